@@ -1,0 +1,1 @@
+//! Experiments on real Python processes: record, calibrate, rehearse.

@@ -1,0 +1,99 @@
+//! What one call over a stack costs on one machine: measured rounds, and the linear cost fitted to them.
+
+use serde::{Deserialize, Serialize};
+
+use crate::split::StackName;
+
+/// Measured unit costs of one stack.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Calibration {
+    /// Which stack.
+    pub stack: StackName,
+    /// Machine, Python and package versions it holds for; the cache key.
+    pub fingerprint: String,
+    /// When it was measured, as RFC 3339 in UTC.
+    pub measured_at: String,
+    /// Paired, shuffled rounds; the unit of resampling.
+    pub rounds: Vec<Round>,
+}
+
+/// One pass over all cells, in shuffled order.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Round {
+    /// One measurement per cell.
+    pub points: Vec<Point>,
+}
+
+/// How the caller waits for the answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClientMode {
+    /// Awaited: the event loop goes on.
+    #[default]
+    Async,
+    /// The calling thread blocks.
+    Sync,
+}
+
+/// How the server runs the function.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HandlerMode {
+    /// `async def`, on the event loop.
+    #[default]
+    Async,
+    /// `def`, on a thread of the pool.
+    Sync,
+}
+
+/// What the caller did between two calls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pace {
+    /// Idle for the gap that the recording shows: caches and cores are cold.
+    #[default]
+    Spaced,
+    /// The next call at once, several in flight: what a saturated service sees.
+    Busy,
+}
+
+/// One cell of a round: many calls of one kind.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Point {
+    /// How the caller waits.
+    pub client: ClientMode,
+    /// How the server runs it.
+    pub handler: HandlerMode,
+    /// The gap between calls.
+    pub pace: Pace,
+    /// Calls made.
+    pub calls: u32,
+    /// Values in arguments and result.
+    pub nodes: f64,
+    /// Encoded size of arguments and result.
+    pub bytes: f64,
+    /// Client CPU per call, the pauses between calls taken off.
+    pub client_cpu_nanos: f64,
+    /// Server CPU per call.
+    pub server_cpu_nanos: f64,
+    /// Wall time per call, median.
+    pub wall_nanos: f64,
+}
+
+/// Cost of one call: `fixed + per_node × nodes + per_byte × bytes`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Linear {
+    /// Nanoseconds per call.
+    pub fixed_nanos: f64,
+    /// Nanoseconds per value in the payload.
+    pub nanos_per_node: f64,
+    /// Nanoseconds per encoded byte.
+    pub nanos_per_byte: f64,
+}
+
+impl Linear {
+    /// The cost of a call with this payload.
+    pub fn nanos(&self, nodes: f64, bytes: f64) -> f64 {
+        self.fixed_nanos + self.nanos_per_node * nodes + self.nanos_per_byte * bytes
+    }
+}

@@ -1,0 +1,20 @@
+//! The nouns of splitcost and their quantities.
+//!
+//! Read in this order: [`quantity`] (nanoseconds, bytes, intervals), [`recording`] (what a monolith's
+//! requests did), [`split`] (which module lives in which service, over which stack and link),
+//! [`calibration`] (what a call over a stack costs on one machine), [`evaluation`] (what was predicted and
+//! what was measured; the JSON users read).
+//!
+//! ```
+//! use splitcost_model::quantity::Nanos;
+//! assert_eq!(Nanos::from_micros(3) + Nanos::from_nanos(5), Nanos::from_nanos(3_005));
+//! ```
+//!
+//! It does no IO and reads no clock. Files are `splitcost-recording`'s, prediction is `splitcost-sim`'s,
+//! running things is `splitcost-lab`'s.
+
+pub mod calibration;
+pub mod evaluation;
+pub mod quantity;
+pub mod recording;
+pub mod split;

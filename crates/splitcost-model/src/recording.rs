@@ -1,0 +1,282 @@
+//! A recording: what the requests of a monolith did, as trees of calls between modules.
+//!
+//! A request has one root call (the framework's own work, owner [`Recording::ROOT_MODULE`]) and below it one
+//! [`Call`] per call that went from one module into another. Calls inside a module are part of it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::quantity::Nanos;
+
+/// Index into [`Recording::modules`].
+pub type ModuleId = u32;
+/// Index into [`Recording::functions`].
+pub type FunctionId = u32;
+/// Index into [`Request::calls`].
+pub type CallIndex = u32;
+
+/// What an app's requests did.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Recording {
+    /// How it was made.
+    pub meta: Meta,
+    /// Module names; index 0 is the framework and server outside the app's own modules.
+    pub modules: Vec<String>,
+    /// The functions that were called across a module boundary.
+    pub functions: Vec<Function>,
+    /// Type skeletons of what crossed, as JSON text.
+    pub shapes: Vec<String>,
+    /// The requests, by start.
+    pub requests: Vec<Request>,
+}
+
+impl Recording {
+    /// The module that stands for framework and server code: the owner of every root call.
+    pub const ROOT_MODULE: ModuleId = 0;
+}
+
+/// How a recording was made.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Meta {
+    /// Version of the recording's format.
+    pub format_version: u32,
+    /// Version of splitcost that wrote it.
+    pub splitcost_version: String,
+    /// When recording began, as RFC 3339 in UTC.
+    pub started_at: String,
+    /// The app's command line.
+    pub command: Vec<String>,
+    /// CPython's version, as `3.13.0`.
+    pub python_version: String,
+    /// `monitoring` (3.12+) or `profile` (3.11, slow).
+    pub recorder_mode: String,
+    /// Processor name, cores and kernel, for provenance.
+    pub machine: String,
+    /// The load phases that were driven, in order; empty for a recorded command.
+    pub phases: Vec<Phase>,
+    /// What went wrong while recording, in words; a recording with troubles is still usable.
+    pub troubles: Vec<String>,
+}
+
+/// One stretch of load while recording.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Phase {
+    /// `closed` or `open`.
+    pub kind: String,
+    /// Requests kept in flight (closed loop); zero for open loop.
+    pub concurrency: u32,
+    /// Intended arrivals per second (open loop); zero for closed loop.
+    pub rate_reqs_per_sec: f64,
+    /// Start on the machine's monotonic clock.
+    pub start_nanos: u64,
+    /// End on the machine's monotonic clock.
+    pub end_nanos: u64,
+    /// Requests completed in the phase.
+    pub requests: u64,
+    /// CPU time of all the app's processes over the phase.
+    pub app_cpu_nanos: u64,
+    /// CPU time of the load generator over the phase.
+    pub load_cpu_nanos: u64,
+    /// What the load generator saw, per endpoint.
+    pub endpoints: Vec<PhaseEndpoint>,
+}
+
+/// What the load generator saw of one endpoint in one phase.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PhaseEndpoint {
+    /// `METHOD /path/{template}`.
+    pub name: String,
+    /// Requests answered below 400.
+    pub ok: u64,
+    /// Requests answered 400 or above, refused, reset or late; not part of the times.
+    pub failed: u64,
+    /// Response time from the intended start, median.
+    pub response_nanos_p50: u64,
+    /// 90th percentile.
+    pub response_nanos_p90: u64,
+    /// 99th percentile.
+    pub response_nanos_p99: u64,
+}
+
+/// A function that was called across a module boundary.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Function {
+    /// Its module, which owns it.
+    pub module: ModuleId,
+    /// Qualified name inside the module, as `Service.price` or `quote`.
+    pub qualname: String,
+    /// Source file.
+    pub file: String,
+    /// First line of its definition.
+    pub line: u32,
+    /// Coroutine function, generator, or plain.
+    pub kind: FunctionKind,
+    /// Calls across a boundary, exact, sampled or not.
+    pub calls: u64,
+}
+
+/// How a function runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FunctionKind {
+    /// `def`.
+    #[default]
+    Plain,
+    /// `async def`.
+    Coroutine,
+    /// `def` with `yield`.
+    Generator,
+    /// `async def` with `yield`.
+    AsyncGenerator,
+}
+
+/// One request, test or root call.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Request {
+    /// `GET /orders/{order_id}`, a test's id, or the root function of a recorded command.
+    pub endpoint: String,
+    /// Index into [`Meta::phases`]; `None` outside every phase.
+    pub phase: Option<u32>,
+    /// Start on the machine's monotonic clock.
+    pub start: Nanos,
+    /// From entry to the last byte handed to the server.
+    pub wall: Nanos,
+    /// CPU time of the whole process between entry and exit: meaningful where one request ran at a time.
+    pub process_cpu: Nanos,
+    /// HTTP status, 0 where there is none.
+    pub status: u16,
+    /// The calls in order of their start; index 0 is the root.
+    pub calls: Vec<Call>,
+}
+
+/// How a call was begun.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Via {
+    /// Called or awaited directly: the caller cannot go on before it returns.
+    #[default]
+    Inline,
+    /// Begun as a task of the same event loop (`gather`, `create_task`, task groups).
+    Task,
+    /// Handed to another thread (`to_thread`, a thread pool, a `def` route).
+    Thread,
+}
+
+/// One call from one module into another.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Call {
+    /// What was called; for the root call, a function of [`Recording::ROOT_MODULE`].
+    pub function: FunctionId,
+    /// The calling call; the root's is itself.
+    pub parent: CallIndex,
+    /// How it was begun.
+    pub via: Via,
+    /// Thread that ran it first, as numbered by the recorder.
+    pub thread: u32,
+    /// Type of the exception it ended with.
+    pub exception: Option<String>,
+    /// Alternating stretches on a thread and away from it, in order, from start to end without a hole.
+    pub segments: Vec<Segment>,
+    /// Arguments, where this call was sampled.
+    pub arguments: Option<Payload>,
+    /// Result, where this call was sampled.
+    pub result: Option<Payload>,
+}
+
+impl Call {
+    /// When it began, on the machine's monotonic clock.
+    pub fn start(&self) -> Nanos {
+        self.segments.first().map_or(Nanos::ZERO, |s| s.start)
+    }
+
+    /// When it ended, on the machine's monotonic clock.
+    pub fn end(&self) -> Nanos {
+        self.segments.last().map_or(Nanos::ZERO, |s| s.start + s.wall)
+    }
+
+    /// From start to end.
+    pub fn wall(&self) -> Nanos {
+        self.end() - self.start()
+    }
+
+    /// Thread CPU time, inline callees included.
+    pub fn cpu(&self) -> Nanos {
+        self.segments.iter().map(|s| s.cpu).sum()
+    }
+
+    /// Time suspended: awaiting something else.
+    pub fn suspended(&self) -> Nanos {
+        self.segments.iter().filter(|s| s.suspended).map(|s| s.wall).sum()
+    }
+}
+
+/// A stretch of a call: on a thread, or suspended.
+///
+/// Inline callees run inside the active segments of their caller and have segments of their own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Segment {
+    /// Start on the machine's monotonic clock.
+    pub start: Nanos,
+    /// Length.
+    pub wall: Nanos,
+    /// Thread CPU time; zero while suspended.
+    pub cpu: Nanos,
+    /// Whether the call was suspended at an `await` (or `yield`).
+    pub suspended: bool,
+}
+
+/// The shape of what crossed: never the values.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Payload {
+    /// Index into [`Recording::shapes`].
+    pub shape: u32,
+    /// Size when encoded as tagged JSON.
+    pub encoded_bytes: u64,
+    /// Values in it, containers included.
+    pub nodes: u64,
+    /// Whether and how it can cross.
+    pub class: PayloadClass,
+    /// Where the value that decided the class is, as `arguments.session` or `result[3].total`.
+    pub path: String,
+    /// File of the call site.
+    pub file: String,
+    /// Line of the call site.
+    pub line: u32,
+}
+
+/// Whether and how a payload can cross a process boundary; later is worse.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PayloadClass {
+    /// JSON's own types.
+    #[default]
+    Plain,
+    /// Data that needs an adapter: datetime, Decimal, bytes, tuple, set, enum, dataclass, pydantic model.
+    Adapter,
+    /// Data that the callee changed in place.
+    Mutated,
+    /// A function, method or other callable.
+    Callback,
+    /// A generator or other iterator.
+    Generator,
+    /// A live resource: session, connection, socket, file, lock, task, or an instance nobody can rebuild.
+    Live,
+}
+
+impl PayloadClass {
+    /// Whether a call with such a payload can be made over the wire.
+    pub fn can_cross(self) -> bool {
+        self <= Self::Adapter
+    }
+
+    /// The word used in reports and JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Adapter => "adapter",
+            Self::Mutated => "mutated",
+            Self::Callback => "callback",
+            Self::Generator => "generator",
+            Self::Live => "live",
+        }
+    }
+}

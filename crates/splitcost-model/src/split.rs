@@ -1,0 +1,123 @@
+//! A split: which module lives in which service, over which stack and link, at which load and price.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::quantity::Nanos;
+
+/// The service that keeps every module no other service claims.
+pub const MAIN_SERVICE: &str = "main";
+
+/// An assignment of modules to services.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Split {
+    /// Its name in the configuration.
+    pub name: String,
+    /// Service → its modules; [`MAIN_SERVICE`] need not be listed and takes the rest.
+    pub services: BTreeMap<String, Vec<String>>,
+    /// What calls between services go over.
+    pub stack: StackName,
+    /// Modules whose functions run in the caller where their arguments cannot cross.
+    pub keep_local: Vec<String>,
+    /// What lies between the services.
+    pub link: Link,
+}
+
+impl Split {
+    /// The service that owns `module`: the longest claimed name that is `module` or a parent package of it.
+    pub fn service_of(&self, module: &str) -> &str {
+        self.services
+            .iter()
+            .flat_map(|(service, modules)| modules.iter().map(move |m| (m.as_str(), service.as_str())))
+            .filter(|(claimed, _)| {
+                module.strip_prefix(claimed).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+            })
+            .max_by_key(|(claimed, _)| claimed.len())
+            .map_or(MAIN_SERVICE, |(_, service)| service)
+    }
+
+    /// All services, [`MAIN_SERVICE`] first.
+    pub fn service_names(&self) -> Vec<&str> {
+        std::iter::once(MAIN_SERVICE)
+            .chain(self.services.keys().map(String::as_str).filter(|s| *s != MAIN_SERVICE))
+            .collect()
+    }
+}
+
+/// Client × codec × transport × server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StackName {
+    /// `httpx2` or `httpx`, orjson, HTTP/1.1, uvicorn.
+    #[default]
+    Httpx,
+    /// grpcio, raw bytes of the same encoding, HTTP/2, `grpc.aio`.
+    Grpc,
+}
+
+impl StackName {
+    /// Every stack, in the order they are listed to users.
+    pub const ALL: [Self; 2] = [Self::Httpx, Self::Grpc];
+
+    /// The word used in the configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Httpx => "httpx",
+            Self::Grpc => "grpc",
+        }
+    }
+}
+
+/// What lies between two services.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Link {
+    /// Name for people.
+    pub name: String,
+    /// Added to each direction, beyond the loopback that calibration contains already.
+    pub one_way_delay: Nanos,
+    /// Transmission rate; `None` is unlimited.
+    pub bits_per_sec: Option<f64>,
+    /// Price of transferred data, in US dollars per 10⁹ bytes, each way.
+    pub usd_per_gb: f64,
+}
+
+impl Default for Link {
+    fn default() -> Self {
+        Self { name: "loopback".into(), one_way_delay: Nanos::ZERO, bits_per_sec: None, usd_per_gb: 0.0 }
+    }
+}
+
+/// What computing costs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Prices {
+    /// US dollars for one virtual core for one hour.
+    pub usd_per_vcpu_hour: f64,
+}
+
+impl Default for Prices {
+    /// # Source
+    /// Spec: AWS m7g/m6i and Fargate list prices lie between 0.041 and 0.048 $ per vCPU-hour, memory apart (2026).
+    fn default() -> Self {
+        Self { usd_per_vcpu_hour: 0.0445 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_claim_wins() {
+        let split = Split {
+            services: BTreeMap::from([
+                ("a".to_owned(), vec!["shop.orders".to_owned()]),
+                ("b".to_owned(), vec!["shop.orders.lines".to_owned()]),
+            ]),
+            ..Split::default()
+        };
+        assert_eq!(split.service_of("shop.orders.views"), "a");
+        assert_eq!(split.service_of("shop.orders.lines"), "b");
+        assert_eq!(split.service_of("shop.orders_archive"), MAIN_SERVICE);
+    }
+}

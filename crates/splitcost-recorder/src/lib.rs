@@ -1,0 +1,1 @@
+//! The recorder: a small Python extension that lives in the app's process.

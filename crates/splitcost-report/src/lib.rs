@@ -1,0 +1,1 @@
+//! Evaluation to HTML, JSON and text.

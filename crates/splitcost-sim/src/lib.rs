@@ -1,0 +1,1 @@
+//! Discrete-event simulator of Python services: pure, seeded, bit-identical.
