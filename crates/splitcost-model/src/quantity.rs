@@ -119,11 +119,7 @@ impl Interval {
     pub fn of(samples: &[f64]) -> Option<Self> {
         let mut sorted: Vec<f64> = samples.iter().copied().filter(|x| x.is_finite()).collect();
         sorted.sort_by(f64::total_cmp);
-        Some(Self {
-            value: quantile(&sorted, 0.5)?,
-            low: quantile(&sorted, 0.05)?,
-            high: quantile(&sorted, 0.95)?,
-        })
+        Some(Self { value: quantile(&sorted, 0.5)?, low: quantile(&sorted, 0.05)?, high: quantile(&sorted, 0.95)? })
     }
 
     /// The same interval in another unit.
