@@ -1,1 +1,36 @@
 //! Discrete-event simulator of Python services: pure, seeded, bit-identical.
+//!
+//! Read in this order: [`program`] (what a request does, compiled), [`engine`] (hosts, cores, GIL, event loops,
+//! thread pools), [`demand`] (a recorded request as work and waits), [`compile`] (the same under a split),
+//! [`cost`] (what a crossing costs, from a calibration), [`estimate`] (replications, intervals, the answer).
+//!
+//! ```
+//! use splitcost_sim::engine::{Run, Source, simulate};
+//! use splitcost_sim::program::{Body, Cost, Machine, Op, Program, Remote};
+//!
+//! let machine = Machine::one_host(2, 2); // process 0 drives the load, process 1 answers
+//! let entry = Remote { crossing: 0, process: 1, body: 0, blocking: false, pooled: false };
+//! let program = Program { endpoint: 0, entry, bodies: vec![Body { ops: vec![Op::Cpu(1_000_000)] }] };
+//! let outcome = simulate(&Run {
+//!     machine: &machine,
+//!     programs: &[program],
+//!     pool: &[0],
+//!     costs: &[Cost::default()],
+//!     cpu_factor: 1.0,
+//!     load_nanos: 0,
+//!     source: Source::Closed { concurrency: 1 },
+//!     warm_up: 0,
+//!     requests: 10,
+//!     seed: 1,
+//! });
+//! assert_eq!(outcome.responses, vec![(0, 1_000_000); 10]);
+//! ```
+//!
+//! It does no IO and reads no clock. Measuring is `splitcost-lab`'s.
+
+pub mod compile;
+pub mod cost;
+pub mod demand;
+pub mod engine;
+pub mod estimate;
+pub mod program;

@@ -1,0 +1,891 @@
+//! The discrete-event engine.
+//!
+//! A *fiber* is one running body: a task of a process's event loop, or a job on a thread of its pool. A thread
+//! computes only while it holds its process's GIL and a core of its host. Equal seeds give equal results, bit
+//! for bit: ties in time are broken by order of scheduling.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::program::{BodyId, Cost, Machine, Op, Program, Remote};
+
+/// What drives the machine.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Source {
+    /// Poisson arrivals; response times count from the arrival.
+    Open {
+        /// Arrivals per second.
+        reqs_per_sec: f64,
+    },
+    /// So many requests always in flight.
+    Closed {
+        /// How many.
+        concurrency: u32,
+    },
+}
+
+/// One simulation.
+#[derive(Clone, Copy, Debug)]
+pub struct Run<'a> {
+    /// Hosts and processes.
+    pub machine: &'a Machine,
+    /// The requests to draw from.
+    pub programs: &'a [Program],
+    /// Indices into `programs`, drawn uniformly.
+    pub pool: &'a [u32],
+    /// Costs by crossing.
+    pub costs: &'a [Cost],
+    /// Factor on the CPU time of bodies (not of crossings).
+    pub cpu_factor: f64,
+    /// CPU of the load generator per request, half before, half after; nanoseconds.
+    pub load_nanos: u64,
+    /// What drives it.
+    pub source: Source,
+    /// Requests completed before measuring begins.
+    pub warm_up: u64,
+    /// Requests measured after that.
+    pub requests: u64,
+    /// Equal seeds, equal results.
+    pub seed: u64,
+}
+
+/// What came out of a simulation; times in nanoseconds of simulated time.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Outcome {
+    /// (endpoint, response time) of each measured request, in order of completion.
+    pub responses: Vec<(u32, u64)>,
+    /// Length of the measured stretch.
+    pub elapsed_nanos: u64,
+    /// CPU time per process in the measured stretch.
+    pub cpu_nanos: Vec<u64>,
+    /// Integral of the number of requests in the system over the measured stretch.
+    pub in_system_nanos: u128,
+    /// Events handled, warm-up included.
+    pub events: u64,
+}
+
+impl Outcome {
+    /// Completed requests per second.
+    pub fn throughput_reqs_per_sec(&self) -> f64 {
+        self.responses.len() as f64 / (self.elapsed_nanos.max(1) as f64 / 1e9)
+    }
+
+    /// CPU seconds per request of all processes but the load generator.
+    pub fn cpu_secs_per_request(&self) -> f64 {
+        let cpu: u64 = self.cpu_nanos.iter().skip(1).sum();
+        cpu as f64 / 1e9 / self.responses.len().max(1) as f64
+    }
+}
+
+const NONE: u32 = u32::MAX;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Event {
+    /// The running thread finished its stretch of CPU or its slice.
+    Core { thread: u32, generation: u32 },
+    /// A GIL waiter's patience is over.
+    Gil { process: u16, switch: u32 },
+    /// A thread's synchronous IO is over.
+    Unblock { thread: u32 },
+    /// A task's wait is over, or a message arrived for it.
+    Wake { fiber: u32 },
+    /// The next open-loop arrival.
+    Arrive,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ThreadState {
+    Idle,
+    WantGil,
+    WantCore,
+    Running,
+    Blocked,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    Loop,
+    Pool,
+    Helper,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Thread {
+    process: u16,
+    role: Role,
+    state: ThreadState,
+    fiber: u32,
+    remaining: u64,
+    started: u64,
+    slice_end: u64,
+    generation: u32,
+}
+
+#[derive(Debug, Default)]
+struct ProcessState {
+    holder: Option<u32>,
+    waiters: VecDeque<u32>,
+    switch: u32,
+    timer_set: bool,
+    drop_requested: bool,
+    ready: VecDeque<u32>,
+    loop_thread: u32,
+    idle_pool: Vec<u32>,
+    idle_helpers: Vec<u32>,
+    pool_started: u32,
+    pool_queue: VecDeque<u32>,
+    cpu_nanos: u64,
+}
+
+#[derive(Debug, Default)]
+struct HostState {
+    idle_cores: u32,
+    queue: VecDeque<u32>,
+}
+
+/// Where a fiber stands around its body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// The server's work before the body.
+    Before,
+    /// The body of a pooled call runs on another thread.
+    Pooled,
+    Body,
+    /// Inside a remote call: request being prepared, on its way, answer being read.
+    Sending,
+    Away,
+    Receiving,
+    /// The server's work after the body.
+    After,
+    Done,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Then {
+    /// The fiber is the load generator's; a request is complete.
+    Complete,
+    /// Tells its parent, which may be joining.
+    Join,
+    /// Answers its parent's remote call.
+    Answer { one_way: u64 },
+    /// Nobody waits.
+    Nothing,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Fiber {
+    program: u32,
+    body: BodyId,
+    pc: u32,
+    process: u16,
+    role: Role,
+    stage: Stage,
+    thread: u32,
+    parent: u32,
+    then: Then,
+    outstanding: u32,
+    joining: bool,
+    server_nanos: u64,
+    pooled: bool,
+    arrived: u64,
+}
+
+struct Engine<'a> {
+    run: &'a Run<'a>,
+    now: u64,
+    sequence: u64,
+    heap: BinaryHeap<Reverse<(u64, u64, Event)>>,
+    hosts: Vec<HostState>,
+    processes: Vec<ProcessState>,
+    threads: Vec<Thread>,
+    fibers: Vec<Fiber>,
+    free_fibers: Vec<u32>,
+    rng: ChaCha8Rng,
+    completed: u64,
+    measuring_from: u64,
+    in_system: u64,
+    in_system_since: u64,
+    outcome: Outcome,
+}
+
+/// Runs a simulation to its end.
+///
+/// # Panics
+/// When the pool or the processes are empty, or an index in a program is out of range: the caller's mistakes.
+pub fn simulate(run: &Run<'_>) -> Outcome {
+    assert!(!run.pool.is_empty(), "a simulation needs requests");
+    assert!(!run.machine.processes.is_empty(), "a simulation needs processes");
+    let mut engine = Engine::new(run);
+    engine.begin();
+    engine.until_done();
+    engine.outcome
+}
+
+impl<'a> Engine<'a> {
+    fn new(run: &'a Run<'a>) -> Self {
+        let machine = run.machine;
+        let hosts = machine.host_cores.iter().map(|&cores| HostState { idle_cores: cores, ..HostState::default() });
+        let mut engine = Self {
+            run,
+            now: 0,
+            sequence: 0,
+            heap: BinaryHeap::with_capacity(1024),
+            hosts: hosts.collect(),
+            processes: Vec::new(),
+            threads: Vec::new(),
+            fibers: Vec::new(),
+            free_fibers: Vec::new(),
+            rng: ChaCha8Rng::seed_from_u64(run.seed),
+            completed: 0,
+            measuring_from: 0,
+            in_system: 0,
+            in_system_since: 0,
+            outcome: Outcome { responses: Vec::with_capacity(run.requests as usize), ..Outcome::default() },
+        };
+        for index in 0..machine.processes.len() {
+            engine.processes.push(ProcessState::default());
+            engine.processes[index].loop_thread = engine.new_thread(index as u16, Role::Loop);
+        }
+        engine
+    }
+
+    fn begin(&mut self) {
+        match self.run.source {
+            Source::Open { .. } => self.schedule_arrival(),
+            Source::Closed { concurrency } => {
+                for _ in 0..concurrency.max(1) {
+                    self.start_request();
+                }
+            }
+        }
+    }
+
+    fn until_done(&mut self) {
+        let wanted = self.run.warm_up + self.run.requests;
+        while self.completed < wanted {
+            let Some(Reverse((time, _, event))) = self.heap.pop() else { break };
+            self.now = time;
+            self.outcome.events += 1;
+            match event {
+                Event::Core { thread, generation } => self.core_event(thread, generation),
+                Event::Gil { process, switch } => self.gil_timer(process, switch),
+                Event::Unblock { thread } => self.advance(thread),
+                Event::Wake { fiber } => self.wake(fiber),
+                Event::Arrive => {
+                    self.start_request();
+                    self.schedule_arrival();
+                }
+            }
+        }
+        self.finish();
+    }
+
+    fn finish(&mut self) {
+        self.count_in_system(0);
+        self.outcome.elapsed_nanos = self.now - self.measuring_from;
+        self.outcome.cpu_nanos = self.processes.iter().map(|p| p.cpu_nanos).collect();
+    }
+
+    fn schedule(&mut self, at: u64, event: Event) {
+        self.sequence += 1;
+        self.heap.push(Reverse((at, self.sequence, event)));
+    }
+
+    // ---- requests
+
+    fn schedule_arrival(&mut self) {
+        if let Source::Open { reqs_per_sec } = self.run.source {
+            let uniform: f64 = self.rng.random();
+            let gap = -(1.0 - uniform).ln() / reqs_per_sec * 1e9;
+            self.schedule(self.now + gap.round() as u64, Event::Arrive);
+        }
+    }
+
+    fn start_request(&mut self) {
+        let program = self.run.pool[self.rng.random_range(0..self.run.pool.len())];
+        self.count_in_system(1);
+        let fiber = self.new_fiber(Fiber {
+            program,
+            body: NONE,
+            pc: 0,
+            process: 0,
+            role: Role::Loop,
+            stage: Stage::Sending,
+            thread: NONE,
+            parent: NONE,
+            then: Then::Complete,
+            outstanding: 0,
+            joining: false,
+            server_nanos: 0,
+            pooled: false,
+            arrived: self.now,
+        });
+        self.make_ready(fiber);
+    }
+
+    fn complete(&mut self, fiber: u32) {
+        let Fiber { program, arrived, .. } = self.fibers[fiber as usize];
+        self.count_in_system(-1);
+        self.completed += 1;
+        if self.completed == self.run.warm_up {
+            self.start_measuring();
+        } else if self.completed > self.run.warm_up {
+            self.outcome.responses.push((self.run.programs[program as usize].endpoint, self.now - arrived));
+        }
+        if matches!(self.run.source, Source::Closed { .. }) {
+            self.start_request();
+        }
+    }
+
+    fn start_measuring(&mut self) {
+        self.measuring_from = self.now;
+        self.outcome.in_system_nanos = 0;
+        for process in &mut self.processes {
+            process.cpu_nanos = 0;
+        }
+    }
+
+    fn count_in_system(&mut self, change: i64) {
+        self.outcome.in_system_nanos += u128::from(self.in_system) * u128::from(self.now - self.in_system_since);
+        self.in_system_since = self.now;
+        self.in_system = self.in_system.saturating_add_signed(change);
+    }
+
+    // ---- fibers
+
+    fn new_fiber(&mut self, fiber: Fiber) -> u32 {
+        if let Some(id) = self.free_fibers.pop() {
+            self.fibers[id as usize] = fiber;
+            id
+        } else {
+            self.fibers.push(fiber);
+            (self.fibers.len() - 1) as u32
+        }
+    }
+
+    /// Puts a fiber where it runs: its loop's ready queue, or a thread of its own.
+    fn make_ready(&mut self, fiber: u32) {
+        let Fiber { process, role, .. } = self.fibers[fiber as usize];
+        match role {
+            Role::Loop => {
+                let state = &mut self.processes[process as usize];
+                state.ready.push_back(fiber);
+                let thread = state.loop_thread;
+                if self.threads[thread as usize].state == ThreadState::Idle && self.next_on_loop(thread) {
+                    self.advance(thread);
+                }
+            }
+            Role::Pool => {
+                let limit = self.run.machine.processes[process as usize].pool_threads;
+                let state = &mut self.processes[process as usize];
+                if let Some(thread) = state.idle_pool.pop() {
+                    self.attach(fiber, thread);
+                } else if state.pool_started < limit {
+                    state.pool_started += 1;
+                    let thread = self.new_thread(process, Role::Pool);
+                    self.attach(fiber, thread);
+                } else {
+                    state.pool_queue.push_back(fiber);
+                }
+            }
+            Role::Helper => {
+                let idle = self.processes[process as usize].idle_helpers.pop();
+                let thread = idle.unwrap_or_else(|| self.new_thread(process, Role::Helper));
+                self.attach(fiber, thread);
+            }
+        }
+    }
+
+    fn wake(&mut self, fiber: u32) {
+        let Fiber { thread, .. } = self.fibers[fiber as usize];
+        if thread == NONE { self.make_ready(fiber) } else { self.advance(thread) }
+    }
+
+    fn attach(&mut self, fiber: u32, thread: u32) {
+        self.fibers[fiber as usize].thread = thread;
+        self.threads[thread as usize].fiber = fiber;
+        self.advance(thread);
+    }
+
+    /// Takes the fiber off its event loop, which goes on with the next one (true). Threads stay with their fiber.
+    fn suspend(&mut self, fiber: u32, thread: u32) -> bool {
+        if self.threads[thread as usize].role == Role::Loop {
+            self.fibers[fiber as usize].thread = NONE;
+            self.next_on_loop(thread)
+        } else {
+            self.block(thread);
+            false
+        }
+    }
+
+    /// Gives the loop its next ready fiber; false, and the thread idle, when there is none.
+    fn next_on_loop(&mut self, thread: u32) -> bool {
+        let process = self.threads[thread as usize].process as usize;
+        let Some(fiber) = self.processes[process].ready.pop_front() else {
+            self.park(thread);
+            return false;
+        };
+        self.fibers[fiber as usize].thread = thread;
+        self.threads[thread as usize].fiber = fiber;
+        if !self.processes[process].waiters.is_empty() {
+            // Between two tasks the loop asks the kernel for events with the GIL released: waiters get it.
+            self.release(thread);
+        }
+        if self.threads[thread as usize].state == ThreadState::Idle {
+            self.threads[thread as usize].state = ThreadState::Blocked;
+        }
+        true
+    }
+
+    /// Ends a fiber; true when its thread has another one to run.
+    fn end_fiber(&mut self, fiber: u32, thread: u32) -> bool {
+        let Fiber { then, parent, .. } = self.fibers[fiber as usize];
+        match then {
+            Then::Complete => self.complete(fiber),
+            Then::Join => {
+                let caller = &mut self.fibers[parent as usize];
+                caller.outstanding -= 1;
+                if caller.outstanding == 0 && caller.joining {
+                    caller.joining = false;
+                    self.schedule(self.now, Event::Wake { fiber: parent });
+                }
+            }
+            Then::Answer { one_way } => self.schedule(self.now + one_way, Event::Wake { fiber: parent }),
+            Then::Nothing => {}
+        }
+        self.free_fibers.push(fiber);
+        let Thread { role, process, .. } = self.threads[thread as usize];
+        match role {
+            Role::Loop => self.next_on_loop(thread),
+            Role::Pool => {
+                if let Some(next) = self.processes[process as usize].pool_queue.pop_front() {
+                    self.block(thread);
+                    self.fibers[next as usize].thread = thread;
+                    self.threads[thread as usize].fiber = next;
+                    return true;
+                }
+                self.park(thread);
+                self.processes[process as usize].idle_pool.push(thread);
+                false
+            }
+            Role::Helper => {
+                self.park(thread);
+                self.processes[process as usize].idle_helpers.push(thread);
+                false
+            }
+        }
+    }
+
+    /// Runs the thread's fiber until it needs time.
+    fn advance(&mut self, thread: u32) {
+        loop {
+            let id = self.threads[thread as usize].fiber;
+            let fiber = self.fibers[id as usize];
+            let goes_on = match fiber.stage {
+                Stage::Before => {
+                    self.fibers[id as usize].stage = if fiber.pooled { Stage::Pooled } else { Stage::Body };
+                    self.compute(thread, fiber.server_nanos / 2)
+                }
+                Stage::Pooled => {
+                    self.fibers[id as usize].stage = Stage::After;
+                    self.fork(id, fiber.body, Role::Pool, true);
+                    self.join(id, thread)
+                }
+                Stage::Body => self.step(id, thread),
+                Stage::Sending => {
+                    let nanos = self.client_nanos(id) / 2;
+                    self.fibers[id as usize].stage = Stage::Away;
+                    self.compute(thread, nanos)
+                }
+                Stage::Away => {
+                    self.fibers[id as usize].stage = Stage::Receiving;
+                    let remote = self.remote(id);
+                    self.send(id, remote);
+                    if remote.blocking {
+                        self.block(thread);
+                        false
+                    } else {
+                        self.suspend(id, thread)
+                    }
+                }
+                Stage::Receiving => {
+                    let nanos = self.client_nanos(id);
+                    self.fibers[id as usize].stage = match fiber.then {
+                        Then::Complete => Stage::Done,
+                        _ => Stage::Body,
+                    };
+                    self.compute(thread, nanos - nanos / 2)
+                }
+                Stage::After => {
+                    self.fibers[id as usize].stage = Stage::Done;
+                    self.compute(thread, fiber.server_nanos - fiber.server_nanos / 2)
+                }
+                Stage::Done => self.end_fiber(id, thread),
+            };
+            if !goes_on {
+                return;
+            }
+        }
+    }
+
+    /// One operation of a body; true when the fiber goes on at once.
+    fn step(&mut self, id: u32, thread: u32) -> bool {
+        let fiber = &mut self.fibers[id as usize];
+        let body = &self.run.programs[fiber.program as usize].bodies[fiber.body as usize];
+        let Some(&op) = body.ops.get(fiber.pc as usize) else {
+            fiber.stage = if matches!(fiber.then, Then::Answer { .. }) { Stage::After } else { Stage::Done };
+            return self.join(id, thread);
+        };
+        if !matches!(op, Op::Remote(_)) {
+            fiber.pc += 1;
+        }
+        match op {
+            Op::Cpu(nanos) => self.compute(thread, (nanos as f64 * self.run.cpu_factor) as u64),
+            Op::Block(nanos) => {
+                self.block(thread);
+                self.schedule(self.now + nanos, Event::Unblock { thread });
+                false
+            }
+            Op::Wait { cpu, delay } => {
+                let wake_at = self.now + delay;
+                if cpu == 0 {
+                    self.schedule(wake_at, Event::Wake { fiber: id });
+                } else {
+                    let nanos = (cpu as f64 * self.run.cpu_factor) as u64;
+                    self.help(id, nanos, delay);
+                }
+                self.suspend(id, thread)
+            }
+            Op::Fork { body, thread: pooled, joined } => {
+                self.fork(id, body, if pooled { Role::Pool } else { Role::Loop }, joined);
+                true
+            }
+            Op::Join => self.join(id, thread),
+            Op::Remote(_) => {
+                fiber.stage = Stage::Sending;
+                true
+            }
+        }
+    }
+
+    fn remote(&mut self, id: u32) -> Remote {
+        let fiber = &mut self.fibers[id as usize];
+        let program = &self.run.programs[fiber.program as usize];
+        if fiber.then == Then::Complete {
+            return program.entry;
+        }
+        let op = program.bodies[fiber.body as usize].ops[fiber.pc as usize];
+        fiber.pc += 1;
+        let Op::Remote(remote) = op else { unreachable!("only a remote call is sent") };
+        remote
+    }
+
+    fn client_nanos(&self, id: u32) -> u64 {
+        let fiber = &self.fibers[id as usize];
+        if fiber.then == Then::Complete {
+            return self.run.load_nanos;
+        }
+        let ops = &self.run.programs[fiber.program as usize].bodies[fiber.body as usize].ops;
+        // While receiving, the program counter has moved past the call.
+        let at = if fiber.stage == Stage::Receiving { fiber.pc - 1 } else { fiber.pc };
+        match ops[at as usize] {
+            Op::Remote(remote) => self.run.costs[remote.crossing as usize].client_nanos,
+            _ => 0,
+        }
+    }
+
+    fn send(&mut self, id: u32, remote: Remote) {
+        let cost = self.run.costs[remote.crossing as usize];
+        let Fiber { program, arrived, .. } = self.fibers[id as usize];
+        let server = self.new_fiber(Fiber {
+            program,
+            body: remote.body,
+            pc: 0,
+            process: remote.process,
+            role: Role::Loop,
+            stage: Stage::Before,
+            thread: NONE,
+            parent: id,
+            then: Then::Answer { one_way: cost.one_way_nanos },
+            outstanding: 0,
+            joining: false,
+            server_nanos: cost.server_nanos,
+            pooled: remote.pooled,
+            arrived,
+        });
+        self.schedule(self.now + cost.one_way_nanos, Event::Wake { fiber: server });
+    }
+
+    fn fork(&mut self, parent: u32, body: BodyId, role: Role, joined: bool) {
+        let Fiber { program, process, arrived, .. } = self.fibers[parent as usize];
+        if joined {
+            self.fibers[parent as usize].outstanding += 1;
+        }
+        let child = self.new_fiber(Fiber {
+            program,
+            body,
+            pc: 0,
+            process,
+            role,
+            stage: Stage::Body,
+            thread: NONE,
+            parent,
+            then: if joined { Then::Join } else { Then::Nothing },
+            outstanding: 0,
+            joining: false,
+            server_nanos: 0,
+            pooled: false,
+            arrived,
+        });
+        self.schedule(self.now, Event::Wake { fiber: child });
+    }
+
+    /// A helper thread computes for a suspended fiber and wakes it after `delay`.
+    fn help(&mut self, parent: u32, nanos: u64, delay: u64) {
+        let Fiber { program, process, arrived, .. } = self.fibers[parent as usize];
+        let helper = self.new_fiber(Fiber {
+            program,
+            body: NONE,
+            pc: 0,
+            process,
+            role: Role::Helper,
+            stage: Stage::After,
+            thread: NONE,
+            parent,
+            then: Then::Answer { one_way: delay },
+            outstanding: 0,
+            joining: false,
+            // Only the half after the body is computed.
+            server_nanos: nanos * 2,
+            pooled: false,
+            arrived,
+        });
+        self.schedule(self.now, Event::Wake { fiber: helper });
+    }
+
+    fn join(&mut self, id: u32, thread: u32) -> bool {
+        if self.fibers[id as usize].outstanding == 0 {
+            return true;
+        }
+        self.fibers[id as usize].joining = true;
+        self.suspend(id, thread)
+    }
+
+    // ---- threads, the GIL, cores
+
+    fn new_thread(&mut self, process: u16, role: Role) -> u32 {
+        self.threads.push(Thread {
+            process,
+            role,
+            state: ThreadState::Idle,
+            fiber: NONE,
+            remaining: 0,
+            started: 0,
+            slice_end: 0,
+            generation: 0,
+        });
+        (self.threads.len() - 1) as u32
+    }
+
+    /// Asks for CPU time; true when none is needed.
+    fn compute(&mut self, thread: u32, nanos: u64) -> bool {
+        if nanos == 0 {
+            return true;
+        }
+        let state = &mut self.threads[thread as usize];
+        state.remaining = nanos;
+        if state.state == ThreadState::Running {
+            let host = self.host_of(thread);
+            if self.now >= self.threads[thread as usize].slice_end && !self.hosts[host].queue.is_empty() {
+                self.yield_core(thread);
+            } else {
+                self.run_on_core(thread);
+            }
+        } else {
+            self.want_gil(thread);
+        }
+        false
+    }
+
+    fn want_gil(&mut self, thread: u32) {
+        let index = self.threads[thread as usize].process;
+        let process = &mut self.processes[index as usize];
+        match process.holder {
+            None => {
+                process.holder = Some(thread);
+                process.switch = process.switch.wrapping_add(1);
+                self.want_core(thread);
+            }
+            Some(holder) if holder == thread => self.want_core(thread),
+            Some(_) => {
+                self.threads[thread as usize].state = ThreadState::WantGil;
+                process.waiters.push_back(thread);
+                self.set_gil_timer(index);
+            }
+        }
+    }
+
+    fn set_gil_timer(&mut self, process: u16) {
+        let state = &mut self.processes[process as usize];
+        if state.timer_set || state.waiters.is_empty() {
+            return;
+        }
+        state.timer_set = true;
+        let switch = state.switch;
+        self.schedule(self.now + self.run.machine.switch_interval_nanos, Event::Gil { process, switch });
+    }
+
+    fn gil_timer(&mut self, process: u16, switch: u32) {
+        let state = &mut self.processes[process as usize];
+        state.timer_set = false;
+        if state.switch == switch
+            && let Some(holder) = state.holder
+            && !state.waiters.is_empty()
+        {
+            state.drop_requested = true;
+            if self.threads[holder as usize].state == ThreadState::Running {
+                self.stop_running(holder);
+                self.drop_gil(holder);
+            }
+        } else {
+            self.set_gil_timer(process);
+        }
+    }
+
+    /// The holder hands the GIL over because a waiter asked, and queues for it again.
+    fn drop_gil(&mut self, thread: u32) {
+        let index = self.threads[thread as usize].process;
+        self.pass_gil(index);
+        self.threads[thread as usize].state = ThreadState::WantGil;
+        self.processes[index as usize].waiters.push_back(thread);
+        self.set_gil_timer(index);
+    }
+
+    fn pass_gil(&mut self, index: u16) {
+        let process = &mut self.processes[index as usize];
+        process.drop_requested = false;
+        process.switch = process.switch.wrapping_add(1);
+        process.holder = process.waiters.pop_front();
+        if let Some(next) = process.holder {
+            self.set_gil_timer(index);
+            self.want_core(next);
+        }
+    }
+
+    fn want_core(&mut self, thread: u32) {
+        let host = self.host_of(thread);
+        if self.hosts[host].idle_cores > 0 {
+            self.hosts[host].idle_cores -= 1;
+            self.start_slice(thread);
+        } else {
+            self.threads[thread as usize].state = ThreadState::WantCore;
+            self.hosts[host].queue.push_back(thread);
+        }
+    }
+
+    fn start_slice(&mut self, thread: u32) {
+        let state = &mut self.threads[thread as usize];
+        state.state = ThreadState::Running;
+        state.slice_end = self.now + self.run.machine.core_slice_nanos;
+        let process = state.process;
+        if self.processes[process as usize].drop_requested && !self.processes[process as usize].waiters.is_empty() {
+            self.free_core(thread);
+            self.drop_gil(thread);
+        } else {
+            self.run_on_core(thread);
+        }
+    }
+
+    fn run_on_core(&mut self, thread: u32) {
+        let state = &mut self.threads[thread as usize];
+        if state.slice_end <= self.now {
+            state.slice_end = self.now + self.run.machine.core_slice_nanos;
+        }
+        state.started = self.now;
+        state.generation = state.generation.wrapping_add(1);
+        let until = (self.now + state.remaining).min(state.slice_end);
+        let generation = state.generation;
+        self.schedule(until, Event::Core { thread, generation });
+    }
+
+    fn core_event(&mut self, thread: u32, generation: u32) {
+        let state = self.threads[thread as usize];
+        if state.generation != generation || state.state != ThreadState::Running {
+            return;
+        }
+        self.account(thread);
+        if self.threads[thread as usize].remaining == 0 {
+            self.advance(thread);
+        } else if self.hosts[self.host_of(thread)].queue.is_empty() {
+            self.run_on_core(thread);
+        } else {
+            self.yield_core(thread);
+        }
+    }
+
+    fn account(&mut self, thread: u32) {
+        let state = &mut self.threads[thread as usize];
+        let elapsed = self.now - state.started;
+        state.started = self.now;
+        state.remaining -= elapsed;
+        self.processes[state.process as usize].cpu_nanos += elapsed;
+    }
+
+    fn yield_core(&mut self, thread: u32) {
+        let host = self.host_of(thread);
+        self.threads[thread as usize].state = ThreadState::WantCore;
+        self.hosts[host].queue.push_back(thread);
+        self.core_to_next(host);
+    }
+
+    fn free_core(&mut self, thread: u32) {
+        let host = self.host_of(thread);
+        self.core_to_next(host);
+    }
+
+    fn core_to_next(&mut self, host: usize) {
+        if let Some(next) = self.hosts[host].queue.pop_front() {
+            self.start_slice(next);
+        } else {
+            self.hosts[host].idle_cores += 1;
+        }
+    }
+
+    fn stop_running(&mut self, thread: u32) {
+        self.account(thread);
+        let state = &mut self.threads[thread as usize];
+        state.generation = state.generation.wrapping_add(1);
+        state.state = ThreadState::WantGil;
+        self.free_core(thread);
+    }
+
+    /// Gives up core and GIL where the thread has them.
+    fn release(&mut self, thread: u32) {
+        let Thread { state, process, .. } = self.threads[thread as usize];
+        if state == ThreadState::Running {
+            self.threads[thread as usize].state = ThreadState::Blocked;
+            self.free_core(thread);
+        }
+        if self.processes[process as usize].holder == Some(thread) {
+            self.pass_gil(process);
+        }
+    }
+
+    fn block(&mut self, thread: u32) {
+        self.release(thread);
+        self.threads[thread as usize].state = ThreadState::Blocked;
+    }
+
+    fn park(&mut self, thread: u32) {
+        self.release(thread);
+        self.threads[thread as usize].state = ThreadState::Idle;
+    }
+
+    fn host_of(&self, thread: u32) -> usize {
+        let process = self.threads[thread as usize].process;
+        self.run.machine.processes[process as usize].host as usize
+    }
+}

@@ -1,0 +1,1 @@
+//! The prediction: replications of baseline and split, with common random numbers.

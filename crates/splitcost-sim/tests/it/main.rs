@@ -1,0 +1,3 @@
+//! Laws that the simulator must obey.
+
+mod queues;
