@@ -1,0 +1,79 @@
+"""The scripts that find a Python and that keep the pins together."""
+
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[3]
+VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
+REAL = Path(getattr(sys, "_base_executable", sys.executable))
+
+
+def find_python(path: list[Path], **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run scripts/find-python with these directories, and the system's own tools, on PATH and no pyenv or uv."""
+    tools = path[0] / "tools"
+    tools.mkdir()
+    for tool in ("sh", "cat", "sed", "sort", "ls", "dirname"):
+        for directory in os.defpath.split(":") + ["/usr/bin", "/bin"]:
+            if directory and (source := Path(directory, tool)).exists() and not (tools / tool).exists():
+                (tools / tool).symlink_to(source)
+    environment = {"HOME": str(path[0]), "PATH": ":".join(map(str, [*path, tools])), **environment}
+    command = [str(ROOT / "scripts/find-python")]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+
+
+def executable(path: Path, script: str) -> None:
+    """Write an executable shell script."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+
+
+def test_a_shim_that_fails_is_passed_over(tmp_path: Path) -> None:
+    executable(tmp_path / "shims/python3.14", "echo 'pyenv: python3.14: command not found' >&2; exit 127")
+    executable(tmp_path / f"bin/python{VERSION}", f'exec "{REAL}" "$@"')
+    found = find_python([tmp_path / "shims", tmp_path / "bin"])
+    assert found.stderr == ""
+    assert Path(found.stdout.strip()).samefile(REAL)
+
+
+def test_pyenv_is_searched(tmp_path: Path) -> None:
+    executable(tmp_path / f"root/versions/{VERSION}.99/bin/python3", "exit 1")
+    executable(tmp_path / f"root/versions/{VERSION}.1/bin/python3", f'exec "{REAL}" "$@"')
+    (tmp_path / "bin").mkdir()
+    found = find_python([tmp_path / "bin"], PYENV_ROOT=str(tmp_path / "root"))
+    assert Path(found.stdout.strip()).samefile(REAL)
+
+
+def test_none_is_a_clear_error(tmp_path: Path) -> None:
+    executable(tmp_path / "bin/python3", "echo 3.8")
+    executable(tmp_path / "bin/python3.13", "exit 1")
+    found = find_python([tmp_path / "bin"])
+    assert (found.returncode, found.stdout) == (2, "")
+    assert found.stderr.startswith("error: found no usable Python")
+
+
+def test_the_one_that_was_asked_for_is_the_one(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    assert Path(find_python([tmp_path / "bin"], PYTHON=str(REAL)).stdout.strip()).samefile(REAL)
+
+
+def test_one_that_was_asked_for_and_is_none_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    found = find_python([tmp_path / "bin"], PYTHON="/nowhere/python3")
+    assert (found.returncode, found.stdout) == (2, "")
+    assert "PYTHON=/nowhere/python3" in found.stderr
+
+
+def test_the_shops_pins_are_ours() -> None:
+    lines = (ROOT / "requirements/constraints.txt").read_text().splitlines()
+    ours = dict(line.split("==") for line in lines if line and not line.startswith("#"))
+    shop = tomllib.loads((ROOT / "examples/shop/pyproject.toml").read_text())["project"]
+    groups = [shop["dependencies"], *shop.get("optional-dependencies", {}).values()]
+    for requirement in (requirement for group in groups for requirement in group):
+        match = re.fullmatch(r"([\w.-]+)(?:\[[\w,-]+\])?==([\w.]+)", requirement)
+        assert match, f"not an exact pin: {requirement}"
+        assert ours[match[1].lower().replace("_", "-")] == match[2]
