@@ -1,0 +1,7 @@
+"""Who is asking: the gateway in front has authenticated them and says so in a header."""
+
+from typing import Annotated
+
+from fastapi import Header
+
+CurrentUserId = Annotated[int, Header(alias="x-user-id", ge=1)]

@@ -1,0 +1,11 @@
+"""What an amount of money looks like in tables and schemas."""
+
+from decimal import Decimal
+from typing import Annotated
+
+from pydantic import Field
+
+CENT = Decimal("0.01")
+ZERO = Decimal("0.00")
+
+Money = Annotated[Decimal, Field(max_digits=12, decimal_places=2)]
