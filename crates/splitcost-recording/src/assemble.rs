@@ -1,0 +1,467 @@
+//! From the records of a log to requests with their call trees; pure.
+
+use std::collections::hash_map::Entry;
+
+use rustc_hash::FxHashMap;
+use splitcost_model::quantity::Nanos;
+use splitcost_model::recording::{
+    Call, Function, FunctionKind, Meta, Payload, PayloadClass, Recording, Request, Segment, Via,
+};
+
+use crate::log::Record;
+
+/// The name of module 0 where a log does not give one.
+const FRAMEWORK: &str = "framework";
+
+/// A record holds a code that this version does not know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownCode {
+    /// Which field.
+    pub field: &'static str,
+    /// Its value.
+    pub code: u8,
+}
+
+/// What one process recorded, as a [`Recording`] of its own.
+///
+/// Left out, counted and named in its troubles: calls outside every request, and requests that did not end.
+pub fn assemble(records: impl IntoIterator<Item = Record>) -> Result<Recording, UnknownCode> {
+    let mut assembler = Assembler::default();
+    for record in records {
+        assembler.push(record)?;
+    }
+    Ok(assembler.finish())
+}
+
+/// Takes the records of one process one by one, so that the log need not be in memory.
+#[derive(Default)]
+pub struct Assembler {
+    meta: Meta,
+    /// The framework's name, empty if the log gives none.
+    framework: String,
+    /// Names of the modules from index 1 on.
+    modules: Vec<String>,
+    module_of_id: FxHashMap<u32, u32>,
+    functions: Vec<Function>,
+    function_of_id: FxHashMap<u32, u32>,
+    /// Calls entered, by function: a process that was killed did not write its last counts.
+    entered: Vec<u64>,
+    shapes: Vec<String>,
+    shape_of_id: FxHashMap<u32, u32>,
+    requests: Vec<OpenRequest>,
+    request_of_id: FxHashMap<u64, u32>,
+    /// Where a call is: index of its request and its index there; `None` outside every request.
+    place_of_call: FxHashMap<u64, Option<(u32, u32)>>,
+    trouble: Trouble,
+}
+
+struct OpenRequest {
+    start: u64,
+    start_cpu: u64,
+    end: Option<RequestEnd>,
+    calls: Vec<OpenCall>,
+    /// A call's function was never defined: the log lost something.
+    incomplete: bool,
+}
+
+struct RequestEnd {
+    wall: u64,
+    process_cpu: u64,
+    status: u16,
+    endpoint: String,
+}
+
+struct OpenCall {
+    id: u64,
+    parent: u64,
+    call: Call,
+    state: State,
+    /// Clocks at the beginning of the stretch that is not finished yet.
+    wall: u64,
+    cpu: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Active,
+    Suspended,
+    Left,
+}
+
+impl OpenCall {
+    /// Ends the current stretch.
+    fn step(&mut self, wall: u64, cpu: u64, next: State) {
+        let suspended = self.state == State::Suspended;
+        let end = wall.max(self.wall);
+        self.call.segments.push(Segment {
+            start: Nanos::from_nanos(self.wall),
+            wall: Nanos::from_nanos(end - self.wall),
+            cpu: Nanos::from_nanos(if suspended { 0 } else { cpu.saturating_sub(self.cpu) }),
+            suspended,
+        });
+        (self.wall, self.cpu, self.state) = (end, cpu, next);
+    }
+}
+
+#[derive(Default)]
+struct Trouble {
+    outside: u64,
+    disorder: u64,
+    orphans: u64,
+    never_resumed: u64,
+    unfinished_requests: u64,
+    incomplete_requests: u64,
+}
+
+impl Trouble {
+    fn words(&self) -> Vec<String> {
+        [
+            (self.outside, "calls between modules happened outside every request and were left out"),
+            (self.unfinished_requests, "requests had not ended when recording stopped and were left out"),
+            (self.incomplete_requests, "requests are missing their root or a function in the log and were left out"),
+            (self.never_resumed, "calls were suspended and never resumed: they end where they last ran"),
+            (self.orphans, "calls have no known caller in their request and were put below its root"),
+            (self.disorder, "events do not fit the state of their call and were ignored"),
+        ]
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, words)| format!("{count} {words}"))
+        .collect()
+    }
+}
+
+impl Assembler {
+    /// Takes the next record.
+    pub fn push(&mut self, record: Record) -> Result<(), UnknownCode> {
+        match record {
+            Record::Process { python_version, mode, .. } => {
+                self.meta.python_version = python_version;
+                self.meta.recorder_mode = mode;
+            }
+            Record::Module { id, name } => self.module(id, name),
+            Record::Function { id, module, qualname, file, line, kind } => {
+                let kind = function_kind(kind)?;
+                // A function of an undefined module stays undefined; so do the requests that call it.
+                if let Some(module) = self.module_index(module) {
+                    self.function_of_id.entry(id).or_insert_with(|| {
+                        self.functions.push(Function { module, qualname, file, line, kind, calls: 0 });
+                        self.entered.push(0);
+                        self.functions.len() as u32 - 1
+                    });
+                }
+            }
+            Record::Shape { id, skeleton } => {
+                self.shape_of_id.entry(id).or_insert_with(|| {
+                    self.shapes.push(skeleton);
+                    self.shapes.len() as u32 - 1
+                });
+            }
+            Record::RequestStart { request, wall, process_cpu } => self.request_start(request, wall, process_cpu),
+            Record::RequestEnd { request, wall, process_cpu, status, endpoint } => {
+                match self.request_of_id.get(&request).map(|&r| &mut self.requests[r as usize].end) {
+                    Some(end @ None) => *end = Some(RequestEnd { wall, process_cpu, status, endpoint }),
+                    _ => self.trouble.disorder += 1,
+                }
+            }
+            Record::Enter { call, parent, request, function, via, thread, wall, cpu } => {
+                let via = via_of(via)?;
+                let function = self.function_of_id.get(&function).copied();
+                let opened = OpenCall {
+                    id: call,
+                    parent,
+                    call: Call {
+                        function: function.unwrap_or_default(),
+                        via,
+                        thread,
+                        // Most calls have a single stretch: no room is taken for more.
+                        segments: Vec::with_capacity(1),
+                        ..Call::default()
+                    },
+                    state: State::Active,
+                    wall,
+                    cpu,
+                };
+                self.enter(request, opened, function.is_some());
+            }
+            Record::Suspend { call, wall, cpu } => self.step(call, wall, cpu, State::Suspended),
+            Record::Resume { call, wall, cpu, .. } => self.step(call, wall, cpu, State::Active),
+            Record::Leave { call, wall, cpu, exception } => {
+                if !exception.is_empty()
+                    && let Some(open) = self.call(call)
+                {
+                    open.call.exception = Some(exception);
+                }
+                self.step(call, wall, cpu, State::Left);
+            }
+            Record::Payload { call, result, shape, encoded_bytes, nodes, class, path, file, line } => {
+                let class = payload_class(class)?;
+                let shape = self.shape_of_id.get(&shape).copied();
+                if let (Some(shape), Some(open)) = (shape, self.call(call)) {
+                    let payload = Payload { shape, encoded_bytes, nodes, class, path, file, line };
+                    *(if result { &mut open.call.result } else { &mut open.call.arguments }) = Some(payload);
+                }
+            }
+            Record::Count { function, calls } => {
+                if let Some(&function) = self.function_of_id.get(&function) {
+                    self.functions[function as usize].calls = calls;
+                }
+            }
+            Record::Trouble { message } => self.meta.troubles.push(message),
+        }
+        Ok(())
+    }
+
+    fn module(&mut self, id: u32, name: String) {
+        if id == 0 {
+            self.framework = name;
+        } else if let Entry::Vacant(vacant) = self.module_of_id.entry(id) {
+            self.modules.push(name);
+            vacant.insert(self.modules.len() as u32);
+        }
+    }
+
+    fn module_index(&self, id: u32) -> Option<u32> {
+        if id == 0 { Some(Recording::ROOT_MODULE) } else { self.module_of_id.get(&id).copied() }
+    }
+
+    fn request_start(&mut self, id: u64, start: u64, start_cpu: u64) {
+        match self.request_of_id.entry(id) {
+            Entry::Vacant(vacant) => {
+                vacant.insert(self.requests.len() as u32);
+                self.requests.push(OpenRequest { start, start_cpu, end: None, calls: Vec::new(), incomplete: false });
+            }
+            Entry::Occupied(_) => self.trouble.disorder += 1,
+        }
+    }
+
+    fn enter(&mut self, request: u64, opened: OpenCall, defined: bool) {
+        if defined {
+            self.entered[opened.call.function as usize] += 1;
+        }
+        let Entry::Vacant(vacant) = self.place_of_call.entry(opened.id) else {
+            self.trouble.disorder += 1;
+            return;
+        };
+        let Some(&r) = self.request_of_id.get(&request) else {
+            vacant.insert(None);
+            self.trouble.outside += 1;
+            return;
+        };
+        let request = &mut self.requests[r as usize];
+        vacant.insert(Some((r, request.calls.len() as u32)));
+        request.incomplete |= !defined;
+        request.calls.push(opened);
+    }
+
+    fn call(&mut self, id: u64) -> Option<&mut OpenCall> {
+        let (request, call) = self.place_of_call.get(&id).copied().flatten()?;
+        Some(&mut self.requests[request as usize].calls[call as usize])
+    }
+
+    fn step(&mut self, id: u64, wall: u64, cpu: u64, next: State) {
+        match self.place_of_call.get(&id).copied() {
+            Some(Some((request, call))) => {
+                let call = &mut self.requests[request as usize].calls[call as usize];
+                if call.state == State::Left || call.state == next {
+                    self.trouble.disorder += 1;
+                } else {
+                    call.step(wall, cpu, next);
+                }
+            }
+            Some(None) => {
+                if next == State::Left {
+                    self.place_of_call.remove(&id);
+                }
+            }
+            None => self.trouble.disorder += 1,
+        }
+    }
+
+    /// What has been recorded by the records so far.
+    pub fn finish(mut self) -> Recording {
+        for (function, entered) in self.functions.iter_mut().zip(&self.entered) {
+            function.calls = function.calls.max(*entered);
+        }
+        let mut requests = Vec::with_capacity(self.requests.len());
+        for request in std::mem::take(&mut self.requests) {
+            requests.extend(self.finish_request(request));
+        }
+        requests.sort_by_key(|request| request.start);
+        self.meta.troubles.extend(self.trouble.words());
+        let framework = if self.framework.is_empty() { FRAMEWORK.to_owned() } else { self.framework };
+        Recording {
+            meta: self.meta,
+            modules: std::iter::once(framework).chain(self.modules).collect(),
+            functions: self.functions,
+            shapes: self.shapes,
+            requests,
+        }
+    }
+
+    fn finish_request(&mut self, mut request: OpenRequest) -> Option<Request> {
+        let Some(end) = request.end else {
+            self.trouble.unfinished_requests += 1;
+            return None;
+        };
+        let root = self.root(&request.calls);
+        let (false, Some(root)) = (request.incomplete, root) else {
+            self.trouble.incomplete_requests += 1;
+            return None;
+        };
+        let unfinished = |(index, call): (usize, &OpenCall)| {
+            call.state == State::Active || (index == root && call.state == State::Suspended)
+        };
+        if request.calls.iter().enumerate().any(unfinished) {
+            self.trouble.unfinished_requests += 1;
+            return None;
+        }
+        // A generator that is closed early, or a task still waiting at the end, is suspended for good.
+        self.trouble.never_resumed += request.calls.iter().filter(|c| c.state == State::Suspended).count() as u64;
+        Some(Request {
+            endpoint: end.endpoint,
+            phase: None,
+            start: Nanos::from_nanos(request.start),
+            wall: Nanos::from_nanos(end.wall.saturating_sub(request.start)),
+            process_cpu: Nanos::from_nanos(end.process_cpu.saturating_sub(request.start_cpu)),
+            status: end.status,
+            calls: self.order(std::mem::take(&mut request.calls), root),
+        })
+    }
+
+    /// The call without a parent that the framework owns, or else the first without a parent.
+    fn root(&self, calls: &[OpenCall]) -> Option<usize> {
+        let mut roots = calls.iter().enumerate().filter(|(_, open)| open.parent == 0);
+        let framework = |open: &OpenCall| {
+            self.functions.get(open.call.function as usize).is_some_and(|f| f.module == Recording::ROOT_MODULE)
+        };
+        let first = roots.next()?;
+        if framework(first.1) {
+            return Some(first.0);
+        }
+        Some(roots.find(|(_, open)| framework(open)).unwrap_or(first).0)
+    }
+
+    /// The calls by start, the root first, each parent before its children.
+    fn order(&mut self, calls: Vec<OpenCall>, root: usize) -> Vec<Call> {
+        let mut order: Vec<usize> = (0..calls.len()).collect();
+        order.sort_by_key(|&index| (index != root, calls[index].call.start(), calls[index].id));
+        let mut rank = vec![0_u32; calls.len()];
+        for (position, &index) in order.iter().enumerate() {
+            rank[index] = position as u32;
+        }
+        let here = self.place_of_call.get(&calls[root].id).copied().flatten().map(|(request, _)| request);
+        let mut ordered: Vec<Call> = Vec::with_capacity(calls.len());
+        ordered.resize_with(calls.len(), Call::default);
+        for (index, OpenCall { parent, mut call, .. }) in calls.into_iter().enumerate() {
+            let position = rank[index];
+            let caller = match self.place_of_call.get(&parent).copied().flatten() {
+                Some((request, place)) if Some(request) == here => Some(rank[place as usize]),
+                _ => None,
+            };
+            call.parent = match caller {
+                _ if index == root => 0,
+                Some(caller) if caller < position => caller,
+                _ => {
+                    self.trouble.orphans += 1;
+                    0
+                }
+            };
+            ordered[position as usize] = call;
+        }
+        ordered
+    }
+}
+
+fn function_kind(code: u8) -> Result<FunctionKind, UnknownCode> {
+    use FunctionKind::{AsyncGenerator, Coroutine, Generator, Plain};
+    look_up("function kind", code, &[Plain, Coroutine, Generator, AsyncGenerator])
+}
+
+fn via_of(code: u8) -> Result<Via, UnknownCode> {
+    look_up("via", code, &[Via::Inline, Via::Task, Via::Thread])
+}
+
+fn payload_class(code: u8) -> Result<PayloadClass, UnknownCode> {
+    use PayloadClass::{Adapter, Callback, Generator, Live, Mutated, Plain};
+    look_up("payload class", code, &[Plain, Adapter, Mutated, Callback, Generator, Live])
+}
+
+fn look_up<T: Copy>(field: &'static str, code: u8, known: &[T]) -> Result<T, UnknownCode> {
+    known.get(usize::from(code)).copied().ok_or(UnknownCode { field, code })
+}
+
+/// The recordings of several processes as one, described by `meta`.
+///
+/// Modules, functions and shapes are the same where their names, places and texts are; requests belong to the
+/// phase during which they began.
+pub fn merge(meta: Meta, parts: Vec<Recording>) -> Recording {
+    let mut merged = Recording { meta, modules: vec![FRAMEWORK.to_owned()], ..Recording::default() };
+    let mut modules: FxHashMap<String, u32> = FxHashMap::default();
+    let mut functions: FxHashMap<(u32, String, String, u32, FunctionKind), u32> = FxHashMap::default();
+    let mut shapes: FxHashMap<String, u32> = FxHashMap::default();
+    for part in parts {
+        merge_meta(&mut merged.meta, part.meta);
+        let mut module_here = Vec::with_capacity(part.modules.len());
+        for (index, name) in part.modules.into_iter().enumerate() {
+            module_here.push(if index == Recording::ROOT_MODULE as usize {
+                merged.modules[0].clone_from(&name);
+                Recording::ROOT_MODULE
+            } else {
+                *modules.entry(name).or_insert_with_key(|name| {
+                    merged.modules.push(name.clone());
+                    merged.modules.len() as u32 - 1
+                })
+            });
+        }
+        let mut function_here = Vec::with_capacity(part.functions.len());
+        for mut function in part.functions {
+            function.module = module_here[function.module as usize];
+            let key = (function.module, function.qualname.clone(), function.file.clone(), function.line, function.kind);
+            let calls = std::mem::take(&mut function.calls);
+            let id = *functions.entry(key).or_insert_with(|| {
+                merged.functions.push(function);
+                merged.functions.len() as u32 - 1
+            });
+            merged.functions[id as usize].calls += calls;
+            function_here.push(id);
+        }
+        let mut shape_here = Vec::with_capacity(part.shapes.len());
+        for skeleton in part.shapes {
+            shape_here.push(*shapes.entry(skeleton).or_insert_with_key(|skeleton| {
+                merged.shapes.push(skeleton.clone());
+                merged.shapes.len() as u32 - 1
+            }));
+        }
+        for mut request in part.requests {
+            for call in &mut request.calls {
+                call.function = function_here[call.function as usize];
+                for payload in [&mut call.arguments, &mut call.result].into_iter().flatten() {
+                    payload.shape = shape_here[payload.shape as usize];
+                }
+            }
+            merged.requests.push(request);
+        }
+    }
+    merged.requests.sort_by_key(|request| request.start);
+    let phases = &merged.meta.phases;
+    for request in &mut merged.requests {
+        let start = request.start.as_nanos();
+        let phase = phases.iter().position(|p| (p.start_nanos..p.end_nanos).contains(&start));
+        request.phase = phase.map(|index| index as u32);
+    }
+    merged
+}
+
+fn merge_meta(meta: &mut Meta, part: Meta) {
+    if meta.python_version.is_empty() {
+        meta.python_version = part.python_version;
+    }
+    if meta.recorder_mode.is_empty() {
+        meta.recorder_mode = part.recorder_mode;
+    }
+    for trouble in part.troubles {
+        if !meta.troubles.contains(&trouble) {
+            meta.troubles.push(trouble);
+        }
+    }
+}

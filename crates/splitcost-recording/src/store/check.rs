@@ -1,0 +1,77 @@
+//! What every recording must fulfil, so that whoever uses one need not look again.
+
+use splitcost_model::recording::{Call, Recording, Request};
+
+/// Why a recording contradicts itself, if it does.
+///
+/// It must fulfil: module names are unique; every index is in range; requests, and the calls below each root, are
+/// in the order of their starts; each request has a root; a parent comes before its children; the stretches of a
+/// call alternate and leave no hole; the metadata's numbers are finite.
+pub fn check(recording: &Recording) -> Result<(), String> {
+    let mut names: Vec<&str> = recording.modules.iter().map(String::as_str).collect();
+    names.sort_unstable();
+    if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+        return Err(format!("the module {:?} is there twice", pair[0]));
+    }
+    for (index, function) in recording.functions.iter().enumerate() {
+        in_range(function.module, recording.modules.len()).map_err(|e| format!("module of function {index}: {e}"))?;
+    }
+    if recording.meta.phases.iter().any(|phase| !phase.rate_reqs_per_sec.is_finite()) {
+        return Err("a phase's rate is not a number".to_owned());
+    }
+    if !recording.requests.is_sorted_by_key(|request| request.start) {
+        return Err("the requests are not in the order of their starts".to_owned());
+    }
+    for (index, request) in recording.requests.iter().enumerate() {
+        check_request(recording, request).map_err(|e| format!("request {index}: {e}"))?;
+    }
+    Ok(())
+}
+
+fn in_range(index: u32, len: usize) -> Result<(), String> {
+    if (index as usize) < len { Ok(()) } else { Err(format!("{index} is out of range, there are {len}")) }
+}
+
+fn check_request(recording: &Recording, request: &Request) -> Result<(), String> {
+    if let Some(phase) = request.phase {
+        in_range(phase, recording.meta.phases.len()).map_err(|e| format!("phase: {e}"))?;
+    }
+    if request.calls.is_empty() {
+        return Err("it has no root call".to_owned());
+    }
+    if !request.calls[1..].is_sorted_by_key(Call::start) {
+        return Err("its calls are not in the order of their starts".to_owned());
+    }
+    for (index, call) in request.calls.iter().enumerate() {
+        check_call(recording, index, call).map_err(|e| format!("call {index}: {e}"))?;
+    }
+    Ok(())
+}
+
+fn check_call(recording: &Recording, index: usize, call: &Call) -> Result<(), String> {
+    in_range(call.function, recording.functions.len()).map_err(|e| format!("function: {e}"))?;
+    if call.parent as usize >= index.max(1) {
+        return Err(format!("its parent {} does not come before it", call.parent));
+    }
+    for payload in [&call.arguments, &call.result].into_iter().flatten() {
+        in_range(payload.shape, recording.shapes.len()).map_err(|e| format!("shape: {e}"))?;
+    }
+    if call.segments.is_empty() {
+        return Err("it has no stretch of time".to_owned());
+    }
+    for segment in &call.segments {
+        if segment.start.as_nanos().checked_add(segment.wall.as_nanos()).is_none() {
+            return Err("a stretch ends after the end of time".to_owned());
+        }
+        if segment.suspended && !segment.cpu.is_zero() {
+            return Err("it used CPU time while it was suspended".to_owned());
+        }
+    }
+    let follows = |pair: &[splitcost_model::recording::Segment]| {
+        pair[0].start + pair[0].wall == pair[1].start && pair[0].suspended != pair[1].suspended
+    };
+    if !call.segments.windows(2).all(follows) {
+        return Err("its stretches leave holes or do not alternate".to_owned());
+    }
+    Ok(())
+}

@@ -1,0 +1,166 @@
+//! The tables of a recording.
+//!
+//! No column is nullable but where it says so. Rows are in the order of their leading columns. Instants are
+//! nanoseconds of the recorded machine's monotonic clock. A *name* is a dictionary-encoded string.
+
+use std::sync::{Arc, LazyLock};
+
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
+
+/// A table and the file it is in.
+#[derive(Debug)]
+pub struct Table {
+    /// File name inside the recording.
+    pub file: &'static str,
+    columns: &'static [(&'static str, Type)],
+    schema: LazyLock<SchemaRef>,
+}
+
+impl Table {
+    /// The Arrow schema that Parquet tools see.
+    pub fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// Columns whose values hardly repeat: a dictionary would only cost time.
+    pub(super) fn quantities(&self) -> impl Iterator<Item = &'static str> {
+        self.columns.iter().filter(|(_, kind)| matches!(kind, Type::U64 | Type::Index)).map(|(name, _)| *name)
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Type {
+    /// `u32` that ascends.
+    Index,
+    U16,
+    U32,
+    U32OrNull,
+    U64,
+    Flag,
+    Text,
+    Name,
+    NameOrNull,
+}
+
+fn schema_of(columns: &[(&'static str, Type)]) -> SchemaRef {
+    let field = |&(name, kind): &(&'static str, Type)| {
+        let data_type = match kind {
+            Type::U16 => DataType::UInt16,
+            Type::Index | Type::U32 | Type::U32OrNull => DataType::UInt32,
+            Type::U64 => DataType::UInt64,
+            Type::Flag => DataType::Boolean,
+            Type::Text => DataType::Utf8,
+            Type::Name | Type::NameOrNull => DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8)),
+        };
+        Field::new(name, data_type, matches!(kind, Type::U32OrNull | Type::NameOrNull))
+    };
+    Arc::new(Schema::new(columns.iter().map(field).collect::<Vec<_>>()))
+}
+
+macro_rules! table {
+    ($file:literal; $($name:literal: $kind:ident),+) => {{
+        const COLUMNS: &[(&str, Type)] = &[$(($name, Type::$kind)),+];
+        Table { file: $file, columns: COLUMNS, schema: LazyLock::new(|| schema_of(COLUMNS)) }
+    }};
+}
+
+/// One row per request, by start.
+///
+/// # Shape
+/// | column | type | unit | meaning |
+/// |---|---|---|---|
+/// | `request` | u32 | | 0, 1, 2, … |
+/// | `endpoint` | name | | `GET /orders/{order_id}`, or a test's id |
+/// | `phase` | u32, nullable | | index into the metadata's phases; null outside every phase |
+/// | `start_nanos` | u64 | ns | start |
+/// | `wall_nanos` | u64 | ns | from entry to the last byte handed to the server |
+/// | `process_cpu_nanos` | u64 | ns | CPU time of the whole process in that time |
+/// | `status` | u16 | | HTTP status, 0 where there is none |
+pub static REQUESTS: Table = table!("requests.parquet";
+    "request": Index, "endpoint": Name, "phase": U32OrNull, "start_nanos": U64, "wall_nanos": U64,
+    "process_cpu_nanos": U64, "status": U16);
+
+/// One row per call from one module into another, by request and start.
+///
+/// # Shape
+/// | column | type | unit | meaning |
+/// |---|---|---|---|
+/// | `request` | u32 | | row of `requests` |
+/// | `call` | u32 | | 0, 1, 2, … within the request; 0 is the framework's root call |
+/// | `parent` | u32 | | the calling call, smaller than `call`; 0 for the root |
+/// | `function_id` | u32 | | row of `functions` |
+/// | `caller_module` | name | | module of the parent; the root's own for the root |
+/// | `callee_module` | name | | module of the function |
+/// | `function` | name | | qualified name inside the module |
+/// | `file`, `line` | name, u32 | | where the function is defined |
+/// | `kind` | name | | `plain`, `coroutine`, `generator`, `async_generator` |
+/// | `via` | name | | `inline`, `task`, `thread`: how it was begun |
+/// | `thread` | u32 | | thread that ran it first |
+/// | `start_nanos` | u64 | ns | start |
+/// | `wall_nanos` | u64 | ns | from start to end |
+/// | `cpu_nanos` | u64 | ns | thread CPU time, inline callees included |
+/// | `suspended_nanos` | u64 | ns | awaiting something else |
+/// | `overlap_nanos` | u64 | ns | while another call of the same parent was under way |
+/// | `exception` | name, nullable | | type of the exception it ended with |
+pub static CALLS: Table = table!("calls.parquet";
+    "request": Index, "call": U32, "parent": U32, "function_id": U32, "caller_module": Name, "callee_module": Name,
+    "function": Name, "file": Name, "line": U32, "kind": Name, "via": Name, "thread": U32, "start_nanos": U64,
+    "wall_nanos": U64, "cpu_nanos": U64, "suspended_nanos": U64, "overlap_nanos": U64, "exception": NameOrNull);
+
+/// One row per stretch of a call, on a thread or suspended; a call's stretches alternate and leave no hole.
+///
+/// # Shape
+/// | column | type | unit | meaning |
+/// |---|---|---|---|
+/// | `request`, `call` | u32 | | row of `calls` |
+/// | `sequence` | u32 | | 0, 1, 2, … within the call |
+/// | `start_nanos` | u64 | ns | start |
+/// | `wall_nanos` | u64 | ns | length |
+/// | `cpu_nanos` | u64 | ns | thread CPU time; 0 while suspended |
+/// | `suspended` | bool | | suspended at an `await` or `yield` |
+pub static SEGMENTS: Table = table!("segments.parquet";
+    "request": Index, "call": U32, "sequence": U32, "start_nanos": U64, "wall_nanos": U64, "cpu_nanos": U64,
+    "suspended": Flag);
+
+/// One row per sampled payload: its shape and size, never its values.
+///
+/// # Shape
+/// | column | type | unit | meaning |
+/// |---|---|---|---|
+/// | `request`, `call` | u32 | | row of `calls` |
+/// | `direction` | name | | `arguments` or `result` |
+/// | `shape` | u32 | | row of `shapes` |
+/// | `encoded_bytes` | u64 | bytes | size as tagged JSON |
+/// | `nodes` | u64 | | values in it, containers included |
+/// | `class` | name | | `plain`, `adapter`, `mutated`, `callback`, `generator`, `live` |
+/// | `path` | name | | the value that decided the class, as `arguments.session` |
+/// | `file`, `line` | name, u32 | | the call site |
+pub static PAYLOADS: Table = table!("payloads.parquet";
+    "request": Index, "call": U32, "direction": Name, "shape": U32, "encoded_bytes": U64, "nodes": U64, "class": Name,
+    "path": Name, "file": Name, "line": U32);
+
+/// Type skeletons of what crossed.
+///
+/// # Shape
+/// | column | type | unit | meaning |
+/// |---|---|---|---|
+/// | `shape` | u32 | | 0, 1, 2, … |
+/// | `skeleton` | string | | JSON |
+pub static SHAPES: Table = table!("shapes.parquet"; "shape": Index, "skeleton": Text);
+
+/// The functions that were called across a module boundary.
+///
+/// # Shape
+/// | column | type | unit | meaning |
+/// |---|---|---|---|
+/// | `function` | u32 | | 0, 1, 2, … |
+/// | `module` | name | | its module |
+/// | `qualname` | string | | qualified name inside the module |
+/// | `file`, `line` | name, u32 | | where it is defined |
+/// | `kind` | name | | `plain`, `coroutine`, `generator`, `async_generator` |
+/// | `calls` | u64 | | calls across a boundary, exact, also in requests that were left out |
+pub static FUNCTIONS: Table = table!("functions.parquet";
+    "function": Index, "module": Name, "qualname": Text, "file": Name, "line": U32, "kind": Name, "calls": U64);
+
+/// Every table.
+pub static TABLES: [&Table; 6] = [&REQUESTS, &CALLS, &SEGMENTS, &PAYLOADS, &SHAPES, &FUNCTIONS];

@@ -1,0 +1,350 @@
+//! What `splitcost show` prints: a recording at a glance.
+//!
+//! Requests that failed are counted and are part of no other number, but for the payloads: what a failing call
+//! carried is evidence too.
+
+mod text;
+
+use std::collections::BTreeMap;
+
+use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
+use splitcost_model::quantity::{Nanos, quantile};
+use splitcost_model::recording::{Call, FunctionId, ModuleId, Payload, PayloadClass, Phase, Recording, Request};
+
+use crate::tree::{overlap, own_cpu, request_cpu};
+
+pub use text::render_text;
+
+/// A recording at a glance.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// Version of splitcost that wrote it.
+    pub splitcost_version: String,
+    /// When recording began, as RFC 3339 in UTC.
+    pub started_at: String,
+    /// The app's command line.
+    pub command: Vec<String>,
+    /// CPython's version.
+    pub python_version: String,
+    /// `monitoring` or `profile`.
+    pub recorder_mode: String,
+    /// Processor, cores, kernel.
+    pub machine: String,
+    /// What went wrong while recording.
+    pub troubles: Vec<String>,
+    /// Requests recorded.
+    pub requests: u64,
+    /// The load phases.
+    pub phases: Vec<Phase>,
+    /// Which requests the endpoints' times come from, in words.
+    pub times_from: String,
+    /// Per endpoint, most requests first.
+    pub endpoints: Vec<EndpointSummary>,
+    /// Per pair of modules, most calls first.
+    pub edges: Vec<EdgeSummary>,
+    /// What crossed between modules, worst class first.
+    pub payloads: Vec<PayloadSummary>,
+}
+
+/// One endpoint.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct EndpointSummary {
+    /// `METHOD /path/{template}`, or a test's id.
+    pub name: String,
+    /// Requests recorded, failed ones included.
+    pub requests: u64,
+    /// Requests answered with a status of 400 or above.
+    pub failed_requests: u64,
+    /// Time inside the app, median; absent where every request failed.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub wall_ms_p50: Option<f64>,
+    /// 90th percentile.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub wall_ms_p90: Option<f64>,
+    /// 99th percentile.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub wall_ms_p99: Option<f64>,
+    /// Thread CPU time per request, mean.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub cpu_ms_mean: Option<f64>,
+    /// Calls between modules per request, the root not counted.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub calls_per_request: Option<f64>,
+}
+
+/// Calls from one module into another.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct EdgeSummary {
+    /// Calling module.
+    pub caller: String,
+    /// Called module.
+    pub callee: String,
+    /// Calls recorded.
+    pub calls: u64,
+    /// Calls per request, over the requests of all endpoints.
+    pub calls_per_request: f64,
+    /// CPU time of these calls per request, without that of calls made inline from within them.
+    pub own_cpu_micros_per_request: f64,
+    /// Encoded bytes of arguments and result per call: each function's sampled mean, weighted by its calls.
+    /// Absent where no call was sampled.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub encoded_bytes_per_call: Option<f64>,
+    /// Share of the calls' time during which another call of the same parent was under way.
+    pub overlap_share: f64,
+    /// Sampled payloads by class.
+    pub sampled_classes: BTreeMap<String, u64>,
+    /// The longest call.
+    pub slowest_ms: f64,
+    /// The function of that call.
+    pub slowest_function: String,
+    /// Calls per request of each endpoint that makes any, most first.
+    pub endpoints: Vec<EdgeEndpoint>,
+}
+
+/// How often an endpoint's requests call from one module into another.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct EdgeEndpoint {
+    /// The endpoint.
+    pub endpoint: String,
+    /// Calls per request.
+    pub calls_per_request: f64,
+}
+
+/// Sampled payloads of one function that are alike in class and place.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PayloadSummary {
+    /// Calling module.
+    pub caller: String,
+    /// Called function, as `shop.pricing:quote`.
+    pub function: String,
+    /// `arguments` or `result`.
+    pub direction: String,
+    /// Whether and how it can cross.
+    pub class: PayloadClass,
+    /// The value that decided the class; empty for plain data.
+    pub path: String,
+    /// File of the call site.
+    pub file: String,
+    /// Line of the call site.
+    pub line: u32,
+    /// Payloads sampled.
+    pub samples: u64,
+    /// Encoded size, mean.
+    pub encoded_bytes_mean: f64,
+}
+
+/// Whether a request was answered with a failure; tests and commands have no status and do not fail here.
+fn failed(request: &Request) -> bool {
+    request.status >= 400
+}
+
+impl Summary {
+    /// Looks at a recording.
+    pub fn of(recording: &Recording) -> Self {
+        let meta = &recording.meta;
+        let (times_from, calm) = calm_phase(recording);
+        Self {
+            splitcost_version: meta.splitcost_version.clone(),
+            started_at: meta.started_at.clone(),
+            command: meta.command.clone(),
+            python_version: meta.python_version.clone(),
+            recorder_mode: meta.recorder_mode.clone(),
+            machine: meta.machine.clone(),
+            troubles: meta.troubles.clone(),
+            requests: recording.requests.len() as u64,
+            phases: meta.phases.clone(),
+            times_from,
+            endpoints: endpoints(recording, calm),
+            edges: edges(recording),
+            payloads: payloads(recording),
+        }
+    }
+}
+
+/// The phase with the fewest requests in flight, if each endpoint was answered in it: times of several loads
+/// together would be the times of none.
+fn calm_phase(recording: &Recording) -> (String, Option<u32>) {
+    let everything = ("all requests".to_owned(), None);
+    let phases = (0_u32..).zip(&recording.meta.phases).filter(|(_, phase)| phase.kind == "closed");
+    let Some((index, phase)) = phases.min_by_key(|(_, phase)| phase.concurrency) else { return everything };
+    let mut answered: FxHashMap<&str, bool> = FxHashMap::default();
+    for request in recording.requests.iter().filter(|request| !failed(request)) {
+        *answered.entry(&request.endpoint).or_default() |= request.phase == Some(index);
+    }
+    if answered.is_empty() || answered.values().any(|in_phase| !in_phase) {
+        return everything;
+    }
+    (format!("the closed-loop phase with {} in flight", phase.concurrency), Some(index))
+}
+
+fn endpoints(recording: &Recording, phase: Option<u32>) -> Vec<EndpointSummary> {
+    let mut by_name: BTreeMap<&str, Vec<&Request>> = BTreeMap::new();
+    for request in &recording.requests {
+        by_name.entry(&request.endpoint).or_default().push(request);
+    }
+    let mut endpoints: Vec<EndpointSummary> = by_name
+        .into_iter()
+        .map(|(name, requests)| {
+            let good: Vec<&Request> = requests.iter().copied().filter(|request| !failed(request)).collect();
+            let timed = good.iter().filter(|request| phase.is_none() || request.phase == phase);
+            let mut walls: Vec<f64> = timed.map(|request| request.wall.as_millis_f64()).collect();
+            walls.sort_by(f64::total_cmp);
+            let mean = |sum: f64| (!good.is_empty()).then(|| sum / good.len() as f64);
+            EndpointSummary {
+                name: name.to_owned(),
+                requests: requests.len() as u64,
+                failed_requests: (requests.len() - good.len()) as u64,
+                wall_ms_p50: quantile(&walls, 0.5),
+                wall_ms_p90: quantile(&walls, 0.9),
+                wall_ms_p99: quantile(&walls, 0.99),
+                cpu_ms_mean: mean(good.iter().map(|request| request_cpu(request).as_millis_f64()).sum()),
+                calls_per_request: mean(good.iter().map(|request| (request.calls.len() - 1) as f64).sum()),
+            }
+        })
+        .collect();
+    endpoints.sort_by_key(|endpoint| std::cmp::Reverse(endpoint.requests));
+    endpoints
+}
+
+/// The module that a call's caller belongs to.
+fn caller_module(recording: &Recording, request: &Request, call: &Call) -> ModuleId {
+    let caller = request.calls[call.parent as usize].function;
+    recording.functions[caller as usize].module
+}
+
+fn sampled(call: &Call) -> impl Iterator<Item = (bool, &Payload)> {
+    [(false, &call.arguments), (true, &call.result)].into_iter().filter_map(|(result, p)| Some((result, p.as_ref()?)))
+}
+
+#[derive(Default)]
+struct Edge<'a> {
+    calls: u64,
+    own_cpu: Nanos,
+    wall: Nanos,
+    overlap: Nanos,
+    slowest: Nanos,
+    slowest_function: FunctionId,
+    calls_by_function: FxHashMap<FunctionId, u64>,
+    calls_by_endpoint: BTreeMap<&'a str, u64>,
+    /// Per function and direction: payloads and their encoded bytes.
+    sampled: FxHashMap<(FunctionId, bool), (u64, u64)>,
+    classes: BTreeMap<String, u64>,
+}
+
+impl Edge<'_> {
+    fn bytes_per_call(&self) -> Option<f64> {
+        let mean = |function, result| {
+            self.sampled.get(&(function, result)).map(|(payloads, bytes)| *bytes as f64 / *payloads as f64)
+        };
+        let (mut weight, mut sum) = (0_u64, 0.0);
+        for (&function, &calls) in &self.calls_by_function {
+            let (arguments, result) = (mean(function, false), mean(function, true));
+            if arguments.is_some() || result.is_some() {
+                weight += calls;
+                sum += calls as f64 * (arguments.unwrap_or(0.0) + result.unwrap_or(0.0));
+            }
+        }
+        (weight > 0).then(|| sum / weight as f64)
+    }
+}
+
+fn edges(recording: &Recording) -> Vec<EdgeSummary> {
+    let mut edges: BTreeMap<(ModuleId, ModuleId), Edge<'_>> = BTreeMap::new();
+    let mut requests_of: FxHashMap<&str, u64> = FxHashMap::default();
+    for request in &recording.requests {
+        let good = !failed(request);
+        if good {
+            *requests_of.entry(&request.endpoint).or_default() += 1;
+        }
+        let (own, overlaps) = (own_cpu(request), overlap(request));
+        for (index, call) in request.calls.iter().enumerate().skip(1) {
+            let callee = recording.functions[call.function as usize].module;
+            let edge = edges.entry((caller_module(recording, request, call), callee)).or_default();
+            for (result, payload) in sampled(call) {
+                let (payloads, bytes) = edge.sampled.entry((call.function, result)).or_default();
+                *payloads += 1;
+                *bytes += payload.encoded_bytes;
+                *edge.classes.entry(payload.class.name().to_owned()).or_default() += 1;
+            }
+            if good {
+                edge.calls += 1;
+                edge.own_cpu += own[index];
+                edge.wall += call.wall();
+                edge.overlap += overlaps[index];
+                *edge.calls_by_function.entry(call.function).or_default() += 1;
+                *edge.calls_by_endpoint.entry(&request.endpoint).or_default() += 1;
+                if call.wall() >= edge.slowest {
+                    (edge.slowest, edge.slowest_function) = (call.wall(), call.function);
+                }
+            }
+        }
+    }
+    let requests: u64 = requests_of.values().sum();
+    let mut summaries: Vec<EdgeSummary> = edges
+        .into_iter()
+        .filter(|(_, edge)| edge.calls > 0)
+        .map(|((caller, callee), edge)| {
+            let mut endpoints: Vec<EdgeEndpoint> = edge
+                .calls_by_endpoint
+                .iter()
+                .map(|(endpoint, calls)| EdgeEndpoint {
+                    endpoint: (*endpoint).to_owned(),
+                    calls_per_request: *calls as f64 / requests_of[endpoint] as f64,
+                })
+                .collect();
+            endpoints.sort_by(|a, b| b.calls_per_request.total_cmp(&a.calls_per_request));
+            let share = edge.overlap.as_nanos_f64() / edge.wall.as_nanos_f64();
+            EdgeSummary {
+                caller: recording.modules[caller as usize].clone(),
+                callee: recording.modules[callee as usize].clone(),
+                calls: edge.calls,
+                calls_per_request: edge.calls as f64 / requests as f64,
+                own_cpu_micros_per_request: edge.own_cpu.as_nanos_f64() / 1e3 / requests as f64,
+                encoded_bytes_per_call: edge.bytes_per_call(),
+                overlap_share: if share.is_finite() { share } else { 0.0 },
+                sampled_classes: edge.classes,
+                slowest_ms: edge.slowest.as_millis_f64(),
+                slowest_function: recording.functions[edge.slowest_function as usize].qualname.clone(),
+                endpoints,
+            }
+        })
+        .collect();
+    summaries.sort_by_key(|edge| std::cmp::Reverse(edge.calls));
+    summaries
+}
+
+fn payloads(recording: &Recording) -> Vec<PayloadSummary> {
+    type Key<'a> = (ModuleId, FunctionId, bool, PayloadClass, &'a str, &'a str, u32);
+    let mut groups: BTreeMap<Key<'_>, (u64, u64)> = BTreeMap::new();
+    for request in &recording.requests {
+        for call in request.calls.iter().skip(1) {
+            for (result, payload) in sampled(call) {
+                let caller = caller_module(recording, request, call);
+                let Payload { class, path, file, line, .. } = payload;
+                let group = groups.entry((caller, call.function, result, *class, path, file, *line)).or_default();
+                group.0 += 1;
+                group.1 += payload.encoded_bytes;
+            }
+        }
+    }
+    let mut summaries: Vec<PayloadSummary> = groups
+        .into_iter()
+        .map(|((caller, function, result, class, path, file, line), (samples, bytes))| {
+            let called = &recording.functions[function as usize];
+            PayloadSummary {
+                caller: recording.modules[caller as usize].clone(),
+                function: format!("{}:{}", recording.modules[called.module as usize], called.qualname),
+                direction: if result { "result" } else { "arguments" }.to_owned(),
+                class,
+                path: path.to_owned(),
+                file: file.to_owned(),
+                line,
+                samples,
+                encoded_bytes_mean: bytes as f64 / samples as f64,
+            }
+        })
+        .collect();
+    summaries.sort_by_key(|payload| std::cmp::Reverse((payload.class, payload.samples)));
+    summaries
+}

@@ -1,0 +1,193 @@
+//! A [`Summary`] for a terminal: aligned tables, one screen.
+
+use std::fmt::Write;
+
+use splitcost_model::recording::PayloadClass;
+
+use super::{EdgeSummary, Summary};
+
+/// Rows shown of each table; the JSON has them all.
+///
+/// Chosen: three such tables and the head fit a terminal of 50 lines.
+const ROWS: usize = 12;
+
+/// The summary as text, no line longer than `width` characters (at least 60).
+pub fn render_text(summary: &Summary, width: usize) -> String {
+    let width = width.max(60);
+    let mut out = String::new();
+    head(&mut out, summary, width);
+
+    let mut endpoints =
+        Table::new(width, &["endpoint", "requests", "failed", "p50 ms", "p90 ms", "p99 ms", "CPU ms", "calls"]);
+    for endpoint in &summary.endpoints {
+        endpoints.row(vec![
+            endpoint.name.clone(),
+            grouped(endpoint.requests),
+            grouped(endpoint.failed_requests),
+            number(endpoint.wall_ms_p50),
+            number(endpoint.wall_ms_p90),
+            number(endpoint.wall_ms_p99),
+            number(endpoint.cpu_ms_mean),
+            number(endpoint.calls_per_request),
+        ]);
+    }
+    let title = format!("Endpoints (time inside the app, from {}; CPU and calls per request)", summary.times_from);
+    endpoints.render(&mut out, &title);
+
+    let mut edges =
+        Table::new(width, &["caller → callee", "calls", "CPU µs", "bytes/call", "overlap", "carries", "most calls in"]);
+    for edge in &summary.edges {
+        edges.row(vec![
+            format!("{} → {}", edge.caller, edge.callee),
+            number(Some(edge.calls_per_request)),
+            number(Some(edge.own_cpu_micros_per_request)),
+            edge.encoded_bytes_per_call.map_or_else(|| "–".to_owned(), |bytes| grouped(bytes.round() as u64)),
+            format!("{:.0} %", edge.overlap_share * 100.0),
+            worst_class(edge),
+            edge.endpoints.first().map_or_else(String::new, |most| {
+                format!("{} × {}", number(Some(most.calls_per_request)), most.endpoint)
+            }),
+        ]);
+    }
+    edges.left(&[5, 6]).render(&mut out, "Calls between modules (per request of any endpoint)");
+
+    let mut payloads =
+        Table::new(width, &["what needs work to cross", "class", "value", "sampled", "bytes", "call site"]);
+    for payload in summary.payloads.iter().filter(|payload| payload.class != PayloadClass::Plain) {
+        payloads.row(vec![
+            payload.function.clone(),
+            payload.class.name().to_owned(),
+            payload.path.clone(),
+            grouped(payload.samples),
+            grouped(payload.encoded_bytes_mean.round() as u64),
+            format!("{}:{}", last_parts(&payload.file), payload.line),
+        ]);
+    }
+    payloads.left(&[1, 2, 5]).render(&mut out, "Payloads that are not plain data");
+    out
+}
+
+fn head(out: &mut String, summary: &Summary, width: usize) {
+    let mut line = |text: String| {
+        let _ = writeln!(out, "{}", cut(&text, width));
+    };
+    line(format!("{} requests of `{}`", grouped(summary.requests), summary.command.join(" ")));
+    line(format!(
+        "recorded {} by splitcost {}, CPython {} ({}), {}",
+        summary.started_at, summary.splitcost_version, summary.python_version, summary.recorder_mode, summary.machine
+    ));
+    for trouble in &summary.troubles {
+        line(format!("trouble: {trouble}"));
+    }
+}
+
+/// The classes sampled on an edge, worst first, as far as they need work.
+fn worst_class(edge: &EdgeSummary) -> String {
+    use PayloadClass::{Adapter, Callback, Generator, Live, Mutated, Plain};
+    let seen = |class: &PayloadClass| edge.sampled_classes.contains_key(class.name());
+    let classes: Vec<&str> =
+        [Live, Generator, Callback, Mutated, Adapter].iter().filter(|c| seen(c)).map(|c| c.name()).collect();
+    match classes.as_slice() {
+        [] if seen(&Plain) => "plain".to_owned(),
+        [] => "–".to_owned(),
+        classes => classes.join(" "),
+    }
+}
+
+/// The last two parts of a path: enough to find a file by.
+fn last_parts(path: &str) -> &str {
+    path.rmatch_indices('/').nth(1).map_or(path, |(at, _)| &path[at + 1..])
+}
+
+/// Three significant digits, `–` where there is no number.
+fn number(value: Option<f64>) -> String {
+    match value {
+        None => "–".to_owned(),
+        Some(value) if value >= 1_000.0 => grouped(value.round() as u64),
+        Some(value) if value >= 99.95 => format!("{value:.0}"),
+        Some(value) if value >= 9.995 => format!("{value:.1}"),
+        Some(value) => format!("{value:.2}"),
+    }
+}
+
+/// A count with its thousands apart.
+fn grouped(count: u64) -> String {
+    let digits = count.to_string();
+    let mut out = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+fn length(text: &str) -> usize {
+    text.chars().count()
+}
+
+/// At most `width` characters, `…` in place of what had to go.
+fn cut(text: &str, width: usize) -> String {
+    if length(text) <= width {
+        return text.to_owned();
+    }
+    let mut cut: String = text.chars().take(width.saturating_sub(1)).collect();
+    cut.push('…');
+    cut
+}
+
+struct Table {
+    width: usize,
+    header: Vec<String>,
+    /// Columns aligned to the left; the others are numbers.
+    left: Vec<usize>,
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    fn new(width: usize, header: &[&str]) -> Self {
+        Self { width, header: header.iter().map(|&h| h.to_owned()).collect(), left: vec![0], rows: Vec::new() }
+    }
+
+    fn row(&mut self, cells: Vec<String>) {
+        self.rows.push(cells);
+    }
+
+    fn left(&mut self, columns: &[usize]) -> &Self {
+        self.left.extend_from_slice(columns);
+        self
+    }
+
+    /// The first column and the last left one give way where the table would be too wide.
+    fn render(&self, out: &mut String, title: &str) {
+        if self.rows.is_empty() {
+            return;
+        }
+        let shown = &self.rows[..self.rows.len().min(ROWS)];
+        let lines = || std::iter::once(&self.header).chain(shown);
+        let mut widths: Vec<usize> = (0..self.header.len())
+            .map(|column| lines().map(|cells| length(&cells[column])).max().unwrap_or(0))
+            .collect();
+        let total = |widths: &[usize]| widths.iter().sum::<usize>() + 2 * (widths.len() - 1);
+        for (column, least) in self.left.iter().rev().map(|&c| (c, 16)).chain([(0, 8)]) {
+            let excess = total(&widths).saturating_sub(self.width);
+            widths[column] = widths[column].saturating_sub(excess).max(least.min(widths[column]));
+        }
+        let _ = writeln!(out, "\n{}", cut(title, self.width));
+        for cells in lines() {
+            let mut line = String::new();
+            for (column, (cell, &width)) in cells.iter().zip(&widths).enumerate() {
+                let cell = cut(cell, width);
+                let padding = " ".repeat(width - length(&cell));
+                let cell = if self.left.contains(&column) { cell + &padding } else { padding + &cell };
+                line.push_str(if column == 0 { "" } else { "  " });
+                line.push_str(&cell);
+            }
+            let _ = writeln!(out, "{}", cut(line.trim_end(), self.width));
+        }
+        if let Some(more) = self.rows.len().checked_sub(shown.len()).filter(|more| *more > 0) {
+            let _ = writeln!(out, "… and {more} more with --format json");
+        }
+    }
+}
