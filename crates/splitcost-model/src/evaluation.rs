@@ -27,7 +27,7 @@ pub struct Provenance {
     pub made_at: String,
     /// Processor, cores, kernel.
     pub machine: String,
-    /// CPython's version.
+    /// `CPython`'s version.
     pub python_version: String,
     /// The app's command line.
     pub command: Vec<String>,

@@ -3,6 +3,10 @@
 //! A request has one root call (the framework's own work, owner [`Recording::ROOT_MODULE`]) and below it one
 //! [`Call`] per call that went from one module into another. Calls inside a module are part of it.
 
+use std::collections::BTreeMap;
+
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::quantity::Nanos;
@@ -32,6 +36,30 @@ pub struct Recording {
 impl Recording {
     /// The module that stands for framework and server code: the owner of every root call.
     pub const ROOT_MODULE: ModuleId = 0;
+
+    /// Endpoint → the module of its handler, where the endpoint's requests go in a split.
+    ///
+    /// A framework resolves dependencies before it calls the handler: the handler is the last call that the root
+    /// makes and waits for, generators (dependencies that clean up) apart. Most requests of an endpoint decide.
+    pub fn handler_modules(&self) -> BTreeMap<&str, ModuleId> {
+        let mut votes: BTreeMap<&str, BTreeMap<ModuleId, u64>> = BTreeMap::new();
+        for request in &self.requests {
+            let function = |call: &Call| self.functions.get(call.function as usize);
+            let may_handle = |call: &&Call| {
+                let kind = function(call).map(|f| f.kind).unwrap_or_default();
+                call.parent == 0
+                    && call.via != Via::Task
+                    && matches!(kind, FunctionKind::Plain | FunctionKind::Coroutine)
+            };
+            let handler = request.calls.iter().skip(1).filter(may_handle).next_back().and_then(function);
+            let module = handler.map_or(Self::ROOT_MODULE, |f| f.module);
+            *votes.entry(&request.endpoint).or_default().entry(module).or_default() += 1;
+        }
+        votes
+            .into_iter()
+            .filter_map(|(endpoint, votes)| Some((endpoint, votes.into_iter().max_by_key(|(_, count)| *count)?.0)))
+            .collect()
+    }
 }
 
 /// How a recording was made.
@@ -45,7 +73,7 @@ pub struct Meta {
     pub started_at: String,
     /// The app's command line.
     pub command: Vec<String>,
-    /// CPython's version, as `3.13.0`.
+    /// `CPython`'s version, as `3.13.0`.
     pub python_version: String,
     /// `monitoring` (3.12+) or `profile` (3.11, slow).
     pub recorder_mode: String,
@@ -278,5 +306,32 @@ impl PayloadClass {
             Self::Generator => "generator",
             Self::Live => "live",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_handler_is_called_after_its_dependencies() {
+        let function = |module, kind| Function { module, kind, ..Function::default() };
+        let call = |function, parent| Call { function, parent, ..Call::default() };
+        let recording = Recording {
+            modules: ["(framework)", "shop.db", "shop.users", "shop.orders"].map(str::to_owned).to_vec(),
+            functions: vec![
+                function(0, FunctionKind::Coroutine),
+                function(1, FunctionKind::Generator),
+                function(2, FunctionKind::Plain),
+                function(3, FunctionKind::Coroutine),
+            ],
+            requests: vec![Request {
+                endpoint: "GET /orders".into(),
+                calls: vec![call(0, 0), call(2, 0), call(3, 0), call(2, 2), call(1, 0)],
+                ..Request::default()
+            }],
+            ..Recording::default()
+        };
+        assert_eq!(recording.handler_modules(), BTreeMap::from([("GET /orders", 3)]));
     }
 }
