@@ -5,8 +5,6 @@
 
 use std::collections::BTreeMap;
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use crate::quantity::Nanos;
