@@ -1,0 +1,89 @@
+//! Times of requests in bounded memory.
+
+use std::fmt;
+
+use hdrhistogram::Histogram as Hdr;
+use splitcost_model::quantity::Nanos;
+
+/// Chosen: six times the default deadline; only queueing before the send can take longer.
+const MAX_NANOS: u64 = 60_000_000_000;
+/// Chosen: three significant digits are finer than any run on a shared machine can tell apart.
+const SIGNIFICANT_DIGITS: u8 = 3;
+
+/// A histogram of durations from 1 ns to 60 s, exact to three significant digits; longer ones count as 60 s.
+#[derive(Clone, PartialEq)]
+pub struct Histogram(Hdr<u64>);
+
+impl Histogram {
+    /// An empty one.
+    #[expect(clippy::missing_panics_doc, reason = "the bounds are constants and valid")]
+    pub fn new() -> Self {
+        Self(Hdr::new_with_bounds(1, MAX_NANOS, SIGNIFICANT_DIGITS).expect("the bounds are valid"))
+    }
+
+    /// Count one duration.
+    pub fn record(&mut self, duration: Nanos) {
+        self.0.saturating_record(duration.as_nanos());
+    }
+
+    /// How many durations were counted.
+    pub fn len(&self) -> u64 {
+        self.0.len()
+    }
+
+    /// Whether none was counted.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The duration that a share `q` of all counted ones does not exceed; `None` when empty.
+    pub fn quantile(&self, q: f64) -> Option<Nanos> {
+        (!self.is_empty()).then(|| Nanos::from_nanos(self.0.value_at_quantile(q)))
+    }
+
+    /// The mean; `None` when empty.
+    pub fn mean(&self) -> Option<Nanos> {
+        (!self.is_empty()).then(|| Nanos::from_nanos_f64(self.0.mean()))
+    }
+
+    /// The longest; `None` when empty.
+    pub fn max(&self) -> Option<Nanos> {
+        (!self.is_empty()).then(|| Nanos::from_nanos(self.0.max()))
+    }
+
+    /// The cumulative distribution as ascending (duration, share at or below), at most `points` of them (at least 2).
+    pub fn cumulative(&self, points: usize) -> Vec<(Nanos, f64)> {
+        let last = points.max(2) - 1;
+        let mut curve: Vec<(Nanos, f64)> = Vec::new();
+        for share in (0..=last).map(|i| i as f64 / last as f64) {
+            let Some(duration) = self.quantile(share) else { break };
+            match curve.last_mut() {
+                Some(point) if point.0 == duration => point.1 = share,
+                _ => curve.push((duration, share)),
+            }
+        }
+        curve
+    }
+
+    /// Count everything that `other` counted.
+    #[expect(clippy::missing_panics_doc, reason = "all have the same bounds")]
+    pub fn merge(&mut self, other: &Self) {
+        self.0.add(&other.0).expect("all our histograms have the same bounds");
+    }
+}
+
+impl Default for Histogram {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Histogram {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Histogram")
+            .field("len", &self.len())
+            .field("p50", &self.quantile(0.5))
+            .field("p99", &self.quantile(0.99))
+            .finish_non_exhaustive()
+    }
+}

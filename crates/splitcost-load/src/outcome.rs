@@ -1,0 +1,250 @@
+//! What a run found.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use splitcost_model::quantity::Nanos;
+
+use crate::histogram::Histogram;
+
+/// Chosen: beyond it, the arrivals were not the schedule's, and the times not those of the stated load.
+const MAX_LAG: Nanos = Nanos::from_millis(5);
+/// Chosen: beyond it, the generator itself is a queue.
+const MAX_CPU_SHARE: f64 = 0.9;
+
+/// What one or more runs of the same workload found.
+///
+/// Requests intended in the warm-up are in none of it, except that throughput and CPU are taken over the *window*
+/// (from the end of the warm-up to the planned end, or to the last answer when a number of requests was planned)
+/// and therefore relate to all requests that ended in it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// In the workload's order.
+    pub endpoints: Vec<EndpointOutcome>,
+    /// Length of the window.
+    pub window: Nanos,
+    /// Requests that ended in the window, failed ones included.
+    pub ended_in_window: u64,
+    /// Of these, those that were ok.
+    pub ok_in_window: u64,
+    /// CPU time of the generator's thread in the window.
+    pub generator_cpu: Nanos,
+    /// How late the generator was for its own arrivals; empty in closed loop.
+    pub schedule_lag: Histogram,
+    /// Arrivals that had to wait because all allowed connections were busy.
+    pub waited_for_connection: u64,
+    /// Connections opened, warm-up included.
+    pub connections: u64,
+    /// Bytes received, warm-up included.
+    pub bytes_in: u64,
+    /// Bytes sent, warm-up included.
+    pub bytes_out: u64,
+    /// Start of the window on the monotonic clock; of the first run, when merged.
+    pub started: Nanos,
+    /// End of the window on the monotonic clock; of the last run, when merged.
+    pub ended: Nanos,
+    /// Whether it was cancelled: what was found until then is here, requests then in flight are not.
+    pub cancelled: bool,
+}
+
+impl Outcome {
+    pub(crate) fn new<'a>(names: impl Iterator<Item = &'a str>) -> Self {
+        Self {
+            endpoints: names.map(EndpointOutcome::new).collect(),
+            window: Nanos::ZERO,
+            ended_in_window: 0,
+            ok_in_window: 0,
+            generator_cpu: Nanos::ZERO,
+            schedule_lag: Histogram::new(),
+            waited_for_connection: 0,
+            connections: 0,
+            bytes_in: 0,
+            bytes_out: 0,
+            started: Nanos::ZERO,
+            ended: Nanos::ZERO,
+            cancelled: false,
+        }
+    }
+
+    /// The endpoint of that name.
+    pub fn endpoint(&self, name: &str) -> Option<&EndpointOutcome> {
+        self.endpoints.iter().find(|endpoint| endpoint.name == name)
+    }
+
+    /// Requests that were ok.
+    pub fn ok(&self) -> u64 {
+        self.endpoints.iter().map(|endpoint| endpoint.ok).sum()
+    }
+
+    /// Requests that failed.
+    pub fn failed(&self) -> u64 {
+        self.endpoints.iter().map(|endpoint| endpoint.failed.total()).sum()
+    }
+
+    /// Requests that were ok, per second of the window.
+    pub fn throughput_reqs_per_sec(&self) -> f64 {
+        ratio(self.ok_in_window as f64, self.window.as_secs_f64())
+    }
+
+    /// The generator's CPU time per request.
+    pub fn generator_cpu_per_request(&self) -> Nanos {
+        Nanos::from_nanos_f64(ratio(self.generator_cpu.as_nanos_f64(), self.ended_in_window as f64))
+    }
+
+    /// Why the generator, not the servers, made these numbers; `None` when they are good.
+    pub fn invalid(&self) -> Option<String> {
+        let lag = self.schedule_lag.quantile(0.99).unwrap_or_default();
+        let cpu = ratio(self.generator_cpu.as_nanos_f64(), self.window.as_nanos_f64());
+        if lag > MAX_LAG {
+            let (lag, max) = (lag.as_millis_f64(), MAX_LAG.as_millis_f64());
+            Some(format!("the load generator was late: p99 of its schedule lag is {lag:.1} ms, above {max:.0} ms"))
+        } else if cpu > MAX_CPU_SHARE {
+            Some(format!("the load generator was busy {:.0} % of the time", cpu * 100.0))
+        } else {
+            None
+        }
+    }
+
+    /// Add what another run of the same workload found.
+    ///
+    /// # Panics
+    /// When the endpoints differ.
+    pub fn merge(&mut self, other: &Self) {
+        assert!(
+            self.endpoints.iter().map(|e| &e.name).eq(other.endpoints.iter().map(|e| &e.name)),
+            "outcomes of different workloads cannot be merged"
+        );
+        for (mine, theirs) in self.endpoints.iter_mut().zip(&other.endpoints) {
+            mine.merge(theirs);
+        }
+        self.window += other.window;
+        self.ended_in_window += other.ended_in_window;
+        self.ok_in_window += other.ok_in_window;
+        self.generator_cpu += other.generator_cpu;
+        self.schedule_lag.merge(&other.schedule_lag);
+        self.waited_for_connection += other.waited_for_connection;
+        self.connections += other.connections;
+        self.bytes_in += other.bytes_in;
+        self.bytes_out += other.bytes_out;
+        self.started = self.started.min(other.started);
+        self.ended = self.ended.max(other.ended);
+        self.cancelled |= other.cancelled;
+    }
+}
+
+fn ratio(part: f64, whole: f64) -> f64 {
+    if whole > 0.0 { part / whole } else { 0.0 }
+}
+
+/// What was found of one request of the workload.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EndpointOutcome {
+    /// The request's name.
+    pub name: String,
+    /// Requests with an expected answer.
+    pub ok: u64,
+    /// Requests without one.
+    pub failed: Failures,
+    /// From the intended start to the end of the answer; only of requests that were ok.
+    pub response: Histogram,
+    /// From the send to the end of the answer; only of requests that were ok.
+    pub service: Histogram,
+    /// The first answer that was not expected.
+    pub first_failure: Option<FailedResponse>,
+}
+
+impl EndpointOutcome {
+    fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            ok: 0,
+            failed: Failures::default(),
+            response: Histogram::new(),
+            service: Histogram::new(),
+            first_failure: None,
+        }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.ok += other.ok;
+        self.failed.merge(&other.failed);
+        self.response.merge(&other.response);
+        self.service.merge(&other.service);
+        if self.first_failure.is_none() {
+            self.first_failure.clone_from(&other.first_failure);
+        }
+    }
+}
+
+/// Why one request failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Failure {
+    /// Nobody listens there.
+    Refused,
+    /// The server reset the connection.
+    Reset,
+    /// The server closed the connection before the end of its answer.
+    ClosedEarly,
+    /// The answer is not HTTP/1.1.
+    Malformed,
+    /// No whole answer before the deadline.
+    Timeout,
+    /// The network failed otherwise: no route, no free port.
+    Unreachable,
+    /// An answer with a status that is not expected.
+    Status(u16),
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused => f.write_str("connection refused"),
+            Self::Reset => f.write_str("connection reset"),
+            Self::ClosedEarly => f.write_str("connection closed before the end of the answer"),
+            Self::Malformed => f.write_str("answer is not HTTP/1.1"),
+            Self::Timeout => f.write_str("no answer before the deadline"),
+            Self::Unreachable => f.write_str("unreachable"),
+            Self::Status(status) => write!(f, "status {status}"),
+        }
+    }
+}
+
+/// How many requests failed why.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Failures(BTreeMap<Failure, u64>);
+
+impl Failures {
+    pub(crate) fn count(&mut self, failure: Failure) {
+        *self.0.entry(failure).or_default() += 1;
+    }
+
+    fn merge(&mut self, other: &Self) {
+        for (failure, count) in &other.0 {
+            *self.0.entry(*failure).or_default() += count;
+        }
+    }
+
+    /// All of them.
+    pub fn total(&self) -> u64 {
+        self.0.values().sum()
+    }
+
+    /// Of one kind.
+    pub fn of(&self, failure: Failure) -> u64 {
+        self.0.get(&failure).copied().unwrap_or_default()
+    }
+
+    /// Each kind that occurred, with its count.
+    pub fn iter(&self) -> impl Iterator<Item = (Failure, u64)> {
+        self.0.iter().map(|(failure, count)| (*failure, *count))
+    }
+}
+
+/// An answer that was not expected, for the user's terminal only: it may hold their data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailedResponse {
+    /// Its status.
+    pub status: u16,
+    /// The beginning of its body, lossily decoded.
+    pub body: String,
+}

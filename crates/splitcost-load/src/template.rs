@@ -1,0 +1,216 @@
+//! Texts with placeholders: `{name}` is a value, `{{` and `}}` are braces.
+
+use serde_json::Value;
+
+/// A drawn value.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Drawn<'a> {
+    Int(i64),
+    Float(f64),
+    Text(String),
+    Choice(&'a Value),
+}
+
+/// A part of a compiled template.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Part {
+    Text(Vec<u8>),
+    /// The parameter of that index.
+    Value(usize, Encoding),
+}
+
+/// How a value is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Encoding {
+    /// Percent-encoded.
+    Path,
+    /// As it is.
+    Header,
+    /// As JSON of its own type.
+    Json,
+    /// Inside a JSON string.
+    JsonText,
+}
+
+/// A template: compiled once, written per request.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Template(Vec<Part>);
+
+impl Template {
+    /// Compile a text; `index_of` finds a parameter.
+    pub(crate) fn text(
+        text: &str,
+        encoding: Encoding,
+        index_of: &mut dyn FnMut(&str) -> Result<usize, String>,
+    ) -> Result<Self, String> {
+        let mut template = Self::default();
+        template.push_text(text, encoding, index_of)?;
+        Ok(template)
+    }
+
+    /// Compile a JSON value whose strings are templates; a string that is one placeholder becomes the value itself.
+    pub(crate) fn json(value: &Value, index_of: &mut dyn FnMut(&str) -> Result<usize, String>) -> Result<Self, String> {
+        let mut template = Self::default();
+        template.push_json(value, index_of)?;
+        Ok(template)
+    }
+
+    pub(crate) fn write(&self, values: &[Drawn], out: &mut Vec<u8>) {
+        for part in &self.0 {
+            match part {
+                Part::Text(text) => out.extend_from_slice(text),
+                Part::Value(index, encoding) => write_value(&values[*index], *encoding, out),
+            }
+        }
+    }
+
+    fn push_bytes(&mut self, bytes: &[u8]) {
+        if let Some(Part::Text(text)) = self.0.last_mut() {
+            text.extend_from_slice(bytes);
+        } else {
+            self.0.push(Part::Text(bytes.to_vec()));
+        }
+    }
+
+    fn push_text(
+        &mut self,
+        text: &str,
+        encoding: Encoding,
+        index_of: &mut dyn FnMut(&str) -> Result<usize, String>,
+    ) -> Result<(), String> {
+        for piece in parse(text)? {
+            match piece {
+                Piece::Text(text) if encoding == Encoding::JsonText => self.push_bytes(&json_text(&text)),
+                Piece::Text(text) => self.push_bytes(text.as_bytes()),
+                Piece::Placeholder(name) => self.0.push(Part::Value(index_of(name)?, encoding)),
+            }
+        }
+        Ok(())
+    }
+
+    fn push_json(
+        &mut self,
+        value: &Value,
+        index_of: &mut dyn FnMut(&str) -> Result<usize, String>,
+    ) -> Result<(), String> {
+        match value {
+            Value::String(text) => {
+                if let [Piece::Placeholder(name)] = parse(text)?.as_slice() {
+                    self.0.push(Part::Value(index_of(name)?, Encoding::Json));
+                } else {
+                    self.push_bytes(b"\"");
+                    self.push_text(text, Encoding::JsonText, index_of)?;
+                    self.push_bytes(b"\"");
+                }
+            }
+            Value::Array(items) => {
+                self.push_bytes(b"[");
+                for (i, item) in items.iter().enumerate() {
+                    self.push_bytes(if i == 0 { b"" } else { b"," });
+                    self.push_json(item, index_of)?;
+                }
+                self.push_bytes(b"]");
+            }
+            Value::Object(fields) => {
+                self.push_bytes(b"{");
+                for (i, (key, field)) in fields.iter().enumerate() {
+                    self.push_bytes(if i == 0 { b"\"" } else { b",\"" });
+                    self.push_bytes(&json_text(key));
+                    self.push_bytes(b"\":");
+                    self.push_json(field, index_of)?;
+                }
+                self.push_bytes(b"}");
+            }
+            scalar => self.push_bytes(scalar.to_string().as_bytes()),
+        }
+        Ok(())
+    }
+}
+
+/// A part of a template's source.
+#[derive(Debug, PartialEq)]
+enum Piece<'a> {
+    Text(String),
+    Placeholder(&'a str),
+}
+
+fn parse(source: &str) -> Result<Vec<Piece<'_>>, String> {
+    let mut pieces = Vec::new();
+    let mut text = String::new();
+    let mut rest = source;
+    while let Some(brace) = rest.find(['{', '}']) {
+        text.push_str(&rest[..brace]);
+        let from_brace = &rest[brace..];
+        if from_brace.starts_with("{{") || from_brace.starts_with("}}") {
+            text.push_str(&from_brace[..1]);
+            rest = &from_brace[2..];
+            continue;
+        }
+        let Some(inner) = from_brace.strip_prefix('{') else {
+            return Err(format!("{source:?} has a `}}` without `{{`; write `}}}}` for the character itself"));
+        };
+        let Some((name, after)) = inner.split_once('}') else {
+            return Err(format!("{source:?} has a `{{` without `}}`; write `{{{{` for the character itself"));
+        };
+        if !is_name(name) {
+            return Err(format!("`{{{name}}}` is not a placeholder: a name has letters, digits and underscores"));
+        }
+        if !text.is_empty() {
+            pieces.push(Piece::Text(std::mem::take(&mut text)));
+        }
+        pieces.push(Piece::Placeholder(name));
+        rest = after;
+    }
+    text.push_str(rest);
+    if !text.is_empty() {
+        pieces.push(Piece::Text(text));
+    }
+    Ok(pieces)
+}
+
+/// Whether a text can be a placeholder's name.
+pub(crate) fn is_name(text: &str) -> bool {
+    !text.is_empty()
+        && !text.starts_with(|c: char| c.is_ascii_digit())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}
+
+/// A text as it stands between the quotes of a JSON string.
+fn json_text(text: &str) -> Vec<u8> {
+    let mut quoted = Value::from(text).to_string().into_bytes();
+    quoted.pop();
+    quoted.remove(0);
+    quoted
+}
+
+fn write_value(value: &Drawn, encoding: Encoding, out: &mut Vec<u8>) {
+    let text = match value {
+        Drawn::Int(number) => return out.extend_from_slice(number.to_string().as_bytes()),
+        // As JSON writes it: 1.0 stays a float.
+        Drawn::Float(number) => return out.extend_from_slice(Value::from(*number).to_string().as_bytes()),
+        Drawn::Text(text) | Drawn::Choice(Value::String(text)) => text,
+        Drawn::Choice(scalar) => return out.extend_from_slice(scalar.to_string().as_bytes()),
+    };
+    match encoding {
+        Encoding::Header => out.extend_from_slice(text.as_bytes()),
+        Encoding::Path => percent_encode(text, out),
+        Encoding::JsonText => out.extend_from_slice(&json_text(text)),
+        Encoding::Json => {
+            out.push(b'"');
+            out.extend_from_slice(&json_text(text));
+            out.push(b'"');
+        }
+    }
+}
+
+/// Everything but RFC 3986's unreserved characters becomes `%XX`.
+fn percent_encode(text: &str, out: &mut Vec<u8>) {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(byte);
+        } else {
+            out.extend_from_slice(&[b'%', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
+        }
+    }
+}
