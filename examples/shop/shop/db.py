@@ -1,10 +1,15 @@
 """Engines and session factories for the one SQLite file.
 
-A service function opens its own unit of work with `sync_session()` or `async_session()`, unless a caller
-hands it a session so that both belong to one transaction. No write transaction stays open while another
-module is asked to write: SQLite has one writer.
+A service function opens its own session with `sync_session()` or `async_session()`, unless a caller hands it
+one so that both belong to one transaction.
+
+- Async sessions are for reading and for single writes: each statement is a transaction of its own, so no lock
+  is held while a coroutine waits for its turn on the event loop.
+- A transaction of several writes is synchronous and holds `writer`: SQLite has one writer at a time, and
+  queueing for it here is fair, where SQLite would poll. It asks no other module to write meanwhile.
 """
 
+import threading
 import warnings
 from typing import Any
 
@@ -24,9 +29,17 @@ warnings.filterwarnings(
     "ignore", message=".*does \\*not\\* support Decimal objects natively", category=SAWarning
 )
 
+writer = threading.Lock()
+
 # Pools never overflow: a connection costs a file handle and, for aiosqlite, a thread, so they are kept.
-engine = create_engine(f"sqlite:///{settings.database}", pool_size=40, max_overflow=0)
-async_engine = create_async_engine(f"sqlite+aiosqlite:///{settings.database}", pool_size=20, max_overflow=0)
+engine = create_engine(f"sqlite:///{settings.database}", pool_size=50, max_overflow=0)
+async_engine = create_async_engine(
+    f"sqlite+aiosqlite:///{settings.database}",
+    isolation_level="AUTOCOMMIT",
+    skip_autocommit_rollback=True,
+    pool_size=20,
+    max_overflow=0,
+)
 
 sync_session = sessionmaker(engine, class_=Session, expire_on_commit=False)
 async_session = async_sessionmaker(async_engine, class_=AsyncSession, expire_on_commit=False)

@@ -8,7 +8,7 @@ from typing import Any
 from sqlmodel import Session, SQLModel, insert
 
 from shop.billing.document import render
-from shop.billing.models import Account, Invoice
+from shop.billing.models import Invoice
 from shop.billing.schemas import InvoiceDraft, InvoiceLine
 from shop.catalog.models import Category, Product
 from shop.config import settings
@@ -55,7 +55,7 @@ def seed() -> int:
         settings.database.with_name(settings.database.name + suffix).unlink(missing_ok=True)
     SQLModel.metadata.create_all(engine)
     users, products = _users(), _products()
-    orders, lines, invoices, notifications, accounts = _orders(users, products)
+    orders, lines, invoices, notifications = _orders(users, products)
     tables: list[tuple[type[SQLModel], list[Row]]] = [
         (User, users),
         (Product, products),
@@ -64,7 +64,6 @@ def seed() -> int:
         (OrderLine, lines),
         (Invoice, invoices),
         (Notification, notifications),
-        (Account, accounts),
     ]
     with Session(engine) as session:
         for table, rows in tables:
@@ -127,15 +126,12 @@ def _stock(products: list[Row]) -> list[Row]:
     ]
 
 
-def _orders(
-    users: list[Row], products: list[Row]
-) -> tuple[list[Row], list[Row], list[Row], list[Row], list[Row]]:
-    """Eight orders for each old customer, of two to four lines, with invoice, message and account."""
+def _orders(users: list[Row], products: list[Row]) -> tuple[list[Row], list[Row], list[Row], list[Row]]:
+    """Eight orders for each old customer, of two to four lines, with invoice and message."""
     orders: list[Row] = []
     lines: list[Row] = []
     invoices: list[Row] = []
     notifications: list[Row] = []
-    balances = {user["id"]: ZERO for user in users}
     for order_id in range(1, ORDERS + 1):
         user = users[(order_id - 1) % USERS_WITH_ORDERS]
         placed_at = EPOCH + timedelta(days=30, minutes=7 * order_id)
@@ -175,10 +171,7 @@ def _orders(
                 "created_at": placed_at,
             }
         )
-        if not paid:
-            balances[user["id"]] -= draft.total
-    accounts = [{"user_id": user_id, "balance": balance} for user_id, balance in balances.items()]
-    return orders, lines, invoices, notifications, accounts
+    return orders, lines, invoices, notifications
 
 
 def _draft(order_id: int, user: Row, products: list[Row], day: date, lines: list[Row]) -> InvoiceDraft:

@@ -1,1 +1,1 @@
-"""Invoices, payments and accounts."""
+"""Invoices and payments."""

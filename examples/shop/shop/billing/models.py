@@ -21,7 +21,7 @@ class Invoice(SQLModel, table=True):
 
     id: int | None = Field(default=None, primary_key=True)
     order_id: int = Field(foreign_key="customer_order.id", unique=True)
-    user_id: int = Field(foreign_key="user.id")
+    user_id: int = Field(foreign_key="user.id", index=True)
     number: str
     total: Decimal = Field(max_digits=12, decimal_places=2)
     paid: Decimal = Field(max_digits=12, decimal_places=2)
@@ -38,13 +38,6 @@ class Payment(SQLModel, table=True):
     method: PaymentMethod
     actor_id: int
     received_at: datetime
-
-
-class Account(SQLModel, table=True):
-    """A customer's balance: what was paid less what was invoiced."""
-
-    user_id: int = Field(primary_key=True, foreign_key="user.id")
-    balance: Decimal = Field(max_digits=14, decimal_places=2)
 
 
 @dataclass(frozen=True, slots=True)

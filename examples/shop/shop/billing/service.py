@@ -1,20 +1,21 @@
 """Writing invoices and booking payments."""
 
+import asyncio
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from sqlmodel import col, select, update
+from sqlmodel import col, func, select, update
 
 from shop.billing.document import render
-from shop.billing.models import Account, Invoice, Payment, PaymentMethod, Receipt
+from shop.billing.models import Invoice, Payment, PaymentMethod, Receipt
 from shop.billing.schemas import InvoiceDraft, InvoiceSummary
-from shop.db import async_session
+from shop.db import async_session, sync_session, writer
 from shop.errors import NotFound
-from shop.money import ZERO
+from shop.money import CENT, ZERO
 
 
 async def open_invoice(draft: InvoiceDraft) -> InvoiceSummary:
-    """Write the invoice of an order and charge the customer's account."""
+    """Write the invoice of an order."""
     now = datetime.now(UTC)
     number = f"{now:%Y}-{draft.order_id:07d}"
     invoice = Invoice(
@@ -28,12 +29,6 @@ async def open_invoice(draft: InvoiceDraft) -> InvoiceSummary:
     )
     async with async_session() as session:
         session.add(invoice)
-        await session.exec(
-            update(Account)
-            .where(col(Account.user_id) == draft.user_id)
-            .values(balance=col(Account.balance) - draft.total)
-            .execution_options(synchronize_session=False)
-        )
         await session.commit()
     return _summary(invoice)
 
@@ -59,44 +54,42 @@ async def document_of(order_id: int) -> bytes:
 
 
 async def record_payment(order_id: int, amount: Decimal, method: PaymentMethod, actor_id: int) -> Receipt:
-    """Book money on an order's invoice and its customer's account."""
-    now = datetime.now(UTC)
+    """Book money on the invoice of an order, or `NotFound`."""
+    return await asyncio.to_thread(_book_payment, order_id, amount, method, actor_id)
+
+
+async def balance_of(user_id: int) -> Decimal:
+    """What a customer paid less what was invoiced; negative is owed to the shop."""
+    query = select(func.sum(Invoice.paid - Invoice.total)).where(Invoice.user_id == user_id)
     async with async_session() as session:
-        # The first statement writes, so what is read afterwards cannot change under our feet.
-        row = (
-            await session.exec(
-                update(Invoice)
-                .where(col(Invoice.order_id) == order_id)
-                .values(paid=col(Invoice.paid) + amount)
-                .returning(col(Invoice.id), col(Invoice.user_id), col(Invoice.total), col(Invoice.paid))
-                .execution_options(synchronize_session=False)
-            )
+        balance = (await session.exec(query)).one()
+    return (balance or ZERO).quantize(CENT)
+
+
+def _book_payment(order_id: int, amount: Decimal, method: PaymentMethod, actor_id: int) -> Receipt:
+    """The payment and what it does to its invoice, in one transaction."""
+    now = datetime.now(UTC)
+    with writer, sync_session() as session:
+        # The first statement writes, so what it returns cannot change under our feet.
+        row = session.exec(
+            update(Invoice)
+            .where(col(Invoice.order_id) == order_id)
+            .values(paid=col(Invoice.paid) + amount)
+            .returning(col(Invoice.id), col(Invoice.total), col(Invoice.paid))
+            .execution_options(synchronize_session=False)
         ).first()
         if row is None:
             raise NotFound("invoice of order", order_id)
-        invoice_id, user_id, total, paid = row
+        invoice_id, total, paid = row
         payment = Payment(
             invoice_id=invoice_id, amount=amount, method=method, actor_id=actor_id, received_at=now
         )
         session.add(payment)
-        await session.exec(
-            update(Account)
-            .where(col(Account.user_id) == user_id)
-            .values(balance=col(Account.balance) + amount)
-            .execution_options(synchronize_session=False)
-        )
-        await session.commit()
+        session.commit()
     assert payment.id is not None, "a stored payment has an id"
     return Receipt(
         payment_id=payment.id, open_amount=max(total - paid, ZERO), settled=paid >= total, received_at=now
     )
-
-
-async def balance_of(user_id: int) -> Decimal:
-    """A customer's balance; negative is owed to the shop."""
-    async with async_session() as session:
-        account = await session.get(Account, user_id)
-    return account.balance if account else ZERO
 
 
 def _summary(invoice: Invoice) -> InvoiceSummary:

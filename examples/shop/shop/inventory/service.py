@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from sqlmodel import Session, col, select, update
 
 from shop.catalog.schemas import Availability, ProductCard
-from shop.db import sync_session
+from shop.db import sync_session, writer
 from shop.errors import NotFound
 from shop.inventory.errors import OutOfStock
 from shop.inventory.models import StockItem, StockLevel, StockMovement
@@ -37,7 +37,7 @@ def annotate_availability(cards: list[ProductCard]) -> None:
 
 
 def reserve(session: Session, quantities: Mapping[int, int]) -> None:
-    """Take goods out of the stock in the caller's transaction, all of them or `OutOfStock`."""
+    """Take goods out of the stock in the caller's transaction, which must fail if there is `OutOfStock`."""
     now = datetime.now(UTC)
     # Always in the same order, and each statement checks what it changes: no race, no deadlock.
     for product_id, quantity in sorted(quantities.items()):
@@ -54,7 +54,7 @@ def reserve(session: Session, quantities: Mapping[int, int]) -> None:
 def adjust(product_id: int, delta: int, reason: str, user_id: int) -> StockLevel:
     """Correct a stock by hand and note who did it."""
     now = datetime.now(UTC)
-    with sync_session() as session:
+    with writer, sync_session() as session:
         changed = session.exec(
             update(StockItem)
             .where(col(StockItem.product_id) == product_id, col(StockItem.on_hand) + delta >= 0)

@@ -6,14 +6,14 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from sqlalchemy.orm import selectinload
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, select, update
 
 from shop.billing import service as billing
 from shop.billing.models import PaymentMethod
 from shop.billing.schemas import InvoiceDraft, InvoiceLine
 from shop.catalog import service as catalog
 from shop.catalog.models import Product
-from shop.db import async_session, sync_session
+from shop.db import async_session, sync_session, writer
 from shop.errors import NotFound
 from shop.inventory import service as inventory
 from shop.money import ZERO
@@ -138,19 +138,21 @@ async def place_order(user_id: int, wish: OrderIn) -> OrderRead:
 
 
 async def pay_order(order_id: int, actor_id: int, amount: Decimal, method: PaymentMethod) -> PaymentRead:
-    """Book a payment on an order's invoice; what is paid too much stays on the customer's account."""
+    """Book a payment on an order's invoice; what is paid too much counts in the customer's favour."""
     receipt = await billing.record_payment(order_id, amount, method, actor_id)
     status = OrderStatus.PAID if receipt.settled else OrderStatus.PLACED
     async with async_session() as session:
-        order = await session.get(Order, order_id)
-        if order is None:
-            raise NotFound("order", order_id)
-        order.status = status
-        await session.commit()
+        user_id = (
+            await session.exec(
+                update(Order)
+                .where(col(Order.id) == order_id)
+                .values(status=status)
+                .returning(col(Order.user_id))
+                .execution_options(synchronize_session=False)
+            )
+        ).scalar_one()
     await notifications.acknowledge_payment(
-        PaymentReceived(
-            user_id=order.user_id, order_id=order_id, amount=amount, received_at=receipt.received_at
-        )
+        PaymentReceived(user_id=user_id, order_id=order_id, amount=amount, received_at=receipt.received_at)
     )
     return PaymentRead(
         payment_id=receipt.payment_id,
@@ -187,7 +189,7 @@ def latest_sales(session: Session, count: int) -> list[SaleRow]:
 
 
 def _store_order(user_id: int, wish: OrderIn) -> tuple[OrderRead, InvoiceDraft]:
-    """Price the lines, take the goods out of the stock and write the order, in one transaction."""
+    """Price the lines, then take the goods out of the stock and write the order in one transaction."""
     quantities = Counter[int]()
     for wanted in wish.lines:
         quantities[wanted.product_id] += wanted.quantity
@@ -195,32 +197,32 @@ def _store_order(user_id: int, wish: OrderIn) -> tuple[OrderRead, InvoiceDraft]:
     tier = users.tier_of(user_id)
     with sync_session() as session:
         products = catalog.products_by_id(session, quantities)
-        priced = [
-            pricing.price_line(
-                PriceRequest(
-                    product_id=product_id,
-                    category=products[product_id].category,
-                    list_price=products[product_id].list_price,
-                    quantity=quantity,
-                    tier=tier,
-                    on=now.date(),
-                )
+    priced = [
+        pricing.price_line(
+            PriceRequest(
+                product_id=product_id,
+                category=products[product_id].category,
+                list_price=products[product_id].list_price,
+                quantity=quantity,
+                tier=tier,
+                on=now.date(),
             )
-            for product_id, quantity in quantities.items()
-        ]
-        total = sum((line.gross for line in priced), ZERO)
-        discount = _coupon_discount(wish.coupon, total, now)
-        # From here on the transaction writes: it calls nobody but the inventory, which takes part in it.
-        inventory.reserve(session, quantities)
-        order = Order(
-            user_id=user_id, coupon=wish.coupon, discount=discount, total=total - discount, placed_at=now
         )
-        order.lines = [
-            OrderLine(product_id=line.product_id, quantity=line.quantity, gross=line.gross) for line in priced
-        ]
+        for product_id, quantity in quantities.items()
+    ]
+    total = sum((line.gross for line in priced), ZERO)
+    discount = _coupon_discount(wish.coupon, total, now)
+    order = Order(
+        user_id=user_id, coupon=wish.coupon, discount=discount, total=total - discount, placed_at=now
+    )
+    order.lines = [
+        OrderLine(product_id=line.product_id, quantity=line.quantity, gross=line.gross) for line in priced
+    ]
+    with writer, sync_session() as session:
+        inventory.reserve(session, quantities)
         session.add(order)
         session.commit()
-        stored = OrderRead.model_validate(order)
+    stored = OrderRead.model_validate(order)
     return stored, _invoice_draft(stored, priced, products)
 
 
