@@ -49,7 +49,7 @@ impl Recording {
                     && call.via != Via::Task
                     && matches!(kind, FunctionKind::Plain | FunctionKind::Coroutine)
             };
-            let handler = request.calls.iter().skip(1).filter(may_handle).next_back().and_then(function);
+            let handler = request.calls.iter().skip(1).rfind(may_handle).and_then(function);
             let module = handler.map_or(Self::ROOT_MODULE, |f| f.module);
             *votes.entry(&request.endpoint).or_default().entry(module).or_default() += 1;
         }

@@ -1,1 +1,275 @@
-//! compile
+//! Demands under a split: which calls become crossings, and the programs the engine runs.
+
+use splitcost_model::calibration::{ClientMode, HandlerMode};
+use splitcost_model::quantity::Nanos;
+use splitcost_model::recording::{
+    CallIndex, FunctionId, FunctionKind, ModuleId, Payload, PayloadClass, Recording, Request,
+};
+use splitcost_model::split::Split;
+
+use crate::demand::{Demand, Step};
+use crate::program::{Body, BodyId, CrossingId, Op, Program, Remote};
+
+/// Blocking is laid together until there is this much of it: less is the clocks' own error.
+///
+/// Chosen: a few times the length of the smallest blocking system call seen in recordings, to save events.
+const SMALLEST_BLOCK: Nanos = Nanos::from_micros(20);
+
+/// A call between two services, with what its cost depends on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Crossing {
+    /// Endpoint whose request makes it.
+    pub endpoint: u32,
+    /// Module that calls.
+    pub caller: ModuleId,
+    /// Service that calls, as an index into [`Split::service_names`].
+    pub caller_service: u16,
+    /// What is called.
+    pub function: FunctionId,
+    /// Service that answers.
+    pub callee_service: u16,
+    /// How the caller waits.
+    pub client: ClientMode,
+    /// How the server runs it.
+    pub handler: HandlerMode,
+    /// Whether an event loop stands still meanwhile.
+    pub blocks_event_loop: bool,
+    /// Values in arguments and result.
+    pub nodes: f64,
+    /// Encoded size of arguments and result.
+    pub bytes: f64,
+}
+
+/// The programs of a recording under a split. Crossing 0 is the entry of each request.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Compiled {
+    /// One per demand.
+    pub programs: Vec<Program>,
+    /// By [`CrossingId`]; `None` for the entry.
+    pub crossings: Vec<Option<Crossing>>,
+}
+
+/// What is the same for all requests of a recording under one split.
+pub struct Compiler<'a> {
+    recording: &'a Recording,
+    /// Service of each module.
+    service: Vec<u16>,
+    /// Whether a function can be called over the wire.
+    crossable: Vec<bool>,
+    /// Mean (nodes, bytes) of a call of each function.
+    payloads: Vec<(f64, f64)>,
+    /// Whether a plain function called on an event loop is awaited after all: the priced rewrite.
+    awaited: bool,
+    /// Service that each endpoint's requests are sent to.
+    front: Vec<u16>,
+}
+
+impl<'a> Compiler<'a> {
+    /// Prepares a split; `endpoints` are the names that endpoint numbers stand for.
+    pub fn new(recording: &'a Recording, split: &Split, endpoints: &[String], awaited: bool) -> Self {
+        let names = split.service_names();
+        let service: Vec<u16> = recording
+            .modules
+            .iter()
+            .map(|m| names.iter().position(|n| *n == split.service_of(m)).unwrap_or(0) as u16)
+            .collect();
+        let handlers = recording.handler_modules();
+        Self {
+            crossable: crossable(recording),
+            payloads: mean_payloads(recording),
+            front: endpoints.iter().map(|e| handlers.get(e.as_str()).map_or(0, |&m| service[m as usize])).collect(),
+            recording,
+            service,
+            awaited,
+        }
+    }
+
+    /// Compiles requests with their demands and endpoint numbers.
+    pub fn compile(&self, requests: &[(&Request, &Demand, u32)]) -> Compiled {
+        let mut compiled = Compiled { programs: Vec::with_capacity(requests.len()), crossings: vec![None] };
+        for &(request, demand, endpoint) in requests {
+            let front = self.front[endpoint as usize];
+            let mut builder = Builder {
+                compiler: self,
+                request,
+                demand,
+                endpoint,
+                bodies: Vec::new(),
+                crossings: &mut compiled.crossings,
+            };
+            let body = builder.body(0, front, true);
+            let bodies = builder.bodies;
+            let entry = Remote { crossing: 0, process: front + 1, body, blocking: false, pooled: false };
+            compiled.programs.push(Program { endpoint, entry, bodies });
+        }
+        compiled
+    }
+}
+
+/// Which functions can be called over the wire: module-level, no generator, and every sampled payload can cross.
+pub fn crossable(recording: &Recording) -> Vec<bool> {
+    let mut crossable: Vec<bool> = recording
+        .functions
+        .iter()
+        .map(|f| !f.qualname.contains('.') && matches!(f.kind, FunctionKind::Plain | FunctionKind::Coroutine))
+        .collect();
+    for call in recording.requests.iter().flat_map(|r| &r.calls) {
+        for payload in [&call.arguments, &call.result].into_iter().flatten() {
+            if !payload.class.can_cross() {
+                crossable[call.function as usize] = false;
+            }
+        }
+    }
+    crossable
+}
+
+fn mean_payloads(recording: &Recording) -> Vec<(f64, f64)> {
+    let mut sums = vec![[(0.0_f64, 0.0_f64, 0.0_f64); 2]; recording.functions.len()];
+    for call in recording.requests.iter().flat_map(|r| &r.calls) {
+        for (side, payload) in [&call.arguments, &call.result].into_iter().enumerate() {
+            if let Some(Payload { nodes, encoded_bytes, .. }) = payload {
+                let sum = &mut sums[call.function as usize][side];
+                *sum = (sum.0 + *nodes as f64, sum.1 + *encoded_bytes as f64, sum.2 + 1.0);
+            }
+        }
+    }
+    sums.into_iter()
+        .map(|sides| sides.iter().fold((0.0, 0.0), |(n, b), s| (n + s.0 / s.2.max(1.0), b + s.1 / s.2.max(1.0))))
+        .collect()
+}
+
+struct Builder<'a> {
+    compiler: &'a Compiler<'a>,
+    request: &'a Request,
+    demand: &'a Demand,
+    endpoint: u32,
+    bodies: Vec<Body>,
+    crossings: &'a mut Vec<Option<Crossing>>,
+}
+
+/// Operations being laid down, adjacent work merged.
+#[derive(Default)]
+struct Ops {
+    ops: Vec<Op>,
+    cpu: Nanos,
+    block: Nanos,
+}
+
+impl Ops {
+    fn push(&mut self, op: Op) {
+        self.flush();
+        self.ops.push(op);
+    }
+
+    fn flush(&mut self) {
+        if !self.cpu.is_zero() {
+            self.ops.push(Op::Cpu(std::mem::take(&mut self.cpu).as_nanos()));
+        }
+        if self.block >= SMALLEST_BLOCK {
+            self.ops.push(Op::Block(std::mem::take(&mut self.block).as_nanos()));
+        }
+    }
+
+    fn finish(mut self) -> Vec<Op> {
+        self.flush();
+        if !self.block.is_zero() {
+            self.ops.push(Op::Block(self.block.as_nanos()));
+        }
+        self.ops
+    }
+}
+
+impl Builder<'_> {
+    fn add(&mut self, ops: Vec<Op>) -> BodyId {
+        self.bodies.push(Body { ops });
+        (self.bodies.len() - 1) as BodyId
+    }
+
+    fn body(&mut self, call: CallIndex, service: u16, on_loop: bool) -> BodyId {
+        let mut ops = Ops::default();
+        self.lay(&mut ops, call, service, on_loop);
+        self.add(ops.finish())
+    }
+
+    fn lay(&mut self, ops: &mut Ops, call: CallIndex, service: u16, on_loop: bool) {
+        let demand = self.demand;
+        for step in &demand.calls[call as usize] {
+            match *step {
+                Step::Cpu(nanos) => ops.cpu += nanos,
+                Step::Block(nanos) => {
+                    ops.block += nanos;
+                    if ops.block >= SMALLEST_BLOCK {
+                        ops.flush();
+                    }
+                }
+                Step::Wait { cpu, delay } => {
+                    if !(cpu + delay).is_zero() {
+                        ops.push(Op::Wait { cpu: cpu.as_nanos(), delay: delay.as_nanos() });
+                    }
+                }
+                Step::Inline(callee) => match self.crossing_to(callee, service) {
+                    Some(target) => {
+                        let remote = self.remote(callee, service, target, on_loop);
+                        ops.push(Op::Remote(remote));
+                    }
+                    None => self.lay(ops, callee, service, on_loop),
+                },
+                Step::Fork { call: callee, thread, joined } => {
+                    let body = match self.crossing_to(callee, service) {
+                        Some(target) => {
+                            let remote = self.remote(callee, service, target, !thread);
+                            self.add(vec![Op::Remote(remote)])
+                        }
+                        None => self.body(callee, service, !thread),
+                    };
+                    ops.push(Op::Fork { body, thread, joined });
+                }
+                Step::Join => ops.push(Op::Join),
+            }
+        }
+    }
+
+    /// The service that answers a call made in `service`, where that is another one.
+    fn crossing_to(&self, call: CallIndex, service: u16) -> Option<u16> {
+        let function = self.request.calls[call as usize].function;
+        let target = self.compiler.service[self.compiler.recording.functions[function as usize].module as usize];
+        (target != service && self.compiler.crossable[function as usize]).then_some(target)
+    }
+
+    fn remote(&mut self, index: CallIndex, service: u16, target: u16, on_loop: bool) -> Remote {
+        let call = &self.request.calls[index as usize];
+        let coroutine = self.compiler.recording.functions[call.function as usize].kind == FunctionKind::Coroutine;
+        let blocking = !(coroutine || on_loop && self.compiler.awaited);
+        let (nodes, bytes) = match (&call.arguments, &call.result) {
+            (Some(a), Some(r)) => ((a.nodes + r.nodes) as f64, (a.encoded_bytes + r.encoded_bytes) as f64),
+            _ => self.compiler.payloads[call.function as usize],
+        };
+        let caller = self.request.calls[call.parent as usize].function;
+        self.crossings.push(Some(Crossing {
+            endpoint: self.endpoint,
+            caller: self.compiler.recording.functions[caller as usize].module,
+            caller_service: service,
+            function: call.function,
+            callee_service: target,
+            client: if blocking { ClientMode::Sync } else { ClientMode::Async },
+            handler: if coroutine { HandlerMode::Async } else { HandlerMode::Sync },
+            blocks_event_loop: blocking && on_loop,
+            nodes,
+            bytes,
+        }));
+        let crossing = (self.crossings.len() - 1) as CrossingId;
+        let body = self.body(index, target, coroutine);
+        Remote { crossing, process: target + 1, body, blocking, pooled: !coroutine }
+    }
+}
+
+/// A reason why a payload cannot cross, as a person would say it.
+pub fn reason(class: PayloadClass, path: &str) -> String {
+    let path = if path.is_empty() { "a value" } else { path };
+    match class {
+        PayloadClass::Mutated => format!("{path} is changed in place by the callee"),
+        PayloadClass::Callback => format!("{path} is a callback"),
+        PayloadClass::Generator => format!("{path} is a generator"),
+        _ => format!("{path} is a live resource"),
+    }
+}

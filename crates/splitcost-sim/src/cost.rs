@@ -1,1 +1,188 @@
-//! cost
+//! What a crossing costs, fitted to the rounds of a calibration.
+
+use splitcost_model::calibration::{ClientMode, HandlerMode, Linear, Pace, Point, Round};
+use splitcost_model::quantity::{Interval, quantile};
+
+/// Costs of a call as lines through the calibrated points: one per way of calling and answering.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CostModel {
+    cells: Vec<((ClientMode, HandlerMode), CallCost)>,
+}
+
+/// Costs of one way of calling and answering.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct CallCost {
+    /// CPU of the caller.
+    pub client: Linear,
+    /// CPU of the server.
+    pub server: Linear,
+    /// Wall time of a lone call that neither side's CPU explains, both directions together.
+    pub unexplained: Linear,
+}
+
+impl CostModel {
+    /// Fits the CPU at one pace, and the unexplained wall time of lone calls.
+    pub fn fit(rounds: &[&Round], pace: Pace) -> Self {
+        let mut cells = Vec::new();
+        for client in [ClientMode::Async, ClientMode::Sync] {
+            for handler in [HandlerMode::Async, HandlerMode::Sync] {
+                let points = |pace: Pace, value: &dyn Fn(&Point) -> f64| medians(rounds, client, handler, pace, value);
+                let cost = CallCost {
+                    client: fit_line(&points(pace, &|p| p.client_cpu_nanos)),
+                    server: fit_line(&points(pace, &|p| p.server_cpu_nanos)),
+                    unexplained: fit_line(&points(Pace::Spaced, &|p| {
+                        (p.wall_nanos - p.client_cpu_nanos - p.server_cpu_nanos).max(0.0)
+                    })),
+                };
+                cells.push(((client, handler), cost));
+            }
+        }
+        Self { cells }
+    }
+
+    /// The costs of one way of calling and answering.
+    pub fn get(&self, client: ClientMode, handler: HandlerMode) -> CallCost {
+        self.cells.iter().find(|(key, _)| *key == (client, handler)).map(|(_, cost)| *cost).unwrap_or_default()
+    }
+}
+
+/// CPU of both sides and wall time of an awaited small call, in microseconds: what a stack is known by.
+pub fn small_call_micros(rounds: &[Round]) -> Option<(Interval, Interval)> {
+    let smallest = |round: &Round| {
+        round
+            .points
+            .iter()
+            .filter(|p| (p.client, p.handler, p.pace) == (ClientMode::Async, HandlerMode::Async, Pace::Spaced))
+            .min_by(|a, b| a.bytes.total_cmp(&b.bytes))
+            .map(|p| ((p.client_cpu_nanos + p.server_cpu_nanos) / 1e3, p.wall_nanos / 1e3))
+    };
+    let (cpu, wall): (Vec<f64>, Vec<f64>) = rounds.iter().filter_map(smallest).unzip();
+    Some((Interval::of(&cpu)?, Interval::of(&wall)?))
+}
+
+/// (nodes, bytes, median over the rounds) per payload.
+fn medians(
+    rounds: &[&Round],
+    client: ClientMode,
+    handler: HandlerMode,
+    pace: Pace,
+    value: &dyn Fn(&Point) -> f64,
+) -> Vec<(f64, f64, f64)> {
+    let mut payloads: Vec<((f64, f64), Vec<f64>)> = Vec::new();
+    for point in rounds.iter().flat_map(|r| &r.points) {
+        if (point.client, point.handler, point.pace) != (client, handler, pace) {
+            continue;
+        }
+        let key = (point.nodes, point.bytes);
+        match payloads.iter_mut().find(|(k, _)| *k == key) {
+            Some((_, values)) => values.push(value(point)),
+            None => payloads.push((key, vec![value(point)])),
+        }
+    }
+    payloads
+        .into_iter()
+        .filter_map(|((nodes, bytes), mut values)| {
+            values.sort_by(f64::total_cmp);
+            Some((nodes, bytes, quantile(&values, 0.5)?))
+        })
+        .collect()
+}
+
+/// Least squares of relative errors with no negative coefficient, over every subset of the three terms.
+///
+/// # Source
+/// Lawson & Hanson (1974), non-negative least squares: the optimum is the unconstrained optimum of some subset.
+fn fit_line(points: &[(f64, f64, f64)]) -> Linear {
+    let mut best = (f64::INFINITY, [0.0; 3]);
+    for subset in 1_u32..8 {
+        let used: Vec<usize> = (0..3).filter(|i| subset >> i & 1 == 1).collect();
+        let Some(solution) = solve(points, &used) else { continue };
+        let mut coefficients = [0.0; 3];
+        for (&term, &value) in used.iter().zip(&solution) {
+            coefficients[term] = value;
+        }
+        let error: f64 = points
+            .iter()
+            .map(|&(nodes, bytes, y)| {
+                let predicted = coefficients[0] + coefficients[1] * nodes + coefficients[2] * bytes;
+                ((predicted - y) / y.max(1.0)).powi(2)
+            })
+            .sum();
+        // A term must earn its place: equal errors keep the smaller subset, which comes first.
+        if coefficients.iter().all(|&c| c >= 0.0) && error < best.0 * 0.999 {
+            best = (error, coefficients);
+        }
+    }
+    let [fixed_nanos, nanos_per_node, nanos_per_byte] = best.1;
+    Linear { fixed_nanos, nanos_per_node, nanos_per_byte }
+}
+
+/// The weighted normal equations of the used terms, by Gaussian elimination; `None` when singular.
+fn solve(points: &[(f64, f64, f64)], used: &[usize]) -> Option<Vec<f64>> {
+    let n = used.len();
+    if points.len() < n {
+        return None;
+    }
+    let mut rows = vec![vec![0.0; n + 1]; n];
+    for &(nodes, bytes, y) in points {
+        let weight = 1.0 / y.max(1.0).powi(2);
+        let terms = [1.0, nodes, bytes];
+        for i in 0..n {
+            for j in 0..n {
+                rows[i][j] += weight * terms[used[i]] * terms[used[j]];
+            }
+            rows[i][n] += weight * terms[used[i]] * y;
+        }
+    }
+    for i in 0..n {
+        let scale = rows[i][i];
+        if scale.abs() < 1e-300 {
+            return None;
+        }
+        for value in &mut rows[i] {
+            *value /= scale;
+        }
+        let pivot = rows[i].clone();
+        for (j, row) in rows.iter_mut().enumerate() {
+            if j != i {
+                let factor = row[i];
+                for (value, p) in row.iter_mut().zip(&pivot) {
+                    *value -= factor * p;
+                }
+            }
+        }
+    }
+    let solution: Vec<f64> = rows.iter().map(|row| row[n]).collect();
+    solution.iter().all(|x| x.is_finite()).then_some(solution)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(points: &[(f64, f64, f64)], expected: [f64; 3]) {
+        let line = fit_line(points);
+        for (got, want) in [line.fixed_nanos, line.nanos_per_node, line.nanos_per_byte].iter().zip(expected) {
+            assert!((got - want).abs() <= 1e-6 * want.max(1.0), "{line:?} is not {expected:?}");
+        }
+    }
+
+    #[test]
+    fn a_line_is_found_again() {
+        let line = |n: f64, b: f64| (n, b, 500.0 + 3.0 * n + 0.25 * b);
+        check(&[line(1.0, 10.0), line(5.0, 100.0), line(50.0, 300.0), line(9.0, 9000.0)], [500.0, 3.0, 0.25]);
+    }
+
+    #[test]
+    fn no_cost_is_negative() {
+        check(&[(1.0, 100.0, 900.0), (1.0, 200.0, 900.0), (1.0, 300.0, 900.0)], [900.0, 0.0, 0.0]);
+        let falling = fit_line(&[(1.0, 100.0, 1000.0), (2.0, 200.0, 900.0), (3.0, 300.0, 800.0)]);
+        assert!(falling.nanos_per_node >= 0.0 && falling.nanos_per_byte >= 0.0);
+    }
+
+    #[test]
+    fn no_points_cost_nothing() {
+        check(&[], [0.0, 0.0, 0.0]);
+    }
+}

@@ -1,1 +1,289 @@
-//! demand
+//! A recorded request as work and waits, independent of any split.
+//!
+//! The recording gives each call its stretches on a thread (with CPU time, inline callees included) and its
+//! suspensions. Taking the callees out leaves what a call itself asks for: CPU, blocking, waiting, and the
+//! points at which it calls, forks and joins.
+
+use splitcost_model::quantity::Nanos;
+use splitcost_model::recording::{Call, CallIndex, Request, Segment, Via};
+
+/// What one request asks for.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Demand {
+    /// By call of the request.
+    pub calls: Vec<Vec<Step>>,
+}
+
+/// One step of a call, in order.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Step {
+    /// Computes.
+    Cpu(Nanos),
+    /// On a thread, but not computing.
+    Block(Nanos),
+    /// Suspended for something that is no recorded call: a helper thread's CPU, then time.
+    Wait {
+        /// Computed elsewhere in the process.
+        cpu: Nanos,
+        /// The rest.
+        delay: Nanos,
+    },
+    /// Calls and cannot go on before the callee returns.
+    Inline(CallIndex),
+    /// Begins a call that runs beside this one.
+    Fork {
+        /// Which.
+        call: CallIndex,
+        /// On the thread pool.
+        thread: bool,
+        /// Whether this call waits for it later.
+        joined: bool,
+    },
+    /// Waits for the joined calls begun so far.
+    Join,
+}
+
+/// Takes a request apart.
+///
+/// With `alone`, the request was the only one in its process: CPU that the process used meanwhile and that no call
+/// accounts for was spent by helper threads during the waits, and becomes part of these.
+pub fn demand(request: &Request, alone: bool) -> Demand {
+    let mut children: Vec<Vec<CallIndex>> = vec![Vec::new(); request.calls.len()];
+    for (index, call) in request.calls.iter().enumerate().skip(1) {
+        children[call.parent as usize].push(index as CallIndex);
+    }
+    let mut demand = Demand {
+        calls: (0..request.calls.len()).map(|index| steps(request, &request.calls[index], &children[index])).collect(),
+    };
+    if alone {
+        let tracked: Nanos = request
+            .calls
+            .iter()
+            .enumerate()
+            .filter(|(i, c)| *i == 0 || c.via != Via::Inline)
+            .map(|(_, c)| c.cpu())
+            .sum();
+        give_to_waits(&mut demand, request.process_cpu - tracked);
+    }
+    demand
+}
+
+/// Spreads CPU time over the waits, by their length; what they cannot hold is the root's own.
+fn give_to_waits(demand: &mut Demand, untracked: Nanos) {
+    let total: Nanos = demand.calls.iter().flatten().map(delay_of).sum();
+    let held = untracked.min(total);
+    if !total.is_zero() {
+        let share = held.as_nanos_f64() / total.as_nanos_f64();
+        for step in demand.calls.iter_mut().flatten() {
+            if let Step::Wait { cpu, delay } = step {
+                *cpu = *delay * share;
+                *delay = *delay - *cpu;
+            }
+        }
+    }
+    if let Some(root) = demand.calls.first_mut()
+        && untracked > held
+    {
+        root.push(Step::Cpu(untracked - held));
+    }
+}
+
+fn delay_of(step: &Step) -> Nanos {
+    if let Step::Wait { delay, .. } = step { *delay } else { Nanos::ZERO }
+}
+
+fn steps(request: &Request, call: &Call, children: &[CallIndex]) -> Vec<Step> {
+    let inline: Vec<CallIndex> = children.iter().copied().filter(|&i| is_inline(request, i)).collect();
+    let mut beside: Vec<CallIndex> = children.iter().copied().filter(|&i| !is_inline(request, i)).collect();
+    beside.sort_by_key(|&i| request.calls[i as usize].start());
+    let waits: Vec<Segment> =
+        call.segments.iter().copied().filter(|s| s.suspended && !inside_a_callee(request, &inline, s)).collect();
+    let mut out = Vec::new();
+    let mut forked = 0;
+    for segment in &call.segments {
+        if !segment.suspended {
+            active(request, segment, &inline, &mut out);
+        } else if waits.contains(segment) {
+            let begun =
+                beside[forked..].iter().take_while(|&&i| request.calls[i as usize].start() < end(segment)).count();
+            let new = &beside[forked..forked + begun];
+            forked += begun;
+            wait(request, segment, new, &beside[..forked], &waits, &mut out);
+        }
+    }
+    // Begun after the last wait: tasks that nobody awaited.
+    out.extend(beside[forked..].iter().map(|&call| fork(request, call, false)));
+    out
+}
+
+fn is_inline(request: &Request, index: CallIndex) -> bool {
+    request.calls[index as usize].via == Via::Inline
+}
+
+fn fork(request: &Request, call: CallIndex, joined: bool) -> Step {
+    Step::Fork { call, thread: request.calls[call as usize].via == Via::Thread, joined }
+}
+
+fn end(segment: &Segment) -> Nanos {
+    segment.start + segment.wall
+}
+
+fn inside_a_callee(request: &Request, inline: &[CallIndex], segment: &Segment) -> bool {
+    let middle = segment.start + segment.wall * 0.5;
+    inline.iter().map(|&i| &request.calls[i as usize]).any(|c| c.start() <= middle && middle < c.end())
+}
+
+/// A stretch on a thread: own CPU and blocking, laid around the inline calls that begin in it.
+fn active(request: &Request, segment: &Segment, inline: &[CallIndex], out: &mut Vec<Step>) {
+    let (from, to) = (segment.start, end(segment));
+    let (mut callee_cpu, mut callee_wall) = (Nanos::ZERO, Nanos::ZERO);
+    let mut gaps = Vec::new();
+    let mut position = from;
+    for &index in inline {
+        let callee = &request.calls[index as usize];
+        if callee.end() <= from || callee.start() >= to {
+            continue;
+        }
+        for part in callee.segments.iter().filter(|s| !s.suspended) {
+            let middle = part.start + part.wall * 0.5;
+            if from <= middle && middle < to {
+                callee_cpu += part.cpu;
+                callee_wall += part.wall;
+            }
+        }
+        let begins_here = callee.start() >= from;
+        gaps.push((callee.start() - position, begins_here.then_some(index)));
+        position = position.max(callee.end().min(to));
+    }
+    gaps.push((to - position, None));
+    let cpu = segment.cpu - callee_cpu;
+    let blocked = (segment.wall - callee_wall) - cpu;
+    let total: Nanos = gaps.iter().map(|g| g.0).sum();
+    for (gap, callee) in gaps {
+        let share = if total.is_zero() { 0.0 } else { gap.as_nanos_f64() / total.as_nanos_f64() };
+        push(out, Step::Cpu(cpu * share));
+        push(out, Step::Block(blocked * share));
+        out.extend(callee.map(Step::Inline));
+    }
+    if total.is_zero() {
+        push(out, Step::Cpu(cpu));
+    }
+}
+
+fn push(out: &mut Vec<Step>, step: Step) {
+    if !matches!(step, Step::Cpu(n) | Step::Block(n) if n.is_zero()) {
+        out.push(step);
+    }
+}
+
+/// A suspension of the call's own: for calls that it began beside itself, or for something outside the recording.
+fn wait(
+    request: &Request,
+    segment: &Segment,
+    new: &[CallIndex],
+    begun: &[CallIndex],
+    waits: &[Segment],
+    out: &mut Vec<Step>,
+) {
+    let starts = |i: &CallIndex| request.calls[*i as usize].start();
+    let ends = |i: &CallIndex| request.calls[*i as usize].end();
+    let first = new.iter().map(starts).min();
+    let last = begun.iter().map(ends).filter(|&e| segment.start < e && e <= end(segment)).max();
+    match (first, last) {
+        (None, None) => out.push(Step::Wait { cpu: Nanos::ZERO, delay: segment.wall }),
+        (first, last) => {
+            if let Some(first) = first {
+                out.push(Step::Wait { cpu: Nanos::ZERO, delay: first - segment.start });
+            }
+            for &index in new {
+                let finished = ends(&index);
+                let joined = waits.iter().any(|w| w.start < finished && finished <= end(w));
+                out.push(fork(request, index, joined));
+            }
+            out.push(Step::Join);
+            let after = last.unwrap_or(first.unwrap_or(segment.start));
+            out.push(Step::Wait { cpu: Nanos::ZERO, delay: end(segment) - after });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn on(start: u64, wall: u64, cpu: u64) -> Segment {
+        segment(start, wall, cpu, false)
+    }
+
+    fn off(start: u64, wall: u64) -> Segment {
+        segment(start, wall, 0, true)
+    }
+
+    fn segment(start: u64, wall: u64, cpu: u64, suspended: bool) -> Segment {
+        let n = Nanos::from_nanos;
+        Segment { start: n(start), wall: n(wall), cpu: n(cpu), suspended }
+    }
+
+    fn call(parent: u32, via: Via, segments: Vec<Segment>) -> Call {
+        Call { parent, via, segments, ..Call::default() }
+    }
+
+    fn request(process_cpu: u64, calls: Vec<Call>) -> Request {
+        Request { process_cpu: Nanos::from_nanos(process_cpu), calls, ..Request::default() }
+    }
+
+    fn cpu(nanos: u64) -> Step {
+        Step::Cpu(Nanos::from_nanos(nanos))
+    }
+
+    fn delay(nanos: u64) -> Step {
+        Step::Wait { cpu: Nanos::ZERO, delay: Nanos::from_nanos(nanos) }
+    }
+
+    #[test]
+    fn a_callee_is_taken_out_of_its_caller() {
+        let request =
+            request(100, vec![call(0, Via::Inline, vec![on(0, 100, 100)]), call(0, Via::Inline, vec![on(20, 60, 60)])]);
+        let demand = demand(&request, true);
+        assert_eq!(demand.calls[0], vec![cpu(20), Step::Inline(1), cpu(20)]);
+        assert_eq!(demand.calls[1], vec![cpu(60)]);
+    }
+
+    #[test]
+    fn an_awaited_callee_keeps_its_wait() {
+        let request = request(
+            40,
+            vec![
+                call(0, Via::Inline, vec![on(0, 20, 20), off(20, 100), on(120, 20, 20)]),
+                call(0, Via::Inline, vec![on(10, 10, 10), off(20, 100), on(120, 10, 10)]),
+            ],
+        );
+        let demand = demand(&request, true);
+        assert_eq!(demand.calls[0], vec![cpu(10), Step::Inline(1), cpu(10)]);
+        assert_eq!(demand.calls[1], vec![cpu(10), delay(100), cpu(10)]);
+    }
+
+    #[test]
+    fn gathered_tasks_are_forked_and_joined() {
+        let request = request(
+            30,
+            vec![
+                call(0, Via::Inline, vec![on(0, 10, 10), off(10, 50), on(60, 10, 10)]),
+                call(0, Via::Task, vec![on(12, 5, 5)]),
+                call(0, Via::Task, vec![on(20, 5, 5), off(25, 25), on(50, 5, 0)]),
+            ],
+        );
+        let fork = |call| Step::Fork { call, thread: false, joined: true };
+        assert_eq!(
+            demand(&request, false).calls[0],
+            vec![cpu(10), delay(2), fork(1), fork(2), Step::Join, delay(5), cpu(10)]
+        );
+    }
+
+    #[test]
+    fn cpu_of_helper_threads_is_found_in_the_waits() {
+        let request = request(60, vec![call(0, Via::Inline, vec![on(0, 10, 10), off(10, 100), on(110, 10, 10)])]);
+        let wait = Step::Wait { cpu: Nanos::from_nanos(40), delay: Nanos::from_nanos(60) };
+        assert_eq!(demand(&request, true).calls[0], vec![cpu(10), wait, cpu(10)]);
+    }
+}

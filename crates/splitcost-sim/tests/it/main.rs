@@ -1,3 +1,4 @@
 //! Laws that the simulator must obey.
 
+mod monolith;
 mod queues;

@@ -10,11 +10,11 @@ const MEAN_NANOS: f64 = 1e6;
 /// Programs whose operation takes an exponential time of mean 1 ms.
 fn exponential(op: impl Fn(u64) -> Vec<Op>, pooled: bool) -> Vec<Program> {
     let mut rng = ChaCha8Rng::seed_from_u64(7);
-    let mut times: Vec<f64> = (0..200_000).map(|_| -(1.0 - rng.random::<f64>()).ln()).collect();
+    let times: Vec<f64> = (0..200_000).map(|_| -(1.0 - rng.random::<f64>()).ln()).collect();
     // The sample's mean is made exact: the law is about the queue, not about the sampling of its input.
     let mean = times.iter().sum::<f64>() / times.len() as f64;
-    times.iter_mut().for_each(|t| *t *= MEAN_NANOS / mean);
-    times.iter().map(|t| program(vec![Body { ops: op(t.round() as u64) }], pooled)).collect()
+    let body = |t: &f64| Body { ops: op((t * MEAN_NANOS / mean).round() as u64) };
+    times.iter().map(|t| program(vec![body(t)], pooled)).collect()
 }
 
 fn program(bodies: Vec<Body>, pooled: bool) -> Program {
@@ -142,7 +142,9 @@ fn equal_seeds_give_equal_bytes() {
 fn the_gil_changes_hands_after_the_switch_interval() {
     let machine = Machine::one_host(4, 2);
     let bodies = vec![
-        Body { ops: vec![Op::Fork { body: 1, thread: true, joined: true }, Op::Wait { cpu: 0, delay: 1 }, Op::Cpu(1_000)] },
+        Body {
+            ops: vec![Op::Fork { body: 1, thread: true, joined: true }, Op::Wait { cpu: 0, delay: 1 }, Op::Cpu(1_000)],
+        },
         Body { ops: vec![Op::Cpu(50_000_000)] },
     ];
     let outcome = simulate(&Run {

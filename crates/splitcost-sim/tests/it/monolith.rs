@@ -1,0 +1,215 @@
+//! A split whose crossings cost nothing does what the monolith does.
+
+use std::collections::BTreeMap;
+
+use splitcost_model::calibration::{Calibration, ClientMode, HandlerMode, Pace, Point, Round};
+use splitcost_model::evaluation::SplitEvaluation;
+use splitcost_model::quantity::Nanos;
+use splitcost_model::recording::{
+    Call, Function, FunctionKind, Meta, Payload, PayloadClass, Phase, PhaseEndpoint, Recording, Request, Segment, Via,
+};
+use splitcost_model::split::{Prices, Split};
+use splitcost_sim::compile::Compiler;
+use splitcost_sim::demand::{Demand, demand};
+use splitcost_sim::engine::{Outcome, Run, Source, simulate};
+use splitcost_sim::estimate::{Scenario, estimate};
+use splitcost_sim::program::{Cost, Machine};
+
+const MILLI: u64 = 1_000_000;
+
+fn segment(start: u64, wall: u64, suspended: bool) -> Segment {
+    let cpu = if suspended { 0 } else { wall };
+    Segment { start: Nanos::from_nanos(start), wall: Nanos::from_nanos(wall), cpu: Nanos::from_nanos(cpu), suspended }
+}
+
+fn payload() -> Payload {
+    Payload { nodes: 10, encoded_bytes: 200, ..Payload::default() }
+}
+
+/// `GET /a` of module `a` awaits `b:quote` twice; `b:quote` awaits something and calls the plain `c:log`.
+fn recording() -> Recording {
+    let names = ["(framework)", "a", "b", "c"];
+    let function =
+        |module, qualname: &str, kind| Function { module, qualname: qualname.into(), kind, ..Function::default() };
+    let functions = vec![
+        function(0, "(asgi)", FunctionKind::Coroutine),
+        function(1, "handler", FunctionKind::Coroutine),
+        function(2, "quote", FunctionKind::Coroutine),
+        function(3, "log", FunctionKind::Plain),
+    ];
+    let call = |function, parent, segments| Call {
+        function,
+        parent,
+        segments,
+        via: Via::Inline,
+        arguments: Some(payload()),
+        result: Some(payload()),
+        ..Call::default()
+    };
+    let requests = (0..200)
+        .map(|i| {
+            let at = i * 10 * MILLI;
+            let unit = MILLI / 10 + i * 1_000;
+            let spans = |from: u64, to: u64| {
+                // On the thread, but suspended in each second tenth of the awaited call.
+                let mut segments = Vec::new();
+                for tenth in from..to {
+                    segments.push(segment(at + tenth * unit, unit, tenth == 4 || tenth == 7));
+                }
+                segments
+            };
+            let calls = vec![
+                call(0, 0, spans(0, 12)),
+                call(1, 0, spans(1, 11)),
+                call(2, 1, spans(3, 6)),
+                call(3, 2, spans(3, 4)),
+                call(2, 1, spans(6, 9)),
+                call(3, 4, spans(6, 7)),
+            ];
+            Request {
+                endpoint: "GET /a".into(),
+                phase: Some(0),
+                start: Nanos::from_nanos(at),
+                wall: Nanos::from_nanos(12 * unit),
+                process_cpu: Nanos::from_nanos(10 * unit),
+                status: 200,
+                calls,
+            }
+        })
+        .collect::<Vec<_>>();
+    let cpu: u64 = requests.iter().map(|r| r.process_cpu.as_nanos()).sum();
+    let endpoints = vec![PhaseEndpoint { name: "GET /a".into(), ok: 200, ..PhaseEndpoint::default() }];
+    let phase = Phase {
+        kind: "closed".into(),
+        concurrency: 1,
+        requests: 200,
+        app_cpu_nanos: cpu + 200 * MILLI / 10,
+        load_cpu_nanos: 200 * MILLI / 50,
+        endpoints,
+        ..Phase::default()
+    };
+    Recording {
+        meta: Meta { phases: vec![phase], ..Meta::default() },
+        modules: names.map(str::to_owned).to_vec(),
+        functions,
+        shapes: vec!["{}".into()],
+        requests,
+    }
+}
+
+fn split() -> Split {
+    let services = BTreeMap::from([("b".to_owned(), vec!["b".to_owned()]), ("c".to_owned(), vec!["c".to_owned()])]);
+    Split { name: "abc".into(), services, ..Split::default() }
+}
+
+fn calibration(nanos: f64) -> Calibration {
+    let modes = |client, handler, pace| Point {
+        client,
+        handler,
+        pace,
+        calls: 10,
+        nodes: 20.0,
+        bytes: 400.0,
+        client_cpu_nanos: nanos,
+        server_cpu_nanos: nanos,
+        wall_nanos: nanos * 3.0,
+    };
+    let mut points = Vec::new();
+    for client in [ClientMode::Async, ClientMode::Sync] {
+        for handler in [HandlerMode::Async, HandlerMode::Sync] {
+            points.extend([modes(client, handler, Pace::Spaced), modes(client, handler, Pace::Busy)]);
+        }
+    }
+    Calibration { rounds: vec![Round { points }; 3], ..Calibration::default() }
+}
+
+fn alone(recording: &Recording, split: &Split, services: usize) -> Outcome {
+    let demands: Vec<Demand> = recording.requests.iter().map(|r| demand(r, true)).collect();
+    let requests: Vec<_> = recording.requests.iter().zip(&demands).map(|(r, d)| (r, d, 0)).collect();
+    let compiled = Compiler::new(recording, split, &["GET /a".to_owned()], false).compile(&requests);
+    let pool: Vec<u32> = (0..compiled.programs.len() as u32).collect();
+    simulate(&Run {
+        machine: &Machine::one_host(2, services + 1),
+        programs: &compiled.programs,
+        pool: &pool,
+        costs: &vec![Cost::default(); compiled.crossings.len()],
+        cpu_factor: 1.0,
+        load_nanos: 10_000,
+        source: Source::Closed { concurrency: 1 },
+        warm_up: 0,
+        requests: 500,
+        seed: 5,
+    })
+}
+
+#[test]
+fn free_crossings_change_no_response_time() {
+    let recording = recording();
+    let monolith = alone(&recording, &Split::default(), 1);
+    let free = alone(&recording, &split(), 3);
+    assert_eq!(free.responses, monolith.responses);
+    let total = |o: &Outcome| o.cpu_nanos.iter().sum::<u64>();
+    assert_eq!(total(&free), total(&monolith));
+    assert!(free.cpu_nanos[2] > 0 && free.cpu_nanos[3] > 0, "the work moved to the other services");
+}
+
+#[test]
+fn a_lone_monolith_takes_as_long_as_it_was_recorded() {
+    let recording = recording();
+    let outcome = alone(&recording, &Split::default(), 1);
+    let walls: Vec<u64> = recording.requests.iter().map(|r| r.wall.as_nanos()).collect();
+    for (_, response) in outcome.responses {
+        // The load generator's own 10 µs are part of a response time; rounding loses a few nanoseconds.
+        assert!(walls.iter().any(|w| (w + 10_000).abs_diff(response) < 50), "{response} is no recorded wall time");
+    }
+}
+
+fn estimated(nanos: f64) -> SplitEvaluation {
+    let recording = recording();
+    let calibration = calibration(nanos);
+    let scenario = Scenario {
+        recording: &recording,
+        calibration: &calibration,
+        split: &split(),
+        prices: &Prices::default(),
+        host_cores: 2,
+        load_reqs_per_sec: Some(100.0),
+        concurrency: 8,
+        seed: 1,
+        replications: 4,
+    };
+    estimate(&scenario, &mut |_| {}).expect("a sound scenario")
+}
+
+#[test]
+fn equal_seeds_give_equal_estimates() {
+    assert_eq!(estimated(1e5), estimated(1e5));
+}
+
+#[test]
+fn dearer_crossings_cost_more() {
+    let (cheap, dear) = (estimated(1e4), estimated(1e6));
+    let p50 = |e: &SplitEvaluation| e.endpoints[0].estimate.map_or(0.0, |q| q.p50_ms.value);
+    assert!(p50(&dear) > p50(&cheap) + 4.0 * 2.0 * 0.9, "{} and {}", p50(&dear), p50(&cheap));
+    assert_eq!(cheap.endpoints[0].crossings_per_request, 4.0);
+    assert_eq!(cheap.endpoints[0].blocking_crossings_per_request, 2.0);
+    assert!(cheap.endpoints[0].estimate_if_async.is_some());
+    assert_eq!(cheap.endpoints[0].bytes_per_request, 1600.0);
+}
+
+#[test]
+fn what_cannot_cross_stays_and_is_listed() {
+    let mut recording = recording();
+    for request in &mut recording.requests {
+        let live = Payload { class: PayloadClass::Live, path: "arguments.session (Session)".into(), ..payload() };
+        request.calls[3].arguments = Some(live);
+    }
+    let mut split = split();
+    split.keep_local = vec!["c".to_owned()];
+    let listed = splitcost_sim::estimate::cannot_cross(&recording, &split);
+    assert_eq!(listed.len(), 1);
+    assert_eq!((listed[0].callee.as_str(), listed[0].count), ("c:log", 400));
+    assert_eq!(listed[0].handling, "kept local");
+    assert_eq!(listed[0].reason, "arguments.session (Session) is a live resource");
+    assert_eq!(alone(&recording, &split, 3).cpu_nanos[3], 0);
+}
