@@ -55,7 +55,7 @@ pub struct Compiler<'a> {
     /// Service of each module.
     service: Vec<u16>,
     /// Whether a function can be called over the wire.
-    crossable: Vec<bool>,
+    can_cross: Vec<bool>,
     /// Mean (nodes, bytes) of a call of each function.
     payloads: Vec<(f64, f64)>,
     /// Whether a plain function called on an event loop is awaited after all: the priced rewrite.
@@ -75,7 +75,7 @@ impl<'a> Compiler<'a> {
             .collect();
         let handlers = recording.handler_modules();
         Self {
-            crossable: crossable(recording),
+            can_cross: crossable(recording),
             payloads: mean_payloads(recording),
             front: endpoints.iter().map(|e| handlers.get(e.as_str()).map_or(0, |&m| service[m as usize])).collect(),
             recording,
@@ -150,7 +150,7 @@ struct Builder<'a> {
 /// Operations being laid down, adjacent work merged.
 #[derive(Default)]
 struct Ops {
-    ops: Vec<Op>,
+    laid: Vec<Op>,
     cpu: Nanos,
     block: Nanos,
 }
@@ -158,24 +158,24 @@ struct Ops {
 impl Ops {
     fn push(&mut self, op: Op) {
         self.flush();
-        self.ops.push(op);
+        self.laid.push(op);
     }
 
     fn flush(&mut self) {
         if !self.cpu.is_zero() {
-            self.ops.push(Op::Cpu(std::mem::take(&mut self.cpu).as_nanos()));
+            self.laid.push(Op::Cpu(std::mem::take(&mut self.cpu).as_nanos()));
         }
         if self.block >= SMALLEST_BLOCK {
-            self.ops.push(Op::Block(std::mem::take(&mut self.block).as_nanos()));
+            self.laid.push(Op::Block(std::mem::take(&mut self.block).as_nanos()));
         }
     }
 
     fn finish(mut self) -> Vec<Op> {
         self.flush();
         if !self.block.is_zero() {
-            self.ops.push(Op::Block(self.block.as_nanos()));
+            self.laid.push(Op::Block(self.block.as_nanos()));
         }
-        self.ops
+        self.laid
     }
 }
 
@@ -233,7 +233,7 @@ impl Builder<'_> {
     fn crossing_to(&self, call: CallIndex, service: u16) -> Option<u16> {
         let function = self.request.calls[call as usize].function;
         let target = self.compiler.service[self.compiler.recording.functions[function as usize].module as usize];
-        (target != service && self.compiler.crossable[function as usize]).then_some(target)
+        (target != service && self.compiler.can_cross[function as usize]).then_some(target)
     }
 
     fn remote(&mut self, index: CallIndex, service: u16, target: u16, on_loop: bool) -> Remote {
