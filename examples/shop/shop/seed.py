@@ -136,7 +136,7 @@ def _orders(users: list[Row], products: list[Row]) -> tuple[list[Row], list[Row]
         user = users[(order_id - 1) % USERS_WITH_ORDERS]
         placed_at = EPOCH + timedelta(days=30, minutes=7 * order_id)
         # Three orders in four are paid in full.
-        paid = order_id % 4 != 0
+        paid = (order_id + order_id // USERS_WITH_ORDERS) % 4 != 0
         draft = _draft(order_id, user, products, placed_at.date(), lines)
         number = f"{placed_at:%Y}-{order_id:07d}"
         orders.append(

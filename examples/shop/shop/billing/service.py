@@ -35,7 +35,7 @@ async def open_invoice(draft: InvoiceDraft) -> InvoiceSummary:
 
 async def invoice_of(order_id: int) -> InvoiceSummary | None:
     """The invoice of an order, if it has been written."""
-    query = select(Invoice.number, Invoice.total, Invoice.paid, Invoice.issued_at)
+    query = select(col(Invoice.number), col(Invoice.total), col(Invoice.paid), col(Invoice.issued_at))
     async with async_session() as session:
         row = (await session.exec(query.where(Invoice.order_id == order_id))).first()
     if row is None:
@@ -60,7 +60,7 @@ async def record_payment(order_id: int, amount: Decimal, method: PaymentMethod, 
 
 async def balance_of(user_id: int) -> Decimal:
     """What a customer paid less what was invoiced; negative is owed to the shop."""
-    query = select(func.sum(Invoice.paid - Invoice.total)).where(Invoice.user_id == user_id)
+    query = select(func.sum(col(Invoice.paid) - col(Invoice.total))).where(Invoice.user_id == user_id)
     async with async_session() as session:
         balance = (await session.exec(query)).one()
     return (balance or ZERO).quantize(CENT)

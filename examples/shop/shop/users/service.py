@@ -1,6 +1,6 @@
 """Looking customers up."""
 
-from sqlmodel import select
+from sqlmodel import col, select
 
 from shop.db import async_session, sync_session
 from shop.errors import NotFound
@@ -20,5 +20,5 @@ async def get_user(user_id: int) -> UserRead:
 def tier_of(user_id: int) -> Tier:
     """The tier of a customer; strangers are basic."""
     with sync_session() as session:
-        tier = session.exec(select(User.tier).where(User.id == user_id)).first()
+        tier = session.exec(select(col(User.tier)).where(User.id == user_id)).first()
     return tier or Tier.BASIC
