@@ -1,0 +1,10 @@
+//! The load generator against real sockets.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
+mod engine;
+mod hostile;
+mod parser;
+mod schedule;
+mod server;
+mod workload;
