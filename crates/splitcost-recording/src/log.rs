@@ -170,6 +170,9 @@ pub const FRAME_HEADER_LEN: usize = 8;
 pub const MAX_PAYLOAD_LEN: usize = 64 << 20;
 
 /// What stands before `payload` in the file.
+///
+/// # Panics
+/// When the payload is longer than [`MAX_PAYLOAD_LEN`].
 pub fn frame_header(payload: &[u8]) -> [u8; FRAME_HEADER_LEN] {
     assert!(payload.len() <= MAX_PAYLOAD_LEN, "a frame of {} bytes", payload.len());
     let mut header = [0; FRAME_HEADER_LEN];

@@ -1,0 +1,302 @@
+//! What the interpreter tells us: `sys.monitoring` on 3.12 and later, a profile function on 3.11.
+//!
+//! A callback must never raise, and must never be slow for code that is not under recording: that code's events are
+//! switched off at its first one. It runs a callback with events off on its thread, so a callback is never
+//! entered from within another.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyString, PyType};
+use pyo3::{PyTypeInfo, intern};
+
+use crate::code::{classify, current_frame, current_frame_address, look_at_arguments};
+use crate::handing::ask_context;
+use crate::payload::dotted_name;
+use crate::sink::{self, ON};
+use crate::state::{self, Outcome, Seen, lock};
+
+/// Spec: PEP 669 reserves 0, 1, 2 and 5; with 2 taken, cProfile would fail.
+const TOOL_IDS: [u8; 2] = [4, 3];
+
+/// Opcodes of 3.11, the only version where a return is told from a yield by looking.
+const YIELD_VALUE_3_11: u8 = 123;
+const RETURN_VALUE_3_11: u8 = 83;
+
+static DISABLE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+static SET_LOCAL_EVENTS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+static TOOL: PyOnceLock<(u8, i32)> = PyOnceLock::new();
+static IS_DISARMED: AtomicBool = AtomicBool::new(false);
+
+/// What a callback answers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    Nothing,
+    /// No more of this event at this place.
+    Disable,
+}
+
+/// Runs a callback's body so that nothing escapes it.
+fn guarded(py: Python<'_>, body: impl FnOnce() -> PyResult<Answer>) -> Py<PyAny> {
+    if !ON.load(Ordering::Relaxed) {
+        disarm(py);
+        return py.None();
+    }
+    let trouble = match catch_unwind(AssertUnwindSafe(body)) {
+        Ok(Ok(Answer::Nothing)) => return py.None(),
+        Ok(Ok(Answer::Disable)) => return DISABLE.get(py).map_or_else(|| py.None(), |d| d.clone_ref(py)),
+        // The message of an exception may hold a value of the app's: only its type is told.
+        Ok(Err(error)) => format!("an unexpected {} in an event", dotted_name(&error.get_type(py))),
+        Err(_) => "a fault in an event".to_owned(),
+    };
+    sink::switch_off(&trouble);
+    disarm(py);
+    py.None()
+}
+
+fn settle(outcome: &Outcome) -> Answer {
+    if matches!(outcome, Outcome::Flush) {
+        sink::flush();
+    }
+    Answer::Nothing
+}
+
+fn address(code: &Bound<'_, PyAny>) -> usize {
+    code.as_ptr() as usize
+}
+
+fn seen(code: &Bound<'_, PyAny>) -> Option<Seen> {
+    lock().as_ref()?.seen(address(code))
+}
+
+fn trouble(message: &'static str) -> PyErr {
+    pyo3::exceptions::PyRuntimeError::new_err(message)
+}
+
+fn start(py: Python<'_>, code: &Bound<'_, PyAny>, seen: Seen, frame: Option<&Bound<'_, PyAny>>) -> PyResult<Answer> {
+    let look = || {
+        let running = if frame.is_none() { current_frame(py) } else { None };
+        look_at_arguments(py, code, frame.or(running.as_ref()).ok_or_else(|| trouble("no frame runs"))?)
+    };
+    let frame_address = || frame.map_or_else(current_frame_address, address);
+    state::enter(seen, address(code), frame_address, || ask_context(py), look).map(|outcome| settle(&outcome))
+}
+
+fn exception_name(exception: &Bound<'_, PyAny>) -> String {
+    dotted_name(&exception.get_type())
+}
+
+#[pyfunction]
+fn py_start(py: Python<'_>, code: &Bound<'_, PyAny>, offset: &Bound<'_, PyAny>) -> Py<PyAny> {
+    let _ = offset;
+    guarded(py, || {
+        if let Some(seen) = seen(code) {
+            return start(py, code, seen, None);
+        }
+        let Some(frame) = current_frame(py) else { return Ok(Answer::Nothing) };
+        let Some(seen) = classify(py, code, &frame)? else { return Ok(Answer::Disable) };
+        watch(py, code)?;
+        start(py, code, seen, None)
+    })
+}
+
+#[pyfunction]
+fn py_return(
+    py: Python<'_>,
+    code: &Bound<'_, PyAny>,
+    offset: &Bound<'_, PyAny>,
+    value: &Bound<'_, PyAny>,
+) -> Py<PyAny> {
+    let _ = offset;
+    guarded(py, || {
+        let Some(seen) = seen(code) else { return Ok(Answer::Nothing) };
+        let look = |sample: &mut crate::payload::Sample| sample.finish(py, Some(value));
+        state::leave(seen, address(code), current_frame_address, String::new, look).map(|outcome| settle(&outcome))
+    })
+}
+
+#[pyfunction]
+fn py_unwind(
+    py: Python<'_>,
+    code: &Bound<'_, PyAny>,
+    offset: &Bound<'_, PyAny>,
+    error: &Bound<'_, PyAny>,
+) -> Py<PyAny> {
+    let _ = offset;
+    guarded(py, || {
+        let Some(seen) = seen(code) else { return Ok(Answer::Nothing) };
+        let look = |sample: &mut crate::payload::Sample| sample.finish(py, None);
+        let name = || exception_name(error);
+        state::leave(seen, address(code), current_frame_address, name, look).map(|outcome| settle(&outcome))
+    })
+}
+
+#[pyfunction]
+fn py_yield(py: Python<'_>, code: &Bound<'_, PyAny>, offset: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> Py<PyAny> {
+    let _ = (offset, value);
+    guarded(py, || {
+        let Some(seen) = seen(code) else { return Ok(Answer::Nothing) };
+        state::suspend(seen, address(code), current_frame_address).map(|o| settle(&o)).map_err(trouble)
+    })
+}
+
+#[pyfunction]
+fn py_resume(py: Python<'_>, code: &Bound<'_, PyAny>, offset: &Bound<'_, PyAny>) -> Py<PyAny> {
+    let _ = offset;
+    guarded(py, || {
+        if let Some(seen) = seen(code) {
+            state::resume(seen, address(code), current_frame_address, -1);
+        }
+        Ok(Answer::Nothing)
+    })
+}
+
+#[pyfunction]
+fn py_throw(py: Python<'_>, code: &Bound<'_, PyAny>, offset: &Bound<'_, PyAny>, error: &Bound<'_, PyAny>) -> Py<PyAny> {
+    let _ = error;
+    py_resume(py, code, offset)
+}
+
+/// Asks for the events of code under recording beyond its start.
+pub(crate) fn watch(py: Python<'_>, code: &Bound<'_, PyAny>) -> PyResult<()> {
+    let (Some(set), Some((tool, events))) = (SET_LOCAL_EVENTS.get(py), TOOL.get(py)) else { return Ok(()) };
+    set.call1(py, (*tool, code, *events)).map(drop)
+}
+
+/// Starts `sys.monitoring`.
+pub(crate) fn start_monitoring(py: Python<'_>) -> PyResult<()> {
+    let monitoring = py.import("sys")?.getattr("monitoring")?;
+    let tool = TOOL_IDS
+        .into_iter()
+        .find(|id| monitoring.call_method1("use_tool_id", (*id, "splitcost")).is_ok())
+        .ok_or_else(|| trouble("both monitoring tool ids are taken"))?;
+    let event = |name: &str| -> PyResult<i32> { monitoring.getattr("events")?.getattr(name)?.extract() };
+    let module = PyModule::new(py, "splitcost._events")?;
+    let callbacks = [
+        ("PY_START", wrap_pyfunction!(py_start, &module)?),
+        ("PY_RETURN", wrap_pyfunction!(py_return, &module)?),
+        ("PY_YIELD", wrap_pyfunction!(py_yield, &module)?),
+        ("PY_RESUME", wrap_pyfunction!(py_resume, &module)?),
+        ("PY_THROW", wrap_pyfunction!(py_throw, &module)?),
+        ("PY_UNWIND", wrap_pyfunction!(py_unwind, &module)?),
+    ];
+    for (name, callback) in callbacks {
+        monitoring.call_method1("register_callback", (tool, event(name)?, callback))?;
+    }
+    let local = event("PY_RETURN")? | event("PY_YIELD")? | event("PY_RESUME")?;
+    // Set once, by the one thread that starts the recorder.
+    let _ = DISABLE.set(py, monitoring.getattr("DISABLE")?.unbind());
+    let _ = SET_LOCAL_EVENTS.set(py, monitoring.getattr("set_local_events")?.unbind());
+    let _ = TOOL.set(py, (tool, local));
+    let global = event("PY_START")? | event("PY_THROW")? | event("PY_UNWIND")?;
+    monitoring.call_method1("set_events", (tool, global)).map(drop)
+}
+
+/// Asks for no more events, once, after the recorder was switched off.
+fn disarm(py: Python<'_>) {
+    if IS_DISARMED.swap(true, Ordering::Relaxed) {
+        return;
+    }
+    let quiet = || -> PyResult<()> {
+        let sys = py.import("sys")?;
+        let Some((tool, _)) = TOOL.get(py) else {
+            return sys.call_method1("setprofile", (py.None(),)).map(drop);
+        };
+        let monitoring = sys.getattr("monitoring")?;
+        monitoring.call_method1("set_events", (*tool, 0))?;
+        for name in ["PY_START", "PY_RETURN", "PY_YIELD", "PY_RESUME", "PY_THROW", "PY_UNWIND"] {
+            let event = monitoring.getattr("events")?.getattr(name)?;
+            monitoring.call_method1("register_callback", (*tool, event, py.None()))?;
+        }
+        Ok(())
+    };
+    // If that fails the callbacks stay, and do nothing.
+    drop(quiet());
+}
+
+/// The profile function of 3.11.
+#[pyfunction]
+pub(crate) fn profile(py: Python<'_>, frame: &Bound<'_, PyAny>, event: &Bound<'_, PyString>, value: &Bound<'_, PyAny>) {
+    let is_call = event.is(intern!(py, "call")) || event.to_str().is_ok_and(|e| e == "call");
+    if !is_call && event.to_str().is_ok_and(|e| e != "return") {
+        return;
+    }
+    guarded(py, || {
+        let code = frame.getattr(intern!(py, "f_code"))?;
+        if is_call { profile_call(py, frame, &code) } else { profile_return(py, frame, &code, value) }
+    });
+}
+
+fn profile_call(py: Python<'_>, frame: &Bound<'_, PyAny>, code: &Bound<'_, PyAny>) -> PyResult<Answer> {
+    let known = {
+        let shared = lock();
+        let Some(recorder) = shared.as_ref() else { return Ok(Answer::Nothing) };
+        if recorder.is_foreign(address(code)) {
+            return Ok(Answer::Nothing);
+        }
+        recorder.seen(address(code))
+    };
+    let seen = if let Some(seen) = known {
+        seen
+    } else if let Some(seen) = classify(py, code, frame)? {
+        seen
+    } else {
+        let code = code.clone().unbind();
+        if let Some(recorder) = lock().as_mut() {
+            recorder.add_foreign(code);
+        }
+        return Ok(Answer::Nothing);
+    };
+    if seen.is_resumable {
+        let at: i32 = frame.getattr(intern!(py, "f_lasti"))?.extract()?;
+        if at > seen.first_instruction.cast_signed() {
+            state::resume(seen, address(code), || address(frame), at);
+            return Ok(Answer::Nothing);
+        }
+    }
+    start(py, code, seen, Some(frame))
+}
+
+fn profile_return(
+    py: Python<'_>,
+    frame: &Bound<'_, PyAny>,
+    code: &Bound<'_, PyAny>,
+    value: &Bound<'_, PyAny>,
+) -> PyResult<Answer> {
+    let Some(seen) = seen(code) else { return Ok(Answer::Nothing) };
+    let here = || address(frame);
+    let at: i32 = frame.getattr(intern!(py, "f_lasti"))?.extract()?;
+    let bytes = code.getattr(intern!(py, "co_code"))?;
+    let opcode: u8 = bytes.get_item(at.max(0))?.extract()?;
+    // Thrown into where it was suspended, and nothing given out: the exception went through.
+    let is_thrown = value.is_none() && state::thrown_at(here()) == at;
+    if opcode == YIELD_VALUE_3_11 && !is_thrown {
+        return state::suspend(seen, address(code), here).map(|o| settle(&o)).map_err(trouble);
+    }
+    let is_return = opcode == RETURN_VALUE_3_11;
+    let look = |sample: &mut crate::payload::Sample| sample.finish(py, is_return.then_some(value));
+    // The profile function of 3.11 is not told which exception.
+    let name = || if is_return { String::new() } else { "Exception".to_owned() };
+    state::leave(seen, address(code), here, name, look).map(|outcome| settle(&outcome))
+}
+
+/// Starts the slow mode of 3.11.
+pub(crate) fn start_profiling(py: Python<'_>) -> PyResult<()> {
+    let module = PyModule::new(py, "splitcost._events")?;
+    let callback = wrap_pyfunction!(profile, &module)?;
+    py.import("threading")?.call_method1("setprofile", (&callback,))?;
+    py.import("sys")?.call_method1("setprofile", (&callback,)).map(drop)
+}
+
+/// Type of an exception's instance or class, for the log.
+pub(crate) fn name_of_exception(exception: Option<&Bound<'_, PyAny>>) -> String {
+    match exception {
+        None => String::new(),
+        Some(exception) => match exception.cast::<PyType>() {
+            Ok(kind) if !kind.is(PyType::type_object(exception.py())) => dotted_name(kind),
+            _ => exception_name(exception),
+        },
+    }
+}
