@@ -1,1 +1,65 @@
-//! Experiments on real Python processes: record, calibrate, rehearse.
+//! Experiments on real Python processes.
+//!
+//! Read in this order: [`python`] (which interpreter), [`app`] (an app that was started, and how it ends),
+//! [`cpu`] (what its processes used), then the experiments: [`record`], [`calibrate`], [`rehearse`], and
+//! [`merge`], which puts what was measured beside what was predicted.
+//!
+//! Every experiment tells its [`Step`]s to a callback, stops soon after its [`Cancel`] flag is set, and leaves no
+//! process behind, however it ends.
+//!
+//! It prints nothing and reads no settings: that is the command line's. It makes no prediction: that is
+//! `splitcost-sim`'s.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+pub mod app;
+mod bootstrap;
+pub mod calibrate;
+pub mod cpu;
+mod drive;
+mod error;
+mod helper;
+mod log_tail;
+pub mod merge;
+pub mod python;
+pub mod record;
+pub mod rehearse;
+mod socket;
+
+pub use error::{Error, Result};
+
+/// Where an experiment is.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Step {
+    /// What is being done, as `record: one request at a time`.
+    pub label: String,
+    /// Planned seconds that lie behind.
+    pub done_secs: f64,
+    /// Planned seconds of the whole experiment.
+    pub total_secs: f64,
+}
+
+/// Takes the steps of an experiment.
+pub type Progress<'a> = &'a mut dyn FnMut(&Step);
+
+/// A flag that ends an experiment early, shared with a signal handler.
+#[derive(Clone, Debug, Default)]
+pub struct Cancel(pub Arc<AtomicBool>);
+
+impl Cancel {
+    /// Asks for the end.
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether the end was asked for.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+
+    /// Fails with [`Error::Cancelled`] when the end was asked for.
+    pub fn check(&self) -> Result<()> {
+        if self.is_cancelled() { Err(Error::Cancelled) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,431 @@
+//! What a call over a stack costs on this machine: real clients call real servers, in shuffled rounds.
+
+use std::collections::hash_map::DefaultHasher;
+use std::env;
+use std::fs;
+use std::hash::{Hash, Hasher};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+use serde::Deserialize;
+use splitcost_model::calibration::{Calibration, ClientMode, HandlerMode, Pace, Point, Round};
+use splitcost_model::quantity::quantile;
+use splitcost_model::recording::{Call, PayloadClass, Recording};
+use splitcost_model::split::{Split, StackName};
+
+use crate::app::Scratch;
+use crate::helper::Helper;
+use crate::python::{Python, output};
+use crate::record::now;
+use crate::rehearse::token;
+use crate::{Cancel, Error, Progress, Result, Step, cpu};
+
+/// Chosen: an interval over fewer rounds would be their range.
+const ROUNDS: usize = 7;
+/// Time to start client and server, for the progress only.
+const START_SECS: f64 = 2.0;
+/// Time a spaced cell may take, the pauses alone measured beside it included.
+///
+/// Chosen: rounds short enough that slow drift of the machine falls on all cells alike.
+const SPACED_SECS: f64 = 0.12;
+/// Chosen: CPU clocks tick in nanoseconds, but the first calls after another cell are dear.
+const CALLS: (f64, f64) = (12.0, 80.0);
+/// Calls of a busy cell, and how many are in flight.
+///
+/// Chosen: enough to keep both processes busy; one in flight where the client blocks.
+const BUSY: (u32, u32) = (60, 4);
+/// Chosen: what a call and its pause cost beyond the gap, to plan the time only.
+const CALL_SECS: f64 = 0.001;
+/// The payload of a call that carries nearly nothing: values and bytes.
+const SMALL: (u64, u64) = (4, 50);
+/// Payloads where no recording says which: values and bytes.
+const DEFAULT_PAYLOADS: [(u64, u64); 3] = [(10, 100), (100, 1_000), (1_000, 10_000)];
+/// Chosen: between calls of a service under moderate load.
+const DEFAULT_GAP_MICROS: u64 = 2_000;
+/// Chosen: beyond, caches are as cold as they get, and calibrating takes long.
+const MAX_GAP_MICROS: u64 = 5_000;
+
+/// What a calibration is made for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Needs {
+    /// Pause between two calls.
+    pub gap_micros: u64,
+    /// Values and bytes of arguments and result together, and whether they need adapters.
+    pub payloads: Vec<(u64, u64, bool)>,
+}
+
+impl Default for Needs {
+    fn default() -> Self {
+        let payloads = DEFAULT_PAYLOADS.map(|(nodes, bytes)| (nodes, bytes, false)).to_vec();
+        Self { gap_micros: DEFAULT_GAP_MICROS, payloads: with_small(payloads) }
+    }
+}
+
+impl Needs {
+    /// The gaps and payloads of the calls that would cross in these splits.
+    ///
+    /// Rounded to 1, 2 and 5 times a power of ten, so that two recordings of one app need the same calibration.
+    pub fn of(recording: &Recording, splits: &[&Split]) -> Self {
+        let alone = recording.meta.phases.iter().position(|p| p.kind == "closed" && p.concurrency == 1);
+        let mut gaps = Vec::new();
+        let mut sampled: Vec<(u64, u64, bool)> = Vec::new();
+        for request in &recording.requests {
+            let crosses = |call: &Call| splits.iter().any(|split| crosses(recording, split, &request.calls, call));
+            let crossing: Vec<&Call> = request.calls.iter().skip(1).filter(|call| crosses(call)).collect();
+            if alone.is_none() || request.phase == alone.map(|phase| phase as u32) {
+                gaps.extend(crossing.windows(2).map(|pair| (pair[1].start() - pair[0].end()).as_nanos_f64() / 1e3));
+            }
+            for call in crossing {
+                let (Some(arguments), Some(result)) = (&call.arguments, &call.result) else { continue };
+                if arguments.class.can_cross() && result.class.can_cross() {
+                    let adapter = arguments.class.max(result.class) == PayloadClass::Adapter;
+                    let bytes = arguments.encoded_bytes + result.encoded_bytes;
+                    sampled.push((arguments.nodes + result.nodes, bytes, adapter));
+                }
+            }
+        }
+        gaps.sort_by(f64::total_cmp);
+        let gap_micros = match quantile(&gaps, 0.5) {
+            Some(gap) => round_125(gap as u64).clamp(1, MAX_GAP_MICROS),
+            None => DEFAULT_GAP_MICROS,
+        };
+        sampled.sort_by_key(|(_, bytes, _)| *bytes);
+        let Some(last) = sampled.len().checked_sub(1) else { return Self { gap_micros, ..Self::default() } };
+        let at = |q: f64| {
+            let (nodes, bytes, adapter) = sampled[(last as f64 * q).round() as usize];
+            (round_125(nodes).max(1), round_125(bytes).max(20), adapter)
+        };
+        Self { gap_micros, payloads: with_small(vec![at(0.5), at(0.9), at(1.0)]) }
+    }
+
+    fn text(&self) -> String {
+        let payloads: Vec<String> = self
+            .payloads
+            .iter()
+            .map(|(nodes, bytes, adapter)| format!("{nodes}/{bytes}{}", if *adapter { "+" } else { "" }))
+            .collect();
+        format!("gap {} µs; values/bytes {}", self.gap_micros, payloads.join(" "))
+    }
+}
+
+fn with_small(mut payloads: Vec<(u64, u64, bool)>) -> Vec<(u64, u64, bool)> {
+    payloads.insert(0, (SMALL.0, SMALL.1, false));
+    // A line through equal points has no slope: sizes that fell together are spread again.
+    for i in 1..payloads.len() {
+        if payloads[i].1 <= payloads[i - 1].1 {
+            payloads[i].1 = payloads[i - 1].1 * 2;
+            payloads[i].0 = payloads[i].0.max(payloads[i - 1].0);
+        }
+    }
+    payloads
+}
+
+fn crosses(recording: &Recording, split: &Split, calls: &[Call], call: &Call) -> bool {
+    let module = |call: &Call| {
+        let function = recording.functions.get(call.function as usize)?;
+        recording.modules.get(function.module as usize).map(String::as_str)
+    };
+    match (module(call), calls.get(call.parent as usize).and_then(module)) {
+        (Some(callee), Some(caller)) if call.parent != 0 => split.service_of(callee) != split.service_of(caller),
+        _ => false,
+    }
+}
+
+/// The nearest of 1, 2, 5, 10, 20, 50 …; zero stays.
+fn round_125(value: u64) -> u64 {
+    let mut power = 1_u64;
+    while power <= value / 10 {
+        power *= 10;
+    }
+    [1, 2, 5, 10].map(|step| step * power).into_iter().min_by_key(|near| near.abs_diff(value)).unwrap_or(value)
+        * u64::from(value > 0)
+}
+
+/// Planned seconds for one stack.
+pub fn planned_secs(needs: &Needs) -> f64 {
+    let cells = 4.0 * needs.payloads.len() as f64;
+    START_SECS + ROUNDS as f64 * cells * (SPACED_SECS + f64::from(BUSY.0) * CALL_SECS)
+}
+
+/// The calibration of a stack: from the cache, or measured.
+pub fn calibrate(
+    stack: StackName,
+    needs: &Needs,
+    python: &Python,
+    (seed, fresh): (u64, bool),
+    progress: Progress<'_>,
+    cancel: &Cancel,
+) -> Result<Calibration> {
+    let fingerprint = fingerprint(stack, needs, python)?;
+    let cached = cache_path(&fingerprint);
+    if let Some(calibration) = cached.as_deref().filter(|_| !fresh).and_then(|path| read(path, &fingerprint)) {
+        return Ok(calibration);
+    }
+    let rounds = measure(stack, needs, python, seed, progress, cancel)?;
+    let calibration = Calibration { stack, fingerprint, measured_at: now(), rounds };
+    // Without a cache it is measured again next time.
+    if let (Some(path), Ok(text)) = (cached, serde_json::to_string(&calibration)) {
+        let draft = path.with_extension(format!("{}.part", std::process::id()));
+        let parent = path.parent().unwrap_or(Path::new("."));
+        let _ =
+            fs::create_dir_all(parent).and_then(|()| fs::write(&draft, text)).and_then(|()| fs::rename(draft, path));
+    }
+    Ok(calibration)
+}
+
+fn read(path: &Path, fingerprint: &str) -> Option<Calibration> {
+    let calibration: Calibration = serde_json::from_str(&fs::read_to_string(path).ok()?).ok()?;
+    (calibration.fingerprint == fingerprint && !calibration.rounds.is_empty()).then_some(calibration)
+}
+
+fn cache_path(fingerprint: &str) -> Option<PathBuf> {
+    let base = env::var_os("XDG_CACHE_HOME").filter(|dir| !dir.is_empty()).map(PathBuf::from);
+    let base = base.or_else(|| Some(Path::new(&env::var_os("HOME")?).join(".cache")))?;
+    let mut hasher = DefaultHasher::new();
+    fingerprint.hash(&mut hasher);
+    Some(base.join("splitcost").join(format!("calibration-{:016x}.json", hasher.finish())))
+}
+
+#[derive(Deserialize)]
+struct Stacks {
+    stacks: Vec<StackAnswer>,
+}
+
+#[derive(Deserialize)]
+struct StackAnswer {
+    name: String,
+    missing: Vec<String>,
+    versions: std::collections::BTreeMap<String, String>,
+}
+
+/// The packages that a stack lacks in this interpreter's environment.
+pub fn missing(stack: StackName, python: &Python) -> Result<Vec<String>> {
+    Ok(ask_stack(stack, python)?.missing)
+}
+
+fn ask_stack(stack: StackName, python: &Python) -> Result<StackAnswer> {
+    let failed = |reason: String| Error::Helper {
+        action: format!("look for the {} stack", stack.name()),
+        reason,
+        log: String::new(),
+    };
+    let mut command = Command::new(&python.executable);
+    command.args(["-m", "splitcost.stacks", "--json"]);
+    let text = output(&mut command, Duration::from_secs(30)).map_err(failed)?;
+    let answer: Stacks = serde_json::from_str(text.trim()).map_err(|error| failed(error.to_string()))?;
+    answer
+        .stacks
+        .into_iter()
+        .find(|answer| answer.name == stack.name())
+        .ok_or_else(|| failed("the package splitcost does not know it".to_owned()))
+}
+
+/// Everything that the costs depend on, readable.
+fn fingerprint(stack: StackName, needs: &Needs, python: &Python) -> Result<String> {
+    let answer = ask_stack(stack, python)?;
+    if !answer.missing.is_empty() {
+        return Err(Error::StackMissing {
+            stack: stack.name().to_owned(),
+            path: python.executable.clone(),
+            packages: answer.missing,
+        });
+    }
+    let versions: Vec<String> = answer.versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
+    Ok(format!(
+        "{}: {}; Python {}; splitcost {}; {}; {}",
+        stack.name(),
+        versions.join(", "),
+        python.version,
+        python.package_version,
+        cpu::machine(),
+        needs.text()
+    ))
+}
+
+#[derive(Deserialize)]
+struct Listening {
+    port: u16,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    wall_nanos: Vec<f64>,
+    client_cpu_nanos: f64,
+    server_cpu_nanos: f64,
+    nodes: f64,
+    bytes: f64,
+}
+
+#[derive(Clone, Copy)]
+struct Cell {
+    client: ClientMode,
+    handler: HandlerMode,
+    pace: Pace,
+    payload: (u64, u64, bool),
+}
+
+impl Cell {
+    fn all(needs: &Needs) -> Vec<Self> {
+        let mut cells = Vec::new();
+        for client in [ClientMode::Async, ClientMode::Sync] {
+            for handler in [HandlerMode::Async, HandlerMode::Sync] {
+                for pace in [Pace::Spaced, Pace::Busy] {
+                    cells.extend(needs.payloads.iter().map(|payload| Self {
+                        client,
+                        handler,
+                        pace,
+                        payload: *payload,
+                    }));
+                }
+            }
+        }
+        cells
+    }
+
+    fn question(self, gap_micros: u64) -> serde_json::Value {
+        let (nodes, bytes, adapter) = self.payload;
+        let (calls, concurrency, gap) = match self.pace {
+            Pace::Spaced => {
+                // Half of the time goes to the pauses alone.
+                let calls = SPACED_SECS / 2.0 / (gap_micros as f64 / 1e6 + CALL_SECS);
+                (calls.clamp(CALLS.0, CALLS.1) as u32, 1, gap_micros)
+            }
+            Pace::Busy if self.client == ClientMode::Sync => (BUSY.0, 1, 0),
+            Pace::Busy => (BUSY.0, BUSY.1, 0),
+        };
+        serde_json::json!({
+            "client": self.client,
+            "handler": self.handler,
+            "gap_micros": gap,
+            "calls": calls,
+            "concurrency": concurrency,
+            "payload": {"nodes": nodes, "bytes": bytes, "kind": if adapter { "adapter" } else { "plain" }},
+        })
+    }
+
+    fn point(self, answer: Answer) -> Point {
+        let calls = answer.wall_nanos.len().max(1) as f64;
+        let mut walls = answer.wall_nanos;
+        walls.sort_by(f64::total_cmp);
+        Point {
+            client: self.client,
+            handler: self.handler,
+            pace: self.pace,
+            calls: calls as u32,
+            nodes: answer.nodes,
+            bytes: answer.bytes,
+            client_cpu_nanos: answer.client_cpu_nanos / calls,
+            server_cpu_nanos: answer.server_cpu_nanos / calls,
+            wall_nanos: quantile(&walls, 0.5).unwrap_or_default(),
+        }
+    }
+}
+
+fn measure(
+    stack: StackName,
+    needs: &Needs,
+    python: &Python,
+    seed: u64,
+    progress: Progress<'_>,
+    cancel: &Cancel,
+) -> Result<Vec<Round>> {
+    let name = stack.name();
+    let action = format!("calibrate {name}");
+    let mut step = Step { label: format!("{action}: starting"), done_secs: 0.0, total_secs: planned_secs(needs) };
+    progress(&step);
+    let scratch = Scratch::empty()?;
+    let token = token()?;
+    let env = [("SPLITCOST_TOKEN", token.as_str())];
+    let arguments = ["splitcost.calibration", "server", "--stack", name];
+    let mut server = Helper::start(&action, "server", python, &scratch, &arguments, &env)?;
+    let Listening { port } = server.answer(cancel)?;
+    let port = port.to_string();
+    let arguments = ["splitcost.calibration", "client", "--stack", name, "--server", &port];
+    let mut client = Helper::start(&action, "client", python, &scratch, &arguments, &env)?;
+
+    let mut cells = Cell::all(needs);
+    for cell in &cells {
+        // Connections are opened and code specialised before anything counts.
+        client.ask::<Answer>(&cell.question(0), cancel)?;
+    }
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let started = Instant::now();
+    let mut rounds = Vec::with_capacity(ROUNDS);
+    let total = (ROUNDS * cells.len()) as f64;
+    for number in 0..ROUNDS {
+        cells.shuffle(&mut rng);
+        let mut round = Round::default();
+        for (i, cell) in cells.iter().enumerate() {
+            let answer = client.ask(&cell.question(needs.gap_micros), cancel)?;
+            round.points.push(cell.point(answer));
+            let done = (number * cells.len() + i + 1) as f64;
+            step.label = format!("{action}: round {} of {ROUNDS}", number + 1);
+            step.done_secs = START_SECS + started.elapsed().as_secs_f64();
+            step.total_secs = START_SECS + started.elapsed().as_secs_f64() * total / done;
+            progress(&step);
+        }
+        // Equal sequences in every round make medians by payload comparable.
+        round.points.sort_by(|a, b| {
+            (a.client, a.handler, a.pace).cmp(&(b.client, b.handler, b.pace)).then(a.bytes.total_cmp(&b.bytes))
+        });
+        rounds.push(round);
+    }
+    Ok(rounds)
+}
+
+#[cfg(test)]
+mod tests {
+    use splitcost_model::quantity::Nanos;
+    use splitcost_model::recording::{Function, Payload, Request, Segment};
+
+    use super::*;
+
+    #[test]
+    fn sizes_are_rounded_to_few_values() {
+        let rounded: Vec<u64> = [0, 1, 3, 4, 7, 8, 14, 16, 149, 151, 740, 760].map(round_125).to_vec();
+        assert_eq!(rounded, [0, 1, 2, 5, 5, 10, 10, 20, 100, 200, 500, 1000]);
+    }
+
+    #[test]
+    fn gaps_and_payloads_are_those_of_the_calls_that_would_cross() {
+        let function = |module| Function { module, ..Function::default() };
+        let payload = |nodes, encoded_bytes, class| Some(Payload { nodes, encoded_bytes, class, ..Payload::default() });
+        let call = |function, parent, micros: u64, bytes| Call {
+            function,
+            parent,
+            segments: vec![Segment {
+                start: Nanos::from_micros(micros),
+                wall: Nanos::from_micros(100),
+                ..Segment::default()
+            }],
+            arguments: payload(5, bytes, PayloadClass::Plain),
+            result: payload(5, bytes, PayloadClass::Adapter),
+            ..Call::default()
+        };
+        let recording = Recording {
+            modules: ["(framework)", "shop.orders", "shop.pricing", "shop.db"].map(str::to_owned).to_vec(),
+            functions: (0..4).map(function).collect(),
+            requests: vec![Request {
+                calls: vec![
+                    call(0, 0, 0, 1),
+                    call(1, 0, 10, 1),
+                    call(3, 1, 20, 100_000),
+                    call(2, 1, 200, 55),
+                    call(2, 1, 480, 500),
+                ],
+                ..Request::default()
+            }],
+            ..Recording::default()
+        };
+        let split =
+            Split { services: [("pricing".to_owned(), vec!["shop.pricing".to_owned()])].into(), ..Split::default() };
+        let needs = Needs::of(&recording, &[&split]);
+        assert_eq!(needs.gap_micros, 200);
+        assert_eq!(needs.payloads, [(4, 50, false), (10, 1000, true), (10, 2000, true), (10, 4000, true)]);
+        assert_eq!(Needs::of(&Recording::default(), &[&split]), Needs::default());
+    }
+}

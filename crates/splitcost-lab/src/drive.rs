@@ -1,0 +1,96 @@
+//! Load on started apps, with their CPU time beside it.
+
+use splitcost_load::{EndpointOutcome, Failure, Outcome, Plan, Targets, Workload};
+use splitcost_model::quantity::Nanos;
+
+use crate::app::App;
+use crate::{Cancel, Error, Progress, Result, Step};
+
+/// Drives a workload, and tells how far the experiment is.
+pub(crate) struct Driver<'a> {
+    pub(crate) workload: &'a Workload,
+    pub(crate) cancel: &'a Cancel,
+    pub(crate) progress: Progress<'a>,
+    pub(crate) step: Step,
+}
+
+/// What a run found, and what it cost the apps.
+pub(crate) struct Driven {
+    pub(crate) outcome: Outcome,
+    pub(crate) cpu: Nanos,
+}
+
+impl Driver<'_> {
+    /// Says what is being done now.
+    pub(crate) fn say(&mut self, label: impl Into<String>) {
+        self.step.label = label.into();
+        (self.progress)(&self.step);
+    }
+
+    /// Applies load for a planned time, and checks that the apps outlived it.
+    pub(crate) fn run(&mut self, apps: &mut [&mut App], targets: &Targets, plan: &Plan, secs: f64) -> Result<Driven> {
+        let before: Nanos = apps.iter().map(|app| app.cpu()).sum();
+        let mut step = self.step.clone();
+        let base = step.done_secs;
+        let outcome = splitcost_load::run(self.workload, plan, targets, &self.cancel.0, &mut |progress| {
+            step.done_secs = base + progress.fraction * secs;
+            (self.progress)(&step);
+        })?;
+        self.step.done_secs = base + secs;
+        for app in apps.iter_mut() {
+            app.check()?;
+        }
+        let after: Nanos = apps.iter().map(|app| app.cpu()).sum();
+        Ok(Driven { outcome, cpu: after - before })
+    }
+}
+
+/// Fails when nothing at all was answered well.
+pub(crate) fn check_some_ok(outcome: &Outcome, apps: &[&mut App]) -> Result<()> {
+    if outcome.ok() > 0 || outcome.failed() == 0 {
+        return Ok(());
+    }
+    let first = outcome.endpoints.iter().find(|endpoint| endpoint.failed.total() > 0);
+    let log = apps.first().map(|app| app.log_tail()).unwrap_or_default();
+    Err(Error::AllFailed {
+        name: first.map(|endpoint| endpoint.name.clone()).unwrap_or_default(),
+        answer: first.map(answer).unwrap_or_default(),
+        log,
+    })
+}
+
+/// A sentence about each endpoint of which no request, or not every one, was answered well.
+pub(crate) fn failures(outcome: &Outcome) -> Vec<String> {
+    outcome
+        .endpoints
+        .iter()
+        .filter(|endpoint| endpoint.failed.total() > 0)
+        .map(|endpoint| {
+            let failed = endpoint.failed.total();
+            let share = if endpoint.ok == 0 {
+                format!("all {failed} requests failed and are in no time")
+            } else {
+                format!("{failed} of {} requests failed and are in no time", failed + endpoint.ok)
+            };
+            format!("{}: {share}; the first was answered {}", endpoint.name, answer(endpoint))
+        })
+        .collect()
+}
+
+/// The first answer that was not expected, in words.
+fn answer(endpoint: &EndpointOutcome) -> String {
+    if let Some(first) = &endpoint.first_failure {
+        let body: String = first.body.chars().filter(|c| !c.is_control()).take(200).collect();
+        return format!("{} {body}", first.status).trim_end().to_owned();
+    }
+    let (kind, _) = endpoint.failed.iter().max_by_key(|(_, count)| *count).unwrap_or((Failure::Timeout, 0));
+    match kind {
+        Failure::Refused => "by nobody: the connection was refused".to_owned(),
+        Failure::Reset => "with a reset connection".to_owned(),
+        Failure::ClosedEarly => "with half an answer".to_owned(),
+        Failure::Malformed => "with something that is not HTTP/1.1".to_owned(),
+        Failure::Timeout => "too late".to_owned(),
+        Failure::Unreachable => "by nobody: the network failed".to_owned(),
+        Failure::Status(status) => status.to_string(),
+    }
+}

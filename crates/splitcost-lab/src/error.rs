@@ -1,0 +1,221 @@
+//! What can go wrong, in words that complete "failed to …", and what helps.
+
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitStatus;
+
+/// The result of an experiment.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why an experiment failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The end was asked for.
+    #[error("finish: interrupted")]
+    Cancelled,
+    /// A file or process operation of the system failed.
+    #[error("{action} {}: {source}", .path.display())]
+    Io {
+        /// What was tried, as `read`.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// No interpreter was found.
+    #[error("find a Python interpreter: looked for {looked_for}")]
+    PythonNotFound {
+        /// Every place that was tried.
+        looked_for: String,
+    },
+    /// The interpreter does not run.
+    #[error("run the Python interpreter {}: {reason}", .path.display())]
+    PythonBroken {
+        /// The interpreter.
+        path: PathBuf,
+        /// What happened.
+        reason: String,
+    },
+    /// The interpreter is older than 3.11.
+    #[error("use the Python interpreter {}: it is version {version}, 3.11 or newer is needed", .path.display())]
+    PythonTooOld {
+        /// The interpreter.
+        path: PathBuf,
+        /// Its version.
+        version: String,
+    },
+    /// The interpreter has no package `splitcost`.
+    #[error("use the Python interpreter {}: it cannot import the package splitcost ({reason})", .path.display())]
+    PackageMissing {
+        /// The interpreter.
+        path: PathBuf,
+        /// What Python said.
+        reason: String,
+    },
+    /// The interpreter lacks packages of a stack.
+    #[error("use the {stack} stack: {} has no {}", .path.display(), .packages.join(", "))]
+    StackMissing {
+        /// The stack.
+        stack: String,
+        /// The interpreter.
+        path: PathBuf,
+        /// What to install.
+        packages: Vec<String>,
+    },
+    /// A program could not be started.
+    #[error("start `{command}`: {source}")]
+    Spawn {
+        /// The command line.
+        command: String,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// The setup command failed.
+    #[error("set up the app: `{command}` ended with {status}{log}")]
+    Setup {
+        /// The command line.
+        command: String,
+        /// How it ended.
+        status: ExitStatus,
+        /// Its last lines.
+        log: String,
+    },
+    /// The app ended when it should have served.
+    #[error("{action}: it ended with {status}{log}")]
+    Exited {
+        /// What was tried, as `start the app`.
+        action: String,
+        /// How it ended.
+        status: ExitStatus,
+        /// Its last lines.
+        log: String,
+    },
+    /// The app was not ready in time.
+    #[error("start {what}: not ready after {secs:.0} s, {last}{log}")]
+    NeverReady {
+        /// Which process.
+        what: String,
+        /// The deadline.
+        secs: f64,
+        /// What the last probe saw.
+        last: String,
+        /// Its last lines.
+        log: String,
+    },
+    /// The app listens, but not where it should.
+    #[error("start {what}: it listens on {listening}, not on the port {port} it was given{log}")]
+    ListensElsewhere {
+        /// Which process.
+        what: String,
+        /// Where it listens.
+        listening: String,
+        /// The port it was given.
+        port: u16,
+        /// Its last lines.
+        log: String,
+    },
+    /// No request was answered well.
+    #[error("drive the app: every request failed; the first, {name}, was answered {answer}{log}")]
+    AllFailed {
+        /// The first endpoint that failed.
+        name: String,
+        /// Status and start of the body, or what went wrong.
+        answer: String,
+        /// The app's last lines.
+        log: String,
+    },
+    /// Nothing was recorded.
+    #[error("record: {reason}{log}")]
+    NothingRecorded {
+        /// What is known.
+        reason: String,
+        /// The app's last lines.
+        log: String,
+    },
+    /// A helper process answered what it should not.
+    #[error("{action}: {reason}{log}")]
+    Helper {
+        /// What was tried, as `calibrate httpx`.
+        action: String,
+        /// What happened.
+        reason: String,
+        /// Its last lines.
+        log: String,
+    },
+    /// The split calls functions whose arguments cannot cross.
+    #[error("rehearse the split {split}: {} cannot cross{list}", plural(*.count, "call"))]
+    CannotCross {
+        /// The split.
+        split: String,
+        /// Different calls.
+        count: usize,
+        /// One indented line each.
+        list: String,
+        /// Modules to keep local.
+        modules: Vec<String>,
+    },
+    /// The load generator failed.
+    #[error(transparent)]
+    Load(#[from] splitcost_load::Error),
+    /// The recording could not be converted or stored.
+    #[error(transparent)]
+    Recording(#[from] splitcost_recording::Error),
+}
+
+impl Error {
+    /// What helps, as whole lines for the user.
+    pub fn hints(&self) -> Vec<String> {
+        match self {
+            Self::PythonNotFound { .. } => {
+                vec!["activate the app's virtual environment, or set python in [app]".to_owned()]
+            }
+            Self::PythonTooOld { .. } => {
+                vec!["make the app's virtual environment with Python 3.11 or newer".to_owned()]
+            }
+            Self::PackageMissing { path, .. } => {
+                vec![format!("{} -m pip install splitcost", path.display())]
+            }
+            Self::StackMissing { path, packages, .. } => {
+                vec![format!("{} -m pip install {}", path.display(), packages.join(" "))]
+            }
+            Self::Spawn { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                vec!["the program was looked for beside the Python interpreter first, then on PATH".to_owned()]
+            }
+            Self::Exited { log, .. } if log.to_lowercase().contains("address already in use") => vec![
+                "another process has that port: write {port} in the command of [app], and splitcost will pick a free one"
+                    .to_owned(),
+            ],
+            Self::NeverReady { .. } => {
+                vec!["`ready` in [app] is the path that is asked, `deadline_secs` how long is waited".to_owned()]
+            }
+            Self::ListensElsewhere { .. } => {
+                vec!["write {port} in the command of [app], as in `--port {port}`".to_owned()]
+            }
+            Self::AllFailed { .. } => vec!["check the requests in [workload] against the app".to_owned()],
+            Self::NothingRecorded { .. } => vec![
+                "the command must run with the interpreter that has splitcost, and `package` in [app] must name the app's package"
+                    .to_owned(),
+            ],
+            Self::CannotCross { split, modules, .. } => {
+                let list: Vec<String> = modules.iter().map(|m| format!("{m:?}")).collect();
+                vec![format!(
+                    "keep_local = [{}] in [splits.{split}] runs these in the caller, so that the rest can be measured",
+                    list.join(", ")
+                )]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Wraps an error of the system.
+    pub(crate) fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { action, path, source }
+    }
+}
+
+fn plural(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}

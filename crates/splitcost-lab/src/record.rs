@@ -1,0 +1,245 @@
+//! Recording an app under load, or a command as it is.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+use std::time::SystemTime;
+
+use splitcost_load::{Outcome, Plan, Stop, Targets, Workload};
+use splitcost_model::quantity::Nanos;
+use splitcost_model::recording::{Meta, Phase, PhaseEndpoint, Recording};
+use splitcost_recording::convert;
+
+use crate::app::{App, AppSpec, Mode, Scratch, free_port, prepare};
+use crate::drive::{Driven, Driver, check_some_ok, failures};
+use crate::python::Python;
+use crate::{Cancel, Error, Progress, Result, Step, cpu};
+
+/// Chosen: imports, connection pools and first requests are over well before.
+const WARM_UP_SECS: f64 = 2.0;
+/// Chosen: thousands of requests of an app that answers in milliseconds.
+const ALONE_SECS: f64 = 7.0;
+/// Chosen: a slow or rare endpoint gets up to as much again.
+const ALONE_MORE_SECS: f64 = 7.0;
+/// Chosen: the median over 100 requests is good to a tenth of the spread.
+const ENOUGH_REQUESTS: u64 = 100;
+/// Chosen: throughput settles within a second.
+const CLOSED_SECS: f64 = 3.0;
+/// Chosen: as long as the others together would not tell more.
+const OPEN_SECS: f64 = 5.0;
+/// Chosen: below, queues are short and the recording shows the work; above, mostly the queues.
+const OPEN_SHARE: f64 = 0.5;
+
+/// What was recorded, and what to tell the user about it.
+#[derive(Debug)]
+pub struct Recorded {
+    /// The recording.
+    pub recording: Recording,
+    /// Whether it was ended before its plan was done.
+    pub interrupted: bool,
+    /// What makes it doubtful; for the user's terminal only, as it may quote answers of the app.
+    pub warnings: Vec<String>,
+}
+
+/// Starts the app under the recorder and drives its workload: one request at a time, then `concurrency` in flight,
+/// then an open loop at half the throughput of that (or at `rate_reqs_per_sec`).
+///
+/// The raw logs go into `partial`, where they stay readable if this process is killed.
+pub fn record(
+    spec: &AppSpec,
+    python: &Python,
+    workload: &Workload,
+    (concurrency, rate_reqs_per_sec): (u32, Option<f64>),
+    partial: &Path,
+    progress: Progress<'_>,
+    cancel: &Cancel,
+) -> Result<Recorded> {
+    let mut meta = meta(python, &spec.command);
+    convert::begin(partial, &meta)?;
+    let total_secs = WARM_UP_SECS + ALONE_SECS + CLOSED_SECS + OPEN_SECS;
+    let step = Step { total_secs, ..Step::default() };
+    let mut driver = Driver { workload, cancel, progress, step };
+    driver.say("record: starting the app");
+    let scratch = Scratch::set_up(spec, python, cancel)?;
+    let mode = Mode::Record { log_dir: log_dir(partial)? };
+    let mut app = App::start(spec, python, &scratch, &mode, ("the app", free_port()?), cancel)?;
+    let targets = Targets::all(app.address());
+    let mut warnings = Vec::new();
+    let load = (concurrency, rate_reqs_per_sec);
+    let driven = drive(&mut driver, &mut app, &targets, load, partial, &mut meta, &mut warnings);
+    driver.say("record: reading what was recorded");
+    app.stop();
+    let log = app.log_tail();
+    let interrupted = match driven {
+        Ok(()) => cancel.is_cancelled(),
+        Err(Error::Cancelled) => true,
+        Err(error) => return Err(error),
+    };
+    let recording = finish(partial, meta, &log)?;
+    Ok(Recorded { recording, interrupted, warnings })
+}
+
+/// The phases of load, in order.
+fn drive(
+    driver: &mut Driver<'_>,
+    app: &mut App,
+    targets: &Targets,
+    (concurrency, rate): (u32, Option<f64>),
+    partial: &Path,
+    meta: &mut Meta,
+    warnings: &mut Vec<String>,
+) -> Result<()> {
+    let in_flight = usize::try_from(concurrency).unwrap_or(1).max(1);
+    driver.say("record: warming up");
+    let plan = Plan { seed_offset: 1, ..Plan::closed(4.min(in_flight), after(WARM_UP_SECS)) };
+    let mut seen = driver.run(&mut [app], targets, &plan, WARM_UP_SECS)?.outcome;
+    check_some_ok(&seen, &[app])?;
+    driver.cancel.check()?;
+
+    driver.say("record: one request at a time");
+    let alone = Plan { seed_offset: 2, ..Plan::closed(1, after(ALONE_SECS)) };
+    let mut driven = driver.run(&mut [app], targets, &alone, ALONE_SECS)?;
+    let rarest = driven.outcome.endpoints.iter().filter(|e| e.failed.total() == 0).map(|e| e.ok).min().unwrap_or(0);
+    if rarest < ENOUGH_REQUESTS && !driver.cancel.is_cancelled() {
+        let missing = (ENOUGH_REQUESTS - rarest) as f64 / rarest.max(1) as f64;
+        let secs = (ALONE_SECS * missing).clamp(1.0, ALONE_MORE_SECS);
+        driver.step.total_secs += secs;
+        let more = Plan { seed_offset: 3, ..Plan::closed(1, after(secs)) };
+        let second = driver.run(&mut [app], targets, &more, secs)?;
+        driven.outcome.merge(&second.outcome);
+        driven.cpu += second.cpu;
+    }
+    meta.phases.push(phase("closed", 1, 0.0, &driven));
+    convert::note(partial, meta)?;
+    seen.merge(&driven.outcome);
+    driver.cancel.check()?;
+
+    driver.say(format!("record: {in_flight} requests in flight"));
+    let closed = Plan { seed_offset: 4, ..Plan::closed(in_flight, after(CLOSED_SECS)) };
+    let driven = driver.run(&mut [app], targets, &closed, CLOSED_SECS)?;
+    let throughput = driven.outcome.throughput_reqs_per_sec();
+    meta.phases.push(phase("closed", concurrency, 0.0, &driven));
+    convert::note(partial, meta)?;
+    seen.merge(&driven.outcome);
+    driver.cancel.check()?;
+
+    let rate = rate.unwrap_or(throughput * OPEN_SHARE).max(0.1);
+    driver.say(format!("record: {rate:.0} requests/s"));
+    let open = Plan { seed_offset: 5, ..Plan::open(rate, after(OPEN_SECS)) };
+    let driven = driver.run(&mut [app], targets, &open, OPEN_SECS)?;
+    meta.phases.push(phase("open", 0, rate, &driven));
+    if let Some(reason) = driven.outcome.invalid() {
+        meta.troubles.push(format!("the open-loop phase is doubtful: {reason}"));
+        warnings.push(format!("the open-loop phase is doubtful: {reason}"));
+    }
+    seen.merge(&driven.outcome);
+    warnings.extend(failures(&seen));
+    Ok(())
+}
+
+/// Runs a command under the recorder with the terminal's input and output; its requests are tests or root calls.
+pub fn record_command(
+    spec: &AppSpec,
+    python: &Python,
+    command: &[String],
+    partial: &Path,
+    cancel: &Cancel,
+) -> Result<(Recorded, ExitStatus)> {
+    let meta = meta(python, command);
+    convert::begin(partial, &meta)?;
+    let mode = Mode::Record { log_dir: log_dir(partial)? };
+    let mut process = prepare(spec, python, None, &mode, command, 0)?;
+    // In the foreground group of the terminal: Ctrl-C reaches the command itself, and it may read the keyboard.
+    std::os::unix::process::CommandExt::process_group(&mut process, rustix::process::getpgrp().as_raw_nonzero().get());
+    let mut child = process.spawn().map_err(|source| Error::Spawn { command: command.join(" "), source })?;
+    let status = child.wait().map_err(Error::io("wait for", &command[0]))?;
+    let recording = finish(partial, meta, "")?;
+    Ok((Recorded { recording, interrupted: cancel.is_cancelled(), warnings: Vec::new() }, status))
+}
+
+/// The directory of the logs, as a path that does not depend on the working directory.
+fn log_dir(partial: &Path) -> Result<PathBuf> {
+    let raw = convert::raw_dir(partial);
+    fs::canonicalize(&raw).map_err(Error::io("find", raw))
+}
+
+/// Converts the logs; `log` are the app's last lines, should there be nothing to convert.
+fn finish(partial: &Path, meta: Meta, log: &str) -> Result<Recording> {
+    let recording = convert::finish(partial, meta)?;
+    if recording.requests.is_empty() {
+        let mut reason = "no request was recorded".to_owned();
+        for trouble in &recording.meta.troubles {
+            reason = format!("{reason}; {trouble}");
+        }
+        return Err(Error::NothingRecorded { reason, log: log.to_owned() });
+    }
+    Ok(recording)
+}
+
+/// Puts the finished recording in its place. An earlier one there goes, unless the new one was interrupted: that
+/// one is then kept beside it. Returns where it is.
+pub fn keep(partial: &Path, place: &Path, interrupted: bool) -> Result<PathBuf> {
+    let mut place = place.to_owned();
+    if interrupted && place.exists() {
+        place.as_mut_os_string().push("-interrupted");
+    }
+    match fs::remove_dir_all(&place) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(Error::io("replace", &place)(error)),
+        _ => fs::rename(partial, &place).map_err(Error::io("write", &place))?,
+    }
+    Ok(place)
+}
+
+fn meta(python: &Python, command: &[String]) -> Meta {
+    Meta {
+        splitcost_version: env!("CARGO_PKG_VERSION").to_owned(),
+        started_at: now(),
+        command: command.to_vec(),
+        python_version: python.version.clone(),
+        machine: cpu::machine(),
+        ..Meta::default()
+    }
+}
+
+/// The present as RFC 3339 in UTC.
+pub fn now() -> String {
+    humantime::format_rfc3339_seconds(SystemTime::now()).to_string()
+}
+
+fn after(secs: f64) -> Stop {
+    Stop::After(Nanos::from_secs_f64(secs))
+}
+
+fn phase(kind: &str, concurrency: u32, rate_reqs_per_sec: f64, driven: &Driven) -> Phase {
+    let Driven { outcome, cpu } = driven;
+    Phase {
+        kind: kind.to_owned(),
+        concurrency,
+        rate_reqs_per_sec,
+        start_nanos: outcome.started.as_nanos(),
+        end_nanos: outcome.ended.as_nanos(),
+        requests: outcome.ok() + outcome.failed(),
+        app_cpu_nanos: cpu.as_nanos(),
+        load_cpu_nanos: outcome.generator_cpu.as_nanos(),
+        endpoints: endpoints(outcome),
+    }
+}
+
+fn endpoints(outcome: &Outcome) -> Vec<PhaseEndpoint> {
+    outcome
+        .endpoints
+        .iter()
+        .map(|endpoint| {
+            let quantile = |q| endpoint.response.quantile(q).unwrap_or_default().as_nanos();
+            PhaseEndpoint {
+                name: endpoint.name.clone(),
+                ok: endpoint.ok,
+                failed: endpoint.failed.total(),
+                response_nanos_p50: quantile(0.5),
+                response_nanos_p90: quantile(0.9),
+                response_nanos_p99: quantile(0.99),
+            }
+        })
+        .collect()
+}

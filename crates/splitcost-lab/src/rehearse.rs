@@ -1,0 +1,493 @@
+//! Running splits for real, beside the monolith, in shuffled rounds.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::io::Read;
+use std::path::Path;
+use std::time::Duration;
+
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+use serde::Deserialize;
+use splitcost_load::{Plan, Stop, Targets, Workload};
+use splitcost_model::evaluation::{
+    CannotCross, Distributions, EndpointEvaluation, Pair, Quantiles, ServiceModules, SplitEvaluation,
+};
+use splitcost_model::quantity::{Interval, Nanos};
+use splitcost_model::recording::Recording;
+use splitcost_model::split::{MAIN_SERVICE, Split};
+
+use crate::app::{App, AppSpec, Mode, Scratch, free_port};
+use crate::bootstrap::{over_rounds, several_over_rounds};
+use crate::drive::{Driven, Driver, check_some_ok, failures};
+use crate::python::Python;
+use crate::{Cancel, Error, Progress, Result, Step};
+
+/// Chosen: connections are open, thread pools grown, code specialised.
+const WARM_UP_SECS: f64 = 1.5;
+/// Load before each measured run, which wakes an app that was idle while others were measured.
+///
+/// Chosen: more than the time that caches take, less than a tenth of the run.
+const SETTLE_SECS: f64 = 0.2;
+/// Chosen: five rounds of two splits and the monolith take less than a minute.
+const OPEN_SECS: f64 = 2.0;
+/// Chosen: hundreds of requests.
+const CLOSED_SECS: f64 = 0.8;
+/// Time to start the processes, for the progress only.
+///
+/// Measured: `splitcost rehearse` on examples/shop, 2 cores, November 2026: 1.5 s for each process.
+const START_SECS: f64 = 1.5;
+/// A call between services ends after this long.
+///
+/// Chosen: the load generator gives up then, too.
+const CALL_DEADLINE_MILLIS: u64 = 10_000;
+/// How long a service takes at most to write what it saw.
+///
+/// Spec: `python/splitcost/rehearsal/report.py`, once a second.
+const REPORT_DELAY: Duration = Duration::from_millis(1_200);
+/// Chosen: smooth at the size of a plot.
+const DISTRIBUTION_POINTS: usize = 100;
+
+/// One split to run.
+#[derive(Clone, Copy, Debug)]
+pub struct Rehearsal<'a> {
+    /// The split.
+    pub split: &'a Split,
+    /// Arrival rate in open loop.
+    pub rate_reqs_per_sec: f64,
+    /// What the recording shows cannot cross.
+    pub cannot_cross: &'a [CannotCross],
+}
+
+/// What all splits share.
+#[derive(Clone, Copy, Debug)]
+pub struct Conditions<'a> {
+    /// What the app did: it tells which module handles which endpoint.
+    pub recording: &'a Recording,
+    /// Requests in flight in closed loop.
+    pub concurrency: u32,
+    /// Rounds; each runs every arm once, in shuffled order.
+    pub rounds: u32,
+    /// Seed of the order and the intervals.
+    pub seed: u64,
+}
+
+/// What was measured.
+#[derive(Clone, Debug)]
+pub struct Rehearsed {
+    /// Per split; only the measured parts are there.
+    pub splits: Vec<SplitEvaluation>,
+    /// What makes it doubtful; for the user's terminal only, as it may quote answers of the app.
+    pub warnings: Vec<String>,
+}
+
+/// Why a split cannot be run as it is: calls that cannot cross, in modules that are not kept local.
+pub fn refusal(rehearsal: &Rehearsal<'_>) -> Option<Error> {
+    let refused: Vec<&CannotCross> = rehearsal.cannot_cross.iter().filter(|c| c.handling == REFUSED).collect();
+    if refused.is_empty() {
+        return None;
+    }
+    let mut list = String::new();
+    for call in &refused {
+        let CannotCross { caller, callee, reason, file, line, count, .. } = call;
+        // Writing to a string does not fail.
+        let _ = write!(list, "\n  {file}:{line}: {caller} calls {callee} ({count} seen): {reason}");
+    }
+    let mut modules: Vec<String> =
+        refused.iter().filter_map(|c| c.callee.split_once(':')).map(|(module, _)| module.to_owned()).collect();
+    modules.sort();
+    modules.dedup();
+    Some(Error::CannotCross { split: rehearsal.split.name.clone(), count: refused.len(), list, modules })
+}
+
+const REFUSED: &str = "refused";
+const KEPT_LOCAL: &str = "kept local";
+
+/// Planned seconds for so many splits.
+pub fn planned_secs(splits: usize, rounds: u32) -> f64 {
+    let splits = splits as f64;
+    let start = START_SECS * (1.0 + 2.0 * splits);
+    let round = 2.0 * splits * (OPEN_SECS + SETTLE_SECS) + (splits + 1.0) * (CLOSED_SECS + SETTLE_SECS);
+    start + WARM_UP_SECS * (splits + 1.0) + f64::from(rounds) * round
+}
+
+/// Runs every split and the monolith at the same time, measuring one after the other.
+pub fn rehearse(
+    spec: &AppSpec,
+    python: &Python,
+    workload: &Workload,
+    rehearsals: &[Rehearsal<'_>],
+    conditions: &Conditions<'_>,
+    progress: Progress<'_>,
+    cancel: &Cancel,
+) -> Result<Rehearsed> {
+    if let Some(refusal) = rehearsals.iter().find_map(refusal) {
+        return Err(refusal);
+    }
+    let step = Step { total_secs: planned_secs(rehearsals.len(), conditions.rounds), ..Step::default() };
+    let mut driver = Driver { workload, cancel, progress, step };
+    driver.say("rehearse: starting the monolith and the splits");
+    let mut arms = vec![Deployment::monolith(spec, python, cancel)?];
+    for rehearsal in rehearsals {
+        arms.push(Deployment::of(rehearsal, conditions.recording, workload, spec, python, cancel)?);
+    }
+    for arm in &mut arms {
+        arm.wait(spec, cancel)?;
+    }
+    driver.step.done_secs = START_SECS * (1.0 + 2.0 * rehearsals.len() as f64);
+
+    driver.say("rehearse: warming up");
+    let mut warnings = Vec::new();
+    for arm in &mut arms {
+        let plan = Plan { seed_offset: 1, ..Plan::closed(4, after(WARM_UP_SECS)) };
+        let (mut apps, targets) = arm.parts();
+        let outcome = driver.run(&mut apps, &targets, &plan, WARM_UP_SECS)?.outcome;
+        cancel.check()?;
+        check_some_ok(&outcome, &apps)?;
+        let name = &arm.name;
+        warnings.extend(failures(&outcome).into_iter().map(|failure| format!("{name}: {failure}")));
+    }
+
+    let runs = rounds(&mut driver, &mut arms, rehearsals, conditions)?;
+    driver.say("rehearse: stopping the services");
+    // The services write what they saw once a second.
+    std::thread::sleep(REPORT_DELAY);
+    for arm in &mut arms {
+        arm.stop();
+    }
+    warnings.extend(runs.invalid());
+    let splits = rehearsals
+        .iter()
+        .enumerate()
+        .map(|(i, rehearsal)| {
+            let mut evaluation = measured(rehearsal, &runs, i, conditions.seed);
+            evaluation.cannot_cross = arms[i + 1].cannot_cross()?;
+            Ok(evaluation)
+        })
+        .collect::<Result<Vec<_>>>()?;
+    Ok(Rehearsed { splits, warnings })
+}
+
+/// The monolith, or a split, as processes.
+struct Deployment {
+    name: String,
+    apps: Vec<App>,
+    targets: Option<Targets>,
+    scratch: Scratch,
+}
+
+impl Deployment {
+    fn monolith(spec: &AppSpec, python: &Python, cancel: &Cancel) -> Result<Self> {
+        let scratch = Scratch::set_up(spec, python, cancel)?;
+        let app = App::spawn(spec, python, &scratch, &Mode::None, "the monolith", &spec.command, free_port()?)?;
+        Ok(Self { name: "the monolith".to_owned(), targets: None, apps: vec![app], scratch })
+    }
+
+    /// One process per service, all on the same scratch directory.
+    fn of(
+        rehearsal: &Rehearsal<'_>,
+        recording: &Recording,
+        workload: &Workload,
+        spec: &AppSpec,
+        python: &Python,
+        cancel: &Cancel,
+    ) -> Result<Self> {
+        let split = rehearsal.split;
+        let scratch = Scratch::set_up(spec, python, cancel)?;
+        let names = split.service_names();
+        let ports = names.iter().map(|_| Ok((free_port()?, free_port()?))).collect::<Result<Vec<_>>>()?;
+        let description = scratch.path().join("rehearsal.json");
+        let document = describe(rehearsal, spec, &names, &ports, scratch.path())?;
+        fs::write(&description, document.to_string()).map_err(Error::io("write", &description))?;
+        let mut apps = Vec::new();
+        for (service, (http_port, _)) in names.iter().zip(&ports) {
+            let mode = Mode::Rehearse { description: description.clone(), service: (*service).to_owned() };
+            let name = format!("service {service} of split {}", split.name);
+            apps.push(App::spawn(spec, python, &scratch, &mode, &name, &spec.command, *http_port)?);
+        }
+        let handlers = recording.handler_modules();
+        let mut targets = Targets::all(apps[0].address());
+        for request in workload.requests() {
+            let module = handlers.get(request.name()).and_then(|id| recording.modules.get(*id as usize));
+            let service = module.map_or(MAIN_SERVICE, |module| split.service_of(module));
+            let app = names.iter().position(|name| *name == service).unwrap_or(0);
+            targets = targets.with(request.name(), apps[app].address());
+        }
+        Ok(Self { name: format!("split {}", split.name), apps, targets: Some(targets), scratch })
+    }
+
+    fn wait(&mut self, spec: &AppSpec, cancel: &Cancel) -> Result<()> {
+        self.apps.iter_mut().try_for_each(|app| app.wait_until_ready(spec, cancel))
+    }
+
+    fn parts(&mut self) -> (Vec<&mut App>, Targets) {
+        let targets = self.targets.clone().unwrap_or_else(|| Targets::all(self.apps[0].address()));
+        (self.apps.iter_mut().collect(), targets)
+    }
+
+    fn stop(&mut self) {
+        for app in &mut self.apps {
+            app.stop();
+        }
+    }
+
+    /// What the services saw that could not cross.
+    fn cannot_cross(&self) -> Result<Vec<CannotCross>> {
+        let mut found: BTreeMap<(String, String, String, String, u32), CannotCross> = BTreeMap::new();
+        let dir = report_dir(self.scratch.path());
+        let entries = fs::read_dir(&dir).map_err(Error::io("read", &dir))?;
+        for path in entries.flatten().map(|entry| entry.path()).filter(|p| p.extension().is_some_and(|e| e == "json")) {
+            let text = fs::read_to_string(&path).map_err(Error::io("read", &path))?;
+            let report: Report = serde_json::from_str(&text).map_err(|error| Error::Helper {
+                action: format!("read what {} saw", self.name),
+                reason: error.to_string(),
+                log: String::new(),
+            })?;
+            for event in report.events {
+                let call = event.cannot_cross();
+                let key = (call.caller.clone(), call.callee.clone(), call.reason.clone(), call.file.clone(), call.line);
+                found.entry(key).and_modify(|known| known.count += call.count).or_insert(call);
+            }
+        }
+        Ok(found.into_values().collect())
+    }
+}
+
+fn report_dir(scratch: &Path) -> std::path::PathBuf {
+    scratch.join("report")
+}
+
+/// The JSON file that each service reads.
+fn describe(
+    rehearsal: &Rehearsal<'_>,
+    spec: &AppSpec,
+    names: &[&str],
+    ports: &[(u16, u16)],
+    scratch: &Path,
+) -> Result<serde_json::Value> {
+    let split = rehearsal.split;
+    let services: serde_json::Map<String, serde_json::Value> = names
+        .iter()
+        .zip(ports)
+        .map(|(name, (http_port, rpc_port))| {
+            let modules = split.services.get(*name).cloned().unwrap_or_default();
+            let service = serde_json::json!({"http_port": http_port, "rpc_port": rpc_port, "modules": modules});
+            ((*name).to_owned(), service)
+        })
+        .collect();
+    let mut local: Vec<&str> =
+        rehearsal.cannot_cross.iter().filter(|c| c.handling == KEPT_LOCAL).map(|c| c.callee.as_str()).collect();
+    local.sort_unstable();
+    local.dedup();
+    let report_dir = report_dir(scratch);
+    fs::create_dir_all(&report_dir).map_err(Error::io("make", &report_dir))?;
+    Ok(serde_json::json!({
+        "token": token()?,
+        "stack": split.stack.name(),
+        "deadline_millis": CALL_DEADLINE_MILLIS,
+        "report_dir": report_dir,
+        "keep_local": split.keep_local,
+        "local_functions": local,
+        "one_way_delay_nanos": split.link.one_way_delay.as_nanos(),
+        "services": services,
+        "package": spec.packages.first(),
+        "packages": spec.packages,
+    }))
+}
+
+/// A secret of this run, without which no service answers a call.
+pub(crate) fn token() -> Result<String> {
+    let mut bytes = [0_u8; 16];
+    let source = "/dev/urandom";
+    fs::File::open(source).and_then(|mut file| file.read_exact(&mut bytes)).map_err(Error::io("read", source))?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+#[derive(Deserialize)]
+struct Report {
+    events: Vec<Event>,
+}
+
+#[derive(Deserialize)]
+struct Event {
+    caller: String,
+    callee: String,
+    reason: String,
+    path: String,
+    #[serde(rename = "type")]
+    type_name: String,
+    file: String,
+    line: u32,
+    count: u64,
+    handling: String,
+}
+
+impl Event {
+    fn cannot_cross(self) -> CannotCross {
+        let what = if self.type_name.is_empty() { self.path } else { format!("{} ({})", self.path, self.type_name) };
+        let reason = match self.reason.as_str() {
+            "mutated argument" => format!("{what} is changed in place by the callee"),
+            reason => format!("{what} is a {reason}"),
+        };
+        let Self { caller, callee, file, line, count, handling, .. } = self;
+        CannotCross { caller, callee, reason, file, line, count, handling }
+    }
+}
+
+/// The measured runs, by arm and round.
+#[derive(Default)]
+struct Runs {
+    baseline_open: Vec<Vec<Driven>>,
+    split_open: Vec<Vec<Driven>>,
+    /// The monolith's first, then the splits'.
+    closed: Vec<Vec<Driven>>,
+}
+
+impl Runs {
+    fn invalid(&self) -> Option<String> {
+        let all = self.baseline_open.iter().chain(&self.split_open).flatten();
+        let reasons: Vec<String> = all.filter_map(|run| run.outcome.invalid()).collect();
+        let first = reasons.first()?;
+        Some(format!("{} runs of the rehearsal are doubtful; the first: {first}", reasons.len()))
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Arm {
+    BaselineOpen(usize),
+    SplitOpen(usize),
+    Closed(usize),
+}
+
+/// Runs every arm once in each round, in an order of its own.
+fn rounds(
+    driver: &mut Driver<'_>,
+    arms: &mut [Deployment],
+    rehearsals: &[Rehearsal<'_>],
+    conditions: &Conditions<'_>,
+) -> Result<Runs> {
+    let splits = rehearsals.len();
+    let empty = |n: usize| (0..n).map(|_| Vec::new()).collect::<Vec<Vec<Driven>>>();
+    let mut runs = Runs { baseline_open: empty(splits), split_open: empty(splits), closed: empty(splits + 1) };
+    let mut rng = ChaCha8Rng::seed_from_u64(conditions.seed);
+    let concurrency = usize::try_from(conditions.concurrency).unwrap_or(1).max(1);
+    for round in 0..conditions.rounds {
+        let mut order: Vec<Arm> = (0..splits).flat_map(|i| [Arm::BaselineOpen(i), Arm::SplitOpen(i)]).collect();
+        order.extend((0..=splits).map(Arm::Closed));
+        order.shuffle(&mut rng);
+        for arm in order {
+            driver.say(format!("rehearse: round {} of {}", round + 1, conditions.rounds));
+            let (deployment, plan, secs) = match arm {
+                Arm::BaselineOpen(i) => (0, Plan::open(rehearsals[i].rate_reqs_per_sec, after(OPEN_SECS)), OPEN_SECS),
+                Arm::SplitOpen(i) => (i + 1, Plan::open(rehearsals[i].rate_reqs_per_sec, after(OPEN_SECS)), OPEN_SECS),
+                Arm::Closed(i) => (i, Plan::closed(concurrency, after(CLOSED_SECS)), CLOSED_SECS),
+            };
+            // The same requests in every arm of a round.
+            let plan = Plan { seed_offset: 100 + u64::from(round), ..plan };
+            let settle = Plan { seed_offset: 2, ..Plan::closed(2, after(SETTLE_SECS)) };
+            let (mut apps, targets) = arms[deployment].parts();
+            driver.run(&mut apps, &targets, &settle, SETTLE_SECS)?;
+            let driven = driver.run(&mut apps, &targets, &plan, secs)?;
+            driver.cancel.check()?;
+            match arm {
+                Arm::BaselineOpen(i) => runs.baseline_open[i].push(driven),
+                Arm::SplitOpen(i) => runs.split_open[i].push(driven),
+                Arm::Closed(i) => runs.closed[i].push(driven),
+            }
+        }
+    }
+    Ok(runs)
+}
+
+/// The measured parts of a split's evaluation.
+fn measured(rehearsal: &Rehearsal<'_>, runs: &Runs, index: usize, seed: u64) -> SplitEvaluation {
+    let split = rehearsal.split;
+    let (baseline, open) = (&runs.baseline_open[index], &runs.split_open[index]);
+    let pair = |measured: Option<Interval>| Pair { estimate: None, measured };
+    let endpoints = open.first().map(|run| run.outcome.endpoints.iter()).into_iter().flatten();
+    SplitEvaluation {
+        name: split.name.clone(),
+        services: split
+            .service_names()
+            .into_iter()
+            .map(|name| ServiceModules {
+                name: name.to_owned(),
+                modules: split.services.get(name).cloned().unwrap_or_default(),
+            })
+            .collect(),
+        stack: split.stack.name().to_owned(),
+        link: split.link.name.clone(),
+        load_reqs_per_sec: rehearsal.rate_reqs_per_sec,
+        endpoints: endpoints
+            .enumerate()
+            .map(|(i, endpoint)| EndpointEvaluation {
+                name: endpoint.name.clone(),
+                failed_requests: open.iter().map(|run| run.outcome.endpoints[i].failed.total()).sum(),
+                baseline_measured: quantiles(baseline, i, seed),
+                measured: quantiles(open, i, seed),
+                distributions: Distributions {
+                    baseline_measured: distribution(baseline, i),
+                    measured: distribution(open, i),
+                    ..Distributions::default()
+                },
+                ..EndpointEvaluation::default()
+            })
+            .collect(),
+        saturation_reqs_per_sec: pair(throughput(&runs.closed[index + 1], seed)),
+        baseline_saturation_reqs_per_sec: pair(throughput(&runs.closed[0], seed)),
+        cpu_secs_per_request: pair(cpu_per_request(open, seed)),
+        baseline_cpu_secs_per_request: pair(cpu_per_request(baseline, seed)),
+        cores: pair(cores(open, seed)),
+        baseline_cores: pair(cores(baseline, seed)),
+        ..SplitEvaluation::default()
+    }
+}
+
+fn quantiles(runs: &[Driven], endpoint: usize, seed: u64) -> Option<Quantiles> {
+    let [p50_ms, p90_ms, p99_ms] = several_over_rounds(runs.len(), seed, |picked| {
+        let merged = merged(runs, endpoint, picked)?;
+        let millis = |q| Some(merged.quantile(q)?.as_millis_f64());
+        Some([millis(0.5)?, millis(0.9)?, millis(0.99)?])
+    })?;
+    Some(Quantiles { p50_ms, p90_ms, p99_ms })
+}
+
+fn merged(runs: &[Driven], endpoint: usize, picked: &[usize]) -> Option<splitcost_load::Histogram> {
+    let mut histograms = picked.iter().map(|round| &runs[*round].outcome.endpoints[endpoint].response);
+    let mut merged = histograms.next()?.clone();
+    histograms.for_each(|histogram| merged.merge(histogram));
+    Some(merged)
+}
+
+fn distribution(runs: &[Driven], endpoint: usize) -> Vec<(f64, f64)> {
+    let all: Vec<usize> = (0..runs.len()).collect();
+    let curve = merged(runs, endpoint, &all).map(|histogram| histogram.cumulative(DISTRIBUTION_POINTS));
+    curve.unwrap_or_default().into_iter().map(|(duration, share)| (duration.as_millis_f64(), share)).collect()
+}
+
+fn throughput(runs: &[Driven], seed: u64) -> Option<Interval> {
+    ratio(runs, seed, |run| (run.outcome.ok_in_window as f64, run.outcome.window.as_secs_f64()))
+}
+
+fn cpu_per_request(runs: &[Driven], seed: u64) -> Option<Interval> {
+    ratio(runs, seed, |run| (run.cpu.as_secs_f64(), (run.outcome.ok() + run.outcome.failed()) as f64))
+}
+
+fn cores(runs: &[Driven], seed: u64) -> Option<Interval> {
+    ratio(runs, seed, |run| (run.cpu.as_secs_f64(), run.outcome.window.as_secs_f64()))
+}
+
+/// The ratio of two sums over rounds.
+fn ratio(runs: &[Driven], seed: u64, parts: impl Fn(&Driven) -> (f64, f64)) -> Option<Interval> {
+    over_rounds(runs.len(), seed, |picked| {
+        let sum = |(a, b): (f64, f64), (c, d): (f64, f64)| (a + c, b + d);
+        let (part, whole) = picked.iter().map(|round| parts(&runs[*round])).fold((0.0, 0.0), sum);
+        (whole > 0.0).then_some(part / whole)
+    })
+}
+
+fn after(secs: f64) -> Stop {
+    Stop::After(Nanos::from_secs_f64(secs))
+}
