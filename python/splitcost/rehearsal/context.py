@@ -1,0 +1,80 @@
+"""What goes along with a call: request, deadline, and the chain of services that already wait for it."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import threading
+import time
+from contextvars import ContextVar
+from typing import NamedTuple
+
+
+class Context(NamedTuple):
+    """The request this code runs for. ``chain`` ends with this service; a waiting hop that blocks its loop is marked."""
+
+    request: str
+    deadline: float | None
+    chain: tuple[str, ...]
+
+
+class Metadata(NamedTuple):
+    """One line of ASCII beside each call's body, the same over every stack."""
+
+    token: str
+    function: str
+    caller: str
+    remaining_micros: int
+    request: str
+    chain: tuple[str, ...]
+
+
+BLOCKED = "!"
+"""Follows the name of a service whose event loop stands still until its call returns."""
+
+current: ContextVar[Context | None] = ContextVar("splitcost_rehearsal", default=None)
+"""``None`` outside every request: start-up and background work is each process's own, so its calls stay local."""
+
+
+class Site(NamedTuple):
+    """A call site: boundary module, file and line."""
+
+    caller: str
+    file: str
+    line: int
+
+
+class _Thread(threading.local):
+    site: Site | None = None
+
+
+handed_by = _Thread()
+"""Who handed the running work to this thread, where the thread's own frames cannot tell."""
+
+_prefix = f"{os.getpid():x}-"
+_count = itertools.count(1)
+
+
+def new_request(service: str) -> Context:
+    """The context of a request that came from outside."""
+    return Context(_prefix + str(next(_count)), None, (service,))
+
+
+def format_metadata(
+    token: str, function: str, caller: str, remaining: float, request: str, chain: tuple[str, ...]
+) -> str:
+    """The line that :func:`parse_metadata` reads."""
+    return f"{token} {function} {caller} {int(remaining * 1e6)} {request} {','.join(chain)}"
+
+
+def parse_metadata(line: str) -> Metadata | None:
+    """Read the line; ``None`` if it is none of ours."""
+    parts = line.split(" ")
+    if len(parts) != 6 or not parts[3].isdecimal() or len(line) > 8192:
+        return None
+    return Metadata(parts[0], parts[1], parts[2], int(parts[3]), parts[4], tuple(parts[5].split(",")))
+
+
+def deadline_in(seconds: float) -> float:
+    """An instant on the clock that :class:`Context` uses."""
+    return time.monotonic() + seconds

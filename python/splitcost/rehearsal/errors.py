@@ -1,0 +1,79 @@
+"""What a call to another service can end with, beside what the function itself raises."""
+
+from __future__ import annotations
+
+from splitcost.codec import CannotCross, DecodeError
+
+__all__ = [
+    "CannotCross",
+    "DeadlineExceeded",
+    "DecodeError",
+    "ReentrantCall",
+    "RehearsalError",
+    "RemoteError",
+    "ServiceRefused",
+    "ServiceUnavailable",
+]
+
+
+class RehearsalError(Exception):
+    """A call between services failed for a reason that does not exist in one process."""
+
+
+class ServiceUnavailable(RehearsalError):
+    """Nobody answers at the service's port, or the connection broke before the answer."""
+
+    def __init__(self, service: str, detail: str = "") -> None:
+        super().__init__(service, detail)
+        self.service = service
+
+    def __str__(self) -> str:
+        return f"service {self.args[0]} is not available" + (f": {self.args[1]}" if self.args[1] else "")
+
+
+class DeadlineExceeded(RehearsalError):
+    """The answer did not come before the call's deadline."""
+
+    def __init__(self, service: str, function: str, millis: float) -> None:
+        super().__init__(service, function, millis)
+        self.service = service
+
+    def __str__(self) -> str:
+        service, function, millis = self.args
+        return f"{function} in service {service} did not answer within {millis:.0f} ms"
+
+
+class ReentrantCall(RehearsalError):
+    """A service whose event loop is blocked by this very chain of calls was called again: it could never answer."""
+
+    def __init__(self, function: str, chain: str) -> None:
+        super().__init__(function, chain)
+
+    def __str__(self) -> str:
+        function, chain = self.args
+        return (
+            f"{function} cannot be called back: its service waits, event loop blocked, for this chain of calls ({chain}); "
+            "await the first call instead of making it from a plain function"
+        )
+
+
+class ServiceRefused(RehearsalError):
+    """The other side refused the message: wrong token, a function it does not own, or malformed bytes."""
+
+    def __init__(self, service: str, detail: str) -> None:
+        super().__init__(service, detail)
+        self.service = service
+
+    def __str__(self) -> str:
+        return f"service {self.args[0]} refused the call: {self.args[1]}"
+
+
+class RemoteError(RehearsalError):
+    """An exception of the other side that cannot be rebuilt here: its type's name and its message."""
+
+    def __init__(self, type_name: str, message: str) -> None:
+        super().__init__(type_name, message)
+        self.type_name = type_name
+
+    def __str__(self) -> str:
+        return f"{self.args[0]}: {self.args[1]}"

@@ -1,0 +1,397 @@
+"""The calling side: stubs in place of the functions of other services, and the rules for what a call may do."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+import re
+import sys
+import time
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+from urllib.parse import quote
+
+import orjson
+
+from splitcost import codec, stacks
+from splitcost.rehearsal.config import Config
+from splitcost.rehearsal.context import (
+    BLOCKED,
+    Context,
+    Site,
+    current,
+    deadline_in,
+    format_metadata,
+    handed_by,
+    new_request,
+)
+from splitcost.rehearsal.errors import (
+    CannotCross,
+    DeadlineExceeded,
+    DecodeError,
+    ReentrantCall,
+    RemoteError,
+    ServiceRefused,
+    ServiceUnavailable,
+)
+from splitcost.rehearsal.report import KEPT_LOCAL, REFUSED, Place, Report
+from splitcost.rehearsal.server import CANNOT_CROSS, MUTATED, RAISED, RESULT, Server
+
+MUTATED_REASON = "mutated argument"
+NOWHERE = Site("(framework)", "", 0)
+"""The caller where no code of the app is on the stack: a dependency that the framework calls."""
+
+MAX_FRAMES = 40
+"""Chosen: deeper stacks of libraries between two modules of an app are not seen in practice."""
+
+_running_loop = asyncio._get_running_loop
+
+
+def is_stub(function: Any) -> bool:
+    """Whether a function is a stub of ours."""
+    return getattr(function, "__splitcost_stub__", False) is True
+
+
+class Target:
+    """A function that lives in another service."""
+
+    __slots__ = ("is_local", "module", "name", "port", "real", "service", "shown", "verdict", "wire_name")
+
+    def __init__(self, real: Any, config: Config, port_of: Callable[[str], int]) -> None:
+        self.real = real
+        self.module: str = real.__module__
+        self.name: str = real.__qualname__
+        self.wire_name = quote(f"{self.module}:{self.name}", safe=":._")
+        self.shown = f"{config.boundary(self.module)}:{self.name}"
+        self.service = str(config.owner(self.module))
+        self.port = port_of(self.service)
+        # Whether calls stay in this process from now on, and why they are refused from now on.
+        self.is_local = bool(config.local_functions & {self.shown, f"{self.module}:{self.name}"})
+        self.verdict: tuple[str, str, str] | None = None
+
+
+class Call:
+    """One call on its way: made by :meth:`Runtime._prepare`, ended by :meth:`Runtime._finish`."""
+
+    __slots__ = ("args", "body", "caller", "frame", "kwargs", "line", "remaining", "target")
+
+    target: Target
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    frame: FrameType | None
+    caller: str
+    body: bytes
+    line: str
+    remaining: float
+
+
+class Runtime:
+    """One service's part of a rehearsal: stubs, server and report, sharing one stack."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.report = Report(config.service, config.report_dir)
+        self.server = Server(config)
+        self.stack = stacks.load(config.stack)
+        self._deadline_secs = config.deadline_millis / 1000
+        self._callers: dict[str, str | None] = {}
+        self._blocked_self = (config.service + BLOCKED,)
+        codec_packages = {package.partition(".")[0] for package in config.packages}
+        for package in codec_packages:
+            codec.allow_package(package)
+
+    # --- stubs
+
+    def make_stub(self, real: Any) -> Any:
+        """What other modules of this process get in place of a function of another service."""
+        stub = self._make_stub(real)
+        stub.__splitcost_stub__ = True
+        return stub
+
+    def _make_stub(self, real: Any) -> Any:
+        innermost = inspect.unwrap(real)
+        if inspect.isgeneratorfunction(innermost) or inspect.isasyncgenfunction(innermost):
+            return self._generator_stub(real)
+        target = Target(real, self.config, self._port_of)
+        invoke, invoke_async = self._call, self._call_async
+
+        if not inspect.iscoroutinefunction(innermost):
+
+            @functools.wraps(real)
+            def stub(*args: Any, **kwargs: Any) -> Any:
+                context = current.get()
+                if context is None:
+                    return real(*args, **kwargs)
+                return invoke(target, args, kwargs, sys._getframe(1), context)
+
+            return stub
+
+        if sys.version_info >= (3, 12):
+            # A plain function, so that the frame of whoever calls is at hand even if a task awaits later.
+            @inspect.markcoroutinefunction
+            @functools.wraps(real)
+            def async_stub(*args: Any, **kwargs: Any) -> Any:
+                context = current.get()
+                if context is None:
+                    return real(*args, **kwargs)
+                return invoke_async(target, args, kwargs, sys._getframe(1), context)
+
+            return async_stub
+
+        @functools.wraps(real)
+        async def awaited_stub(*args: Any, **kwargs: Any) -> Any:
+            context = current.get()
+            if context is None:
+                return await real(*args, **kwargs)
+            return await invoke_async(target, args, kwargs, sys._getframe(1), context)
+
+        return awaited_stub
+
+    def _generator_stub(self, real: Any) -> Any:
+        """A generator function runs in the caller, and is listed: its values cannot be sent one by one."""
+        target = Target(real, self.config, self._port_of)
+
+        def note(frame: FrameType) -> None:
+            if current.get() is not None:
+                refusal = CannotCross("result", codec.GENERATOR, "generator")
+                self._note(target, refusal, frame, KEPT_LOCAL)
+
+        if inspect.isgeneratorfunction(real):
+
+            @functools.wraps(real)
+            def stub(*args: Any, **kwargs: Any) -> Any:
+                note(sys._getframe(1))
+                return (yield from real(*args, **kwargs))
+
+            return stub
+
+        if not inspect.isasyncgenfunction(real):  # `@contextmanager` and the like: it makes the generator inside.
+
+            @functools.wraps(real)
+            def wrapped_stub(*args: Any, **kwargs: Any) -> Any:
+                note(sys._getframe(1))
+                return real(*args, **kwargs)
+
+            return wrapped_stub
+
+        @functools.wraps(real)
+        async def async_stub(*args: Any, **kwargs: Any) -> Any:
+            note(sys._getframe(1))
+            generator = real(*args, **kwargs)
+            step = generator.__anext__()
+            while True:
+                try:
+                    value = await step
+                except StopAsyncIteration:
+                    return
+                try:
+                    sent = yield value
+                except GeneratorExit:
+                    await generator.aclose()
+                    raise
+                except BaseException as error:
+                    step = generator.athrow(error)
+                else:
+                    step = generator.asend(sent)
+
+        return async_stub
+
+    def _port_of(self, service: str) -> int:
+        there = self.config.services[service]
+        return there.http_port if self.stack.rpc_port_is_http_port else there.rpc_port
+
+    # --- a call
+
+    def _call(self, target: Target, args: Any, kwargs: Any, frame: FrameType, context: Context) -> Any:
+        if target.is_local:
+            return target.real(*args, **kwargs)
+        blocking = _running_loop() is not None
+        call = self._prepare(target, args, kwargs, frame, context, blocking)
+        if call is None:
+            return target.real(*args, **kwargs)
+        try:
+            answer = self.stack.call(target.port, call.line, call.body, call.remaining)
+        except BaseException as error:
+            self._count(call, 0, blocking, True)
+            self._translate(call, error)
+        return self._finish(call, answer, blocking)
+
+    async def _call_async(self, target: Target, args: Any, kwargs: Any, frame: FrameType, context: Context) -> Any:
+        if target.is_local:
+            return await target.real(*args, **kwargs)
+        call = self._prepare(target, args, kwargs, frame, context, False)
+        if call is None:
+            return await target.real(*args, **kwargs)
+        try:
+            answer = await self.stack.call_async(target.port, call.line, call.body, call.remaining)
+        except BaseException as error:
+            self._count(call, 0, False, True)
+            self._translate(call, error)
+        result = self._finish(call, answer, False)
+        # Kept local after all: then the result is the real function's coroutine.
+        return await result if inspect.iscoroutine(result) else result
+
+    def _prepare(
+        self, target: Target, args: Any, kwargs: Any, frame: FrameType, context: Context, blocking: bool
+    ) -> Call | None:
+        """Everything before the wire. ``None``: run it here."""
+        if target.verdict is not None:
+            self._refuse(target, CannotCross(*target.verdict), frame)
+        if target.service + BLOCKED in context.chain:
+            raise ReentrantCall(target.shown, " → ".join((*context.chain, target.service)))
+        call = Call()
+        try:
+            call.body = codec.encode([list(args), kwargs])
+        except CannotCross as error:
+            error.path = _argument_path(target.real, error.path)
+            if self.config.is_kept_local(target.module):
+                self._note(target, error, frame, KEPT_LOCAL)
+                return None
+            self._refuse(target, error, frame)
+        remaining = self._deadline_secs
+        if context.deadline is not None:
+            remaining = min(remaining, context.deadline - time.monotonic())
+            if remaining <= 0:
+                raise DeadlineExceeded(target.service, target.shown, self.config.deadline_millis)
+        chain = context.chain[:-1] + self._blocked_self if blocking else context.chain
+        call.target, call.args, call.kwargs, call.frame = target, args, kwargs, frame
+        call.caller = self._app_module(frame) or self.site(frame).caller
+        call.remaining = remaining
+        call.line = format_metadata(
+            self.config.token, target.wire_name, self.config.service, remaining, context.request, chain
+        )
+        return call
+
+    def _finish(self, call: Call, answer: stacks.Answer, blocking: bool) -> Any:
+        """Everything after the wire: the result, or whatever the other side told instead."""
+        target, body = call.target, answer.body
+        self._count(call, len(body), blocking, answer.status != stacks.Status.OK or body[:1] != RESULT)
+        if answer.status != stacks.Status.OK:
+            raise ServiceRefused(target.service, body[:500].decode("utf-8", "replace"))
+        kind, rest = body[:1], memoryview(body)[1:]
+        if kind == RESULT:
+            return codec.decode(rest)
+        if kind == RAISED:
+            raise _exception(bytes(rest), target.service)
+        if kind == MUTATED:
+            path, reason, kind_name = bytes(rest).decode(), MUTATED_REASON, ""
+            path = _argument_path(target.real, path)
+        elif kind == CANNOT_CROSS:
+            path, reason, kind_name = orjson.loads(rest)
+            path = "result" + path
+        else:
+            raise DecodeError(f"service {target.service} answered neither a result nor an exception")
+        # From the first such answer on this function stays here, or is refused before it has any effect there.
+        if self.config.is_kept_local(target.module):
+            target.is_local = True
+            self._note(target, CannotCross(path, reason, kind_name), call.frame, KEPT_LOCAL)
+            return target.real(*call.args, **call.kwargs)
+        target.verdict = (path, reason, kind_name)
+        self._refuse(target, CannotCross(path, reason, kind_name), call.frame)
+
+    def _translate(self, call: Call, error: BaseException) -> None:
+        target = call.target
+        if isinstance(error, TimeoutError):
+            raise DeadlineExceeded(target.service, target.shown, call.remaining * 1000) from error
+        if isinstance(error, stacks.Unreachable):
+            raise ServiceUnavailable(target.service, str(error)) from error
+        raise error
+
+    # --- what is told about it
+
+    def _count(self, call: Call, answered: int, blocking: bool, failed: bool) -> None:
+        self.report.call(call.caller, call.target.shown, len(call.body) + answered, blocking, failed)
+
+    def _refuse(self, target: Target, error: CannotCross, frame: FrameType | None) -> Any:
+        self._note(target, error, frame, REFUSED)
+        raise error
+
+    def _note(self, target: Target, error: CannotCross, frame: FrameType | None, handling: str) -> None:
+        caller, file, line = self.site(frame)
+        error.callee, error.file, error.line = target.shown, file or None, line or None
+        place = Place(caller, target.shown, error.reason, error.type, file, line, handling)
+        self.report.event(place, error.path.lstrip("."))
+
+    def site(self, frame: FrameType | None) -> Site:
+        """The nearest place in the app's code that this frame was called from."""
+        for _ in range(MAX_FRAMES):
+            if frame is None:
+                break
+            caller = self._app_module(frame)
+            if caller is not None:
+                return Site(caller, frame.f_code.co_filename, frame.f_lineno)
+            frame = frame.f_back
+        return handed_by.site or NOWHERE
+
+    def _app_module(self, frame: FrameType) -> str | None:
+        """The boundary module a frame runs in; ``None`` for code that is not the app's."""
+        name = frame.f_globals.get("__name__", "")
+        try:
+            return self._callers[name]
+        except KeyError:
+            found = self.config.boundary(name) if self.config.owner(name) else None
+            self._callers[name] = found
+            return found
+
+    # --- requests
+
+    def wrap_app(self, app: Any) -> Any:
+        """Give each HTTP request that reaches the app a context, and put the stack's own path in front."""
+        service = self.config.service
+
+        async def with_context(scope: Any, receive: Any, send: Any) -> None:
+            if scope["type"] != "http":
+                return await app(scope, receive, send)
+            token = current.set(new_request(service))
+            try:
+                await app(scope, receive, send)
+            finally:
+                current.reset(token)
+
+        return self.stack.wrap_app(with_context, self.server.answer)
+
+    def run_for(self, seconds: float) -> Context:
+        """Begin a request by hand in the current context, with a deadline: for programs that are no web app."""
+        context = new_request(self.config.service)._replace(deadline=deadline_in(seconds))
+        current.set(context)
+        return context
+
+
+_ROOT = re.compile(r"\[0\]\[(\d+)\]|\[0\]|\[1\]")
+
+
+def _argument_path(function: Any, path: str) -> str:
+    """``[0][1].total`` of a message as ``arguments.lines.total``: by the function's own parameter names."""
+    match = _ROOT.match(path)
+    if match is None:
+        return "arguments" + path
+    rest = path[match.end() :]
+    if match[1] is None:
+        return "arguments" + rest
+    index = int(match[1])
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        return f"arguments[{index}]{rest}"
+    for position, parameter in enumerate(parameters):
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            return f"arguments.{parameter.name}[{index - position}]{rest}"
+        if position == index:
+            return f"arguments.{parameter.name}{rest}"
+    return f"arguments[{index}]{rest}"
+
+
+def _exception(data: bytes, service: str) -> BaseException:
+    told, _, encoded = data.partition(b"\n")
+    type_name, message, origin, frames = orjson.loads(told)
+    error: BaseException
+    try:
+        error = codec.decode(encoded) if encoded else RemoteError(type_name, message)
+    except DecodeError:
+        error = RemoteError(type_name, message)
+    if not isinstance(error, BaseException):
+        raise DecodeError(f"service {service} answered an exception that is none")
+    error.add_note(f"raised in service {origin}:\n{frames}")
+    return error

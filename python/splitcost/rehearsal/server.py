@@ -1,0 +1,179 @@
+"""The serving side: who may call what, and how the answer is told. The stacks carry it; they do not know what it says."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import hmac
+import inspect
+import sys
+import types
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from urllib.parse import unquote
+
+import orjson
+
+from splitcost import codec
+from splitcost.rehearsal.config import Config
+from splitcost.rehearsal.context import Context, Metadata, current, deadline_in, parse_metadata
+from splitcost.stacks import Answer, Status
+
+RESULT, RAISED, CANNOT_CROSS, MUTATED = b"r", b"x", b"c", b"m"
+"""First byte of an answer: what the rest is."""
+
+POOL_THREADS = 40
+"""Chosen: as many as Starlette gives `def` routes."""
+
+FIRST_CALLS, THEN_ONE_IN = 20, 256
+"""Chosen: how often arguments are encoded again after the call to see whether they were changed."""
+
+_lru_cached = type(functools.lru_cache(len))
+
+
+class Served:
+    """A function this service owns, found once."""
+
+    __slots__ = ("calls", "function", "is_async")
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+        self.is_async = inspect.iscoroutinefunction(inspect.unwrap(function))
+        self.calls = 0
+
+
+class Server:
+    """Answers calls for the functions of the modules this service owns."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._token = config.token.encode()
+        self._served: dict[str, Served] = {}
+        self._pool = ThreadPoolExecutor(POOL_THREADS, thread_name_prefix="splitcost-call")
+        # Called back while a thread of the pool above waits for it: it must not wait for that thread.
+        self._reentrant_pool = ThreadPoolExecutor(1024, thread_name_prefix="splitcost-callback")
+
+    async def answer(self, line: str, body: bytes | memoryview) -> Answer:
+        """Answer one call: the metadata line and the encoded arguments."""
+        metadata = parse_metadata(line)
+        if metadata is None or not hmac.compare_digest(metadata.token.encode(), self._token):
+            return Answer(Status.UNAUTHENTICATED, b"the token is not this run's")
+        served = self._served.get(metadata.function) or self._find(metadata.function)
+        if isinstance(served, str):
+            return Answer(Status.NOT_FOUND, served.encode())
+        try:
+            args, kwargs = codec.decode(body)
+            if type(args) is not list or type(kwargs) is not dict:
+                raise codec.DecodeError("arguments are a list and an object")
+        except (codec.DecodeError, TypeError, ValueError) as error:
+            return Answer(Status.INVALID, str(error).encode())
+        served.calls += 1
+        watch = (served.calls <= FIRST_CALLS or served.calls % THEN_ONE_IN == 0) and _can_change(args, kwargs)
+        before = codec.encode([args, kwargs]) if watch else b""
+        try:
+            result = await self._run(served, metadata, args, kwargs)
+        except (Exception, SystemExit) as error:
+            return Answer(Status.OK, RAISED + self._encode_exception(error))
+        if watch and (path := _changed(before, [args, kwargs])):
+            return Answer(Status.OK, MUTATED + path.encode())
+        try:
+            return Answer(Status.OK, RESULT + codec.encode(result))
+        except codec.CannotCross as error:
+            if inspect.iscoroutine(result):
+                result.close()
+            return Answer(Status.OK, CANNOT_CROSS + orjson.dumps([error.path, error.reason, error.type]))
+
+    async def _run(self, served: Served, metadata: Metadata, args: list[Any], kwargs: dict[str, Any]) -> Any:
+        service = self._config.service
+        again = service in metadata.chain
+        current.set(
+            Context(metadata.request, deadline_in(metadata.remaining_micros / 1e6), (*metadata.chain, service))
+        )
+        if served.is_async:
+            return await served.function(*args, **kwargs)
+        pool = self._reentrant_pool if again else self._pool
+        call = functools.partial(served.function, *args, **kwargs)
+        return await asyncio.get_running_loop().run_in_executor(pool, call)
+
+    def _find(self, name: str) -> Served | str:
+        """Look up a function by name; a string says why there is none to call."""
+        module_name, _, qualname = unquote(name).partition(":")
+        if self._config.owner(module_name) != self._config.service:
+            return f"{module_name} does not live in service {self._config.service}"
+        module = sys.modules.get(module_name)
+        if module is None:
+            # Its own package's source, which the app simply did not import here yet.
+            try:
+                module = __import__(module_name, fromlist=["_"])
+            except ImportError:
+                return f"there is no module {module_name}"
+        function = vars(module).get(qualname)
+        if not isinstance(function, types.FunctionType | _lru_cached) or qualname.startswith("__"):
+            return f"{module_name} has no function {qualname}"
+        if function.__module__ != module_name or function.__qualname__ != qualname:
+            return f"{qualname} is not defined in {module_name}"
+        served = self._served[name] = Served(function)
+        return served
+
+    def _encode_exception(self, error: BaseException) -> bytes:
+        """One line of JSON for people, then the exception itself if it can cross."""
+        told = orjson.dumps([codec.name_of(type(error)), _message(error), self._config.service, _frames(error)])
+        try:
+            return told + b"\n" + codec.encode(error)
+        except codec.CannotCross:
+            return told + b"\n"
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error).encode("utf-8", "replace").decode()
+    except Exception:
+        return "(its message cannot be made)"
+
+
+def _frames(error: BaseException) -> str:
+    """The traceback without source lines, which would cost more than the call."""
+    lines = []
+    trace = error.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        if code.co_filename != __file__:
+            lines.append(f'  File "{code.co_filename}", line {trace.tb_lineno}, in {code.co_name}')
+        trace = trace.tb_next
+    return "\n".join(lines)
+
+
+_FIXED = frozenset({type(None), bool, int, float, str, bytes})
+
+
+def _can_change(args: list[Any], kwargs: dict[str, Any]) -> bool:
+    return not (_FIXED.issuperset(map(type, args)) and _FIXED.issuperset(map(type, kwargs.values())))
+
+
+def _changed(before: bytes, arguments: list[Any]) -> str:
+    """Path of the first value whose encoding is not what it was; empty if all are."""
+    try:
+        after = codec.encode(arguments)
+    except codec.CannotCross as error:
+        return error.path
+    if after == before:
+        return ""
+    return _difference(orjson.loads(before[1:]), orjson.loads(after[1:])) or "[0]"
+
+
+def _difference(before: object, after: object) -> str:
+    if isinstance(before, dict) and isinstance(after, dict):
+        tag = next(iter(before), "") if len(before) == 1 else ""
+        for key in before.keys() | after.keys():
+            if key not in before or key not in after or before[key] != after[key]:
+                inner = _difference(before.get(key), after.get(key))
+                if tag.startswith("$"):
+                    # `$d`: [type, fields] and the like: what counts is the field.
+                    return inner[inner.index("]") + 1 :] if tag in ("$d", "$p", "$w", "$n") and "]" in inner else inner
+                return f".{key}{inner}" if key.isidentifier() else f"[*]{inner}"
+    elif isinstance(before, list) and isinstance(after, list):
+        for index, (old, new) in enumerate(zip(before, after, strict=False)):
+            if old != new:
+                return f"[{index}]{_difference(old, new)}"
+    return ""

@@ -1,0 +1,169 @@
+"""The web app: `POST /run` calls one function by name in the way asked for, and tells what came of it."""
+
+import asyncio
+import base64
+import contextlib
+import functools
+import os
+import threading
+import traceback
+from concurrent.futures import ThreadPoolExecutor
+
+from bazaar import inventory, orders, pricing
+from bazaar import types as kinds
+from bazaar.orders import helper_pid
+from bazaar.pricing import cached, numbers
+from fastapi import Depends, FastAPI, Request
+from fastapi.concurrency import run_in_threadpool
+from splitcost import codec
+
+STARTED = {}
+pool = ThreadPoolExecutor(2)
+
+
+@contextlib.asynccontextmanager
+async def lifespan(_app):
+    STARTED["pricing"] = pricing.where()["pid"]
+    yield
+
+
+app = FastAPI(lifespan=lifespan)
+
+
+@app.get("/health")
+async def health():
+    return {"pid": os.getpid(), "started": STARTED}
+
+
+def session():
+    yield threading.Lock()
+
+
+@app.post("/run")
+async def run(request: Request, name: str, how: str = "loop"):
+    """The body holds encoded arguments; the answer holds the encoded outcome."""
+    args = codec.decode(await request.body())
+    function = SPECIAL.get(name)
+    if function is None:
+        module, _, attribute = name.partition(":")
+        function = getattr({"pricing": pricing, "inventory": inventory, "orders": orders.service}[module], attribute)
+    try:
+        if how == "thread":
+            result = await asyncio.to_thread(function, *args)
+        elif how == "executor":
+            result = await asyncio.get_running_loop().run_in_executor(pool, functools.partial(function, *args))
+        elif how == "anyio":
+            result = await run_in_threadpool(function, *args)
+        elif how == "task":
+            result = await asyncio.create_task(function(*args))
+        elif how == "gather":
+            result = await asyncio.gather(*(function(*args) for _ in range(3)))
+        else:
+            result = function(*args)
+            if asyncio.iscoroutine(result):
+                result = await result
+    except Exception as error:
+        facts = {"type": type(error).__name__, "text": str(error), "notes": getattr(error, "__notes__", [])}
+        facts["trace"] = traceback.format_exc()
+        facts |= {key: getattr(error, key) for key in ("path", "reason", "file", "line", "callee") if hasattr(error, key)}
+        facts["attributes"] = {key: value for key, value in vars(error).items() if type(value) in (int, str)}
+        facts["args"] = repr(error.args)
+        return {"error": facts}
+    return {"result": base64.b64encode(codec.encode(result)).decode(), "pid": os.getpid()}
+
+
+@app.get("/stub-dependency")
+def depends(value: dict = Depends(pricing.where), lock: object = Depends(session)):
+    return {"pid": os.getpid(), "dependency": value["pid"]}
+
+
+def live_argument():
+    return pricing.with_session(threading.Lock(), limit=3)
+
+
+def nested_live_argument():
+    return pricing.echo({"items": [1, {"lock": threading.Lock()}]})
+
+
+def callback_argument():
+    return pricing.with_callback(lambda: 1)
+
+
+def generator_argument():
+    return pricing.echo(x for x in range(3))
+
+
+def cyclic_argument():
+    loop = []
+    loop.append(loop)
+    return pricing.echo(loop)
+
+
+def discount_twice():
+    lines = [kinds.Line(1, kinds.Decimal(5))]
+    return pricing.discount(lines)
+
+
+def reserve_local():
+    return inventory.reserve(threading.Lock(), 1)
+
+
+def take_local():
+    stocks = {"left": 3}
+    pids = [inventory.take(stocks), inventory.take(stocks)]
+    return [stocks["left"], *pids]
+
+
+def generate():
+    with pricing.held() as pid:
+        return [list(numbers(3)), pid]
+
+
+async def generate_async():
+    return [i async for i in pricing.anumbers(3)]
+
+
+def facts():
+    """How a foreign module looks from outside."""
+    return {
+        "currency": pricing.CURRENCY,
+        "signature": "lines" in str(__import__("inspect").signature(pricing.quote)),
+        "name": pricing.__name__,
+        "in_dir": "quote" in dir(pricing),
+        "package_helper": helper_pid(),
+        "cached": cached(1),
+        "pid": os.getpid(),
+        "basket": orders.service.Basket().pids(),
+    }
+
+
+def patched():
+    from unittest import mock
+
+    with mock.patch("bazaar.pricing.where", return_value={"pid": 0}):
+        inside = pricing.where()["pid"]
+    return [inside, pricing.where()["pid"]]
+
+
+def sum_lines():
+    return pricing.quote([kinds.Line(1, kinds.Decimal("2.50")), kinds.Line(2, kinds.Decimal("0.10"))])
+
+
+SPECIAL = {
+    function.__name__: function
+    for function in (
+        live_argument,
+        nested_live_argument,
+        callback_argument,
+        generator_argument,
+        cyclic_argument,
+        discount_twice,
+        reserve_local,
+        take_local,
+        generate,
+        generate_async,
+        facts,
+        patched,
+        sum_lines,
+    )
+}

@@ -1,0 +1,5 @@
+import os
+
+
+def helper_pid():
+    return os.getpid()

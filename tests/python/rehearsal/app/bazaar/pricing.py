@@ -1,0 +1,118 @@
+"""Plain and async functions of a service of its own in the tests."""
+
+import asyncio
+import functools
+import os
+import threading
+from contextlib import contextmanager
+from decimal import Decimal
+
+from bazaar import orders
+from bazaar.types import HoldsLock, Line, OutOfStock, Product
+
+CURRENCY = "EUR"
+RATES = {"EUR": Decimal(1)}
+
+
+def echo(value, *rest, **named):
+    return [value, list(rest), named] if rest or named else value
+
+
+async def echo_async(value):
+    return value
+
+
+def where():
+    """Process and thread that ran it."""
+    return {"pid": os.getpid(), "thread": threading.current_thread().name}
+
+
+async def where_async():
+    return {"pid": os.getpid(), "thread": threading.current_thread().name}
+
+
+def quote(lines: list[Line]) -> Decimal:
+    return sum((one(line) for line in lines), Decimal(0))
+
+
+def one(line: Line) -> Decimal:
+    """Called by `quote`, its own module, and from elsewhere."""
+    return line.price * rate()
+
+
+def rate() -> Decimal:
+    return RATES[CURRENCY]
+
+
+@functools.lru_cache(maxsize=8)
+def cached(n: int) -> int:
+    return n * os.getpid()
+
+
+def fail(kind: str):
+    if kind == "stock":
+        raise OutOfStock(7, 2)
+    if kind == "key":
+        raise KeyError("coupon")
+    if kind == "lock":
+        raise HoldsLock(threading.Lock())
+    if kind == "os":
+        raise FileNotFoundError(2, "No such file", "x.txt")
+    if kind == "validation":
+        Product.model_validate({"id": "not a number"})
+    raise ValueError(kind)
+
+
+async def fail_async(kind: str):
+    fail(kind)
+
+
+def discount(lines: list[Line]) -> int:
+    """Changes its argument."""
+    for line in lines:
+        line.price -= 1
+    return len(lines)
+
+
+def with_callback(callback):
+    return callback()
+
+
+def with_session(session, limit):
+    return limit
+
+
+def gives_lock():
+    return threading.Lock()
+
+
+def numbers(n):
+    yield from range(n)
+
+
+@contextmanager
+def held():
+    yield os.getpid()
+
+
+async def anumbers(n):
+    for i in range(n):
+        yield i
+
+
+def call_back():
+    """A → B → A by plain functions."""
+    return orders.service.plain_pid()
+
+
+async def call_back_async():
+    return await orders.service.async_pid()
+
+
+async def hang():
+    await asyncio.Event().wait()
+
+
+def outer_pids():
+    """Its own module's other function runs in the same process."""
+    return [os.getpid(), where()["pid"]]

@@ -1,0 +1,140 @@
+"""Helper of these tests: three real uvicorn services of the app under ``app/``, split the same way over either stack."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from splitcost import codec
+
+APP = Path(__file__).parent / "app"
+PACKAGE_PARENT = Path(codec.__file__).parents[1]
+DEADLINE_SECS = 30
+codec.allow_package("bazaar")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for(condition: Any, what: str) -> Any:
+    """Ask until the answer is true, or fail after the deadline."""
+    deadline = time.monotonic() + DEADLINE_SECS
+    pause = threading.Event()
+    while time.monotonic() < deadline:
+        answer = condition()
+        if answer:
+            return answer
+        pause.wait(0.02)
+    raise AssertionError(f"never came: {what}")
+
+
+class Split:
+    """The running services."""
+
+    def __init__(self, stack: str, directory: Path, **extra: Any) -> None:
+        self.directory = directory
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        services = {
+            "main": {"http_port": free_port(), "rpc_port": free_port(), "modules": []},
+            "pricing": {"http_port": free_port(), "rpc_port": free_port(), "modules": ["bazaar.pricing"]},
+            "inventory": {"http_port": free_port(), "rpc_port": free_port(), "modules": ["bazaar.inventory"]},
+        }
+        self.document: dict[str, Any] = {
+            "token": secrets.token_hex(16),
+            "stack": stack,
+            "deadline_millis": 10_000,
+            "report_dir": str(directory / "reports"),
+            "keep_local": ["bazaar.inventory"],
+            "local_functions": ["bazaar.inventory:always_here"],
+            "services": services,
+            "package": "bazaar",
+            **extra,
+        }
+        self.description = directory / "rehearsal.json"
+        self.description.write_text(json.dumps(self.document))
+
+    def start(self, *services: str) -> None:
+        for service in services:
+            log = (self.directory / f"{service}.log").open("ab")
+            bootstrap = PACKAGE_PARENT / "splitcost" / "_bootstrap"
+            environment = {
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join(map(str, (bootstrap, PACKAGE_PARENT, APP))),
+                "SPLITCOST_MODE": "rehearse",
+                "SPLITCOST_REHEARSAL": str(self.description),
+                "SPLITCOST_SERVICE": service,
+            }
+            port = self.document["services"][service]["http_port"]
+            command = [sys.executable, "-m", "uvicorn", "bazaar.main:app", "--port", str(port)]
+            command += ["--log-level", "warning", "--timeout-graceful-shutdown", "1"]
+            self.processes[service] = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+        for service in services:
+            wait_for(lambda service=service: self._answers(service), f"an answer of {service}\n{self.log(service)}")
+
+    def _answers(self, service: str) -> bool:
+        assert self.processes[service].poll() is None, self.log(service)
+        try:
+            self.get("/health", service)
+        except (urllib.error.URLError, ConnectionError):
+            return False
+        return True
+
+    def log(self, service: str) -> str:
+        return (self.directory / f"{service}.log").read_text()
+
+    def url(self, path: str, service: str = "main") -> str:
+        return f"http://127.0.0.1:{self.document['services'][service]['http_port']}{path}"
+
+    def get(self, path: str, service: str = "main") -> Any:
+        with urllib.request.urlopen(self.url(path, service), timeout=DEADLINE_SECS) as answer:
+            return json.load(answer)
+
+    def outcome(self, name: str, *args: Any, how: str = "loop", service: str = "main") -> dict[str, Any]:
+        """Call a function inside a request of a service; its result, or what is known of its exception."""
+        url = self.url(f"/run?name={name}&how={how}", service)
+        with urllib.request.urlopen(url, data=codec.encode(list(args)), timeout=DEADLINE_SECS) as answer:
+            found: dict[str, Any] = json.load(answer)
+        return found
+
+    def run(self, name: str, *args: Any, how: str = "loop", service: str = "main") -> Any:
+        found = self.outcome(name, *args, how=how, service=service)
+        assert "error" not in found, found["error"]["trace"]
+        return codec.decode(base64.b64decode(found["result"]))
+
+    def error(self, name: str, *args: Any, how: str = "loop", service: str = "main") -> dict[str, Any]:
+        found = self.outcome(name, *args, how=how, service=service)
+        assert "error" in found, found
+        error: dict[str, Any] = found["error"]
+        return error
+
+    def pid(self, service: str) -> int:
+        return self.processes[service].pid
+
+    def report(self, service: str = "main") -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.directory / "reports" / f"{service}.json").read_text())
+        return found
+
+    def stop(self) -> None:
+        for process in self.processes.values():
+            process.send_signal(signal.SIGTERM)
+        for process in self.processes.values():
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()

@@ -1,0 +1,110 @@
+"""What cannot cross: refused by path and place, or kept local where the user says so, and always listed."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import pytest
+from bazaar import main
+from rehearsal_support import Split, wait_for
+
+
+def event(split: Split, callee: str, service: str = "main") -> dict[str, Any]:
+    """The event of that function, once the report tells it."""
+
+    def found() -> Any:
+        return next((e for e in split.report(service)["events"] if e["callee"] == callee), None)
+
+    result: dict[str, Any] = wait_for(found, f"an event of {callee}")
+    return result
+
+
+def line_of(function: Any, text: str) -> int:
+    lines, first = inspect.getsourcelines(function)
+    return first + next(index for index, line in enumerate(lines) if text in line)
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "reason", "type_name"),
+    [
+        ("live_argument", "arguments.session", "live resource", "_thread.lock"),
+        ("nested_live_argument", "arguments.value.items[1].lock", "live resource", "_thread.lock"),
+        ("callback_argument", "arguments.callback", "callback", "builtins.function"),
+        ("generator_argument", "arguments.value", "generator", "builtins.generator"),
+        ("cyclic_argument", "arguments.value[0]", "cyclic data", "list"),
+    ],
+)
+def test_refused_with_path_and_line(split: Split, name: str, path: str, reason: str, type_name: str) -> None:
+    error = split.error(name)
+    assert error["type"] == "CannotCross"
+    function = getattr(main, name)
+    line = line_of(function, "pricing.")
+    assert (error["path"], error["reason"], error["line"]) == (path, reason, line)
+    assert error["file"].endswith("main.py")
+    assert error["callee"] in error["text"]
+    assert f"main.py:{line}" in error["text"]
+
+    def listed() -> Any:
+        return [e for e in split.report()["events"] if e["line"] == line and e["file"].endswith("main.py")]
+
+    (found,) = wait_for(listed, "the event")
+    assert (found["path"], found["reason"], found["type"]) == (path, reason, type_name)
+    assert (found["caller"], found["handling"], found["count"]) == ("bazaar.main", "refused", 1)
+
+
+def test_a_result_that_cannot_cross(split: Split) -> None:
+    for _ in range(2):
+        error = split.error("pricing:gives_lock")
+        assert (error["type"], error["path"], error["reason"]) == ("CannotCross", "result", "live resource")
+    found = wait_for(lambda: (e := event(split, "bazaar.pricing:gives_lock")) and e["count"] == 2 and e, "both")
+    assert found["handling"] == "refused"
+
+
+def test_a_changed_argument_is_reported_and_refused_from_then_on(split: Split) -> None:
+    for _ in range(2):
+        error = split.error("discount_twice")
+        assert (error["type"], error["reason"]) == ("CannotCross", "mutated argument")
+        assert error["path"] == "arguments.lines[0].price"
+    found = wait_for(lambda: (e := event(split, "bazaar.pricing:discount")) and e["count"] == 2 and e, "both")
+    assert found["line"] == line_of(main.discount_twice, "pricing.discount")
+
+
+def test_kept_local_where_it_cannot_cross(split: Split) -> None:
+    here = split.pid("main")
+    assert split.run("reserve_local") == [here, here]
+    found = event(split, "bazaar.inventory:reserve")
+    assert (found["handling"], found["path"], found["reason"]) == ("kept local", "arguments.session", "live resource")
+    # With arguments that can cross, it does.
+    assert split.run("inventory:stock", 1) == split.pid("inventory")
+    # From a function kept local, calls to other services still cross.
+    assert split.run("inventory:priced", 1) == split.pid("pricing")
+
+
+def test_a_changed_argument_of_a_kept_local_module_keeps_its_effect(split: Split) -> None:
+    here = split.pid("main")
+    assert split.run("take_local") == [1, here, here]
+    found = event(split, "bazaar.inventory:take")
+    assert (found["handling"], found["reason"], found["path"]) == (
+        "kept local",
+        "mutated argument",
+        "arguments.stocks.left",
+    )
+
+
+def test_functions_named_local_never_cross(split: Split) -> None:
+    assert split.run("inventory:always_here", 1) == split.pid("main")
+
+
+def test_generator_functions_run_here_and_are_listed(split: Split) -> None:
+    assert split.run("generate") == [[0, 1, 2], split.pid("main")]
+    assert split.run("generate_async") == [0, 1, 2]
+    for name in ("numbers", "held", "anumbers"):
+        found = event(split, f"bazaar.pricing:{name}")
+        assert (found["reason"], found["handling"], found["caller"]) == ("generator", "kept local", "bazaar.main")
+
+
+def test_the_report_names_the_process(split: Split) -> None:
+    for service in ("main", "pricing", "inventory"):
+        found = split.report(service)
+        assert (found["service"], found["pid"]) == (service, split.pid(service))
