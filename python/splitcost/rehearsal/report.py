@@ -51,9 +51,9 @@ class Report:
         if self._path:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._stop = threading.Event()
+            self._changed = True
             threading.Thread(target=self._write_on, name="splitcost-report", daemon=True).start()
             atexit.register(self.write)
-            self._changed = True
 
     def event(self, place: Place, path: str) -> None:
         """Count something that could not cross; the first path seen at a place is kept."""
@@ -97,5 +97,6 @@ class Report:
                 self._changed = True  # The directory may be gone at the very end; the next second tries again.
 
     def _write_on(self) -> None:
+        self.write()
         while not self._stop.wait(self.PERIOD_SECS):
             self.write()

@@ -106,18 +106,20 @@ class Runtime:
 
     def make_stub(self, real: Any) -> Any:
         """What other modules of this process get in place of a function of another service."""
-        stub = self._make_stub(real)
+        innermost = inspect.unwrap(real)
+        if inspect.isgeneratorfunction(innermost) or inspect.isasyncgenfunction(innermost):
+            stub = self._generator_stub(real)
+        else:
+            stub = self.stub_of(real, awaited=inspect.iscoroutinefunction(innermost))
         stub.__splitcost_stub__ = True
         return stub
 
-    def _make_stub(self, real: Any) -> Any:
-        innermost = inspect.unwrap(real)
-        if inspect.isgeneratorfunction(innermost) or inspect.isasyncgenfunction(innermost):
-            return self._generator_stub(real)
+    def stub_of(self, real: Any, *, awaited: bool) -> Any:
+        """A stub that is awaited or one that blocks, whichever way the other side runs the function."""
         target = Target(real, self.config, self._port_of)
         invoke, invoke_async = self._call, self._call_async
 
-        if not inspect.iscoroutinefunction(innermost):
+        if not awaited:
 
             @functools.wraps(real)
             def stub(*args: Any, **kwargs: Any) -> Any:

@@ -126,7 +126,9 @@ class Split:
         return self.processes[service].pid
 
     def report(self, service: str = "main") -> dict[str, Any]:
-        found: dict[str, Any] = json.loads((self.directory / "reports" / f"{service}.json").read_text())
+        file = self.directory / "reports" / f"{service}.json"
+        wait_for(file.exists, f"the report of {service}")
+        found: dict[str, Any] = json.loads(file.read_text())
         return found
 
     def stop(self) -> None:

@@ -1,0 +1,51 @@
+"""``python -m splitcost.calibration server|client --stack NAME [--server PORT]``."""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import os
+import signal
+import sys
+
+from splitcost import stacks
+
+
+def _die_with_parent() -> None:
+    """Ask the kernel for a SIGTERM when the parent is gone, however it went."""
+    try:
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+    except (OSError, AttributeError):
+        pass  # Not Linux: the end of stdin tells the same, a little later.
+
+
+def main() -> int:
+    """Run one side."""
+    parser = argparse.ArgumentParser(prog="python -m splitcost.calibration", description=__doc__)
+    parser.add_argument("side", choices=["server", "client"])
+    parser.add_argument("--stack", required=True, choices=stacks.NAMES)
+    parser.add_argument("--server", type=int, metavar="PORT", help="the port that the server told")
+    options = parser.parse_args()
+    token = os.environ.get("SPLITCOST_TOKEN", "")
+    if not token:
+        parser.error("SPLITCOST_TOKEN must hold the run's token")
+    _die_with_parent()
+    try:
+        if options.side == "server":
+            from splitcost.calibration import server
+
+            return server.run(options.stack, token)
+        if options.server is None:
+            parser.error("a client needs --server")
+        from splitcost.calibration import client
+
+        return client.run(options.stack, token, options.server)
+    except ImportError as error:
+        print(f"splitcost: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

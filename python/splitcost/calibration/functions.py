@@ -1,0 +1,23 @@
+"""What the calibration's client calls: functions that do nothing but take one payload and give another."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from splitcost.calibration.payload import build
+
+
+def answer(arguments: Any, kind: str, nodes: int, size: int) -> Any:
+    """A ``def``: runs on a thread of the server's pool."""
+    return build(kind, nodes, size)
+
+
+async def answer_async(arguments: Any, kind: str, nodes: int, size: int) -> Any:
+    """An ``async def``: runs on the server's event loop."""
+    return build(kind, nodes, size)
+
+
+def process_id() -> int:
+    """The server's process, whose CPU clock the client reads."""
+    return os.getpid()
