@@ -16,6 +16,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use splitcost_model::quantity::Nanos;
 use tempfile::TempDir;
 
+use crate::guard::{self, Mortal};
 use crate::python::Python;
 use crate::{Cancel, Error, Result, cpu, log_tail, socket};
 
@@ -122,6 +123,7 @@ impl Scratch {
             .tempdir()
             .map_err(Error::io("make a scratch directory in", std::env::temp_dir()))?;
         let scratch = Self { dir };
+        guard::add(&Mortal::Dir(scratch.path()));
         fs::create_dir(scratch.workdir()).map_err(Error::io("make", scratch.workdir()))?;
         Ok(scratch)
     }
@@ -134,6 +136,15 @@ impl Scratch {
     /// A place for our own files beside the app's.
     pub fn path(&self) -> &Path {
         self.dir.path()
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What cannot be removed now is left to the guard.
+        if fs::remove_dir_all(self.path()).is_ok() {
+            guard::remove(&Mortal::Dir(self.path()));
+        }
     }
 }
 
@@ -182,6 +193,7 @@ impl Group {
         let child = command.spawn().map_err(|source| Error::Spawn { command: shown(), source })?;
         let id = child.id().cast_signed();
         GROUPS.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
+        guard::add(&Mortal::Group(id));
         Ok(Self { child, id, status: None })
     }
 
@@ -203,6 +215,7 @@ impl Group {
             self.status = self.child.wait().ok();
         }
         GROUPS.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
+        guard::remove(&Mortal::Group(self.id));
     }
 
     fn is_gone(&mut self) -> bool {

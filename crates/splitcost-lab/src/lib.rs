@@ -1,7 +1,8 @@
 //! Experiments on real Python processes.
 //!
 //! Read in this order: [`python`] (which interpreter), [`app`] (an app that was started, and how it ends),
-//! [`cpu`] (what its processes used), then the experiments: [`record`], [`calibrate`], [`rehearse`], and
+//! [`cpu`] (what its processes used), [`guard`] (what ends
+//! them should this process be killed), then the experiments: [`record`], [`calibrate`], [`rehearse`], and
 //! [`merge`], which puts what was measured beside what was predicted.
 //!
 //! Every experiment tells its [`Step`]s to a callback, stops soon after its [`Cancel`] flag is set, and leaves no
@@ -19,6 +20,7 @@ pub mod calibrate;
 pub mod cpu;
 mod drive;
 mod error;
+pub mod guard;
 mod helper;
 mod log_tail;
 pub mod merge;

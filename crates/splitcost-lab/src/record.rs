@@ -3,8 +3,8 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::ExitStatus;
-use std::time::SystemTime;
+use std::process::{Child, ExitStatus};
+use std::time::{Duration, Instant, SystemTime};
 
 use splitcost_load::{Outcome, Plan, Stop, Targets, Workload};
 use splitcost_model::quantity::Nanos;
@@ -13,6 +13,7 @@ use splitcost_recording::convert;
 
 use crate::app::{App, AppSpec, Mode, Scratch, free_port, prepare};
 use crate::drive::{Driven, Driver, check_some_ok, failures};
+use crate::guard::{self, Mortal};
 use crate::python::Python;
 use crate::{Cancel, Error, Progress, Result, Step, cpu};
 
@@ -30,6 +31,11 @@ const CLOSED_SECS: f64 = 3.0;
 const OPEN_SECS: f64 = 5.0;
 /// Chosen: below, queues are short and the recording shows the work; above, mostly the queues.
 const OPEN_SHARE: f64 = 0.5;
+
+/// How long a recorded command may take to end after Ctrl-C.
+///
+/// Chosen: pytest tears its fixtures down.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What was recorded, and what to tell the user about it.
 #[derive(Debug)]
@@ -153,9 +159,27 @@ pub fn record_command(
     // In the foreground group of the terminal: Ctrl-C reaches the command itself, and it may read the keyboard.
     std::os::unix::process::CommandExt::process_group(&mut process, rustix::process::getpgrp().as_raw_nonzero().get());
     let mut child = process.spawn().map_err(|source| Error::Spawn { command: command.join(" "), source })?;
-    let status = child.wait().map_err(Error::io("wait for", &command[0]))?;
+    let mortal = Mortal::Process(child.id());
+    guard::add(&mortal);
+    let status = wait_in_foreground(&mut child, cancel);
+    guard::remove(&mortal);
+    let status = status.map_err(Error::io("wait for", &command[0]))?;
     let recording = finish(partial, meta, "")?;
     Ok((Recorded { recording, interrupted: cancel.is_cancelled(), warnings: Vec::new() }, status))
+}
+
+/// Waits for a command that Ctrl-C reaches as well; one that does not end by that is ended.
+fn wait_in_foreground(child: &mut Child, cancel: &Cancel) -> io::Result<ExitStatus> {
+    let mut cancelled = None;
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(status);
+        }
+        if cancel.is_cancelled() && cancelled.get_or_insert_with(Instant::now).elapsed() > PATIENCE {
+            child.kill()?;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 /// The directory of the logs, as a path that does not depend on the working directory.

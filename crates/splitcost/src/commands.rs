@@ -1,0 +1,10 @@
+//! One file per verb: it receives resolved values and a printer, and returns an exit status.
+
+pub(crate) mod calibrate;
+pub(crate) mod estimate;
+pub(crate) mod evaluate;
+pub(crate) mod init;
+pub(crate) mod record;
+pub(crate) mod rehearse;
+pub(crate) mod report;
+pub(crate) mod show;

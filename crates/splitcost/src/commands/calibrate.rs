@@ -1,0 +1,103 @@
+//! `splitcost calibrate`
+
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+use splitcost_lab::Step;
+use splitcost_lab::calibrate::{Needs, calibrate, missing};
+use splitcost_model::calibration::{Calibration, ClientMode, HandlerMode, Pace, Point};
+use splitcost_model::quantity::Interval;
+use splitcost_model::split::{Split, StackName};
+
+use crate::args::{Calibrate, Format};
+use crate::failure::{Failed, Failure};
+use crate::session::Session;
+
+/// Measures stacks, and prints what a call over each costs.
+pub(crate) fn run(session: &mut Session, args: &Calibrate) -> anyhow::Result<ExitCode> {
+    let settings = session.settings().ok();
+    let python = session.python(settings.as_ref())?;
+    let named = args.from.recording.as_deref();
+    let recording = match (&settings, named) {
+        (_, Some(dir)) => Some(session.open(dir)?),
+        (Some(settings), None) if Session::recording_dir(settings, None).exists() => {
+            Some(session.open(&Session::recording_dir(settings, None))?)
+        }
+        _ => None,
+    };
+    let mut stacks = args.stacks.clone();
+    if stacks.is_empty() {
+        for stack in StackName::ALL {
+            match missing(stack, &python).failed()? {
+                absent if absent.is_empty() => stacks.push(stack),
+                absent => session.printer.warn(&format!(
+                    "{} is left out: {} -m pip install {}",
+                    stack.name(),
+                    python.executable.display(),
+                    absent.join(" ")
+                )),
+            }
+        }
+    }
+    if stacks.is_empty() {
+        return Err(Failure::new("this Python has the packages of no stack").into());
+    }
+    let mut calibrations = Vec::new();
+    for stack in stacks {
+        let splits = settings.as_ref().map(|settings| settings.splits.as_slice()).unwrap_or_default();
+        let same: Vec<&Split> = splits.iter().filter(|split| split.stack == stack).collect();
+        let relevant = if same.is_empty() { splits.iter().collect() } else { same };
+        let needs = recording.as_ref().map_or_else(Needs::default, |recording| Needs::of(recording, &relevant));
+        let Session { printer, cancel, .. } = session;
+        let progress = &mut |step: &Step| printer.step(step);
+        let calibration = calibrate(stack, &needs, &python, (args.seed, args.fresh), progress, cancel).failed();
+        printer.done();
+        calibrations.push(calibration?);
+    }
+    match args.output.format {
+        Format::Json => session.printer.json(&calibrations)?,
+        Format::Text => {
+            let text: Vec<String> = calibrations.iter().map(render).collect();
+            session.printer.answer(&text.join("\n"))?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A table: one line per kind of call and payload, medians over the rounds with their 90 % intervals.
+fn render(calibration: &Calibration) -> String {
+    let mut text = format!("{}\nmeasured {}\n\n", calibration.fingerprint, calibration.measured_at);
+    text.push_str("client  handler  pace    values   bytes   client CPU µs      server CPU µs      wall µs\n");
+    let Some(first) = calibration.rounds.first() else { return text };
+    for (i, point) in first.points.iter().enumerate() {
+        let over = |value: &dyn Fn(&Point) -> f64| {
+            let values: Vec<f64> =
+                calibration.rounds.iter().filter_map(|round| round.points.get(i)).map(|p| value(p) / 1e3).collect();
+            let Interval { value, low, high } = Interval::of(&values).unwrap_or_default();
+            format!("{value:.0} ({low:.0}–{high:.0})")
+        };
+        // Writing to a string does not fail.
+        let _ = writeln!(
+            text,
+            "{:<7} {:<8} {:<7} {:>6} {:>7}   {:<18} {:<18} {}",
+            match point.client {
+                ClientMode::Async => "async",
+                ClientMode::Sync => "sync",
+            },
+            match point.handler {
+                HandlerMode::Async => "async",
+                HandlerMode::Sync => "sync",
+            },
+            match point.pace {
+                Pace::Spaced => "spaced",
+                Pace::Busy => "busy",
+            },
+            point.nodes,
+            point.bytes,
+            over(&|p| p.client_cpu_nanos),
+            over(&|p| p.server_cpu_nanos),
+            over(&|p| p.wall_nanos),
+        );
+    }
+    text
+}

@@ -1,0 +1,19 @@
+//! `splitcost estimate`
+
+use std::process::ExitCode;
+
+use crate::args::Estimate;
+use crate::pipeline::{Pipeline, print};
+use crate::session::Session;
+
+/// Predicts splits from a recording.
+pub(crate) fn run(session: &mut Session, args: &Estimate) -> anyhow::Result<ExitCode> {
+    let settings = session.settings()?;
+    let python = session.python_with_modules(&settings)?;
+    let dir = Session::recording_dir(&settings, args.from.recording.as_deref());
+    let recording = session.open(&dir)?;
+    let pipeline = Pipeline::new(&settings, &python, &recording, &dir, &args.scenario)?;
+    let evaluation = pipeline.predict(session, 0.0)?;
+    print(&mut session.printer, &evaluation, args.output.format)?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,114 @@
+//! `splitcost record`
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use splitcost_lab::app::AppSpec;
+use splitcost_lab::python::Python;
+use splitcost_lab::record::{self, Recorded};
+use splitcost_model::recording::Recording;
+
+use crate::INTERRUPTED;
+use crate::args::Record;
+use crate::failure::{Failed, Interrupted};
+use crate::pipeline::Load;
+use crate::session::{Session, shown};
+use crate::settings::Settings;
+
+/// Records the app, or a command, and keeps the recording.
+pub(crate) fn run(session: &mut Session, args: &Record) -> anyhow::Result<ExitCode> {
+    if args.command.is_empty() {
+        let settings = session.settings()?;
+        let python = session.python_with_modules(&settings)?;
+        let place = Session::recording_dir(&settings, args.output.as_deref());
+        let load = Load::resolve(&settings, args.rate, args.concurrency);
+        app(session, &settings, &python, load, &place)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    command(session, args)
+}
+
+/// Records the app under its workload into `place`.
+pub(crate) fn app(
+    session: &mut Session,
+    settings: &Settings,
+    python: &Python,
+    load: Load,
+    place: &Path,
+) -> anyhow::Result<Recording> {
+    let workload = settings.workload()?;
+    let partial = partial(place);
+    let recorded = {
+        let Session { printer, cancel, .. } = session;
+        let progress = &mut |step: &splitcost_lab::Step| printer.step(step);
+        let load = (load.concurrency, load.rate_reqs_per_sec);
+        record::record(&settings.app, python, workload, load, &partial, progress, cancel).failed()
+    };
+    session.printer.done();
+    let recorded = recorded?;
+    keep(session, &recorded, &partial, place)?;
+    if recorded.interrupted {
+        return Err(Interrupted.into());
+    }
+    Ok(recorded.recording)
+}
+
+fn command(session: &mut Session, args: &Record) -> anyhow::Result<ExitCode> {
+    let here = std::env::current_dir()?;
+    let (python, spec, place) = if args.packages.is_empty() {
+        let settings = session.settings()?;
+        let place = Session::recording_dir(&settings, args.output.as_deref());
+        (session.python(Some(&settings))?, AppSpec { cwd: here, ..settings.app }, place)
+    } else {
+        let spec = AppSpec {
+            packages: args.packages.clone(),
+            cwd: here.clone(),
+            env: BTreeMap::new(),
+            deadline: Duration::ZERO,
+            ..AppSpec::default()
+        };
+        let place = args.output.clone().unwrap_or_else(|| here.join(".splitcost/recording"));
+        (session.python(None)?, spec, place)
+    };
+    let partial = partial(&place);
+    let (recorded, status) =
+        record::record_command(&spec, &python, &args.command, &partial, &session.cancel).failed()?;
+    keep(session, &recorded, &partial, &place)?;
+    if recorded.interrupted {
+        return Ok(ExitCode::from(INTERRUPTED));
+    }
+    if status.success() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    session.printer.warn(&format!("the command ended with {status}"));
+    Ok(ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)))
+}
+
+fn keep(session: &mut Session, recorded: &Recorded, partial: &Path, place: &Path) -> anyhow::Result<()> {
+    for warning in &recorded.warnings {
+        session.printer.warn(warning);
+    }
+    for trouble in &recorded.recording.meta.troubles {
+        session.printer.warn(trouble);
+    }
+    let place = record::keep(partial, place, recorded.interrupted).failed()?;
+    let mut endpoints: Vec<&str> = recorded.recording.requests.iter().map(|r| r.endpoint.as_str()).collect();
+    endpoints.sort_unstable();
+    endpoints.dedup();
+    session.printer.note(&format!(
+        "recorded {} requests of {} endpoints in {}",
+        recorded.recording.requests.len(),
+        endpoints.len(),
+        shown(&place).display()
+    ));
+    Ok(())
+}
+
+/// Where a recording is made, beside where it will be.
+fn partial(place: &Path) -> std::path::PathBuf {
+    let mut name = place.file_name().unwrap_or_default().to_owned();
+    name.push(".partial");
+    place.with_file_name(name)
+}

@@ -1,0 +1,21 @@
+//! `splitcost rehearse`
+
+use std::process::ExitCode;
+
+use crate::args::Rehearse;
+use crate::pipeline::{Pipeline, print};
+use crate::session::Session;
+
+/// Predicts splits, runs them for real, and prints both.
+pub(crate) fn run(session: &mut Session, args: &Rehearse) -> anyhow::Result<ExitCode> {
+    let settings = session.settings()?;
+    settings.workload()?;
+    let python = session.python_with_modules(&settings)?;
+    let dir = Session::recording_dir(&settings, args.from.recording.as_deref());
+    let recording = session.open(&dir)?;
+    let pipeline = Pipeline::new(&settings, &python, &recording, &dir, &args.scenario)?;
+    let mut evaluation = pipeline.predict(session, pipeline.rehearsal_secs())?;
+    let all_ran = pipeline.rehearse(session, &mut evaluation)?;
+    print(&mut session.printer, &evaluation, args.output.format)?;
+    Ok(if all_ran { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}

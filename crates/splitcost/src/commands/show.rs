@@ -1,0 +1,23 @@
+//! `splitcost show`
+
+use std::process::ExitCode;
+
+use splitcost_recording::summary::{Summary, render_text};
+
+use crate::args::{Format, Show};
+use crate::printer::Printer;
+use crate::session::Session;
+
+/// Prints a recording at a glance.
+pub(crate) fn run(session: &mut Session, args: &Show) -> anyhow::Result<ExitCode> {
+    let dir = match &args.recording {
+        Some(dir) => dir.clone(),
+        None => Session::recording_dir(&session.settings()?, None),
+    };
+    let summary = Summary::of(&session.open(&dir)?);
+    match args.output.format {
+        Format::Text => session.printer.answer(&render_text(&summary, Printer::width()))?,
+        Format::Json => session.printer.json(&summary)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}

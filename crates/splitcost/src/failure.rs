@@ -1,0 +1,96 @@
+//! Errors as the user sees them: `error:` one message, `hint:` what helps.
+
+use std::fmt;
+
+/// A message with what helps against it.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub(crate) struct Failure {
+    message: String,
+    hints: Vec<String>,
+}
+
+impl Failure {
+    /// A message without a hint.
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), hints: Vec::new() }
+    }
+
+    /// Adds what helps.
+    #[must_use]
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+}
+
+/// The end was asked for: nothing is wrong, and there is nothing to say beyond what was said.
+#[derive(Debug, thiserror::Error)]
+#[error("interrupted")]
+pub(crate) struct Interrupted;
+
+/// Makes errors of the libraries, whose messages complete "failed to …", into whole messages.
+pub(crate) trait Failed<T> {
+    /// As an error for the user.
+    fn failed(self) -> anyhow::Result<T>;
+}
+
+impl<T> Failed<T> for splitcost_lab::Result<T> {
+    fn failed(self) -> anyhow::Result<T> {
+        self.map_err(|error| match error {
+            splitcost_lab::Error::Cancelled => Interrupted.into(),
+            splitcost_lab::Error::Recording(error) => recording_failure(&error).into(),
+            error => {
+                let hints = error.hints();
+                Failure { message: format!("failed to {error}"), hints }.into()
+            }
+        })
+    }
+}
+
+impl<T> Failed<T> for Result<T, splitcost_recording::Error> {
+    fn failed(self) -> anyhow::Result<T> {
+        self.map_err(|error| recording_failure(&error).into())
+    }
+}
+
+impl<T> Failed<T> for Result<T, splitcost_sim::estimate::Error> {
+    fn failed(self) -> anyhow::Result<T> {
+        self.map_err(|error| Failure::new(error.to_string()).into())
+    }
+}
+
+fn recording_failure(error: &splitcost_recording::Error) -> Failure {
+    use splitcost_recording::Error;
+    let failure = Failure::new(format!("failed to {error}"));
+    match error {
+        Error::Absent { .. } => failure.hint("make one with `splitcost record`, or name another with --recording"),
+        Error::NotOurs { .. } => failure.hint("name the directory that `splitcost record` wrote"),
+        Error::Version { .. } => failure.hint("record again with this version, or use the version that wrote it"),
+        Error::Corrupt { .. } | Error::Parquet { .. } => {
+            failure.hint("the recording is damaged: record again with `splitcost record`")
+        }
+        _ => failure,
+    }
+}
+
+/// Prints an error to stderr.
+pub(crate) fn print(error: &anyhow::Error) {
+    let style = anstyle::AnsiColor::Red.on_default().bold();
+    anstream::eprintln!("{style}error{style:#}: {}", Chain(error));
+    let style = anstyle::AnsiColor::Cyan.on_default().bold();
+    for failure in error.chain().filter_map(|cause| cause.downcast_ref::<Failure>()) {
+        for hint in &failure.hints {
+            anstream::eprintln!("{style}hint{style:#}: {hint}");
+        }
+    }
+}
+
+/// An error and its causes on one line.
+struct Chain<'a>(&'a anyhow::Error);
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#}", self.0)
+    }
+}

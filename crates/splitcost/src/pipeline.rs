@@ -1,0 +1,262 @@
+//! What estimate, rehearse and evaluate share: calibrate, predict, run, and put it all into one evaluation.
+
+use std::collections::BTreeMap;
+
+use splitcost_lab::Step;
+use splitcost_lab::calibrate::{self, Needs, calibrate};
+use splitcost_lab::cpu;
+use splitcost_lab::merge::merge;
+use splitcost_lab::python::Python;
+use splitcost_lab::record::now;
+use splitcost_lab::rehearse::{self, Conditions, Rehearsal, refusal};
+use splitcost_model::calibration::Calibration;
+use splitcost_model::evaluation::{Evaluation, Provenance, SplitEvaluation, StackProvenance};
+use splitcost_model::recording::Recording;
+use splitcost_model::split::{Split, StackName};
+use splitcost_report::text::Style;
+use splitcost_sim::cost::small_call_micros;
+use splitcost_sim::estimate::{Scenario, estimate};
+
+use crate::args::{self, Format};
+use crate::failure::Failed;
+use crate::printer::Printer;
+use crate::session::{Session, shown};
+use crate::settings::Settings;
+
+/// Version of the evaluation's shape.
+pub(crate) const EVALUATION_VERSION: u32 = 1;
+/// Chosen: the 5th and 95th percentile of 30 replications stand on one or two each; more cost time in proportion.
+const REPLICATIONS: u32 = 30;
+/// Planned seconds of a prediction, for the progress only.
+///
+/// Measured: `splitcost estimate` on examples/shop, 2 cores, November 2026.
+const ESTIMATE_SECS: f64 = 5.0;
+
+/// The load at which splits are compared.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Load {
+    /// `None`: half of what the split can take.
+    pub(crate) rate_reqs_per_sec: Option<f64>,
+    pub(crate) concurrency: u32,
+}
+
+impl Load {
+    /// The command line's, else the settings'.
+    pub(crate) fn resolve(settings: &Settings, rate: Option<f64>, concurrency: Option<u32>) -> Self {
+        Self {
+            rate_reqs_per_sec: rate.or(settings.rate_reqs_per_sec),
+            concurrency: concurrency.unwrap_or(settings.concurrency),
+        }
+    }
+}
+
+/// A recording and splits of it, on the way to an evaluation.
+pub(crate) struct Pipeline<'a> {
+    pub(crate) settings: &'a Settings,
+    pub(crate) python: &'a Python,
+    pub(crate) recording: &'a Recording,
+    /// Where the recording came from, for provenance.
+    pub(crate) recording_dir: String,
+    pub(crate) splits: Vec<Split>,
+    pub(crate) load: Load,
+    pub(crate) rounds: u32,
+    pub(crate) seed: u64,
+    pub(crate) fresh_calibration: bool,
+}
+
+impl<'a> Pipeline<'a> {
+    /// From the options that estimate, rehearse and evaluate share.
+    pub(crate) fn new(
+        settings: &'a Settings,
+        python: &'a Python,
+        recording: &'a Recording,
+        recording_dir: &std::path::Path,
+        scenario: &args::Scenario,
+    ) -> anyhow::Result<Self> {
+        Ok(Self {
+            settings,
+            python,
+            recording,
+            recording_dir: shown(recording_dir).display().to_string(),
+            splits: settings.splits(&scenario.splits)?,
+            load: Load::resolve(settings, scenario.rate, scenario.concurrency),
+            rounds: scenario.rounds,
+            seed: scenario.seed,
+            fresh_calibration: scenario.fresh_calibration,
+        })
+    }
+
+    /// The stacks of the splits, measured or from the cache, and the prediction of every split.
+    pub(crate) fn predict(&self, session: &mut Session, later_secs: f64) -> anyhow::Result<Evaluation> {
+        let estimate_secs = ESTIMATE_SECS * self.splits.len() as f64;
+        let mut stacks: BTreeMap<StackName, Calibration> = BTreeMap::new();
+        for stack in self.splits.iter().map(|split| split.stack) {
+            if !stacks.contains_key(&stack) {
+                session.printer.later_secs = later_secs + estimate_secs;
+                stacks.insert(stack, self.calibrate(session, stack)?);
+            }
+        }
+        session.printer.later_secs = later_secs;
+        let mut evaluation = self.evaluation(&stacks);
+        for (i, split) in self.splits.iter().enumerate() {
+            let scenario = Scenario {
+                recording: self.recording,
+                calibration: &stacks[&split.stack],
+                split,
+                prices: &self.settings.prices,
+                host_cores: cpu::cores(),
+                load_reqs_per_sec: self.load.rate_reqs_per_sec,
+                concurrency: self.load.concurrency,
+                seed: self.seed,
+                replications: REPLICATIONS,
+            };
+            let Session { printer, cancel, .. } = session;
+            let predicted = estimate(&scenario, &mut |fraction| {
+                printer.step(&Step {
+                    label: format!("estimate: split {}", split.name),
+                    done_secs: ESTIMATE_SECS * (i as f64 + fraction),
+                    total_secs: estimate_secs,
+                });
+            })
+            .failed()?;
+            cancel.check().failed()?;
+            evaluation.splits.push(predicted);
+        }
+        session.printer.done();
+        judge(&mut evaluation.splits);
+        Ok(evaluation)
+    }
+
+    fn calibrate(&self, session: &mut Session, stack: StackName) -> anyhow::Result<Calibration> {
+        let splits: Vec<&Split> = self.splits.iter().filter(|split| split.stack == stack).collect();
+        let needs = Needs::of(self.recording, &splits);
+        let Session { printer, cancel, .. } = session;
+        let progress = &mut |step: &Step| printer.step(step);
+        let options = (self.seed, self.fresh_calibration);
+        let calibration = calibrate(stack, &needs, self.python, options, progress, cancel).failed();
+        printer.done();
+        calibration
+    }
+
+    /// Runs every split that can be run beside the monolith, and puts what was measured into the evaluation. Returns
+    /// whether every split could be run.
+    pub(crate) fn rehearse(&self, session: &mut Session, evaluation: &mut Evaluation) -> anyhow::Result<bool> {
+        let rehearsals: Vec<Rehearsal<'_>> = self
+            .splits
+            .iter()
+            .zip(&evaluation.splits)
+            .map(|(split, predicted)| Rehearsal {
+                split,
+                rate_reqs_per_sec: predicted.load_reqs_per_sec,
+                cannot_cross: &predicted.cannot_cross,
+            })
+            .collect();
+        let (refused, runnable): (Vec<_>, Vec<_>) = rehearsals.into_iter().partition(|r| refusal(r).is_some());
+        for error in refused.iter().filter_map(refusal) {
+            session.printer.warn(&format!("cannot {error}"));
+            for hint in error.hints() {
+                session.printer.hint(&hint);
+            }
+        }
+        if runnable.is_empty() {
+            return Ok(false);
+        }
+        session.printer.later_secs = 0.0;
+        let conditions = Conditions {
+            recording: self.recording,
+            concurrency: self.load.concurrency,
+            rounds: self.rounds,
+            seed: self.seed,
+        };
+        let workload = self.settings.workload()?;
+        let rehearsed = {
+            let Session { printer, cancel, .. } = session;
+            let progress = &mut |step: &Step| printer.step(step);
+            let app = &self.settings.app;
+            rehearse::rehearse(app, self.python, workload, &runnable, &conditions, progress, cancel).failed()
+        };
+        session.printer.done();
+        let rehearsed = rehearsed?;
+        for warning in &rehearsed.warnings {
+            session.printer.warn(warning);
+        }
+        let all_ran = refused.is_empty();
+        for measured in rehearsed.splits {
+            let split = self.splits.iter().find(|split| split.name == measured.name);
+            let predicted = evaluation.splits.iter_mut().find(|split| split.name == measured.name);
+            if let (Some(split), Some(predicted)) = (split, predicted) {
+                merge(predicted, measured, &split.link, &self.settings.prices);
+            }
+        }
+        judge(&mut evaluation.splits);
+        Ok(all_ran)
+    }
+
+    /// Planned seconds of the rehearsal.
+    pub(crate) fn rehearsal_secs(&self) -> f64 {
+        rehearse::planned_secs(self.splits.len(), self.rounds)
+    }
+
+    fn evaluation(&self, stacks: &BTreeMap<StackName, Calibration>) -> Evaluation {
+        let meta = &self.recording.meta;
+        let mut warnings = meta.troubles.clone();
+        if meta.machine != cpu::machine() {
+            warnings.push(format!("the recording was made on another machine: {}", meta.machine));
+        }
+        Evaluation {
+            format_version: EVALUATION_VERSION,
+            provenance: Provenance {
+                splitcost_version: env!("CARGO_PKG_VERSION").to_owned(),
+                made_at: now(),
+                machine: cpu::machine(),
+                python_version: self.python.version.clone(),
+                command: meta.command.clone(),
+                recording: self.recording_dir.clone(),
+                recorded_requests: self.recording.requests.len() as u64,
+                phases: meta.phases.clone(),
+                stacks: stacks.values().map(stack_provenance).collect(),
+                seed: self.seed,
+                usd_per_vcpu_hour: self.settings.prices.usd_per_vcpu_hour,
+                warnings,
+            },
+            splits: Vec::new(),
+        }
+    }
+}
+
+/// Where a stack's costs came from.
+fn stack_provenance(calibration: &Calibration) -> StackProvenance {
+    let (call_cpu_micros, call_wall_micros) = small_call_micros(&calibration.rounds).unwrap_or_default();
+    StackProvenance {
+        name: calibration.stack.name().to_owned(),
+        fingerprint: calibration.fingerprint.clone(),
+        measured_at: calibration.measured_at.clone(),
+        call_cpu_micros,
+        call_wall_micros,
+    }
+}
+
+fn judge(splits: &mut [SplitEvaluation]) {
+    for split in splits {
+        split.verdict = splitcost_report::verdict::sentence(split);
+    }
+}
+
+/// Planned seconds to calibrate the stacks of the splits, where no cache has them.
+pub(crate) fn calibration_secs(splits: &[Split]) -> f64 {
+    let mut stacks: Vec<StackName> = splits.iter().map(|split| split.stack).collect();
+    stacks.sort_unstable();
+    stacks.dedup();
+    calibrate::planned_secs(&Needs::default()) * stacks.len() as f64
+}
+
+/// Prints an evaluation.
+pub(crate) fn print(printer: &mut Printer, evaluation: &Evaluation, format: Format) -> anyhow::Result<()> {
+    match format {
+        Format::Json => printer.json(evaluation),
+        Format::Text => {
+            let style = Style { color: Printer::color(), width: Printer::width() };
+            printer.answer(&splitcost_report::text::render(evaluation, &style))
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! Answers to stdout, everything else to stderr.
+
+use std::io::{self, IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
+use splitcost_lab::Step;
+
+/// How often a line of progress is written where there is no terminal.
+///
+/// Chosen: seldom enough for a log, often enough to see that it lives.
+const LINE_EVERY: Duration = Duration::from_secs(5);
+
+/// Where output goes, and how.
+pub(crate) struct Printer {
+    bar: Option<ProgressBar>,
+    last_line: Option<(Instant, String)>,
+    /// Planned seconds of what comes after the present experiment.
+    pub(crate) later_secs: f64,
+}
+
+impl Printer {
+    /// A bar where stderr is a terminal, else a line now and then.
+    pub(crate) fn new() -> Self {
+        let bar = io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::with_draw_target(Some(1000), ProgressDrawTarget::stderr());
+            if let Ok(style) = ProgressStyle::with_template("{bar:30.cyan/dim} {percent:>3}%  {msg}") {
+                bar.set_style(style.progress_chars("━━─"));
+            }
+            bar
+        });
+        Self { bar, last_line: None, later_secs: 0.0 }
+    }
+
+    /// Shows where an experiment is.
+    pub(crate) fn step(&mut self, step: &Step) {
+        let total = step.total_secs + self.later_secs;
+        let left = (total - step.done_secs).max(0.0);
+        let message = format!("{}, about {} left", step.label, duration(left));
+        if let Some(bar) = &self.bar {
+            bar.set_position((1000.0 * (step.done_secs / step.total_secs.max(1e-9)).clamp(0.0, 1.0)) as u64);
+            bar.set_message(message);
+            return;
+        }
+        let due = match &self.last_line {
+            Some((at, label)) => *label != step.label || at.elapsed() >= LINE_EVERY,
+            None => true,
+        };
+        if due {
+            anstream::eprintln!("{message}");
+            self.last_line = Some((Instant::now(), step.label.clone()));
+        }
+    }
+
+    /// Takes the bar away.
+    pub(crate) fn done(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.set_message("");
+            bar.finish_and_clear();
+            bar.reset();
+        }
+        self.last_line = None;
+    }
+
+    /// Tells something on stderr.
+    pub(crate) fn note(&mut self, text: &str) {
+        self.done();
+        anstream::eprintln!("{text}");
+    }
+
+    /// Tells of something doubtful on stderr.
+    pub(crate) fn warn(&mut self, text: &str) {
+        let style = anstyle::AnsiColor::Yellow.on_default().bold();
+        self.note(&format!("{style}warning{style:#}: {text}"));
+    }
+
+    /// Tells on stderr what helps.
+    pub(crate) fn hint(&mut self, text: &str) {
+        let style = anstyle::AnsiColor::Cyan.on_default().bold();
+        self.note(&format!("{style}hint{style:#}: {text}"));
+    }
+
+    /// Writes an answer to stdout.
+    pub(crate) fn answer(&mut self, text: &str) -> anyhow::Result<()> {
+        self.done();
+        let mut out = anstream::stdout().lock();
+        let end = if text.ends_with('\n') { "" } else { "\n" };
+        match write!(out, "{text}{end}").and_then(|()| out.flush()) {
+            // Whoever read it has seen enough.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            other => Ok(other?),
+        }
+    }
+
+    /// Writes an answer to stdout as JSON.
+    pub(crate) fn json(&mut self, value: &impl Serialize) -> anyhow::Result<()> {
+        self.answer(&serde_json::to_string_pretty(value)?)
+    }
+
+    /// Whether answers are for a terminal that shows colours.
+    pub(crate) fn color() -> bool {
+        anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never
+    }
+
+    /// Columns of the terminal, 100 where there is none.
+    pub(crate) fn width() -> usize {
+        let columns = std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok());
+        let terminal = rustix::termios::tcgetwinsize(io::stdout()).ok().map(|size| usize::from(size.ws_col));
+        columns.or(terminal).filter(|columns| *columns > 0).unwrap_or(100).clamp(60, 200)
+    }
+}
+
+/// A duration for people.
+fn duration(secs: f64) -> String {
+    let secs = secs.round() as u64;
+    if secs < 60 { format!("{secs} s") } else { format!("{} min {:02} s", secs / 60, secs % 60) }
+}
