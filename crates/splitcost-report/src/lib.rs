@@ -1,1 +1,19 @@
-//! Evaluation to HTML, JSON and text.
+//! An [`Evaluation`](splitcost_model::evaluation::Evaluation) for people: one HTML file, a screen of terminal text, and a
+//! plain sentence.
+//!
+//! Read in this order: [`verdict`] (whether a split is worth it, by stated thresholds), [`text`] (what `evaluate` prints),
+//! [`html`] (the report, one file that asks the network for nothing), [`number`] (the one rule by which both write numbers).
+//!
+//! ```
+//! use splitcost_model::evaluation::Evaluation;
+//! let page = splitcost_report::html::render(&Evaluation::default());
+//! assert!(page.starts_with("<!doctype html>"));
+//! ```
+//!
+//! The JSON is the evaluation itself, as its own crate writes it. Reading files and choosing a format are the command line's.
+
+mod effect;
+pub mod html;
+pub mod number;
+pub mod text;
+pub mod verdict;
