@@ -10,8 +10,8 @@ use splitcost_model::recording::{
 
 use crate::log::Record;
 
-/// The name of module 0 where a log does not give one.
-const FRAMEWORK: &str = "framework";
+/// The name of module 0, which no Python module can bear.
+pub const FRAMEWORK: &str = "(framework)";
 
 /// A record holds a code that this version does not know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,9 +37,7 @@ pub fn assemble(records: impl IntoIterator<Item = Record>) -> Result<Recording, 
 #[derive(Default)]
 pub struct Assembler {
     meta: Meta,
-    /// The framework's name, empty if the log gives none.
-    framework: String,
-    /// Names of the modules from index 1 on.
+    /// Names of the modules from index 1 on; 0 is the framework.
     modules: Vec<String>,
     module_of_id: FxHashMap<u32, u32>,
     functions: Vec<Function>,
@@ -116,16 +114,16 @@ struct Trouble {
 impl Trouble {
     fn words(&self) -> Vec<String> {
         [
-            (self.outside, "calls between modules happened outside every request and were left out"),
-            (self.unfinished_requests, "requests had not ended when recording stopped and were left out"),
-            (self.incomplete_requests, "requests are missing their root or a function in the log and were left out"),
-            (self.never_resumed, "calls were suspended and never resumed: they end where they last ran"),
-            (self.orphans, "calls have no known caller in their request and were put below its root"),
-            (self.disorder, "events do not fit the state of their call and were ignored"),
+            (self.outside, "calls between modules left out, made outside every request"),
+            (self.unfinished_requests, "requests left out, not ended when recording stopped"),
+            (self.incomplete_requests, "requests left out, their root or a called function missing in the log"),
+            (self.never_resumed, "calls suspended and never resumed, taken to end where they last ran"),
+            (self.orphans, "calls without a known caller in their request, put below its root"),
+            (self.disorder, "events ignored, not fitting the state of their call"),
         ]
         .into_iter()
         .filter(|(count, _)| *count > 0)
-        .map(|(count, words)| format!("{count} {words}"))
+        .map(|(count, words)| format!("{words}: {count}"))
         .collect()
     }
 }
@@ -212,12 +210,15 @@ impl Assembler {
     }
 
     fn module(&mut self, id: u32, name: String) {
-        if id == 0 {
-            self.framework = name;
-        } else if let Entry::Vacant(vacant) = self.module_of_id.entry(id) {
+        let index = if id == 0 || name == FRAMEWORK {
+            Recording::ROOT_MODULE
+        } else if let Some(position) = self.modules.iter().position(|known| *known == name) {
+            position as u32 + 1
+        } else {
             self.modules.push(name);
-            vacant.insert(self.modules.len() as u32);
-        }
+            self.modules.len() as u32
+        };
+        self.module_of_id.entry(id).or_insert(index);
     }
 
     fn module_index(&self, id: u32) -> Option<u32> {
@@ -288,10 +289,9 @@ impl Assembler {
         }
         requests.sort_by_key(|request| request.start);
         self.meta.troubles.extend(self.trouble.words());
-        let framework = if self.framework.is_empty() { FRAMEWORK.to_owned() } else { self.framework };
         Recording {
             meta: self.meta,
-            modules: std::iter::once(framework).chain(self.modules).collect(),
+            modules: std::iter::once(FRAMEWORK.to_owned()).chain(self.modules).collect(),
             functions: self.functions,
             shapes: self.shapes,
             requests,
@@ -396,22 +396,17 @@ fn look_up<T: Copy>(field: &'static str, code: u8, known: &[T]) -> Result<T, Unk
 /// phase during which they began.
 pub fn merge(meta: Meta, parts: Vec<Recording>) -> Recording {
     let mut merged = Recording { meta, modules: vec![FRAMEWORK.to_owned()], ..Recording::default() };
-    let mut modules: FxHashMap<String, u32> = FxHashMap::default();
+    let mut modules = FxHashMap::from_iter([(FRAMEWORK.to_owned(), Recording::ROOT_MODULE)]);
     let mut functions: FxHashMap<(u32, String, String, u32, FunctionKind), u32> = FxHashMap::default();
     let mut shapes: FxHashMap<String, u32> = FxHashMap::default();
     for part in parts {
         merge_meta(&mut merged.meta, part.meta);
         let mut module_here = Vec::with_capacity(part.modules.len());
-        for (index, name) in part.modules.into_iter().enumerate() {
-            module_here.push(if index == Recording::ROOT_MODULE as usize {
-                merged.modules[0].clone_from(&name);
-                Recording::ROOT_MODULE
-            } else {
-                *modules.entry(name).or_insert_with_key(|name| {
-                    merged.modules.push(name.clone());
-                    merged.modules.len() as u32 - 1
-                })
-            });
+        for name in part.modules {
+            module_here.push(*modules.entry(name).or_insert_with_key(|name| {
+                merged.modules.push(name.clone());
+                merged.modules.len() as u32 - 1
+            }));
         }
         let mut function_here = Vec::with_capacity(part.functions.len());
         for mut function in part.functions {

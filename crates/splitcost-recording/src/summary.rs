@@ -25,7 +25,7 @@ pub struct Summary {
     pub started_at: String,
     /// The app's command line.
     pub command: Vec<String>,
-    /// CPython's version.
+    /// `CPython`'s version.
     pub python_version: String,
     /// `monitoring` or `profile`.
     pub recorder_mode: String,

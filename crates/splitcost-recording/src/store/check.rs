@@ -10,8 +10,8 @@ use splitcost_model::recording::{Call, Recording, Request};
 pub fn check(recording: &Recording) -> Result<(), String> {
     let mut names: Vec<&str> = recording.modules.iter().map(String::as_str).collect();
     names.sort_unstable();
-    if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-        return Err(format!("the module {:?} is there twice", pair[0]));
+    if names.windows(2).any(|pair| pair[0] == pair[1]) {
+        return Err("a module is there twice".to_owned());
     }
     for (index, function) in recording.functions.iter().enumerate() {
         in_range(function.module, recording.modules.len()).map_err(|e| format!("module of function {index}: {e}"))?;

@@ -1,6 +1,7 @@
 //! Reading the tables of a recording.
 
 use std::fs::File;
+use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 
 use arrow_array::types::Int32Type;
@@ -117,14 +118,15 @@ fn for_each_batch(
         return Err(Error::corrupt(&path, "the whole file", reason));
     }
     let file = File::open(&path).map_err(Error::io(&path))?;
-    let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(Error::parquet(&path))?;
+    let builder = no_panic(&path, || ParquetRecordBatchReaderBuilder::try_new(file).map_err(Error::parquet(&path)))?;
     if builder.schema().fields() != table.schema().fields() {
         return Err(Error::corrupt(&path, "the schema", format!("it is not that of {}", table.file)));
     }
     let mask = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
-    let reader = builder.with_projection(mask).with_batch_size(BATCH_ROWS).build().map_err(Error::parquet(&path))?;
+    let builder = builder.with_projection(mask).with_batch_size(BATCH_ROWS);
+    let mut reader = no_panic(&path, || builder.build().map_err(Error::parquet(&path)))?;
     let mut first = 0;
-    for batch in reader {
+    while let Some(batch) = no_panic(&path, || Ok(reader.next()))? {
         let batch = batch.map_err(|e| Error::corrupt(&path, format!("after row {first}"), e.to_string()))?;
         let rows = Rows { path: &path, first, batch };
         take(&rows)?;
@@ -134,6 +136,12 @@ fn for_each_batch(
         return Err(Error::corrupt(&path, "the end", format!("it has {first} rows, not {}", expected.rows)));
     }
     Ok(())
+}
+
+/// The Parquet library panics on some files that are made to deceive it: that is an error of the file.
+fn no_panic<T>(path: &Path, decode: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    let decoded = panic::catch_unwind(AssertUnwindSafe(decode));
+    decoded.unwrap_or_else(|_| Err(Error::corrupt(path, "the whole file", "its Parquet encoding is broken")))
 }
 
 /// The row must be the one that comes next in the table.

@@ -197,7 +197,7 @@ fn request_columns(rows: &[(u32, &Request)]) -> Vec<ArrayRef> {
     vec![
         u32s(rows.iter().map(|row| row.0)),
         interned(requests().map(|r| Some(r.endpoint.as_str()))),
-        Arc::new(UInt32Array::from_iter(requests().map(|r| r.phase))),
+        Arc::new(requests().map(|r| r.phase).collect::<UInt32Array>()),
         nanos(requests().map(|r| r.start)),
         nanos(requests().map(|r| r.wall)),
         nanos(requests().map(|r| r.process_cpu)),

@@ -57,7 +57,7 @@ pub fn render_text(summary: &Summary, width: usize) -> String {
         payloads.row(vec![
             payload.function.clone(),
             payload.class.name().to_owned(),
-            payload.path.clone(),
+            if payload.path.is_empty() { payload.direction.clone() } else { payload.path.clone() },
             grouped(payload.samples),
             grouped(payload.encoded_bytes_mean.round() as u64),
             format!("{}:{}", last_parts(&payload.file), payload.line),
@@ -115,7 +115,7 @@ fn grouped(count: u64) -> String {
     let digits = count.to_string();
     let mut out = String::new();
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);

@@ -1,0 +1,10 @@
+//! The path of a recording: records of a log, call trees, Parquet and back, a summary.
+
+#![expect(clippy::unwrap_used, reason = "the helpers of tests may fail like tests")]
+
+mod assemble;
+mod convert;
+mod script;
+mod store;
+mod summary;
+mod tree;

@@ -1,0 +1,309 @@
+//! A recording to Parquet and back, and what happens to damaged ones.
+
+use std::fs;
+use std::path::Path;
+
+use proptest::prelude::*;
+use splitcost_model::quantity::Nanos;
+use splitcost_model::recording::{
+    Call, Function, FunctionKind, Meta, Payload, PayloadClass, Phase, PhaseEndpoint, Recording, Request, Segment, Via,
+};
+use splitcost_recording::store::{FORMAT_VERSION, MANIFEST, read, write};
+use splitcost_recording::{Error, store};
+
+const TABLES: [&str; 6] = [
+    "requests.parquet",
+    "calls.parquet",
+    "segments.parquet",
+    "payloads.parquet",
+    "shapes.parquet",
+    "functions.parquet",
+];
+
+fn any_meta() -> impl Strategy<Value = Meta> {
+    let endpoint = (".*", any::<[u64; 5]>()).prop_map(|(name, [ok, failed, p50, p90, p99])| PhaseEndpoint {
+        name,
+        ok,
+        failed,
+        response_nanos_p50: p50,
+        response_nanos_p90: p90,
+        response_nanos_p99: p99,
+    });
+    let phase = (".*", any::<u32>(), any::<[u64; 5]>(), 0.0..1e9_f64, proptest::collection::vec(endpoint, 0..2));
+    let phase = phase.prop_map(|(kind, concurrency, numbers, rate_reqs_per_sec, endpoints)| Phase {
+        kind,
+        concurrency,
+        rate_reqs_per_sec,
+        start_nanos: numbers[0],
+        end_nanos: numbers[1],
+        requests: numbers[2],
+        app_cpu_nanos: numbers[3],
+        load_cpu_nanos: numbers[4],
+        endpoints,
+    });
+    let phases = proptest::collection::vec(phase, 1..4);
+    (".*", proptest::collection::vec(".*", 0..3), phases).prop_map(|(text, texts, phases)| Meta {
+        format_version: FORMAT_VERSION,
+        splitcost_version: "0.1.0".into(),
+        started_at: "2026-11-24T08:00:00Z".into(),
+        command: texts.clone(),
+        python_version: "3.13.0".into(),
+        recorder_mode: "monitoring".into(),
+        machine: text,
+        phases,
+        troubles: texts,
+    })
+}
+
+fn any_payload() -> impl Strategy<Value = Option<Payload>> {
+    use PayloadClass::{Adapter, Callback, Generator, Live, Mutated, Plain};
+    let class = proptest::sample::select(vec![Plain, Adapter, Mutated, Callback, Generator, Live]);
+    let payload = (0_u32..2, any::<u64>(), any::<u64>(), class, ".{0,5}", any::<u32>()).prop_map(
+        |(shape, encoded_bytes, nodes, class, text, line)| Payload {
+            shape,
+            encoded_bytes,
+            nodes,
+            class,
+            path: text.clone(),
+            file: text,
+            line,
+        },
+    );
+    proptest::option::of(payload)
+}
+
+fn any_call() -> impl Strategy<Value = Call> {
+    let via = proptest::sample::select(vec![Via::Inline, Via::Task, Via::Thread]);
+    let stretches = proptest::collection::vec((any::<u32>(), any::<u32>()), 1..5);
+    let exception = proptest::option::of(".{0,5}");
+    let payloads = (any_payload(), any_payload());
+    (0_u32..3, any::<u32>(), via, any::<u32>(), any::<bool>(), any::<u64>(), stretches, exception, payloads).prop_map(
+        |(function, parent, via, thread, mut suspended, start, stretches, exception, (arguments, result))| {
+            let mut at = Nanos::from_nanos(start >> 1);
+            let segments = stretches
+                .into_iter()
+                .map(|(wall, cpu)| {
+                    suspended = !suspended;
+                    let (start, wall) = (at, Nanos::from_nanos(wall.into()));
+                    at += wall;
+                    Segment { start, wall, cpu: Nanos::from_nanos(if suspended { 0 } else { cpu.into() }), suspended }
+                })
+                .collect();
+            Call { function, parent, via, thread, exception, segments, arguments, result }
+        },
+    )
+}
+
+fn any_recording() -> impl Strategy<Value = Recording> {
+    let request =
+        (".{0,6}", any::<[u64; 3]>(), any::<u16>(), any::<bool>(), proptest::collection::vec(any_call(), 1..6));
+    let request = request.prop_map(|(endpoint, [start, wall, process_cpu], status, phase, mut calls)| {
+        calls[1..].sort_by_key(Call::start);
+        for (index, call) in calls.iter_mut().enumerate() {
+            call.parent %= index.max(1) as u32;
+        }
+        Request {
+            endpoint,
+            phase: phase.then_some(0),
+            start: Nanos::from_nanos(start),
+            wall: Nanos::from_nanos(wall),
+            process_cpu: Nanos::from_nanos(process_cpu),
+            status,
+            calls,
+        }
+    });
+    let names = (".{0,8}", any::<u64>(), any::<u32>());
+    (any_meta(), names, proptest::collection::vec(request, 0..5)).prop_map(
+        |(meta, (name, calls, line), mut requests)| {
+            requests.sort_by_key(|request: &Request| request.start);
+            let function =
+                |module, kind| Function { module, qualname: name.clone(), file: name.clone(), line, kind, calls };
+            Recording {
+                meta,
+                modules: vec!["(framework)".into(), format!("m.{name}")],
+                functions: vec![
+                    function(0, FunctionKind::Coroutine),
+                    function(1, FunctionKind::Generator),
+                    function(1, FunctionKind::AsyncGenerator),
+                ],
+                shapes: vec![name.clone(), "{}".into()],
+                requests,
+            }
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn what_is_written_is_read(recording in any_recording()) {
+        let dir = tempfile::tempdir().unwrap();
+        write(dir.path(), &recording).unwrap();
+        prop_assert_eq!(read(dir.path()).unwrap(), recording);
+    }
+}
+
+/// A recording with something in every table.
+fn sample() -> Recording {
+    let payload = |class| Payload { class, encoded_bytes: 30, path: "arguments.a".into(), ..Payload::default() };
+    let segment = |start, suspended| Segment {
+        start: Nanos::from_nanos(start),
+        wall: Nanos::from_nanos(10),
+        cpu: Nanos::ZERO,
+        suspended,
+    };
+    let call = |parent| Call {
+        parent,
+        segments: vec![segment(5, false), segment(15, true), segment(25, false)],
+        exception: (parent == 1).then(|| "KeyError".to_owned()),
+        arguments: Some(payload(PayloadClass::Live)),
+        ..Call::default()
+    };
+    let request = |endpoint: &str| Request {
+        endpoint: endpoint.to_owned(),
+        status: 200,
+        calls: vec![call(0), call(0), call(1)],
+        ..Request::default()
+    };
+    Recording {
+        meta: Meta { format_version: FORMAT_VERSION, machine: "a machine".into(), ..Meta::default() },
+        modules: vec!["(framework)".into(), "shop.orders".into()],
+        functions: vec![Function { module: 1, qualname: "create".into(), ..Function::default() }],
+        shapes: vec!["{}".into()],
+        requests: vec![request("GET /a"), request("GET /b")],
+    }
+}
+
+fn written() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), &sample()).unwrap();
+    dir
+}
+
+/// The message, without the directory that the test happened to use.
+fn message(dir: &Path, error: &Error) -> String {
+    error.to_string().replace(&*dir.to_string_lossy(), "REC")
+}
+
+#[test]
+fn a_recording_is_whole_or_absent() {
+    let dir = written();
+    // Over an older one, and without leaving anything else behind.
+    write(dir.path(), &sample()).unwrap();
+    let mut names: Vec<_> =
+        fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    let mut expected = [TABLES.as_slice(), &[MANIFEST]].concat();
+    expected.sort_unstable();
+    assert_eq!(names, expected);
+    assert_eq!(read(dir.path()).unwrap(), sample());
+}
+
+#[test]
+fn a_recording_that_contradicts_itself_is_not_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut recording = sample();
+    recording.requests[1].calls[2].parent = 2;
+    let error = write(dir.path(), &recording).unwrap_err();
+    insta::assert_snapshot!(message(dir.path(), &error), @"write the recording: request 1: call 2: its parent 2 does not come before it");
+    assert!(!store::exists(dir.path()));
+}
+
+#[test]
+fn bad_recordings_are_clear_errors() {
+    let check = |damage: &dyn Fn(&Path)| {
+        let dir = written();
+        damage(dir.path());
+        message(dir.path(), &read(dir.path()).unwrap_err())
+    };
+    let edit = |from: &'static str, to: &'static str| {
+        move |dir: &Path| {
+            let path = dir.join(MANIFEST);
+            let text = fs::read_to_string(&path).unwrap();
+            assert!(text.contains(from));
+            fs::write(path, text.replacen(from, to, 1)).unwrap();
+        }
+    };
+    let messages = [
+        check(&|dir| fs::remove_file(dir.join(MANIFEST)).unwrap()),
+        check(&|dir| fs::write(dir.join(MANIFEST), "{").unwrap()),
+        check(&|dir| fs::write(dir.join(MANIFEST), "[1]").unwrap()),
+        check(&edit("splitcost-recording", "another tool")),
+        check(&edit("\"format_version\": 1", "\"format_version\": 2")),
+        check(&edit("a machine", "b machine")),
+        check(&|dir| fs::remove_file(dir.join("calls.parquet")).unwrap()),
+        check(&|dir| fs::write(dir.join("calls.parquet"), "").unwrap()),
+        check(&|dir| {
+            fs::copy(dir.join("shapes.parquet"), dir.join("calls.parquet")).unwrap();
+        }),
+    ];
+    let mut settings = insta::Settings::clone_current();
+    settings.add_filter("[0-9]+ bytes|[0-9]+ with", "[bytes]");
+    settings.add_filter("[0-9a-f]{8}", "[checksum]");
+    settings.bind(|| insta::assert_snapshot!(messages.join("\n"), @"
+    find a recording in REC
+    read REC/splitcost-recording.json: line 1, column 1: EOF while parsing an object at line 1 column 1
+    read REC/splitcost-recording.json: it is not a splitcost recording (its name is another)
+    read REC/splitcost-recording.json: it is not a splitcost recording (its name is another)
+    read REC/splitcost-recording.json: its format version is 2, this splitcost reads version 1
+    read REC/splitcost-recording.json: the whole file: its checksum is wrong: it was cut or altered
+    access REC/calls.parquet: No such file or directory (os error 2)
+    read REC/calls.parquet: the whole file: it was cut or altered: [bytes] with checksum [checksum], not [bytes] [checksum]
+    read REC/calls.parquet: the whole file: it was cut or altered: [bytes] with checksum [checksum], not [bytes] [checksum]
+    "));
+}
+
+/// Every file, cut at every length and with every bit of a byte flipped: an error, or nothing changed.
+#[test]
+fn damage_is_found_wherever_it_is() {
+    let dir = written();
+    let original = sample();
+    for name in TABLES.into_iter().chain([MANIFEST]) {
+        let path = dir.path().join(name);
+        let whole = fs::read(&path).unwrap();
+        let check = |bytes: &[u8]| {
+            fs::write(&path, bytes).unwrap();
+            if let Ok(recording) = read(dir.path()) {
+                assert_eq!(recording, original, "{name}");
+            }
+        };
+        let step = (whole.len() / 200).max(1);
+        for at in (0..whole.len()).step_by(step) {
+            check(&whole[..at]);
+            let mut flipped = whole.clone();
+            flipped[at] ^= 1 << (at % 8);
+            check(&flipped);
+        }
+        fs::write(&path, &whole).unwrap();
+    }
+}
+
+/// The same with checksums that fit, as somebody who means harm would make them: no panic.
+#[test]
+fn damage_with_a_fitting_checksum_does_not_panic() {
+    let dir = written();
+    let manifest = fs::read_to_string(dir.path().join(MANIFEST)).unwrap();
+    for name in TABLES {
+        let path = dir.path().join(name);
+        let whole = fs::read(&path).unwrap();
+        for at in (0..whole.len()).step_by(3) {
+            let mut flipped = whole.clone();
+            flipped[at] ^= 1 << (at % 8);
+            fs::write(&path, &flipped).unwrap();
+            fs::write(dir.path().join(MANIFEST), seal_again(&manifest, name, &flipped)).unwrap();
+            if let Ok(recording) = read(dir.path()) {
+                store::check(&recording).unwrap();
+            }
+        }
+        fs::write(&path, &whole).unwrap();
+    }
+}
+
+fn seal_again(manifest: &str, name: &str, bytes: &[u8]) -> String {
+    let mut value: serde_json::Value = serde_json::from_str(manifest).unwrap();
+    value["files"][name]["crc32"] = crc32fast::hash(bytes).into();
+    value.as_object_mut().unwrap().remove("crc32");
+    value["crc32"] = crc32fast::hash(serde_json::to_string(&value).unwrap().as_bytes()).into();
+    value.to_string()
+}
