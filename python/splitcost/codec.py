@@ -1,14 +1,17 @@
-"""The tagged encoding of everything that goes between services: JSON by orjson, plus tags for what JSON cannot say.
+"""The tagged encoding of everything that goes between services: JSON by orjson, plus tags for what JSON
+cannot say.
 
-Read :func:`encode` and :func:`decode`, then :class:`CannotCross`, which says where a value is that cannot cross.
+Read :func:`encode` and :func:`decode`, then :class:`CannotCross`, which says where a value is that cannot
+cross.
 
-The first byte tells how to read the rest: ``p`` is plain JSON (no tag inside, so decoding is orjson alone), ``t`` is
-JSON in which an object with the single key ``$x`` stands for a value of another type. Nothing is unpickled or
-evaluated. A type is named ``module:qualname`` and only looked up: in modules that are loaded already, or in the
-packages given to :func:`allow_package`; it must be a dataclass, a pydantic model, an enum, a named tuple or an
-exception, and is rebuilt without calling its ``__init__``.
+The first byte tells how to read the rest: ``p`` is plain JSON (no tag inside, so decoding is orjson alone),
+``t`` is JSON in which an object with the single key ``$x`` stands for a value of another type. Nothing is
+unpickled or evaluated. A type is named ``module:qualname`` and only looked up: in modules that are loaded
+already, or in the packages given to :func:`allow_package`; it must be a dataclass, a pydantic model, an enum,
+a named tuple or an exception, and is rebuilt without calling its ``__init__``.
 
-What it leaves to others: identity (one list passed twice arrives as two) and mutation, which the rehearsal watches.
+What it leaves to others: identity (one list passed twice arrives as two) and mutation, which the rehearsal
+watches.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ import base64
 import dataclasses
 import datetime
 import enum
+import functools
 import importlib
 import inspect
 import math
@@ -33,7 +37,9 @@ from typing import Any
 try:
     import orjson
 except ImportError as error:  # pragma: no cover - depends on the environment
-    raise ImportError("splitcost needs orjson to encode calls between services: pip install orjson") from error
+    raise ImportError(
+        "splitcost needs orjson to encode calls between services: pip install orjson"
+    ) from error
 
 __all__ = ["CannotCross", "DecodeError", "allow_package", "decode", "encode", "name_of", "resolve"]
 
@@ -42,7 +48,19 @@ CALLBACK = "callback"
 GENERATOR = "generator"
 CYCLIC = "cyclic data"
 
-Active = set[int]
+
+class Active(set[int]):
+    """Containers that are being encoded, by identity, and the types that need no look at each value."""
+
+    untagged: frozenset[type] = frozenset({type(None), bool, int, str})
+
+
+class Careful(Active):
+    """The second try: some integer is over 64 bits, or some string has a lone surrogate."""
+
+    untagged = frozenset({type(None), bool})
+
+
 Tagger = Callable[[Any, Active], Any]
 
 
@@ -73,7 +91,8 @@ class DecodeError(ValueError):
     """Bytes that are not a message of this encoding, or that name a type which may not be rebuilt."""
 
 
-# --- types by name -------------------------------------------------------------------------------------------------
+# --- types by name
+# -------------------------------------------------------------------------------------------------
 
 _packages: set[str] = set()
 _resolved: dict[str, type] = {}
@@ -116,13 +135,19 @@ def resolve(name: str) -> type:
     return found
 
 
-# --- encoding ------------------------------------------------------------------------------------------------------
+# --- encoding
+# ------------------------------------------------------------------------------------------------------
 
 _EASY = frozenset({type(None), bool, int, str})
 _PLAIN = _EASY | {float, list, dict}
 _STR_ONLY = {str}
 _MAX_DEPTH = 200  # Chosen: orjson gives up at 254 levels.
-_OPTIONS = orjson.OPT_PASSTHROUGH_SUBCLASS | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
+_MAX_LEVEL = (
+    1_000_000  # Chosen: so wide is only a list that holds itself twice; the other way finds that out.
+)
+_OPTIONS = (
+    orjson.OPT_PASSTHROUGH_SUBCLASS | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
+)
 
 
 def encode(value: Any) -> bytes:
@@ -130,46 +155,44 @@ def encode(value: Any) -> bytes:
 
     Raises :class:`CannotCross` with the path of the first value that cannot.
     """
-    if _is_plain(value, 0):
+    if _is_plain(value):
         try:
             return b"p" + orjson.dumps(value, option=_OPTIONS)
         except TypeError:
-            pass  # An integer over 64 bits or a lone surrogate: these need a tag.
+            pass  # A key that is no string, an integer over 64 bits or a lone surrogate: these need a tag.
     try:
-        return b"t" + orjson.dumps(_tag(value, set()), option=_OPTIONS)
+        tagged = _tag(value, Active())
+        try:
+            return b"t" + orjson.dumps(tagged, option=_OPTIONS)
+        except TypeError:
+            return b"t" + orjson.dumps(_tag(value, Careful()), option=_OPTIONS)
     except CannotCross:
         raise
-    except (RecursionError, orjson.JSONEncodeError) as error:
+    except (RecursionError, TypeError) as error:
         raise CannotCross("", "nested too deeply", type(value).__name__) from error
 
 
-def _is_plain(value: Any, depth: int) -> bool:
-    """Whether orjson alone says all of it. Leaves are looked at by type, many at once, in C."""
+def _is_plain(value: Any) -> bool:
+    """Whether orjson alone says all of it, but for keys. A level at a time: most of the work is C's."""
     kind = type(value)
-    items: Iterable[Any]
-    if kind is dict:
-        if value and set(map(type, value)) != _STR_ONLY:
+    if kind is not list and kind is not dict:
+        return kind in _EASY or (kind is float and math.isfinite(value))
+    level = [value]
+    for _ in range(_MAX_DEPTH):
+        children: list[Any] = []
+        for container in level:
+            children += container if type(container) is list else container.values()
+        kinds = set(map(type, children))
+        if kinds <= _EASY:
+            return True
+        if not kinds <= _PLAIN or len(children) > _MAX_LEVEL:
             return False
-        items = value.values()
-    elif kind is list:
-        items = value
-    elif kind is float:
-        return math.isfinite(value)
-    else:
-        return kind in _EASY
-    kinds = set(map(type, items))
-    if kinds <= _EASY:
-        return True
-    if not kinds <= _PLAIN or depth > _MAX_DEPTH:
-        return False
-    for item in items:
-        kind = type(item)
-        if kind is list or kind is dict:
-            if not _is_plain(item, depth + 1):
-                return False
-        elif kind is float and not math.isfinite(item):
+        if float in kinds and not all(map(math.isfinite, [c for c in children if type(c) is float])):
             return False
-    return True
+        if list not in kinds and dict not in kinds:
+            return True
+        level = [c for c in children if type(c) is dict or type(c) is list]
+    return False
 
 
 def _tag(value: Any, active: Active) -> Any:
@@ -196,9 +219,10 @@ def _enter(value: Any, active: Active) -> None:
 
 def _tag_items(values: Iterable[Any], active: Active) -> list[Any]:
     out: list[Any] = []
+    untagged = active.untagged
     try:
         for value in values:
-            out.append(value if type(value) in _NO_TAG else _tag(value, active))
+            out.append(value if type(value) in untagged else _tag(value, active))
     except CannotCross as error:
         error.within(f"[{len(out)}]")
         raise
@@ -207,18 +231,16 @@ def _tag_items(values: Iterable[Any], active: Active) -> list[Any]:
 
 def _tag_fields(fields: dict[str, Any], active: Active) -> dict[str, Any]:
     out: dict[str, Any] = {}
+    untagged = active.untagged
     name = ""
     try:
         for name, value in fields.items():
-            out[name] = value if type(value) in _NO_TAG else _tag(value, active)
+            out[name] = value if type(value) in untagged else _tag(value, active)
     except CannotCross as error:
         # A key that is no identifier is data, and data stays out of messages.
         error.within(f".{name}" if name.isidentifier() and len(fields) <= 32 else "[*]")
         raise
     return out
-
-
-_NO_TAG = frozenset({type(None), bool})
 
 
 def _utf8(text: str) -> bool:
@@ -253,7 +275,9 @@ def _tag_list(value: list[Any], active: Active) -> Any:
 def _tag_dict(value: dict[Any, Any], active: Active) -> Any:
     _enter(value, active)
     out: Any
-    names = not value or (set(map(type, value)) == _STR_ONLY and all(map(_utf8, value)))
+    names = not value or (
+        set(map(type, value)) == _STR_ONLY and (all(map(str.isascii, value)) or all(map(_utf8, value)))
+    )
     if names and not (len(value) == 1 and next(iter(value)).startswith("$")):
         out = _tag_fields(value, active)
     else:
@@ -387,7 +411,10 @@ def _dataclass_tagger(kind: Any, name: str) -> Tagger:
 
     def tagger(value: Any, active: Active) -> Any:
         _enter(value, active)
-        fields = {field: getattr(value, field) for field in names if hasattr(value, field)}
+        try:
+            fields = {field: getattr(value, field) for field in names}
+        except AttributeError:  # A field without default that nothing has set yet.
+            fields = {field: getattr(value, field) for field in names if hasattr(value, field)}
         out = {"$d": [name, _tag_fields(fields, active)]}
         active.discard(id(value))
         return out
@@ -403,7 +430,9 @@ def _namedtuple_tagger(_kind: type, name: str) -> Tagger:
 
 
 def _model_tagger(kind: Any, name: str) -> Tagger:
-    names = list(kind.__pydantic_fields__)  # In the order of declaration, so that equal values have equal bytes.
+    names = list(
+        kind.__pydantic_fields__
+    )  # In the order of declaration, so that equal values have equal bytes.
     every = set(names)
 
     def tagger(value: Any, active: Active) -> Any:
@@ -436,7 +465,8 @@ def _table_tagger(kind: Any, name: str) -> Tagger:
     return tagger
 
 
-# --- decoding ------------------------------------------------------------------------------------------------------
+# --- decoding
+# ------------------------------------------------------------------------------------------------------
 
 
 def decode(data: bytes | memoryview) -> Any:
@@ -451,7 +481,15 @@ def decode(data: bytes | memoryview) -> Any:
             return _untag(value)
     except DecodeError:
         raise
-    except (ValueError, TypeError, KeyError, IndexError, ArithmeticError, AttributeError, RecursionError) as error:
+    except (
+        ValueError,
+        TypeError,
+        KeyError,
+        IndexError,
+        ArithmeticError,
+        AttributeError,
+        RecursionError,
+    ) as error:
         raise DecodeError(f"malformed message: {error}") from error
     raise DecodeError("malformed message: it begins with neither p nor t")
 
@@ -466,7 +504,7 @@ def _untag(value: Any) -> Any:
                 if untagger is None:
                     raise DecodeError(f"unknown tag {tag}")
                 return untagger(content)
-        return {key: item if type(item) in _LEAF else _untag(item) for key, item in value.items()}
+        return _un_fields(value)
     if kind is list:
         return [item if type(item) in _LEAF else _untag(item) for item in value]
     return value
@@ -506,17 +544,32 @@ def _un_enum(content: Any) -> Any:
     return cls(_untag(content[2]))
 
 
-def _un_dataclass(content: Any) -> Any:
-    cls = _class(content[0])
+@functools.cache
+def _dataclass_of(name: str) -> tuple[Any, frozenset[str], bool]:
+    """The class, its fields, and whether its instances keep them all in ``__dict__``."""
+    cls: Any = _class(name)
     if not dataclasses.is_dataclass(cls):
-        raise DecodeError(f"{content[0]} is not a dataclass")
-    known = {field.name for field in dataclasses.fields(cls)}
+        raise DecodeError(f"{name} is not a dataclass")
+    slots = any("__slots__" in vars(ancestor) for ancestor in inspect.getmro(resolve(name))[:-1])
+    return cls, frozenset(field.name for field in dataclasses.fields(cls)), not slots
+
+
+def _un_dataclass(content: Any) -> Any:
+    cls, known, has_dict = _dataclass_of(content[0])
+    fields = _un_fields(content[1])
+    if not known.issuperset(fields):
+        raise DecodeError(f"{content[0]} has not all of the fields {', '.join(fields)}")
     value = object.__new__(cls)
-    for name, item in content[1].items():
-        if name not in known:
-            raise DecodeError(f"{content[0]} has no field {name}")
-        object.__setattr__(value, name, _untag(item))
+    if has_dict:
+        value.__dict__.update(fields)
+    else:
+        for name, item in fields.items():
+            object.__setattr__(value, name, item)
     return value
+
+
+def _un_fields(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: item if type(item) in _LEAF else _untag(item) for name, item in fields.items()}
 
 
 def _un_namedtuple(content: Any) -> Any:
@@ -524,43 +577,43 @@ def _un_namedtuple(content: Any) -> Any:
     return tuple.__new__(cls, [_untag(content[1][name]) for name in cls._fields])
 
 
-def _model_class(name: str) -> Any:
+@functools.cache
+def _model_of(name: str) -> tuple[Any, frozenset[str]]:
     cls = _class(name)
     if not _is_model(cls):
         raise DecodeError(f"{name} is not a pydantic model")
-    return cls
+    return cls, frozenset(cls.__pydantic_fields__)
 
 
-def _known_fields(cls: Any, content: Any) -> dict[str, Any]:
-    fields = {name: _untag(item) for name, item in content.items()}
-    for name in fields:
-        if name not in cls.__pydantic_fields__:
-            raise DecodeError(f"{name_of(cls)} has no field {name}")
-    return fields
+def _model_fields(content: Any) -> tuple[Any, dict[str, Any]]:
+    cls, known = _model_of(content[0])
+    fields = _un_fields(content[1])
+    if not known.issuperset(fields):
+        raise DecodeError(f"{content[0]} has not all of the fields {', '.join(fields)}")
+    return cls, fields
 
 
 def _un_model(content: Any) -> Any:
-    cls = _model_class(content[0])
-    fields = _known_fields(cls, content[1])
+    cls, fields = _model_fields(content)
     given = set(fields) if content[2] is None else set(content[2])
     value = object.__new__(cls)
-    extra = {name: _untag(item) for name, item in content[3].items()} if len(content) > 3 else {}
-    private = {name: _untag(item) for name, item in content[4].items()} if len(content) > 3 else {}
+    extra, private = (_un_fields(content[3]), _un_fields(content[4])) if len(content) > 3 else ({}, {})
     object.__setattr__(value, "__dict__", fields)
     object.__setattr__(value, "__pydantic_fields_set__", given)
-    object.__setattr__(value, "__pydantic_extra__", extra if cls.model_config.get("extra") == "allow" else None)
+    object.__setattr__(
+        value, "__pydantic_extra__", extra if cls.model_config.get("extra") == "allow" else None
+    )
     object.__setattr__(value, "__pydantic_private__", private if cls.__private_attributes__ else None)
     return value
 
 
 def _un_table(content: Any) -> Any:
-    cls = _model_class(content[0])
+    cls, fields = _model_fields(content)
     if not hasattr(cls, "__table__"):
         raise DecodeError(f"{content[0]} is not a table")
     from sqlalchemy.orm import attributes, instrumentation, make_transient_to_detached
 
     value = instrumentation.manager_of_class(cls).new_instance()
-    fields = _known_fields(cls, content[1])
     for name, item in fields.items():
         attributes.set_committed_value(value, name, item)
     object.__setattr__(value, "__pydantic_fields_set__", set(fields))
@@ -578,7 +631,7 @@ def _un_exception(content: Any) -> Any:
     base.__init__(value, *args)
     if not (isinstance(value, OSError) and len(args) >= 2):
         value.args = tuple(args)
-    value.__dict__.update({name: _untag(item) for name, item in content[2].items()})
+    value.__dict__.update(_un_fields(content[2]))
     return value
 
 

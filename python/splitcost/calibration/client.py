@@ -1,18 +1,19 @@
 """The calibration's client: answers lines of JSON on stdin with lines of JSON on stdout.
 
-A question: ``{"client": "async"|"sync", "handler": "async"|"sync", "gap_micros": 2000, "calls": 100, "concurrency": 1,
-"payload": {"nodes": 100, "bytes": 1000, "kind": "plain"|"adapter"}}``. The payload is for arguments and result
-together, half each; or give them apart as ``{"arguments": {…}, "result": {…}}``. With gap 0, ``concurrency`` callers
-each make their next call at once.
+A question: ``{"client": "async"|"sync", "handler": "async"|"sync", "gap_micros": 2000, "calls": 100,
+"concurrency": 1, "payload": {"nodes": 100, "bytes": 1000, "kind": "plain"|"adapter"}}``. The payload is for
+arguments and result together, half each; or give them apart as ``{"arguments": {…}, "result": {…}}``. With
+gap 0, ``concurrency`` callers each make their next call at once.
 
-Its answer: ``{"wall_nanos": [one per call], "client_cpu_nanos": total, "server_cpu_nanos": total, "nodes": per call,
-"bytes": per call}``. CPU is that of the whole process, each read by its own clock. What the pauses themselves cost, on
-both sides, is measured by the same pauses without calls right after, and taken off.
+Its answer: ``{"wall_nanos": [one per call], "client_cpu_nanos": total, "server_cpu_nanos": total, "nodes":
+per call, "bytes": per call}``. CPU is that of the whole process, each read by its own clock. What the pauses
+themselves cost, on both sides, is measured by the same pauses without calls right after, and taken off.
 """
 
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 import sys
 import threading
@@ -26,7 +27,7 @@ from splitcost.calibration.server import config
 from splitcost.rehearsal.context import current, new_request
 
 WARM_UP_CALLS = 5
-"""Chosen: opens the connections and brings back what the cells before drove out of the caches; not measured."""
+"""Chosen: opens the connections and brings back what cells before drove out of the caches; not measured."""
 
 Spec = tuple[str, int, int]
 
@@ -41,7 +42,7 @@ class Client:
         # The server decides how a function runs, the client how it waits: all four pairs.
         handlers = {"sync": functions.answer, "async": functions.answer_async}
         self._stubs: dict[tuple[str, str], Any] = {
-            (client, handler): runtime.stub_of(stub.__wrapped__, awaited=client == "async")
+            (client, handler): runtime.stub_of(inspect.unwrap(stub), awaited=client == "async")
             for client in ("sync", "async")
             for handler, stub in handlers.items()
         }
@@ -76,7 +77,9 @@ class Client:
             "bytes": len(sent) + len(received) + 1,
         }
 
-    def _measured(self, run: Any, call: Any, calls: int, width: int, gap: float) -> tuple[list[int], int, int]:
+    def _measured(
+        self, run: Any, call: Any, calls: int, width: int, gap: float
+    ) -> tuple[list[int], int, int]:
         server, client = time.clock_gettime_ns(self._server_clock), time.process_time_ns()
         walls = run(call, calls, width, gap)
         return (
@@ -122,7 +125,8 @@ class Client:
             caller(calls)
         else:
             threads = [
-                threading.Thread(target=copy_context().run, args=(caller, count)) for count in _shares(calls, width)
+                threading.Thread(target=copy_context().run, args=(caller, count))
+                for count in _shares(calls, width)
             ]
             for thread in threads:
                 thread.start()

@@ -29,12 +29,18 @@ def row(kind: str, number: int, note: str) -> Any:
     """One row of ``plain`` or ``adapter`` data: six values."""
     if kind == "adapter":
         return Row(number, f"item {number}", Decimal(number) / 4, _INSTANT, note)
-    return {"id": number, "name": f"item {number}", "price": number / 4, "active": number % 2 == 0, "note": note}
+    return {
+        "id": number,
+        "name": f"item {number}",
+        "price": number / 4,
+        "active": number % 2 == 0,
+        "note": note,
+    }
 
 
 @functools.lru_cache(maxsize=256)
 def build(kind: str, nodes: int, size: int) -> Any:
-    """A payload of about ``size`` encoded bytes with ``nodes`` values, containers included; both at least what fits."""
+    """A payload of about ``size`` encoded bytes with ``nodes`` values, containers included."""
     if nodes <= 1:
         return "x" * max(size - 3, 0)
     rows, rest = divmod(nodes - 1, _ROW_NODES)
@@ -43,7 +49,9 @@ def build(kind: str, nodes: int, size: int) -> Any:
         notes = rows or rest
         width, wide = divmod(max(spare, 0), max(notes, 1))
         texts = ["x" * (width + (i < wide)) for i in range(notes)]
-        return [row(kind, i, texts[i]) for i in range(rows)] + [texts[i] if not rows else i for i in range(rest)]
+        return [row(kind, i, texts[i]) for i in range(rows)] + [
+            texts[i] if not rows else i for i in range(rest)
+        ]
 
     return filled(size - len(codec.encode(filled(0))))
 

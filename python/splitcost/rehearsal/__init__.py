@@ -1,14 +1,15 @@
 """The runtime of a rehearsed service: the whole app's code, of which this process serves only some modules.
 
 :func:`start` is called by the bootstrap before the app's first import. It puts an import hook in place
-(:mod:`splitcost.rehearsal.imports`) that hands out stubs for functions of other services, and hooks uvicorn so that
-this service's own functions can be called (:mod:`splitcost.rehearsal.server`). What a stub does is in
+(:mod:`splitcost.rehearsal.imports`) that hands out stubs for functions of other services, and hooks uvicorn
+so that this service's own functions can be called (:mod:`splitcost.rehearsal.server`). What a stub does is in
 :mod:`splitcost.rehearsal.runtime`.
 
-The rules, in short. Only calls made for a request cross; start-up and background work are each process's own. Calls
-inside one service never cross. A generator function runs in the caller and is listed. A class is local wherever it is
-used. What cannot cross raises :class:`CannotCross`, or, for modules the user keeps local, runs in the caller; both
-are listed in the report. A plain function called on a thread whose event loop runs blocks that loop, as it would.
+The rules, in short. Only calls made for a request cross; start-up and background work are each process's own.
+Calls inside one service never cross. A generator function runs in the caller and is listed. A class is local
+wherever it is used. What cannot cross raises :class:`CannotCross`, or, for modules the user keeps local, runs
+in the caller; both are listed in the report. A plain function called on a thread whose event loop runs blocks
+that loop, as it would.
 """
 
 from __future__ import annotations
@@ -52,9 +53,9 @@ def __getattr__(name: str) -> Any:
 def start(config: Any = None) -> Any:
     """Make this process a service of the rehearsal that the environment (or ``config``) describes.
 
-    Returns the :class:`~splitcost.rehearsal.runtime.Runtime`. A package that is missing or a description that cannot be
-    used raises where ``config`` is given; where the environment asked, the process ends with status 2 and says why:
-    an app without its stubs is no rehearsal.
+    Returns the :class:`~splitcost.rehearsal.runtime.Runtime`. A package that is missing or a description that
+    cannot be used raises where ``config`` is given; where the environment asked, the process ends with status
+    2 and says why: an app without its stubs is no rehearsal.
     """
     if config is not None:
         return _start(config)

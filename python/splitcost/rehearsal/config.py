@@ -42,7 +42,9 @@ class Config:
         """Read the rehearsal's JSON document. Raises ``ValueError`` naming what is missing or wrong."""
         try:
             services = {
-                name: Service(name, int(s["http_port"]), int(s.get("rpc_port") or 0), tuple(s.get("modules", ())))
+                name: Service(
+                    name, int(s["http_port"]), int(s.get("rpc_port") or 0), tuple(s.get("modules", ()))
+                )
                 for name, s in document["services"].items()
             }
             packages = document.get("packages") or [document["package"]]
@@ -52,7 +54,8 @@ class Config:
         if service not in services:
             raise ValueError(f"the rehearsal's description has no service {service!r}")
         claims = sorted(
-            ((module, s.name) for s in services.values() for module in s.modules), key=lambda claim: -len(claim[0])
+            ((module, s.name) for s in services.values() for module in s.modules),
+            key=lambda claim: -len(claim[0]),
         )
         report_dir = document.get("report_dir")
         return cls(

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 
 class Context(NamedTuple):
-    """The request this code runs for. ``chain`` ends with this service; a waiting hop that blocks its loop is marked."""
+    """The request this code runs for; ``chain`` ends with this service, and waiting hops may be marked."""
 
     request: str
     deadline: float | None
@@ -33,7 +33,7 @@ BLOCKED = "!"
 """Follows the name of a service whose event loop stands still until its call returns."""
 
 current: ContextVar[Context | None] = ContextVar("splitcost_rehearsal", default=None)
-"""``None`` outside every request: start-up and background work is each process's own, so its calls stay local."""
+"""``None`` outside every request: start-up and background work is each process's own; its calls are local."""
 
 
 class Site(NamedTuple):

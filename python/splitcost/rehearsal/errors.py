@@ -44,7 +44,7 @@ class DeadlineExceeded(RehearsalError):
 
 
 class ReentrantCall(RehearsalError):
-    """A service whose event loop is blocked by this very chain of calls was called again: it could never answer."""
+    """A service whose event loop this very chain of calls blocks was called again: it could never answer."""
 
     def __init__(self, function: str, chain: str) -> None:
         super().__init__(function, chain)
@@ -52,8 +52,8 @@ class ReentrantCall(RehearsalError):
     def __str__(self) -> str:
         function, chain = self.args
         return (
-            f"{function} cannot be called back: its service waits, event loop blocked, for this chain of calls ({chain}); "
-            "await the first call instead of making it from a plain function"
+            f"{function} cannot be called back: its service waits, event loop blocked, for this chain "
+            f"of calls ({chain}); await the first call instead of making it from a plain function"
         )
 
 

@@ -1,4 +1,4 @@
-"""Where the rehearsal takes hold of the process: uvicorn, and threads that would lose the request's context."""
+"""Where the rehearsal takes hold of the process: uvicorn, and threads that would lose the request."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _patch_server(runtime: Runtime, module: Any) -> None:
 
 def _patch_threads(runtime: Runtime) -> None:
     """Let work handed to a thread pool keep its request; asyncio's ``run_in_executor`` drops the context."""
-    submit = concurrent.futures.thread.ThreadPoolExecutor.submit
+    submit: Any = concurrent.futures.thread.ThreadPoolExecutor.submit
 
     @functools.wraps(submit)
     def submit_with_context(self: Any, fn: Any, /, *args: Any, **kwargs: Any) -> Any:

@@ -1,13 +1,14 @@
 """The import hook: modules that live in another service are loaded from their real source behind a facade.
 
-``sys.modules`` holds the :class:`Facade`; the real module exists beside it and is what its own code runs in. Looking a
-function up through the facade gives a stub, anything else (classes, constants, a router) gives the real thing. So a
-caller in this service crosses, and code of the other service that happens to run here (its start-up, a class's method,
-a function kept local) calls its own functions directly, as it would at home.
+``sys.modules`` holds the :class:`Facade`; the real module exists beside it and is what its own code runs in.
+Looking a function up through the facade gives a stub, anything else (classes, constants, a router) gives the
+real thing. So a caller in this service crosses, and code of the other service that happens to run here (its
+start-up, a class's method, a function kept local) calls its own functions directly, as it would at home.
 
-All modules of one foreign service form one unit. Import statements inside a unit see real modules: its code is executed
-with a private ``__builtins__`` whose ``__import__`` unwraps facades, so nobody else pays for it. What this cannot see is
-``importlib.import_module`` of a module of the unit by the unit itself: it gives the facade.
+All modules of one foreign service form one unit. Import statements inside a unit see real modules: its code
+is executed with a private ``__builtins__`` whose ``__import__`` unwraps facades, so nobody else pays for it.
+What this cannot see is ``importlib.import_module`` of a module of the unit by the unit itself: it gives the
+facade.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from splitcost.rehearsal.config import Config
 StubMaker = Callable[[Any], Any]
 """Makes the stub of a real function."""
 
-_raw_dict = types.ModuleType.__dict__["__dict__"].__get__
+_raw_dict: Any = vars(types.ModuleType)["__dict__"].__get__
 _lru_cached = type(functools.lru_cache(len))
 _FUNCTIONS = (types.FunctionType, _lru_cached)
 
@@ -64,8 +65,8 @@ class Unit:
     def _import(
         self,
         name: str,
-        globals: dict[str, Any] | None = None,  # noqa: A002
-        locals: dict[str, Any] | None = None,  # noqa: A002
+        globals: dict[str, Any] | None = None,
+        locals: dict[str, Any] | None = None,
         fromlist: Sequence[str] | None = (),
         level: int = 0,
     ) -> Any:
@@ -148,7 +149,8 @@ class View(types.ModuleType):
 
     @property
     def __dict__(self) -> dict[str, Any]:  # type: ignore[override]
-        return vars(_raw_dict(self)["__splitcost_package__"])
+        found: dict[str, Any] = vars(_raw_dict(self)["__splitcost_package__"])
+        return found
 
     def __getattr__(self, name: str) -> Any:
         own = _raw_dict(self)

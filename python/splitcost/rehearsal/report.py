@@ -1,4 +1,4 @@
-"""What the service saw: calls counted, and what could not cross, written to a file as long as the process lives."""
+"""What the service saw: calls counted, and what could not cross, written to a file again and again."""
 
 from __future__ import annotations
 
@@ -76,9 +76,18 @@ class Report:
     def as_dict(self) -> dict[str, object]:
         """The report's document."""
         with self._lock:
-            events = [{**place._asdict(), "path": path, "count": n} for place, (path, n) in self._events.items()]
+            events = [
+                {**place._asdict(), "path": path, "count": n} for place, (path, n) in self._events.items()
+            ]
             calls = [
-                {"caller": caller, "callee": callee, "count": c.count, "blocking": c.blocking, "bytes": c.bytes, "errors": c.errors}
+                {
+                    "caller": caller,
+                    "callee": callee,
+                    "count": c.count,
+                    "blocking": c.blocking,
+                    "bytes": c.bytes,
+                    "errors": c.errors,
+                }
                 for (caller, callee), c in self._calls.items()
             ]
         return {"service": self._service, "pid": os.getpid(), "events": events, "calls": calls}
@@ -94,7 +103,9 @@ class Report:
                 draft.write_text(json.dumps(self.as_dict()), encoding="utf-8")
                 draft.replace(self._path)
             except OSError:
-                self._changed = True  # The directory may be gone at the very end; the next second tries again.
+                self._changed = (
+                    True  # The directory may be gone at the very end; the next second tries again.
+                )
 
     def _write_on(self) -> None:
         self.write()

@@ -1,4 +1,4 @@
-"""The calling side: stubs in place of the functions of other services, and the rules for what a call may do."""
+"""The calling side: stubs in place of the functions of other services, and what a call may do."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ from splitcost.rehearsal.context import (
     Context,
     Site,
     current,
-    deadline_in,
     format_metadata,
     handed_by,
     new_request,
@@ -95,6 +94,7 @@ class Runtime:
         self.report = Report(config.service, config.report_dir)
         self.server = Server(config)
         self.stack = stacks.load(config.stack)
+        self.rpc_port = 0  # Known once the server has started.
         self._deadline_secs = config.deadline_millis / 1000
         self._callers: dict[str, str | None] = {}
         self._blocked_self = (config.service + BLOCKED,)
@@ -169,7 +169,9 @@ class Runtime:
 
             return stub
 
-        if not inspect.isasyncgenfunction(real):  # `@contextmanager` and the like: it makes the generator inside.
+        if not inspect.isasyncgenfunction(
+            real
+        ):  # `@contextmanager` and the like: it makes the generator inside.
 
             @functools.wraps(real)
             def wrapped_stub(*args: Any, **kwargs: Any) -> Any:
@@ -220,7 +222,9 @@ class Runtime:
             self._translate(call, error)
         return self._finish(call, answer, blocking)
 
-    async def _call_async(self, target: Target, args: Any, kwargs: Any, frame: FrameType, context: Context) -> Any:
+    async def _call_async(
+        self, target: Target, args: Any, kwargs: Any, frame: FrameType, context: Context
+    ) -> Any:
         if target.is_local:
             return await target.real(*args, **kwargs)
         call = self._prepare(target, args, kwargs, frame, context, False)
@@ -285,7 +289,8 @@ class Runtime:
             path = "result" + path
         else:
             raise DecodeError(f"service {target.service} answered neither a result nor an exception")
-        # From the first such answer on this function stays here, or is refused before it has any effect there.
+        # From the first such answer on this function stays here, or is refused before it has any effect
+        # there.
         if self.config.is_kept_local(target.module):
             target.is_local = True
             self._note(target, CannotCross(path, reason, kind_name), call.frame, KEPT_LOCAL)
@@ -345,7 +350,8 @@ class Runtime:
 
         async def with_context(scope: Any, receive: Any, send: Any) -> None:
             if scope["type"] != "http":
-                return await app(scope, receive, send)
+                await app(scope, receive, send)
+                return
             token = current.set(new_request(service))
             try:
                 await app(scope, receive, send)
@@ -353,12 +359,6 @@ class Runtime:
                 current.reset(token)
 
         return self.stack.wrap_app(with_context, self.server.answer)
-
-    def run_for(self, seconds: float) -> Context:
-        """Begin a request by hand in the current context, with a deadline: for programs that are no web app."""
-        context = new_request(self.config.service)._replace(deadline=deadline_in(seconds))
-        current.set(context)
-        return context
 
 
 _ROOT = re.compile(r"\[0\]\[(\d+)\]|\[0\]|\[1\]")

@@ -1,4 +1,4 @@
-"""The serving side: who may call what, and how the answer is told. The stacks carry it; they do not know what it says."""
+"""The serving side: who may call what, and how the answer is told. The stacks carry it unread."""
 
 from __future__ import annotations
 
@@ -88,7 +88,9 @@ class Server:
         service = self._config.service
         again = service in metadata.chain
         current.set(
-            Context(metadata.request, deadline_in(metadata.remaining_micros / 1e6), (*metadata.chain, service))
+            Context(
+                metadata.request, deadline_in(metadata.remaining_micros / 1e6), (*metadata.chain, service)
+            )
         )
         if served.is_async:
             return await served.function(*args, **kwargs)
@@ -118,7 +120,9 @@ class Server:
 
     def _encode_exception(self, error: BaseException) -> bytes:
         """One line of JSON for people, then the exception itself if it can cross."""
-        told = orjson.dumps([codec.name_of(type(error)), _message(error), self._config.service, _frames(error)])
+        told = orjson.dumps(
+            [codec.name_of(type(error)), _message(error), self._config.service, _frames(error)]
+        )
         try:
             return told + b"\n" + codec.encode(error)
         except codec.CannotCross:
@@ -170,7 +174,11 @@ def _difference(before: object, after: object) -> str:
                 inner = _difference(before.get(key), after.get(key))
                 if tag.startswith("$"):
                     # `$d`: [type, fields] and the like: what counts is the field.
-                    return inner[inner.index("]") + 1 :] if tag in ("$d", "$p", "$w", "$n") and "]" in inner else inner
+                    return (
+                        inner[inner.index("]") + 1 :]
+                        if tag in ("$d", "$p", "$w", "$n") and "]" in inner
+                        else inner
+                    )
                 return f".{key}{inner}" if key.isidentifier() else f"[*]{inner}"
     elif isinstance(before, list) and isinstance(after, list):
         for index, (old, new) in enumerate(zip(before, after, strict=False)):

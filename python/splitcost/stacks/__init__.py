@@ -1,7 +1,9 @@
-"""The stacks calls can go over: each a client for coroutines, a client for threads, and a server beside the app.
+"""The stacks calls can go over: each a client for coroutines, a client for threads, and a server beside the
+app.
 
-A stack carries one line of ASCII metadata and a body of bytes, and brings back a :class:`Answer`. What they mean is
-the rehearsal's business. ``python -m splitcost.stacks --json`` tells which stacks this environment can run.
+A stack carries one line of ASCII metadata and a body of bytes, and brings back a :class:`Answer`. What they
+mean is the rehearsal's business. ``python -m splitcost.stacks --json`` tells which stacks this environment
+can run.
 """
 
 from __future__ import annotations
@@ -45,7 +47,7 @@ Answerer = Callable[[str, bytes], Awaitable[Answer]]
 
 
 class Stack(Protocol):
-    """A client and a server. Clients raise ``TimeoutError`` and :class:`Unreachable`, and reuse connections."""
+    """A client and a server. Clients raise ``TimeoutError`` or :class:`Unreachable`, and keep connections."""
 
     rpc_port_is_http_port: bool
     """Whether the app's own server carries the calls, too."""
@@ -82,7 +84,9 @@ def load(name: str) -> Stack:
         raise ValueError(f"unknown stack {name!r}: one of {', '.join(NAMES)}")
     absent = missing(name)
     if absent:
-        raise ImportError(f"the stack {name} needs packages that are not installed: pip install {' '.join(absent)}")
+        raise ImportError(
+            f"the stack {name} needs packages that are not installed: pip install {' '.join(absent)}"
+        )
     stack: Stack = importlib.import_module(_MODULES[name]).make()
     return stack
 

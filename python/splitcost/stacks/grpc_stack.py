@@ -1,4 +1,5 @@
-"""gRPC: grpcio's blocking client for threads, `grpc.aio` for coroutines, and a `grpc.aio` server in the app's loop.
+"""gRPC: grpcio's blocking client for threads, `grpc.aio` for coroutines, and a `grpc.aio` server in the app's
+loop.
 
 Bodies are bytes of our own encoding: no protobuf code is generated, and none is timed.
 """

@@ -20,7 +20,8 @@ PATH = "/__splitcost__/call"
 HEADER = "x-splitcost-call"
 _HEADER_BYTES = HEADER.encode()
 
-# Chosen: uvicorn closes a connection after 5 s without a request; a client that gives it up before never loses a call.
+# Chosen: uvicorn closes a connection after 5 s without a request; a client that gives it up before never
+# loses a call.
 _LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=100, keepalive_expiry=3.0)
 
 
@@ -48,7 +49,9 @@ class HttpxStack:
                 if self._client is None:
                     self._client = httpx.Client(verify=False, trust_env=False, limits=_LIMITS)
         try:
-            response = self._client.post(self._url(port), content=body, headers={HEADER: line}, timeout=timeout_secs)
+            response = self._client.post(
+                self._url(port), content=body, headers={HEADER: line}, timeout=timeout_secs
+            )
         except httpx.TimeoutException as error:
             raise TimeoutError from error
         except httpx.TransportError as error:

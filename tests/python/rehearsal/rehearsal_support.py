@@ -1,4 +1,4 @@
-"""Helper of these tests: three real uvicorn services of the app under ``app/``, split the same way over either stack."""
+"""Helper of these tests: three real uvicorn services of the app under ``app/``, over either stack."""
 
 from __future__ import annotations
 
@@ -84,7 +84,9 @@ class Split:
             command += ["--log-level", "warning", "--timeout-graceful-shutdown", "1"]
             self.processes[service] = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
         for service in services:
-            wait_for(lambda service=service: self._answers(service), f"an answer of {service}\n{self.log(service)}")
+            wait_for(
+                lambda service=service: self._answers(service), f"an answer of {service}\n{self.log(service)}"
+            )
 
     def _answers(self, service: str) -> bool:
         assert self.processes[service].poll() is None, self.log(service)

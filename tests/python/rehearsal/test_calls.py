@@ -60,7 +60,8 @@ def test_a_service_calls_its_own_functions_directly(split: Split) -> None:
 
 def test_files_of_one_module_see_each_other(split: Split) -> None:
     assert split.run("orders:helper_pids") == [split.pid("main")] * 5
-    # In another process as well, where all five are stubs to strangers: code of main that runs there is at home there.
+    # In another process as well, where all five are stubs to strangers: code of main that runs there is at
+    # home there.
     assert split.run("orders:helper_pids", service="pricing") == [split.pid("pricing")] * 5
 
 
@@ -247,7 +248,9 @@ def _grpc(split: Split, line: str, body: bytes) -> tuple[int, bytes]:
         ("bazaar.pricing:echo", b"p[[1],{}]", 200, "rp1"),
     ],
 )
-def test_only_owned_functions_are_served(split: Split, function: str, body: bytes, status: int, text: str) -> None:
+def test_only_owned_functions_are_served(
+    split: Split, function: str, body: bytes, status: int, text: str
+) -> None:
     ask = _post if split.document["stack"] == "httpx" else _grpc
     found, answer = ask(split, f"{split.document['token']} {function} main 1000000 r main", body)
     assert found == status, answer

@@ -57,7 +57,9 @@ def test_a_result_that_cannot_cross(split: Split) -> None:
     for _ in range(2):
         error = split.error("pricing:gives_lock")
         assert (error["type"], error["path"], error["reason"]) == ("CannotCross", "result", "live resource")
-    found = wait_for(lambda: (e := event(split, "bazaar.pricing:gives_lock")) and e["count"] == 2 and e, "both")
+    found = wait_for(
+        lambda: (e := event(split, "bazaar.pricing:gives_lock")) and e["count"] == 2 and e, "both"
+    )
     assert found["handling"] == "refused"
 
 
@@ -74,7 +76,11 @@ def test_kept_local_where_it_cannot_cross(split: Split) -> None:
     here = split.pid("main")
     assert split.run("reserve_local") == [here, here]
     found = event(split, "bazaar.inventory:reserve")
-    assert (found["handling"], found["path"], found["reason"]) == ("kept local", "arguments.session", "live resource")
+    assert (found["handling"], found["path"], found["reason"]) == (
+        "kept local",
+        "arguments.session",
+        "live resource",
+    )
     # With arguments that can cross, it does.
     assert split.run("inventory:stock", 1) == split.pid("inventory")
     # From a function kept local, calls to other services still cross.
@@ -101,7 +107,11 @@ def test_generator_functions_run_here_and_are_listed(split: Split) -> None:
     assert split.run("generate_async") == [0, 1, 2]
     for name in ("numbers", "held", "anumbers"):
         found = event(split, f"bazaar.pricing:{name}")
-        assert (found["reason"], found["handling"], found["caller"]) == ("generator", "kept local", "bazaar.main")
+        assert (found["reason"], found["handling"], found["caller"]) == (
+            "generator",
+            "kept local",
+            "bazaar.main",
+        )
 
 
 def test_the_report_names_the_process(split: Split) -> None:

@@ -8,14 +8,16 @@ import os
 import threading
 import traceback
 from concurrent.futures import ThreadPoolExecutor
+from typing import Annotated
+
+from fastapi import Depends, FastAPI, Request
+from fastapi.concurrency import run_in_threadpool
+from splitcost import codec
 
 from bazaar import inventory, orders, pricing
 from bazaar import types as kinds
 from bazaar.orders import helper_pid
 from bazaar.pricing import cached, numbers
-from fastapi import Depends, FastAPI, Request
-from fastapi.concurrency import run_in_threadpool
-from splitcost import codec
 
 STARTED = {}
 pool = ThreadPoolExecutor(2)
@@ -46,12 +48,16 @@ async def run(request: Request, name: str, how: str = "loop"):
     function = SPECIAL.get(name)
     if function is None:
         module, _, attribute = name.partition(":")
-        function = getattr({"pricing": pricing, "inventory": inventory, "orders": orders.service}[module], attribute)
+        function = getattr(
+            {"pricing": pricing, "inventory": inventory, "orders": orders.service}[module], attribute
+        )
     try:
         if how == "thread":
             result = await asyncio.to_thread(function, *args)
         elif how == "executor":
-            result = await asyncio.get_running_loop().run_in_executor(pool, functools.partial(function, *args))
+            result = await asyncio.get_running_loop().run_in_executor(
+                pool, functools.partial(function, *args)
+            )
         elif how == "anyio":
             result = await run_in_threadpool(function, *args)
         elif how == "task":
@@ -65,7 +71,11 @@ async def run(request: Request, name: str, how: str = "loop"):
     except Exception as error:
         facts = {"type": type(error).__name__, "text": str(error), "notes": getattr(error, "__notes__", [])}
         facts["trace"] = traceback.format_exc()
-        facts |= {key: getattr(error, key) for key in ("path", "reason", "file", "line", "callee") if hasattr(error, key)}
+        facts |= {
+            key: getattr(error, key)
+            for key in ("path", "reason", "file", "line", "callee")
+            if hasattr(error, key)
+        }
         facts["attributes"] = {key: value for key, value in vars(error).items() if type(value) in (int, str)}
         facts["args"] = repr(error.args)
         return {"error": facts}
@@ -73,7 +83,7 @@ async def run(request: Request, name: str, how: str = "loop"):
 
 
 @app.get("/stub-dependency")
-def depends(value: dict = Depends(pricing.where), lock: object = Depends(session)):
+def depends(value: Annotated[dict, Depends(pricing.where)], lock: Annotated[object, Depends(session)]):
     return {"pid": os.getpid(), "dependency": value["pid"]}
 
 

@@ -1,0 +1,120 @@
+"""The two halves of a calibration, as the command line drives them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from rehearsal_support import PACKAGE_PARENT
+from splitcost import codec
+from splitcost.calibration.payload import build, count_nodes
+
+codec.allow_package("splitcost")
+
+
+def run(*arguments: str) -> subprocess.Popen[str]:
+    environment = {**os.environ, "PYTHONPATH": str(PACKAGE_PARENT), "SPLITCOST_TOKEN": "secret"}
+    command = [sys.executable, "-m", "splitcost.calibration", *arguments]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, text=True)
+
+
+class Pair:
+    """A server and a client."""
+
+    def __init__(self, stack: str) -> None:
+        self.server = run("server", "--stack", stack)
+        assert self.server.stdout is not None
+        self.port = json.loads(self.server.stdout.readline())["port"]
+        self.client = run("client", "--stack", stack, "--server", str(self.port))
+
+    def ask(self, **question: Any) -> dict[str, Any]:
+        assert self.client.stdin is not None
+        assert self.client.stdout is not None
+        self.client.stdin.write(json.dumps(question) + "\n")
+        self.client.stdin.flush()
+        answer: dict[str, Any] = json.loads(self.client.stdout.readline())
+        return answer
+
+    def stop(self) -> None:
+        for process in (self.client, self.server):
+            process.kill()
+            process.communicate()
+
+
+@pytest.fixture(scope="module", params=["httpx", "grpc"])
+def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
+    both = Pair(request.param)
+    try:
+        yield both
+    finally:
+        both.stop()
+
+
+@pytest.mark.parametrize("client", ["async", "sync"])
+@pytest.mark.parametrize("handler", ["async", "sync"])
+@pytest.mark.parametrize(("gap", "concurrency"), [(0, 1), (0, 4), (100, 1)])
+@pytest.mark.parametrize("kind", ["plain", "adapter"])
+def test_every_cell_is_measured(
+    pair: Pair, client: str, handler: str, gap: int, concurrency: int, kind: str
+) -> None:
+    answer = pair.ask(
+        client=client,
+        handler=handler,
+        gap_micros=gap,
+        calls=10,
+        concurrency=concurrency,
+        payload={"nodes": 100, "bytes": 2000, "kind": kind},
+    )
+    assert len(answer["wall_nanos"]) == 10
+    assert min(answer["wall_nanos"]) > 0
+    assert answer["client_cpu_nanos"] >= 0
+    assert answer["server_cpu_nanos"] >= 0
+    assert answer["nodes"] == 100 + 3
+    assert 2000 <= answer["bytes"] <= 2200 if kind == "plain" else answer["bytes"] > 2000
+
+
+def test_arguments_and_result_may_differ(pair: Pair) -> None:
+    payload = {"arguments": {"nodes": 1, "bytes": 20}, "result": {"nodes": 50, "bytes": 5000}}
+    answer = pair.ask(client="async", handler="async", gap_micros=0, calls=1, concurrency=1, payload=payload)
+    assert answer["nodes"] == 1 + 50 + 3
+    assert 5020 <= answer["bytes"] <= 5100
+
+
+@pytest.mark.parametrize("stack", ["httpx", "grpc"])
+def test_both_end_with_stdin(stack: str) -> None:
+    both = Pair(stack)
+    try:
+        for process in (both.client, both.server):
+            assert process.stdin is not None
+            process.stdin.close()
+            assert process.wait(20) == 0
+    finally:
+        both.stop()
+
+
+def test_a_token_is_required() -> None:
+    environment = {k: v for k, v in os.environ.items() if k != "SPLITCOST_TOKEN"}
+    environment["PYTHONPATH"] = str(PACKAGE_PARENT)
+    command = [sys.executable, "-m", "splitcost.calibration", "server", "--stack", "httpx"]
+    found = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30)
+    assert found.returncode == 2
+    assert "SPLITCOST_TOKEN" in found.stderr
+
+
+@pytest.mark.parametrize("kind", ["plain", "adapter"])
+@pytest.mark.parametrize(
+    ("nodes", "size"), [(1, 10), (2, 40), (4, 100), (6, 60), (7, 500), (100, 5000), (1000, 40_000)]
+)
+def test_payloads_are_as_large_as_asked(kind: str, nodes: int, size: int) -> None:
+    payload = build(kind, nodes, size)
+    assert count_nodes(payload) == nodes
+    encoded = codec.encode(payload)
+    least = len(codec.encode(build(kind, nodes, 0)))
+    assert len(encoded) == max(size, least)
+    assert codec.decode(encoded) == payload
