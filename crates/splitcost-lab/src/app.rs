@@ -151,7 +151,7 @@ impl Drop for Scratch {
 /// How long a setup command may take.
 ///
 /// Chosen: seeding a database is seconds; migrations on a large one are minutes.
-const SETUP_DEADLINE: Duration = Duration::from_secs(300);
+const SETUP_DEADLINE: Duration = Duration::from_mins(5);
 /// How long an app may take to end after SIGTERM.
 ///
 /// Chosen: uvicorn waits for requests in flight, of which there are none.
@@ -333,10 +333,10 @@ impl App {
             let since = elsewhere.then(|| *elsewhere_since.get_or_insert_with(Instant::now));
             elsewhere_since = since;
             if since.is_some_and(|since| since.elapsed() > ELSEWHERE) || elsewhere && Instant::now() > end {
-                let list: Vec<String> = listening.iter().map(ToString::to_string).collect();
+                let addresses: Vec<String> = listening.iter().map(ToString::to_string).collect();
                 return Err(Error::ListensElsewhere {
                     what: self.name.clone(),
-                    listening: list.join(" and "),
+                    listening: addresses.join(" and "),
                     port: self.port,
                     log: self.log_tail(),
                 });

@@ -14,7 +14,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
 use splitcost_model::calibration::{Calibration, ClientMode, HandlerMode, Pace, Point, Round};
 use splitcost_model::quantity::quantile;
-use splitcost_model::recording::{Call, PayloadClass, Recording};
+use splitcost_model::recording::{Call, FunctionKind, PayloadClass, Recording};
 use splitcost_model::split::{Split, StackName};
 
 use crate::app::Scratch;
@@ -50,18 +50,28 @@ const DEFAULT_GAP_MICROS: u64 = 2_000;
 const MAX_GAP_MICROS: u64 = 5_000;
 
 /// What a calibration is made for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Needs {
+    /// How the caller waits and how the function runs.
+    pub modes: Vec<(ClientMode, HandlerMode)>,
     /// Pause between two calls.
     pub gap_micros: u64,
     /// Values and bytes of arguments and result together, and whether they need adapters.
     pub payloads: Vec<(u64, u64, bool)>,
 }
 
+/// A coroutine function of another service: awaited there and here.
+const AWAITED: (ClientMode, HandlerMode) = (ClientMode::Async, HandlerMode::Async);
+/// A plain function of another service, called by an unmodified caller.
+const BLOCKING: (ClientMode, HandlerMode) = (ClientMode::Sync, HandlerMode::Sync);
+/// The same, after the caller was rewritten to await it.
+const REWRITTEN: (ClientMode, HandlerMode) = (ClientMode::Async, HandlerMode::Sync);
+
 impl Default for Needs {
     fn default() -> Self {
         let payloads = DEFAULT_PAYLOADS.map(|(nodes, bytes)| (nodes, bytes, false)).to_vec();
-        Self { gap_micros: DEFAULT_GAP_MICROS, payloads: with_small(payloads) }
+        let modes = vec![AWAITED, REWRITTEN, BLOCKING, (ClientMode::Sync, HandlerMode::Async)];
+        Self { modes, gap_micros: DEFAULT_GAP_MICROS, payloads: with_small(payloads) }
     }
 }
 
@@ -72,6 +82,7 @@ impl Needs {
     pub fn of(recording: &Recording, splits: &[&Split]) -> Self {
         let alone = recording.meta.phases.iter().position(|p| p.kind == "closed" && p.concurrency == 1);
         let mut gaps = Vec::new();
+        let mut modes = vec![AWAITED];
         let mut sampled: Vec<(u64, u64, bool)> = Vec::new();
         for request in &recording.requests {
             let crosses = |call: &Call| splits.iter().any(|split| crosses(recording, split, &request.calls, call));
@@ -80,6 +91,10 @@ impl Needs {
                 gaps.extend(crossing.windows(2).map(|pair| (pair[1].start() - pair[0].end()).as_nanos_f64() / 1e3));
             }
             for call in crossing {
+                let kind = recording.functions.get(call.function as usize).map(|f| f.kind).unwrap_or_default();
+                if modes.len() == 1 && kind != FunctionKind::Coroutine {
+                    modes.extend([REWRITTEN, BLOCKING]);
+                }
                 let (Some(arguments), Some(result)) = (&call.arguments, &call.result) else { continue };
                 if arguments.class.can_cross() && result.class.can_cross() {
                     let adapter = arguments.class.max(result.class) == PayloadClass::Adapter;
@@ -94,12 +109,14 @@ impl Needs {
             None => DEFAULT_GAP_MICROS,
         };
         sampled.sort_by_key(|(_, bytes, _)| *bytes);
-        let Some(last) = sampled.len().checked_sub(1) else { return Self { gap_micros, ..Self::default() } };
+        let Some(last) = sampled.len().checked_sub(1) else {
+            return Self { modes, gap_micros, ..Self::default() };
+        };
         let at = |q: f64| {
             let (nodes, bytes, adapter) = sampled[(last as f64 * q).round() as usize];
             (round_125(nodes).max(1), round_125(bytes).max(20), adapter)
         };
-        Self { gap_micros, payloads: with_small(vec![at(0.5), at(0.9), at(1.0)]) }
+        Self { modes, gap_micros, payloads: with_small(vec![at(0.5), at(0.9), at(1.0)]) }
     }
 
     fn text(&self) -> String {
@@ -108,7 +125,8 @@ impl Needs {
             .iter()
             .map(|(nodes, bytes, adapter)| format!("{nodes}/{bytes}{}", if *adapter { "+" } else { "" }))
             .collect();
-        format!("gap {} µs; values/bytes {}", self.gap_micros, payloads.join(" "))
+        let modes = if self.modes.contains(&BLOCKING) { "" } else { "; awaited only" };
+        format!("gap {} µs; values/bytes {}{modes}", self.gap_micros, payloads.join(" "))
     }
 }
 
@@ -130,7 +148,7 @@ fn crosses(recording: &Recording, split: &Split, calls: &[Call], call: &Call) ->
         recording.modules.get(function.module as usize).map(String::as_str)
     };
     match (module(call), calls.get(call.parent as usize).and_then(module)) {
-        (Some(callee), Some(caller)) if call.parent != 0 => split.service_of(callee) != split.service_of(caller),
+        (Some(to), Some(from)) if call.parent != 0 => split.service_of(to) != split.service_of(from),
         _ => false,
     }
 }
@@ -147,7 +165,7 @@ fn round_125(value: u64) -> u64 {
 
 /// Planned seconds for one stack.
 pub fn planned_secs(needs: &Needs) -> f64 {
-    let cells = 4.0 * needs.payloads.len() as f64;
+    let cells = (needs.modes.len() * needs.payloads.len()) as f64;
     START_SECS + ROUNDS as f64 * cells * (SPACED_SECS + f64::from(BUSY.0) * CALL_SECS)
 }
 
@@ -271,16 +289,9 @@ struct Cell {
 impl Cell {
     fn all(needs: &Needs) -> Vec<Self> {
         let mut cells = Vec::new();
-        for client in [ClientMode::Async, ClientMode::Sync] {
-            for handler in [HandlerMode::Async, HandlerMode::Sync] {
-                for pace in [Pace::Spaced, Pace::Busy] {
-                    cells.extend(needs.payloads.iter().map(|payload| Self {
-                        client,
-                        handler,
-                        pace,
-                        payload: *payload,
-                    }));
-                }
+        for &(client, handler) in &needs.modes {
+            for pace in [Pace::Spaced, Pace::Busy] {
+                cells.extend(needs.payloads.iter().map(|payload| Self { client, handler, pace, payload: *payload }));
             }
         }
         cells
@@ -426,6 +437,8 @@ mod tests {
         let needs = Needs::of(&recording, &[&split]);
         assert_eq!(needs.gap_micros, 200);
         assert_eq!(needs.payloads, [(4, 50, false), (10, 1000, true), (10, 2000, true), (10, 4000, true)]);
-        assert_eq!(Needs::of(&Recording::default(), &[&split]), Needs::default());
+        assert_eq!(needs.modes, [AWAITED, REWRITTEN, BLOCKING]);
+        let nothing = Needs::of(&Recording::default(), &[&split]);
+        assert_eq!(nothing, Needs { modes: vec![AWAITED], ..Needs::default() });
     }
 }

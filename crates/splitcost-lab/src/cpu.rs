@@ -16,7 +16,7 @@ pub(crate) struct Process {
 
 /// Clock ticks per second.
 ///
-/// Spec: `USER_HZ` is 100 on every Linux architecture that CPython's tier 1 and 2 support.
+/// Spec: `USER_HZ` is 100 on every Linux architecture that `CPython`'s tier 1 and 2 support.
 const TICKS_PER_SEC: f64 = 100.0;
 
 impl Process {
@@ -89,7 +89,7 @@ mod tests {
     #[test]
     fn our_own_group_uses_cpu() {
         let own = rustix::process::getpgrp().as_raw_nonzero().get();
-        let end = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        let end = std::time::Instant::now() + std::time::Duration::from_mins(1);
         let mut x = 1_u64;
         while group_cpu(own.cast_unsigned()).is_zero() && std::time::Instant::now() < end {
             for i in 0..10_000_000_u64 {

@@ -17,7 +17,7 @@ use crate::{Cancel, Error, Result, log_tail};
 /// How long one answer may take.
 ///
 /// Chosen: the longest question takes a second on a machine that is not busy.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 
 /// A Python process; it ends with this.
 pub(crate) struct Helper {
@@ -60,8 +60,10 @@ impl Helper {
         if let Some(stdout) = group.child.stdout.take() {
             std::thread::spawn(move || {
                 // Ends with the process, or when nobody waits for its lines any more.
-                let _ =
-                    BufReader::new(stdout).lines().map_while(|line| line.ok()).try_for_each(|line| sender.send(line));
+                let _ = BufReader::new(stdout)
+                    .lines()
+                    .map_while(std::io::Result::ok)
+                    .try_for_each(|line| sender.send(line));
             });
         }
         Ok(Self { action: action.to_owned(), group, stdin, lines, log })

@@ -24,7 +24,7 @@ pub struct Python {
     pub package_version: String,
 }
 
-/// The oldest CPython minor version that is supported.
+/// The oldest minor version that is supported.
 ///
 /// Spec: issue 2; `PyThreadState_GetFrame` and friends of the stable ABI need 3.11.
 const OLDEST_MINOR: u32 = 11;

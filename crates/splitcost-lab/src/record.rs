@@ -73,11 +73,11 @@ pub fn record(
     let targets = Targets::all(app.address());
     let mut warnings = Vec::new();
     let load = (concurrency, rate_reqs_per_sec);
-    let driven = drive(&mut driver, &mut app, &targets, load, partial, &mut meta, &mut warnings);
+    let finished = drive(&mut driver, &mut app, &targets, load, partial, &mut meta, &mut warnings);
     driver.say("record: reading what was recorded");
     app.stop();
     let log = app.log_tail();
-    let interrupted = match driven {
+    let interrupted = match finished {
         Ok(()) => cancel.is_cancelled(),
         Err(Error::Cancelled) => true,
         Err(error) => return Err(error),
@@ -105,41 +105,41 @@ fn drive(
 
     driver.say("record: one request at a time");
     let alone = Plan { seed_offset: 2, ..Plan::closed(1, after(ALONE_SECS)) };
-    let mut driven = driver.run(&mut [app], targets, &alone, ALONE_SECS)?;
-    let rarest = driven.outcome.endpoints.iter().filter(|e| e.failed.total() == 0).map(|e| e.ok).min().unwrap_or(0);
+    let mut run = driver.run(&mut [app], targets, &alone, ALONE_SECS)?;
+    let rarest = run.outcome.endpoints.iter().filter(|e| e.failed.total() == 0).map(|e| e.ok).min().unwrap_or(0);
     if rarest < ENOUGH_REQUESTS && !driver.cancel.is_cancelled() {
         let missing = (ENOUGH_REQUESTS - rarest) as f64 / rarest.max(1) as f64;
         let secs = (ALONE_SECS * missing).clamp(1.0, ALONE_MORE_SECS);
         driver.step.total_secs += secs;
         let more = Plan { seed_offset: 3, ..Plan::closed(1, after(secs)) };
         let second = driver.run(&mut [app], targets, &more, secs)?;
-        driven.outcome.merge(&second.outcome);
-        driven.cpu += second.cpu;
+        run.outcome.merge(&second.outcome);
+        run.cpu += second.cpu;
     }
-    meta.phases.push(phase("closed", 1, 0.0, &driven));
+    meta.phases.push(phase("closed", 1, 0.0, &run));
     convert::note(partial, meta)?;
-    seen.merge(&driven.outcome);
+    seen.merge(&run.outcome);
     driver.cancel.check()?;
 
     driver.say(format!("record: {in_flight} requests in flight"));
     let closed = Plan { seed_offset: 4, ..Plan::closed(in_flight, after(CLOSED_SECS)) };
-    let driven = driver.run(&mut [app], targets, &closed, CLOSED_SECS)?;
-    let throughput = driven.outcome.throughput_reqs_per_sec();
-    meta.phases.push(phase("closed", concurrency, 0.0, &driven));
+    let run = driver.run(&mut [app], targets, &closed, CLOSED_SECS)?;
+    let throughput = run.outcome.throughput_reqs_per_sec();
+    meta.phases.push(phase("closed", concurrency, 0.0, &run));
     convert::note(partial, meta)?;
-    seen.merge(&driven.outcome);
+    seen.merge(&run.outcome);
     driver.cancel.check()?;
 
     let rate = rate.unwrap_or(throughput * OPEN_SHARE).max(0.1);
     driver.say(format!("record: {rate:.0} requests/s"));
     let open = Plan { seed_offset: 5, ..Plan::open(rate, after(OPEN_SECS)) };
-    let driven = driver.run(&mut [app], targets, &open, OPEN_SECS)?;
-    meta.phases.push(phase("open", 0, rate, &driven));
-    if let Some(reason) = driven.outcome.invalid() {
+    let run = driver.run(&mut [app], targets, &open, OPEN_SECS)?;
+    meta.phases.push(phase("open", 0, rate, &run));
+    if let Some(reason) = run.outcome.invalid() {
         meta.troubles.push(format!("the open-loop phase is doubtful: {reason}"));
         warnings.push(format!("the open-loop phase is doubtful: {reason}"));
     }
-    seen.merge(&driven.outcome);
+    seen.merge(&run.outcome);
     warnings.extend(failures(&seen));
     Ok(())
 }
@@ -204,7 +204,8 @@ fn finish(partial: &Path, meta: Meta, log: &str) -> Result<Recording> {
 /// Puts the finished recording in its place. An earlier one there goes, unless the new one was interrupted: that
 /// one is then kept beside it. Returns where it is.
 pub fn keep(partial: &Path, place: &Path, interrupted: bool) -> Result<PathBuf> {
-    let mut place = place.to_owned();
+    // Without a trailing slash, to which nothing can be appended.
+    let mut place: PathBuf = place.components().collect();
     if interrupted && place.exists() {
         place.as_mut_os_string().push("-interrupted");
     }

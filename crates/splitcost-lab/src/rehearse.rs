@@ -302,7 +302,7 @@ pub(crate) fn token() -> Result<String> {
     let mut bytes = [0_u8; 16];
     let source = "/dev/urandom";
     fs::File::open(source).and_then(|mut file| file.read_exact(&mut bytes)).map_err(Error::io("read", source))?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
 }
 
 #[derive(Deserialize)]
@@ -389,12 +389,12 @@ fn rounds(
             let settle = Plan { seed_offset: 2, ..Plan::closed(2, after(SETTLE_SECS)) };
             let (mut apps, targets) = arms[deployment].parts();
             driver.run(&mut apps, &targets, &settle, SETTLE_SECS)?;
-            let driven = driver.run(&mut apps, &targets, &plan, secs)?;
+            let run = driver.run(&mut apps, &targets, &plan, secs)?;
             driver.cancel.check()?;
             match arm {
-                Arm::BaselineOpen(i) => runs.baseline_open[i].push(driven),
-                Arm::SplitOpen(i) => runs.split_open[i].push(driven),
-                Arm::Closed(i) => runs.closed[i].push(driven),
+                Arm::BaselineOpen(i) => runs.baseline_open[i].push(run),
+                Arm::SplitOpen(i) => runs.split_open[i].push(run),
+                Arm::Closed(i) => runs.closed[i].push(run),
             }
         }
     }
@@ -446,25 +446,59 @@ fn measured(rehearsal: &Rehearsal<'_>, runs: &Runs, index: usize, seed: u64) -> 
 }
 
 fn quantiles(runs: &[Driven], endpoint: usize, seed: u64) -> Option<Quantiles> {
-    let [p50_ms, p90_ms, p99_ms] = several_over_rounds(runs.len(), seed, |picked| {
-        let merged = merged(runs, endpoint, picked)?;
-        let millis = |q| Some(merged.quantile(q)?.as_millis_f64());
-        Some([millis(0.5)?, millis(0.9)?, millis(0.99)?])
-    })?;
+    let times = Times::of(runs, endpoint);
+    let [p50_ms, p90_ms, p99_ms] =
+        several_over_rounds(runs.len(), seed, |picked| times.quantiles_ms(picked, [0.5, 0.9, 0.99]))?;
     Some(Quantiles { p50_ms, p90_ms, p99_ms })
 }
 
-fn merged(runs: &[Driven], endpoint: usize, picked: &[usize]) -> Option<splitcost_load::Histogram> {
-    let mut histograms = picked.iter().map(|round| &runs[*round].outcome.endpoints[endpoint].response);
-    let mut merged = histograms.next()?.clone();
-    histograms.for_each(|histogram| merged.merge(histogram));
-    Some(merged)
+/// Response times of one endpoint in all rounds.
+struct Times {
+    rounds: usize,
+    /// Time, round and count, by time.
+    counts: Vec<(Nanos, usize, u64)>,
+}
+
+impl Times {
+    fn of(runs: &[Driven], endpoint: usize) -> Self {
+        let of_round = |(round, run): (usize, &Driven)| {
+            let counts: Vec<(Nanos, u64)> = run.outcome.endpoints[endpoint].response.counts().collect();
+            counts.into_iter().map(move |(time, count)| (time, round, count))
+        };
+        let mut counts: Vec<(Nanos, usize, u64)> = runs.iter().enumerate().flat_map(of_round).collect();
+        counts.sort_unstable();
+        Self { rounds: runs.len(), counts }
+    }
+
+    /// Ascending quantiles over the picked rounds; `None` when these hold no request.
+    fn quantiles_ms<const N: usize>(&self, picked: &[usize], wanted: [f64; N]) -> Option<[f64; N]> {
+        let mut weights = vec![0_u64; self.rounds];
+        for round in picked {
+            weights[*round] += 1;
+        }
+        let total: u64 = self.counts.iter().map(|(_, round, count)| weights[*round] * count).sum();
+        if total == 0 {
+            return None;
+        }
+        let mut found = [0.0; N];
+        let (mut below, mut next) = (0, 0);
+        for (time, round, count) in &self.counts {
+            below += weights[*round] * count;
+            while next < N && below as f64 >= wanted[next] * total as f64 && below > 0 {
+                found[next] = time.as_millis_f64();
+                next += 1;
+            }
+        }
+        Some(found)
+    }
 }
 
 fn distribution(runs: &[Driven], endpoint: usize) -> Vec<(f64, f64)> {
-    let all: Vec<usize> = (0..runs.len()).collect();
-    let curve = merged(runs, endpoint, &all).map(|histogram| histogram.cumulative(DISTRIBUTION_POINTS));
-    curve.unwrap_or_default().into_iter().map(|(duration, share)| (duration.as_millis_f64(), share)).collect()
+    let mut histograms = runs.iter().map(|run| &run.outcome.endpoints[endpoint].response);
+    let Some(mut merged) = histograms.next().cloned() else { return Vec::new() };
+    histograms.for_each(|histogram| merged.merge(histogram));
+    let curve = merged.cumulative(DISTRIBUTION_POINTS);
+    curve.into_iter().map(|(duration, share)| (duration.as_millis_f64(), share)).collect()
 }
 
 fn throughput(runs: &[Driven], seed: u64) -> Option<Interval> {
@@ -490,4 +524,45 @@ fn ratio(runs: &[Driven], seed: u64, parts: impl Fn(&Driven) -> (f64, f64)) -> O
 
 fn after(secs: f64) -> Stop {
     Stop::After(Nanos::from_secs_f64(secs))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_are_taken_over_the_picked_rounds() {
+        let counts = [(1, 0, 50), (2, 1, 50), (3, 0, 50), (4, 1, 50)];
+        let counts = counts.map(|(millis, round, count)| (Nanos::from_millis(millis), round, count)).to_vec();
+        let times = Times { rounds: 3, counts };
+        assert_eq!(times.quantiles_ms(&[0, 1, 2], [0.5, 0.9]), Some([2.0, 4.0]));
+        assert_eq!(times.quantiles_ms(&[0, 0, 0], [0.5, 0.9]), Some([1.0, 3.0]));
+        assert_eq!(times.quantiles_ms(&[2, 2, 2], [0.5, 0.9]), None);
+    }
+
+    #[test]
+    fn a_split_that_cannot_run_is_refused_with_the_setting_that_helps() {
+        let call = |handling: &str| CannotCross {
+            caller: "shop.orders".into(),
+            callee: "shop.inventory:reserve".into(),
+            reason: "arguments.session (Session) is a live resource".into(),
+            file: "shop/orders.py".into(),
+            line: 7,
+            count: 3,
+            handling: handling.into(),
+        };
+        let split = Split { name: "stock".into(), ..Split::default() };
+        let with = |calls: &[CannotCross]| {
+            refusal(&Rehearsal { split: &split, rate_reqs_per_sec: 1.0, cannot_cross: calls })
+                .map(|error| (error.to_string(), error.hints()))
+        };
+        assert_eq!(with(&[call(KEPT_LOCAL)]), None);
+        let (message, hints) = with(&[call(KEPT_LOCAL), call(REFUSED)]).unwrap();
+        assert_eq!(
+            message,
+            "rehearse the split stock: 1 call cannot cross\n  shop/orders.py:7: shop.orders calls shop.inventory:reserve \
+             (3 seen): arguments.session (Session) is a live resource"
+        );
+        assert!(hints[0].starts_with("keep_local = [\"shop.inventory\"] in [splits.stock]"), "{hints:?}");
+    }
 }

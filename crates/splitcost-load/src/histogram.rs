@@ -65,6 +65,11 @@ impl Histogram {
         curve
     }
 
+    /// Every duration that was counted, rounded as it is kept, with its count; ascending.
+    pub fn counts(&self) -> impl Iterator<Item = (Nanos, u64)> {
+        self.0.iter_recorded().map(|step| (Nanos::from_nanos(step.value_iterated_to()), step.count_at_value()))
+    }
+
     /// Count everything that `other` counted.
     #[expect(clippy::missing_panics_doc, reason = "all have the same bounds")]
     pub fn merge(&mut self, other: &Self) {

@@ -30,7 +30,7 @@ pub(crate) struct Common {
     /// Settings file [default: splitcost.toml or pyproject.toml, here or above]
     #[arg(long, global = true, env = "SPLITCOST_CONFIG", value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// Python interpreter of the app [default: beside splitcost, $VIRTUAL_ENV, python3]
+    /// Python interpreter of the app [default: beside splitcost, the active virtual environment's, python3]
     #[arg(long, global = true, env = "SPLITCOST_PYTHON", value_name = "FILE")]
     pub(crate) python: Option<PathBuf>,
 }

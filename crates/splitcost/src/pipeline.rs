@@ -1,6 +1,8 @@
 //! What estimate, rehearse and evaluate share: calibrate, predict, run, and put it all into one evaluation.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::path::Path;
 
 use splitcost_lab::Step;
 use splitcost_lab::calibrate::{self, Needs, calibrate};
@@ -70,7 +72,7 @@ impl<'a> Pipeline<'a> {
         settings: &'a Settings,
         python: &'a Python,
         recording: &'a Recording,
-        recording_dir: &std::path::Path,
+        recording_dir: &Path,
         scenario: &args::Scenario,
     ) -> anyhow::Result<Self> {
         Ok(Self {
@@ -89,19 +91,21 @@ impl<'a> Pipeline<'a> {
     /// The stacks of the splits, measured or from the cache, and the prediction of every split.
     pub(crate) fn predict(&self, session: &mut Session, later_secs: f64) -> anyhow::Result<Evaluation> {
         let estimate_secs = ESTIMATE_SECS * self.splits.len() as f64;
-        let mut stacks: BTreeMap<StackName, Calibration> = BTreeMap::new();
-        for stack in self.splits.iter().map(|split| split.stack) {
-            if !stacks.contains_key(&stack) {
-                session.printer.later_secs = later_secs + estimate_secs;
-                stacks.insert(stack, self.calibrate(session, stack)?);
+        let mut calibrations: BTreeMap<(StackName, Needs), Calibration> = BTreeMap::new();
+        for split in &self.splits {
+            let key = self.needs(split);
+            session.printer.later_secs = later_secs + estimate_secs;
+            if let Entry::Vacant(entry) = calibrations.entry(key) {
+                let calibration = self.calibrate(session, entry.key())?;
+                entry.insert(calibration);
             }
         }
         session.printer.later_secs = later_secs;
-        let mut evaluation = self.evaluation(&stacks);
+        let mut evaluation = self.evaluation(calibrations.values().map(stack_provenance).collect());
         for (i, split) in self.splits.iter().enumerate() {
             let scenario = Scenario {
                 recording: self.recording,
-                calibration: &stacks[&split.stack],
+                calibration: &calibrations[&self.needs(split)],
                 split,
                 prices: &self.settings.prices,
                 host_cores: cpu::cores(),
@@ -111,7 +115,7 @@ impl<'a> Pipeline<'a> {
                 replications: REPLICATIONS,
             };
             let Session { printer, cancel, .. } = session;
-            let predicted = estimate(&scenario, &mut |fraction| {
+            let mut predicted = estimate(&scenario, &mut |fraction| {
                 printer.step(&Step {
                     label: format!("estimate: split {}", split.name),
                     done_secs: ESTIMATE_SECS * (i as f64 + fraction),
@@ -120,6 +124,7 @@ impl<'a> Pipeline<'a> {
             })
             .failed()?;
             cancel.check().failed()?;
+            self.shorten_paths(&mut predicted);
             evaluation.splits.push(predicted);
         }
         session.printer.done();
@@ -127,15 +132,28 @@ impl<'a> Pipeline<'a> {
         Ok(evaluation)
     }
 
-    fn calibrate(&self, session: &mut Session, stack: StackName) -> anyhow::Result<Calibration> {
-        let splits: Vec<&Split> = self.splits.iter().filter(|split| split.stack == stack).collect();
-        let needs = Needs::of(self.recording, &splits);
+    /// What the calibration of a split's stack has to cover.
+    fn needs(&self, split: &Split) -> (StackName, Needs) {
+        (split.stack, Needs::of(self.recording, &[split]))
+    }
+
+    fn calibrate(&self, session: &mut Session, (stack, needs): &(StackName, Needs)) -> anyhow::Result<Calibration> {
         let Session { printer, cancel, .. } = session;
         let progress = &mut |step: &Step| printer.step(step);
         let options = (self.seed, self.fresh_calibration);
-        let calibration = calibrate(stack, &needs, self.python, options, progress, cancel).failed();
+        let calibration = calibrate(*stack, needs, self.python, options, progress, cancel).failed();
         printer.done();
         calibration
+    }
+
+    /// Files are shown from the app's directory, where they are below it.
+    fn shorten_paths(&self, split: &mut SplitEvaluation) {
+        let files = split.calls.iter_mut().map(|call| &mut call.file);
+        for file in files.chain(split.cannot_cross.iter_mut().map(|call| &mut call.file)) {
+            if let Ok(inside) = Path::new(file.as_str()).strip_prefix(&self.settings.app.cwd) {
+                *file = inside.display().to_string();
+            }
+        }
     }
 
     /// Runs every split that can be run beside the monolith, and puts what was measured into the evaluation. Returns
@@ -181,10 +199,11 @@ impl<'a> Pipeline<'a> {
             session.printer.warn(warning);
         }
         let all_ran = refused.is_empty();
-        for measured in rehearsed.splits {
+        for mut measured in rehearsed.splits {
             let split = self.splits.iter().find(|split| split.name == measured.name);
             let predicted = evaluation.splits.iter_mut().find(|split| split.name == measured.name);
             if let (Some(split), Some(predicted)) = (split, predicted) {
+                self.shorten_paths(&mut measured);
                 merge(predicted, measured, &split.link, &self.settings.prices);
             }
         }
@@ -197,7 +216,7 @@ impl<'a> Pipeline<'a> {
         rehearse::planned_secs(self.splits.len(), self.rounds)
     }
 
-    fn evaluation(&self, stacks: &BTreeMap<StackName, Calibration>) -> Evaluation {
+    fn evaluation(&self, stacks: Vec<StackProvenance>) -> Evaluation {
         let meta = &self.recording.meta;
         let mut warnings = meta.troubles.clone();
         if meta.machine != cpu::machine() {
@@ -214,7 +233,7 @@ impl<'a> Pipeline<'a> {
                 recording: self.recording_dir.clone(),
                 recorded_requests: self.recording.requests.len() as u64,
                 phases: meta.phases.clone(),
-                stacks: stacks.values().map(stack_provenance).collect(),
+                stacks,
                 seed: self.seed,
                 usd_per_vcpu_hour: self.settings.prices.usd_per_vcpu_hour,
                 warnings,
@@ -242,12 +261,9 @@ fn judge(splits: &mut [SplitEvaluation]) {
     }
 }
 
-/// Planned seconds to calibrate the stacks of the splits, where no cache has them.
+/// Planned seconds to calibrate for the splits, where no cache has it.
 pub(crate) fn calibration_secs(splits: &[Split]) -> f64 {
-    let mut stacks: Vec<StackName> = splits.iter().map(|split| split.stack).collect();
-    stacks.sort_unstable();
-    stacks.dedup();
-    calibrate::planned_secs(&Needs::default()) * stacks.len() as f64
+    calibrate::planned_secs(&Needs::default()) * splits.len() as f64
 }
 
 /// Prints an evaluation.

@@ -74,7 +74,7 @@ impl Session {
     }
 
     /// Reads a recording, and says what was wrong with it.
-    pub(crate) fn open(&mut self, dir: &Path) -> anyhow::Result<Recording> {
+    pub(crate) fn open(dir: &Path) -> anyhow::Result<Recording> {
         let recording = convert::open(&shown(dir)).failed()?;
         if recording.requests.is_empty() {
             return Err(Failure::new(format!("the recording in {} has no request", shown(dir).display()))

@@ -19,9 +19,9 @@ pub(crate) fn run(session: &mut Session, args: &Calibrate) -> anyhow::Result<Exi
     let python = session.python(settings.as_ref())?;
     let named = args.from.recording.as_deref();
     let recording = match (&settings, named) {
-        (_, Some(dir)) => Some(session.open(dir)?),
+        (_, Some(dir)) => Some(Session::open(dir)?),
         (Some(settings), None) if Session::recording_dir(settings, None).exists() => {
-            Some(session.open(&Session::recording_dir(settings, None))?)
+            Some(Session::open(&Session::recording_dir(settings, None))?)
         }
         _ => None,
     };

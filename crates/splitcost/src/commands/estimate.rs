@@ -11,7 +11,7 @@ pub(crate) fn run(session: &mut Session, args: &Estimate) -> anyhow::Result<Exit
     let settings = session.settings()?;
     let python = session.python_with_modules(&settings)?;
     let dir = Session::recording_dir(&settings, args.from.recording.as_deref());
-    let recording = session.open(&dir)?;
+    let recording = Session::open(&dir)?;
     let pipeline = Pipeline::new(&settings, &python, &recording, &dir, &args.scenario)?;
     let evaluation = pipeline.predict(session, 0.0)?;
     print(&mut session.printer, &evaluation, args.output.format)?;

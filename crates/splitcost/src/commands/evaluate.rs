@@ -19,14 +19,13 @@ pub(crate) fn run(session: &mut Session, args: &Evaluate) -> anyhow::Result<Exit
     let splits = settings.splits(&args.scenario.splits)?;
     let python = session.python_with_modules(&settings)?;
     let dir = Session::recording_dir(&settings, args.from.recording.as_deref());
-    let recording = match &args.from.recording {
-        Some(dir) => session.open(dir)?,
-        None => {
-            let rehearsal = splitcost_lab::rehearse::planned_secs(splits.len(), args.scenario.rounds);
-            session.printer.later_secs = calibration_secs(&splits) + rehearsal;
-            let load = Load::resolve(&settings, None, args.scenario.concurrency);
-            record::app(session, &settings, &python, load, &dir)?
-        }
+    let recording = if args.from.recording.is_some() {
+        Session::open(&dir)?
+    } else {
+        let rehearsal = splitcost_lab::rehearse::planned_secs(splits.len(), args.scenario.rounds);
+        session.printer.later_secs = calibration_secs(&splits) + rehearsal;
+        let load = Load::resolve(&settings, None, args.scenario.concurrency);
+        record::app(session, &settings, &python, load, &dir)?
     };
     let pipeline = Pipeline::new(&settings, &python, &recording, &dir, &args.scenario)?;
     let mut evaluation = pipeline.predict(session, pipeline.rehearsal_secs())?;

@@ -46,14 +46,18 @@ fn find_app(here: &Path) -> Option<App> {
         let name = package.file_name()?.to_str()?.to_owned();
         let mut files = Vec::new();
         collect(&package, &name, 0, &mut files);
-        // `main` and `app` are where it usually is.
-        files.sort_by_key(|(_, module)| (module.matches('.').count(), !module.ends_with(".main"), module.clone()));
+        // `main` is where it usually is.
+        files.sort_by_key(|(_, module)| (module.matches('.').count(), !is_main(module), module.clone()));
         files.iter().find_map(|(path, module)| {
             let object = app_object(&fs::read_to_string(path).ok()?)?;
             let children = children(&package, &name);
             Some(App { package: name.clone(), module: module.clone(), object, children })
         })
     })
+}
+
+fn is_main(module: &str) -> bool {
+    module.rsplit('.').next() == Some("main")
 }
 
 fn packages(dir: &Path) -> Vec<PathBuf> {

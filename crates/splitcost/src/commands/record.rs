@@ -1,6 +1,6 @@
 //! `splitcost record`
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -94,12 +94,11 @@ fn keep(session: &mut Session, recorded: &Recorded, partial: &Path, place: &Path
         session.printer.warn(trouble);
     }
     let place = record::keep(partial, place, recorded.interrupted).failed()?;
-    let mut endpoints: Vec<&str> = recorded.recording.requests.iter().map(|r| r.endpoint.as_str()).collect();
-    endpoints.sort_unstable();
-    endpoints.dedup();
+    let requests = &recorded.recording.requests;
+    let endpoints: BTreeSet<&str> = requests.iter().map(|request| request.endpoint.as_str()).collect();
     session.printer.note(&format!(
         "recorded {} requests of {} endpoints in {}",
-        recorded.recording.requests.len(),
+        requests.len(),
         endpoints.len(),
         shown(&place).display()
     ));

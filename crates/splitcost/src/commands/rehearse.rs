@@ -12,7 +12,7 @@ pub(crate) fn run(session: &mut Session, args: &Rehearse) -> anyhow::Result<Exit
     settings.workload()?;
     let python = session.python_with_modules(&settings)?;
     let dir = Session::recording_dir(&settings, args.from.recording.as_deref());
-    let recording = session.open(&dir)?;
+    let recording = Session::open(&dir)?;
     let pipeline = Pipeline::new(&settings, &python, &recording, &dir, &args.scenario)?;
     let mut evaluation = pipeline.predict(session, pipeline.rehearsal_secs())?;
     let all_ran = pipeline.rehearse(session, &mut evaluation)?;

@@ -14,7 +14,7 @@ pub(crate) fn run(session: &mut Session, args: &Show) -> anyhow::Result<ExitCode
         Some(dir) => dir.clone(),
         None => Session::recording_dir(&session.settings()?, None),
     };
-    let summary = Summary::of(&session.open(&dir)?);
+    let summary = Summary::of(&Session::open(&dir)?);
     match args.output.format {
         Format::Text => session.printer.answer(&render_text(&summary, Printer::width()))?,
         Format::Json => session.printer.json(&summary)?,
