@@ -95,7 +95,7 @@ fn encode_request(request: u64, out: &mut Vec<u8>) {
             let (wall, cpu) = tick();
             Record::Resume { call: call(n), thread: 1, wall, cpu }.encode(out);
         }
-        if request % 64 == 0 {
+        if request.is_multiple_of(64) {
             let (path, file) = (String::new(), "shop/module1.py".to_owned());
             Record::Payload {
                 call: call(n),

@@ -77,8 +77,8 @@ fn text_is_aligned_and_fits() {
     Payloads that are not plain data
     what needs work to cross  class    value                        sampled  bytes  call site
     shop.inventory:reserve    live     arguments.session (Session)        3      0  shop/create.py:21
-    shop.pricing:quote        adapter                                     3     50  shop/create.py:21
-    shop.pricing:quote        adapter                                     3     70  shop/create.py:21
+    shop.pricing:quote        adapter  arguments                          3     50  shop/create.py:21
+    shop.pricing:quote        adapter  result                             3     70  shop/create.py:21
     ");
     let narrow = render_text(&Summary::of(&recording()), 20);
     assert!(narrow.lines().all(|line| line.chars().count() <= 60), "{narrow}");
