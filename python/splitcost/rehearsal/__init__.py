@@ -69,6 +69,9 @@ def start(config: Any = None) -> Any:
 
 
 def _start(config: Any) -> Any:
+    from splitcost import stacks
+
+    stacks.require(config.stack)
     from splitcost.rehearsal import hooks
     from splitcost.rehearsal.imports import Finder
     from splitcost.rehearsal.runtime import Runtime

@@ -15,7 +15,18 @@ import importlib.util
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple, Protocol
 
-__all__ = ["NAMES", "Answer", "Answerer", "Stack", "Status", "Unreachable", "load", "missing", "versions"]
+__all__ = [
+    "NAMES",
+    "Answer",
+    "Answerer",
+    "Stack",
+    "Status",
+    "Unreachable",
+    "load",
+    "missing",
+    "require",
+    "versions",
+]
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
 """Chosen: far above any call worth making; a larger body is refused before it is read."""
@@ -78,15 +89,19 @@ _DISTRIBUTIONS = {"grpc": "grpcio"}
 NAMES = tuple(_MODULES)
 
 
-def load(name: str) -> Stack:
-    """A new stack of that name. Raises ``ImportError`` with the pip command if a part is missing."""
+def require(name: str) -> None:
+    """Raise ``ImportError`` with the pip command if a part is missing, ``ValueError`` for an unknown stack."""
     if name not in _MODULES:
         raise ValueError(f"unknown stack {name!r}: one of {', '.join(NAMES)}")
     absent = missing(name)
     if absent:
-        raise ImportError(
-            f"the stack {name} needs packages that are not installed: pip install {' '.join(absent)}"
-        )
+        command = f"pip install {' '.join(absent)}"
+        raise ImportError(f"the stack {name} needs packages that are not installed: {command}")
+
+
+def load(name: str) -> Stack:
+    """A new stack of that name; raises as :func:`require` does."""
+    require(name)
     stack: Stack = importlib.import_module(_MODULES[name]).make()
     return stack
 

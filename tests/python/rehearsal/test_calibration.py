@@ -44,7 +44,10 @@ class Pair:
     def stop(self) -> None:
         for process in (self.client, self.server):
             process.kill()
-            process.communicate()
+            process.wait()
+            for pipe in (process.stdin, process.stdout):
+                assert pipe is not None
+                pipe.close()
 
 
 @pytest.fixture(scope="module", params=["httpx", "grpc"])
