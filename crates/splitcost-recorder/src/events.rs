@@ -22,7 +22,7 @@ use crate::state::{self, Outcome, Seen, lock};
 const TOOL_IDS: [u8; 2] = [4, 3];
 
 /// Opcodes of 3.11, the only version where a return is told from a yield by looking.
-const YIELD_VALUE_3_11: u8 = 123;
+const YIELD_VALUE_3_11: u8 = 86;
 const RETURN_VALUE_3_11: u8 = 83;
 
 static DISABLE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();

@@ -77,6 +77,7 @@ impl Sample {
             }
             fields.push((name.clone(), skeleton));
         }
+        walk.bytes -= u64::from(!fields.is_empty());
         let payload = walk.into_payload(false, &Skeleton::Fields("arguments", None, fields));
         Ok(Self { file: site.0, line: site.1, payloads: vec![payload], changeable })
     }
@@ -248,10 +249,10 @@ fn kind_of_type(kind: &Bound<'_, PyType>, name: &str) -> PyResult<Kind> {
             return Ok(Kind::Enum);
         }
         if is_a("pydantic.main:BaseModel") {
-            return Ok(Kind::Fields("model", 17, fields("__pydantic_fields__")?));
+            return Ok(Kind::Fields("model", 19, fields("__pydantic_fields__")?));
         }
         if has("__dataclass_fields__")? {
-            return Ok(Kind::Fields("dataclass", 12, fields("__dataclass_fields__")?));
+            return Ok(Kind::Fields("dataclass", 14, fields("__dataclass_fields__")?));
         }
         if is_a("builtins:tuple") && has("_fields")? {
             return Ok(Kind::NamedTuple(kind.getattr("_fields")?.extract()?));
@@ -378,6 +379,7 @@ impl Walk {
                 for (name, value) in names.iter().zip(value.cast::<PyTuple>()?.iter()) {
                     fields.push((name.clone(), walk.field(name, &value)?));
                 }
+                walk.bytes -= u64::from(!fields.is_empty());
                 Ok(Skeleton::Fields("namedtuple", Some(info.name.clone()), fields))
             }),
             Kind::Exception => self.inside(value, &info, |walk| {
@@ -390,6 +392,7 @@ impl Walk {
                         places.push(walk.item(i, &arg)?);
                     }
                 }
+                walk.bytes -= u64::from(!places.is_empty());
                 Ok(Skeleton::Exception(info.name.clone(), places))
             }),
             Kind::Callback => Ok(self.dead_end(CALLBACK, "callback", value, &info)),
@@ -447,7 +450,7 @@ impl Walk {
             _ => {
                 let member = generic_attr(value, "_name_");
                 let len = member.as_ref().and_then(|m| m.len().ok()).unwrap_or(0);
-                self.bytes += 15 + (info.name.len() + len) as u64;
+                self.bytes += 14 + (info.name.len() + len) as u64;
                 self.mix(value.as_ptr() as u64);
                 return Ok(Skeleton::Named("enum", info.name.clone()));
             }
@@ -463,8 +466,10 @@ impl Walk {
             let bits: u64 = int.call_method0(intern!(int.py(), "bit_length"))?.extract()?;
             if bits > 64 {
                 self.note(ADAPTER, info);
+                self.bytes += 11 + bits.div_ceil(4);
+            } else {
+                self.bytes += 19 + bits / 64;
             }
-            self.bytes += 11 + bits / 4;
         }
         self.mix_hash(value);
         Ok(Skeleton::Leaf("int"))
@@ -480,7 +485,7 @@ impl Walk {
             self.bytes += digits.0;
         } else {
             self.note(ADAPTER, info);
-            self.bytes += 13;
+            self.bytes += 12;
         }
         Ok(Skeleton::Leaf("float"))
     }
@@ -534,11 +539,12 @@ impl Walk {
                 Kind::Dict => walk.dict(value.cast::<PyDict>()?, false),
                 Kind::OrderedDict => walk.dict(value.cast::<PyDict>()?, true),
                 Kind::Tuple => {
-                    walk.bytes += 6;
+                    walk.bytes += 7;
                     let mut places = Vec::new();
                     for (i, item) in value.cast_exact::<PyTuple>()?.iter().enumerate() {
                         places.push(walk.item(i, &item)?);
                     }
+                    walk.bytes -= u64::from(!places.is_empty());
                     // A long tuple of one kind is told as a list is.
                     if places.len() > MAX_FIELDS {
                         let merged = places.into_iter().reduce(Skeleton::merge).map(Box::new);
@@ -547,15 +553,15 @@ impl Walk {
                     Ok(Skeleton::Tuple(places))
                 }
                 Kind::Set => {
-                    walk.bytes += 6;
+                    walk.bytes += 7;
                     walk.elements("set", value.cast_exact::<PySet>()?.iter(), value.len()?)
                 }
                 Kind::FrozenSet => {
-                    walk.bytes += 6;
+                    walk.bytes += 7;
                     walk.elements("frozenset", value.cast_exact::<PyFrozenSet>()?.iter(), value.len()?)
                 }
                 Kind::Deque => {
-                    walk.bytes += 13;
+                    walk.bytes += 14 + value.getattr(intern!(value.py(), "maxlen"))?.str()?.len()? as u64;
                     let all: Vec<Bound<'_, PyAny>> = value.try_iter()?.collect::<PyResult<_>>()?;
                     let len = all.len();
                     walk.elements("deque", all.into_iter(), len)
@@ -601,6 +607,8 @@ impl Walk {
                 None => skeleton,
             });
         }
+        // One comma was counted with each element.
+        self.bytes -= u64::from(merged.is_some());
         Ok(Skeleton::Elements(word, merged.map(Box::new)))
     }
 
@@ -609,7 +617,7 @@ impl Walk {
         let is_text = |key: &Bound<'_, PyAny>| key.is_exact_instance_of::<PyString>();
         let all_text = dict.iter().all(|(key, _)| is_text(&key));
         if is_ordered || !all_text {
-            self.bytes += 6 + 3 * dict.len() as u64;
+            self.bytes += 7 + 2 * dict.len() as u64;
         }
         if let Some((key, _)) = dict.iter().find(|(key, _)| !is_text(key)) {
             let info = type_of(&key);
@@ -632,12 +640,14 @@ impl Walk {
                 self.bytes += 4 + key.cast::<PyString>()?.to_str().map_or(0, str::len) as u64;
                 self.mix_hash(&key);
             } else {
+                self.bytes += 2;
                 self.value(&key)?;
             }
             let skeleton = self.value(&value);
             self.path.truncate(len);
             add_field(&mut fields, "*", skeleton?);
         }
+        self.bytes -= u64::from(!fields.is_empty());
         Ok(Skeleton::Fields("dict", None, fields))
     }
 
@@ -666,6 +676,7 @@ impl Walk {
                 fields.push((name.to_owned(), self.field(name, &part)?));
             }
         }
+        self.bytes -= u64::from(!fields.is_empty());
         Ok(Skeleton::Fields(word, Some(info.name.clone()), fields))
     }
 }

@@ -3,7 +3,6 @@
 //! The file is opened anew for each write: an app that closes descriptors it does not know (a daemon) does not get
 //! our bytes into a file of its own.
 
-use std::cell::RefCell;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::PathBuf;
@@ -14,7 +13,7 @@ use std::time::Duration;
 
 use splitcost_recording::log::{HEADER, Record, frame_header};
 
-use crate::state::{Recorder, Shared, lock};
+use crate::state::{Shared, lock};
 
 /// Longest time a record stays in memory.
 ///
@@ -40,11 +39,6 @@ pub(crate) static ON: AtomicBool = AtomicBool::new(false);
 static WRITING: Mutex<()> = Mutex::new(());
 static WAKE: Condvar = Condvar::new();
 static FLUSHER: Mutex<Option<JoinHandle<()>>> = Mutex::new(None);
-
-thread_local! {
-    /// Both locks, held by the forking thread from before until after the fork.
-    static FORKING: RefCell<Option<(MutexGuard<'static, ()>, MutexGuard<'static, Shared>)>> = const { RefCell::new(None) };
-}
 
 /// Where the records go.
 #[derive(Debug, Default)]
@@ -181,17 +175,16 @@ pub(crate) fn finish() {
     flush();
 }
 
-/// Before a fork: no thread of ours, and both locks in our hands.
+/// Before a fork: no thread of ours.
+///
+/// Both locks are free then, in parent and child: Python's threads take them with the GIL held and never let go of it
+/// inside, and whoever forks holds the GIL.
 pub(crate) fn before_fork() {
     stop_flushing();
-    let order = writing();
-    let shared = lock();
-    FORKING.with(|forking| *forking.borrow_mut() = Some((order, shared)));
 }
 
 /// After a fork, in the parent.
 pub(crate) fn after_fork_in_parent() {
-    FORKING.with(|forking| forking.borrow_mut().take());
     if ON.load(Ordering::Relaxed) {
         start_flushing();
     }
@@ -199,13 +192,8 @@ pub(crate) fn after_fork_in_parent() {
 
 /// After a fork, in the child: a log of its own.
 pub(crate) fn after_fork_in_child() {
-    let held = FORKING.with(|forking| forking.borrow_mut().take());
-    if let Some((order, mut shared)) = held {
-        if let Some(recorder) = shared.as_mut() {
-            Recorder::begin_anew(recorder);
-        }
-        drop(shared);
-        drop(order);
+    if let Some(recorder) = lock().as_mut() {
+        recorder.begin_anew();
     }
     crate::state::forget_thread();
     if ON.load(Ordering::Relaxed) {
