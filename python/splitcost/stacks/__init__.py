@@ -90,7 +90,7 @@ NAMES = tuple(_MODULES)
 
 
 def require(name: str) -> None:
-    """Raise ``ImportError`` with the pip command if a part is missing, ``ValueError`` for an unknown stack."""
+    """Raise ``ImportError`` with the pip command if a part is missing, or ``ValueError``."""
     if name not in _MODULES:
         raise ValueError(f"unknown stack {name!r}: one of {', '.join(NAMES)}")
     absent = missing(name)
