@@ -42,7 +42,9 @@ class Client:
         # The server decides how a function runs, the client how it waits: all four pairs.
         handlers = {"sync": functions.answer, "async": functions.answer_async}
         self._stubs: dict[tuple[str, str], Any] = {
-            (client, handler): runtime.stub_of(inspect.unwrap(stub), awaited=client == "async")
+            (client, handler): runtime.stub_of(
+                inspect.unwrap(stub), functions.__name__, stub.__name__, awaited=client == "async"
+            )
             for client in ("sync", "async")
             for handler, stub in handlers.items()
         }

@@ -25,8 +25,8 @@ from typing import Any
 
 from splitcost.rehearsal.config import Config
 
-StubMaker = Callable[[Any], Any]
-"""Makes the stub of a real function."""
+StubMaker = Callable[[Any, str, str], Any]
+"""Makes the stub of a real function, given the module and the name by which the other side finds it."""
 
 _raw_dict: Any = vars(types.ModuleType)["__dict__"].__get__
 _lru_cached = type(functools.lru_cache(len))
@@ -47,20 +47,19 @@ class Unit:
         """Whether the module is of this unit."""
         return self._config.owner(module) == self.service
 
-    def outside(self, value: Any) -> Any:
-        """A module attribute as code of another service sees it."""
-        if isinstance(value, _FUNCTIONS):
-            stub = self._stubs.get(value)
-            if stub is None:
-                module, name = getattr(value, "__module__", None), value.__qualname__
-                if "." in name or "<" in name or module is None or not self.owns(module):
-                    return value
+    def outside(self, value: Any, module: str, name: str) -> Any:
+        """The attribute ``name`` of a module of this unit as code of another service sees it."""
+        if not isinstance(value, _FUNCTIONS):
+            return value
+        stub = self._stubs.get(value)
+        if stub is None:
+            if "<" not in value.__qualname__:  # Else a decorator made it, or a factory: it is who holds it.
+                module, name = getattr(value, "__module__", None) or "", value.__qualname__
                 home = sys.modules.get(module)
-                if type(home) is not Facade or vars(home).get(name) is not value:
-                    return value  # Nobody could find it by its name on the other side.
-                stub = self._stubs[value] = self._make_stub(value)
-            return stub
-        return value
+                if type(home) is not Facade or not self.owns(module) or vars(home).get(name) is not value:
+                    return value  # Another service's, or nobody could find it by its name on the other side.
+            stub = self._stubs[value] = self._make_stub(value, module, name)
+        return stub
 
     def _import(
         self,
@@ -121,7 +120,8 @@ class Facade(types.ModuleType):
         return self.__splitcost_real__.__dict__
 
     def __getattr__(self, name: str) -> Any:
-        return self.__splitcost_unit__.outside(getattr(self.__splitcost_real__, name))
+        real = self.__splitcost_real__
+        return self.__splitcost_unit__.outside(getattr(real, name), real.__name__, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if type(value) is Facade and value.__splitcost_unit__ is self.__splitcost_unit__:

@@ -58,10 +58,12 @@ class Target:
 
     __slots__ = ("is_local", "module", "name", "port", "real", "service", "shown", "verdict", "wire_name")
 
-    def __init__(self, real: Any, config: Config, port_of: Callable[[str], int]) -> None:
+    def __init__(
+        self, real: Any, module: str, name: str, config: Config, port_of: Callable[[str], int]
+    ) -> None:
         self.real = real
-        self.module: str = real.__module__
-        self.name: str = real.__qualname__
+        self.module = module
+        self.name = name
         self.wire_name = quote(f"{self.module}:{self.name}", safe=":._")
         self.shown = f"{config.boundary(self.module)}:{self.name}"
         self.service = str(config.owner(self.module))
@@ -104,19 +106,19 @@ class Runtime:
 
     # --- stubs
 
-    def make_stub(self, real: Any) -> Any:
+    def make_stub(self, real: Any, module: str, name: str) -> Any:
         """What other modules of this process get in place of a function of another service."""
         innermost = inspect.unwrap(real)
         if inspect.isgeneratorfunction(innermost) or inspect.isasyncgenfunction(innermost):
-            stub = self._generator_stub(real)
+            stub = self._generator_stub(real, module, name)
         else:
-            stub = self.stub_of(real, awaited=inspect.iscoroutinefunction(innermost))
+            stub = self.stub_of(real, module, name, awaited=inspect.iscoroutinefunction(innermost))
         stub.__splitcost_stub__ = True
         return stub
 
-    def stub_of(self, real: Any, *, awaited: bool) -> Any:
+    def stub_of(self, real: Any, module: str, name: str, *, awaited: bool) -> Any:
         """A stub that is awaited or one that blocks, whichever way the other side runs the function."""
-        target = Target(real, self.config, self._port_of)
+        target = Target(real, module, name, self.config, self._port_of)
         invoke, invoke_async = self._call, self._call_async
 
         if not awaited:
@@ -151,9 +153,9 @@ class Runtime:
 
         return awaited_stub
 
-    def _generator_stub(self, real: Any) -> Any:
+    def _generator_stub(self, real: Any, module: str, name: str) -> Any:
         """A generator function runs in the caller, and is listed: its values cannot be sent one by one."""
-        target = Target(real, self.config, self._port_of)
+        target = Target(real, module, name, self.config, self._port_of)
 
         def note(frame: FrameType) -> None:
             if current.get() is not None:

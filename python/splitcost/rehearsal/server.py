@@ -113,7 +113,8 @@ class Server:
         function = vars(module).get(qualname)
         if not isinstance(function, types.FunctionType | _lru_cached) or qualname.startswith("__"):
             return f"{module_name} has no function {qualname}"
-        if function.__module__ != module_name or function.__qualname__ != qualname:
+        made_here = (module_name, qualname) == (function.__module__, function.__qualname__)
+        if not made_here and "<" not in function.__qualname__:
             return f"{qualname} is not defined in {module_name}"
         served = self._served[name] = Served(function)
         return served

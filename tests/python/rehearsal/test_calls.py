@@ -83,6 +83,11 @@ def test_a_foreign_module_looks_like_itself(split: Split) -> None:
     assert split.run("patched") == [0, split.pid("pricing")]
 
 
+def test_functions_without_a_name_of_their_own_cross_as_well(split: Split) -> None:
+    assert split.run("pricing:wrapped_pid") == split.pid("pricing")
+    assert split.run("pricing:made_pid") == split.pid("pricing")
+
+
 def test_start_up_is_each_processs_own(split: Split) -> None:
     for service in ("main", "pricing", "inventory"):
         health = split.get("/health", service)

@@ -113,6 +113,21 @@ async def hang():
     await asyncio.Event().wait()
 
 
+def decorated_badly(function):
+    def wrapper(*args):
+        return function(*args)
+
+    return wrapper
+
+
+@decorated_badly
+def wrapped_pid():
+    return os.getpid()
+
+
+made_pid = lambda: os.getpid()  # noqa: E731
+
+
 def outer_pids():
     """Its own module's other function runs in the same process."""
     return [os.getpid(), where()["pid"]]
