@@ -31,7 +31,7 @@ const START_SECS: f64 = 2.0;
 /// Time a spaced cell may take, the pauses alone measured beside it included.
 ///
 /// Chosen: rounds short enough that slow drift of the machine falls on all cells alike.
-const SPACED_SECS: f64 = 0.12;
+const SPACED_SECS: f64 = 0.09;
 /// Chosen: CPU clocks tick in nanoseconds, but the first calls after another cell are dear.
 const CALLS: (f64, f64) = (12.0, 80.0);
 /// Calls of a busy cell, and how many are in flight.

@@ -20,15 +20,15 @@ use crate::{Cancel, Error, Progress, Result, Step, cpu};
 /// Chosen: imports, connection pools and first requests are over well before.
 const WARM_UP_SECS: f64 = 2.0;
 /// Chosen: thousands of requests of an app that answers in milliseconds.
-const ALONE_SECS: f64 = 7.0;
+const ALONE_SECS: f64 = 6.0;
 /// Chosen: a slow or rare endpoint gets up to as much again.
-const ALONE_MORE_SECS: f64 = 7.0;
+const ALONE_MORE_SECS: f64 = 6.0;
 /// Chosen: the median over 100 requests is good to a tenth of the spread.
 const ENOUGH_REQUESTS: u64 = 100;
 /// Chosen: throughput settles within a second.
 const CLOSED_SECS: f64 = 3.0;
 /// Chosen: as long as the others together would not tell more.
-const OPEN_SECS: f64 = 5.0;
+const OPEN_SECS: f64 = 4.0;
 /// Chosen: below, queues are short and the recording shows the work; above, mostly the queues.
 const OPEN_SHARE: f64 = 0.5;
 
@@ -137,7 +137,6 @@ fn drive(
     meta.phases.push(phase("open", 0, rate, &run));
     if let Some(reason) = run.outcome.invalid() {
         meta.troubles.push(format!("the open-loop phase is doubtful: {reason}"));
-        warnings.push(format!("the open-loop phase is doubtful: {reason}"));
     }
     seen.merge(&run.outcome);
     warnings.extend(failures(&seen));
@@ -164,7 +163,7 @@ pub fn record_command(
     let status = wait_in_foreground(&mut child, cancel);
     guard::remove(&mortal);
     let status = status.map_err(Error::io("wait for", &command[0]))?;
-    let recording = finish(partial, meta, "")?;
+    let recording = finish(partial, meta, &format!("\nthe command ended with {status}"))?;
     Ok((Recorded { recording, interrupted: cancel.is_cancelled(), warnings: Vec::new() }, status))
 }
 

@@ -32,9 +32,9 @@ const WARM_UP_SECS: f64 = 1.5;
 /// Chosen: more than the time that caches take, less than a tenth of the run.
 const SETTLE_SECS: f64 = 0.2;
 /// Chosen: five rounds of two splits and the monolith take less than a minute.
-const OPEN_SECS: f64 = 2.0;
+const OPEN_SECS: f64 = 1.8;
 /// Chosen: hundreds of requests.
-const CLOSED_SECS: f64 = 0.8;
+const CLOSED_SECS: f64 = 0.6;
 /// Time to start the processes, for the progress only.
 ///
 /// Measured: `splitcost rehearse` on examples/shop, 2 cores, November 2026: 1.5 s for each process.

@@ -1,6 +1,7 @@
 //! `splitcost record`
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use splitcost_lab::app::AppSpec;
 use splitcost_lab::python::Python;
 use splitcost_lab::record::{self, Recorded};
 use splitcost_model::recording::Recording;
+use splitcost_recording::convert;
 
 use crate::INTERRUPTED;
 use crate::args::Record;
@@ -47,7 +49,7 @@ pub(crate) fn app(
         record::record(&settings.app, python, workload, load, &partial, progress, cancel).failed()
     };
     session.printer.done();
-    let recorded = recorded?;
+    let recorded = recorded.inspect_err(|_| salvage(session, &partial))?;
     keep(session, &recorded, &partial, place)?;
     if recorded.interrupted {
         return Err(Interrupted.into());
@@ -73,8 +75,9 @@ fn command(session: &mut Session, args: &Record) -> anyhow::Result<ExitCode> {
         (session.python(None)?, spec, place)
     };
     let partial = partial(&place);
-    let (recorded, status) =
-        record::record_command(&spec, &python, &args.command, &partial, &session.cancel).failed()?;
+    let (recorded, status) = record::record_command(&spec, &python, &args.command, &partial, &session.cancel)
+        .failed()
+        .inspect_err(|_| salvage(session, &partial))?;
     keep(session, &recorded, &partial, &place)?;
     if recorded.interrupted {
         return Ok(ExitCode::from(INTERRUPTED));
@@ -103,6 +106,19 @@ fn keep(session: &mut Session, recorded: &Recorded, partial: &Path, place: &Path
         shown(&place).display()
     ));
     Ok(())
+}
+
+/// Says where to find what was recorded before something failed; where nothing was, nothing stays.
+fn salvage(session: &mut Session, partial: &Path) {
+    match convert::open(partial) {
+        Ok(recording) if !recording.requests.is_empty() => session.printer.note(&format!(
+            "{} requests were recorded until then: splitcost show {}",
+            recording.requests.len(),
+            shown(partial).display()
+        )),
+        // What cannot be removed is overwritten by the next recording.
+        _ => drop(fs::remove_dir_all(partial)),
+    }
 }
 
 /// Where a recording is made, beside where it will be.
