@@ -15,7 +15,7 @@ Hook = Callable[[ModuleType], None]
 
 
 def install(hooks: dict[str, Hook]) -> None:
-    """Run each hook on the module of its name: now if that is imported already, else right after its import."""
+    """Run each hook on the module of its name: now if it is imported already, else right after."""
     waiting = {}
     for name, hook in hooks.items():
         if name in sys.modules:

@@ -1,9 +1,10 @@
 """The native half of the recorder; see the crate `splitcost-recorder`. Use `splitcost.recorder` instead."""
 
+from collections.abc import Callable
 from contextvars import ContextVar
 from os import PathLike
 from types import CodeType
-from typing import Any, Callable, ParamSpec, TypeVar, final
+from typing import Any, ParamSpec, TypeVar, final
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")

@@ -1,7 +1,7 @@
-"""The Python half of the recorder: starts the native half, and follows requests into servers, tasks and threads.
+"""The Python half of the recorder: starts the native half, and follows requests into tasks and threads.
 
-Read :func:`start`, then :func:`serve`, the root call of every request, then the hooks below it. Each hook is put on
-when the library it changes is imported by the app; none is imported for it.
+Read :func:`start`, then :func:`serve`, the root call of every request, then the hooks below it. Each hook is
+put on when the library it changes is imported by the app; none is imported for it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from splitcost import _native, _hooks
+from splitcost import _hooks, _native
 
 __all__ = ["CONTEXT", "serve", "start"]
 
@@ -45,7 +45,8 @@ def start() -> None:
     if not directory or not (packages or modules):
         raise ValueError("SPLITCOST_LOG_DIR and SPLITCOST_PACKAGES must both be set")
     if sys.version_info < (3, 12):
-        print("splitcost: Python 3.11 is recorded in slow mode; use 3.12 or later for true timings", file=sys.stderr)
+        message = "splitcost: Python 3.11 is recorded in slow mode; 3.12 or later has true timings"
+        print(message, file=sys.stderr)
     _native.start(directory, packages, modules, CONTEXT)
     _native.register_root(serve.__code__)
     os.register_at_fork(
@@ -72,7 +73,7 @@ def _names(variable: str) -> list[str]:
     return [name.strip() for name in os.environ.get(variable, "").split(",") if name.strip()]
 
 
-# --- requests ------------------------------------------------------------------------------------------------------
+# --- requests ------------------------------------------------------------------------------------------
 
 
 async def serve(app: Any, scope: Scope, receive: Receive, send: Send) -> None:
@@ -129,7 +130,7 @@ def _hook_uvicorn(module: Any) -> None:
                 await serve(app, scope, receive, send)
             else:
                 await app(scope, receive, send)
-                if scope["type"] == "lifespan":  # The server ends by a signal: nothing of ours runs after this.
+                if scope["type"] == "lifespan":  # The server ends by a signal: nothing runs after this.
                     _native.flush()
 
         self.loaded_app = entry
@@ -150,7 +151,7 @@ def _hook_starlette(module: Any) -> None:
     module.Starlette.__call__ = call
 
 
-# --- tasks ---------------------------------------------------------------------------------------------------------
+# --- tasks ---------------------------------------------------------------------------------------------
 
 
 def _hook_asyncio(module: Any) -> None:
@@ -204,7 +205,7 @@ def _follow_tasks(loop: Any) -> None:
         loop.set_task_factory(_TaskFactory(other))
 
 
-# --- threads -------------------------------------------------------------------------------------------------------
+# --- threads -------------------------------------------------------------------------------------------
 
 
 def _hook_thread_pool(module: Any) -> None:
@@ -227,7 +228,7 @@ def _hook_anyio(module: Any) -> None:
     module.run_sync = run_sync
 
 
-# --- tests ---------------------------------------------------------------------------------------------------------
+# --- tests ---------------------------------------------------------------------------------------------
 
 
 def _test() -> None:

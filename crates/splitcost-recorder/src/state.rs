@@ -247,7 +247,8 @@ impl Recorder {
     /// Appends the counts that changed.
     pub(crate) fn put_counts(&mut self) {
         for (id, function) in self.functions.iter_mut().enumerate() {
-            if function.calls != function.calls_written {
+            // A call whose arguments are being looked at is counted but not begun: its function comes first.
+            if function.is_written && function.calls != function.calls_written {
                 function.calls_written = function.calls;
                 self.sink.put(&Record::Count { function: id as u32, calls: function.calls });
             }

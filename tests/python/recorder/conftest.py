@@ -9,7 +9,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from recorder_support import Runs  # noqa: E402
+from recorder_support import Runs
 
 
 @pytest.fixture

@@ -152,13 +152,17 @@ class Log:
 def environment(directory: Path, **more: str) -> dict[str, str]:
     """The environment of a process under the recorder."""
     path = [str(PACKAGE / "_bootstrap"), str(PACKAGE.parent), str(APPS)]
-    return os.environ | {
-        "PYTHONPATH": os.pathsep.join(path),
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "SPLITCOST_MODE": "record",
-        "SPLITCOST_LOG_DIR": str(directory),
-        "SPLITCOST_PACKAGES": "shop",
-    } | more
+    return (
+        os.environ
+        | {
+            "PYTHONPATH": os.pathsep.join(path),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "SPLITCOST_MODE": "record",
+            "SPLITCOST_LOG_DIR": str(directory),
+            "SPLITCOST_PACKAGES": "shop",
+        }
+        | more
+    )
 
 
 class Runs:
@@ -191,4 +195,5 @@ class Runs:
 
     def logs(self) -> list[Log]:
         """All logs so far, oldest first."""
-        return [Log(path) for path in sorted(self.directory.glob("*.log"), key=lambda p: p.stat().st_ctime_ns)]
+        paths = sorted(self.directory.glob("*.log"), key=lambda path: path.stat().st_ctime_ns)
+        return [Log(path) for path in paths]

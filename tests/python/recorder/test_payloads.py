@@ -6,7 +6,6 @@ import json
 
 import pytest
 from recorder_support import environment
-
 from splitcost import codec
 
 SECRET = "hunter2-s3cr3t"
@@ -36,7 +35,11 @@ from shop.pricing import Line
         ("[]", '{"list":null}', 0),
         ("[1, 2, 3]", '{"list":"int"}', 0),
         ("[1, 'a', None, 2]", '{"list":{"any":["int","str","none"]}}', 0),
-        ("[{'n': 1}, {'n': None, 'amount': 'x'}]", '{"list":{"dict":{"n":{"any":["int","none"]},"amount":"str"}}}', 0),
+        (
+            "[{'n': 1}, {'n': None, 'amount': 'x'}]",
+            '{"list":{"dict":{"n":{"any":["int","none"]},"amount":"str"}}}',
+            0,
+        ),
         ("{'n': 1, 'amount': [1.25]}", '{"dict":{"n":"int","amount":{"list":"float"}}}', 0),
         ("{1: 'a', 2: 'b'}", '{"dict":{"*":"str"}}', 1),
         ("(1, 'a')", '{"tuple":["int","str"]}', 1),
@@ -104,7 +107,8 @@ def test_models_rows_enums_and_named_tuples(runs, tmp_path):
         "class Color(enum.Enum):\n    RED = 'r'\n"
         "class Point(typing.NamedTuple):\n    x: int\n    y: int\n"
         "class Price(pydantic.BaseModel):\n    amount: decimal.Decimal\n    color: Color\n"
-        "class Row(SQLModel, table=True):\n    id: int | None = Field(default=None, primary_key=True)\n    name: str\n"
+        "class Row(SQLModel, table=True):\n"
+        "    id: int | None = Field(default=None, primary_key=True)\n    name: str\n"
     )
     log = runs.code(
         "o = orders\n"
@@ -143,7 +147,8 @@ def test_models_rows_enums_and_named_tuples(runs, tmp_path):
 )
 def test_what_cannot_cross_is_named_with_its_place(runs, call, class_, path):
     log = runs.code(call)
-    (payload,) = [c.payloads[False] for c in log.calls.values() if c.module == "shop.pricing" and not c.parent and "__init__" not in c.name]
+    called = "shop.pricing:" + call.partition("(")[0].removeprefix("pricing.")
+    payload = log.one(called).payloads[False]
     assert (payload["class"], payload["path"]) == (class_, path)
 
 
@@ -168,7 +173,8 @@ def test_no_value_is_written(runs):
         f"s = {SECRET!r}[::-1][::-1] + str(1)\n"
         "class Odd:\n    def __init__(self): self.name = s\n    def __repr__(self): return s\n"
         "d = {s: s, 'n': s, ''.join(['al', 'ice']): s}\n"
-        "for v in (s, d, [s], (s,), {s}, Odd(), s.encode(), pricing.Line(s), pricing.RefusedError(s), lambda: s):\n"
+        "for v in (s, d, [s], (s,), {s}, Odd(), s.encode(), pricing.Line(s),\n"
+        "          pricing.RefusedError(s), lambda: s):\n"
         "    pricing.echo(v)\n"
         "    try: pricing.refuse(v)\n    except pricing.RefusedError: pass\n"
         "pricing.echo_two(s, s, key=s, **{'dyn' + 'amic': s})\n"

@@ -85,7 +85,10 @@ def test_requests_are_trees(runs, loop):
     del trees["GET /openapi.json"]
     root = "(framework):(asgi)"
     assert trees == {
-        "GET /plain/{n}": (200, [root, "  shop.web:plain (thread)", "    shop.orders:total", *["      shop.pricing:quote"] * 2]),
+        "GET /plain/{n}": (
+            200,
+            [root, "  shop.web:plain (thread)", "    shop.orders:total", *["      shop.pricing:quote"] * 2],
+        ),
         "GET /later/{n}": (200, [root, "  shop.web:later", "    shop.pricing:later"]),
         "GET /fan-out": (200, [root, "  shop.web:gathered", *["    shop.pricing:later (task)"] * 2]),
         "GET /pool/{n}": (200, [root, "  shop.web:pool", "    shop.pricing:quote (thread)"]),
@@ -116,7 +119,8 @@ def test_two_requests_in_flight_on_one_loop_are_told_apart(runs):
     (log,) = runs.logs()
     log.check()
     meetings = [i for i, r in log.requests.items() if r["endpoint"] == "GET /meet/{n}"]
-    tree = ["(framework):(asgi)", "  shop.web:meet", *["    shop.pricing:later"] * 2, "    shop.pricing:quote"]
+    later = "    shop.pricing:later"
+    tree = ["(framework):(asgi)", "  shop.web:meet", later, later, "    shop.pricing:quote"]
     assert [log.tree(i) for i in meetings] == [tree, tree]
     first, second = (log.requests[i] for i in meetings)
     starts = [next(c for c in log.calls.values() if c.request == i and not c.parent).times for i in meetings]
@@ -182,7 +186,8 @@ def test_each_test_is_a_request(runs, tmp_path):
         "    shop.pricing:later (task)",
     ]
     assert trees["test_it.py::test_web"][0] == "(framework):(test)"
-    assert [line.split()[0] for line in trees["test_it.py::test_web"][1:]] == ["shop.web:later", "shop.pricing:later"]
+    names = [line.split()[0] for line in trees["test_it.py::test_web"]]
+    assert names[1:] == ["shop.web:later", "shop.pricing:later"]
     failed = next(c for c in log.calls.values() if c.request == log.request_named("test_it.py::test_fails"))
     assert failed.exception == "AssertionError"
 

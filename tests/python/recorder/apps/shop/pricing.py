@@ -122,8 +122,9 @@ def nested(n):
 
 def waits(n):
     """Awaits from within a plain function, in a greenlet."""
-    from shop import orders
     from sqlalchemy.util import await_only
+
+    from shop import orders
 
     await_only(asyncio.sleep(0))
     return orders.total(n)

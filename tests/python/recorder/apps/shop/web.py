@@ -1,6 +1,7 @@
 """The web face, by FastAPI."""
 
 import asyncio
+from typing import Annotated
 
 from fastapi import Depends, FastAPI, HTTPException
 from fastapi.concurrency import run_in_threadpool
@@ -48,7 +49,7 @@ async def broken():
 
 
 @app.get("/session/{n}")
-def with_session(n: int, live: pricing.Session = Depends(session)):
+def with_session(n: int, live: Annotated[pricing.Session, Depends(session)]):
     return pricing.with_session(live, n)
 
 
