@@ -400,7 +400,8 @@ impl Input<'_> {
             .map(|((endpoint, from, caller, to, function, blocks_event_loop), (count, bytes, cpu, wall))| {
                 let name = &self.endpoints[endpoint as usize];
                 let requests = self.requests.iter().filter(|r| r.endpoint == *name).count().max(1) as f64;
-                let (file, line) = sites.get(&(caller, function)).cloned().unwrap_or_default();
+                let (file, line) =
+                    sites.get(&(caller, function)).cloned().unwrap_or_else(|| defined_at(recording, function));
                 CrossingCost {
                     endpoint: name.clone(),
                     caller_service: services[from as usize].to_owned(),
@@ -483,12 +484,18 @@ fn function_name(recording: &Recording, function: u32) -> String {
     format!("{}:{}", recording.modules[function.module as usize], function.qualname)
 }
 
+/// Where a function is defined: all there is to show of a call without a call site, such as a task's first.
+fn defined_at(recording: &Recording, function: u32) -> (String, u32) {
+    let function = &recording.functions[function as usize];
+    (function.file.clone(), function.line)
+}
+
 /// A call site of each (caller module, function), from the sampled payloads.
 fn call_sites(recording: &Recording) -> BTreeMap<(u32, u32), (String, u32)> {
     let mut sites = BTreeMap::new();
     for request in &recording.requests {
         for call in &request.calls {
-            if let Some(payload) = &call.arguments {
+            if let Some(payload) = call.arguments.as_ref().filter(|p| !p.file.is_empty()) {
                 let caller = recording.functions[request.calls[call.parent as usize].function as usize].module;
                 sites.entry((caller, call.function)).or_insert_with(|| (payload.file.clone(), payload.line));
             }
@@ -514,9 +521,9 @@ pub fn cannot_cross(recording: &Recording, split: &Split) -> Vec<CannotCross> {
             *counts.entry(key).or_default() += 1;
             let refused = [&call.arguments, &call.result].into_iter().flatten().find(|p| !p.class.can_cross());
             if let Some(payload) = refused {
-                reasons
-                    .entry(key)
-                    .or_insert_with(|| (reason(payload.class, &payload.path), payload.file.clone(), payload.line));
+                let site = (payload.file.clone(), payload.line);
+                let (file, line) = if site.0.is_empty() { defined_at(recording, call.function) } else { site };
+                reasons.entry(key).or_insert_with(|| (reason(payload.class, &payload.path), file, line));
             } else if matches!(function.kind, FunctionKind::Generator | FunctionKind::AsyncGenerator) {
                 reasons
                     .entry(key)
