@@ -177,3 +177,9 @@ def test_cpu_time_is_that_of_the_call(runs):
     cpu = {c.name: sum(end - begin for begin, end in c.cpus) for c in log.calls.values()}
     assert 50_000_000 <= cpu["shop.pricing:with_callback"]
     assert cpu["shop.pricing:later"] < 25_000_000
+
+
+def test_modules_may_be_named(runs):
+    """Without a package only what is named is under recording."""
+    log = runs.code("orders.total(2)", SPLITCOST_PACKAGES="", SPLITCOST_MODULES="shop.pricing")
+    assert [r["endpoint"] for r in log.requests.values()] == ["shop.pricing:quote"] * 2
