@@ -49,8 +49,8 @@
     axis(t, name, { type: "log", min: low / 1.15, max: high * 1.15, ...more,
       axisLabel: { color: t.soft, fontSize: 11.5, hideOverlap: true, showMinLabel: false, showMaxLabel: false, formatter: tick } });
   const legend = (t, data) => ({
-    data, top: 0, left: 0, itemWidth: 22, itemHeight: 9, itemGap: 14, icon: undefined,
-    textStyle: { color: t.ink, fontSize: 12 }, inactiveColor: t.rule,
+    data, top: 0, left: 0, itemWidth: 22, itemHeight: 9, itemGap: 14,
+    textStyle: { color: t.ink, fontSize: 12 }, inactiveColor: t.soft, inactiveBorderColor: t.soft,
   });
 
   /** Each endpoint's quantiles: predicted to the right, measured upwards, their intervals as a cross. */
@@ -65,7 +65,13 @@
           .filter(({ x, y }) => [x.low, x.high, y.low, y.high].every((v) => v > 0));
         if (!data.length) continue;
         data.forEach(({ x, y }) => all.push(x.low, x.high, y.low, y.high));
-        const name = `${kind} ${q}`;
+        // The monolith's quantiles share one entry of the legend, which starts switched off.
+        const name = kind === "Split" ? q : kind;
+        series.push({
+          name, type: "scatter", symbol: symbols[q], symbolSize: 9, z: 3,
+          itemStyle: { color: kind === "Split" ? color : t.paper, borderColor: color, borderWidth: 1.5 },
+          data: data.map(({ name: endpoint, x, y }) => ({ value: [x.value, y.value], what: `${kind}, ${q}`, endpoint, x, y })),
+        });
         series.push({
           name, type: "custom", silent: true, itemStyle: { color }, encode: { x: [0, 2, 3], y: [1, 4, 5] },
           data: data.map(({ x, y }) => [x.value, y.value, x.low, x.high, y.low, y.high]),
@@ -81,11 +87,6 @@
             ] };
           },
         });
-        series.push({
-          name, type: "scatter", symbol: symbols[q], symbolSize: 9, z: 3,
-          itemStyle: { color: kind === "Split" ? color : t.paper, borderColor: color, borderWidth: 1.5 },
-          data: data.map(({ name: endpoint, x, y }) => ({ value: [x.value, y.value], endpoint, x, y })),
-        });
       }
     }
     if (!all.length) return null;
@@ -95,15 +96,14 @@
       data: [[low / 1.15, low / 1.15], [high * 1.15, high * 1.15]],
     });
     const names = [...new Set(series.map((s) => s.name))].filter((n) => n !== "equal");
-    const start = Object.fromEntries(names.map((n) => [n, n.startsWith("Split")]));
     return {
       ...base(t), series,
-      legend: { ...legend(t, names), selected: start },
+      legend: { ...legend(t, names), itemWidth: 10, selected: { Monolith: names.length === 1 } },
       grid: { left: 48, right: 14, top: 58, bottom: 44 },
       xAxis: logAxis(t, "predicted, ms ○", low, high, { nameGap: 28 }),
       yAxis: logAxis(t, "measured, ms ●", low, high, { nameGap: 34 }),
-      tooltip: { ...base(t).tooltip, trigger: "item", formatter: ({ data, seriesName }) =>
-        `<b>${escape(data.endpoint)}</b><br>${seriesName}<br>predicted ${milliseconds(data.x)}<br>measured ${milliseconds(data.y)}` },
+      tooltip: { ...base(t).tooltip, trigger: "item", formatter: ({ data }) =>
+        `<b>${escape(data.endpoint)}</b><br>${data.what}<br>predicted ${milliseconds(data.x)}<br>measured ${milliseconds(data.y)}` },
     };
   };
 
@@ -134,36 +134,37 @@
     };
   };
 
-  /** Services as boxes, the calls per request between them on the arrows. */
+  /** Services as dots, the calls per request between them on the arrows. */
   const graph = (split, t, element, index) => {
+    const links = edges[index];
+    const names = new Set([...split.services.map((s) => s.name), ...links.flatMap((e) => [e.from, e.to])]);
+    names.delete("main");
+    const others = [...names];
+    element.style.height = `${Math.max(150, 84 * others.length)}px`;
     const width = element.clientWidth, height = element.clientHeight;
-    const others = split.services.filter((s) => s.name !== "main").map((s) => s.name);
-    const linked = edges[index].flatMap((e) => [e.from, e.to]);
-    for (const name of linked) if (name !== "main" && !others.includes(name)) others.push(name);
-    const box = [Math.min(130, width * 0.34), Math.max(22, Math.min(40, height / (others.length * 1.5)))];
     const place = (name, x, y, color) => ({
-      name, x, y, symbol: "roundRect", symbolSize: box,
-      itemStyle: { color: t.paper, borderColor: color, borderWidth: 1.5 },
-      label: { show: true, color: t.ink, fontSize: 13, width: box[0] - 10, overflow: "truncate" },
+      name, value: [x, y], symbol: "circle", symbolSize: 20, itemStyle: { color },
+      label: { show: true, position: "bottom", distance: 6, color: t.ink, fontSize: 13, width: 140, overflow: "truncate" },
     });
-    const left = box[0] / 2 + 4, right = width - box[0] / 2 - 4;
-    const nodes = [place("main", left, height / 2, t.monolith),
-      ...others.map((name, i) => place(name, right, (height * (i + 0.5)) / others.length, t.after))];
-    const both = (e) => edges[index].some((other) => other.from === e.to && other.to === e.from);
-    const most = Math.max(...edges[index].map((e) => e.calls_per_request), 1e-9);
+    const margin = Math.min(80, width / 5);
+    const nodes = [place("main", margin, height * (0.5 + 0.08 / (others.length || 1)), t.monolith),
+      ...others.map((name, i) => place(name, width - margin, height * (1 - (i + 0.42) / others.length), t.after))];
+    const returned = (e) => links.some((other) => other.from === e.to && other.to === e.from);
+    const most = Math.max(...links.map((e) => e.calls_per_request), 1e-9);
     return {
       ...base(t), tooltip: { show: false },
+      // Axes that are the element's own pixels: dots stay where they are put.
+      grid: { left: 0, right: 0, top: 0, bottom: 0 },
+      xAxis: { show: false, type: "value", min: 0, max: width },
+      yAxis: { show: false, type: "value", min: 0, max: height },
       series: [{
-        type: "graph", layout: "none", coordinateSystem: undefined, silent: true, roam: false,
-        left: left, right: width - right, top: others.length > 1 ? (height * 0.5) / others.length : height / 2,
-        bottom: others.length > 1 ? (height * 0.5) / others.length : height / 2,
-        data: nodes, edgeSymbol: ["none", "arrow"], edgeSymbolSize: 9,
-        links: edges[index].map((e) => ({
+        type: "graph", layout: "none", coordinateSystem: "cartesian2d", silent: true,
+        data: nodes, edgeSymbol: ["none", "arrow"], edgeSymbolSize: 10,
+        links: links.map((e) => ({
           source: e.from, target: e.to,
-          lineStyle: { color: t.soft, width: 1 + 2.5 * (e.calls_per_request / most), opacity: 1,
-            curveness: both(e) ? 0.25 : e.from !== "main" && e.to !== "main" ? -0.4 : 0 },
-          label: { show: true, formatter: e.shown, color: t.ink, fontSize: 13, fontWeight: 600, fontFamily: t.font,
-            backgroundColor: t.paper, padding: [2, 5] },
+          lineStyle: { color: t.soft, width: 1 + 2 * (e.calls_per_request / most), opacity: 1,
+            curveness: returned(e) ? 0.25 : e.from !== "main" && e.to !== "main" ? -0.4 : 0 },
+          label: { show: true, formatter: `${e.shown} calls`, color: t.ink, fontSize: 13, fontWeight: 600, fontFamily: t.font },
         })),
       }],
     };

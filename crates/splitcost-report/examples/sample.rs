@@ -24,7 +24,10 @@ fn main() -> ExitCode {
         _ => fixture::shop(),
     };
     if arguments.get(2).is_some_and(|format| format == "text") {
-        print!("{}", splitcost_report::text::render(&evaluation, &splitcost_report::text::Style { color: true, width: 100 }));
+        print!(
+            "{}",
+            splitcost_report::text::render(&evaluation, &splitcost_report::text::Style { color: true, width: 100 })
+        );
         return ExitCode::SUCCESS;
     }
     match std::fs::write(path, splitcost_report::html::render(&evaluation)) {

@@ -80,8 +80,14 @@ fn subject(evaluation: &Evaluation) -> String {
 
 fn header(page: &mut Page, evaluation: &Evaluation) {
     let provenance = &evaluation.provenance;
-    page.raw("<header class=\"top\">\n<p class=\"brand\">splitcost</p>\n<h1>What the split costs</h1>\n<p class=\"facts\">");
-    let facts = [provenance.command.join(" "), provenance.made_at.replace('T', " ").replace('Z', " UTC"), provenance.machine.clone()];
+    page.raw(
+        "<header class=\"top\">\n<p class=\"brand\">splitcost</p>\n<h1>What the split costs</h1>\n<p class=\"facts\">",
+    );
+    let facts = [
+        provenance.command.join(" "),
+        provenance.made_at.replace('T', " ").replace('Z', " UTC"),
+        provenance.machine.clone(),
+    ];
     for fact in facts.iter().filter(|fact| !fact.is_empty()) {
         page.raw(&format!("<span>{}</span> ", escape(fact)));
     }
@@ -118,7 +124,7 @@ fn comparison(page: &mut Page, evaluation: &Evaluation) {
     page.raw("<section>\n<h2>Side by side</h2>\n<p class=\"note\">");
     page.raw("Monolith → split at the stated load, with 90 % intervals. ");
     for mark in [Mark::Measured, Mark::Simulated, Mark::Assumed] {
-        page.raw(&format!("<span class=\"key\">{} {}</span> ", mark.glyph(), mark.explanation()));
+        page.raw(&format!("<span class=\"key\">{} {}</span> ", mark.glyph(), mark.name()));
     }
     page.raw("</p>\n<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Comparison of the splits\">\n");
     page.raw("<table class=\"comparison\">\n<thead><tr><td></td>");
@@ -186,7 +192,11 @@ fn stacks(page: &mut Page, evaluation: &Evaluation) {
         page.interval(&format!("{path}/call_cpu_micros"), Some(stack.call_cpu_micros), 1.0);
         page.raw("</td><td class=\"n\">");
         page.interval(&format!("{path}/call_wall_micros"), Some(stack.call_wall_micros), 1.0);
-        page.raw(&format!("</td><td>{}</td><td>{}</td></tr>\n", escape(&stack.fingerprint), escape(&stack.measured_at)));
+        page.raw(&format!(
+            "</td><td class=\"wide\">{}</td><td>{}</td></tr>\n",
+            escape(&stack.fingerprint),
+            escape(&stack.measured_at)
+        ));
     }
     page.raw("</tbody>\n</table>\n</div>\n");
 }

@@ -202,8 +202,9 @@ fn section(
     let names = if evaluation.splits.len() > 1 { longest.min(16) + 2 } else { 0 };
     let before = lines.len();
     for split in &evaluation.splits {
+        let label = if names > 0 { split.name.as_str() } else { "" };
         for line in body(split, width - 2 - names) {
-            lines.push(format!("  {}{line}", paint.dim(&format!("{:names$}", clip(&split.name, names)))));
+            lines.push(format!("  {}{line}", paint.dim(&format!("{:names$}", clip(label, names)))));
         }
     }
     if lines.len() > before {

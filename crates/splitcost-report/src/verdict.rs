@@ -111,28 +111,26 @@ pub fn judge(split: &SplitEvaluation) -> Verdict {
         );
         return Verdict { kind: Kind::Undecided, sentence };
     }
-    let [best, middle, worst] = [Bound::Best, Bound::Middle, Bound::Worst].map(|bound| kind_at(split, &slowdowns, bound));
+    let [best, middle, worst] =
+        [Bound::Best, Bound::Middle, Bound::Worst].map(|bound| kind_at(split, &slowdowns, bound));
     let undecided = worst as i32 - best as i32 > 1;
     let kind = if undecided { Kind::Undecided } else { middle };
 
     let culprit = culprit(&slowdowns);
-    let (reasons, source) = reasons(split, &culprit);
-    let mut sentence = format!("{} {}: {}", subject(split), reasons, conclusion(split, kind, &culprit));
-    if undecided {
-        sentence += &format!(
-            "the 90 % intervals reach from “{}” to “{}”; {}",
-            best.words(),
-            worst.words(),
-            match source {
-                Source::Simulated => "rehearse it, or record more requests",
-                Source::Measured => "rehearse it for longer",
-            }
-        );
-    } else if best != worst {
+    let (reasons, source) = reasons(split, culprit);
+    let caveat = if undecided {
+        let remedy = match source {
+            Source::Simulated => "rehearse it, or record more requests",
+            Source::Measured => "rehearse it for longer",
+        };
+        format!(", the 90 % intervals reach from “{}” to “{}”; {remedy}", best.words(), worst.words())
+    } else if best == worst {
+        String::new()
+    } else {
         let other = if best == middle { worst } else { best };
-        sentence += &format!(" (within the 90 % intervals, “{}” is possible too)", other.words());
-    }
-    sentence.push('.');
+        format!(" (within the 90 % intervals, “{}” is possible too)", other.words())
+    };
+    let sentence = format!("{} {reasons}: {}{caveat}.", subject(split), conclusion(split, kind, culprit));
     Verdict { kind, sentence }
 }
 
@@ -256,7 +254,11 @@ fn reasons(split: &SplitEvaluation, culprit: &Slowdown) -> (String, Source) {
         if added.abs() >= 0.05 {
             let word = if added > 0.0 { "more" } else { "fewer" };
             let at = short(split.load_reqs_per_sec);
-            parts.push(format!("needs {added:.1} {word} cores at {at} requests/s{}", origin(cores.source), added = added.abs()));
+            parts.push(format!(
+                "needs {added:.1} {word} cores at {at} requests/s{}",
+                origin(cores.source),
+                added = added.abs()
+            ));
         }
     }
     if let Some(saturation) = saturation(split) {
@@ -297,7 +299,7 @@ fn conclusion(split: &SplitEvaluation, kind: Kind, culprit: &Slowdown) -> String
             Some(remedy) => format!("do not split here before {remedy}"),
             None => "do not split here".to_owned(),
         },
-        Kind::Undecided => "no verdict, ".to_owned(),
+        Kind::Undecided => "no verdict".to_owned(),
     }
 }
 

@@ -13,7 +13,8 @@ pub(super) enum Mark {
 }
 
 impl Mark {
-    fn name(self) -> &'static str {
+    /// The word for it.
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Measured => "measured",
             Self::Simulated => "simulated",
@@ -29,32 +30,30 @@ impl Mark {
         }
     }
 
-    pub(super) fn explanation(self) -> &'static str {
-        match self {
-            Self::Measured => "measured",
-            Self::Simulated => "simulated",
-            Self::Assumed => "assumed",
-        }
-    }
-
     pub(super) fn source(self) -> &'static str {
         match self {
             Self::Measured => "Seen in the recording, the calibration or the rehearsal on the machine named here.",
             Self::Simulated => {
                 "Predicted from the recorded requests and the calibrated cost of a call; the interval holds 90 % of the resampled runs."
             }
-            Self::Assumed => "Taken from the configuration: prices, and what the link adds. Money is cores times such a price.",
+            Self::Assumed => {
+                "Taken from the configuration: prices, and what the link adds. Money is cores times such a price."
+            }
         }
     }
 
     /// The symbol alone, with its word for those who hear the page.
     pub(super) fn glyph(self) -> String {
-        format!("<span class=\"mark {0}\" role=\"img\" aria-label=\"{0}\" title=\"{0}\">{1}</span>", self.name(), self.symbol())
+        format!(
+            "<span class=\"mark {0}\" role=\"img\" aria-label=\"{0}\" title=\"{0}\">{1}</span>",
+            self.name(),
+            self.symbol()
+        )
     }
 
     /// The symbol and the word.
     pub(super) fn tag(self) -> String {
-        format!("<span class=\"tag {0}\">{1}\u{a0}{0}</span>", self.name(), self.symbol())
+        format!("<span class=\"tag {0}\">{1} {0}</span>", self.name(), self.symbol())
     }
 }
 

@@ -34,39 +34,86 @@ pub(super) struct ComparisonRow {
 
 pub(super) fn comparison_rows() -> [ComparisonRow; 9] {
     [
-        ComparisonRow { head: "Verdict", cell: |page, _, split| {
-            let kind = judge(split).kind;
-            page.raw(&format!("<b class=\"kind {}\">{}</b>", kind_class(kind), kind.label()));
-        } },
-        ComparisonRow { head: "Hit hardest <small>at the median</small>", cell: |page, i, split| hardest(page, i, split) },
-        ComparisonRow { head: "Load <small>requests/s</small>", cell: |page, i, split| {
-            page.short(&format!("/splits/{i}/load_reqs_per_sec"), split.load_reqs_per_sec, 1.0);
-        } },
-        ComparisonRow { head: "Saturation <small>requests/s</small>", cell: |page, i, split| {
-            pair(page, i, "saturation_reqs_per_sec", split.baseline_saturation_reqs_per_sec, split.saturation_reqs_per_sec, 1.0);
-        } },
-        ComparisonRow { head: "CPU per request <small>ms</small>", cell: |page, i, split| {
-            pair(page, i, "cpu_secs_per_request", split.baseline_cpu_secs_per_request, split.cpu_secs_per_request, 1e3);
-        } },
-        ComparisonRow { head: "Cores busy <small>at the load</small>", cell: |page, i, split| {
-            pair(page, i, "cores", split.baseline_cores, split.cores, 1.0);
-        } },
-        ComparisonRow { head: "Money <small>$ a month, at assumed prices ◇</small>", cell: |page, i, split| {
-            pair(page, i, "usd_per_month", split.baseline_usd_per_month, split.usd_per_month, 1.0);
-        } },
-        ComparisonRow { head: "Calls between services <small>per request, over the mix</small>", cell: |page, _, split| {
-            page.raw(&format!("{} {}", Mark::Measured.glyph(), short(per_request(split, |e| e.crossings_per_request))));
-        } },
-        ComparisonRow { head: "Cannot cross <small>call sites</small>", cell: |page, _, split| {
-            page.raw(&format!("{} {}", Mark::Measured.glyph(), count(split.cannot_cross.len() as u64)));
-        } },
+        ComparisonRow {
+            head: "Verdict",
+            cell: |page, _, split| {
+                let kind = judge(split).kind;
+                page.raw(&format!("<b class=\"kind {}\">{}</b>", kind_class(kind), kind.label()));
+            },
+        },
+        ComparisonRow {
+            head: "Hit hardest <small>at the median</small>",
+            cell: |page, i, split| hardest(page, i, split),
+        },
+        ComparisonRow {
+            head: "Load <small>requests/s</small>",
+            cell: |page, i, split| {
+                page.short(&format!("/splits/{i}/load_reqs_per_sec"), split.load_reqs_per_sec, 1.0);
+            },
+        },
+        ComparisonRow {
+            head: "Saturation <small>requests/s</small>",
+            cell: |page, i, split| {
+                pair(
+                    page,
+                    i,
+                    "saturation_reqs_per_sec",
+                    split.baseline_saturation_reqs_per_sec,
+                    split.saturation_reqs_per_sec,
+                    1.0,
+                );
+            },
+        },
+        ComparisonRow {
+            head: "CPU per request <small>ms</small>",
+            cell: |page, i, split| {
+                pair(
+                    page,
+                    i,
+                    "cpu_secs_per_request",
+                    split.baseline_cpu_secs_per_request,
+                    split.cpu_secs_per_request,
+                    1e3,
+                );
+            },
+        },
+        ComparisonRow {
+            head: "Cores busy <small>at the load</small>",
+            cell: |page, i, split| {
+                pair(page, i, "cores", split.baseline_cores, split.cores, 1.0);
+            },
+        },
+        ComparisonRow {
+            head: "Money <small>$ a month, at assumed prices ◇</small>",
+            cell: |page, i, split| {
+                pair(page, i, "usd_per_month", split.baseline_usd_per_month, split.usd_per_month, 1.0);
+            },
+        },
+        ComparisonRow {
+            head: "Calls between services <small>per request, over the mix</small>",
+            cell: |page, _, split| {
+                page.raw(&format!(
+                    "{} {}",
+                    Mark::Measured.glyph(),
+                    short(per_request(split, |e| e.crossings_per_request))
+                ));
+            },
+        },
+        ComparisonRow {
+            head: "Cannot cross <small>call sites</small>",
+            cell: |page, _, split| {
+                page.raw(&format!("{} {}", Mark::Measured.glyph(), count(split.cannot_cross.len() as u64)));
+            },
+        },
     ]
 }
 
 fn hardest(page: &mut Page, i: usize, split: &SplitEvaluation) {
-    let effects = split.endpoints.iter().enumerate().filter_map(|(e, endpoint)| {
-        Some((e, endpoint, Effect::of_endpoint(endpoint, Quantile::P50)?))
-    });
+    let effects = split
+        .endpoints
+        .iter()
+        .enumerate()
+        .filter_map(|(e, endpoint)| Some((e, endpoint, Effect::of_endpoint(endpoint, Quantile::P50)?)));
     match effects.max_by(|a, b| a.2.ratio().total_cmp(&b.2.ratio())) {
         Some((e, endpoint, effect)) => page.raw(&format!(
             "<a href=\"#endpoint-{i}-{e}\">{}</a> <b>{}</b> <small>{} → {} ms, {}</small>",
@@ -122,7 +169,7 @@ pub(super) fn section(page: &mut Page, i: usize, split: &SplitEvaluation) {
     page.short(&format!("/splits/{i}/load_reqs_per_sec"), split.load_reqs_per_sec, 1.0);
     page.raw(" requests/s.</p>\n");
     endpoints(page, i, split);
-    charts(page, i, split);
+    charts(page, split);
     calls(page, i, split);
     cannot_cross(page, i, split);
     page.raw("</section>\n");
@@ -140,14 +187,21 @@ struct Column {
 /// All columns that may be filled, the monolith's before the split's.
 const COLUMNS: [Column; 4] = [
     Column { key: "baseline", class: "monolith", group: "Monolith", mark: Mark::Simulated, of: |e| e.baseline },
-    Column { key: "baseline_measured", class: "monolith", group: "Monolith", mark: Mark::Measured, of: |e| e.baseline_measured },
+    Column {
+        key: "baseline_measured",
+        class: "monolith",
+        group: "Monolith",
+        mark: Mark::Measured,
+        of: |e| e.baseline_measured,
+    },
     Column { key: "estimate", class: "after", group: "Split", mark: Mark::Simulated, of: |e| e.estimate },
     Column { key: "measured", class: "after", group: "Split", mark: Mark::Measured, of: |e| e.measured },
 ];
 
 fn endpoints(page: &mut Page, i: usize, split: &SplitEvaluation) {
     page.raw("<h3>What each endpoint costs</h3>\n");
-    let columns: Vec<&Column> = COLUMNS.iter().filter(|c| split.endpoints.iter().any(|e| (c.of)(e).is_some())).collect();
+    let columns: Vec<&Column> =
+        COLUMNS.iter().filter(|c| split.endpoints.iter().any(|e| (c.of)(e).is_some())).collect();
     if columns.is_empty() {
         page.raw("<p class=\"empty\">No endpoint was predicted or measured.</p>\n");
         return;
@@ -176,7 +230,8 @@ fn endpoints(page: &mut Page, i: usize, split: &SplitEvaluation) {
     }
     page.raw("<em>ms</em></div></td></tr>\n</thead>\n");
 
-    let slowdown = |e: &EndpointEvaluation| Effect::of_endpoint(e, Quantile::P50).map_or(f64::NEG_INFINITY, |x| x.ratio());
+    let slowdown =
+        |e: &EndpointEvaluation| Effect::of_endpoint(e, Quantile::P50).map_or(f64::NEG_INFINITY, |x| x.ratio());
     let mut rows: Vec<(usize, &EndpointEvaluation)> = split.endpoints.iter().enumerate().collect();
     rows.sort_by(|a, b| slowdown(b.1).total_cmp(&slowdown(a.1)));
     for (e, endpoint) in rows {
@@ -238,7 +293,9 @@ fn endpoint_rows(
             page.raw("</td>");
         }
         let change = Effect::of_endpoint(endpoint, quantile).map_or_else(|| "–".to_owned(), |x| factor(x.ratio()));
-        page.raw(&format!("<td class=\"n change\">{change}</td><td class=\"plot\" aria-hidden=\"true\"><div class=\"lanes\">"));
+        page.raw(&format!(
+            "<td class=\"n change\">{change}</td><td class=\"plot\" aria-hidden=\"true\"><div class=\"lanes\">"
+        ));
         for tick in axis.ticks() {
             page.raw(&format!("<hr style=\"left:{:.2}%\">", axis.share(tick)));
         }
@@ -274,7 +331,8 @@ impl Axis {
         let mut axis = Self { low: f64::INFINITY, high: 0.0 };
         let quantiles = split.endpoints.iter().flat_map(|e| columns.iter().filter_map(move |c| (c.of)(e)));
         for interval in quantiles.flat_map(|all| Quantile::ALL.map(|q| q.of(&all))) {
-            for value in [interval.low, interval.high, interval.value].into_iter().filter(|v| v.is_finite() && *v > 0.0) {
+            for value in [interval.low, interval.high, interval.value].into_iter().filter(|v| v.is_finite() && *v > 0.0)
+            {
                 axis.low = axis.low.min(value);
                 axis.high = axis.high.max(value);
             }
@@ -302,7 +360,7 @@ impl Axis {
     }
 }
 
-fn charts(page: &mut Page, i: usize, split: &SplitEvaluation) {
+fn charts(page: &mut Page, split: &SplitEvaluation) {
     page.raw("<div class=\"charts\">\n<figure>\n<h3>Predicted against measured</h3>\n");
     match accuracy(split) {
         Some(caption) => {
@@ -324,7 +382,7 @@ fn charts(page: &mut Page, i: usize, split: &SplitEvaluation) {
         page.raw("<figcaption>Share of requests answered within a time: solid lines were measured, dashed ones simulated.</figcaption>\n");
     }
     page.raw("</figure>\n</div>\n");
-    graph(page, i, split);
+    graph(page, split);
 }
 
 fn chart_box(chart: &str, label: &str) -> String {
@@ -339,7 +397,8 @@ fn accuracy(split: &SplitEvaluation) -> Option<String> {
         .filter_map(|e| Some((e.estimate?, e.measured?)))
         .flat_map(|(estimate, measured)| Quantile::ALL.map(|q| (q.of(&estimate), q.of(&measured))))
         .collect();
-    let mut errors: Vec<f64> = pairs.iter().map(|(e, m)| (e.value / m.value - 1.0).abs()).filter(|x| x.is_finite()).collect();
+    let mut errors: Vec<f64> =
+        pairs.iter().map(|(e, m)| (e.value / m.value - 1.0).abs()).filter(|x| x.is_finite()).collect();
     errors.sort_by(f64::total_cmp);
     let median = splitcost_model::quantity::quantile(&errors, 0.5)?;
     let inside = pairs.iter().filter(|(e, m)| (e.low..=e.high).contains(&m.value)).count();
@@ -351,12 +410,12 @@ fn accuracy(split: &SplitEvaluation) -> Option<String> {
     ))
 }
 
-/// Calls from one service to another, averaged over the mix of requests.
+/// Calls from one service to another, per request of the mix.
 #[derive(Default)]
 struct Edge {
-    calls_per_request: f64,
-    bytes_per_request: f64,
-    added_ms_per_request: f64,
+    calls: f64,
+    bytes: f64,
+    added_ms: f64,
 }
 
 fn edges(split: &SplitEvaluation) -> BTreeMap<(&str, &str), Edge> {
@@ -366,9 +425,9 @@ fn edges(split: &SplitEvaluation) -> BTreeMap<(&str, &str), Edge> {
         let requests = split.endpoints.iter().find(|e| e.name == call.endpoint).map_or(0, |e| e.requests);
         let share = if total == 0 { 0.0 } else { requests as f64 / total as f64 };
         let edge = edges.entry((&call.caller_service, &call.callee_service)).or_default();
-        edge.calls_per_request += share * call.calls_per_request;
-        edge.bytes_per_request += share * call.calls_per_request * call.bytes_per_call;
-        edge.added_ms_per_request += share * call.added_ms_per_request;
+        edge.calls += share * call.calls_per_request;
+        edge.bytes += share * call.calls_per_request * call.bytes_per_call;
+        edge.added_ms += share * call.added_ms_per_request;
     }
     edges
 }
@@ -377,12 +436,12 @@ fn edges(split: &SplitEvaluation) -> BTreeMap<(&str, &str), Edge> {
 pub(super) fn edges_json(split: &SplitEvaluation) -> Value {
     let edges = edges(split);
     let list = edges.iter().map(|((from, to), edge)| {
-        json!({ "from": from, "to": to, "calls_per_request": edge.calls_per_request, "shown": short(edge.calls_per_request) })
+        json!({ "from": from, "to": to, "calls_per_request": edge.calls, "shown": short(edge.calls) })
     });
     Value::from(list.collect::<Vec<_>>())
 }
 
-fn graph(page: &mut Page, _i: usize, split: &SplitEvaluation) {
+fn graph(page: &mut Page, split: &SplitEvaluation) {
     page.raw("<h3>Who calls whom</h3>\n");
     let edges = edges(split);
     if edges.is_empty() {
@@ -399,14 +458,14 @@ fn graph(page: &mut Page, _i: usize, split: &SplitEvaluation) {
          <th scope=\"col\" class=\"n\">Added ms per request {simulated}</th></tr></thead>\n<tbody>\n"
     ));
     for ((from, to), edge) in &edges {
-        let (scale, unit) = byte_unit(edge.bytes_per_request);
+        let (scale, unit) = byte_unit(edge.bytes);
         page.raw(&format!(
             "<tr><th scope=\"row\">{}</th><td>{}</td><td class=\"n\">{}</td><td class=\"n\">{} {unit}</td><td class=\"n\">{}</td></tr>\n",
             escape(from),
             escape(to),
-            short(edge.calls_per_request),
-            short(edge.bytes_per_request * scale),
-            number(edge.added_ms_per_request),
+            short(edge.calls),
+            short(edge.bytes * scale),
+            number(edge.added_ms),
         ));
     }
     page.raw("</tbody>\n</table>\n</div>\n</div>\n");
@@ -431,7 +490,7 @@ fn calls(page: &mut Page, i: usize, split: &SplitEvaluation) {
         let blocks = if call.blocks_event_loop { " <b class=\"bad\">blocks the event loop</b>" } else { "" };
         page.raw(&format!(
             "<tr{}><th scope=\"row\"><code>{}</code><span class=\"meta\">{} · {}:{}</span>{blocks}</th><td data-label=\"By requests of\">{}</td>\
-             <td class=\"n\" data-label=\"Calls per request ●\">",
+             <td class=\"n\" data-label=\"Calls/request ●\">",
             extra(c),
             breakable(&call.callee),
             breakable(&call.caller),
@@ -440,12 +499,12 @@ fn calls(page: &mut Page, i: usize, split: &SplitEvaluation) {
             breakable(&call.endpoint),
         ));
         page.short(&format!("{path}/calls_per_request"), call.calls_per_request, 1.0);
-        page.raw("</td><td class=\"n bar\" data-label=\"Added ms per request ○\">");
+        page.raw("</td><td class=\"n bar\" data-label=\"Added ms ○\">");
         page.number(&format!("{path}/added_ms_per_request"), call.added_ms_per_request, 1.0);
-        let share = if dearest > 0.0 { 100.0 * call.added_ms_per_request / dearest } else { 0.0 };
-        page.raw(&format!("<i style=\"width:{share:.1}%\"></i></td><td class=\"n\" data-label=\"CPU µs per call ○\">"));
+        let share = if dearest > 0.0 { call.added_ms_per_request / dearest } else { 0.0 };
+        page.raw(&format!("<i style=\"--share:{share:.3}\"></i></td><td class=\"n\" data-label=\"CPU µs/call ○\">"));
         page.number(&format!("{path}/cpu_micros_per_call"), call.cpu_micros_per_call, 1.0);
-        page.raw("</td><td class=\"n\" data-label=\"Bytes per call ●\">");
+        page.raw("</td><td class=\"n\" data-label=\"Bytes/call ●\">");
         page.short(&format!("{path}/bytes_per_call"), call.bytes_per_call, 1.0);
         page.raw("</td></tr>\n");
     }
@@ -490,6 +549,8 @@ fn extra(row: usize) -> &'static str {
 
 fn show_all(page: &mut Page, rows: usize) {
     if rows > ROWS {
-        page.raw(&format!("<label class=\"switch\"><input type=\"checkbox\" class=\"show-extra\"> show all {rows}</label>\n"));
+        page.raw(&format!(
+            "<label class=\"switch\"><input type=\"checkbox\" class=\"show-extra\"> show all {rows}</label>\n"
+        ));
     }
 }

@@ -1,8 +1,8 @@
 //! Evaluations of a shop like the one under `examples/`, made up: the report's own tests need numbers that never change.
 
 use splitcost_model::evaluation::{
-    CannotCross, CrossingCost, Distributions, EndpointEvaluation, Evaluation, Pair, Provenance, Quantiles, ServiceModules,
-    SplitEvaluation, StackProvenance,
+    CannotCross, CrossingCost, Distributions, EndpointEvaluation, Evaluation, Pair, Provenance, Quantiles,
+    ServiceModules, SplitEvaluation, StackProvenance,
 };
 use splitcost_model::quantity::Interval;
 use splitcost_model::recording::{Phase, PhaseEndpoint};
@@ -50,11 +50,7 @@ const COARSE: [Hit; 9] = [
 
 /// Nine endpoints, two splits, predicted and measured.
 pub(crate) fn shop() -> Evaluation {
-    Evaluation {
-        format_version: 1,
-        provenance: provenance(),
-        splits: vec![coarse(), chatty()],
-    }
+    Evaluation { format_version: 1, provenance: provenance(), splits: vec![coarse(), chatty()] }
 }
 
 /// The same before anything was rehearsed.
@@ -102,12 +98,15 @@ pub(crate) fn crowded() -> Evaluation {
         endpoint.name = format!("{}/variant-{i}/{{with_a_rather_long_parameter}}", endpoint.name);
         split.endpoints.push(endpoint);
     }
-    split.endpoints[0].name = "</script><b>&\"'".to_owned();
-    split.calls[0].endpoint.clone_from(&split.endpoints[0].name);
+    let hostile = "</script><b>&\"'";
+    for call in split.calls.iter_mut().filter(|call| call.endpoint == "GET /products") {
+        hostile.clone_into(&mut call.endpoint);
+    }
+    hostile.clone_into(&mut split.endpoints[0].name);
     for (i, name) in ["billing", "inventory", "notifications"].iter().enumerate() {
         split.services.push(ServiceModules { name: (*name).to_owned(), modules: vec![format!("shop.{name}")] });
         let mut call = split.calls[i].clone();
-        call.callee_service = (*name).to_owned();
+        (*name).clone_into(&mut call.callee_service);
         call.callee = format!("shop.{name}:do");
         split.calls.push(call);
     }
@@ -142,8 +141,21 @@ fn quantiles(p50: f64, p99: f64, share: f64) -> Quantiles {
 /// A log-normal distribution through the median and the 99th percentile.
 fn distribution(p50: f64, p99: f64) -> Vec<(f64, f64)> {
     const NORMAL: [(f64, f64); 15] = [
-        (0.01, -2.326), (0.05, -1.645), (0.1, -1.282), (0.2, -0.842), (0.3, -0.524), (0.4, -0.253), (0.5, 0.0), (0.6, 0.253),
-        (0.7, 0.524), (0.8, 0.842), (0.9, 1.282), (0.95, 1.645), (0.98, 2.054), (0.99, 2.326), (0.999, 3.09),
+        (0.01, -2.326),
+        (0.05, -1.645),
+        (0.1, -1.282),
+        (0.2, -0.842),
+        (0.3, -0.524),
+        (0.4, -0.253),
+        (0.5, 0.0),
+        (0.6, 0.253),
+        (0.7, 0.524),
+        (0.8, 0.842),
+        (0.9, 1.282),
+        (0.95, 1.645),
+        (0.98, 2.054),
+        (0.99, 2.326),
+        (0.999, 3.09),
     ];
     let sigma = (p99 / p50).ln() / 2.326;
     NORMAL.iter().map(|(share, z)| (p50 * (sigma * z).exp(), *share)).collect()
@@ -189,7 +201,15 @@ fn coarse() -> SplitEvaluation {
         services: vec![
             service(
                 "main",
-                &["shop.app", "shop.users", "shop.catalog", "shop.pricing", "shop.inventory", "shop.orders", "shop.notifications"],
+                &[
+                    "shop.app",
+                    "shop.users",
+                    "shop.catalog",
+                    "shop.pricing",
+                    "shop.inventory",
+                    "shop.orders",
+                    "shop.notifications",
+                ],
             ),
             service("billing", &["shop.billing"]),
         ],
@@ -206,7 +226,15 @@ fn coarse() -> SplitEvaluation {
         usd_per_month: pair(15.2, 15.5, 0.04),
         baseline_usd_per_month: pair(14.8, 15.0, 0.02),
         calls: vec![
-            call("POST /orders/{order_id}/invoice", "orders", "billing", "shop.billing:create_invoice", (1.0, 2.01), false, 142),
+            call(
+                "POST /orders/{order_id}/invoice",
+                "orders",
+                "billing",
+                "shop.billing:create_invoice",
+                (1.0, 2.01),
+                false,
+                142,
+            ),
             call("POST /orders", "orders", "billing", "shop.billing:authorize", (1.0, 1.72), false, 97),
         ],
         cannot_cross: vec![],
@@ -215,13 +243,22 @@ fn coarse() -> SplitEvaluation {
 }
 
 fn chatty() -> SplitEvaluation {
-    let endpoints = ROUTES.iter().zip(CHATTY).map(|(route, hit)| endpoint(*route, hit, route.0.ends_with("/orders"))).collect();
+    let endpoints =
+        ROUTES.iter().zip(CHATTY).map(|(route, hit)| endpoint(*route, hit, route.0.ends_with("/orders"))).collect();
     SplitEvaluation {
         name: "pricing".to_owned(),
         services: vec![
             service(
                 "main",
-                &["shop.app", "shop.users", "shop.catalog", "shop.inventory", "shop.orders", "shop.billing", "shop.notifications"],
+                &[
+                    "shop.app",
+                    "shop.users",
+                    "shop.catalog",
+                    "shop.inventory",
+                    "shop.orders",
+                    "shop.billing",
+                    "shop.notifications",
+                ],
             ),
             service("pricing", &["shop.pricing"]),
         ],
@@ -243,14 +280,42 @@ fn chatty() -> SplitEvaluation {
             call("GET /products", "catalog", "pricing", "shop.pricing:quote", (12.0, 26.6), false, 54),
             call("POST /orders", "orders", "pricing", "shop.pricing:quote", (3.4, 12.3), true, 121),
             call("GET /orders/{order_id}", "orders", "pricing", "shop.pricing:quote", (3.2, 5.75), false, 203),
-            call("POST /orders/{order_id}/invoice", "billing", "pricing", "shop.pricing:tax_of", (2.0, 4.43), false, 61),
+            call(
+                "POST /orders/{order_id}/invoice",
+                "billing",
+                "pricing",
+                "shop.pricing:tax_of",
+                (2.0, 4.43),
+                false,
+                61,
+            ),
             call("POST /orders", "orders", "pricing", "shop.pricing:apply_discounts", (1.0, 3.21), true, 126),
             call("GET /products/{product_id}", "catalog", "pricing", "shop.pricing:quote", (1.0, 1.43), false, 79),
-            call("GET /products/{product_id}/price", "catalog", "pricing", "shop.pricing:quote", (1.0, 1.38), false, 92),
+            call(
+                "GET /products/{product_id}/price",
+                "catalog",
+                "pricing",
+                "shop.pricing:quote",
+                (1.0, 1.38),
+                false,
+                92,
+            ),
         ],
         cannot_cross: vec![
-            cannot("orders", "shop.pricing:apply_discounts", "arguments.order is changed by the callee (OrderDraft)", 126, 604),
-            cannot("catalog", "shop.pricing:reprice_all", "arguments.session is a live resource (AsyncSession)", 158, 12),
+            cannot(
+                "orders",
+                "shop.pricing:apply_discounts",
+                "arguments.order is changed by the callee (OrderDraft)",
+                126,
+                604,
+            ),
+            cannot(
+                "catalog",
+                "shop.pricing:reprice_all",
+                "arguments.session is a live resource (AsyncSession)",
+                158,
+                12,
+            ),
             cannot("billing", "shop.pricing:iter_rules", "result is a generator", 70, 298),
         ],
         verdict: String::new(),
@@ -259,7 +324,7 @@ fn chatty() -> SplitEvaluation {
 
 fn call(
     endpoint: &str,
-    caller: &str,
+    from: &str,
     callee_service: &str,
     callee: &str,
     (calls_per_request, added_ms_per_request): (f64, f64),
@@ -269,7 +334,7 @@ fn call(
     CrossingCost {
         endpoint: endpoint.to_owned(),
         caller_service: "main".to_owned(),
-        caller: format!("shop.{caller}"),
+        caller: format!("shop.{from}"),
         callee_service: callee_service.to_owned(),
         callee: callee.to_owned(),
         calls_per_request,
@@ -277,17 +342,17 @@ fn call(
         cpu_micros_per_call: 640.0 + f64::from(line % 7) * 31.0,
         added_ms_per_request,
         blocks_event_loop,
-        file: format!("shop/{caller}/service.py"),
+        file: format!("shop/{from}/service.py"),
         line,
     }
 }
 
-fn cannot(caller: &str, callee: &str, reason: &str, line: u32, count: u64) -> CannotCross {
+fn cannot(from: &str, callee: &str, reason: &str, line: u32, count: u64) -> CannotCross {
     CannotCross {
-        caller: format!("shop.{caller}"),
+        caller: format!("shop.{from}"),
         callee: callee.to_owned(),
         reason: reason.to_owned(),
-        file: format!("shop/{caller}/service.py"),
+        file: format!("shop/{from}/service.py"),
         line,
         count,
         handling: "kept local".to_owned(),
@@ -311,12 +376,14 @@ fn provenance() -> Provenance {
         command: ["python", "-m", "uvicorn", "shop.app:app"].map(str::to_owned).to_vec(),
         recording: ".splitcost/recording".to_owned(),
         recorded_requests: requests,
-        phases: vec![
-            phase("closed", 1, 0.0, 32, 4_100),
-            phase("open", 0, 60.0, 134, requests - 4_100),
-        ],
+        phases: vec![phase("closed", 1, 0.0, 32, 4_100), phase("open", 0, 60.0, 134, requests - 4_100)],
         stacks: vec![
-            stack("httpx", "httpx2 2.9.1, orjson 3.11.4, uvicorn 0.38.0, CPython 3.13.0, AMD EPYC 7B13 × 2", 812.0, 1_140.0),
+            stack(
+                "httpx",
+                "httpx2 2.9.1, orjson 3.11.4, uvicorn 0.38.0, CPython 3.13.0, AMD EPYC 7B13 × 2",
+                812.0,
+                1_140.0,
+            ),
             stack("grpc", "grpcio 1.76.0, CPython 3.13.0, AMD EPYC 7B13 × 2", 466.0, 702.0),
         ],
         seed: 7,

@@ -1,0 +1,264 @@
+"""The HTML report in a real browser: it draws, it asks nobody for anything, its numbers are the JSON's.
+
+The reports are made of made-up evaluations; SPLITCOST_REPORT names one more, from a real run.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+ROOT = Path(__file__).parents[3]
+BROWSERS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
+FLAGS = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+).split()
+MADE_UP = ("full", "estimated", "rehearsed", "crowded", "empty")
+REAL = os.environ.get("SPLITCOST_REPORT")
+VARIANTS = (*MADE_UP, "real") if REAL else MADE_UP
+SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
+DEADLINE_MILLIS = 30_000
+
+# Every drawn line, dot, arrow and letter of a chart, and how large it is.
+DRAWN = """element => [...element.querySelectorAll("svg path, svg text")].map(e => {
+    const box = e.getBoundingClientRect();
+    return {tag: e.tagName, text: e.textContent, width: box.width, height: box.height};
+})"""
+CELLS = """() => [...document.querySelectorAll("[data-path]")].map(e => ({
+    path: e.dataset.path, value: e.dataset.value, scale: e.dataset.scale ?? "1", text: e.textContent,
+}))"""
+
+
+@pytest.fixture(scope="session")
+def samples(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Every report by its name."""
+    directory = tmp_path_factory.mktemp("report")
+    pages = {variant: directory / f"{variant}.html" for variant in MADE_UP}
+    build = ["cargo", "run", "-q", "-p", "splitcost-report", "--example", "sample", "--"]
+    for variant, page in pages.items():
+        subprocess.run([*build, str(page), variant], cwd=ROOT, check=True, timeout=900)
+    if REAL:
+        pages["real"] = Path(REAL).resolve()
+    return pages
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A headless Chromium."""
+    executable = next(filter(None, map(shutil.which, BROWSERS)), None)
+    assert executable, "there is no Chromium on PATH: scripts/need-chromium installs it"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+class Visit:
+    """A page that was opened, and what it complained about or asked for."""
+
+    def __init__(
+        self, browser: Browser, path: Path, size: str = "desktop", scheme: str = "light", at: str = ""
+    ):
+        width, height = SIZES[size]
+        self.troubles: list[str] = []
+        self.requests: list[str] = []
+        self.page: Page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
+        self.page.set_default_timeout(DEADLINE_MILLIS)
+        self.page.on("console", lambda message: self.troubles.append(f"{message.type}: {message.text}"))
+        self.page.on("pageerror", lambda error: self.troubles.append(str(error)))
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.goto(path.as_uri() + at, wait_until="load")
+
+    def __enter__(self) -> Visit:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.page.close()
+
+    def charts(self, kind: str) -> list[list[dict[str, Any]]]:
+        """What is drawn in every chart of a kind that can be seen."""
+        charts = self.page.locator(f'[data-chart="{kind}"]:visible')
+        return [charts.nth(i).evaluate(DRAWN) for i in range(charts.count())]
+
+    def evaluation(self) -> dict[str, Any]:
+        """The data that the page holds."""
+        return json.loads(self.page.locator("#evaluation").text_content() or "")
+
+
+@pytest.fixture(params=VARIANTS)
+def sample(request: pytest.FixtureRequest, samples: dict[str, Path]) -> Path:
+    """Each variant of the sample report."""
+    return samples[request.param]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", list(SIZES))
+def test_it_fits_and_is_quiet(browser: Browser, sample: Path, size: str, scheme: str) -> None:
+    with Visit(browser, sample, size, scheme) as visit:
+        tabs = visit.page.locator(".tabs a")
+        for i in range(tabs.count()):
+            tabs.nth(i).click()
+            width = visit.page.evaluate("document.documentElement.scrollWidth")
+            assert width <= SIZES[size][0]
+        assert visit.page.evaluate("document.documentElement.scrollWidth") <= SIZES[size][0]
+        background = visit.page.evaluate("getComputedStyle(document.body).backgroundColor")
+        channels = [int(part) for part in background.removeprefix("rgb(").removesuffix(")").split(",")]
+        assert (sum(channels) / 3 < 64) == (scheme == "dark")
+        assert visit.troubles == []
+        assert visit.requests[0].startswith("file:")
+        assert [url for url in visit.requests[1:] if not url.startswith("data:")] == []
+
+
+def shown(text: str) -> float:
+    """The number that a cell shows."""
+    return float(text.replace(",", ""))
+
+
+def lookup(document: Any, pointer: str) -> Any:
+    """What a JSON pointer points to."""
+    for key in pointer.removeprefix("/").split("/"):
+        document = document[int(key)] if isinstance(document, list) else document[key]
+    return document
+
+
+def test_the_numbers_are_those_of_the_json(browser: Browser, sample: Path) -> None:
+    with Visit(browser, sample) as visit:
+        evaluation = visit.evaluation()
+        cells = visit.page.evaluate(CELLS)
+        assert len(cells) > (200 if evaluation["splits"] else 1)
+        for cell in cells:
+            value = lookup(evaluation, cell["path"])
+            assert float(cell["value"]) == pytest.approx(value, rel=1e-15), cell
+            # Three significant digits, or all digits of a whole number: off by at most half of the last one.
+            exact = value * float(cell["scale"])
+            digits = 0 if exact == 0 else max(0, min(6, 2 - math.floor(math.log10(abs(exact)))))
+            assert shown(cell["text"]) == pytest.approx(exact, abs=0.5001 * 10**-digits, rel=0), cell
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_every_interval_of_an_endpoint_is_shown(
+    browser: Browser, samples: dict[str, Path], number: int
+) -> None:
+    with Visit(browser, samples["full"]) as visit:
+        paths = {cell["path"] for cell in visit.page.evaluate(CELLS)}
+        endpoints = visit.evaluation()["splits"][number]["endpoints"]
+        for i in range(len(endpoints)):
+            for source in ("baseline", "baseline_measured", "estimate", "measured"):
+                for quantile in ("p50_ms", "p90_ms", "p99_ms"):
+                    for part in ("value", "low", "high"):
+                        assert f"/splits/{number}/endpoints/{i}/{source}/{quantile}/{part}" in paths
+
+
+@pytest.mark.parametrize("size", list(SIZES))
+@pytest.mark.parametrize("variant", ["full", "crowded"])
+def test_the_charts_are_drawn(browser: Browser, samples: dict[str, Path], variant: str, size: str) -> None:
+    with Visit(browser, samples[variant], size, at="#split-1") as visit:
+        for kind, least in (("accuracy", 40), ("distribution", 8), ("graph", 4)):
+            [drawn] = visit.charts(kind)
+            solid = [e for e in drawn if e["tag"] == "path" and max(e["width"], e["height"]) > 2]
+            assert len(solid) >= least, (kind, len(solid))
+        split = visit.evaluation()["splits"][1]
+        texts = {e["text"] for e in visit.charts("graph")[0] if e["tag"] == "text"}
+        assert {service["name"] for service in split["services"]} <= texts
+
+
+def test_the_graph_says_what_the_calls_add_up_to(browser: Browser, samples: dict[str, Path]) -> None:
+    with Visit(browser, samples["full"], at="#split-1") as visit:
+        split = visit.evaluation()["splits"][1]
+        requests = {e["name"]: e["requests"] for e in split["endpoints"]}
+        calls = sum(requests[c["endpoint"]] * c["calls_per_request"] for c in split["calls"])
+        mean = calls / sum(requests.values())
+        labels = [e["text"] for e in visit.charts("graph")[0] if e["text"].endswith(" calls")]
+        assert [shown(label.removesuffix(" calls")) for label in labels] == [pytest.approx(mean, rel=0.005)]
+
+
+def test_an_endpoint_can_be_chosen(browser: Browser, samples: dict[str, Path]) -> None:
+    with Visit(browser, samples["full"], at="#split-1") as visit:
+        curves = visit.page.locator('[data-chart="distribution"]:visible')
+        before = curves.inner_html()
+        visit.page.locator("select.endpoint:visible").select_option(label="GET /reports/sales")
+        assert curves.inner_html() != before
+        assert visit.troubles == []
+
+
+def test_one_split_is_shown_at_a_time(browser: Browser, samples: dict[str, Path]) -> None:
+    with Visit(browser, samples["full"]) as visit:
+        tabs = visit.page.get_by_role("tab")
+        assert tabs.all_text_contents() == ["billing", "pricing"]
+        assert visit.page.locator(".split:visible").get_attribute("id") == "split-0"
+        tabs.nth(0).press("ArrowRight")
+        assert visit.page.locator(".split:visible").get_attribute("id") == "split-1"
+        assert tabs.nth(1).get_attribute("aria-selected") == "true"
+        # A link to an endpoint opens the split that it is in.
+        visit.page.locator('.comparison a[href^="#endpoint-0-"]').click()
+        visit.page.wait_for_function("!document.getElementById('split-0').hidden")
+
+
+def test_more_quantiles_on_demand(browser: Browser, samples: dict[str, Path]) -> None:
+    with Visit(browser, samples["full"], at="#split-1") as visit:
+        row = visit.page.locator("#endpoint-1-0 tr.p90")
+        assert not row.is_visible()
+        visit.page.locator(".show-p90:visible").check()
+        assert row.is_visible()
+
+
+def test_it_follows_a_change_of_theme(browser: Browser, samples: dict[str, Path]) -> None:
+    with Visit(browser, samples["full"], at="#split-1") as visit:
+        light = visit.page.locator('[data-chart="graph"]:visible').inner_html()
+        visit.page.emulate_media(color_scheme="dark")
+        visit.page.wait_for_function(
+            "light => document.querySelector('#split-1 [data-chart=graph]').innerHTML !== light", arg=light
+        )
+
+
+def test_it_reads_without_a_script(browser: Browser, samples: dict[str, Path]) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(samples["full"].as_uri())
+    assert page.locator(".split:visible").count() == 2
+    context.close()
+
+
+def test_names_stay_text(browser: Browser, samples: dict[str, Path]) -> None:
+    with Visit(browser, samples["crowded"], at="#split-1") as visit:
+        name = visit.evaluation()["splits"][1]["endpoints"][0]["name"]
+        assert name == "</script><b>&\"'"
+        assert visit.page.locator("#endpoint-1-0 .name b").first.text_content() == name
+        assert visit.page.locator("select.endpoint:visible option").first.text_content() == name
+
+
+CONTRAST = """() => {
+    const channels = color => color.match(/[\\d.]+/g).slice(0, 3).map(Number);
+    const light = color => {
+        const linear = c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
+        const [r, g, b] = channels(color).map(c => linear(c / 255));
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    };
+    const paper = light(getComputedStyle(document.body).backgroundColor);
+    const low = [];
+    for (const element of document.querySelectorAll("body *:not(script):not(svg *)")) {
+        const own = [...element.childNodes].some(n => n.nodeType === 3 && n.textContent.trim());
+        if (!own || !element.getClientRects().length) continue;
+        const ink = light(getComputedStyle(element).color);
+        const ratio = (Math.max(ink, paper) + 0.05) / (Math.min(ink, paper) + 0.05);
+        if (ratio < 4.5) low.push([element.tagName, element.className, ratio]);
+    }
+    return low;
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_its_text_has_contrast(browser: Browser, samples: dict[str, Path], scheme: str) -> None:
+    # WCAG 2.2, 1.4.3: at least 4.5 to 1.
+    with Visit(browser, samples["full"], scheme=scheme) as visit:
+        assert visit.page.evaluate(CONTRAST) == []
