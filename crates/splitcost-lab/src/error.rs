@@ -93,7 +93,7 @@ pub enum Error {
         log: String,
     },
     /// The app was not ready in time.
-    #[error("start {what}: not ready after {secs:.0} s, {last}{log}")]
+    #[error("start {what}: not ready after {secs} s, {last}{log}")]
     NeverReady {
         /// Which process.
         what: String,

@@ -97,23 +97,30 @@ fn keep(session: &mut Session, recorded: &Recorded, partial: &Path, place: &Path
         session.printer.warn(trouble);
     }
     let place = record::keep(partial, place, recorded.interrupted).failed()?;
-    let requests = &recorded.recording.requests;
-    let endpoints: BTreeSet<&str> = requests.iter().map(|request| request.endpoint.as_str()).collect();
+    // The probes that asked whether the app is ready belong to no phase.
+    let driven = !recorded.recording.meta.phases.is_empty();
+    let requests = recorded.recording.requests.iter().filter(|request| !driven || request.phase.is_some());
+    let endpoints: BTreeSet<&str> = requests.clone().map(|request| request.endpoint.as_str()).collect();
     session.printer.note(&format!(
-        "recorded {} requests of {} endpoints in {}",
-        requests.len(),
-        endpoints.len(),
+        "recorded {} of {} in {}",
+        count(requests.count(), "request"),
+        count(endpoints.len(), "endpoint"),
         shown(&place).display()
     ));
     Ok(())
 }
 
+fn count(number: usize, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
+}
+
 /// Says where to find what was recorded before something failed; where nothing was, nothing stays.
 fn salvage(session: &mut Session, partial: &Path) {
     match convert::open(partial) {
-        Ok(recording) if !recording.requests.is_empty() => session.printer.note(&format!(
-            "{} requests were recorded until then: splitcost show {}",
-            recording.requests.len(),
+        // A phase was finished: the app had worked before.
+        Ok(recording) if !recording.meta.phases.is_empty() => session.printer.note(&format!(
+            "{} were recorded until then: splitcost show {}",
+            count(recording.requests.len(), "request"),
             shown(partial).display()
         )),
         // What cannot be removed is overwritten by the next recording.

@@ -1,0 +1,11 @@
+//! The command line as a terminal session, on a small real app.
+//!
+//! They need a Python that has the packages splitcost, uvicorn, httpx2 and orjson: `make test` makes one, and
+//! `VIRTUAL_ENV` names it.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
+mod bad_input;
+mod ending;
+mod project;
+mod story;

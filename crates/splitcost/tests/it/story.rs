@@ -1,0 +1,107 @@
+//! The main job on the small app, and what becomes of its recording in bad hands.
+
+use std::fs;
+use std::path::Path;
+
+use crate::project::{Project, UVICORN, WORKLOAD};
+
+const SETTINGS: &str = r#"
+[[workload.requests]]
+path = "/nowhere"
+
+[splits.good]
+services = { prices = ["small.prices"] }
+
+[splits.impossible]
+services = { stock = ["small.stock"] }
+"#;
+
+#[test]
+fn a_small_app_is_recorded_predicted_run_and_reported() {
+    let project = Project::with_command(UVICORN, &format!("{WORKLOAD}{SETTINGS}"));
+
+    // One of two requests always fails: it is said, and it is in no number.
+    let recorded = project.run(&["record"]);
+    assert!(recorded.starts_with("exit 0"), "{recorded}");
+    assert!(recorded.contains("GET /nowhere: all "), "{recorded}");
+    assert!(
+        recorded
+            .contains("requests failed and are in no time; the first was answered 404 {\"detail\": \"no such page\"}"),
+        "{recorded}"
+    );
+    let shown: serde_json::Value = json(&project.run(&["show", "--format", "json"]));
+    assert!(shown["requests"].as_u64().unwrap() > 100);
+
+    // One of two splits cannot be run: the other one is, and the exit status says so.
+    let evaluate = ["evaluate", "--recording", ".splitcost/recording", "--rounds", "2", "--format", "json"];
+    let evaluated = project.run(&evaluate);
+    assert!(evaluated.starts_with("exit 1"), "{evaluated}");
+    assert!(evaluated.contains("cannot rehearse the split impossible: 1 call cannot cross"), "{evaluated}");
+    assert!(evaluated.contains("small/main.py:28: small.main calls small.stock:left"), "{evaluated}");
+    assert!(evaluated.contains("hint: keep_local = [\"small.stock\"] in [splits.impossible]"), "{evaluated}");
+    let evaluation = json(&evaluated);
+    let good = &evaluation["splits"][0];
+    assert_eq!(good["name"], "good");
+    let endpoints = good["endpoints"].as_array().unwrap();
+    let items = endpoints.iter().find(|endpoint| endpoint["name"] == "GET /items/{item}").unwrap();
+    for part in ["baseline", "baseline_measured", "estimate", "measured"] {
+        let p50 = items[part]["p50_ms"]["value"].as_f64().unwrap_or_else(|| panic!("no {part} in {items}"));
+        assert!(p50 > 0.0, "{part} {p50}");
+    }
+    assert!((items["crossings_per_request"].as_f64().unwrap() - 1.0).abs() < 1e-9);
+    for number in ["saturation_reqs_per_sec", "cpu_secs_per_request", "cores"] {
+        assert!(good[number]["estimate"]["value"].as_f64().unwrap() > 0.0, "{number}");
+        assert!(good[number]["measured"]["value"].as_f64().unwrap() > 0.0, "{number}");
+    }
+    // A call to another process costs more CPU than one within.
+    let cpu = |key: &str| good[key]["measured"]["value"].as_f64().unwrap();
+    assert!(cpu("cpu_secs_per_request") > cpu("baseline_cpu_secs_per_request"));
+    assert_eq!(evaluation["splits"][1]["saturation_reqs_per_sec"].get("measured"), None);
+
+    let page = fs::read_to_string(project.path("report/index.html")).unwrap();
+    assert!(page.contains("GET /items/{item}"));
+    fs::remove_file(project.path("report/index.html")).unwrap();
+    let reported = project.run(&["report"]);
+    assert_eq!(reported, "exit 0\nwrote report/index.html");
+    assert!(project.path("report/index.html").exists());
+
+    damaged(&project);
+}
+
+/// Recordings that are cut short, or of another version.
+fn damaged(project: &Project) {
+    let show = |name: &str, damage: &dyn Fn(&Path)| {
+        let copy = project.path(name);
+        fs::create_dir(&copy).unwrap();
+        for file in fs::read_dir(project.path(".splitcost/recording")).unwrap().map(|entry| entry.unwrap().path()) {
+            fs::copy(&file, copy.join(file.file_name().unwrap())).unwrap();
+        }
+        damage(&copy);
+        project.run(&["show", name])
+    };
+    let cut = show("cut", &|dir| {
+        let path = dir.join("calls.parquet");
+        let bytes = fs::read(&path).unwrap();
+        fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+    });
+    assert!(cut.starts_with("exit 2\nerror: failed to read") && cut.contains("cut/calls.parquet"), "{cut}");
+    assert!(cut.contains("hint: the recording is damaged"), "{cut}");
+    let other = show("other", &|dir| {
+        let path = dir.join("splitcost-recording.json");
+        let mut meta: serde_json::Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+        meta["format_version"] = 999.into();
+        fs::write(&path, meta.to_string()).unwrap();
+    });
+    insta::assert_snapshot!(other, @r"
+    exit 2
+    error: failed to read other/splitcost-recording.json: its format version is 999, this splitcost reads version 1
+    hint: record again with this version, or use the version that wrote it
+    ");
+}
+
+/// The JSON document in a transcript.
+fn json(transcript: &str) -> serde_json::Value {
+    let start = transcript.find("\n{").unwrap_or_else(|| panic!("no JSON in {transcript}"));
+    let mut values = serde_json::Deserializer::from_str(&transcript[start..]).into_iter();
+    values.next().unwrap().unwrap_or_else(|error| panic!("{error} in {transcript}"))
+}
