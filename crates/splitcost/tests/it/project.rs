@@ -150,10 +150,9 @@ impl Running {
         let status = self.wait();
         let stdout = self.stdout.take().unwrap().join().unwrap();
         let stderr = self.stderr.take().unwrap().join().unwrap();
-        let stderr: String =
-            stderr.lines().filter(|line| !line.ends_with(" left")).map(|line| format!("{line}\n")).collect();
+        let lines: Vec<&str> = stderr.lines().filter(|line| !line.ends_with(" left")).collect();
         let status = status.code().map_or_else(|| status.to_string(), |code| code.to_string());
-        let text = format!("exit {status}\n{stdout}{stderr}");
+        let text = format!("exit {status}\n{stdout}{}", lines.join("\n"));
         text.replace(&self.dir.display().to_string(), "[DIR]").trim_end().to_owned()
     }
 }
