@@ -12,8 +12,12 @@ use splitcost_lab::Step;
 /// Chosen: seldom enough for a log, often enough to see that it lives.
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
+/// Chosen: finer than a terminal shows.
+const BAR_STEPS: f64 = 1000.0;
+
 /// Where output goes, and how.
 pub(crate) struct Printer {
+    terminal: bool,
     bar: Option<ProgressBar>,
     last_line: Option<(Instant, String)>,
     /// Planned seconds of what comes after the present experiment.
@@ -23,23 +27,16 @@ pub(crate) struct Printer {
 impl Printer {
     /// A bar where stderr is a terminal, else a line now and then.
     pub(crate) fn new() -> Self {
-        let bar = io::stderr().is_terminal().then(|| {
-            let bar = ProgressBar::with_draw_target(Some(1000), ProgressDrawTarget::stderr());
-            if let Ok(style) = ProgressStyle::with_template("{bar:30.cyan/dim} {percent:>3}%  {msg}") {
-                bar.set_style(style.progress_chars("━━─"));
-            }
-            bar
-        });
-        Self { bar, last_line: None, later_secs: 0.0 }
+        Self { terminal: io::stderr().is_terminal(), bar: None, last_line: None, later_secs: 0.0 }
     }
 
     /// Shows where an experiment is.
     pub(crate) fn step(&mut self, step: &Step) {
-        let total = step.total_secs + self.later_secs;
-        let left = (total - step.done_secs).max(0.0);
+        let left = (step.total_secs + self.later_secs - step.done_secs).max(0.0);
         let message = format!("{}, about {} left", step.label, duration(left));
-        if let Some(bar) = &self.bar {
-            bar.set_position((1000.0 * (step.done_secs / step.total_secs.max(1e-9)).clamp(0.0, 1.0)) as u64);
+        if self.terminal {
+            let bar = self.bar.get_or_insert_with(new_bar);
+            bar.set_position((BAR_STEPS * (step.done_secs / step.total_secs.max(1e-9)).clamp(0.0, 1.0)) as u64);
             bar.set_message(message);
             return;
         }
@@ -55,10 +52,8 @@ impl Printer {
 
     /// Takes the bar away.
     pub(crate) fn done(&mut self) {
-        if let Some(bar) = &self.bar {
-            bar.set_message("");
+        if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
-            bar.reset();
         }
         self.last_line = None;
     }
@@ -109,6 +104,14 @@ impl Printer {
         let terminal = rustix::termios::tcgetwinsize(io::stdout()).ok().map(|size| usize::from(size.ws_col));
         columns.or(terminal).filter(|columns| *columns > 0).unwrap_or(100).clamp(60, 200)
     }
+}
+
+fn new_bar() -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(BAR_STEPS as u64), ProgressDrawTarget::stderr());
+    if let Ok(style) = ProgressStyle::with_template("{bar:30.cyan/dim} {percent:>3}%  {wide_msg}") {
+        bar.set_style(style.progress_chars("━━─"));
+    }
+    bar
 }
 
 /// A duration for people.
