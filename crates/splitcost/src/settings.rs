@@ -400,7 +400,7 @@ mod tests {
     fn what_is_wrong_is_said_with_its_place() {
         check(
             "[splits.a]\nservices = { x = ['shop.a', 'shop.b'], y = ['shop.b'] }\n",
-            "splitcost.toml:5:53: module shop.b of split a is claimed by service y and by service x (splitcost.toml:5:30)",
+            "splitcost.toml:5:45: module shop.b of split a is claimed by service y and by service x (splitcost.toml:5:29)",
         );
         check(
             "[splits.a]\nservices = { x = ['store.a'] }\n",
