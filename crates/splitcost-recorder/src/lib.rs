@@ -16,6 +16,10 @@
 //! What it leaves to others: hooking servers and libraries is `splitcost.recorder`'s (Python), the log's format is
 //! `splitcost-recording`'s, and what the records mean is `splitcost-model`'s.
 //!
+//! For development, beside the Python sources (without the variable, `PyO3` links libpython, which an extension must
+//! not): `PYO3_BUILD_EXTENSION_MODULE=1 cargo build --release -p splitcost-recorder`, then copy `lib_native.so` to
+//! `python/splitcost/_native.abi3.so`.
+//!
 //! Known limits: a call that outlives its request (a task nobody awaits) still names that request; an argument that
 //! something else changed while a coroutine was suspended counts as mutated; a row of an `SQLModel` table counts as data
 //! (its columns can be sent and rebuilt detached), though changes to the copy do not reach the session.
