@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 from collections import Counter, defaultdict
@@ -165,6 +167,13 @@ def environment(directory: Path, **more: str) -> dict[str, str]:
     )
 
 
+def end_group(process: subprocess.Popen[Any]) -> None:
+    """End a process that leads a session, and every child it left."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait(DEADLINE_SECS)
+
+
 class Runs:
     """Runs programs under the recorder."""
 
@@ -175,16 +184,20 @@ class Runs:
 
     def run(self, *arguments: str, ok: bool = True, **more: str) -> list[Log]:
         """Run Python with these arguments to its end; gives its logs, its own first."""
-        done = subprocess.run(
+        process = subprocess.Popen(
             [sys.executable, *arguments],
             env=environment(self.directory, **more),
             cwd=self.directory.parent,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=DEADLINE_SECS,
+            start_new_session=True,
         )
-        self.stdout, self.stderr = done.stdout, done.stderr
-        assert (done.returncode == 0) == ok, done.stderr
+        try:
+            self.stdout, self.stderr = process.communicate(timeout=DEADLINE_SECS)
+        finally:
+            end_group(process)
+        assert (process.returncode == 0) == ok, self.stderr
         return self.logs()
 
     def code(self, text: str, **more: str) -> Log:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import httpx
-from recorder_support import DEADLINE_SECS, environment
+from recorder_support import DEADLINE_SECS, end_group, environment
 from test_requests import wait_until
 
 
@@ -26,6 +26,7 @@ def test_datasette(runs, tmp_path):
             [sys.executable, "-m", "datasette", "small.db", "--port", str(port)],
             cwd=tmp_path,
             env=environment(runs.directory, SPLITCOST_PACKAGES="datasette"),
+            start_new_session=True,
             stdout=subprocess.DEVNULL,
             stderr=stderr,
         )
@@ -44,8 +45,7 @@ def test_datasette(runs, tmp_path):
         process.terminate()
         process.wait(DEADLINE_SECS)
     finally:
-        process.kill()
-        process.wait(DEADLINE_SECS)
+        end_group(process)
     (log,) = runs.logs()
     assert (log.troubles, log.damage) == ([], None)
     request = log.request_named("GET /small/animals.json")

@@ -12,7 +12,7 @@ import time
 
 import httpx
 import pytest
-from recorder_support import DEADLINE_SECS, environment
+from recorder_support import DEADLINE_SECS, end_group, environment
 
 
 class Server:
@@ -28,9 +28,17 @@ class Server:
         self.stderr = runs.directory.parent / "stderr"
         with self.stderr.open("wb") as stderr:
             self.process = subprocess.Popen(
-                command, env=environment(runs.directory, **more), stdout=subprocess.DEVNULL, stderr=stderr
+                command,
+                env=environment(runs.directory, **more),
+                stdout=subprocess.DEVNULL,
+                stderr=stderr,
+                start_new_session=True,
             )
-        wait_until(self.answers)
+        try:
+            wait_until(self.answers)
+        except BaseException:
+            end_group(self.process)
+            raise
 
     def answers(self):
         assert self.process.poll() is None, self.stderr.read_text()
@@ -51,9 +59,7 @@ class Server:
         return self
 
     def __exit__(self, *_):
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait(DEADLINE_SECS)
+        end_group(self.process)
 
 
 def wait_until(condition):
