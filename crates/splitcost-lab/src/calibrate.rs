@@ -22,6 +22,7 @@ use crate::helper::Helper;
 use crate::python::{Python, output};
 use crate::record::now;
 use crate::rehearse::token;
+use crate::yardstick::Yardstick;
 use crate::{Cancel, Error, Progress, Result, Step, cpu};
 
 /// Chosen: an interval over fewer rounds would be their range.
@@ -38,6 +39,11 @@ const CALLS: (f64, f64) = (12.0, 80.0);
 ///
 /// Chosen: enough to keep both processes busy; one in flight where the client blocks.
 const BUSY: (u32, u32) = (60, 4);
+/// Calls of a cold cell, and the microseconds before each.
+///
+/// Measured: a fixed piece of Python work after 0 to 50 ms of sleep, 2 cores, November 2026: its cost rises up to a gap
+/// of 10 ms and stays. Chosen: as many calls as time permits.
+const COLD: (u32, u64) = (10, 10_000);
 /// Chosen: what a call and its pause cost beyond the gap, to plan the time only.
 const CALL_SECS: f64 = 0.001;
 /// The payload of a call that carries nearly nothing: values and bytes.
@@ -165,8 +171,10 @@ fn round_125(value: u64) -> u64 {
 
 /// Planned seconds for one stack.
 pub fn planned_secs(needs: &Needs) -> f64 {
-    let cells = (needs.modes.len() * needs.payloads.len()) as f64;
-    START_SECS + ROUNDS as f64 * cells * (SPACED_SECS + f64::from(BUSY.0) * CALL_SECS)
+    let modes = needs.modes.len() as f64;
+    let cells = modes * needs.payloads.len() as f64;
+    let cold = 2.0 * f64::from(COLD.0) * (COLD.1 as f64 / 1e6 + CALL_SECS);
+    START_SECS + ROUNDS as f64 * (modes * cold + cells * (SPACED_SECS + f64::from(BUSY.0) * CALL_SECS))
 }
 
 /// The calibration of a stack: from the cache, or measured.
@@ -293,6 +301,9 @@ impl Cell {
             for pace in [Pace::Spaced, Pace::Busy] {
                 cells.extend(needs.payloads.iter().map(|payload| Self { client, handler, pace, payload: *payload }));
             }
+            // What being cold costs does not depend on the payload.
+            let pace = Pace::Cold;
+            cells.extend(needs.payloads.first().map(|payload| Self { client, handler, pace, payload: *payload }));
         }
         cells
     }
@@ -300,6 +311,7 @@ impl Cell {
     fn question(self, gap_micros: u64) -> serde_json::Value {
         let (nodes, bytes, adapter) = self.payload;
         let (calls, concurrency, gap) = match self.pace {
+            Pace::Cold => (COLD.0, 1, COLD.1),
             Pace::Spaced => {
                 // Half of the time goes to the pauses alone.
                 let calls = SPACED_SECS / 2.0 / (gap_micros as f64 / 1e6 + CALL_SECS);
@@ -364,11 +376,13 @@ fn measure(
         client.ask::<Answer>(&cell.question(0), cancel)?;
     }
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut yardstick = Yardstick::start(python, cancel)?;
     let started = Instant::now();
     let mut rounds = Vec::with_capacity(ROUNDS);
     let total = (ROUNDS * cells.len()) as f64;
     for number in 0..ROUNDS {
         cells.shuffle(&mut rng);
+        let from = splitcost_load::monotonic_now().as_nanos();
         let mut round = Round::default();
         for (i, cell) in cells.iter().enumerate() {
             let answer = client.ask(&cell.question(needs.gap_micros), cancel)?;
@@ -383,6 +397,7 @@ fn measure(
         round.points.sort_by(|a, b| {
             (a.client, a.handler, a.pace).cmp(&(b.client, b.handler, b.pace)).then(a.bytes.total_cmp(&b.bytes))
         });
+        round.yardstick_nanos = yardstick.mean_nanos(from, splitcost_load::monotonic_now().as_nanos());
         rounds.push(round);
     }
     Ok(rounds)

@@ -4,6 +4,7 @@ use splitcost_load::{EndpointOutcome, Failure, Outcome, Plan, Targets, Workload}
 use splitcost_model::quantity::Nanos;
 
 use crate::app::App;
+use crate::yardstick::Yardstick;
 use crate::{Cancel, Error, Progress, Result, Step};
 
 /// Drives a workload, and tells how far the experiment is.
@@ -12,12 +13,15 @@ pub(crate) struct Driver<'a> {
     pub(crate) cancel: &'a Cancel,
     pub(crate) progress: Progress<'a>,
     pub(crate) step: Step,
+    pub(crate) yardstick: Yardstick,
 }
 
 /// What a run found, and what it cost the apps.
 pub(crate) struct Driven {
     pub(crate) outcome: Outcome,
     pub(crate) cpu: Nanos,
+    /// What the yardstick cost meanwhile.
+    pub(crate) yardstick_nanos: f64,
 }
 
 impl Driver<'_> {
@@ -41,7 +45,8 @@ impl Driver<'_> {
             app.check()?;
         }
         let after: Nanos = apps.iter().map(|app| app.cpu()).sum();
-        Ok(Driven { outcome, cpu: after - before })
+        let yardstick_nanos = self.yardstick.mean_nanos(outcome.started.as_nanos(), outcome.ended.as_nanos());
+        Ok(Driven { outcome, cpu: after - before, yardstick_nanos })
     }
 }
 

@@ -104,6 +104,11 @@ impl Helper {
         }
     }
 
+    /// The lines that have arrived since, as far as they can be read.
+    pub(crate) fn arrived<T: DeserializeOwned>(&self) -> Vec<T> {
+        self.lines.try_iter().filter_map(|line| serde_json::from_str(&line).ok()).collect()
+    }
+
     fn failed(&self, reason: String) -> Error {
         Error::Helper { action: self.action.clone(), reason, log: log_tail::tail(&self.log) }
     }

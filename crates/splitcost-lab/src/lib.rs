@@ -28,6 +28,7 @@ pub mod python;
 pub mod record;
 pub mod rehearse;
 mod socket;
+mod yardstick;
 
 pub use error::{Error, Result};
 

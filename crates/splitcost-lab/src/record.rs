@@ -15,6 +15,7 @@ use crate::app::{App, AppSpec, Mode, Scratch, free_port, prepare};
 use crate::drive::{Driven, Driver, check_some_ok, failures};
 use crate::guard::{self, Mortal};
 use crate::python::Python;
+use crate::yardstick::Yardstick;
 use crate::{Cancel, Error, Progress, Result, Step, cpu};
 
 /// Chosen: imports, connection pools and first requests are over well before.
@@ -65,7 +66,7 @@ pub fn record(
     convert::begin(partial, &meta)?;
     let total_secs = WARM_UP_SECS + ALONE_SECS + CLOSED_SECS + OPEN_SECS;
     let step = Step { total_secs, ..Step::default() };
-    let mut driver = Driver { workload, cancel, progress, step };
+    let mut driver = Driver { workload, cancel, progress, step, yardstick: Yardstick::start(python, cancel)? };
     driver.say("record: starting the app");
     let scratch = Scratch::set_up(spec, python, cancel)?;
     let mode = Mode::Record { log_dir: log_dir(partial)? };
@@ -113,6 +114,9 @@ fn drive(
         driver.step.total_secs += secs;
         let more = Plan { seed_offset: 3, ..Plan::closed(1, after(secs)) };
         let second = driver.run(&mut [app], targets, &more, secs)?;
+        let secs = |run: &Driven| run.outcome.window.as_secs_f64();
+        let share = secs(&second) / (secs(&run) + secs(&second));
+        run.yardstick_nanos += (second.yardstick_nanos - run.yardstick_nanos) * share;
         run.outcome.merge(&second.outcome);
         run.cpu += second.cpu;
     }
@@ -236,7 +240,7 @@ fn after(secs: f64) -> Stop {
 }
 
 fn phase(kind: &str, concurrency: u32, rate_reqs_per_sec: f64, driven: &Driven) -> Phase {
-    let Driven { outcome, cpu } = driven;
+    let Driven { outcome, cpu, yardstick_nanos } = driven;
     Phase {
         kind: kind.to_owned(),
         concurrency,
@@ -245,6 +249,7 @@ fn phase(kind: &str, concurrency: u32, rate_reqs_per_sec: f64, driven: &Driven) 
         end_nanos: outcome.ended.as_nanos(),
         requests: outcome.ok() + outcome.failed(),
         app_cpu_nanos: cpu.as_nanos(),
+        yardstick_nanos: *yardstick_nanos,
         load_cpu_nanos: outcome.generator_cpu.as_nanos(),
         endpoints: endpoints(outcome),
     }

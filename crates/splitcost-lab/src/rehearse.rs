@@ -12,6 +12,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
 use splitcost_load::{Plan, Stop, Targets, Workload};
+use splitcost_model::calibration::Yardsticks;
 use splitcost_model::evaluation::{
     CannotCross, Distributions, EndpointEvaluation, Pair, Quantiles, ServiceModules, SplitEvaluation,
 };
@@ -23,6 +24,7 @@ use crate::app::{App, AppSpec, Mode, Scratch, free_port};
 use crate::bootstrap::{over_rounds, several_over_rounds};
 use crate::drive::{Driven, Driver, check_some_ok, failures};
 use crate::python::Python;
+use crate::yardstick::Yardstick;
 use crate::{Cancel, Error, Progress, Result, Step};
 
 /// Chosen: connections are open, thread pools grown, code specialised.
@@ -79,6 +81,8 @@ pub struct Conditions<'a> {
 pub struct Rehearsed {
     /// Per split; only the measured parts are there.
     pub splits: Vec<SplitEvaluation>,
+    /// Per split, what the yardstick cost meanwhile.
+    pub yardsticks: Vec<Yardsticks>,
     /// What makes it doubtful; for the user's terminal only, as it may quote answers of the app.
     pub warnings: Vec<String>,
 }
@@ -127,7 +131,7 @@ pub fn rehearse(
         return Err(refusal);
     }
     let step = Step { total_secs: planned_secs(rehearsals.len(), conditions.rounds), ..Step::default() };
-    let mut driver = Driver { workload, cancel, progress, step };
+    let mut driver = Driver { workload, cancel, progress, step, yardstick: Yardstick::start(python, cancel)? };
     driver.say("rehearse: starting the monolith and the splits");
     let mut arms = vec![Deployment::monolith(spec, python, cancel)?];
     for rehearsal in rehearsals {
@@ -167,7 +171,14 @@ pub fn rehearse(
             Ok(evaluation)
         })
         .collect::<Result<Vec<_>>>()?;
-    Ok(Rehearsed { splits, warnings })
+    let mean = |runs: &[Driven]| runs.iter().map(|r| r.yardstick_nanos).sum::<f64>() / runs.len().max(1) as f64;
+    let yardsticks = (0..rehearsals.len())
+        .map(|i| Yardsticks {
+            open: [mean(&runs.baseline_open[i]), mean(&runs.split_open[i])],
+            closed: [mean(&runs.closed[0]), mean(&runs.closed[i + 1])],
+        })
+        .collect();
+    Ok(Rehearsed { splits, yardsticks, warnings })
 }
 
 /// The monolith, or a split, as processes.

@@ -22,6 +22,9 @@ pub struct Calibration {
 pub struct Round {
     /// One measurement per cell.
     pub points: Vec<Point>,
+    /// What fixed work cost meanwhile, in CPU time: how slow the machine was; zero where that is unknown.
+    #[serde(default)]
+    pub yardstick_nanos: f64,
 }
 
 /// How the caller waits for the answer.
@@ -50,11 +53,22 @@ pub enum HandlerMode {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Pace {
-    /// Idle for the gap that the recording shows: caches and cores are cold.
+    /// Long idle: caches and cores are cold. What the first call of a request to a service sees.
     #[default]
+    Cold,
+    /// Idle for the gap that the recording shows between two calls of a request.
     Spaced,
     /// The next call at once, several in flight: what a saturated service sees.
     Busy,
+}
+
+/// How slow the machine was in each arm of a comparison: what fixed work cost, in nanoseconds of CPU time.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Yardsticks {
+    /// At the load: monolith, split.
+    pub open: [f64; 2],
+    /// At saturation: monolith, split.
+    pub closed: [f64; 2],
 }
 
 /// One cell of a round: many calls of one kind.

@@ -45,6 +45,9 @@ pub struct Provenance {
     pub usd_per_vcpu_hour: f64,
     /// What makes a number here doubtful, in words.
     pub warnings: Vec<String>,
+    /// What one should know to compare the numbers, in words.
+    #[serde(default)]
+    pub notes: Vec<String>,
 }
 
 /// Where a stack's costs came from.

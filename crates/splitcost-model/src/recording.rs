@@ -100,6 +100,9 @@ pub struct Phase {
     pub requests: u64,
     /// CPU time of all the app's processes over the phase.
     pub app_cpu_nanos: u64,
+    /// What fixed work cost meanwhile, in CPU time: how slow the machine was; zero where that is unknown.
+    #[serde(default)]
+    pub yardstick_nanos: f64,
     /// CPU time of the load generator over the phase.
     pub load_cpu_nanos: u64,
     /// What the load generator saw, per endpoint.

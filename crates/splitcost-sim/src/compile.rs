@@ -34,6 +34,8 @@ pub struct Crossing {
     pub handler: HandlerMode,
     /// Whether an event loop stands still meanwhile.
     pub blocks_event_loop: bool,
+    /// Whether it is the request's first call to that service, which finds both sides cold.
+    pub first: bool,
     /// Values in arguments and result.
     pub nodes: f64,
     /// Encoded size of arguments and result.
@@ -95,6 +97,7 @@ impl<'a> Compiler<'a> {
                 demand,
                 endpoint,
                 bodies: Vec::new(),
+                called: Vec::new(),
                 crossings: &mut compiled.crossings,
             };
             let body = builder.body(0, front, true);
@@ -144,6 +147,8 @@ struct Builder<'a> {
     demand: &'a Demand,
     endpoint: u32,
     bodies: Vec<Body>,
+    /// Services called so far.
+    called: Vec<u16>,
     crossings: &'a mut Vec<Option<Crossing>>,
 }
 
@@ -245,6 +250,10 @@ impl Builder<'_> {
             _ => self.compiler.payloads[call.function as usize],
         };
         let caller = self.request.calls[call.parent as usize].function;
+        let first = !self.called.contains(&target);
+        if first {
+            self.called.push(target);
+        }
         self.crossings.push(Some(Crossing {
             endpoint: self.endpoint,
             caller: self.compiler.recording.functions[caller as usize].module,
@@ -254,6 +263,7 @@ impl Builder<'_> {
             client: if blocking { ClientMode::Sync } else { ClientMode::Async },
             handler: if coroutine { HandlerMode::Async } else { HandlerMode::Sync },
             blocks_event_loop: blocking && on_loop,
+            first,
             nodes,
             bytes,
         }));

@@ -18,21 +18,33 @@ pub struct CallCost {
     pub server: Linear,
     /// Wall time of a lone call that neither side's CPU explains, both directions together.
     pub unexplained: Linear,
+    /// What the first call after a long idle costs beyond that: client, server, unexplained; nanoseconds.
+    pub cold_nanos: [f64; 3],
 }
 
 impl CostModel {
-    /// Fits the CPU at one pace, and the unexplained wall time of lone calls.
-    pub fn fit(rounds: &[&Round], pace: Pace) -> Self {
+    /// Fits the CPU at one pace, and the unexplained wall time of lone calls; times are brought to the speed at which
+    /// the yardstick costs `yardstick_nanos`.
+    pub fn fit(rounds: &[&Round], pace: Pace, yardstick_nanos: f64) -> Self {
+        let values: [&dyn Fn(&Point) -> f64; 3] = [&|p| p.client_cpu_nanos, &|p| p.server_cpu_nanos, &|p| {
+            (p.wall_nanos - p.client_cpu_nanos - p.server_cpu_nanos).max(0.0)
+        }];
         let mut cells = Vec::new();
         for client in [ClientMode::Async, ClientMode::Sync] {
             for handler in [HandlerMode::Async, HandlerMode::Sync] {
-                let points = |pace: Pace, value: &dyn Fn(&Point) -> f64| medians(rounds, client, handler, pace, value);
+                let points = |pace, value| medians(rounds, (client, handler, pace), yardstick_nanos, value);
+                let lone = values.map(|value| fit_line(&points(Pace::Spaced, value)));
+                let mut cold_nanos = [0.0; 3];
+                for (i, value) in values.into_iter().enumerate() {
+                    if let Some((nodes, bytes, cold)) = points(Pace::Cold, value).first() {
+                        cold_nanos[i] = (cold - lone[i].nanos(*nodes, *bytes)).max(0.0);
+                    }
+                }
                 let cost = CallCost {
-                    client: fit_line(&points(pace, &|p| p.client_cpu_nanos)),
-                    server: fit_line(&points(pace, &|p| p.server_cpu_nanos)),
-                    unexplained: fit_line(&points(Pace::Spaced, &|p| {
-                        (p.wall_nanos - p.client_cpu_nanos - p.server_cpu_nanos).max(0.0)
-                    })),
+                    client: fit_line(&points(pace, values[0])),
+                    server: fit_line(&points(pace, values[1])),
+                    unexplained: lone[2],
+                    cold_nanos,
                 };
                 cells.push(((client, handler), cost));
             }
@@ -44,6 +56,11 @@ impl CostModel {
     pub fn get(&self, client: ClientMode, handler: HandlerMode) -> CallCost {
         self.cells.iter().find(|(key, _)| *key == (client, handler)).map(|(_, cost)| *cost).unwrap_or_default()
     }
+}
+
+/// How much longer work takes at one yardstick than at another; 1 where either is unknown.
+pub fn slowness(yardstick_nanos: f64, reference_nanos: f64) -> f64 {
+    if yardstick_nanos > 0.0 && reference_nanos > 0.0 { yardstick_nanos / reference_nanos } else { 1.0 }
 }
 
 /// CPU of both sides and wall time of an awaited small call, in microseconds: what a stack is known by.
@@ -63,20 +80,20 @@ pub fn small_call_micros(rounds: &[Round]) -> Option<(Interval, Interval)> {
 /// (nodes, bytes, median over the rounds) per payload.
 fn medians(
     rounds: &[&Round],
-    client: ClientMode,
-    handler: HandlerMode,
-    pace: Pace,
+    cell: (ClientMode, HandlerMode, Pace),
+    yardstick_nanos: f64,
     value: &dyn Fn(&Point) -> f64,
 ) -> Vec<(f64, f64, f64)> {
     let mut payloads: Vec<((f64, f64), Vec<f64>)> = Vec::new();
-    for point in rounds.iter().flat_map(|r| &r.points) {
-        if (point.client, point.handler, point.pace) != (client, handler, pace) {
-            continue;
-        }
-        let key = (point.nodes, point.bytes);
-        match payloads.iter_mut().find(|(k, _)| *k == key) {
-            Some((_, values)) => values.push(value(point)),
-            None => payloads.push((key, vec![value(point)])),
+    for round in rounds {
+        let slowness = slowness(round.yardstick_nanos, yardstick_nanos);
+        for point in round.points.iter().filter(|p| (p.client, p.handler, p.pace) == cell) {
+            let key = (point.nodes, point.bytes);
+            let value = value(point) / slowness;
+            match payloads.iter_mut().find(|(k, _)| *k == key) {
+                Some((_, values)) => values.push(value),
+                None => payloads.push((key, vec![value])),
+            }
         }
     }
     payloads

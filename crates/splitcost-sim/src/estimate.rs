@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use splitcost_model::calibration::{Calibration, Pace, Round};
+use splitcost_model::calibration::{Calibration, Pace, Round, Yardsticks};
 use splitcost_model::evaluation::{
     CannotCross, CrossingCost, Distributions, EndpointEvaluation, Pair, Quantiles, ServiceModules, SplitEvaluation,
 };
 use splitcost_model::quantity::{Interval, Nanos, quantile};
 use splitcost_model::recording::{FunctionKind, Phase, Recording, Request};
-use splitcost_model::split::{Prices, Split};
+use splitcost_model::split::{Link, Prices, Split};
 
 use crate::compile::{Compiled, Compiler, Crossing, reason};
-use crate::cost::CostModel;
+use crate::cost::{CostModel, slowness};
 use crate::demand::{Demand, demand};
 use crate::engine::{Outcome, Run, Source, simulate};
 use crate::program::{Cost, Machine};
@@ -35,6 +35,8 @@ pub struct Scenario<'a> {
     pub load_reqs_per_sec: Option<f64>,
     /// Requests in flight at saturation.
     pub concurrency: u32,
+    /// How slow the machine is where the prediction is to hold; `None`: as slow as it was while recording alone.
+    pub yardsticks: Option<Yardsticks>,
     /// Equal seeds, equal results.
     pub seed: u64,
     /// How often requests and calibration rounds are resampled.
@@ -105,8 +107,28 @@ struct Input<'a> {
 struct Server {
     entry: Cost,
     load_nanos: u64,
-    open_factor: f64,
+    /// Nanoseconds of CPU that a request costs more at the open load: it finds the process cold.
+    cold_nanos: f64,
+    /// Factor on CPU time at saturation: threads that contend for the GIL.
     closed_factor: f64,
+    /// What the yardstick cost while the requests were recorded: the speed that all times are brought to.
+    yardstick_nanos: f64,
+}
+
+/// What a run holds for.
+#[derive(Clone, Copy, Debug)]
+struct Conditions {
+    /// Whether the first call to a service finds it cold.
+    cold: bool,
+    /// CPU that each request costs more because its process was idle; nanoseconds.
+    cold_nanos: f64,
+    /// Factor on the app's CPU time.
+    factor: f64,
+    /// How many times slower the machine is than while recording.
+    slow: f64,
+    source: Source,
+    /// Measured, and before measuring begins.
+    requests: (u64, u64),
 }
 
 #[derive(Default)]
@@ -166,74 +188,106 @@ impl<'a> Input<'a> {
         let drawn: Vec<&Round> = (0..rounds.len()).map(|_| &rounds[rng.random_range(0..rounds.len())]).collect();
         let count = self.requests.len();
         let pool = (0..count).map(|_| rng.random_range(0..count) as u32).collect();
-        (CostModel::fit(&drawn, pace), pool)
+        (CostModel::fit(&drawn, pace, self.server.yardstick_nanos), pool)
     }
 
-    fn costs(&self, compiled: &Compiled, scenario: &Scenario<'_>, model: &CostModel, factor: f64) -> Vec<Cost> {
-        let link = &scenario.split.link;
-        let entry = Cost { server_nanos: (self.server.entry.server_nanos as f64 * factor) as u64, ..self.server.entry };
+    /// The costs of all crossings, at the recording's speed of a machine that is `slow` times slower.
+    fn costs(&self, compiled: &Compiled, link: &Link, model: &CostModel, at: &Conditions) -> Vec<Cost> {
+        let server = self.server.entry.server_nanos as f64 * at.factor + at.cold_nanos;
+        let entry = Cost { server_nanos: server as u64, ..self.server.entry };
+        let delay = link.one_way_delay * (1.0 / at.slow);
         compiled
             .crossings
             .iter()
             .map(|crossing| {
                 let Some(c) = crossing else { return entry };
                 let cost = model.get(c.client, c.handler);
-                let transmission = link.bits_per_sec.map_or(0.0, |rate| c.bytes * 8.0 / rate * 1e9 / 2.0);
+                let transmission = link.bits_per_sec.map_or(0.0, |rate| c.bytes * 8.0 / rate * 1e9 / 2.0 / at.slow);
+                let cold = if c.first && at.cold { cost.cold_nanos } else { [0.0; 3] };
                 Cost {
-                    client_nanos: cost.client.nanos(c.nodes, c.bytes) as u64,
-                    server_nanos: cost.server.nanos(c.nodes, c.bytes) as u64,
-                    one_way_nanos: (cost.unexplained.nanos(c.nodes, c.bytes) / 2.0 + transmission) as u64
-                        + link.one_way_delay.as_nanos(),
+                    client_nanos: (cost.client.nanos(c.nodes, c.bytes) + cold[0]) as u64,
+                    server_nanos: (cost.server.nanos(c.nodes, c.bytes) + cold[1]) as u64,
+                    one_way_nanos: ((cost.unexplained.nanos(c.nodes, c.bytes) + cold[2]) / 2.0 + transmission) as u64
+                        + delay.as_nanos(),
                 }
             })
             .collect()
     }
 
-    fn machine(scenario: &Scenario<'_>, services: usize) -> Machine {
-        Machine::one_host(scenario.host_cores as u32, services + 1)
-    }
-
     fn saturate(&self, scenario: &Scenario<'_>, replication: u32, samples: &mut Samples) {
         let (model, pool) = self.draw(scenario, replication, Pace::Busy);
-        let factor = self.server.closed_factor;
-        for (index, (compiled, services)) in self.variants(scenario).into_iter().take(2).enumerate() {
-            let outcome = simulate(&Run {
-                machine: &Self::machine(scenario, services),
-                programs: &compiled.programs,
-                pool: &pool,
-                costs: &self.costs(compiled, scenario, &model, factor),
-                cpu_factor: factor,
-                load_nanos: self.server.load_nanos,
+        for (index, variant) in self.variants(scenario).into_iter().take(2).enumerate() {
+            let at = Conditions {
+                cold: false,
+                cold_nanos: 0.0,
+                factor: self.server.closed_factor,
+                slow: self.slowness(scenario.yardsticks.map(|y| y.closed[index])),
                 source: Source::Closed { concurrency: scenario.concurrency },
-                warm_up: CLOSED_REQUESTS.1,
-                requests: CLOSED_REQUESTS.0,
-                seed: scenario.seed.wrapping_add(u64::from(replication)),
-            });
+                requests: CLOSED_REQUESTS,
+            };
+            let outcome = self.simulate(scenario, replication, variant, (&model, &pool), &at);
             samples.saturation[index].push(outcome.throughput_reqs_per_sec());
         }
     }
 
     fn load(&self, scenario: &Scenario<'_>, replication: u32, load: f64, samples: &mut Samples) {
         let (model, pool) = self.draw(scenario, replication, Pace::Spaced);
-        let factor = self.server.open_factor;
-        for (index, (compiled, services)) in self.variants(scenario).into_iter().enumerate() {
-            let outcome = simulate(&Run {
-                machine: &Self::machine(scenario, services),
-                programs: &compiled.programs,
-                pool: &pool,
-                costs: &self.costs(compiled, scenario, &model, factor),
-                cpu_factor: factor,
-                load_nanos: self.server.load_nanos,
+        for (index, variant) in self.variants(scenario).into_iter().enumerate() {
+            let at = Conditions {
+                cold: true,
+                cold_nanos: self.server.cold_nanos,
+                factor: 1.0,
+                slow: self.slowness(scenario.yardsticks.map(|y| y.open[index.min(1)])),
                 source: Source::Open { reqs_per_sec: load },
-                warm_up: OPEN_REQUESTS.1,
-                requests: OPEN_REQUESTS.0,
-                seed: scenario.seed.wrapping_add(u64::from(replication)),
-            });
+                requests: OPEN_REQUESTS,
+            };
+            let outcome = self.simulate(scenario, replication, variant, (&model, &pool), &at);
             if index < 2 {
                 samples.cpu_secs[index].push(outcome.cpu_secs_per_request());
             }
             samples.runs[index].push(outcome);
         }
+    }
+
+    fn slowness(&self, yardstick_nanos: Option<f64>) -> f64 {
+        slowness(yardstick_nanos.unwrap_or_default(), self.server.yardstick_nanos)
+    }
+
+    /// One run. A machine that is twice as slow sees the same happen in twice the time: the engine runs at the
+    /// recording's speed with everything that does not slow down (arrivals, the switch interval, links) made faster.
+    fn simulate(
+        &self,
+        scenario: &Scenario<'_>,
+        replication: u32,
+        (compiled, services): (&Compiled, usize),
+        (model, pool): (&CostModel, &[u32]),
+        at: &Conditions,
+    ) -> Outcome {
+        let mut machine = Machine::one_host(scenario.host_cores as u32, services + 1);
+        for nanos in [&mut machine.switch_interval_nanos, &mut machine.core_slice_nanos] {
+            *nanos = (*nanos as f64 / at.slow) as u64;
+        }
+        let source = match at.source {
+            Source::Open { reqs_per_sec } => Source::Open { reqs_per_sec: reqs_per_sec * at.slow },
+            closed @ Source::Closed { .. } => closed,
+        };
+        let mut outcome = simulate(&Run {
+            machine: &machine,
+            programs: &compiled.programs,
+            pool,
+            costs: &self.costs(compiled, &scenario.split.link, model, at),
+            cpu_factor: at.factor,
+            load_nanos: self.server.load_nanos,
+            source,
+            warm_up: at.requests.1,
+            requests: at.requests.0,
+            seed: scenario.seed.wrapping_add(u64::from(replication)),
+        });
+        let dilate = |nanos: &mut u64| *nanos = (*nanos as f64 * at.slow) as u64;
+        outcome.responses.iter_mut().for_each(|(_, nanos)| dilate(nanos));
+        outcome.cpu_nanos.iter_mut().for_each(dilate);
+        dilate(&mut outcome.elapsed_nanos);
+        outcome
     }
 
     /// Baseline, split, and the split with awaited calls where that differs, each with its number of services.
@@ -251,7 +305,7 @@ impl Server {
     /// the recorded requests is the server's own (parsing, the transport, the event loop).
     fn of(phases: &[Phase], lone: Option<usize>, requests: &[&Request]) -> Self {
         let Some(phase) = lone.map(|i| &phases[i]).filter(|p| p.requests > 0) else {
-            return Self { open_factor: 1.0, closed_factor: 1.0, ..Self::default() };
+            return Self { closed_factor: 1.0, ..Self::default() };
         };
         let per_request = phase.app_cpu_nanos as f64 / phase.requests as f64;
         let mean_cpu = |endpoint: Option<&str>| {
@@ -272,10 +326,12 @@ impl Server {
                 p.endpoints.iter().map(|e| e.ok as f64 * (mean_cpu(Some(&e.name)).unwrap_or(inside) + server)).sum();
             if ok == 0 { f64::NAN } else { sum / ok as f64 }
         };
-        let factor = |kind: &str| {
-            let other = phases.iter().rfind(|p| p.kind == kind && p.concurrency != 1 && p.requests > 0);
-            let factor = other.map_or(1.0, |p| p.app_cpu_nanos as f64 / p.requests as f64 / expected(p));
-            if factor.is_finite() { factor } else { 1.0 }
+        // (measured, expected) CPU per request of a phase, at the lone phase's speed.
+        let compare = |kind: &str| {
+            let other = phases.iter().rfind(|p| p.kind == kind && p.concurrency != 1 && p.requests > 0)?;
+            let slow = slowness(other.yardstick_nanos, phase.yardstick_nanos);
+            let (measured, expected) = (other.app_cpu_nanos as f64 / other.requests as f64 / slow, expected(other));
+            expected.is_finite().then_some((measured, expected))
         };
         let mut gaps: Vec<f64> = phase
             .endpoints
@@ -290,8 +346,9 @@ impl Server {
         Self {
             entry: Cost { client_nanos: 0, server_nanos: server as u64, one_way_nanos: gap.as_nanos() / 2 },
             load_nanos: load as u64,
-            open_factor: factor("open"),
-            closed_factor: factor("closed"),
+            cold_nanos: compare("open").map_or(0.0, |(measured, expected)| (measured - expected).max(0.0)),
+            closed_factor: compare("closed").map_or(1.0, |(measured, expected)| measured / expected),
+            yardstick_nanos: phase.yardstick_nanos,
         }
     }
 }
@@ -380,8 +437,16 @@ impl Input<'_> {
     fn calls(&self, scenario: &Scenario<'_>) -> Vec<CrossingCost> {
         let recording = scenario.recording;
         let rounds: Vec<&Round> = scenario.calibration.rounds.iter().collect();
-        let model = CostModel::fit(&rounds, Pace::Spaced);
-        let costs = self.costs(&self.split, scenario, &model, 1.0);
+        let model = CostModel::fit(&rounds, Pace::Spaced, self.server.yardstick_nanos);
+        let at = Conditions {
+            cold: true,
+            cold_nanos: 0.0,
+            factor: 1.0,
+            slow: 1.0,
+            source: Source::Closed { concurrency: 1 },
+            requests: OPEN_REQUESTS,
+        };
+        let costs = self.costs(&self.split, &scenario.split.link, &model, &at);
         let services = scenario.split.service_names();
         let mut groups = BTreeMap::new();
         for (crossing, cost) in self.split.crossings.iter().zip(&costs) {

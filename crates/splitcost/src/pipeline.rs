@@ -11,12 +11,12 @@ use splitcost_lab::merge::merge;
 use splitcost_lab::python::Python;
 use splitcost_lab::record::now;
 use splitcost_lab::rehearse::{self, Conditions, Rehearsal, refusal};
-use splitcost_model::calibration::Calibration;
+use splitcost_model::calibration::{Calibration, Yardsticks};
 use splitcost_model::evaluation::{Evaluation, Provenance, SplitEvaluation, StackProvenance};
 use splitcost_model::recording::Recording;
 use splitcost_model::split::{Split, StackName};
 use splitcost_report::text::Style;
-use splitcost_sim::cost::small_call_micros;
+use splitcost_sim::cost::{slowness, small_call_micros};
 use splitcost_sim::estimate::{Scenario, estimate};
 
 use crate::args::{self, Format};
@@ -51,6 +51,9 @@ impl Load {
         }
     }
 }
+
+/// What was measured of the stacks, by what it had to cover.
+pub(crate) type Calibrations = BTreeMap<(StackName, Needs), Calibration>;
 
 /// A recording and splits of it, on the way to an evaluation.
 pub(crate) struct Pipeline<'a> {
@@ -88,43 +91,36 @@ impl<'a> Pipeline<'a> {
         })
     }
 
-    /// The stacks of the splits, measured or from the cache, and the prediction of every split.
-    pub(crate) fn predict(&self, session: &mut Session, later_secs: f64) -> anyhow::Result<Evaluation> {
-        let estimate_secs = ESTIMATE_SECS * self.splits.len() as f64;
-        let mut calibrations: BTreeMap<(StackName, Needs), Calibration> = BTreeMap::new();
+    /// The stacks of the splits, measured or from the cache.
+    pub(crate) fn calibrate(&self, session: &mut Session, later_secs: f64) -> anyhow::Result<Calibrations> {
+        let mut calibrations = Calibrations::new();
+        session.printer.later_secs = later_secs + ESTIMATE_SECS * self.splits.len() as f64;
         for split in &self.splits {
-            let key = self.needs(split);
-            session.printer.later_secs = later_secs + estimate_secs;
-            if let Entry::Vacant(entry) = calibrations.entry(key) {
-                let calibration = self.calibrate(session, entry.key())?;
-                entry.insert(calibration);
+            if let Entry::Vacant(entry) = calibrations.entry(self.needs(split)) {
+                let Session { printer, cancel, .. } = session;
+                let (stack, needs) = entry.key();
+                let options = (self.seed, self.fresh_calibration);
+                let progress = &mut |step: &Step| printer.step(step);
+                let calibration = calibrate(*stack, needs, self.python, options, progress, cancel).failed();
+                printer.done();
+                entry.insert(calibration?);
             }
         }
+        Ok(calibrations)
+    }
+
+    /// The prediction of every split, for the machine as it was while recording.
+    pub(crate) fn predict(
+        &self,
+        session: &mut Session,
+        calibrations: &Calibrations,
+        later_secs: f64,
+    ) -> anyhow::Result<Evaluation> {
         session.printer.later_secs = later_secs;
         let mut evaluation = self.evaluation(calibrations.values().map(stack_provenance).collect());
         for (i, split) in self.splits.iter().enumerate() {
-            let scenario = Scenario {
-                recording: self.recording,
-                calibration: &calibrations[&self.needs(split)],
-                split,
-                prices: &self.settings.prices,
-                host_cores: cpu::cores(),
-                load_reqs_per_sec: self.load.rate_reqs_per_sec,
-                concurrency: self.load.concurrency,
-                seed: self.seed,
-                replications: REPLICATIONS,
-            };
-            let Session { printer, cancel, .. } = session;
-            let mut predicted = estimate(&scenario, &mut |fraction| {
-                printer.step(&Step {
-                    label: format!("estimate: split {}", split.name),
-                    done_secs: ESTIMATE_SECS * (i as f64 + fraction),
-                    total_secs: estimate_secs,
-                });
-            })
-            .failed()?;
-            cancel.check().failed()?;
-            self.shorten_paths(&mut predicted);
+            let load = self.load.rate_reqs_per_sec;
+            let predicted = self.estimate(session, &calibrations[&self.needs(split)], i, load, None)?;
             evaluation.splits.push(predicted);
         }
         session.printer.done();
@@ -132,18 +128,44 @@ impl<'a> Pipeline<'a> {
         Ok(evaluation)
     }
 
+    fn estimate(
+        &self,
+        session: &mut Session,
+        calibration: &Calibration,
+        index: usize,
+        load_reqs_per_sec: Option<f64>,
+        yardsticks: Option<Yardsticks>,
+    ) -> anyhow::Result<SplitEvaluation> {
+        let split = &self.splits[index];
+        let scenario = Scenario {
+            recording: self.recording,
+            calibration,
+            split,
+            prices: &self.settings.prices,
+            host_cores: cpu::cores(),
+            load_reqs_per_sec,
+            concurrency: self.load.concurrency,
+            yardsticks,
+            seed: self.seed,
+            replications: REPLICATIONS,
+        };
+        let Session { printer, cancel, .. } = session;
+        let mut predicted = estimate(&scenario, &mut |fraction| {
+            printer.step(&Step {
+                label: format!("estimate: split {}", split.name),
+                done_secs: ESTIMATE_SECS * (index as f64 + fraction),
+                total_secs: ESTIMATE_SECS * self.splits.len() as f64,
+            });
+        })
+        .failed()?;
+        cancel.check().failed()?;
+        self.shorten_paths(&mut predicted);
+        Ok(predicted)
+    }
+
     /// What the calibration of a split's stack has to cover.
     fn needs(&self, split: &Split) -> (StackName, Needs) {
         (split.stack, Needs::of(self.recording, &[split]))
-    }
-
-    fn calibrate(&self, session: &mut Session, (stack, needs): &(StackName, Needs)) -> anyhow::Result<Calibration> {
-        let Session { printer, cancel, .. } = session;
-        let progress = &mut |step: &Step| printer.step(step);
-        let options = (self.seed, self.fresh_calibration);
-        let calibration = calibrate(*stack, needs, self.python, options, progress, cancel).failed();
-        printer.done();
-        calibration
     }
 
     /// Files are shown from the app's directory, where they are below it.
@@ -158,7 +180,15 @@ impl<'a> Pipeline<'a> {
 
     /// Runs every split that can be run beside the monolith, and puts what was measured into the evaluation. Returns
     /// whether every split could be run.
-    pub(crate) fn rehearse(&self, session: &mut Session, evaluation: &mut Evaluation) -> anyhow::Result<bool> {
+    ///
+    /// A shared machine is not as fast from one minute to the next: the prediction is made again for the speed that
+    /// the yardstick showed during the rehearsal, so that the two can be compared.
+    pub(crate) fn rehearse(
+        &self,
+        session: &mut Session,
+        calibrations: &Calibrations,
+        evaluation: &mut Evaluation,
+    ) -> anyhow::Result<bool> {
         let rehearsals: Vec<Rehearsal<'_>> = self
             .splits
             .iter()
@@ -199,14 +229,23 @@ impl<'a> Pipeline<'a> {
             session.printer.warn(warning);
         }
         let all_ran = refused.is_empty();
-        for mut measured in rehearsed.splits {
-            let split = self.splits.iter().find(|split| split.name == measured.name);
-            let predicted = evaluation.splits.iter_mut().find(|split| split.name == measured.name);
-            if let (Some(split), Some(predicted)) = (split, predicted) {
-                self.shorten_paths(&mut measured);
-                merge(predicted, measured, &split.link, &self.settings.prices);
-            }
+        for (mut measured, yardsticks) in rehearsed.splits.into_iter().zip(rehearsed.yardsticks) {
+            let Some(index) = self.splits.iter().position(|split| split.name == measured.name) else { continue };
+            let (split, load) = (&self.splits[index], measured.load_reqs_per_sec);
+            let calibration = &calibrations[&self.needs(split)];
+            let mut predicted = self.estimate(session, calibration, index, Some(load), Some(yardsticks))?;
+            self.shorten_paths(&mut measured);
+            merge(&mut predicted, measured, &split.link, &self.settings.prices);
+            evaluation.splits[index] = predicted;
+            let recorded = self.recording.meta.phases.first().map_or(0.0, |phase| phase.yardstick_nanos);
+            let [monolith, split_open] = yardsticks.open.map(|nanos| slowness(nanos, recorded));
+            evaluation.provenance.notes.push(format!(
+                "{}: fixed work took {monolith:.2} times (monolith) and {split_open:.2} times (split) as long during the \
+                 rehearsal as while recording; the prediction is for that speed",
+                split.name
+            ));
         }
+        session.printer.done();
         judge(&mut evaluation.splits);
         Ok(all_ran)
     }
@@ -237,6 +276,7 @@ impl<'a> Pipeline<'a> {
                 seed: self.seed,
                 usd_per_vcpu_hour: self.settings.prices.usd_per_vcpu_hour,
                 warnings,
+                notes: Vec::new(),
             },
             splits: Vec::new(),
         }

@@ -120,7 +120,7 @@ fn calibration(nanos: f64) -> Calibration {
             points.extend([modes(client, handler, Pace::Spaced), modes(client, handler, Pace::Busy)]);
         }
     }
-    Calibration { rounds: vec![Round { points }; 3], ..Calibration::default() }
+    Calibration { rounds: vec![Round { points, yardstick_nanos: 0.0 }; 3], ..Calibration::default() }
 }
 
 fn alone(recording: &Recording, split: &Split, services: usize) -> Outcome {
@@ -175,6 +175,7 @@ fn estimated(nanos: f64) -> SplitEvaluation {
         host_cores: 2,
         load_reqs_per_sec: Some(100.0),
         concurrency: 8,
+        yardsticks: None,
         seed: 1,
         replications: 4,
     };

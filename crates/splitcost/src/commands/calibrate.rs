@@ -89,6 +89,7 @@ fn render(calibration: &Calibration) -> String {
                 HandlerMode::Sync => "sync",
             },
             match point.pace {
+                Pace::Cold => "cold",
                 Pace::Spaced => "spaced",
                 Pace::Busy => "busy",
             },

@@ -13,7 +13,8 @@ pub(crate) fn run(session: &mut Session, args: &Estimate) -> anyhow::Result<Exit
     let dir = Session::recording_dir(&settings, args.from.recording.as_deref());
     let recording = Session::open(&dir)?;
     let pipeline = Pipeline::new(&settings, &python, &recording, &dir, &args.scenario)?;
-    let evaluation = pipeline.predict(session, 0.0)?;
+    let calibrations = pipeline.calibrate(session, 0.0)?;
+    let evaluation = pipeline.predict(session, &calibrations, 0.0)?;
     print(&mut session.printer, &evaluation, args.output.format)?;
     Ok(ExitCode::SUCCESS)
 }

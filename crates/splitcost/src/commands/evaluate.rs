@@ -28,8 +28,9 @@ pub(crate) fn run(session: &mut Session, args: &Evaluate) -> anyhow::Result<Exit
         record::app(session, &settings, &python, load, &dir)?
     };
     let pipeline = Pipeline::new(&settings, &python, &recording, &dir, &args.scenario)?;
-    let mut evaluation = pipeline.predict(session, pipeline.rehearsal_secs())?;
-    let all_ran = pipeline.rehearse(session, &mut evaluation)?;
+    let calibrations = pipeline.calibrate(session, pipeline.rehearsal_secs())?;
+    let mut evaluation = pipeline.predict(session, &calibrations, pipeline.rehearsal_secs())?;
+    let all_ran = pipeline.rehearse(session, &calibrations, &mut evaluation)?;
     keep(&settings, &evaluation)?;
     report::write(&evaluation, &args.report)?;
     print(&mut session.printer, &evaluation, args.output.format)?;

@@ -14,8 +14,9 @@ pub(crate) fn run(session: &mut Session, args: &Rehearse) -> anyhow::Result<Exit
     let dir = Session::recording_dir(&settings, args.from.recording.as_deref());
     let recording = Session::open(&dir)?;
     let pipeline = Pipeline::new(&settings, &python, &recording, &dir, &args.scenario)?;
-    let mut evaluation = pipeline.predict(session, pipeline.rehearsal_secs())?;
-    let all_ran = pipeline.rehearse(session, &mut evaluation)?;
+    let calibrations = pipeline.calibrate(session, pipeline.rehearsal_secs())?;
+    let mut evaluation = pipeline.predict(session, &calibrations, pipeline.rehearsal_secs())?;
+    let all_ran = pipeline.rehearse(session, &calibrations, &mut evaluation)?;
     print(&mut session.printer, &evaluation, args.output.format)?;
     Ok(if all_ran { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }

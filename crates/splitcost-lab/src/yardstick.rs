@@ -1,0 +1,40 @@
+//! How fast the machine is while an experiment runs.
+//!
+//! Virtual machines share their cores: the same work may take twice as long from one second to the next. The
+//! yardstick is fixed Python work, done on each core some twenty times a second beside every experiment; what it cost
+//! tells how times of one experiment compare with times of another.
+
+use crate::app::Scratch;
+use crate::helper::Helper;
+use crate::python::Python;
+use crate::{Cancel, Result};
+
+/// The process that measures; it ends with this.
+pub(crate) struct Yardstick {
+    helper: Helper,
+    samples: Vec<(u64, f64)>,
+    _scratch: Scratch,
+}
+
+impl Yardstick {
+    /// Starts measuring, and waits for the first measurement.
+    pub(crate) fn start(python: &Python, cancel: &Cancel) -> Result<Self> {
+        let scratch = Scratch::empty()?;
+        let mut helper =
+            Helper::start("measure the machine's speed", "yardstick", python, &scratch, &["splitcost.yardstick"], &[])?;
+        let first = helper.answer(cancel)?;
+        Ok(Self { helper, samples: vec![first], _scratch: scratch })
+    }
+
+    /// What the work cost on average between two instants of the monotonic clock, in nanoseconds of CPU time.
+    ///
+    /// Of a stretch too short for a measurement, the last one before it.
+    pub(crate) fn mean_nanos(&mut self, from: u64, to: u64) -> f64 {
+        self.samples.extend(self.helper.arrived::<(u64, f64)>());
+        let within: Vec<f64> = self.samples.iter().filter(|(at, _)| (from..=to).contains(at)).map(|s| s.1).collect();
+        if within.is_empty() {
+            return self.samples.iter().rfind(|(at, _)| *at < from).or(self.samples.first()).map_or(0.0, |s| s.1);
+        }
+        within.iter().sum::<f64>() / within.len() as f64
+    }
+}

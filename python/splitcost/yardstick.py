@@ -1,0 +1,49 @@
+"""``python -m splitcost.yardstick``: how fast the machine is right now, on each core.
+
+Virtual machines share their cores with others, and a core may take twice as long for the same work from one second to
+the next. So every experiment has a yardstick beside it: fixed work, done on each core in turn some twenty times a
+second, for less than one percent of a core. It prints one JSON array a measurement, ``[monotonic nanoseconds, thread CPU
+nanoseconds]``, until its standard input ends.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+
+PAUSE_SECS = 0.02
+#: Steps of the work that is measured, and of the work before it, which warms the core's caches.
+STEPS, WARM_UP_STEPS = 600, 150
+
+
+def work(steps: int) -> dict[int, str]:
+    """Do what Python code does: look up, call, allocate, convert."""
+    table: dict[int, str] = {}
+    for i in range(steps):
+        table[i % 97] = str(i)
+    return table
+
+
+def main() -> None:
+    """Measure until standard input ends."""
+    threading.Thread(target=_end_with_stdin, daemon=True).start()
+    cores = sorted(os.sched_getaffinity(0))
+    while True:
+        for core in cores:
+            os.sched_setaffinity(0, {core})
+            work(WARM_UP_STEPS)
+            began = time.thread_time_ns()
+            work(STEPS)
+            print(f"[{time.monotonic_ns()}, {time.thread_time_ns() - began}]", flush=True)
+            time.sleep(PAUSE_SECS)
+
+
+def _end_with_stdin() -> None:
+    sys.stdin.buffer.read()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()
