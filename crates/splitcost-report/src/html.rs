@@ -170,6 +170,13 @@ fn provenance(page: &mut Page, evaluation: &Evaluation) {
     page.raw(&format!("</dd></div>\n<div><dt>Price of a core</dt><dd>{} $ ", Mark::Assumed.glyph()));
     page.number("/provenance/usd_per_vcpu_hour", provenance.usd_per_vcpu_hour, 1.0);
     page.raw(" an hour</dd></div>\n</dl>\n");
+    if !provenance.notes.is_empty() {
+        page.raw("<ul class=\"notes\">\n");
+        for note in &provenance.notes {
+            page.raw(&format!("<li>{}</li>\n", escape(note)));
+        }
+        page.raw("</ul>\n");
+    }
     stacks(page, evaluation);
     phases(page, &provenance.phases);
     page.raw("</section>\n");

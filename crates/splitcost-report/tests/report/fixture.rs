@@ -389,6 +389,7 @@ fn provenance() -> Provenance {
         seed: 7,
         usd_per_vcpu_hour: 0.0445,
         warnings: vec!["14 recorded requests failed (status 400 and above); they are in no response time.".to_owned()],
+        notes: vec!["The load generator ran on the same two cores as the app.".to_owned()],
     }
 }
 
@@ -410,5 +411,6 @@ fn phase(kind: &str, concurrency: u32, rate: f64, secs: u64, requests: u64) -> P
             response_nanos_p90: 12_100_000,
             response_nanos_p99: 19_400_000,
         }],
+        ..Phase::default()
     }
 }
