@@ -37,7 +37,7 @@ const SPACED_SECS: f64 = 0.09;
 const CALLS: (f64, f64) = (12.0, 80.0);
 /// Calls of a busy cell, and how many are in flight.
 ///
-/// Chosen: enough to keep both processes busy; one in flight where the client blocks.
+/// Chosen: enough to keep both processes busy; where the client blocks, these are threads that contend for its GIL.
 const BUSY: (u32, u32) = (60, 4);
 /// Calls of a cold cell, and the microseconds before each.
 ///
@@ -317,7 +317,6 @@ impl Cell {
                 let calls = SPACED_SECS / 2.0 / (gap_micros as f64 / 1e6 + CALL_SECS);
                 (calls.clamp(CALLS.0, CALLS.1) as u32, 1, gap_micros)
             }
-            Pace::Busy if self.client == ClientMode::Sync => (BUSY.0, 1, 0),
             Pace::Busy => (BUSY.0, BUSY.1, 0),
         };
         serde_json::json!({

@@ -38,6 +38,7 @@ fn main() -> std::process::ExitCode {
             pool: &[0],
             costs: &[cost, cost],
             cpu_factor: 1.0,
+            free_share: 0.0,
             load_nanos: 20_000,
             source: Source::Open { reqs_per_sec: 700.0 },
             warm_up: 1_000,

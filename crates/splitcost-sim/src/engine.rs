@@ -40,6 +40,8 @@ pub struct Run<'a> {
     pub costs: &'a [Cost],
     /// Factor on the CPU time of bodies (not of crossings).
     pub cpu_factor: f64,
+    /// Share of the CPU time of bodies that is spent in C code or in the kernel without the GIL, from 0 to 1.
+    pub free_share: f64,
     /// CPU of the load generator per request, half before, half after; nanoseconds.
     pub load_nanos: u64,
     /// What drives it.
@@ -188,6 +190,8 @@ struct Fiber {
     then: Then,
     outstanding: u32,
     joining: bool,
+    /// The part of the present work that needs no GIL is done.
+    freed: bool,
     server_nanos: u64,
     pooled: bool,
     arrived: u64,
@@ -319,6 +323,7 @@ impl<'a> Engine<'a> {
             then: Then::Complete,
             outstanding: 0,
             joining: false,
+            freed: false,
             server_nanos: 0,
             pooled: false,
             arrived: self.now,
@@ -521,7 +526,12 @@ impl<'a> Engine<'a> {
                 }
                 Stage::After => {
                     self.fibers[id as usize].stage = Stage::Done;
-                    self.compute(thread, fiber.server_nanos - fiber.server_nanos / 2)
+                    let nanos = fiber.server_nanos - fiber.server_nanos / 2;
+                    if fiber.role == Role::Helper {
+                        self.compute_in_parts(id, thread, nanos, |fiber| fiber.stage = Stage::After)
+                    } else {
+                        self.compute(thread, nanos)
+                    }
                 }
                 Stage::Done => self.end_fiber(id, thread),
             };
@@ -543,7 +553,10 @@ impl<'a> Engine<'a> {
             fiber.pc += 1;
         }
         match op {
-            Op::Cpu(nanos) => self.compute(thread, (nanos as f64 * self.run.cpu_factor) as u64),
+            Op::Cpu(nanos) => {
+                let nanos = (nanos as f64 * self.run.cpu_factor) as u64;
+                self.compute_in_parts(id, thread, nanos, |fiber| fiber.pc -= 1)
+            }
             Op::Block(nanos) => {
                 self.block(thread);
                 self.schedule(self.now + nanos, Event::Unblock { thread });
@@ -612,6 +625,7 @@ impl<'a> Engine<'a> {
             then: Then::Answer { one_way: cost.one_way_nanos },
             outstanding: 0,
             joining: false,
+            freed: false,
             server_nanos: cost.server_nanos,
             pooled: remote.pooled,
             arrived,
@@ -636,6 +650,7 @@ impl<'a> Engine<'a> {
             then: if joined { Then::Join } else { Then::Nothing },
             outstanding: 0,
             joining: false,
+            freed: false,
             server_nanos: 0,
             pooled: false,
             arrived,
@@ -658,6 +673,7 @@ impl<'a> Engine<'a> {
             then: Then::Answer { one_way: delay },
             outstanding: 0,
             joining: false,
+            freed: false,
             // Only the half after the body is computed.
             server_nanos: nanos * 2,
             pooled: false,
@@ -698,6 +714,18 @@ impl<'a> Engine<'a> {
         let state = &mut self.threads[thread as usize];
         state.remaining = nanos;
         if state.state == ThreadState::Running {
+            let process = &mut self.processes[state.process as usize];
+            match process.holder {
+                Some(holder) if holder == thread => {}
+                None => process.holder = Some(thread),
+                Some(_) => {
+                    // It computed without the GIL until now, and does not get it back at once.
+                    state.state = ThreadState::WantGil;
+                    self.free_core(thread);
+                    self.want_gil(thread);
+                    return false;
+                }
+            }
             let host = self.host_of(thread);
             if self.now >= self.threads[thread as usize].slice_end && !self.hosts[host].queue.is_empty() {
                 self.yield_core(thread);
@@ -706,6 +734,29 @@ impl<'a> Engine<'a> {
             }
         } else {
             self.want_gil(thread);
+        }
+        false
+    }
+
+    /// Computes first what needs no GIL, then the rest; `again` brings the fiber back here in between.
+    fn compute_in_parts(&mut self, id: u32, thread: u32, nanos: u64, again: impl Fn(&mut Fiber)) -> bool {
+        let free = (nanos as f64 * self.run.free_share) as u64;
+        let fiber = &mut self.fibers[id as usize];
+        if free == 0 || fiber.freed {
+            fiber.freed = false;
+            return self.compute(thread, nanos - free);
+        }
+        fiber.freed = true;
+        again(fiber);
+        let process = self.threads[thread as usize].process;
+        if self.processes[process as usize].holder == Some(thread) {
+            self.pass_gil(process);
+        }
+        self.threads[thread as usize].remaining = free;
+        if self.threads[thread as usize].state == ThreadState::Running {
+            self.run_on_core(thread);
+        } else {
+            self.want_core(thread);
         }
         false
     }
@@ -790,8 +841,8 @@ impl<'a> Engine<'a> {
         let state = &mut self.threads[thread as usize];
         state.state = ThreadState::Running;
         state.slice_end = self.now + self.run.machine.core_slice_nanos;
-        let process = state.process;
-        if self.processes[process as usize].drop_requested && !self.processes[process as usize].waiters.is_empty() {
+        let process = &self.processes[state.process as usize];
+        if process.drop_requested && process.holder == Some(thread) && !process.waiters.is_empty() {
             self.free_core(thread);
             self.drop_gil(thread);
         } else {

@@ -67,6 +67,10 @@ const OPEN_REQUESTS: (u64, u64) = (4_000, 400);
 ///
 /// Chosen: throughput over 2,000 requests varies by about 2 %.
 const CLOSED_REQUESTS: (u64, u64) = (2_000, 300);
+/// Chosen: Python code that holds the GIL for less than a fifth of its CPU time is not a web app.
+const MOST_FREE_SHARE: f64 = 0.8;
+/// Chosen: halving six times finds the share to one hundredth.
+const FREE_SHARE_STEPS: u32 = 6;
 /// Hours in a month, as cloud providers bill them.
 ///
 /// Spec: AWS and GCP price calculators use 730.
@@ -111,6 +115,8 @@ struct Server {
     cold_nanos: f64,
     /// Factor on CPU time at saturation: threads that contend for the GIL.
     closed_factor: f64,
+    /// Share of the app's CPU time that does not hold the GIL.
+    free_share: f64,
     /// What the yardstick cost while the requests were recorded: the speed that all times are brought to.
     yardstick_nanos: f64,
 }
@@ -170,15 +176,60 @@ impl<'a> Input<'a> {
         let compile =
             |split: &Split, rewritten| Compiler::new(recording, split, &endpoints, rewritten).compile(&triples);
         let split = compile(scenario.split, false);
+        let server = Server::of(&recording.meta.phases, lone, &requests);
         let blocks = split.crossings.iter().flatten().any(|c| c.blocks_event_loop);
-        Ok(Self {
-            server: Server::of(&recording.meta.phases, lone, &requests),
+        let mut input = Self {
+            server,
             baseline: compile(&Split::default(), false),
             rewritten: blocks.then(|| compile(scenario.split, true)),
             split,
             requests,
             endpoints,
-        })
+        };
+        input.server.free_share = input.fit_free_share(scenario);
+        Ok(input)
+    }
+
+    /// The share of CPU time without the GIL at which the monolith, simulated in the recording's open loop, answers as
+    /// fast as it was recorded to: C code (a database, an encoder) and the kernel do not hold it, which no event tells.
+    fn fit_free_share(&mut self, scenario: &Scenario<'_>) -> f64 {
+        let phases = &scenario.recording.meta.phases;
+        let Some(phase) = phases.iter().rfind(|p| p.kind == "open" && p.requests > 0) else { return 0.0 };
+        let (mut low, mut high) = (0.0, MOST_FREE_SHARE);
+        for _ in 0..FREE_SHARE_STEPS {
+            self.server.free_share = f64::midpoint(low, high);
+            if self.slower_than_recorded(scenario, phase) {
+                low = self.server.free_share;
+            } else {
+                high = self.server.free_share;
+            }
+        }
+        f64::midpoint(low, high)
+    }
+
+    /// Whether the monolith is simulated to answer more slowly than recorded: medians, each endpoint by its requests.
+    fn slower_than_recorded(&self, scenario: &Scenario<'_>, phase: &Phase) -> bool {
+        let at = Conditions {
+            cold: true,
+            cold_nanos: self.server.cold_nanos,
+            factor: 1.0,
+            slow: self.slowness(Some(phase.yardstick_nanos)),
+            source: Source::Open { reqs_per_sec: phase.rate_reqs_per_sec },
+            requests: OPEN_REQUESTS,
+        };
+        let pool: Vec<u32> = (0..self.requests.len() as u32).collect();
+        let outcome = self.simulate(scenario, 0, (&self.baseline, 1), (&CostModel::default(), &pool), &at);
+        let simulated = by_endpoint(&[outcome], self.endpoints.len());
+        let off: f64 = phase
+            .endpoints
+            .iter()
+            .filter_map(|recorded| {
+                let index = self.endpoints.iter().position(|name| *name == recorded.name)?;
+                let median = quantile(&simulated[index][0], 0.5)?;
+                (recorded.ok > 0).then(|| recorded.ok as f64 * (median * 1e6 / recorded.response_nanos_p50 as f64).ln())
+            })
+            .sum();
+        off > 0.0
     }
 
     /// One resampling: rounds, requests, and the costs that follow; the same for every variant.
@@ -277,6 +328,7 @@ impl<'a> Input<'a> {
             pool,
             costs: &self.costs(compiled, &scenario.split.link, model, at),
             cpu_factor: at.factor,
+            free_share: self.server.free_share,
             load_nanos: self.server.load_nanos,
             source,
             warm_up: at.requests.1,
@@ -347,6 +399,7 @@ impl Server {
             entry: Cost { client_nanos: 0, server_nanos: server as u64, one_way_nanos: gap.as_nanos() / 2 },
             load_nanos: load as u64,
             cold_nanos: compare("open").map_or(0.0, |(measured, expected)| (measured - expected).max(0.0)),
+            free_share: 0.0,
             closed_factor: compare("closed").map_or(1.0, |(measured, expected)| measured / expected),
             yardstick_nanos: phase.yardstick_nanos,
         }

@@ -17,6 +17,7 @@
 //!     pool: &[0],
 //!     costs: &[Cost::default()],
 //!     cpu_factor: 1.0,
+//!     free_share: 0.0,
 //!     load_nanos: 0,
 //!     source: Source::Closed { concurrency: 1 },
 //!     warm_up: 0,

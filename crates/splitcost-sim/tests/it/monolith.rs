@@ -134,6 +134,7 @@ fn alone(recording: &Recording, split: &Split, services: usize) -> Outcome {
         pool: &pool,
         costs: &vec![Cost::default(); compiled.crossings.len()],
         cpu_factor: 1.0,
+        free_share: 0.0,
         load_nanos: 10_000,
         source: Source::Closed { concurrency: 1 },
         warm_up: 0,
