@@ -255,11 +255,11 @@ impl<'a> Input<'a> {
                 let cost = model.get(c.client, c.handler);
                 let transmission = link.bits_per_sec.map_or(0.0, |rate| c.bytes * 8.0 / rate * 1e9 / 2.0 / at.slow);
                 let cold = if c.first && at.cold { cost.cold_nanos } else { [0.0; 3] };
+                let unexplained = cost.unexplained.nanos(c.nodes, c.bytes) + cold[2];
                 Cost {
                     client_nanos: (cost.client.nanos(c.nodes, c.bytes) + cold[0]) as u64,
                     server_nanos: (cost.server.nanos(c.nodes, c.bytes) + cold[1]) as u64,
-                    one_way_nanos: ((cost.unexplained.nanos(c.nodes, c.bytes) + cold[2]) / 2.0 + transmission) as u64
-                        + delay.as_nanos(),
+                    one_way_nanos: (unexplained / 2.0 + transmission) as u64 + delay.as_nanos(),
                 }
             })
             .collect()

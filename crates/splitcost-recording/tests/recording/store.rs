@@ -29,11 +29,13 @@ fn any_meta() -> impl Strategy<Value = Meta> {
         response_nanos_p90: p90,
         response_nanos_p99: p99,
     });
-    let phase = (".*", any::<u32>(), any::<[u64; 5]>(), 0.0..1e9_f64, proptest::collection::vec(endpoint, 0..2));
-    let phase = phase.prop_map(|(kind, concurrency, numbers, rate_reqs_per_sec, endpoints)| Phase {
+    let floats = (0.0..1e9_f64, 0.0..1e9_f64);
+    let phase = (".*", any::<u32>(), any::<[u64; 5]>(), floats, proptest::collection::vec(endpoint, 0..2));
+    let phase = phase.prop_map(|(kind, concurrency, numbers, floats, endpoints)| Phase {
         kind,
         concurrency,
-        rate_reqs_per_sec,
+        rate_reqs_per_sec: floats.0,
+        yardstick_nanos: floats.1,
         start_nanos: numbers[0],
         end_nanos: numbers[1],
         requests: numbers[2],
