@@ -35,7 +35,7 @@ demo: $(VENV)/.splitcost $(VENV)/.demo
 
 test: $(VENV)/.splitcost $(VENV)/.test
 	@scripts/need-chromium
-	$(ACTIVATED) $(CARGO) test --locked --workspace --all-features --exclude splitcost-recorder
+	$(ACTIVATED) $(CARGO) test --locked --workspace --all-features
 	$(ACTIVATED) python -m pytest tests/python
 	cd examples/shop && $(ACTIVATED) python -m pytest
 
