@@ -43,7 +43,7 @@ check: lint test
 
 lint: $(VENV)/.test
 	$(CARGO) fmt --all --check
-	$(ACTIVATED) ruff check python tests examples bench scripts setup.py
+	$(ACTIVATED) ruff check python tests examples bench scripts/pin-requirements scripts/requirements setup.py
 	$(ACTIVATED) $(CARGO) clippy --locked --workspace --all-targets --all-features -- -D warnings
 
 bench: $(VENV)/.splitcost $(VENV)/.test

@@ -13,7 +13,7 @@ REAL = Path(getattr(sys, "_base_executable", sys.executable))
 
 
 def find_python(path: list[Path], **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run scripts/find-python with these directories, and the system's own tools, on PATH and no pyenv or uv."""
+    """Run scripts/find-python with these directories and the system's tools on PATH."""
     tools = path[0] / "tools"
     tools.mkdir()
     for tool in ("sh", "cat", "sed", "sort", "ls", "dirname"):

@@ -1,4 +1,4 @@
-"""What `pip install` put into the environment: one distribution with a binary, an extension and typed packages."""
+"""What `pip install` put into the environment: a binary, an extension and typed packages, in one distribution."""
 
 import importlib.metadata
 import shutil
@@ -25,8 +25,9 @@ def needed_libraries(path: Path) -> list[str]:
     """The DT_NEEDED entries of a 64-bit little-endian ELF file."""
     data = path.read_bytes()
     assert data[:6] == b"\x7fELF\x02\x01"
-    headers_at, header_size, header_count = *struct.unpack_from("<Q", data, 40), *struct.unpack_from("<HH", data, 58)
-    sections = [struct.unpack_from("<IIQQQQIIQQ", data, headers_at + i * header_size) for i in range(header_count)]
+    [headers_at] = struct.unpack_from("<Q", data, 40)
+    size, count = struct.unpack_from("<HH", data, 58)
+    sections = [struct.unpack_from("<IIQQQQIIQQ", data, headers_at + i * size) for i in range(count)]
     [dynamic] = [section for section in sections if section[1] == 6]
     strings_at = sections[dynamic[6]][4]
     entries = [struct.unpack_from("<qQ", data, dynamic[4] + at) for at in range(0, dynamic[5], 16)]
@@ -54,7 +55,8 @@ def test_the_extension_is_small_and_links_no_python() -> None:
 
 def test_the_packages_are_complete_and_nothing_else_is_there() -> None:
     files = installed()
-    for name in ("__init__.py", "py.typed", "_native.pyi", "recorder.py", "pytest_plugin.py", "_bootstrap/sitecustomize.py"):
+    modules = ("__init__.py", "recorder.py", "pytest_plugin.py", "_bootstrap/sitecustomize.py")
+    for name in (*modules, "py.typed", "_native.pyi"):
         assert files[f"splitcost/{name}"].is_file()
     sources = Path(__file__).resolve().parents[3] / "python"
     ours = {str(path.relative_to(sources)) for path in sources.rglob("*.py")}
