@@ -1,8 +1,8 @@
 """What pyproject.toml cannot say; everything else about the package is there.
 
 setuptools would assemble the wheel in `build/` and never remove from there a module that was since deleted,
-so that it would be shipped for ever. Each build gets a scratch directory instead. What is worth keeping, Rust's
-artifacts, is in cargo's target directory, wherever `CARGO_TARGET_DIR` puts it.
+so that it would be shipped for ever. Each build gets a scratch directory instead. What is worth keeping,
+Rust's artifacts, is in cargo's target directory, wherever `CARGO_TARGET_DIR` puts it.
 """
 
 import atexit

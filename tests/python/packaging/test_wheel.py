@@ -1,4 +1,4 @@
-"""What `pip install` put into the environment: a binary, an extension and typed packages, in one distribution."""
+"""What `pip install` put into the environment: one distribution of a binary, an extension, typed packages."""
 
 import importlib.metadata
 import shutil
