@@ -35,15 +35,11 @@ const START_SECS: f64 = 2.0;
 const SPACED_SECS: f64 = 0.09;
 /// Chosen: CPU clocks tick in nanoseconds, but the first calls after another cell are dear.
 const CALLS: (f64, f64) = (12.0, 80.0);
-/// Calls of a busy cell, and how many are in flight.
-///
-/// Chosen: enough to keep both processes busy; where the client blocks, these are threads that contend for its GIL.
-const BUSY: (u32, u32) = (60, 4);
 /// Calls of a cold cell, and the microseconds before each.
 ///
 /// Measured: a fixed piece of Python work after 0 to 50 ms of sleep, 2 cores, November 2026: its cost rises up to a gap
 /// of 10 ms and stays. Chosen: as many calls as time permits.
-const COLD: (u32, u64) = (10, 10_000);
+const COLD: (u32, u64) = (14, 10_000);
 /// Chosen: what a call and its pause cost beyond the gap, to plan the time only.
 const CALL_SECS: f64 = 0.001;
 /// The payload of a call that carries nearly nothing: values and bytes.
@@ -174,7 +170,7 @@ pub fn planned_secs(needs: &Needs) -> f64 {
     let modes = needs.modes.len() as f64;
     let cells = modes * needs.payloads.len() as f64;
     let cold = 2.0 * f64::from(COLD.0) * (COLD.1 as f64 / 1e6 + CALL_SECS);
-    START_SECS + ROUNDS as f64 * (modes * cold + cells * (SPACED_SECS + f64::from(BUSY.0) * CALL_SECS))
+    START_SECS + ROUNDS as f64 * (modes * cold + cells * SPACED_SECS)
 }
 
 /// The calibration of a stack: from the cache, or measured.
@@ -298,9 +294,8 @@ impl Cell {
     fn all(needs: &Needs) -> Vec<Self> {
         let mut cells = Vec::new();
         for &(client, handler) in &needs.modes {
-            for pace in [Pace::Spaced, Pace::Busy] {
-                cells.extend(needs.payloads.iter().map(|payload| Self { client, handler, pace, payload: *payload }));
-            }
+            let pace = Pace::Spaced;
+            cells.extend(needs.payloads.iter().map(|payload| Self { client, handler, pace, payload: *payload }));
             // What being cold costs does not depend on the payload.
             let pace = Pace::Cold;
             cells.extend(needs.payloads.first().map(|payload| Self { client, handler, pace, payload: *payload }));
@@ -310,21 +305,19 @@ impl Cell {
 
     fn question(self, gap_micros: u64) -> serde_json::Value {
         let (nodes, bytes, adapter) = self.payload;
-        let (calls, concurrency, gap) = match self.pace {
-            Pace::Cold => (COLD.0, 1, COLD.1),
+        let (calls, gap) = match self.pace {
+            Pace::Cold => COLD,
             Pace::Spaced => {
                 // Half of the time goes to the pauses alone.
                 let calls = SPACED_SECS / 2.0 / (gap_micros as f64 / 1e6 + CALL_SECS);
-                (calls.clamp(CALLS.0, CALLS.1) as u32, 1, gap_micros)
+                (calls.clamp(CALLS.0, CALLS.1) as u32, gap_micros)
             }
-            Pace::Busy => (BUSY.0, BUSY.1, 0),
         };
         serde_json::json!({
             "client": self.client,
             "handler": self.handler,
             "gap_micros": gap,
             "calls": calls,
-            "concurrency": concurrency,
             "payload": {"nodes": nodes, "bytes": bytes, "kind": if adapter { "adapter" } else { "plain" }},
         })
     }

@@ -58,8 +58,6 @@ pub enum Pace {
     Cold,
     /// Idle for the gap that the recording shows between two calls of a request.
     Spaced,
-    /// The next call at once, several in flight: what a saturated service sees.
-    Busy,
 }
 
 /// How slow the machine was in each arm of a comparison: what fixed work cost, in nanoseconds of CPU time.

@@ -23,9 +23,9 @@ pub struct CallCost {
 }
 
 impl CostModel {
-    /// Fits the CPU at one pace, and the unexplained wall time of lone calls; times are brought to the speed at which
+    /// Fits lines to the calls at the recorded gaps, and what being cold adds; times are brought to the speed at which
     /// the yardstick costs `yardstick_nanos`.
-    pub fn fit(rounds: &[&Round], pace: Pace, yardstick_nanos: f64) -> Self {
+    pub fn fit(rounds: &[&Round], yardstick_nanos: f64) -> Self {
         let values: [&dyn Fn(&Point) -> f64; 3] = [&|p| p.client_cpu_nanos, &|p| p.server_cpu_nanos, &|p| {
             (p.wall_nanos - p.client_cpu_nanos - p.server_cpu_nanos).max(0.0)
         }];
@@ -40,12 +40,7 @@ impl CostModel {
                         cold_nanos[i] = (cold - lone[i].nanos(*nodes, *bytes)).max(0.0);
                     }
                 }
-                let cost = CallCost {
-                    client: fit_line(&points(pace, values[0])),
-                    server: fit_line(&points(pace, values[1])),
-                    unexplained: lone[2],
-                    cold_nanos,
-                };
+                let cost = CallCost { client: lone[0], server: lone[1], unexplained: lone[2], cold_nanos };
                 cells.push(((client, handler), cost));
             }
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use splitcost_model::calibration::{Calibration, Pace, Round, Yardsticks};
+use splitcost_model::calibration::{Calibration, Round, Yardsticks};
 use splitcost_model::evaluation::{
     CannotCross, CrossingCost, Distributions, EndpointEvaluation, Pair, Quantiles, ServiceModules, SplitEvaluation,
 };
@@ -128,7 +128,7 @@ struct Conditions {
     cold: bool,
     /// CPU that each request costs more because its process was idle; nanoseconds.
     cold_nanos: f64,
-    /// Factor on the app's CPU time.
+    /// Factor on all CPU time of the services: threads that contend for a GIL pass it on at a cost.
     factor: f64,
     /// How many times slower the machine is than while recording.
     slow: f64,
@@ -233,13 +233,13 @@ impl<'a> Input<'a> {
     }
 
     /// One resampling: rounds, requests, and the costs that follow; the same for every variant.
-    fn draw(&self, scenario: &Scenario<'_>, replication: u32, pace: Pace) -> (CostModel, Vec<u32>) {
+    fn draw(&self, scenario: &Scenario<'_>, replication: u32) -> (CostModel, Vec<u32>) {
         let mut rng = ChaCha8Rng::seed_from_u64(scenario.seed ^ (u64::from(replication) << 32));
         let rounds = &scenario.calibration.rounds;
         let drawn: Vec<&Round> = (0..rounds.len()).map(|_| &rounds[rng.random_range(0..rounds.len())]).collect();
         let count = self.requests.len();
         let pool = (0..count).map(|_| rng.random_range(0..count) as u32).collect();
-        (CostModel::fit(&drawn, pace, self.server.yardstick_nanos), pool)
+        (CostModel::fit(&drawn, self.server.yardstick_nanos), pool)
     }
 
     /// The costs of all crossings, at the recording's speed of a machine that is `slow` times slower.
@@ -257,8 +257,8 @@ impl<'a> Input<'a> {
                 let cold = if c.first && at.cold { cost.cold_nanos } else { [0.0; 3] };
                 let unexplained = cost.unexplained.nanos(c.nodes, c.bytes) + cold[2];
                 Cost {
-                    client_nanos: (cost.client.nanos(c.nodes, c.bytes) + cold[0]) as u64,
-                    server_nanos: (cost.server.nanos(c.nodes, c.bytes) + cold[1]) as u64,
+                    client_nanos: ((cost.client.nanos(c.nodes, c.bytes) + cold[0]) * at.factor) as u64,
+                    server_nanos: ((cost.server.nanos(c.nodes, c.bytes) + cold[1]) * at.factor) as u64,
                     one_way_nanos: (unexplained / 2.0 + transmission) as u64 + delay.as_nanos(),
                 }
             })
@@ -266,7 +266,7 @@ impl<'a> Input<'a> {
     }
 
     fn saturate(&self, scenario: &Scenario<'_>, replication: u32, samples: &mut Samples) {
-        let (model, pool) = self.draw(scenario, replication, Pace::Busy);
+        let (model, pool) = self.draw(scenario, replication);
         for (index, variant) in self.variants(scenario).into_iter().take(2).enumerate() {
             let at = Conditions {
                 cold: false,
@@ -282,7 +282,7 @@ impl<'a> Input<'a> {
     }
 
     fn load(&self, scenario: &Scenario<'_>, replication: u32, load: f64, samples: &mut Samples) {
-        let (model, pool) = self.draw(scenario, replication, Pace::Spaced);
+        let (model, pool) = self.draw(scenario, replication);
         for (index, variant) in self.variants(scenario).into_iter().enumerate() {
             let at = Conditions {
                 cold: true,
@@ -490,7 +490,7 @@ impl Input<'_> {
     fn calls(&self, scenario: &Scenario<'_>) -> Vec<CrossingCost> {
         let recording = scenario.recording;
         let rounds: Vec<&Round> = scenario.calibration.rounds.iter().collect();
-        let model = CostModel::fit(&rounds, Pace::Spaced, self.server.yardstick_nanos);
+        let model = CostModel::fit(&rounds, self.server.yardstick_nanos);
         let at = Conditions {
             cold: true,
             cold_nanos: 0.0,

@@ -91,7 +91,6 @@ fn render(calibration: &Calibration) -> String {
             match point.pace {
                 Pace::Cold => "cold",
                 Pace::Spaced => "spaced",
-                Pace::Busy => "busy",
             },
             point.nodes,
             point.bytes,
