@@ -134,6 +134,11 @@ pub fn judge(split: &SplitEvaluation) -> Verdict {
     Verdict { kind, sentence }
 }
 
+/// Recorded requests of an endpoint from which on its 99th percentile decides.
+///
+/// Chosen: ten requests lie beyond it. With fewer, one late request is the percentile.
+pub const P99_REQUESTS: u64 = 1_000;
+
 /// An endpoint's quantile before and after.
 struct Slowdown<'a> {
     endpoint: &'a EndpointEvaluation,
@@ -141,7 +146,7 @@ struct Slowdown<'a> {
     effect: Effect,
 }
 
-/// Every endpoint that decides, at the median and at the 99th percentile.
+/// Every endpoint that decides, at the median and, with enough requests, at the 99th percentile.
 fn slowdowns(split: &SplitEvaluation) -> Vec<Slowdown<'_>> {
     let total: u64 = split.endpoints.iter().map(|e| e.requests).sum();
     let decides = |e: &&EndpointEvaluation| total == 0 || e.requests as f64 >= DECIDING_SHARE * total as f64;
@@ -150,7 +155,8 @@ fn slowdowns(split: &SplitEvaluation) -> Vec<Slowdown<'_>> {
         .iter()
         .filter(decides)
         .flat_map(|endpoint| {
-            [Quantile::P50, Quantile::P99].into_iter().filter_map(move |quantile| {
+            let p99 = (endpoint.requests >= P99_REQUESTS).then_some(Quantile::P99);
+            std::iter::once(Quantile::P50).chain(p99).filter_map(move |quantile| {
                 let effect = Effect::of_endpoint(endpoint, quantile)?;
                 (effect.before.value > 0.0).then_some(Slowdown { endpoint, quantile, effect })
             })

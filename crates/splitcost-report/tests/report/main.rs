@@ -249,6 +249,28 @@ fn an_endpoint_that_few_use_decides_nothing() {
     assert_eq!(kind, Kind::Cheap);
 }
 
+/// The kind of verdict where all that differs is a tenfold p99 of endpoints with so many requests.
+#[track_caller]
+fn check_tail(requests: u64, expected: Kind) {
+    let (kind, _) = verdict_on(|split| {
+        split.saturation_reqs_per_sec = split.baseline_saturation_reqs_per_sec;
+        split.cores = split.baseline_cores;
+        for endpoint in &mut split.endpoints {
+            let before = endpoint.baseline_measured.unwrap_or_default();
+            let p99_ms = before.p99_ms.scale(10.0);
+            endpoint.requests = requests;
+            endpoint.measured = Some(splitcost_model::evaluation::Quantiles { p99_ms, ..before });
+        }
+    });
+    assert_eq!(kind, expected);
+}
+
+#[test]
+fn a_tail_of_few_requests_decides_nothing() {
+    check_tail(999, Kind::Cheap);
+    check_tail(1_000, Kind::Prohibitive);
+}
+
 #[test]
 fn a_name_cannot_break_out_of_the_page() {
     let page = html::render(&fixture::crowded());
