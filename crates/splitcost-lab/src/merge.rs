@@ -4,11 +4,6 @@ use splitcost_model::evaluation::{CannotCross, EndpointEvaluation, Pair, SplitEv
 use splitcost_model::quantity::Interval;
 use splitcost_model::split::{Link, Prices};
 
-/// Hours in a month, as cloud providers bill them.
-///
-/// Spec: AWS and GCP price calculators use 730.
-const HOURS_PER_MONTH: f64 = 730.0;
-
 /// Puts the measured parts of a split's evaluation into the predicted one.
 pub fn merge(estimate: &mut SplitEvaluation, measured: SplitEvaluation, link: &Link, prices: &Prices) {
     let pairs: [(&mut Pair, Pair); 6] = [
@@ -22,9 +17,9 @@ pub fn merge(estimate: &mut SplitEvaluation, measured: SplitEvaluation, link: &L
     for (into, from) in pairs {
         into.measured = from.measured;
     }
-    let transfer = bytes_per_request(&estimate.endpoints) * estimate.load_reqs_per_sec * 3_600.0 * HOURS_PER_MONTH
-        / 1e9
-        * link.usd_per_gb;
+    let transfer =
+        bytes_per_request(&estimate.endpoints) * estimate.load_reqs_per_sec * 3_600.0 * Prices::HOURS_PER_MONTH / 1e9
+            * link.usd_per_gb;
     estimate.usd_per_month.measured = money(measured.cores, prices, transfer);
     estimate.baseline_usd_per_month.measured = money(measured.baseline_cores, prices, 0.0);
     for endpoint in measured.endpoints {
@@ -62,7 +57,7 @@ fn bytes_per_request(endpoints: &[EndpointEvaluation]) -> f64 {
 }
 
 fn money(cores: Pair, prices: &Prices, transfer: f64) -> Option<Interval> {
-    let dollars = |cores: f64| cores * prices.usd_per_vcpu_hour * HOURS_PER_MONTH + transfer;
+    let dollars = |cores: f64| cores * prices.usd_per_vcpu_hour * Prices::HOURS_PER_MONTH + transfer;
     let Interval { value, low, high } = cores.measured?;
     Some(Interval { value: dollars(value), low: dollars(low), high: dollars(high) })
 }

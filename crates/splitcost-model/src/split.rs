@@ -95,6 +95,13 @@ pub struct Prices {
     pub usd_per_vcpu_hour: f64,
 }
 
+impl Prices {
+    /// Hours in a month, as cloud providers bill them.
+    ///
+    /// Spec: AWS and GCP price calculators use 730.
+    pub const HOURS_PER_MONTH: f64 = 730.0;
+}
+
 impl Default for Prices {
     /// # Source
     /// Spec: AWS m7g/m6i and Fargate list prices lie between 0.041 and 0.048 $ per vCPU-hour, memory apart (2026).

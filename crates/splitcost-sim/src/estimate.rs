@@ -71,11 +71,6 @@ const CLOSED_REQUESTS: (u64, u64) = (2_000, 300);
 const MOST_FREE_SHARE: f64 = 0.8;
 /// Chosen: halving six times finds the share to one hundredth.
 const FREE_SHARE_STEPS: u32 = 6;
-/// Hours in a month, as cloud providers bill them.
-///
-/// Spec: AWS and GCP price calculators use 730.
-const HOURS_PER_MONTH: f64 = 730.0;
-
 /// Predicts a split.
 pub fn estimate(scenario: &Scenario<'_>, progress: Progress<'_>) -> Result<SplitEvaluation, Error> {
     if scenario.calibration.rounds.is_empty() {
@@ -412,10 +407,10 @@ impl Input<'_> {
         let cores = |p: Pair| Pair { estimate: p.estimate.map(|i| i.scale(load)), measured: None };
         let cpu = pair(&samples.cpu_secs[1]);
         let baseline_cpu = pair(&samples.cpu_secs[0]);
-        let gigabytes = self.bytes_per_request() * load * 3600.0 * HOURS_PER_MONTH / 1e9;
+        let gigabytes = self.bytes_per_request() * load * 3600.0 * Prices::HOURS_PER_MONTH / 1e9;
         let transfer = gigabytes * scenario.split.link.usd_per_gb;
         let money = |p: Pair, transfer: f64| {
-            let hours = scenario.prices.usd_per_vcpu_hour * HOURS_PER_MONTH;
+            let hours = scenario.prices.usd_per_vcpu_hour * Prices::HOURS_PER_MONTH;
             let dollars = |x: f64| x * hours + transfer;
             Pair {
                 estimate: p.estimate.map(|i| Interval {
