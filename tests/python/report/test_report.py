@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 ROOT = Path(__file__).parents[3]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
@@ -201,7 +201,7 @@ def test_one_split_is_shown_at_a_time(browser: Browser, samples: dict[str, Path]
         assert tabs.nth(1).get_attribute("aria-selected") == "true"
         # A link to an endpoint opens the split that it is in.
         visit.page.locator('.comparison a[href^="#endpoint-0-"]').click()
-        visit.page.wait_for_function("!document.getElementById('split-0').hidden")
+        visit.page.locator("#split-0").wait_for(state="visible")
 
 
 def test_more_quantiles_on_demand(browser: Browser, samples: dict[str, Path]) -> None:
@@ -214,11 +214,10 @@ def test_more_quantiles_on_demand(browser: Browser, samples: dict[str, Path]) ->
 
 def test_it_follows_a_change_of_theme(browser: Browser, samples: dict[str, Path]) -> None:
     with Visit(browser, samples["full"], at="#split-1") as visit:
-        light = visit.page.locator('[data-chart="graph"]:visible').inner_html()
+        graph = visit.page.locator('[data-chart="graph"]:visible')
+        light = graph.inner_html()
         visit.page.emulate_media(color_scheme="dark")
-        visit.page.wait_for_function(
-            "light => document.querySelector('#split-1 [data-chart=graph]').innerHTML !== light", arg=light
-        )
+        expect(graph).not_to_have_js_property("innerHTML", light, timeout=DEADLINE_MILLIS)
 
 
 def test_it_reads_without_a_script(browser: Browser, samples: dict[str, Path]) -> None:
