@@ -35,11 +35,16 @@ const START_SECS: f64 = 2.0;
 const SPACED_SECS: f64 = 0.09;
 /// Chosen: CPU clocks tick in nanoseconds, but the first calls after another cell are dear.
 const CALLS: (f64, f64) = (12.0, 80.0);
-/// Calls of a cold cell, and the microseconds before each.
+/// Calls of a burst, bursts of a cell, and the idle microseconds before each burst.
 ///
-/// Measured: a fixed piece of Python work after 0 to 50 ms of sleep, 2 cores, November 2026: its cost rises up to a gap
-/// of 10 ms and stays. Chosen: as many calls as time permits.
-const COLD: (u32, u64) = (14, 10_000);
+/// Measured: a fixed piece of Python work after 0 to 50 ms of sleep, 2 cores, November 2026: the first costs more up to
+/// a gap of 10 ms; 24 calls in a row after 80 ms cost 20 % more than without, the last as much as the second.
+const BURSTS: (usize, u32, u64) = (6, 4, 20_000);
+/// Calls of a crowded cell, and how many callers make them.
+///
+/// Measured: 1, 2, 4 and 16 threads calling through httpx2, 2 cores, November 2026: 0.43, 0.57, 0.68 and 0.74 ms of
+/// client CPU a call.
+const CROWDED: (u32, u32) = (120, 8);
 /// Chosen: what a call and its pause cost beyond the gap, to plan the time only.
 const CALL_SECS: f64 = 0.001;
 /// The payload of a call that carries nearly nothing: values and bytes.
@@ -169,8 +174,10 @@ fn round_125(value: u64) -> u64 {
 pub fn planned_secs(needs: &Needs) -> f64 {
     let modes = needs.modes.len() as f64;
     let cells = modes * needs.payloads.len() as f64;
-    let cold = 2.0 * f64::from(COLD.0) * (COLD.1 as f64 / 1e6 + CALL_SECS);
-    START_SECS + ROUNDS as f64 * (modes * cold + cells * SPACED_SECS)
+    let (calls, bursts, idle) = BURSTS;
+    let burst = calls as f64 * (needs.gap_micros as f64 / 1e6 + CALL_SECS) + idle as f64 / 1e6;
+    let other = 2.0 * f64::from(bursts) * burst + f64::from(CROWDED.0) * CALL_SECS;
+    START_SECS + ROUNDS as f64 * (modes * other + cells * SPACED_SECS)
 }
 
 /// The calibration of a stack: from the cache, or measured.
@@ -275,18 +282,27 @@ struct Listening {
 
 #[derive(Deserialize)]
 struct Answer {
+    /// One element per call, as in all three.
     wall_nanos: Vec<f64>,
-    client_cpu_nanos: f64,
-    server_cpu_nanos: f64,
+    client_cpu_nanos: Vec<f64>,
+    server_cpu_nanos: Vec<f64>,
     nodes: f64,
     bytes: f64,
+}
+
+/// How a cell's calls follow each other.
+#[derive(Clone, Copy)]
+enum Rhythm {
+    Spaced,
+    Bursts,
+    Crowded,
 }
 
 #[derive(Clone, Copy)]
 struct Cell {
     client: ClientMode,
     handler: HandlerMode,
-    pace: Pace,
+    rhythm: Rhythm,
     payload: (u64, u64, bool),
 }
 
@@ -294,48 +310,71 @@ impl Cell {
     fn all(needs: &Needs) -> Vec<Self> {
         let mut cells = Vec::new();
         for &(client, handler) in &needs.modes {
-            let pace = Pace::Spaced;
-            cells.extend(needs.payloads.iter().map(|payload| Self { client, handler, pace, payload: *payload }));
-            // What being cold costs does not depend on the payload.
-            let pace = Pace::Cold;
-            cells.extend(needs.payloads.first().map(|payload| Self { client, handler, pace, payload: *payload }));
+            let cell = |rhythm, &payload| Self { client, handler, rhythm, payload };
+            cells.extend(needs.payloads.iter().map(|payload| cell(Rhythm::Spaced, payload)));
+            // What being cold or crowded costs does not depend on the payload.
+            if let Some(small) = needs.payloads.first() {
+                cells.extend([Rhythm::Bursts, Rhythm::Crowded].map(|rhythm| cell(rhythm, small)));
+            }
         }
         cells
     }
 
     fn question(self, gap_micros: u64) -> serde_json::Value {
         let (nodes, bytes, adapter) = self.payload;
-        let (calls, gap) = match self.pace {
-            Pace::Cold => COLD,
-            Pace::Spaced => {
+        let (pauses, repeats, callers) = match self.rhythm {
+            Rhythm::Spaced => {
                 // Half of the time goes to the pauses alone.
                 let calls = SPACED_SECS / 2.0 / (gap_micros as f64 / 1e6 + CALL_SECS);
-                (calls.clamp(CALLS.0, CALLS.1) as u32, gap_micros)
+                (vec![gap_micros], calls.clamp(CALLS.0, CALLS.1) as u32, 1)
             }
+            Rhythm::Bursts => {
+                let (calls, bursts, idle_micros) = BURSTS;
+                let mut pauses = vec![gap_micros; calls];
+                pauses[calls - 1] = idle_micros;
+                (pauses, bursts, 1)
+            }
+            Rhythm::Crowded => (vec![0], CROWDED.0, CROWDED.1),
         };
         serde_json::json!({
             "client": self.client,
             "handler": self.handler,
-            "gap_micros": gap,
-            "calls": calls,
+            "pauses_micros": pauses,
+            "repeats": repeats,
+            "callers": callers,
             "payload": {"nodes": nodes, "bytes": bytes, "kind": if adapter { "adapter" } else { "plain" }},
         })
     }
 
-    fn point(self, answer: Answer) -> Point {
-        let calls = answer.wall_nanos.len().max(1) as f64;
-        let mut walls = answer.wall_nanos;
-        walls.sort_by(f64::total_cmp);
-        Point {
-            client: self.client,
-            handler: self.handler,
-            pace: self.pace,
-            calls: calls as u32,
-            nodes: answer.nodes,
-            bytes: answer.bytes,
-            client_cpu_nanos: answer.client_cpu_nanos / calls,
-            server_cpu_nanos: answer.server_cpu_nanos / calls,
-            wall_nanos: quantile(&walls, 0.5).unwrap_or_default(),
+    /// What the calls of each pace cost.
+    fn points(self, answer: &Answer) -> Vec<Point> {
+        let point = |pace, which: &dyn Fn(usize) -> bool| {
+            let of = |values: &[f64]| -> Vec<f64> {
+                values.iter().enumerate().filter(|(i, _)| which(*i)).map(|(_, value)| *value).collect()
+            };
+            let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
+            let mut walls = of(&answer.wall_nanos);
+            walls.sort_by(f64::total_cmp);
+            Point {
+                client: self.client,
+                handler: self.handler,
+                pace,
+                calls: walls.len() as u32,
+                nodes: answer.nodes,
+                bytes: answer.bytes,
+                client_cpu_nanos: mean(&of(&answer.client_cpu_nanos)),
+                server_cpu_nanos: mean(&of(&answer.server_cpu_nanos)),
+                wall_nanos: quantile(&walls, 0.5).unwrap_or_default(),
+            }
+        };
+        match self.rhythm {
+            Rhythm::Spaced => vec![point(Pace::Spaced, &|_| true)],
+            // The first burst follows the warm-up, not the idle.
+            Rhythm::Bursts => vec![
+                point(Pace::Cold, &|i| i >= BURSTS.0 && i % BURSTS.0 == 0),
+                point(Pace::Burst, &|i| i >= BURSTS.0 && i % BURSTS.0 != 0),
+            ],
+            Rhythm::Crowded => vec![point(Pace::Crowded, &|_| true)],
         }
     }
 }
@@ -378,7 +417,7 @@ fn measure(
         let mut round = Round::default();
         for (i, cell) in cells.iter().enumerate() {
             let answer = client.ask(&cell.question(needs.gap_micros), cancel)?;
-            round.points.push(cell.point(answer));
+            round.points.extend(cell.points(&answer));
             let done = (number * cells.len() + i + 1) as f64;
             step.label = format!("{action}: round {} of {ROUNDS}", number + 1);
             step.done_secs = START_SECS + started.elapsed().as_secs_f64();

@@ -35,8 +35,13 @@ const WARM_UP_SECS: f64 = 1.5;
 const SETTLE_SECS: f64 = 0.2;
 /// Chosen: five rounds of two splits and the monolith take less than a minute.
 const OPEN_SECS: f64 = 1.8;
-/// Chosen: hundreds of requests.
-const CLOSED_SECS: f64 = 0.6;
+/// Chosen: a hundred requests and more, where a request takes milliseconds.
+const CLOSED_SECS: (f64, f64) = (0.6, 4.0);
+/// How often each place in a closed loop is taken, warm-up apart.
+///
+/// Measured: threads that share a GIL end nearly together, so a window of two turns counts one or two of them: 27
+/// requests/s instead of 38 (examples/shop, `GET /users/{id}/orders` behind `pricing`, 2 cores, November 2026).
+const CLOSED_TURNS: f64 = 6.0;
 /// Time to start the processes, for the progress only.
 ///
 /// Measured: `splitcost rehearse` on examples/shop, 2 cores, November 2026: 1.5 s for each process.
@@ -113,7 +118,7 @@ const KEPT_LOCAL: &str = "kept local";
 pub fn planned_secs(splits: usize, rounds: u32) -> f64 {
     let splits = splits as f64;
     let start = START_SECS * (1.0 + 2.0 * splits);
-    let round = 2.0 * splits * (OPEN_SECS + SETTLE_SECS) + (splits + 1.0) * (CLOSED_SECS + SETTLE_SECS);
+    let round = 2.0 * splits * (OPEN_SECS + SETTLE_SECS) + (splits + 1.0) * (CLOSED_SECS.0 + SETTLE_SECS);
     start + WARM_UP_SECS * (splits + 1.0) + f64::from(rounds) * round
 }
 
@@ -152,6 +157,8 @@ pub fn rehearse(
         check_some_ok(&outcome, &apps)?;
         let name = &arm.name;
         warnings.extend(failures(&outcome).into_iter().map(|failure| format!("{name}: {failure}")));
+        let turn_secs = f64::from(conditions.concurrency) / outcome.throughput_reqs_per_sec();
+        arm.closed_secs = (CLOSED_TURNS * turn_secs).clamp(CLOSED_SECS.0, CLOSED_SECS.1);
     }
 
     let runs = rounds(&mut driver, &mut arms, rehearsals, conditions)?;
@@ -187,13 +194,21 @@ struct Deployment {
     apps: Vec<App>,
     targets: Option<Targets>,
     scratch: Scratch,
+    /// Length of a closed-loop run.
+    closed_secs: f64,
 }
 
 impl Deployment {
     fn monolith(spec: &AppSpec, python: &Python, cancel: &Cancel) -> Result<Self> {
         let scratch = Scratch::set_up(spec, python, cancel)?;
         let app = App::spawn(spec, python, &scratch, &Mode::None, "the monolith", &spec.command, free_port()?)?;
-        Ok(Self { name: "the monolith".to_owned(), targets: None, apps: vec![app], scratch })
+        Ok(Self {
+            name: "the monolith".to_owned(),
+            targets: None,
+            apps: vec![app],
+            scratch,
+            closed_secs: CLOSED_SECS.0,
+        })
     }
 
     /// One process per service, all on the same scratch directory.
@@ -226,7 +241,13 @@ impl Deployment {
             let app = names.iter().position(|name| *name == service).unwrap_or(0);
             targets = targets.with(request.name(), apps[app].address());
         }
-        Ok(Self { name: format!("split {}", split.name), apps, targets: Some(targets), scratch })
+        Ok(Self {
+            name: format!("split {}", split.name),
+            apps,
+            targets: Some(targets),
+            scratch,
+            closed_secs: CLOSED_SECS.0,
+        })
     }
 
     fn wait(&mut self, spec: &AppSpec, cancel: &Cancel) -> Result<()> {
@@ -393,7 +414,11 @@ fn rounds(
             let (deployment, plan, secs) = match arm {
                 Arm::BaselineOpen(i) => (0, Plan::open(rehearsals[i].rate_reqs_per_sec, after(OPEN_SECS)), OPEN_SECS),
                 Arm::SplitOpen(i) => (i + 1, Plan::open(rehearsals[i].rate_reqs_per_sec, after(OPEN_SECS)), OPEN_SECS),
-                Arm::Closed(i) => (i, Plan::closed(concurrency, after(CLOSED_SECS)), CLOSED_SECS),
+                Arm::Closed(i) => {
+                    let secs = arms[i].closed_secs;
+                    let warm_up = Nanos::from_secs_f64(secs / CLOSED_TURNS);
+                    (i, Plan { warm_up, ..Plan::closed(concurrency, after(secs)) }, secs)
+                }
             };
             // The same requests in every arm of a round.
             let plan = Plan { seed_offset: 100 + u64::from(round), ..plan };

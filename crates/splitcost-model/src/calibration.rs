@@ -49,15 +49,19 @@ pub enum HandlerMode {
     Sync,
 }
 
-/// What the caller did between two calls.
+/// What went on before and beside a call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Pace {
-    /// Long idle: caches and cores are cold. What the first call of a request to a service sees.
+    /// First after a long idle: caches and cores are cold. What the first call of a request to a service sees.
     #[default]
     Cold,
-    /// Idle for the gap that the recording shows between two calls of a request.
+    /// Follows a cold call after the recorded gap: the cores are awake again, and often not where they were best.
+    Burst,
+    /// Follows another after the gap that the recording shows between two calls of a request, without long idle.
     Spaced,
+    /// Beside other calls of the same process: threads pass the GIL on, an event loop finds several answers at once.
+    Crowded,
 }
 
 /// How slow the machine was in each arm of a comparison: what fixed work cost, in nanoseconds of CPU time.
@@ -76,7 +80,7 @@ pub struct Point {
     pub client: ClientMode,
     /// How the server runs it.
     pub handler: HandlerMode,
-    /// The gap between calls.
+    /// What went on before and beside.
     pub pace: Pace,
     /// Calls made.
     pub calls: u32,
@@ -84,7 +88,7 @@ pub struct Point {
     pub nodes: f64,
     /// Encoded size of arguments and result.
     pub bytes: f64,
-    /// Client CPU per call, the pauses between calls taken off.
+    /// Client CPU per call, without that of the pauses between calls.
     pub client_cpu_nanos: f64,
     /// Server CPU per call.
     pub server_cpu_nanos: f64,

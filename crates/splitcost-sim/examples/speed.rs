@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use splitcost_sim::engine::{Run, Source, simulate};
-use splitcost_sim::program::{Body, Cost, Machine, Op, Program, Remote};
+use splitcost_sim::program::{Body, Cost, Cpu, Machine, Op, Program, Remote};
 
 /// What `bench/sim` demands.
 ///
@@ -29,7 +29,7 @@ fn main() -> std::process::ExitCode {
         Body { ops: vec![Op::Cpu(150_000)] },
         Body { ops: vec![Op::Cpu(100_000), Op::Block(50_000)] },
     ];
-    let cost = Cost { client_nanos: 100_000, server_nanos: 100_000, one_way_nanos: 20_000 };
+    let cost = Cost { client: Cpu::of(100_000), server: Cpu::of(100_000), one_way_nanos: 20_000 };
     let machine = Machine::one_host(2, 3);
     let run = |seed| {
         simulate(&Run {

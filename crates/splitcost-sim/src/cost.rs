@@ -20,10 +20,14 @@ pub struct CallCost {
     pub unexplained: Linear,
     /// What the first call after a long idle costs beyond that: client, server, unexplained; nanoseconds.
     pub cold_nanos: [f64; 3],
+    /// The same of the calls that follow it.
+    pub burst_nanos: [f64; 3],
+    /// What a call beside others costs beyond that; less than nothing where an event loop serves several at once.
+    pub crowded_nanos: [f64; 3],
 }
 
 impl CostModel {
-    /// Fits lines to the calls at the recorded gaps, and what being cold adds; times are brought to the speed at which
+    /// Fits lines to the calls at the recorded gaps, and what being cold or crowded adds; times are brought to the speed at which
     /// the yardstick costs `yardstick_nanos`.
     pub fn fit(rounds: &[&Round], yardstick_nanos: f64) -> Self {
         let values: [&dyn Fn(&Point) -> f64; 3] = [&|p| p.client_cpu_nanos, &|p| p.server_cpu_nanos, &|p| {
@@ -34,13 +38,23 @@ impl CostModel {
             for handler in [HandlerMode::Async, HandlerMode::Sync] {
                 let points = |pace, value| medians(rounds, (client, handler, pace), yardstick_nanos, value);
                 let lone = values.map(|value| fit_line(&points(Pace::Spaced, value)));
-                let mut cold_nanos = [0.0; 3];
-                for (i, value) in values.into_iter().enumerate() {
-                    if let Some((nodes, bytes, cold)) = points(Pace::Cold, value).first() {
-                        cold_nanos[i] = (cold - lone[i].nanos(*nodes, *bytes)).max(0.0);
+                let beyond = |pace| {
+                    let mut more = [0.0; 3];
+                    for (i, value) in values.into_iter().enumerate() {
+                        if let Some((nodes, bytes, nanos)) = points(pace, value).first() {
+                            more[i] = nanos - lone[i].nanos(*nodes, *bytes);
+                        }
                     }
-                }
-                let cost = CallCost { client: lone[0], server: lone[1], unexplained: lone[2], cold_nanos };
+                    more
+                };
+                let cost = CallCost {
+                    client: lone[0],
+                    server: lone[1],
+                    unexplained: lone[2],
+                    cold_nanos: beyond(Pace::Cold),
+                    burst_nanos: beyond(Pace::Burst),
+                    crowded_nanos: beyond(Pace::Crowded),
+                };
                 cells.push(((client, handler), cost));
             }
         }

@@ -12,7 +12,7 @@ use std::collections::{BinaryHeap, VecDeque};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::program::{BodyId, Cost, Machine, Op, Program, Remote};
+use crate::program::{BodyId, Cost, Cpu, Machine, Op, Program, Remote};
 
 /// What drives the machine.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -194,7 +194,7 @@ struct Fiber {
     joining: bool,
     /// The part of the present work that needs no GIL is done.
     freed: bool,
-    server_nanos: u64,
+    server: Cpu,
     pooled: bool,
     arrived: u64,
 }
@@ -326,7 +326,7 @@ impl<'a> Engine<'a> {
             outstanding: 0,
             joining: false,
             freed: false,
-            server_nanos: 0,
+            server: Cpu::default(),
             pooled: false,
             arrived: self.now,
         });
@@ -494,7 +494,8 @@ impl<'a> Engine<'a> {
             let goes_on = match fiber.stage {
                 Stage::Before => {
                     self.fibers[id as usize].stage = if fiber.pooled { Stage::Pooled } else { Stage::Body };
-                    self.compute(thread, fiber.server_nanos / 2)
+                    let nanos = self.cpu_now(thread, fiber.server);
+                    self.compute(thread, nanos / 2)
                 }
                 Stage::Pooled => {
                     self.fibers[id as usize].stage = Stage::After;
@@ -503,9 +504,9 @@ impl<'a> Engine<'a> {
                 }
                 Stage::Body => self.step(id, thread),
                 Stage::Sending => {
-                    let nanos = self.client_nanos(id) / 2;
+                    let nanos = self.cpu_now(thread, self.client_cpu(id));
                     self.fibers[id as usize].stage = Stage::Away;
-                    self.compute(thread, nanos)
+                    self.compute(thread, nanos / 2)
                 }
                 Stage::Away => {
                     self.fibers[id as usize].stage = Stage::Receiving;
@@ -519,7 +520,7 @@ impl<'a> Engine<'a> {
                     }
                 }
                 Stage::Receiving => {
-                    let nanos = self.client_nanos(id);
+                    let nanos = self.cpu_now(thread, self.client_cpu(id));
                     self.fibers[id as usize].stage = match fiber.then {
                         Then::Complete => Stage::Done,
                         _ => Stage::Body,
@@ -528,7 +529,8 @@ impl<'a> Engine<'a> {
                 }
                 Stage::After => {
                     self.fibers[id as usize].stage = Stage::Done;
-                    let nanos = fiber.server_nanos - fiber.server_nanos / 2;
+                    let nanos = self.cpu_now(thread, fiber.server);
+                    let nanos = nanos - nanos / 2;
                     if fiber.role == Role::Helper {
                         self.compute_in_parts(id, thread, nanos, |fiber| fiber.stage = Stage::After)
                     } else {
@@ -598,17 +600,27 @@ impl<'a> Engine<'a> {
         remote
     }
 
-    fn client_nanos(&self, id: u32) -> u64 {
+    /// What a crossing's work costs on this thread as things are.
+    fn cpu_now(&self, thread: u32, cpu: Cpu) -> u64 {
+        let Thread { process, role, .. } = self.threads[thread as usize];
+        let process = &self.processes[process as usize];
+        let crowded = !process.waiters.is_empty()
+            || process.holder.is_some_and(|holder| holder != thread)
+            || role == Role::Loop && !process.ready.is_empty();
+        if crowded { cpu.crowded_nanos } else { cpu.nanos }
+    }
+
+    fn client_cpu(&self, id: u32) -> Cpu {
         let fiber = &self.fibers[id as usize];
         if fiber.then == Then::Complete {
-            return self.run.load_nanos;
+            return Cpu::of(self.run.load_nanos);
         }
         let ops = &self.run.programs[fiber.program as usize].bodies[fiber.body as usize].ops;
         // While receiving, the program counter has moved past the call.
         let at = if fiber.stage == Stage::Receiving { fiber.pc - 1 } else { fiber.pc };
         match ops[at as usize] {
-            Op::Remote(remote) => self.run.costs[remote.crossing as usize].client_nanos,
-            _ => 0,
+            Op::Remote(remote) => self.run.costs[remote.crossing as usize].client,
+            _ => Cpu::default(),
         }
     }
 
@@ -628,7 +640,7 @@ impl<'a> Engine<'a> {
             outstanding: 0,
             joining: false,
             freed: false,
-            server_nanos: cost.server_nanos,
+            server: cost.server,
             pooled: remote.pooled,
             arrived,
         });
@@ -653,7 +665,7 @@ impl<'a> Engine<'a> {
             outstanding: 0,
             joining: false,
             freed: false,
-            server_nanos: 0,
+            server: Cpu::default(),
             pooled: false,
             arrived,
         });
@@ -677,7 +689,7 @@ impl<'a> Engine<'a> {
             joining: false,
             freed: false,
             // Only the half after the body is computed.
-            server_nanos: nanos * 2,
+            server: Cpu::of(nanos * 2),
             pooled: false,
             arrived,
         });

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use splitcost_model::calibration::{Calibration, Round, Yardsticks};
+use splitcost_model::calibration::{Calibration, Linear, Round, Yardsticks};
 use splitcost_model::evaluation::{
     CannotCross, CrossingCost, Distributions, EndpointEvaluation, Pair, Quantiles, ServiceModules, SplitEvaluation,
 };
@@ -16,7 +16,7 @@ use crate::compile::{Compiled, Compiler, Crossing, reason};
 use crate::cost::{CostModel, slowness};
 use crate::demand::{Demand, demand};
 use crate::engine::{Outcome, Run, Source, simulate};
-use crate::program::{Cost, Machine};
+use crate::program::{Cost, Cpu, Machine};
 
 /// What is to be predicted.
 #[derive(Clone, Copy, Debug)]
@@ -123,7 +123,7 @@ struct Conditions {
     cold: bool,
     /// CPU that each request costs more because its process was idle; nanoseconds.
     cold_nanos: f64,
-    /// Factor on all CPU time of the services: threads that contend for a GIL pass it on at a cost.
+    /// Factor on the app's own CPU time, as the recording shows it at saturation; crossings have their own.
     factor: f64,
     /// How many times slower the machine is than while recording.
     slow: f64,
@@ -239,8 +239,8 @@ impl<'a> Input<'a> {
 
     /// The costs of all crossings, at the recording's speed of a machine that is `slow` times slower.
     fn costs(&self, compiled: &Compiled, link: &Link, model: &CostModel, at: &Conditions) -> Vec<Cost> {
-        let server = self.server.entry.server_nanos as f64 * at.factor + at.cold_nanos;
-        let entry = Cost { server_nanos: server as u64, ..self.server.entry };
+        let server = self.server.entry.server.nanos as f64 * at.factor + at.cold_nanos;
+        let entry = Cost { server: Cpu::of(server as u64), ..self.server.entry };
         let delay = link.one_way_delay * (1.0 / at.slow);
         compiled
             .crossings
@@ -249,11 +249,19 @@ impl<'a> Input<'a> {
                 let Some(c) = crossing else { return entry };
                 let cost = model.get(c.client, c.handler);
                 let transmission = link.bits_per_sec.map_or(0.0, |rate| c.bytes * 8.0 / rate * 1e9 / 2.0 / at.slow);
-                let cold = if c.first && at.cold { cost.cold_nanos } else { [0.0; 3] };
-                let unexplained = cost.unexplained.nanos(c.nodes, c.bytes) + cold[2];
+                let idle = match (at.cold, c.first) {
+                    (false, _) => [0.0; 3],
+                    (true, false) => cost.burst_nanos,
+                    (true, true) => cost.cold_nanos,
+                };
+                let cpu = |line: Linear, side: usize| {
+                    let nanos = line.nanos(c.nodes, c.bytes);
+                    Cpu { nanos: (nanos + idle[side]) as u64, crowded_nanos: (nanos + cost.crowded_nanos[side]) as u64 }
+                };
+                let unexplained = (cost.unexplained.nanos(c.nodes, c.bytes) + idle[2]).max(0.0);
                 Cost {
-                    client_nanos: ((cost.client.nanos(c.nodes, c.bytes) + cold[0]) * at.factor) as u64,
-                    server_nanos: ((cost.server.nanos(c.nodes, c.bytes) + cold[1]) * at.factor) as u64,
+                    client: cpu(cost.client, 0),
+                    server: cpu(cost.server, 1),
                     one_way_nanos: (unexplained / 2.0 + transmission) as u64 + delay.as_nanos(),
                 }
             })
@@ -391,7 +399,7 @@ impl Server {
         gaps.sort_by(f64::total_cmp);
         let gap = Nanos::from_nanos_f64(quantile(&gaps, 0.5).unwrap_or_default());
         Self {
-            entry: Cost { client_nanos: 0, server_nanos: server as u64, one_way_nanos: gap.as_nanos() / 2 },
+            entry: Cost { client: Cpu::default(), server: Cpu::of(server as u64), one_way_nanos: gap.as_nanos() / 2 },
             load_nanos: load as u64,
             cold_nanos: compare("open").map_or(0.0, |(measured, expected)| (measured - expected).max(0.0)),
             free_share: 0.0,
@@ -501,7 +509,7 @@ impl Input<'_> {
             let Some(c) = crossing else { continue };
             let key = (c.endpoint, c.caller_service, c.caller, c.callee_service, c.function, c.blocks_event_loop);
             let sum: &mut (f64, f64, f64, f64) = groups.entry(key).or_default();
-            let cpu = (cost.client_nanos + cost.server_nanos) as f64;
+            let cpu = (cost.client.nanos + cost.server.nanos) as f64;
             sum.0 += 1.0;
             sum.1 += c.bytes;
             sum.2 += cpu;

@@ -70,12 +70,28 @@ pub struct Remote {
 /// What one crossing costs, beside the work behind it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cost {
-    /// CPU on the caller's side, half before sending, half after receiving; nanoseconds.
-    pub client_nanos: u64,
-    /// CPU on the answering side, half before the work, half after; nanoseconds.
-    pub server_nanos: u64,
+    /// CPU on the caller's side, half before sending, half after receiving.
+    pub client: Cpu,
+    /// CPU on the answering side, half before the work, half after.
+    pub server: Cpu,
     /// Passes in each direction; nanoseconds.
     pub one_way_nanos: u64,
+}
+
+/// CPU time of one side of a crossing; nanoseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cpu {
+    /// With the process to itself.
+    pub nanos: u64,
+    /// While other threads want the GIL, or other tasks the event loop.
+    pub crowded_nanos: u64,
+}
+
+impl Cpu {
+    /// The same whatever goes on beside.
+    pub const fn of(nanos: u64) -> Self {
+        Self { nanos, crowded_nanos: nanos }
+    }
 }
 
 /// The processes and the hosts they share.

@@ -1,13 +1,14 @@
 """The calibration's client: answers lines of JSON on stdin with lines of JSON on stdout.
 
-A question: ``{"client": "async"|"sync", "handler": "async"|"sync", "gap_micros": 2000, "calls": 100,
-"concurrency": 1, "payload": {"nodes": 100, "bytes": 1000, "kind": "plain"|"adapter"}}``. The payload is for
-arguments and result together, half each; or give them apart as ``{"arguments": {…}, "result": {…}}``. With
-gap 0, ``concurrency`` callers each make their next call at once.
+A question: ``{"client": "async"|"sync", "handler": "async"|"sync", "pauses_micros": [200, 200, 20000],
+"repeats": 5, "callers": 1, "payload": {"nodes": 100, "bytes": 1000, "kind": "plain"|"adapter"}}``: a call, then
+the first pause, and so on. The payload is for arguments and result together, half each; or give them apart as
+``{"arguments": {…}, "result": {…}}``. Several ``callers`` share the calls and make their next at once.
 
-Its answer: ``{"wall_nanos": [one per call], "client_cpu_nanos": total, "server_cpu_nanos": total, "nodes":
-per call, "bytes": per call}``. CPU is that of the whole process, each read by its own clock. What the pauses
-themselves cost, on both sides, is measured by the same pauses without calls right after, and taken off.
+Its answer: ``{"wall_nanos": […], "client_cpu_nanos": […], "server_cpu_nanos": […], "nodes": per call, "bytes":
+per call}``, one element per call. CPU is that of the whole process, each read by its own clock: until the next call
+begins. What the pauses themselves cost, on both sides, is measured by the same pauses without calls right
+after, and taken off. Of several callers' calls only the mean CPU is known.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import sys
 import threading
 import time
 from contextvars import copy_context
+from itertools import pairwise
 from typing import Any
 
 from splitcost import codec, rehearsal
@@ -58,83 +60,97 @@ class Client:
         arguments, result = _specs(question["payload"])
         payload = build(*arguments)
         stub = self._stubs[question["client"], question["handler"]]
-        calls, width = int(question["calls"]), max(int(question.get("concurrency") or 1), 1)
-        gap = question["gap_micros"] / 1e6
         run = self._run_async if question["client"] == "async" else self._run_sync
+        pauses = [micros / 1e6 for micros in question["pauses_micros"]] * int(question["repeats"])
+        callers = max(int(question.get("callers") or 1), 1)
 
         def call() -> Any:
             return stub(payload, *result)
 
-        run(call, WARM_UP_CALLS * width, width, 0.0)
-        walls, client_cpu, server_cpu = self._measured(run, call, calls, width, gap)
-        if gap:
-            _, idle_client, idle_server = self._measured(run, None, calls, width, gap)
-            client_cpu, server_cpu = max(client_cpu - idle_client, 0), max(server_cpu - idle_server, 0)
+        run(call, [0.0] * WARM_UP_CALLS * callers, callers)
+        calls = run(call, pauses, callers)
+        client, server = calls.cpu_nanos()
+        if any(pauses):
+            idle_client, idle_server = run(None, pauses, callers).cpu_nanos()
+            client, server = _less(client, idle_client), _less(server, idle_server)
         sent, received = codec.encode([[payload, *result], {}]), codec.encode(build(*result))
         return {
-            "wall_nanos": walls,
-            "client_cpu_nanos": client_cpu,
-            "server_cpu_nanos": server_cpu,
+            "wall_nanos": calls.walls,
+            "client_cpu_nanos": client,
+            "server_cpu_nanos": server,
             "nodes": count_nodes(payload) + len(result) + count_nodes(build(*result)),
             "bytes": len(sent) + len(received) + 1,
         }
 
-    def _measured(
-        self, run: Any, call: Any, calls: int, width: int, gap: float
-    ) -> tuple[list[int], int, int]:
-        server, client = time.clock_gettime_ns(self._server_clock), time.process_time_ns()
-        walls = run(call, calls, width, gap)
-        return (
-            walls,
-            time.process_time_ns() - client,
-            time.clock_gettime_ns(self._server_clock) - server,
-        )
+    def _run_async(self, call: Any, pauses: list[float], callers: int) -> _Log:
+        log = _Log(self._server_clock)
 
-    def _run_async(self, call: Any, calls: int, width: int, gap: float) -> list[int]:
-        walls: list[int] = []
-
-        async def caller(count: int) -> None:
-            for _ in range(count):
+        async def caller(pauses: list[float]) -> None:
+            for pause in pauses:
+                log.mark()
                 if call is not None:
                     began = time.perf_counter_ns()
                     await call()
-                    walls.append(time.perf_counter_ns() - began)
-                if gap:
-                    await asyncio.sleep(gap)
+                    log.walls.append(time.perf_counter_ns() - began)
+                if pause:
+                    await asyncio.sleep(pause)
 
-        async def callers() -> None:
-            if width == 1:
-                await caller(calls)
-            else:
-                await asyncio.gather(*(caller(count) for count in _shares(calls, width)))
+        async def together() -> None:
+            await asyncio.gather(*(caller(pauses[i::callers]) for i in range(callers)))
 
-        self._runner.run(callers(), context=copy_context())
-        return walls
+        self._runner.run(caller(pauses) if callers == 1 else together(), context=copy_context())
+        log.mark()
+        return log
 
-    def _run_sync(self, call: Any, calls: int, width: int, gap: float) -> list[int]:
-        walls: list[int] = []
+    def _run_sync(self, call: Any, pauses: list[float], callers: int) -> _Log:
+        log = _Log(self._server_clock)
 
-        def caller(count: int) -> None:
-            for _ in range(count):
+        def caller(pauses: list[float]) -> None:
+            for pause in pauses:
+                log.mark()
                 if call is not None:
                     began = time.perf_counter_ns()
                     call()
-                    walls.append(time.perf_counter_ns() - began)
-                if gap:
-                    time.sleep(gap)
+                    log.walls.append(time.perf_counter_ns() - began)
+                if pause:
+                    time.sleep(pause)
 
-        if width == 1:
-            caller(calls)
+        if callers == 1:
+            caller(pauses)
         else:
             threads = [
-                threading.Thread(target=copy_context().run, args=(caller, count))
-                for count in _shares(calls, width)
+                threading.Thread(target=copy_context().run, args=(caller, pauses[i::callers]))
+                for i in range(callers)
             ]
             for thread in threads:
                 thread.start()
             for thread in threads:
                 thread.join()
-        return walls
+        log.mark()
+        return log
+
+
+class _Log:
+    """What some calls took: wall time of each, and both processes' CPU clocks at each one's beginning."""
+
+    def __init__(self, server_clock: int) -> None:
+        self.walls: list[int] = []
+        self._server_clock = server_clock
+        self._marks: tuple[list[int], list[int]] = ([], [])
+
+    def mark(self) -> None:
+        """Read both clocks: a call begins, or all have ended."""
+        self._marks[0].append(time.process_time_ns())
+        self._marks[1].append(time.clock_gettime_ns(self._server_clock))
+
+    def cpu_nanos(self) -> tuple[list[int], list[int]]:
+        """CPU of client and server from each mark to the next; callers beside each other share theirs."""
+        client, server = (sorted(marks) for marks in self._marks)
+        return [b - a for a, b in pairwise(client)], [b - a for a, b in pairwise(server)]
+
+
+def _less(busy: list[int], idle: list[int]) -> list[int]:
+    return [max(a - b, 0) for a, b in zip(busy, idle, strict=True)]
 
 
 def _specs(payload: dict[str, Any]) -> tuple[Spec, Spec]:
@@ -147,10 +163,6 @@ def _specs(payload: dict[str, Any]) -> tuple[Spec, Spec]:
 
 def _spec(part: dict[str, Any]) -> Spec:
     return part.get("kind", "plain"), int(part["nodes"]), int(part["bytes"])
-
-
-def _shares(total: int, width: int) -> list[int]:
-    return [total // width + (i < total % width) for i in range(width)]
 
 
 def _loop_factory() -> Any:

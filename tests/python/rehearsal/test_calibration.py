@@ -61,30 +61,32 @@ def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
 
 @pytest.mark.parametrize("client", ["async", "sync"])
 @pytest.mark.parametrize("handler", ["async", "sync"])
-@pytest.mark.parametrize(("gap", "concurrency"), [(0, 1), (0, 4), (100, 1)])
+@pytest.mark.parametrize(("pauses", "callers"), [([0], 1), ([0], 4), ([100, 2000], 1)])
 @pytest.mark.parametrize("kind", ["plain", "adapter"])
 def test_every_cell_is_measured(
-    pair: Pair, client: str, handler: str, gap: int, concurrency: int, kind: str
+    pair: Pair, client: str, handler: str, pauses: list[int], callers: int, kind: str
 ) -> None:
     answer = pair.ask(
         client=client,
         handler=handler,
-        gap_micros=gap,
-        calls=10,
-        concurrency=concurrency,
+        pauses_micros=pauses,
+        repeats=10 // len(pauses),
+        callers=callers,
         payload={"nodes": 100, "bytes": 2000, "kind": kind},
     )
     assert len(answer["wall_nanos"]) == 10
     assert min(answer["wall_nanos"]) > 0
-    assert answer["client_cpu_nanos"] >= 0
-    assert answer["server_cpu_nanos"] >= 0
+    for side in ("client_cpu_nanos", "server_cpu_nanos"):
+        assert len(answer[side]) == 10
+        assert min(answer[side]) >= 0
+        assert sum(answer[side]) > 0
     assert answer["nodes"] == 100 + 3
     assert 2000 <= answer["bytes"] <= 2200 if kind == "plain" else answer["bytes"] > 2000
 
 
 def test_arguments_and_result_may_differ(pair: Pair) -> None:
     payload = {"arguments": {"nodes": 1, "bytes": 20}, "result": {"nodes": 50, "bytes": 5000}}
-    answer = pair.ask(client="async", handler="async", gap_micros=0, calls=1, concurrency=1, payload=payload)
+    answer = pair.ask(client="async", handler="async", pauses_micros=[0], repeats=1, payload=payload)
     assert answer["nodes"] == 1 + 50 + 3
     assert 5020 <= answer["bytes"] <= 5100
 

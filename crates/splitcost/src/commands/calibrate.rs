@@ -90,7 +90,9 @@ fn render(calibration: &Calibration) -> String {
             },
             match point.pace {
                 Pace::Cold => "cold",
+                Pace::Burst => "burst",
                 Pace::Spaced => "spaced",
+                Pace::Crowded => "crowded",
             },
             point.nodes,
             point.bytes,
