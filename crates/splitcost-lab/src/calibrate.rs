@@ -12,7 +12,7 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
-use splitcost_model::calibration::{Calibration, ClientMode, HandlerMode, Pace, Point, Round};
+use splitcost_model::calibration::{CROWDED_CALLERS, Calibration, ClientMode, HandlerMode, Pace, Point, Round};
 use splitcost_model::quantity::quantile;
 use splitcost_model::recording::{Call, FunctionKind, PayloadClass, Recording};
 use splitcost_model::split::{Split, StackName};
@@ -40,11 +40,10 @@ const CALLS: (f64, f64) = (12.0, 80.0);
 /// Measured: a fixed piece of Python work after 0 to 50 ms of sleep, 2 cores, November 2026: the first costs more up to
 /// a gap of 10 ms; 24 calls in a row after 80 ms cost 20 % more than without, the last as much as the second.
 const BURSTS: (usize, u32, u64) = (6, 4, 20_000);
-/// Calls of a crowded cell, and how many callers make them.
+/// Calls of a crowded cell, all callers' together.
 ///
-/// Measured: 1, 2, 4 and 16 threads calling through httpx2, 2 cores, November 2026: 0.43, 0.57, 0.68 and 0.74 ms of
-/// client CPU a call.
-const CROWDED: (u32, u32) = (120, 8);
+/// Chosen: as long as the other cells.
+const CROWDED_CALLS: u32 = 120;
 /// Chosen: what a call and its pause cost beyond the gap, to plan the time only.
 const CALL_SECS: f64 = 0.001;
 /// The payload of a call that carries nearly nothing: values and bytes.
@@ -176,7 +175,7 @@ pub fn planned_secs(needs: &Needs) -> f64 {
     let cells = modes * needs.payloads.len() as f64;
     let (calls, bursts, idle) = BURSTS;
     let burst = calls as f64 * (needs.gap_micros as f64 / 1e6 + CALL_SECS) + idle as f64 / 1e6;
-    let other = 2.0 * f64::from(bursts) * burst + f64::from(CROWDED.0) * CALL_SECS;
+    let other = 2.0 * f64::from(bursts) * burst + f64::from(CROWDED_CALLS) * CALL_SECS;
     START_SECS + ROUNDS as f64 * (modes * other + cells * SPACED_SECS)
 }
 
@@ -286,6 +285,7 @@ struct Answer {
     wall_nanos: Vec<f64>,
     client_cpu_nanos: Vec<f64>,
     server_cpu_nanos: Vec<f64>,
+    elapsed_nanos: f64,
     nodes: f64,
     bytes: f64,
 }
@@ -334,7 +334,7 @@ impl Cell {
                 pauses[calls - 1] = idle_micros;
                 (pauses, bursts, 1)
             }
-            Rhythm::Crowded => (vec![0], CROWDED.0, CROWDED.1),
+            Rhythm::Crowded => (vec![0], CROWDED_CALLS, CROWDED_CALLERS),
         };
         serde_json::json!({
             "client": self.client,
@@ -364,7 +364,10 @@ impl Cell {
                 bytes: answer.bytes,
                 client_cpu_nanos: mean(&of(&answer.client_cpu_nanos)),
                 server_cpu_nanos: mean(&of(&answer.server_cpu_nanos)),
-                wall_nanos: quantile(&walls, 0.5).unwrap_or_default(),
+                wall_nanos: match pace {
+                    Pace::Crowded => answer.elapsed_nanos / walls.len().max(1) as f64,
+                    _ => quantile(&walls, 0.5).unwrap_or_default(),
+                },
             }
         };
         match self.rhythm {

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use splitcost_sim::engine::{Run, Source, simulate};
-use splitcost_sim::program::{Body, Cost, Cpu, Machine, Op, Program, Remote};
+use splitcost_sim::program::{Body, Cost, Cpu, Crowding, Machine, Op, Program, Remote};
 
 /// What `bench/sim` demands.
 ///
@@ -37,7 +37,7 @@ fn main() -> std::process::ExitCode {
             programs: &[Program { endpoint: 0, entry, bodies: bodies.clone() }],
             pool: &[0],
             costs: &[cost, cost],
-            cpu_factor: 1.0,
+            crowding: Crowding::default(),
             free_share: 0.0,
             load_nanos: 20_000,
             source: Source::Open { reqs_per_sec: 700.0 },

@@ -1,6 +1,6 @@
 //! What a crossing costs, fitted to the rounds of a calibration.
 
-use splitcost_model::calibration::{ClientMode, HandlerMode, Linear, Pace, Point, Round};
+use splitcost_model::calibration::{CROWDED_CALLERS, ClientMode, HandlerMode, Linear, Pace, Point, Round};
 use splitcost_model::quantity::{Interval, quantile};
 
 /// Costs of a call as lines through the calibrated points: one per way of calling and answering.
@@ -22,13 +22,16 @@ pub struct CallCost {
     pub cold_nanos: [f64; 3],
     /// The same of the calls that follow it.
     pub burst_nanos: [f64; 3],
-    /// What a call beside others costs beyond that; less than nothing where an event loop serves several at once.
-    pub crowded_nanos: [f64; 3],
+    /// What a call beside very many others costs beyond that; less than nothing where an event loop serves several at
+    /// once: client, server.
+    pub crowded_nanos: [f64; 2],
+    /// How long a caller beside others holds the GIL, or the thread that gets it next takes to wake up, beyond that.
+    pub held_nanos: f64,
 }
 
 impl CostModel {
-    /// Fits lines to the calls at the recorded gaps, and what being cold or crowded adds; times are brought to the speed at which
-    /// the yardstick costs `yardstick_nanos`.
+    /// Fits lines to the calls at the recorded gaps, and what being cold or crowded adds; times are brought to the speed
+    /// at which the yardstick costs `yardstick_nanos`.
     pub fn fit(rounds: &[&Round], yardstick_nanos: f64) -> Self {
         let values: [&dyn Fn(&Point) -> f64; 3] = [&|p| p.client_cpu_nanos, &|p| p.server_cpu_nanos, &|p| {
             (p.wall_nanos - p.client_cpu_nanos - p.server_cpu_nanos).max(0.0)
@@ -38,22 +41,28 @@ impl CostModel {
             for handler in [HandlerMode::Async, HandlerMode::Sync] {
                 let points = |pace, value| medians(rounds, (client, handler, pace), yardstick_nanos, value);
                 let lone = values.map(|value| fit_line(&points(Pace::Spaced, value)));
-                let beyond = |pace| {
-                    let mut more = [0.0; 3];
-                    for (i, value) in values.into_iter().enumerate() {
-                        if let Some((nodes, bytes, nanos)) = points(pace, value).first() {
-                            more[i] = nanos - lone[i].nanos(*nodes, *bytes);
-                        }
-                    }
-                    more
+                let small = |pace, value| points(pace, value).first().copied();
+                let beyond = |pace, i: usize| {
+                    small(pace, values[i]).map_or(0.0, |(nodes, bytes, nanos)| nanos - lone[i].nanos(nodes, bytes))
                 };
+                let more = |pace| [0, 1, 2].map(|i| beyond(pace, i));
+                let between: &dyn Fn(&Point) -> f64 = &|p| p.wall_nanos;
+                let held_nanos = match [values[0], values[1], between].map(|value| small(Pace::Crowded, value)) {
+                    // Threads pass the GIL on from call to call, unless the server is what they wait for.
+                    [Some(cpu), Some(server), Some(between)] if client == ClientMode::Sync && cpu.2 > server.2 => {
+                        between.2 - lone[0].nanos(cpu.0, cpu.1)
+                    }
+                    _ => beyond(Pace::Crowded, 0),
+                };
+                let tends_to = f64::from(CROWDED_CALLERS) / f64::from(CROWDED_CALLERS - 1);
                 let cost = CallCost {
                     client: lone[0],
                     server: lone[1],
                     unexplained: lone[2],
-                    cold_nanos: beyond(Pace::Cold),
-                    burst_nanos: beyond(Pace::Burst),
-                    crowded_nanos: beyond(Pace::Crowded),
+                    cold_nanos: more(Pace::Cold),
+                    burst_nanos: more(Pace::Burst),
+                    crowded_nanos: [0, 1].map(|i| beyond(Pace::Crowded, i) * tends_to),
+                    held_nanos,
                 };
                 cells.push(((client, handler), cost));
             }

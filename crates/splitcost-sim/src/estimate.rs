@@ -1,5 +1,7 @@
 //! The prediction: replications of baseline and split with common random numbers, and what they say.
 
+mod server;
+
 use std::collections::BTreeMap;
 
 use rand::{RngExt, SeedableRng};
@@ -8,8 +10,8 @@ use splitcost_model::calibration::{Calibration, Linear, Round, Yardsticks};
 use splitcost_model::evaluation::{
     CannotCross, CrossingCost, Distributions, EndpointEvaluation, Pair, Quantiles, ServiceModules, SplitEvaluation,
 };
-use splitcost_model::quantity::{Interval, Nanos, quantile};
-use splitcost_model::recording::{FunctionKind, Phase, Recording, Request};
+use splitcost_model::quantity::{Interval, quantile};
+use splitcost_model::recording::{FunctionKind, Recording, Request};
 use splitcost_model::split::{Link, Prices, Split};
 
 use crate::compile::{Compiled, Compiler, Crossing, reason};
@@ -17,6 +19,7 @@ use crate::cost::{CostModel, slowness};
 use crate::demand::{Demand, demand};
 use crate::engine::{Outcome, Run, Source, simulate};
 use crate::program::{Cost, Cpu, Machine};
+use server::Server;
 
 /// What is to be predicted.
 #[derive(Clone, Copy, Debug)]
@@ -67,10 +70,6 @@ const OPEN_REQUESTS: (u64, u64) = (4_000, 400);
 ///
 /// Chosen: throughput over 2,000 requests varies by about 2 %.
 const CLOSED_REQUESTS: (u64, u64) = (2_000, 300);
-/// Chosen: Python code that holds the GIL for less than a fifth of its CPU time is not a web app.
-const MOST_FREE_SHARE: f64 = 0.8;
-/// Chosen: halving six times finds the share to one hundredth.
-const FREE_SHARE_STEPS: u32 = 6;
 /// Predicts a split.
 pub fn estimate(scenario: &Scenario<'_>, progress: Progress<'_>) -> Result<SplitEvaluation, Error> {
     if scenario.calibration.rounds.is_empty() {
@@ -101,21 +100,6 @@ struct Input<'a> {
     rewritten: Option<Compiled>,
 }
 
-/// The server's own costs around a request, and how CPU cost varies with load, as the recording's phases show.
-#[derive(Clone, Copy, Debug, Default)]
-struct Server {
-    entry: Cost,
-    load_nanos: u64,
-    /// Nanoseconds of CPU that a request costs more at the open load: it finds the process cold.
-    cold_nanos: f64,
-    /// Factor on CPU time at saturation: threads that contend for the GIL.
-    closed_factor: f64,
-    /// Share of the app's CPU time that does not hold the GIL.
-    free_share: f64,
-    /// What the yardstick cost while the requests were recorded: the speed that all times are brought to.
-    yardstick_nanos: f64,
-}
-
 /// What a run holds for.
 #[derive(Clone, Copy, Debug)]
 struct Conditions {
@@ -123,8 +107,6 @@ struct Conditions {
     cold: bool,
     /// CPU that each request costs more because its process was idle; nanoseconds.
     cold_nanos: f64,
-    /// Factor on the app's own CPU time, as the recording shows it at saturation; crossings have their own.
-    factor: f64,
     /// How many times slower the machine is than while recording.
     slow: f64,
     source: Source,
@@ -181,50 +163,8 @@ impl<'a> Input<'a> {
             requests,
             endpoints,
         };
-        input.server.free_share = input.fit_free_share(scenario);
+        input.fit(scenario);
         Ok(input)
-    }
-
-    /// The share of CPU time without the GIL at which the monolith, simulated in the recording's open loop, answers as
-    /// fast as it was recorded to: C code (a database, an encoder) and the kernel do not hold it, which no event tells.
-    fn fit_free_share(&mut self, scenario: &Scenario<'_>) -> f64 {
-        let phases = &scenario.recording.meta.phases;
-        let Some(phase) = phases.iter().rfind(|p| p.kind == "open" && p.requests > 0) else { return 0.0 };
-        let (mut low, mut high) = (0.0, MOST_FREE_SHARE);
-        for _ in 0..FREE_SHARE_STEPS {
-            self.server.free_share = f64::midpoint(low, high);
-            if self.slower_than_recorded(scenario, phase) {
-                low = self.server.free_share;
-            } else {
-                high = self.server.free_share;
-            }
-        }
-        f64::midpoint(low, high)
-    }
-
-    /// Whether the monolith is simulated to answer more slowly than recorded: medians, each endpoint by its requests.
-    fn slower_than_recorded(&self, scenario: &Scenario<'_>, phase: &Phase) -> bool {
-        let at = Conditions {
-            cold: true,
-            cold_nanos: self.server.cold_nanos,
-            factor: 1.0,
-            slow: self.slowness(Some(phase.yardstick_nanos)),
-            source: Source::Open { reqs_per_sec: phase.rate_reqs_per_sec },
-            requests: OPEN_REQUESTS,
-        };
-        let pool: Vec<u32> = (0..self.requests.len() as u32).collect();
-        let outcome = self.simulate(scenario, 0, (&self.baseline, 1), (&CostModel::default(), &pool), &at);
-        let simulated = by_endpoint(&[outcome], self.endpoints.len());
-        let off: f64 = phase
-            .endpoints
-            .iter()
-            .filter_map(|recorded| {
-                let index = self.endpoints.iter().position(|name| *name == recorded.name)?;
-                let median = quantile(&simulated[index][0], 0.5)?;
-                (recorded.ok > 0).then(|| recorded.ok as f64 * (median * 1e6 / recorded.response_nanos_p50 as f64).ln())
-            })
-            .sum();
-        off > 0.0
     }
 
     /// One resampling: rounds, requests, and the costs that follow; the same for every variant.
@@ -239,8 +179,7 @@ impl<'a> Input<'a> {
 
     /// The costs of all crossings, at the recording's speed of a machine that is `slow` times slower.
     fn costs(&self, compiled: &Compiled, link: &Link, model: &CostModel, at: &Conditions) -> Vec<Cost> {
-        let server = self.server.entry.server.nanos as f64 * at.factor + at.cold_nanos;
-        let entry = Cost { server: Cpu::of(server as u64), ..self.server.entry };
+        let entry = self.server.entry(at.cold_nanos);
         let delay = link.one_way_delay * (1.0 / at.slow);
         compiled
             .crossings
@@ -254,14 +193,19 @@ impl<'a> Input<'a> {
                     (true, false) => cost.burst_nanos,
                     (true, true) => cost.cold_nanos,
                 };
-                let cpu = |line: Linear, side: usize| {
+                let cpu = |line: Linear, side: usize, held: f64| {
                     let nanos = line.nanos(c.nodes, c.bytes);
-                    Cpu { nanos: (nanos + idle[side]) as u64, crowded_nanos: (nanos + cost.crowded_nanos[side]) as u64 }
+                    let more = |nanos: f64| nanos.max(0.0) as u64;
+                    Cpu {
+                        nanos: more(nanos + idle[side]),
+                        held_nanos: more(nanos + held),
+                        crowded_nanos: more(nanos + cost.crowded_nanos[side]),
+                    }
                 };
                 let unexplained = (cost.unexplained.nanos(c.nodes, c.bytes) + idle[2]).max(0.0);
                 Cost {
-                    client: cpu(cost.client, 0),
-                    server: cpu(cost.server, 1),
+                    client: cpu(cost.client, 0, cost.held_nanos),
+                    server: cpu(cost.server, 1, cost.crowded_nanos[1]),
                     one_way_nanos: (unexplained / 2.0 + transmission) as u64 + delay.as_nanos(),
                 }
             })
@@ -274,7 +218,6 @@ impl<'a> Input<'a> {
             let at = Conditions {
                 cold: false,
                 cold_nanos: 0.0,
-                factor: self.server.closed_factor,
                 slow: self.slowness(scenario.yardsticks.map(|y| y.closed[index])),
                 source: Source::Closed { concurrency: scenario.concurrency },
                 requests: CLOSED_REQUESTS,
@@ -290,7 +233,6 @@ impl<'a> Input<'a> {
             let at = Conditions {
                 cold: true,
                 cold_nanos: self.server.cold_nanos,
-                factor: 1.0,
                 slow: self.slowness(scenario.yardsticks.map(|y| y.open[index.min(1)])),
                 source: Source::Open { reqs_per_sec: load },
                 requests: OPEN_REQUESTS,
@@ -330,7 +272,7 @@ impl<'a> Input<'a> {
             programs: &compiled.programs,
             pool,
             costs: &self.costs(compiled, &scenario.split.link, model, at),
-            cpu_factor: at.factor,
+            crowding: self.server.crowding,
             free_share: self.server.free_share,
             load_nanos: self.server.load_nanos,
             source,
@@ -351,61 +293,6 @@ impl<'a> Input<'a> {
         let mut variants = vec![(&self.baseline, 1), (&self.split, services)];
         variants.extend(self.rewritten.as_ref().map(|r| (r, services)));
         variants
-    }
-}
-
-impl Server {
-    /// # Source
-    /// Conservation: all CPU time of the app's processes in a phase belongs to that phase's requests. What lies outside
-    /// the recorded requests is the server's own (parsing, the transport, the event loop).
-    fn of(phases: &[Phase], lone: Option<usize>, requests: &[&Request]) -> Self {
-        let Some(phase) = lone.map(|i| &phases[i]).filter(|p| p.requests > 0) else {
-            return Self { closed_factor: 1.0, ..Self::default() };
-        };
-        let per_request = phase.app_cpu_nanos as f64 / phase.requests as f64;
-        let mean_cpu = |endpoint: Option<&str>| {
-            let of: Vec<f64> = requests
-                .iter()
-                .filter(|r| endpoint.is_none_or(|e| r.endpoint == e))
-                .map(|r| r.process_cpu.as_nanos_f64())
-                .collect();
-            if of.is_empty() { None } else { Some(of.iter().sum::<f64>() / of.len() as f64) }
-        };
-        let inside = mean_cpu(None).unwrap_or_default();
-        let server = (per_request - inside).max(0.0);
-        let load = phase.load_cpu_nanos as f64 / phase.requests as f64;
-        // The same mix of endpoints as a phase really had, at the lone phase's costs.
-        let expected = |p: &Phase| {
-            let ok: u64 = p.endpoints.iter().map(|e| e.ok).sum();
-            let sum: f64 =
-                p.endpoints.iter().map(|e| e.ok as f64 * (mean_cpu(Some(&e.name)).unwrap_or(inside) + server)).sum();
-            if ok == 0 { f64::NAN } else { sum / ok as f64 }
-        };
-        // (measured, expected) CPU per request of a phase, at the lone phase's speed.
-        let compare = |kind: &str| {
-            let other = phases.iter().rfind(|p| p.kind == kind && p.concurrency != 1 && p.requests > 0)?;
-            let slow = slowness(other.yardstick_nanos, phase.yardstick_nanos);
-            let (measured, expected) = (other.app_cpu_nanos as f64 / other.requests as f64 / slow, expected(other));
-            expected.is_finite().then_some((measured, expected))
-        };
-        let mut gaps: Vec<f64> = phase
-            .endpoints
-            .iter()
-            .filter_map(|e| {
-                let walls = sorted(requests.iter().filter(|r| r.endpoint == e.name).map(|r| r.wall.as_nanos_f64()));
-                Some(e.response_nanos_p50 as f64 - quantile(&walls, 0.5)? - server - load)
-            })
-            .collect();
-        gaps.sort_by(f64::total_cmp);
-        let gap = Nanos::from_nanos_f64(quantile(&gaps, 0.5).unwrap_or_default());
-        Self {
-            entry: Cost { client: Cpu::default(), server: Cpu::of(server as u64), one_way_nanos: gap.as_nanos() / 2 },
-            load_nanos: load as u64,
-            cold_nanos: compare("open").map_or(0.0, |(measured, expected)| (measured - expected).max(0.0)),
-            free_share: 0.0,
-            closed_factor: compare("closed").map_or(1.0, |(measured, expected)| measured / expected),
-            yardstick_nanos: phase.yardstick_nanos,
-        }
     }
 }
 
@@ -497,7 +384,6 @@ impl Input<'_> {
         let at = Conditions {
             cold: true,
             cold_nanos: 0.0,
-            factor: 1.0,
             slow: 1.0,
             source: Source::Closed { concurrency: 1 },
             requests: OPEN_REQUESTS,

@@ -78,20 +78,31 @@ pub struct Cost {
     pub one_way_nanos: u64,
 }
 
-/// CPU time of one side of a crossing; nanoseconds.
+/// What one side of a crossing takes; nanoseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cpu {
-    /// With the process to itself.
+    /// CPU time with the process to itself: so long the GIL is held.
     pub nanos: u64,
-    /// While other threads want the GIL, or other tasks the event loop.
+    /// How long the GIL is held, or reserved for a thread that wakes up for it, when other threads want it.
+    pub held_nanos: u64,
+    /// CPU time when very many other threads want the GIL, or other tasks the event loop.
     pub crowded_nanos: u64,
 }
 
 impl Cpu {
     /// The same whatever goes on beside.
     pub const fn of(nanos: u64) -> Self {
-        Self { nanos, crowded_nanos: nanos }
+        Self { nanos, held_nanos: nanos, crowded_nanos: nanos }
     }
+}
+
+/// What it adds to a body's CPU time when very many other threads want the GIL; shares of that time.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Crowding {
+    /// The GIL is held for so much longer.
+    pub held: f64,
+    /// So much is computed beside that; negative when the GIL is held idly.
+    pub beside: f64,
 }
 
 /// The processes and the hosts they share.

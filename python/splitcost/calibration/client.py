@@ -5,8 +5,8 @@ A question: ``{"client": "async"|"sync", "handler": "async"|"sync", "pauses_micr
 the first pause, and so on. The payload is for arguments and result together, half each; or give them apart as
 ``{"arguments": {…}, "result": {…}}``. Several ``callers`` share the calls and make their next at once.
 
-Its answer: ``{"wall_nanos": […], "client_cpu_nanos": […], "server_cpu_nanos": […], "nodes": per call, "bytes":
-per call}``, one element per call. CPU is that of the whole process, each read by its own clock: until the next call
+Its answer: ``{"wall_nanos": […], "client_cpu_nanos": […], "server_cpu_nanos": […], "elapsed_nanos": all calls and
+pauses, "nodes": per call, "bytes": per call}``, lists with one element per call. CPU is that of the whole process, each read by its own clock: until the next call
 begins. What the pauses themselves cost, on both sides, is measured by the same pauses without calls right
 after, and taken off. Of several callers' calls only the mean CPU is known.
 """
@@ -68,7 +68,9 @@ class Client:
             return stub(payload, *result)
 
         run(call, [0.0] * WARM_UP_CALLS * callers, callers)
+        began = time.perf_counter_ns()
         calls = run(call, pauses, callers)
+        elapsed = time.perf_counter_ns() - began
         client, server = calls.cpu_nanos()
         if any(pauses):
             idle_client, idle_server = run(None, pauses, callers).cpu_nanos()
@@ -78,6 +80,7 @@ class Client:
             "wall_nanos": calls.walls,
             "client_cpu_nanos": client,
             "server_cpu_nanos": server,
+            "elapsed_nanos": elapsed,
             "nodes": count_nodes(payload) + len(result) + count_nodes(build(*result)),
             "bytes": len(sent) + len(received) + 1,
         }

@@ -80,6 +80,7 @@ def test_every_cell_is_measured(
         assert len(answer[side]) == 10
         assert min(answer[side]) >= 0
         assert sum(answer[side]) > 0
+    assert answer["elapsed_nanos"] >= max(answer["wall_nanos"])
     assert answer["nodes"] == 100 + 3
     assert 2000 <= answer["bytes"] <= 2200 if kind == "plain" else answer["bytes"] > 2000
 

@@ -3,7 +3,7 @@
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use splitcost_sim::engine::{Outcome, Run, Source, simulate};
-use splitcost_sim::program::{Body, Cost, Machine, Op, Process, Program, Remote};
+use splitcost_sim::program::{Body, Cost, Crowding, Machine, Op, Process, Program, Remote};
 
 const MEAN_NANOS: f64 = 1e6;
 
@@ -28,7 +28,7 @@ fn run(machine: &Machine, programs: &[Program], load: f64, requests: u64) -> Out
         programs,
         pool: &pool,
         costs: &[Cost::default()],
-        cpu_factor: 1.0,
+        crowding: Crowding::default(),
         free_share: 0.0,
         load_nanos: 0,
         source: Source::Open { reqs_per_sec: load * 1e9 / MEAN_NANOS },
@@ -153,7 +153,7 @@ fn the_gil_changes_hands_after_the_switch_interval() {
         programs: &[program(bodies, false)],
         pool: &[0],
         costs: &[Cost::default()],
-        cpu_factor: 1.0,
+        crowding: Crowding::default(),
         free_share: 0.0,
         load_nanos: 0,
         source: Source::Closed { concurrency: 1 },

@@ -1,0 +1,216 @@
+//! The server's own costs around a request, and how CPU cost varies with load: identified from a recording's phases.
+
+use splitcost_model::quantity::{Nanos, quantile};
+use splitcost_model::recording::{Phase, Request};
+
+use super::{CLOSED_REQUESTS, Conditions, Input, OPEN_REQUESTS, Scenario, by_endpoint, sorted};
+use crate::cost::{CostModel, slowness};
+use crate::engine::{Outcome, Source};
+use crate::program::{Cost, Cpu, Crowding};
+
+/// Chosen: Python code that holds the GIL for less than a fifth of its CPU time is not a web app.
+const MOST_FREE_SHARE: f64 = 0.8;
+/// Chosen: threads that make each other four times slower were not seen.
+const MOST_HELD: f64 = 3.0;
+/// Chosen: halving six times finds a share to one hundredth.
+const STEPS: u32 = 6;
+/// How often the two searches, each of which assumes what the other found, take turns.
+///
+/// Measured: the third turn changes no share by more than a step (examples/shop, November 2026).
+const TURNS: u32 = 2;
+
+/// What holds for all requests.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Server {
+    entry: Cost,
+    pub(super) load_nanos: u64,
+    /// Nanoseconds of CPU that a request costs more at the open load: it finds the process cold.
+    pub(super) cold_nanos: f64,
+    /// What contention for the GIL adds.
+    pub(super) crowding: Crowding,
+    /// Share of the app's CPU time that does not hold the GIL: C code (a database, an encoder) and the kernel.
+    pub(super) free_share: f64,
+    /// What the yardstick cost while the requests were recorded: the speed that all times are brought to.
+    pub(super) yardstick_nanos: f64,
+    open: Option<Seen>,
+    closed: Option<Seen>,
+}
+
+/// A phase under other load than a lone request's, brought to the lone phase's mix of endpoints and speed.
+#[derive(Clone, Copy, Debug, Default)]
+struct Seen {
+    /// Its place among the phases.
+    phase: usize,
+    /// CPU of a request, the server's own included.
+    cpu_nanos: f64,
+    /// Completed.
+    reqs_per_sec: f64,
+}
+
+impl Server {
+    /// # Source
+    /// Conservation: all CPU time of the app's processes in a phase belongs to that phase's requests. What lies outside
+    /// the recorded requests is the server's own (parsing, the transport, the event loop).
+    pub(super) fn of(phases: &[Phase], lone: Option<usize>, requests: &[&Request]) -> Self {
+        let Some(phase) = lone.map(|i| &phases[i]).filter(|p| p.requests > 0) else { return Self::default() };
+        let lone_nanos = phase.app_cpu_nanos as f64 / phase.requests as f64;
+        let mean_cpu = |endpoint: Option<&str>| {
+            let of: Vec<f64> = requests
+                .iter()
+                .filter(|r| endpoint.is_none_or(|e| r.endpoint == e))
+                .map(|r| r.process_cpu.as_nanos_f64())
+                .collect();
+            if of.is_empty() { None } else { Some(of.iter().sum::<f64>() / of.len() as f64) }
+        };
+        let inside = mean_cpu(None).unwrap_or_default();
+        let server = (lone_nanos - inside).max(0.0);
+        let load = phase.load_cpu_nanos as f64 / phase.requests as f64;
+        // The same mix of endpoints as a phase really had, at the lone phase's costs.
+        let expected = |p: &Phase| {
+            let ok: u64 = p.endpoints.iter().map(|e| e.ok).sum();
+            let sum: f64 =
+                p.endpoints.iter().map(|e| e.ok as f64 * (mean_cpu(Some(&e.name)).unwrap_or(inside) + server)).sum();
+            if ok == 0 { f64::NAN } else { sum / ok as f64 }
+        };
+        let seen = |kind: &str| {
+            let index = phases.iter().rposition(|p| p.kind == kind && p.concurrency != 1 && p.requests > 0)?;
+            let other = &phases[index];
+            let slow = slowness(other.yardstick_nanos, phase.yardstick_nanos);
+            let dearer = expected(other) / (inside + server);
+            let (count, elapsed) = (other.requests as f64, other.end_nanos.checked_sub(other.start_nanos)?);
+            dearer.is_finite().then_some(Seen {
+                phase: index,
+                cpu_nanos: other.app_cpu_nanos as f64 / count / slow / dearer,
+                reqs_per_sec: count / elapsed.max(1) as f64 * 1e9 * slow * dearer,
+            })
+        };
+        let mut gaps: Vec<f64> = phase
+            .endpoints
+            .iter()
+            .filter_map(|e| {
+                let walls = sorted(requests.iter().filter(|r| r.endpoint == e.name).map(|r| r.wall.as_nanos_f64()));
+                Some(e.response_nanos_p50 as f64 - quantile(&walls, 0.5)? - server - load)
+            })
+            .collect();
+        gaps.sort_by(f64::total_cmp);
+        let gap = Nanos::from_nanos_f64(quantile(&gaps, 0.5).unwrap_or_default());
+        let open = seen("open");
+        Self {
+            entry: Cost { client: Cpu::default(), server: Cpu::of(server as u64), one_way_nanos: gap.as_nanos() / 2 },
+            load_nanos: load as u64,
+            cold_nanos: open.map_or(0.0, |seen| (seen.cpu_nanos - lone_nanos).max(0.0)),
+            yardstick_nanos: phase.yardstick_nanos,
+            open,
+            closed: seen("closed"),
+            ..Self::default()
+        }
+    }
+
+    /// What a request costs around what was recorded of it.
+    pub(super) fn entry(&self, cold_nanos: f64) -> Cost {
+        let alone = self.entry.server.nanos as f64;
+        let server = Cpu {
+            nanos: (alone + cold_nanos) as u64,
+            held_nanos: (alone * (1.0 + self.crowding.held / 2.0)) as u64,
+            crowded_nanos: (alone * (1.0 + self.crowding.held + self.crowding.beside)) as u64,
+        };
+        Cost { server, ..self.entry }
+    }
+}
+
+impl Input<'_> {
+    /// Finds what no event tells: the share of CPU time without the GIL, at which the monolith, simulated in the
+    /// recording's open loop, answers as fast as it was recorded to; how much longer threads that contend for the GIL
+    /// hold it, and what they compute beside, at which it completes as many requests in closed loop, for as much CPU;
+    /// and the CPU that remains, of cold processes.
+    pub(super) fn fit(&mut self, scenario: &Scenario<'_>) {
+        for _ in 0..TURNS {
+            if let Some(seen) = self.server.closed {
+                self.fit_crowding(scenario, seen);
+            }
+            if let Some(seen) = self.server.open {
+                self.fit_free_share(scenario, seen);
+            }
+            eprintln!(
+                "DBG {:?} free {} cold {} closed {:?} open {:?}",
+                self.server.crowding,
+                self.server.free_share,
+                self.server.cold_nanos,
+                self.server.closed,
+                self.server.open
+            );
+        }
+    }
+
+    fn fit_crowding(&mut self, scenario: &Scenario<'_>, seen: Seen) {
+        self.server.crowding.beside = 0.0;
+        self.server.crowding.held = halve(MOST_HELD, |held| {
+            self.server.crowding.held = held;
+            self.as_recorded(scenario, seen).throughput_reqs_per_sec() > seen.reqs_per_sec
+        });
+        // What is computed beside takes nobody's time, so CPU is linear in it.
+        let mut cpu_nanos = |beside| {
+            self.server.crowding.beside = beside;
+            self.as_recorded(scenario, seen).cpu_secs_per_request() * 1e9
+        };
+        let (without, with) = (cpu_nanos(0.0), cpu_nanos(1.0));
+        let beside = (seen.cpu_nanos - without) / (with - without);
+        self.server.crowding.beside = if beside.is_finite() { beside.clamp(-1.0, MOST_HELD) } else { 0.0 };
+    }
+
+    fn fit_free_share(&mut self, scenario: &Scenario<'_>, seen: Seen) {
+        self.server.free_share = halve(MOST_FREE_SHARE, |share| {
+            self.server.free_share = share;
+            let outcome = self.as_recorded(scenario, seen);
+            let simulated = outcome.cpu_secs_per_request() * 1e9;
+            self.server.cold_nanos = (self.server.cold_nanos + seen.cpu_nanos - simulated).max(0.0);
+            self.is_slower(&outcome, &scenario.recording.meta.phases[seen.phase])
+        });
+    }
+
+    /// The monolith under the load of a recorded phase, at the lone phase's speed.
+    fn as_recorded(&self, scenario: &Scenario<'_>, seen: Seen) -> Outcome {
+        let phase = &scenario.recording.meta.phases[seen.phase];
+        let closed = phase.kind == "closed";
+        let slow = self.slowness(Some(phase.yardstick_nanos));
+        let at = Conditions {
+            cold: !closed,
+            cold_nanos: if closed { 0.0 } else { self.server.cold_nanos },
+            slow: 1.0,
+            source: if closed {
+                Source::Closed { concurrency: phase.concurrency }
+            } else {
+                Source::Open { reqs_per_sec: phase.rate_reqs_per_sec * slow }
+            },
+            requests: if closed { CLOSED_REQUESTS } else { OPEN_REQUESTS },
+        };
+        let pool: Vec<u32> = (0..self.requests.len() as u32).collect();
+        self.simulate(scenario, 0, (&self.baseline, 1), (&CostModel::default(), &pool), &at)
+    }
+
+    /// Whether the monolith is simulated to answer more slowly than recorded: medians, each endpoint by its requests.
+    fn is_slower(&self, outcome: &Outcome, phase: &Phase) -> bool {
+        let slow = self.slowness(Some(phase.yardstick_nanos));
+        let simulated = by_endpoint(std::slice::from_ref(outcome), self.endpoints.len());
+        let off: f64 = phase
+            .endpoints
+            .iter()
+            .filter_map(|recorded| {
+                let index = self.endpoints.iter().position(|name| *name == recorded.name)?;
+                let median_nanos = quantile(&simulated[index][0], 0.5)? * 1e6 * slow;
+                (recorded.ok > 0).then(|| recorded.ok as f64 * (median_nanos / recorded.response_nanos_p50 as f64).ln())
+            })
+            .sum();
+        off > 0.0
+    }
+}
+
+/// Where between 0 and `most` something that holds at first holds no more.
+fn halve(most: f64, mut holds: impl FnMut(f64) -> bool) -> f64 {
+    let (mut low, mut high) = (0.0, most);
+    for _ in 0..STEPS {
+        let middle = f64::midpoint(low, high);
+        if holds(middle) { low = middle } else { high = middle }
+    }
+    f64::midpoint(low, high)
+}
