@@ -24,6 +24,17 @@ pub(crate) struct Driven {
     pub(crate) yardstick_nanos: f64,
 }
 
+impl Driven {
+    /// Adds a later run of the same plan.
+    pub(crate) fn merge(&mut self, later: &Self) {
+        let secs = |run: &Self| run.outcome.window.as_secs_f64();
+        let share = secs(later) / (secs(self) + secs(later));
+        self.yardstick_nanos += (later.yardstick_nanos - self.yardstick_nanos) * share;
+        self.outcome.merge(&later.outcome);
+        self.cpu += later.cpu;
+    }
+}
+
 impl Driver<'_> {
     /// Says what is being done now.
     pub(crate) fn say(&mut self, label: impl Into<String>) {

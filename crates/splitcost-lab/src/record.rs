@@ -18,18 +18,29 @@ use crate::python::Python;
 use crate::yardstick::Yardstick;
 use crate::{Cancel, Error, Progress, Result, Step, cpu};
 
+/// Seconds with and without the recorder, in each phase.
+#[derive(Clone, Copy)]
+struct Secs {
+    recorded: f64,
+    bare: f64,
+}
+
 /// Chosen: imports, connection pools and first requests are over well before.
-const WARM_UP_SECS: f64 = 2.0;
+const WARM_UP_SECS: Secs = Secs { recorded: 1.5, bare: 1.5 };
 /// Chosen: thousands of requests of an app that answers in milliseconds.
-const ALONE_SECS: f64 = 6.0;
+const ALONE_SECS: Secs = Secs { recorded: 5.0, bare: 3.0 };
 /// Chosen: a slow or rare endpoint gets up to as much again.
-const ALONE_MORE_SECS: f64 = 6.0;
+const ALONE_MORE_SECS: Secs = Secs { recorded: 5.0, bare: 3.0 };
+/// The recorder's cost is a difference of two runs: they take turns, for the machine changes its speed in seconds.
+///
+/// Chosen: turns of a second.
+const ALONE_TURNS: u32 = 5;
 /// Chosen: the median over 100 requests is good to a tenth of the spread.
 const ENOUGH_REQUESTS: u64 = 100;
-/// Chosen: throughput settles within a second.
-const CLOSED_SECS: f64 = 3.0;
-/// Chosen: as long as the others together would not tell more.
-const OPEN_SECS: f64 = 4.0;
+/// Chosen: throughput settles within a second. With the recorder it shows only what happens at the same time.
+const CLOSED_SECS: Secs = Secs { recorded: 1.0, bare: 2.5 };
+/// Chosen: hundreds of requests.
+const OPEN_SECS: Secs = Secs { recorded: 1.5, bare: 4.0 };
 /// Chosen: below, queues are short and the recording shows the work; above, mostly the queues.
 const OPEN_SHARE: f64 = 0.5;
 
@@ -50,7 +61,8 @@ pub struct Recorded {
 }
 
 /// Starts the app under the recorder and drives its workload: one request at a time, then `concurrency` in flight,
-/// then an open loop at half the throughput of that (or at `rate_reqs_per_sec`).
+/// then an open loop at half the throughput of that (or at `rate_reqs_per_sec`). The same is done to a second copy
+/// of the app without the recorder, which shows what the recorder costs.
 ///
 /// The raw logs go into `partial`, where they stay readable if this process is killed.
 pub fn record(
@@ -64,20 +76,23 @@ pub fn record(
 ) -> Result<Recorded> {
     let mut meta = meta(python, &spec.command);
     convert::begin(partial, &meta)?;
-    let total_secs = WARM_UP_SECS + ALONE_SECS + CLOSED_SECS + OPEN_SECS;
+    let total_secs =
+        [WARM_UP_SECS, ALONE_SECS, CLOSED_SECS, OPEN_SECS].iter().map(|secs| secs.recorded + secs.bare).sum();
     let step = Step { total_secs, ..Step::default() };
     let mut driver = Driver { workload, cancel, progress, step, yardstick: Yardstick::start(python, cancel)? };
     driver.say("record: starting the app");
-    let scratch = Scratch::set_up(spec, python, cancel)?;
-    let mode = Mode::Record { log_dir: log_dir(partial)? };
-    let mut app = App::start(spec, python, &scratch, &mode, ("the app", free_port()?), cancel)?;
-    let targets = Targets::all(app.address());
+    let scratches = [Scratch::set_up(spec, python, cancel)?, Scratch::set_up(spec, python, cancel)?];
+    let modes = [Mode::Record { log_dir: log_dir(partial)? }, Mode::None];
     let mut warnings = Vec::new();
+    let mut copies = Vec::new();
+    for ((scratch, mode), name) in scratches.iter().zip(&modes).zip(["the app", "the app without the recorder"]) {
+        copies.push(App::start(spec, python, scratch, mode, (name, free_port()?), cancel)?);
+    }
     let load = (concurrency, rate_reqs_per_sec);
-    let finished = drive(&mut driver, &mut app, &targets, load, partial, &mut meta, &mut warnings);
+    let finished = drive(&mut driver, &mut copies, load, partial, &mut meta, &mut warnings);
     driver.say("record: reading what was recorded");
-    app.stop();
-    let log = app.log_tail();
+    let log = copies[0].log_tail();
+    copies.iter_mut().for_each(App::stop);
     let interrupted = match finished {
         Ok(()) => cancel.is_cancelled(),
         Err(Error::Cancelled) => true,
@@ -87,11 +102,10 @@ pub fn record(
     Ok(Recorded { recording, interrupted, warnings })
 }
 
-/// The phases of load, in order.
+/// The phases of load, in order: the copy with the recorder, then the one without.
 fn drive(
     driver: &mut Driver<'_>,
-    app: &mut App,
-    targets: &Targets,
+    copies: &mut [App],
     (concurrency, rate): (u32, Option<f64>),
     partial: &Path,
     meta: &mut Meta,
@@ -99,52 +113,69 @@ fn drive(
 ) -> Result<()> {
     let in_flight = usize::try_from(concurrency).unwrap_or(1).max(1);
     driver.say("record: warming up");
-    let plan = Plan { seed_offset: 1, ..Plan::closed(4.min(in_flight), after(WARM_UP_SECS)) };
-    let mut seen = driver.run(&mut [app], targets, &plan, WARM_UP_SECS)?.outcome;
-    check_some_ok(&seen, &[app])?;
+    let plan = Plan { seed_offset: 1, ..Plan::closed(4.min(in_flight), Stop::Requests(1)) };
+    let warm = run(driver, copies, &plan, WARM_UP_SECS, 1)?;
+    let mut seen = warm[0].outcome.clone();
+    let mut ended = |driver: &Driver<'_>, meta: &mut Meta, (kind, concurrency, rate), runs: &[Driven]| {
+        for (run, bare) in runs.iter().zip([false, true]) {
+            meta.phases.push(phase(kind, bare, concurrency, rate, run));
+            seen.merge(&run.outcome);
+        }
+        convert::note(partial, meta)?;
+        driver.cancel.check()
+    };
     driver.cancel.check()?;
 
     driver.say("record: one request at a time");
-    let alone = Plan { seed_offset: 2, ..Plan::closed(1, after(ALONE_SECS)) };
-    let mut run = driver.run(&mut [app], targets, &alone, ALONE_SECS)?;
-    let rarest = run.outcome.endpoints.iter().filter(|e| e.failed.total() == 0).map(|e| e.ok).min().unwrap_or(0);
+    let alone = |seed_offset| Plan { seed_offset, ..Plan::closed(1, Stop::Requests(1)) };
+    let mut runs = run(driver, copies, &alone(2), ALONE_SECS, ALONE_TURNS)?;
+    let rarest = runs[0].outcome.endpoints.iter().filter(|e| e.failed.total() == 0).map(|e| e.ok).min().unwrap_or(0);
     if rarest < ENOUGH_REQUESTS && !driver.cancel.is_cancelled() {
-        let missing = (ENOUGH_REQUESTS - rarest) as f64 / rarest.max(1) as f64;
-        let secs = (ALONE_SECS * missing).clamp(1.0, ALONE_MORE_SECS);
-        driver.step.total_secs += secs;
-        let more = Plan { seed_offset: 3, ..Plan::closed(1, after(secs)) };
-        let second = driver.run(&mut [app], targets, &more, secs)?;
-        let secs = |run: &Driven| run.outcome.window.as_secs_f64();
-        let share = secs(&second) / (secs(&run) + secs(&second));
-        run.yardstick_nanos += (second.yardstick_nanos - run.yardstick_nanos) * share;
-        run.outcome.merge(&second.outcome);
-        run.cpu += second.cpu;
+        let share = ((ENOUGH_REQUESTS - rarest) as f64 / rarest.max(1) as f64).clamp(0.2, 1.0);
+        let more = Secs { recorded: ALONE_MORE_SECS.recorded * share, bare: ALONE_MORE_SECS.bare * share };
+        driver.step.total_secs += more.recorded + more.bare;
+        for (run, more) in runs.iter_mut().zip(run(driver, copies, &alone(50), more, ALONE_TURNS)?) {
+            run.merge(&more);
+        }
     }
-    meta.phases.push(phase("closed", 1, 0.0, &run));
-    convert::note(partial, meta)?;
-    seen.merge(&run.outcome);
-    driver.cancel.check()?;
+    ended(driver, meta, ("closed", 1, 0.0), &runs)?;
 
     driver.say(format!("record: {in_flight} requests in flight"));
-    let closed = Plan { seed_offset: 4, ..Plan::closed(in_flight, after(CLOSED_SECS)) };
-    let run = driver.run(&mut [app], targets, &closed, CLOSED_SECS)?;
-    let throughput = run.outcome.throughput_reqs_per_sec();
-    meta.phases.push(phase("closed", concurrency, 0.0, &run));
-    convert::note(partial, meta)?;
-    seen.merge(&run.outcome);
-    driver.cancel.check()?;
+    let closed = Plan { seed_offset: 4, ..Plan::closed(in_flight, Stop::Requests(1)) };
+    let runs = run(driver, copies, &closed, CLOSED_SECS, 1)?;
+    let throughput = runs[1].outcome.throughput_reqs_per_sec();
+    ended(driver, meta, ("closed", concurrency, 0.0), &runs)?;
 
     let rate = rate.unwrap_or(throughput * OPEN_SHARE).max(0.1);
     driver.say(format!("record: {rate:.0} requests/s"));
-    let open = Plan { seed_offset: 5, ..Plan::open(rate, after(OPEN_SECS)) };
-    let run = driver.run(&mut [app], targets, &open, OPEN_SECS)?;
-    meta.phases.push(phase("open", 0, rate, &run));
-    if let Some(reason) = run.outcome.invalid() {
+    let open = Plan { seed_offset: 5, ..Plan::open(rate, Stop::Requests(1)) };
+    let runs = run(driver, copies, &open, OPEN_SECS, 1)?;
+    ended(driver, meta, ("open", 0, rate), &runs)?;
+    if let Some(reason) = runs.iter().find_map(|run| run.outcome.invalid()) {
         meta.troubles.push(format!("the open-loop phase is doubtful: {reason}"));
     }
-    seen.merge(&run.outcome);
     warnings.extend(failures(&seen));
     Ok(())
+}
+
+/// Drives both copies in turns.
+fn run(driver: &mut Driver<'_>, copies: &mut [App], plan: &Plan, secs: Secs, turns: u32) -> Result<Vec<Driven>> {
+    let mut runs: Vec<Driven> = Vec::new();
+    for turn in 0..turns {
+        for (i, (app, secs)) in copies.iter_mut().zip([secs.recorded, secs.bare]).enumerate() {
+            let secs = secs / f64::from(turns);
+            let seed_offset = plan.seed_offset + 10 * u64::from(turn);
+            let plan = Plan { stop: after(secs), seed_offset, ..plan.clone() };
+            let targets = Targets::all(app.address());
+            let ended = driver.run(&mut [app], &targets, &plan, secs)?;
+            check_some_ok(&ended.outcome, &[app])?;
+            match runs.get_mut(i) {
+                Some(run) => run.merge(&ended),
+                None => runs.push(ended),
+            }
+        }
+    }
+    Ok(runs)
 }
 
 /// Runs a command under the recorder with the terminal's input and output; its requests are tests or root calls.
@@ -239,10 +270,11 @@ fn after(secs: f64) -> Stop {
     Stop::After(Nanos::from_secs_f64(secs))
 }
 
-fn phase(kind: &str, concurrency: u32, rate_reqs_per_sec: f64, driven: &Driven) -> Phase {
+fn phase(kind: &str, bare: bool, concurrency: u32, rate_reqs_per_sec: f64, driven: &Driven) -> Phase {
     let Driven { outcome, cpu, yardstick_nanos } = driven;
     Phase {
         kind: kind.to_owned(),
+        bare,
         concurrency,
         rate_reqs_per_sec,
         start_nanos: outcome.started.as_nanos(),

@@ -88,6 +88,10 @@ pub struct Meta {
 pub struct Phase {
     /// `closed` or `open`.
     pub kind: String,
+    /// Whether the same app was driven without the recorder, to know what the recorder costs: no request of such a phase
+    /// is in the recording.
+    #[serde(default)]
+    pub bare: bool,
     /// Requests kept in flight (closed loop); zero for open loop.
     pub concurrency: u32,
     /// Intended arrivals per second (open loop); zero for closed loop.
@@ -124,6 +128,19 @@ pub struct PhaseEndpoint {
     pub response_nanos_p90: u64,
     /// 99th percentile.
     pub response_nanos_p99: u64,
+}
+
+impl Meta {
+    /// The phase of lone requests, if there is one: without the recorder, where the app was driven without, too.
+    pub fn lone_phase(&self) -> Option<&Phase> {
+        [true, false].into_iter().find_map(|bare| self.lone_phase_of(bare))
+    }
+
+    /// The phase of lone requests, with the recorder or without.
+    pub fn lone_phase_of(&self, bare: bool) -> Option<&Phase> {
+        let lone = |p: &&Phase| p.kind == "closed" && p.concurrency == 1 && p.bare == bare && p.requests > 0;
+        self.phases.iter().find(lone)
+    }
 }
 
 /// A function that was called across a module boundary.

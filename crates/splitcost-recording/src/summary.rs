@@ -166,7 +166,7 @@ impl Summary {
 /// together would be the times of none.
 fn calm_phase(recording: &Recording) -> (String, Option<u32>) {
     let everything = ("all requests".to_owned(), None);
-    let phases = (0_u32..).zip(&recording.meta.phases).filter(|(_, phase)| phase.kind == "closed");
+    let phases = (0_u32..).zip(&recording.meta.phases).filter(|(_, phase)| phase.kind == "closed" && !phase.bare);
     let Some((index, phase)) = phases.min_by_key(|(_, phase)| phase.concurrency) else { return everything };
     let mut answered: FxHashMap<&str, bool> = FxHashMap::default();
     for request in recording.requests.iter().filter(|request| !failed(request)) {

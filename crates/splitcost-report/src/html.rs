@@ -225,6 +225,7 @@ fn phases(page: &mut Page, phases: &[Phase]) {
             "closed" => format!("closed loop, {} in flight", count(u64::from(phase.concurrency))),
             other => escape(other),
         };
+        let load = if phase.bare { format!("{load}, without the recorder") } else { load };
         let secs = phase.end_nanos.saturating_sub(phase.start_nanos) as f64 / 1e9;
         let path = format!("/provenance/phases/{i}");
         page.raw(&format!("<tr><th scope=\"row\">{load}</th><td class=\"n\">{}</td><td class=\"n\">", short(secs)));

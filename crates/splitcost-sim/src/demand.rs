@@ -14,6 +14,19 @@ pub struct Demand {
     pub calls: Vec<Vec<Step>>,
 }
 
+impl Demand {
+    /// The same with all CPU time scaled: what remains without the recorder's own.
+    #[must_use]
+    pub fn scale_cpu(mut self, factor: f64) -> Self {
+        for step in self.calls.iter_mut().flatten() {
+            if let Step::Cpu(cpu) | Step::Wait { cpu, .. } = step {
+                *cpu = *cpu * factor;
+            }
+        }
+        self
+    }
+}
+
 /// One step of a call, in order.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Step {

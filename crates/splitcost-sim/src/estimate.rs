@@ -130,7 +130,7 @@ impl Samples {
 impl<'a> Input<'a> {
     fn new(scenario: &Scenario<'a>) -> Result<Self, Error> {
         let recording = scenario.recording;
-        let lone = recording.meta.phases.iter().position(|p| p.kind == "closed" && p.concurrency == 1);
+        let lone = recording.meta.phases.iter().position(|p| p.kind == "closed" && p.concurrency == 1 && !p.bare);
         let ok = |r: &&Request| r.status < 400 && !r.calls.is_empty();
         let mut requests: Vec<&Request> = match lone {
             Some(phase) => recording.requests.iter().filter(|r| r.phase == Some(phase as u32)).filter(ok).collect(),
@@ -146,14 +146,17 @@ impl<'a> Input<'a> {
         let mut endpoints: Vec<String> = requests.iter().map(|r| r.endpoint.clone()).collect();
         endpoints.sort();
         endpoints.dedup();
-        let demands: Vec<Demand> = requests.iter().map(|r| demand(r, alone)).collect();
         let number = |r: &Request| endpoints.binary_search(&r.endpoint).unwrap_or_default() as u32;
+        let own_shares = server::own_shares(&recording.meta, &requests, &endpoints);
+        let own: Vec<f64> = requests.iter().map(|r| own_shares[number(r) as usize]).collect();
+        let demands: Vec<Demand> =
+            requests.iter().zip(&own).map(|(r, &share)| demand(r, alone).scale_cpu(share)).collect();
         let triples: Vec<(&Request, &Demand, u32)> =
             requests.iter().zip(&demands).map(|(r, d)| (*r, d, number(r))).collect();
         let compile =
             |split: &Split, rewritten| Compiler::new(recording, split, &endpoints, rewritten).compile(&triples);
         let split = compile(scenario.split, false);
-        let server = Server::of(&recording.meta.phases, lone, &requests);
+        let server = Server::of(&recording.meta, &requests, &own);
         let blocks = split.crossings.iter().flatten().any(|c| c.blocks_event_loop);
         let mut input = Self {
             server,

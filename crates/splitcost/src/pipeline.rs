@@ -29,6 +29,10 @@ use crate::settings::Settings;
 pub(crate) const EVALUATION_VERSION: u32 = 1;
 /// Chosen: the 5th and 95th percentile of 30 replications stand on one or two each; more cost time in proportion.
 const REPLICATIONS: u32 = 30;
+/// The first look at what a split can take, before it is rehearsed at half of that.
+///
+/// Chosen: a median of a few replications is as good as the machine holds its speed until then.
+const SCOUT_REPLICATIONS: u32 = 5;
 /// Planned seconds of a prediction, for the progress only.
 ///
 /// Measured: `splitcost estimate` on examples/shop, 2 cores, November 2026.
@@ -110,33 +114,38 @@ impl<'a> Pipeline<'a> {
     }
 
     /// The prediction of every split, for the machine as it was while recording.
-    pub(crate) fn predict(
+    pub(crate) fn predict(&self, session: &mut Session, calibrations: &Calibrations) -> anyhow::Result<Evaluation> {
+        session.printer.later_secs = 0.0;
+        let mut evaluation = self.evaluation(calibrations.values().map(stack_provenance).collect());
+        evaluation.splits = self.predictions(session, calibrations, REPLICATIONS)?;
+        judge(&mut evaluation.splits);
+        Ok(evaluation)
+    }
+
+    fn predictions(
         &self,
         session: &mut Session,
         calibrations: &Calibrations,
-        later_secs: f64,
-    ) -> anyhow::Result<Evaluation> {
-        session.printer.later_secs = later_secs;
-        let mut evaluation = self.evaluation(calibrations.values().map(stack_provenance).collect());
-        for (i, split) in self.splits.iter().enumerate() {
-            let load = self.load.rate_reqs_per_sec;
-            let predicted = self.estimate(session, &calibrations[&self.needs(split)], i, load, None)?;
-            evaluation.splits.push(predicted);
-        }
+        replications: u32,
+    ) -> anyhow::Result<Vec<SplitEvaluation>> {
+        let load = self.load.rate_reqs_per_sec;
+        let splits = 0..self.splits.len();
+        let predicted = splits.map(|i| self.estimate(session, calibrations, i, load, None, replications)).collect();
         session.printer.done();
-        judge(&mut evaluation.splits);
-        Ok(evaluation)
+        predicted
     }
 
     fn estimate(
         &self,
         session: &mut Session,
-        calibration: &Calibration,
+        calibrations: &Calibrations,
         index: usize,
         load_reqs_per_sec: Option<f64>,
         yardsticks: Option<Yardsticks>,
+        replications: u32,
     ) -> anyhow::Result<SplitEvaluation> {
         let split = &self.splits[index];
+        let calibration = &calibrations[&self.needs(split)];
         let scenario = Scenario {
             recording: self.recording,
             calibration,
@@ -147,7 +156,7 @@ impl<'a> Pipeline<'a> {
             concurrency: self.load.concurrency,
             yardsticks,
             seed: self.seed,
-            replications: REPLICATIONS,
+            replications,
         };
         let Session { printer, cancel, .. } = session;
         let mut predicted = estimate(&scenario, &mut |fraction| {
@@ -178,21 +187,22 @@ impl<'a> Pipeline<'a> {
         }
     }
 
-    /// Runs every split that can be run beside the monolith, and puts what was measured into the evaluation. Returns
-    /// whether every split could be run.
+    /// Runs every split that can be run beside the monolith, and predicts every split. Returns whether every split
+    /// could be run.
     ///
-    /// A shared machine is not as fast from one minute to the next: the prediction is made again for the speed that
-    /// the yardstick showed during the rehearsal, so that the two can be compared.
+    /// A shared machine is not as fast from one minute to the next: the prediction is made for the speed that the
+    /// yardstick showed during the rehearsal, so that the two can be compared. Nothing else of the rehearsal is in it.
     pub(crate) fn rehearse(
         &self,
         session: &mut Session,
         calibrations: &Calibrations,
-        evaluation: &mut Evaluation,
-    ) -> anyhow::Result<bool> {
+    ) -> anyhow::Result<(Evaluation, bool)> {
+        session.printer.later_secs = self.rehearsal_secs();
+        let scouted = self.predictions(session, calibrations, SCOUT_REPLICATIONS)?;
         let rehearsals: Vec<Rehearsal<'_>> = self
             .splits
             .iter()
-            .zip(&evaluation.splits)
+            .zip(&scouted)
             .map(|(split, predicted)| Rehearsal {
                 split,
                 rate_reqs_per_sec: predicted.load_reqs_per_sec,
@@ -207,7 +217,7 @@ impl<'a> Pipeline<'a> {
             }
         }
         if runnable.is_empty() {
-            return Ok(false);
+            return Ok((self.predict(session, calibrations)?, false));
         }
         session.printer.later_secs = 0.0;
         let conditions = Conditions {
@@ -228,26 +238,34 @@ impl<'a> Pipeline<'a> {
         for warning in &rehearsed.warnings {
             session.printer.warn(warning);
         }
-        let all_ran = refused.is_empty();
-        for (mut measured, yardsticks) in rehearsed.splits.into_iter().zip(rehearsed.yardsticks) {
-            let Some(index) = self.splits.iter().position(|split| split.name == measured.name) else { continue };
-            let (split, load) = (&self.splits[index], measured.load_reqs_per_sec);
-            let calibration = &calibrations[&self.needs(split)];
-            let mut predicted = self.estimate(session, calibration, index, Some(load), Some(yardsticks))?;
-            self.shorten_paths(&mut measured);
-            merge(&mut predicted, measured, &split.link, &self.settings.prices);
-            evaluation.splits[index] = predicted;
-            let recorded = self.recording.meta.phases.first().map_or(0.0, |phase| phase.yardstick_nanos);
-            let [monolith, split_open] = yardsticks.open.map(|nanos| slowness(nanos, recorded));
-            evaluation.provenance.notes.push(format!(
-                "{}: fixed work took {monolith:.2} times (monolith) and {split_open:.2} times (split) as long during the \
-                 rehearsal as while recording; the prediction is for that speed",
-                split.name
-            ));
+        let mut evaluation = self.evaluation(calibrations.values().map(stack_provenance).collect());
+        let mut ran: BTreeMap<String, _> = BTreeMap::new();
+        for (measured, yardsticks) in rehearsed.splits.into_iter().zip(rehearsed.yardsticks) {
+            ran.insert(measured.name.clone(), (measured, yardsticks));
+        }
+        for (index, split) in self.splits.iter().enumerate() {
+            let (load, ran) = (Some(scouted[index].load_reqs_per_sec), ran.remove(&split.name));
+            let yardsticks = ran.as_ref().map(|(_, yardsticks)| *yardsticks);
+            let mut predicted = self.estimate(session, calibrations, index, load, yardsticks, REPLICATIONS)?;
+            if let Some((mut measured, yardsticks)) = ran {
+                self.shorten_paths(&mut measured);
+                merge(&mut predicted, measured, &split.link, &self.settings.prices);
+                evaluation.provenance.notes.push(self.speed_note(&split.name, yardsticks));
+            }
+            evaluation.splits.push(predicted);
         }
         session.printer.done();
         judge(&mut evaluation.splits);
-        Ok(all_ran)
+        Ok((evaluation, refused.is_empty()))
+    }
+
+    fn speed_note(&self, split: &str, yardsticks: Yardsticks) -> String {
+        let recorded = self.recording.meta.lone_phase().map_or(0.0, |phase| phase.yardstick_nanos);
+        let [monolith, split_open] = yardsticks.open.map(|nanos| slowness(nanos, recorded));
+        format!(
+            "{split}: fixed work took {monolith:.2} times (monolith) and {split_open:.2} times (split) as long during the \
+             rehearsal as while recording; the prediction is for that speed"
+        )
     }
 
     /// Planned seconds of the rehearsal.

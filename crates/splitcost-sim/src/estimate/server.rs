@@ -1,7 +1,7 @@
 //! The server's own costs around a request, and how CPU cost varies with load: identified from a recording's phases.
 
 use splitcost_model::quantity::{Nanos, quantile};
-use splitcost_model::recording::{Phase, Request};
+use splitcost_model::recording::{Meta, Phase, Request};
 
 use super::{CLOSED_REQUESTS, Conditions, Input, OPEN_REQUESTS, Scenario, by_endpoint, sorted};
 use crate::cost::{CostModel, slowness};
@@ -10,6 +10,8 @@ use crate::program::{Cost, Cpu, Crowding};
 
 /// Chosen: Python code that holds the GIL for less than a fifth of its CPU time is not a web app.
 const MOST_FREE_SHARE: f64 = 0.8;
+/// Chosen: a recorder that costs more than the app was not seen, nor an app that it makes faster.
+const LEAST_OWN_SHARE: f64 = 0.5;
 /// Chosen: threads that make each other four times slower were not seen.
 const MOST_HELD: f64 = 3.0;
 /// Chosen: halving six times finds a share to one hundredth.
@@ -47,18 +49,36 @@ struct Seen {
     reqs_per_sec: f64,
 }
 
+/// Per endpoint, the share of the recorded CPU time that is the app's own, not the recorder's: what lone requests took
+/// longer than without the recorder, in the median, is the recorder's.
+pub(super) fn own_shares(meta: &Meta, requests: &[&Request], endpoints: &[String]) -> Vec<f64> {
+    let median = |bare, name: &str| {
+        let endpoint = meta.lone_phase_of(bare)?.endpoints.iter().find(|e| e.name == name && e.ok > 0)?;
+        Some(endpoint.response_nanos_p50 as f64)
+    };
+    let share = |name: &String| {
+        let cpu = sorted(requests.iter().filter(|r| r.endpoint == *name).map(|r| r.process_cpu.as_nanos_f64()));
+        Some(1.0 - (median(false, name)? - median(true, name)?) / quantile(&cpu, 0.5)?)
+    };
+    endpoints.iter().map(|name| share(name).unwrap_or(1.0).clamp(LEAST_OWN_SHARE, 1.0 / LEAST_OWN_SHARE)).collect()
+}
+
 impl Server {
+    /// Of the lone requests, with the share of each one's CPU time that is the app's own.
+    ///
     /// # Source
     /// Conservation: all CPU time of the app's processes in a phase belongs to that phase's requests. What lies outside
     /// the recorded requests is the server's own (parsing, the transport, the event loop).
-    pub(super) fn of(phases: &[Phase], lone: Option<usize>, requests: &[&Request]) -> Self {
-        let Some(phase) = lone.map(|i| &phases[i]).filter(|p| p.requests > 0) else { return Self::default() };
+    pub(super) fn of(meta: &Meta, requests: &[&Request], own: &[f64]) -> Self {
+        let Some(phase) = meta.lone_phase() else { return Self::default() };
+        let phases = &meta.phases;
         let lone_nanos = phase.app_cpu_nanos as f64 / phase.requests as f64;
         let mean_cpu = |endpoint: Option<&str>| {
             let of: Vec<f64> = requests
                 .iter()
-                .filter(|r| endpoint.is_none_or(|e| r.endpoint == e))
-                .map(|r| r.process_cpu.as_nanos_f64())
+                .zip(own)
+                .filter(|(r, _)| endpoint.is_none_or(|e| r.endpoint == e))
+                .map(|(r, own)| r.process_cpu.as_nanos_f64() * own)
                 .collect();
             if of.is_empty() { None } else { Some(of.iter().sum::<f64>() / of.len() as f64) }
         };
@@ -73,7 +93,9 @@ impl Server {
             if ok == 0 { f64::NAN } else { sum / ok as f64 }
         };
         let seen = |kind: &str| {
-            let index = phases.iter().rposition(|p| p.kind == kind && p.concurrency != 1 && p.requests > 0)?;
+            let fits = |p: &Phase| p.kind == kind && p.concurrency != 1 && p.requests > 0;
+            let bare = phases.iter().rposition(|p| fits(p) && p.bare);
+            let index = bare.or_else(|| phases.iter().rposition(fits))?;
             let other = &phases[index];
             let slow = slowness(other.yardstick_nanos, phase.yardstick_nanos);
             let dearer = expected(other) / (inside + server);
@@ -88,7 +110,9 @@ impl Server {
             .endpoints
             .iter()
             .filter_map(|e| {
-                let walls = sorted(requests.iter().filter(|r| r.endpoint == e.name).map(|r| r.wall.as_nanos_f64()));
+                let of = requests.iter().zip(own).filter(|(r, _)| r.endpoint == e.name);
+                let walls = of.map(|(r, own)| r.wall.as_nanos_f64() - r.process_cpu.as_nanos_f64() * (1.0 - own));
+                let walls = sorted(walls);
                 Some(e.response_nanos_p50 as f64 - quantile(&walls, 0.5)? - server - load)
             })
             .collect();

@@ -29,8 +29,7 @@ pub(crate) fn run(session: &mut Session, args: &Evaluate) -> anyhow::Result<Exit
     };
     let pipeline = Pipeline::new(&settings, &python, &recording, &dir, &args.scenario)?;
     let calibrations = pipeline.calibrate(session, pipeline.rehearsal_secs())?;
-    let mut evaluation = pipeline.predict(session, &calibrations, pipeline.rehearsal_secs())?;
-    let all_ran = pipeline.rehearse(session, &calibrations, &mut evaluation)?;
+    let (evaluation, all_ran) = pipeline.rehearse(session, &calibrations)?;
     keep(&settings, &evaluation)?;
     report::write(&evaluation, &args.report)?;
     print(&mut session.printer, &evaluation, args.output.format)?;

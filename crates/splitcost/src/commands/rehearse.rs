@@ -15,8 +15,7 @@ pub(crate) fn run(session: &mut Session, args: &Rehearse) -> anyhow::Result<Exit
     let recording = Session::open(&dir)?;
     let pipeline = Pipeline::new(&settings, &python, &recording, &dir, &args.scenario)?;
     let calibrations = pipeline.calibrate(session, pipeline.rehearsal_secs())?;
-    let mut evaluation = pipeline.predict(session, &calibrations, pipeline.rehearsal_secs())?;
-    let all_ran = pipeline.rehearse(session, &calibrations, &mut evaluation)?;
+    let (evaluation, all_ran) = pipeline.rehearse(session, &calibrations)?;
     print(&mut session.printer, &evaluation, args.output.format)?;
     Ok(if all_ran { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
