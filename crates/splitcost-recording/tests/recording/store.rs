@@ -33,6 +33,7 @@ fn any_meta() -> impl Strategy<Value = Meta> {
     let phase = (".*", any::<u32>(), any::<[u64; 5]>(), floats, proptest::collection::vec(endpoint, 0..2));
     let phase = phase.prop_map(|(kind, concurrency, numbers, floats, endpoints)| Phase {
         kind,
+        bare: concurrency % 2 == 1,
         concurrency,
         rate_reqs_per_sec: floats.0,
         yardstick_nanos: floats.1,

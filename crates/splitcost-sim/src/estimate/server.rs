@@ -155,14 +155,6 @@ impl Input<'_> {
             if let Some(seen) = self.server.open {
                 self.fit_free_share(scenario, seen);
             }
-            eprintln!(
-                "DBG {:?} free {} cold {} closed {:?} open {:?}",
-                self.server.crowding,
-                self.server.free_share,
-                self.server.cold_nanos,
-                self.server.closed,
-                self.server.open
-            );
         }
     }
 
