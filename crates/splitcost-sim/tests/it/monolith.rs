@@ -166,10 +166,13 @@ fn a_lone_monolith_takes_as_long_as_it_was_recorded() {
 }
 
 fn estimated(nanos: f64) -> SplitEvaluation {
-    let recording = recording();
+    estimated_of(&recording(), nanos)
+}
+
+fn estimated_of(recording: &Recording, nanos: f64) -> SplitEvaluation {
     let calibration = calibration(nanos);
     let scenario = Scenario {
-        recording: &recording,
+        recording,
         calibration: &calibration,
         split: &split(),
         prices: &Prices::default(),
@@ -197,6 +200,27 @@ fn dearer_crossings_cost_more() {
         |e: &EndpointEvaluation| [e.crossings_per_request, e.blocking_crossings_per_request, e.bytes_per_request];
     assert_eq!(format!("{:?}", counts(&cheap.endpoints[0])), "[4.0, 2.0, 1600.0]");
     assert!(cheap.endpoints[0].estimate_if_async.is_some());
+}
+
+/// Lone requests without the recorder took three quarters of the time: so does the prediction.
+#[test]
+fn what_the_recorder_costs_is_taken_off() {
+    let mut recording = recording();
+    let share = 0.75;
+    let mut walls: Vec<u64> = recording.requests.iter().map(|r| r.wall.as_nanos()).collect();
+    walls.sort_unstable();
+    let lone = &mut recording.meta.phases[0];
+    let (median, cpu) = (walls[walls.len() / 2], lone.app_cpu_nanos);
+    lone.endpoints[0].response_nanos_p50 = median;
+    let saved = (median / 12 * 10) as f64 * (1.0 - share);
+    let bare_cpu = cpu - (recording.requests.iter().map(|r| r.process_cpu.as_nanos_f64()).sum::<f64>() * 0.25) as u64;
+    let mut bare = Phase { bare: true, app_cpu_nanos: bare_cpu, ..lone.clone() };
+    bare.endpoints[0].response_nanos_p50 -= saved as u64;
+    recording.meta.phases.push(bare);
+    let cpu_secs = |e: &SplitEvaluation| e.baseline_cpu_secs_per_request.estimate.map_or(0.0, |i| i.value);
+    let (with, without) = (cpu_secs(&estimated(1e4)), cpu_secs(&estimated_of(&recording, 1e4)));
+    let expected = bare_cpu as f64 / cpu as f64;
+    assert!((without / with / expected - 1.0).abs() < 0.02, "{without} of {with} is not {expected}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use splitcost_sim::engine::{Outcome, Run, Source, simulate};
-use splitcost_sim::program::{Body, Cost, Crowding, Machine, Op, Process, Program, Remote};
+use splitcost_sim::program::{Body, Cost, Cpu, Crowding, Machine, Op, Process, Program, Remote};
 
 const MEAN_NANOS: f64 = 1e6;
 
@@ -163,4 +163,38 @@ fn the_gil_changes_hands_after_the_switch_interval() {
     });
     // The loop's microsecond was computed in the middle; the thread's 50 ms end the request.
     assert_eq!(outcome.responses, vec![(0, 50_001_000)]);
+}
+
+/// Threads that do nothing but call: the GIL is passed on every `held_nanos`, however many there are.
+#[test]
+fn callers_beside_each_other_pass_the_gil_on() {
+    let call = Remote { crossing: 1, process: 2, body: 1, blocking: true, pooled: false };
+    let calls = Body { ops: vec![Op::Remote(call); 10] };
+    let programs = [program(vec![calls, Body::default()], true)];
+    let client = Cpu { nanos: 400_000, held_nanos: 600_000, crowded_nanos: 700_000 };
+    let costs = [Cost::default(), Cost { client, server: Cpu::of(100_000), one_way_nanos: 0 }];
+    let completed = |concurrency| {
+        simulate(&Run {
+            machine: &Machine::one_host(4, 3),
+            programs: &programs,
+            pool: &[0],
+            costs: &costs,
+            crowding: Crowding::default(),
+            free_share: 0.0,
+            load_nanos: 0,
+            source: Source::Closed { concurrency },
+            warm_up: 100,
+            requests: 1_000,
+            seed: 1,
+        })
+    };
+    let lone = completed(1);
+    assert_eq!(lone.responses[0].1, 10 * (400_000 + 100_000));
+    for concurrency in [4, 8] {
+        let crowded = completed(concurrency);
+        check_within(crowded.throughput_reqs_per_sec(), 1e9 / (10.0 * 600_000.0), 0.02);
+        let others = f64::from(concurrency - 1);
+        let cpu = 10.0 * (400_000.0 + 300_000.0 * others / (others + 1.0));
+        check_within(crowded.cpu_nanos[1] as f64 / 1_000.0, cpu, 0.05);
+    }
 }
