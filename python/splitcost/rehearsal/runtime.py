@@ -8,7 +8,8 @@ import inspect
 import re
 import sys
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
 from types import FrameType
 from typing import Any
 from urllib.parse import quote
@@ -237,9 +238,7 @@ class Runtime:
         except BaseException as error:
             self._count(call, 0, False, True)
             self._translate(call, error)
-        result = self._finish(call, answer, False)
-        # Kept local after all: then the result is the real function's coroutine.
-        return await result if inspect.iscoroutine(result) else result
+        return self._finish(call, answer, False)
 
     def _prepare(
         self, target: Target, args: Any, kwargs: Any, frame: FrameType, context: Context, blocking: bool
@@ -283,22 +282,29 @@ class Runtime:
             return codec.decode(rest)
         if kind == RAISED:
             raise _exception(bytes(rest), target.service)
+        changed = b""
         if kind == MUTATED:
-            path, reason, kind_name = bytes(rest).decode(), MUTATED_REASON, ""
-            path = _argument_path(target.real, path)
+            told, _, changed = bytes(rest).partition(b"\n")
+            path, reason, kind_name = _argument_path(target.real, told.decode()), MUTATED_REASON, ""
         elif kind == CANNOT_CROSS:
             path, reason, kind_name = orjson.loads(rest)
             path = "result" + path
         else:
             raise DecodeError(f"service {target.service} answered neither a result nor an exception")
         # From the first such answer on this function stays here, or is refused before it has any effect
-        # there.
-        if self.config.is_kept_local(target.module):
-            target.is_local = True
-            self._note(target, CannotCross(path, reason, kind_name), call.frame, KEPT_LOCAL)
-            return target.real(*call.args, **call.kwargs)
-        target.verdict = (path, reason, kind_name)
-        self._refuse(target, CannotCross(path, reason, kind_name), call.frame)
+        # there. This call has had its effect there, and is not made again.
+        error = CannotCross(path, reason, kind_name)
+        if not self.config.is_kept_local(target.module):
+            target.verdict = (path, reason, kind_name)
+            self._refuse(target, error, call.frame)
+        target.is_local = True
+        self._note(target, error, call.frame, KEPT_LOCAL)
+        if not changed:
+            raise error
+        args, kwargs, result = codec.decode(changed)
+        _write_back(call.args, args)
+        _write_back(call.kwargs.values(), kwargs.values())
+        return result
 
     def _translate(self, call: Call, error: BaseException) -> None:
         target = call.target
@@ -361,6 +367,21 @@ class Runtime:
                 current.reset(token)
 
         return self.stack.wrap_app(with_context, self.server.answer)
+
+
+def _write_back(mine: Iterable[Any], theirs: Iterable[Any]) -> None:
+    """Give arguments the contents that the callee left them with."""
+    for old, new in zip(mine, theirs, strict=True):
+        if isinstance(old, list | deque | bytearray):
+            old.clear()
+            old.extend(new)
+        elif isinstance(old, dict | set):
+            old.clear()
+            old.update(new)
+        elif hasattr(old, "__dict__"):
+            # Not SQLAlchemy's record of which session a row belongs to.
+            fields = {name: value for name, value in vars(new).items() if not name.startswith("_sa_")}
+            vars(old).update(fields)
 
 
 _ROOT = re.compile(r"\[0\]\[(\d+)\]|\[0\]|\[1\]")

@@ -76,7 +76,7 @@ class Server:
         except (Exception, SystemExit) as error:
             return Answer(Status.OK, RAISED + self._encode_exception(error))
         if watch and (path := _changed(before, [args, kwargs])):
-            return Answer(Status.OK, MUTATED + path.encode())
+            return Answer(Status.OK, MUTATED + path.encode() + b"\n" + _changed_message(args, kwargs, result))
         try:
             return Answer(Status.OK, RESULT + codec.encode(result))
         except codec.CannotCross as error:
@@ -165,6 +165,14 @@ def _changed(before: bytes, arguments: list[Any]) -> str:
     if after == before:
         return ""
     return _difference(orjson.loads(before[1:]), orjson.loads(after[1:])) or "[0]"
+
+
+def _changed_message(args: list[Any], kwargs: dict[str, Any], result: Any) -> bytes:
+    """The changed arguments and the result, for a caller that takes them; nothing if they cannot cross."""
+    try:
+        return codec.encode([args, kwargs, result])
+    except codec.CannotCross:
+        return b""
 
 
 def _difference(before: object, after: object) -> str:

@@ -88,14 +88,21 @@ def test_kept_local_where_it_cannot_cross(split: Split) -> None:
 
 
 def test_a_changed_argument_of_a_kept_local_module_keeps_its_effect(split: Split) -> None:
-    here = split.pid("main")
-    assert split.run("take_local") == [1, here, here]
+    # The first call runs there, once; its effect comes back. From then on it is local.
+    assert split.run("take_local") == [1, split.pid("inventory"), split.pid("main")]
     found = event(split, "bazaar.inventory:take")
     assert (found["handling"], found["reason"], found["path"]) == (
         "kept local",
         "mutated argument",
         "arguments.stocks.left",
     )
+
+
+def test_a_result_that_cannot_cross_of_a_kept_local_module_fails_once(split: Split) -> None:
+    error = split.error("inventory:lock")
+    assert (error["type"], error["path"], error["reason"]) == ("CannotCross", "result", "live resource")
+    assert split.run("lock_local") == "lock"
+    assert event(split, "bazaar.inventory:lock")["handling"] == "kept local"
 
 
 def test_functions_named_local_never_cross(split: Split) -> None:

@@ -124,6 +124,10 @@ def take_local():
     return [stocks["left"], *pids]
 
 
+def lock_local():
+    return type(inventory.lock()).__name__
+
+
 def generate():
     with pricing.held() as pid:
         return [list(numbers(3)), pid]
@@ -170,6 +174,7 @@ SPECIAL = {
         discount_twice,
         reserve_local,
         take_local,
+        lock_local,
         generate,
         generate_async,
         facts,
