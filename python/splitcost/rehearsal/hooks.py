@@ -25,13 +25,19 @@ def install(runtime: Runtime) -> None:
 
 
 def _patch_config(runtime: Runtime, module: Any) -> None:
-    load = module.Config.load
+    load, import_from_string = module.Config.load, module.import_from_string
+
+    def import_app(name: Any) -> Any:
+        # An app that is a plain function is not called as one of another service's: each process serves it.
+        app = import_from_string(name)
+        return app.__wrapped__ if is_stub(app) else app
 
     @functools.wraps(load)
     def load_and_wrap(self: Any) -> None:
         load(self)
         self.loaded_app = runtime.wrap_app(self.loaded_app)
 
+    module.import_from_string = import_app
     module.Config.load = load_and_wrap
 
 

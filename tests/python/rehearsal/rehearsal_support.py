@@ -46,8 +46,9 @@ def wait_for(condition: Any, what: str) -> Any:
 class Split:
     """The running services."""
 
-    def __init__(self, stack: str, directory: Path, **extra: Any) -> None:
+    def __init__(self, stack: str, directory: Path, app: str = "bazaar.main:app", **extra: Any) -> None:
         self.directory = directory
+        self.app = app
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         services = {
             "main": {"http_port": free_port(), "rpc_port": free_port(), "modules": []},
@@ -80,7 +81,7 @@ class Split:
                 "SPLITCOST_SERVICE": service,
             }
             port = self.document["services"][service]["http_port"]
-            command = [sys.executable, "-m", "uvicorn", "bazaar.main:app", "--port", str(port)]
+            command = [sys.executable, "-m", "uvicorn", self.app, "--port", str(port)]
             command += ["--log-level", "warning", "--timeout-graceful-shutdown", "1"]
             self.processes[service] = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
         for service in services:

@@ -150,6 +150,13 @@ def test_call_back_into_a_blocked_loop_is_refused_by_name(split: Split) -> None:
     assert "main! → pricing → main" in error["text"]
 
 
+def test_an_app_that_is_a_function_is_served_by_every_service(fresh_split: Split) -> None:
+    fresh_split.app = "bazaar.pricing:asgi"
+    fresh_split.start("main", "pricing")
+    for service in ("main", "pricing"):
+        assert fresh_split.get("/", service) == fresh_split.pid(service)
+
+
 def test_calls_are_counted_and_blocking_ones_told(fresh_split: Split) -> None:
     fresh_split.start("main", "pricing")
     for how in ("loop", "loop", "thread", "executor", "anyio"):

@@ -131,3 +131,12 @@ made_pid = lambda: os.getpid()  # noqa: E731
 def outer_pids():
     """Its own module's other function runs in the same process."""
     return [os.getpid(), where()["pid"]]
+
+
+async def asgi(scope, receive, send):
+    """An app that is a plain function of a module that one service owns."""
+    if scope["type"] == "http":
+        body = str(os.getpid()).encode()
+        headers = [(b"content-length", str(len(body)).encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
