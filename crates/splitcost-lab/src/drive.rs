@@ -4,7 +4,6 @@ use splitcost_load::{EndpointOutcome, Failure, Outcome, Plan, Targets, Workload}
 use splitcost_model::quantity::Nanos;
 
 use crate::app::App;
-use crate::yardstick::Yardstick;
 use crate::{Cancel, Error, Progress, Result, Step};
 
 /// Drives a workload, and tells how far the experiment is.
@@ -13,23 +12,17 @@ pub(crate) struct Driver<'a> {
     pub(crate) cancel: &'a Cancel,
     pub(crate) progress: Progress<'a>,
     pub(crate) step: Step,
-    pub(crate) yardstick: Yardstick,
 }
 
 /// What a run found, and what it cost the apps.
 pub(crate) struct Driven {
     pub(crate) outcome: Outcome,
     pub(crate) cpu: Nanos,
-    /// What the yardstick cost meanwhile.
-    pub(crate) yardstick_nanos: f64,
 }
 
 impl Driven {
     /// Adds a later run of the same plan.
     pub(crate) fn merge(&mut self, later: &Self) {
-        let secs = |run: &Self| run.outcome.window.as_secs_f64();
-        let share = secs(later) / (secs(self) + secs(later));
-        self.yardstick_nanos += (later.yardstick_nanos - self.yardstick_nanos) * share;
         self.outcome.merge(&later.outcome);
         self.cpu += later.cpu;
     }
@@ -56,8 +49,7 @@ impl Driver<'_> {
             app.check()?;
         }
         let after: Nanos = apps.iter().map(|app| app.cpu()).sum();
-        let yardstick_nanos = self.yardstick.mean_nanos(outcome.started.as_nanos(), outcome.ended.as_nanos());
-        Ok(Driven { outcome, cpu: after - before, yardstick_nanos })
+        Ok(Driven { outcome, cpu: after - before })
     }
 }
 

@@ -18,29 +18,32 @@ use crate::python::Python;
 use crate::yardstick::Yardstick;
 use crate::{Cancel, Error, Progress, Result, Step, cpu};
 
-/// Seconds with and without the recorder, in each phase.
-#[derive(Clone, Copy)]
-struct Secs {
-    recorded: f64,
-    bare: f64,
-}
-
 /// Chosen: imports, connection pools and first requests are over well before.
-const WARM_UP_SECS: Secs = Secs { recorded: 1.5, bare: 1.5 };
-/// Chosen: thousands of requests of an app that answers in milliseconds.
-const ALONE_SECS: Secs = Secs { recorded: 5.0, bare: 3.0 };
-/// Chosen: a slow or rare endpoint gets up to as much again.
-const ALONE_MORE_SECS: Secs = Secs { recorded: 5.0, bare: 3.0 };
-/// The recorder's cost is a difference of two runs: they take turns, for the machine changes its speed in seconds.
+const WARM_UP_SECS: f64 = 1.5;
+/// The phases take turns, so that all of them see the machine at every speed that it had meanwhile.
 ///
-/// Chosen: turns of a second.
-const ALONE_TURNS: u32 = 5;
-/// Chosen: the median over 100 requests is good to a tenth of the spread.
-const ENOUGH_REQUESTS: u64 = 100;
-/// Chosen: throughput settles within a second. With the recorder it shows only what happens at the same time.
-const CLOSED_SECS: Secs = Secs { recorded: 1.0, bare: 2.5 };
-/// Chosen: hundreds of requests.
-const OPEN_SECS: Secs = Secs { recorded: 1.5, bare: 4.0 };
+/// Measured: a core of a shared machine changes its speed by up to 1.8 times within 0.5 to 5 s (2 cores, November 2026).
+const TURNS: u32 = 6;
+/// Further turns while an endpoint has too few lone requests.
+const MORE_TURNS: u32 = 4;
+/// Chosen: the median over 30 requests is good to a fifth of the spread.
+const ENOUGH_REQUESTS: u64 = 30;
+/// Seconds of a turn with one request at a time, with the recorder and without.
+///
+/// Chosen: thousands of requests in all, of an app that answers in milliseconds.
+const ALONE_SECS: [f64; 2] = [1.0, 0.6];
+/// Seconds of a turn with `concurrency` in flight, without the recorder: at least this, and at most.
+///
+/// Chosen: a hundred requests and more, where a request takes milliseconds.
+const CLOSED_SECS: (f64, f64) = (0.5, 3.0);
+/// How often each place in the closed loop is taken in a turn, warm-up apart.
+const CLOSED_PLACES: f64 = 4.0;
+/// Seconds of a turn in open loop, without the recorder.
+const OPEN_SECS: f64 = 0.8;
+/// Seconds in closed and in open loop with the recorder, at the end.
+///
+/// Chosen: enough to see what happens at the same time; times and CPU are read without the recorder.
+const BESIDE_SECS: [f64; 2] = [0.8, 1.2];
 /// Chosen: below, queues are short and the recording shows the work; above, mostly the queues.
 const OPEN_SHARE: f64 = 0.5;
 
@@ -76,10 +79,10 @@ pub fn record(
 ) -> Result<Recorded> {
     let mut meta = meta(python, &spec.command);
     convert::begin(partial, &meta)?;
-    let total_secs =
-        [WARM_UP_SECS, ALONE_SECS, CLOSED_SECS, OPEN_SECS].iter().map(|secs| secs.recorded + secs.bare).sum();
+    let total_secs = 2.0 * WARM_UP_SECS + f64::from(TURNS) * turn_secs(CLOSED_SECS.0) + BESIDE_SECS.iter().sum::<f64>();
     let step = Step { total_secs, ..Step::default() };
-    let mut driver = Driver { workload, cancel, progress, step, yardstick: Yardstick::start(python, cancel)? };
+    let mut driver = Driver { workload, cancel, progress, step };
+    let mut yardstick = Yardstick::start(python, cancel)?;
     driver.say("record: starting the app");
     let scratches = [Scratch::set_up(spec, python, cancel)?, Scratch::set_up(spec, python, cancel)?];
     let modes = [Mode::Record { log_dir: log_dir(partial)? }, Mode::None];
@@ -89,7 +92,11 @@ pub fn record(
         copies.push(App::start(spec, python, scratch, mode, (name, free_port()?), cancel)?);
     }
     let load = (concurrency, rate_reqs_per_sec);
-    let finished = drive(&mut driver, &mut copies, load, partial, &mut meta, &mut warnings);
+    let began = splitcost_load::monotonic_now().as_nanos();
+    let finished = drive(&mut driver, &mut copies, load, &mut meta, &mut warnings);
+    let yardstick_nanos = yardstick.mean_nanos(began, splitcost_load::monotonic_now().as_nanos());
+    meta.phases.iter_mut().for_each(|phase| phase.yardstick_nanos = yardstick_nanos);
+    convert::note(partial, &meta)?;
     driver.say("record: reading what was recorded");
     let log = copies[0].log_tail();
     copies.iter_mut().for_each(App::stop);
@@ -102,80 +109,100 @@ pub fn record(
     Ok(Recorded { recording, interrupted, warnings })
 }
 
-/// The phases of load, in order: the copy with the recorder, then the one without.
+/// Planned seconds of a turn.
+fn turn_secs(closed_secs: f64) -> f64 {
+    ALONE_SECS.iter().sum::<f64>() + closed_secs * (1.0 + 1.0 / CLOSED_PLACES) + OPEN_SECS
+}
+
+/// The phases of load: lone requests with the recorder and without, closed and open loop without it, in turns; then
+/// closed and open loop with it.
 fn drive(
     driver: &mut Driver<'_>,
     copies: &mut [App],
     (concurrency, rate): (u32, Option<f64>),
-    partial: &Path,
     meta: &mut Meta,
     warnings: &mut Vec<String>,
 ) -> Result<()> {
     let in_flight = usize::try_from(concurrency).unwrap_or(1).max(1);
     driver.say("record: warming up");
-    let plan = Plan { seed_offset: 1, ..Plan::closed(4.min(in_flight), Stop::Requests(1)) };
-    let warm = run(driver, copies, &plan, WARM_UP_SECS, 1)?;
-    let mut seen = warm[0].outcome.clone();
-    let mut ended = |driver: &Driver<'_>, meta: &mut Meta, (kind, concurrency, rate), runs: &[Driven]| {
-        for (run, bare) in runs.iter().zip([false, true]) {
-            meta.phases.push(phase(kind, bare, concurrency, rate, run));
-            seen.merge(&run.outcome);
-        }
-        convert::note(partial, meta)?;
-        driver.cancel.check()
-    };
-    driver.cancel.check()?;
+    let mut seen: Option<Outcome> = None;
+    let mut throughput = 0.0;
+    for app in copies.iter_mut() {
+        let warm = run(driver, app, &Plan::closed(in_flight, after(WARM_UP_SECS)), 1, WARM_UP_SECS)?;
+        throughput = warm.outcome.throughput_reqs_per_sec();
+        merge(&mut seen, &warm.outcome);
+    }
+    let [recorded, bare] = copies else { unreachable!("there are two copies") };
+    let place_secs = f64::from(concurrency) / throughput;
+    let closed_secs = (CLOSED_PLACES * place_secs).clamp(CLOSED_SECS.0, CLOSED_SECS.1);
+    let warm_up = Nanos::from_secs_f64(closed_secs / CLOSED_PLACES);
+    let rate = rate.unwrap_or(throughput * OPEN_SHARE).max(0.1);
+    driver.step.total_secs += f64::from(TURNS) * (turn_secs(closed_secs) - turn_secs(CLOSED_SECS.0));
 
-    driver.say("record: one request at a time");
-    let alone = |seed_offset| Plan { seed_offset, ..Plan::closed(1, Stop::Requests(1)) };
-    let mut runs = run(driver, copies, &alone(2), ALONE_SECS, ALONE_TURNS)?;
-    let rarest = runs[0].outcome.endpoints.iter().filter(|e| e.failed.total() == 0).map(|e| e.ok).min().unwrap_or(0);
-    if rarest < ENOUGH_REQUESTS && !driver.cancel.is_cancelled() {
-        let share = ((ENOUGH_REQUESTS - rarest) as f64 / rarest.max(1) as f64).clamp(0.2, 1.0);
-        let more = Secs { recorded: ALONE_MORE_SECS.recorded * share, bare: ALONE_MORE_SECS.bare * share };
-        driver.step.total_secs += more.recorded + more.bare;
-        for (run, more) in runs.iter_mut().zip(run(driver, copies, &alone(50), more, ALONE_TURNS)?) {
-            run.merge(&more);
+    let alone = ALONE_SECS.map(|secs| Plan::closed(1, after(secs)));
+    let closed = Plan { warm_up, ..Plan::closed(in_flight, after(closed_secs)) };
+    let open = Plan::open(rate, after(OPEN_SECS));
+    let closed_wall_secs = closed_secs + closed_secs / CLOSED_PLACES;
+    let mut runs: [Option<Driven>; 4] = Default::default();
+    let (mut turn, mut turns) = (0, TURNS);
+    while turn < turns && !driver.cancel.is_cancelled() {
+        turn += 1;
+        let offset = 10 * u64::from(turn);
+        driver.say(format!("record: turn {turn} of {turns}"));
+        join(&mut runs[0], run(driver, recorded, &alone[0], offset, ALONE_SECS[0])?);
+        join(&mut runs[1], run(driver, bare, &alone[1], offset, ALONE_SECS[1])?);
+        join(&mut runs[2], run(driver, bare, &closed, offset + 1, closed_wall_secs)?);
+        join(&mut runs[3], run(driver, bare, &open, offset + 2, OPEN_SECS)?);
+        let lone = runs[0].iter().flat_map(|run| &run.outcome.endpoints);
+        let rarest = lone.filter(|e| e.failed.total() == 0).map(|e| e.ok).min().unwrap_or(0);
+        if turn == turns && rarest < ENOUGH_REQUESTS && turns < TURNS + MORE_TURNS {
+            turns += 1;
+            driver.step.total_secs += turn_secs(closed_secs);
         }
     }
-    ended(driver, meta, ("closed", 1, 0.0), &runs)?;
-
-    driver.say(format!("record: {in_flight} requests in flight"));
-    let closed = Plan { seed_offset: 4, ..Plan::closed(in_flight, Stop::Requests(1)) };
-    let runs = run(driver, copies, &closed, CLOSED_SECS, 1)?;
-    let throughput = runs[1].outcome.throughput_reqs_per_sec();
-    ended(driver, meta, ("closed", concurrency, 0.0), &runs)?;
-
-    let rate = rate.unwrap_or(throughput * OPEN_SHARE).max(0.1);
-    driver.say(format!("record: {rate:.0} requests/s"));
-    let open = Plan { seed_offset: 5, ..Plan::open(rate, Stop::Requests(1)) };
-    let runs = run(driver, copies, &open, OPEN_SECS, 1)?;
-    ended(driver, meta, ("open", 0, rate), &runs)?;
-    if let Some(reason) = runs.iter().find_map(|run| run.outcome.invalid()) {
+    driver.say("record: what happens at the same time");
+    let [closed_secs, open_secs] = BESIDE_SECS;
+    let beside = [
+        run(driver, recorded, &Plan::closed(in_flight, after(closed_secs)), 3, closed_secs)?,
+        run(driver, recorded, &Plan::open(rate, after(open_secs)), 4, open_secs)?,
+    ];
+    let lone = runs.iter_mut().take(1).filter_map(Option::take);
+    let with = lone.chain(beside).zip([("closed", 1, 0.0), ("closed", concurrency, 0.0), ("open", 0, rate)]);
+    meta.phases.extend(with.map(|(run, load)| phase(load, false, &run)));
+    let without = runs.iter().flatten().zip([("closed", 1, 0.0), ("closed", concurrency, 0.0), ("open", 0, rate)]);
+    meta.phases.extend(without.map(|(run, load)| phase(load, true, run)));
+    // Interrupted before they had begun.
+    meta.phases.retain(|phase| phase.requests > 0);
+    if let Some(reason) = runs.iter().flatten().find_map(|run| run.outcome.invalid()) {
         meta.troubles.push(format!("the open-loop phase is doubtful: {reason}"));
     }
-    warnings.extend(failures(&seen));
-    Ok(())
+    for run in runs.iter().flatten() {
+        merge(&mut seen, &run.outcome);
+    }
+    warnings.extend(seen.iter().flat_map(failures));
+    driver.cancel.check()
 }
 
-/// Drives both copies in turns.
-fn run(driver: &mut Driver<'_>, copies: &mut [App], plan: &Plan, secs: Secs, turns: u32) -> Result<Vec<Driven>> {
-    let mut runs: Vec<Driven> = Vec::new();
-    for turn in 0..turns {
-        for (i, (app, secs)) in copies.iter_mut().zip([secs.recorded, secs.bare]).enumerate() {
-            let secs = secs / f64::from(turns);
-            let seed_offset = plan.seed_offset + 10 * u64::from(turn);
-            let plan = Plan { stop: after(secs), seed_offset, ..plan.clone() };
-            let targets = Targets::all(app.address());
-            let ended = driver.run(&mut [app], &targets, &plan, secs)?;
-            check_some_ok(&ended.outcome, &[app])?;
-            match runs.get_mut(i) {
-                Some(run) => run.merge(&ended),
-                None => runs.push(ended),
-            }
-        }
+/// Drives one copy.
+fn run(driver: &mut Driver<'_>, app: &mut App, plan: &Plan, seed_offset: u64, secs: f64) -> Result<Driven> {
+    let targets = Targets::all(app.address());
+    let ended = driver.run(&mut [app], &targets, &Plan { seed_offset, ..plan.clone() }, secs)?;
+    check_some_ok(&ended.outcome, &[app])?;
+    Ok(ended)
+}
+
+fn join(earlier: &mut Option<Driven>, later: Driven) {
+    match earlier {
+        Some(run) => run.merge(&later),
+        None => *earlier = Some(later),
     }
-    Ok(runs)
+}
+
+fn merge(seen: &mut Option<Outcome>, outcome: &Outcome) {
+    match seen {
+        Some(seen) => seen.merge(outcome),
+        None => *seen = Some(outcome.clone()),
+    }
 }
 
 /// Runs a command under the recorder with the terminal's input and output; its requests are tests or root calls.
@@ -270,8 +297,8 @@ fn after(secs: f64) -> Stop {
     Stop::After(Nanos::from_secs_f64(secs))
 }
 
-fn phase(kind: &str, bare: bool, concurrency: u32, rate_reqs_per_sec: f64, driven: &Driven) -> Phase {
-    let Driven { outcome, cpu, yardstick_nanos } = driven;
+fn phase((kind, concurrency, rate_reqs_per_sec): (&str, u32, f64), bare: bool, driven: &Driven) -> Phase {
+    let Driven { outcome, cpu } = driven;
     Phase {
         kind: kind.to_owned(),
         bare,
@@ -279,9 +306,10 @@ fn phase(kind: &str, bare: bool, concurrency: u32, rate_reqs_per_sec: f64, drive
         rate_reqs_per_sec,
         start_nanos: outcome.started.as_nanos(),
         end_nanos: outcome.ended.as_nanos(),
-        requests: outcome.ok() + outcome.failed(),
+        requests: outcome.ended_ever,
+        throughput_reqs_per_sec: outcome.throughput_reqs_per_sec(),
         app_cpu_nanos: cpu.as_nanos(),
-        yardstick_nanos: *yardstick_nanos,
+        yardstick_nanos: 0.0,
         load_cpu_nanos: outcome.generator_cpu.as_nanos(),
         endpoints: endpoints(outcome),
     }

@@ -12,7 +12,6 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
 use splitcost_load::{Plan, Stop, Targets, Workload};
-use splitcost_model::calibration::Yardsticks;
 use splitcost_model::evaluation::{
     CannotCross, Distributions, EndpointEvaluation, Pair, Quantiles, ServiceModules, SplitEvaluation,
 };
@@ -24,7 +23,6 @@ use crate::app::{App, AppSpec, Mode, Scratch, free_port};
 use crate::bootstrap::{over_rounds, several_over_rounds};
 use crate::drive::{Driven, Driver, check_some_ok, failures};
 use crate::python::Python;
-use crate::yardstick::Yardstick;
 use crate::{Cancel, Error, Progress, Result, Step};
 
 /// Chosen: connections are open, thread pools grown, code specialised.
@@ -37,6 +35,10 @@ const SETTLE_SECS: f64 = 0.2;
 const OPEN_SECS: f64 = 1.8;
 /// Chosen: a hundred requests and more, where a request takes milliseconds.
 const CLOSED_SECS: (f64, f64) = (0.6, 4.0);
+/// The monolith's lone requests in each round, which tell how fast the machine is.
+///
+/// Chosen: a hundred requests of an app that answers in milliseconds.
+const LONE_SECS: f64 = 0.5;
 /// How often each place in a closed loop is taken, warm-up apart.
 ///
 /// Measured: threads that share a GIL end nearly together, so a window of two turns counts one or two of them: 27
@@ -86,8 +88,8 @@ pub struct Conditions<'a> {
 pub struct Rehearsed {
     /// Per split; only the measured parts are there.
     pub splits: Vec<SplitEvaluation>,
-    /// Per split, what the yardstick cost meanwhile.
-    pub yardsticks: Vec<Yardsticks>,
+    /// How many times as long lone requests to the monolith took as while recording: how slow the machine was.
+    pub slowness: f64,
     /// What makes it doubtful; for the user's terminal only, as it may quote answers of the app.
     pub warnings: Vec<String>,
 }
@@ -118,7 +120,10 @@ const KEPT_LOCAL: &str = "kept local";
 pub fn planned_secs(splits: usize, rounds: u32) -> f64 {
     let splits = splits as f64;
     let start = START_SECS * (1.0 + 2.0 * splits);
-    let round = 2.0 * splits * (OPEN_SECS + SETTLE_SECS) + (splits + 1.0) * (CLOSED_SECS.0 + SETTLE_SECS);
+    let round = 2.0 * splits * (OPEN_SECS + SETTLE_SECS)
+        + (splits + 1.0) * (CLOSED_SECS.0 + SETTLE_SECS)
+        + LONE_SECS
+        + SETTLE_SECS;
     start + WARM_UP_SECS * (splits + 1.0) + f64::from(rounds) * round
 }
 
@@ -136,7 +141,7 @@ pub fn rehearse(
         return Err(refusal);
     }
     let step = Step { total_secs: planned_secs(rehearsals.len(), conditions.rounds), ..Step::default() };
-    let mut driver = Driver { workload, cancel, progress, step, yardstick: Yardstick::start(python, cancel)? };
+    let mut driver = Driver { workload, cancel, progress, step };
     driver.say("rehearse: starting the monolith and the splits");
     let mut arms = vec![Deployment::monolith(spec, python, cancel)?];
     for rehearsal in rehearsals {
@@ -178,14 +183,26 @@ pub fn rehearse(
             Ok(evaluation)
         })
         .collect::<Result<Vec<_>>>()?;
-    let mean = |runs: &[Driven]| runs.iter().map(|r| r.yardstick_nanos).sum::<f64>() / runs.len().max(1) as f64;
-    let yardsticks = (0..rehearsals.len())
-        .map(|i| Yardsticks {
-            open: [mean(&runs.baseline_open[i]), mean(&runs.split_open[i])],
-            closed: [mean(&runs.closed[0]), mean(&runs.closed[i + 1])],
-        })
-        .collect();
-    Ok(Rehearsed { splits, yardsticks, warnings })
+    let slowness = slowness(conditions.recording, &runs.lone);
+    Ok(Rehearsed { splits, slowness, warnings })
+}
+
+/// How many times as long lone requests took as while recording without the recorder: medians, each endpoint by its
+/// requests. One where the app was not recorded so.
+fn slowness(recording: &Recording, lone: &[Driven]) -> f64 {
+    let Some(recorded) = recording.meta.lone_phase_of(true) else { return 1.0 };
+    let mut runs = lone.iter();
+    let Some(mut all) = runs.next().map(|run| run.outcome.clone()) else { return 1.0 };
+    runs.for_each(|run| all.merge(&run.outcome));
+    let (mut weights, mut sum) = (0.0, 0.0);
+    for before in recorded.endpoints.iter().filter(|e| e.ok > 0) {
+        let now = all.endpoint(&before.name).filter(|e| e.ok > 0);
+        let Some(median) = now.and_then(|e| e.response.quantile(0.5)) else { continue };
+        let weight = before.ok as f64;
+        weights += weight;
+        sum += weight * (median.as_nanos_f64() / before.response_nanos_p50 as f64).ln();
+    }
+    if weights > 0.0 { (sum / weights).exp() } else { 1.0 }
 }
 
 /// The monolith, or a split, as processes.
@@ -375,6 +392,8 @@ struct Runs {
     split_open: Vec<Vec<Driven>>,
     /// The monolith's first, then the splits'.
     closed: Vec<Vec<Driven>>,
+    /// The monolith's, one request at a time.
+    lone: Vec<Driven>,
 }
 
 impl Runs {
@@ -391,6 +410,7 @@ enum Arm {
     BaselineOpen(usize),
     SplitOpen(usize),
     Closed(usize),
+    Lone,
 }
 
 /// Runs every arm once in each round, in an order of its own.
@@ -402,18 +422,21 @@ fn rounds(
 ) -> Result<Runs> {
     let splits = rehearsals.len();
     let empty = |n: usize| (0..n).map(|_| Vec::new()).collect::<Vec<Vec<Driven>>>();
-    let mut runs = Runs { baseline_open: empty(splits), split_open: empty(splits), closed: empty(splits + 1) };
+    let mut runs =
+        Runs { baseline_open: empty(splits), split_open: empty(splits), closed: empty(splits + 1), lone: Vec::new() };
     let mut rng = ChaCha8Rng::seed_from_u64(conditions.seed);
     let concurrency = usize::try_from(conditions.concurrency).unwrap_or(1).max(1);
     for round in 0..conditions.rounds {
         let mut order: Vec<Arm> = (0..splits).flat_map(|i| [Arm::BaselineOpen(i), Arm::SplitOpen(i)]).collect();
         order.extend((0..=splits).map(Arm::Closed));
+        order.push(Arm::Lone);
         order.shuffle(&mut rng);
         for arm in order {
             driver.say(format!("rehearse: round {} of {}", round + 1, conditions.rounds));
             let (deployment, plan, secs) = match arm {
                 Arm::BaselineOpen(i) => (0, Plan::open(rehearsals[i].rate_reqs_per_sec, after(OPEN_SECS)), OPEN_SECS),
                 Arm::SplitOpen(i) => (i + 1, Plan::open(rehearsals[i].rate_reqs_per_sec, after(OPEN_SECS)), OPEN_SECS),
+                Arm::Lone => (0, Plan::closed(1, after(LONE_SECS)), LONE_SECS),
                 Arm::Closed(i) => {
                     let secs = arms[i].closed_secs;
                     let warm_up = Nanos::from_secs_f64(secs / CLOSED_TURNS);
@@ -431,6 +454,7 @@ fn rounds(
                 Arm::BaselineOpen(i) => runs.baseline_open[i].push(run),
                 Arm::SplitOpen(i) => runs.split_open[i].push(run),
                 Arm::Closed(i) => runs.closed[i].push(run),
+                Arm::Lone => runs.lone.push(run),
             }
         }
     }

@@ -474,6 +474,7 @@ impl<'a> Engine<'a> {
         });
         self.in_flight -= 1;
         self.ended += 1;
+        self.outcome.ended_ever += 1;
         self.failed += u64::from(expected.is_err());
         if self.phase == Phase::Measuring {
             self.outcome.ended_in_window += 1;

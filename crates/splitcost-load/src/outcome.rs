@@ -27,6 +27,8 @@ pub struct Outcome {
     pub ended_in_window: u64,
     /// Of these, those that were ok.
     pub ok_in_window: u64,
+    /// Requests that ended at any time, warm-up and draining included.
+    pub ended_ever: u64,
     /// CPU time of the generator's thread in the window.
     pub generator_cpu: Nanos,
     /// How late the generator was for its own arrivals; empty in closed loop.
@@ -54,6 +56,7 @@ impl Outcome {
             window: Nanos::ZERO,
             ended_in_window: 0,
             ok_in_window: 0,
+            ended_ever: 0,
             generator_cpu: Nanos::ZERO,
             schedule_lag: Histogram::new(),
             waited_for_connection: 0,
@@ -120,6 +123,7 @@ impl Outcome {
         self.window += other.window;
         self.ended_in_window += other.ended_in_window;
         self.ok_in_window += other.ok_in_window;
+        self.ended_ever += other.ended_ever;
         self.generator_cpu += other.generator_cpu;
         self.schedule_lag.merge(&other.schedule_lag);
         self.waited_for_connection += other.waited_for_connection;

@@ -70,15 +70,6 @@ pub enum Pace {
 /// client CPU a call: the extra is w / (w + 1) of what it tends to, when w others call beside.
 pub const CROWDED_CALLERS: u32 = 8;
 
-/// How slow the machine was in each arm of a comparison: what fixed work cost, in nanoseconds of CPU time.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Yardsticks {
-    /// At the load: monolith, split.
-    pub open: [f64; 2],
-    /// At saturation: monolith, split.
-    pub closed: [f64; 2],
-}
-
 /// One cell of a round: many calls of one kind.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Point {

@@ -100,8 +100,11 @@ pub struct Phase {
     pub start_nanos: u64,
     /// End on the machine's monotonic clock.
     pub end_nanos: u64,
-    /// Requests completed in the phase.
+    /// Requests completed in the phase; of phases that took turns, in all of its turns.
     pub requests: u64,
+    /// Of these, how many were answered well, per second that the phase lasted.
+    #[serde(default)]
+    pub throughput_reqs_per_sec: f64,
     /// CPU time of all the app's processes over the phase.
     pub app_cpu_nanos: u64,
     /// What fixed work cost meanwhile, in CPU time: how slow the machine was; zero where that is unknown.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use splitcost_model::calibration::{Calibration, Linear, Round, Yardsticks};
+use splitcost_model::calibration::{Calibration, Linear, Round};
 use splitcost_model::evaluation::{
     CannotCross, CrossingCost, Distributions, EndpointEvaluation, Pair, Quantiles, ServiceModules, SplitEvaluation,
 };
@@ -15,7 +15,7 @@ use splitcost_model::recording::{FunctionKind, Recording, Request};
 use splitcost_model::split::{Link, Prices, Split};
 
 use crate::compile::{Compiled, Compiler, Crossing, reason};
-use crate::cost::{CostModel, slowness};
+use crate::cost::CostModel;
 use crate::demand::{Demand, demand};
 use crate::engine::{Outcome, Run, Source, simulate};
 use crate::program::{Cost, Cpu, Machine};
@@ -38,8 +38,8 @@ pub struct Scenario<'a> {
     pub load_reqs_per_sec: Option<f64>,
     /// Requests in flight at saturation.
     pub concurrency: u32,
-    /// How slow the machine is where the prediction is to hold; `None`: as slow as it was while recording alone.
-    pub yardsticks: Option<Yardsticks>,
+    /// How many times slower the machine is where the prediction is to hold than it was while recording.
+    pub slowness: f64,
     /// Equal seeds, equal results.
     pub seed: u64,
     /// How often requests and calibration rounds are resampled.
@@ -221,7 +221,7 @@ impl<'a> Input<'a> {
             let at = Conditions {
                 cold: false,
                 cold_nanos: 0.0,
-                slow: self.slowness(scenario.yardsticks.map(|y| y.closed[index])),
+                slow: scenario.slowness,
                 source: Source::Closed { concurrency: scenario.concurrency },
                 requests: CLOSED_REQUESTS,
             };
@@ -236,7 +236,7 @@ impl<'a> Input<'a> {
             let at = Conditions {
                 cold: true,
                 cold_nanos: self.server.cold_nanos,
-                slow: self.slowness(scenario.yardsticks.map(|y| y.open[index.min(1)])),
+                slow: scenario.slowness,
                 source: Source::Open { reqs_per_sec: load },
                 requests: OPEN_REQUESTS,
             };
@@ -246,10 +246,6 @@ impl<'a> Input<'a> {
             }
             samples.runs[index].push(outcome);
         }
-    }
-
-    fn slowness(&self, yardstick_nanos: Option<f64>) -> f64 {
-        slowness(yardstick_nanos.unwrap_or_default(), self.server.yardstick_nanos)
     }
 
     /// One run. A machine that is twice as slow sees the same happen in twice the time: the engine runs at the

@@ -11,12 +11,12 @@ use splitcost_lab::merge::merge;
 use splitcost_lab::python::Python;
 use splitcost_lab::record::now;
 use splitcost_lab::rehearse::{self, Conditions, Rehearsal, refusal};
-use splitcost_model::calibration::{Calibration, Yardsticks};
+use splitcost_model::calibration::Calibration;
 use splitcost_model::evaluation::{Evaluation, Provenance, SplitEvaluation, StackProvenance};
 use splitcost_model::recording::Recording;
 use splitcost_model::split::{Split, StackName};
 use splitcost_report::text::Style;
-use splitcost_sim::cost::{slowness, small_call_micros};
+use splitcost_sim::cost::small_call_micros;
 use splitcost_sim::estimate::{Scenario, estimate};
 
 use crate::args::{self, Format};
@@ -130,7 +130,7 @@ impl<'a> Pipeline<'a> {
     ) -> anyhow::Result<Vec<SplitEvaluation>> {
         let load = self.load.rate_reqs_per_sec;
         let splits = 0..self.splits.len();
-        let predicted = splits.map(|i| self.estimate(session, calibrations, i, load, None, replications)).collect();
+        let predicted = splits.map(|i| self.estimate(session, calibrations, i, load, 1.0, replications)).collect();
         session.printer.done();
         predicted
     }
@@ -141,7 +141,7 @@ impl<'a> Pipeline<'a> {
         calibrations: &Calibrations,
         index: usize,
         load_reqs_per_sec: Option<f64>,
-        yardsticks: Option<Yardsticks>,
+        slowness: f64,
         replications: u32,
     ) -> anyhow::Result<SplitEvaluation> {
         let split = &self.splits[index];
@@ -154,7 +154,7 @@ impl<'a> Pipeline<'a> {
             host_cores: cpu::cores(),
             load_reqs_per_sec,
             concurrency: self.load.concurrency,
-            yardsticks,
+            slowness,
             seed: self.seed,
             replications,
         };
@@ -191,7 +191,8 @@ impl<'a> Pipeline<'a> {
     /// could be run.
     ///
     /// A shared machine is not as fast from one minute to the next: the prediction is made for the speed that the
-    /// yardstick showed during the rehearsal, so that the two can be compared. Nothing else of the rehearsal is in it.
+    /// monolith's lone requests showed during the rehearsal, so that the two can be compared. Nothing else of the
+    /// rehearsal is in it.
     pub(crate) fn rehearse(
         &self,
         session: &mut Session,
@@ -239,33 +240,25 @@ impl<'a> Pipeline<'a> {
             session.printer.warn(warning);
         }
         let mut evaluation = self.evaluation(calibrations.values().map(stack_provenance).collect());
-        let mut ran: BTreeMap<String, _> = BTreeMap::new();
-        for (measured, yardsticks) in rehearsed.splits.into_iter().zip(rehearsed.yardsticks) {
-            ran.insert(measured.name.clone(), (measured, yardsticks));
-        }
+        let slowness = rehearsed.slowness;
+        evaluation.provenance.notes.push(format!(
+            "lone requests to the monolith took {slowness:.2} times as long during the rehearsal as while recording; \
+             the prediction is for that speed"
+        ));
+        let mut ran: BTreeMap<String, SplitEvaluation> =
+            rehearsed.splits.into_iter().map(|measured| (measured.name.clone(), measured)).collect();
         for (index, split) in self.splits.iter().enumerate() {
-            let (load, ran) = (Some(scouted[index].load_reqs_per_sec), ran.remove(&split.name));
-            let yardsticks = ran.as_ref().map(|(_, yardsticks)| *yardsticks);
-            let mut predicted = self.estimate(session, calibrations, index, load, yardsticks, REPLICATIONS)?;
-            if let Some((mut measured, yardsticks)) = ran {
+            let load = Some(scouted[index].load_reqs_per_sec);
+            let mut predicted = self.estimate(session, calibrations, index, load, slowness, REPLICATIONS)?;
+            if let Some(mut measured) = ran.remove(&split.name) {
                 self.shorten_paths(&mut measured);
                 merge(&mut predicted, measured, &split.link, &self.settings.prices);
-                evaluation.provenance.notes.push(self.speed_note(&split.name, yardsticks));
             }
             evaluation.splits.push(predicted);
         }
         session.printer.done();
         judge(&mut evaluation.splits);
         Ok((evaluation, refused.is_empty()))
-    }
-
-    fn speed_note(&self, split: &str, yardsticks: Yardsticks) -> String {
-        let recorded = self.recording.meta.lone_phase().map_or(0.0, |phase| phase.yardstick_nanos);
-        let [monolith, split_open] = yardsticks.open.map(|nanos| slowness(nanos, recorded));
-        format!(
-            "{split}: fixed work took {monolith:.2} times (monolith) and {split_open:.2} times (split) as long during the \
-             rehearsal as while recording; the prediction is for that speed"
-        )
     }
 
     /// Planned seconds of the rehearsal.

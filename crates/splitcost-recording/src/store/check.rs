@@ -16,7 +16,8 @@ pub fn check(recording: &Recording) -> Result<(), String> {
     for (index, function) in recording.functions.iter().enumerate() {
         in_range(function.module, recording.modules.len()).map_err(|e| format!("module of function {index}: {e}"))?;
     }
-    if recording.meta.phases.iter().any(|phase| !phase.rate_reqs_per_sec.is_finite()) {
+    if recording.meta.phases.iter().any(|phase| !(phase.rate_reqs_per_sec + phase.throughput_reqs_per_sec).is_finite())
+    {
         return Err("a phase's rate is not a number".to_owned());
     }
     if !recording.requests.is_sorted_by_key(|request| request.start) {

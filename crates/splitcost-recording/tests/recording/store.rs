@@ -29,7 +29,7 @@ fn any_meta() -> impl Strategy<Value = Meta> {
         response_nanos_p90: p90,
         response_nanos_p99: p99,
     });
-    let floats = (0.0..1e9_f64, 0.0..1e9_f64);
+    let floats = (0.0..1e9_f64, 0.0..1e9_f64, 0.0..1e9_f64);
     let phase = (".*", any::<u32>(), any::<[u64; 5]>(), floats, proptest::collection::vec(endpoint, 0..2));
     let phase = phase.prop_map(|(kind, concurrency, numbers, floats, endpoints)| Phase {
         kind,
@@ -37,6 +37,7 @@ fn any_meta() -> impl Strategy<Value = Meta> {
         concurrency,
         rate_reqs_per_sec: floats.0,
         yardstick_nanos: floats.1,
+        throughput_reqs_per_sec: floats.2,
         start_nanos: numbers[0],
         end_nanos: numbers[1],
         requests: numbers[2],

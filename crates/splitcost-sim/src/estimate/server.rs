@@ -4,7 +4,7 @@ use splitcost_model::quantity::{Nanos, quantile};
 use splitcost_model::recording::{Meta, Phase, Request};
 
 use super::{CLOSED_REQUESTS, Conditions, Input, OPEN_REQUESTS, Scenario, by_endpoint, sorted};
-use crate::cost::{CostModel, slowness};
+use crate::cost::CostModel;
 use crate::engine::{Outcome, Source};
 use crate::program::{Cost, Cpu, Crowding};
 
@@ -38,7 +38,7 @@ pub(super) struct Server {
     closed: Option<Seen>,
 }
 
-/// A phase under other load than a lone request's, brought to the lone phase's mix of endpoints and speed.
+/// A phase under other load than a lone request's, brought to the lone phase's mix of endpoints.
 #[derive(Clone, Copy, Debug, Default)]
 struct Seen {
     /// Its place among the phases.
@@ -97,13 +97,11 @@ impl Server {
             let bare = phases.iter().rposition(|p| fits(p) && p.bare);
             let index = bare.or_else(|| phases.iter().rposition(fits))?;
             let other = &phases[index];
-            let slow = slowness(other.yardstick_nanos, phase.yardstick_nanos);
             let dearer = expected(other) / (inside + server);
-            let (count, elapsed) = (other.requests as f64, other.end_nanos.checked_sub(other.start_nanos)?);
             dearer.is_finite().then_some(Seen {
                 phase: index,
-                cpu_nanos: other.app_cpu_nanos as f64 / count / slow / dearer,
-                reqs_per_sec: count / elapsed.max(1) as f64 * 1e9 * slow * dearer,
+                cpu_nanos: other.app_cpu_nanos as f64 / other.requests as f64 / dearer,
+                reqs_per_sec: other.throughput_reqs_per_sec * dearer,
             })
         };
         let mut gaps: Vec<f64> = phase
@@ -184,11 +182,10 @@ impl Input<'_> {
         });
     }
 
-    /// The monolith under the load of a recorded phase, at the lone phase's speed.
+    /// The monolith under the load of a recorded phase.
     fn as_recorded(&self, scenario: &Scenario<'_>, seen: Seen) -> Outcome {
         let phase = &scenario.recording.meta.phases[seen.phase];
         let closed = phase.kind == "closed";
-        let slow = self.slowness(Some(phase.yardstick_nanos));
         let at = Conditions {
             cold: !closed,
             cold_nanos: if closed { 0.0 } else { self.server.cold_nanos },
@@ -196,7 +193,7 @@ impl Input<'_> {
             source: if closed {
                 Source::Closed { concurrency: phase.concurrency }
             } else {
-                Source::Open { reqs_per_sec: phase.rate_reqs_per_sec * slow }
+                Source::Open { reqs_per_sec: phase.rate_reqs_per_sec }
             },
             requests: if closed { CLOSED_REQUESTS } else { OPEN_REQUESTS },
         };
@@ -206,14 +203,13 @@ impl Input<'_> {
 
     /// Whether the monolith is simulated to answer more slowly than recorded: medians, each endpoint by its requests.
     fn is_slower(&self, outcome: &Outcome, phase: &Phase) -> bool {
-        let slow = self.slowness(Some(phase.yardstick_nanos));
         let simulated = by_endpoint(std::slice::from_ref(outcome), self.endpoints.len());
         let off: f64 = phase
             .endpoints
             .iter()
             .filter_map(|recorded| {
                 let index = self.endpoints.iter().position(|name| *name == recorded.name)?;
-                let median_nanos = quantile(&simulated[index][0], 0.5)? * 1e6 * slow;
+                let median_nanos = quantile(&simulated[index][0], 0.5)? * 1e6;
                 (recorded.ok > 0).then(|| recorded.ok as f64 * (median_nanos / recorded.response_nanos_p50 as f64).ln())
             })
             .sum();

@@ -179,7 +179,7 @@ fn estimated_of(recording: &Recording, nanos: f64) -> SplitEvaluation {
         host_cores: 2,
         load_reqs_per_sec: Some(100.0),
         concurrency: 8,
-        yardsticks: None,
+        slowness: 1.0,
         seed: 1,
         replications: 4,
     };
