@@ -25,8 +25,8 @@ use crate::rehearse::token;
 use crate::yardstick::Yardstick;
 use crate::{Cancel, Error, Progress, Result, Step, cpu};
 
-/// Chosen: an interval over fewer rounds would be their range.
-const ROUNDS: usize = 7;
+/// Chosen: an interval over fewer rounds would be their range; more cost time, and each has a median of many calls.
+const ROUNDS: usize = 5;
 /// Time to start client and server, for the progress only.
 const START_SECS: f64 = 2.0;
 /// Time a spaced cell may take, the pauses alone measured beside it included.

@@ -19,15 +19,15 @@ use crate::yardstick::Yardstick;
 use crate::{Cancel, Error, Progress, Result, Step, cpu};
 
 /// Chosen: imports, connection pools and first requests are over well before.
-const WARM_UP_SECS: f64 = 1.5;
+const WARM_UP_SECS: f64 = 1.2;
 /// The phases take turns, so that all of them see the machine at every speed that it had meanwhile.
 ///
 /// Measured: a core of a shared machine changes its speed by up to 1.8 times within 0.5 to 5 s (2 cores, November 2026).
 const TURNS: u32 = 6;
 /// Further turns while an endpoint has too few lone requests.
 const MORE_TURNS: u32 = 4;
-/// Chosen: the median over 30 requests is good to a fifth of the spread.
-const ENOUGH_REQUESTS: u64 = 30;
+/// Chosen: fewer tell little of a median.
+const ENOUGH_REQUESTS: u64 = 10;
 /// Seconds of a turn with one request at a time, with the recorder and without.
 ///
 /// Chosen: thousands of requests in all, of an app that answers in milliseconds.

@@ -26,24 +26,26 @@ use crate::python::Python;
 use crate::{Cancel, Error, Progress, Result, Step};
 
 /// Chosen: connections are open, thread pools grown, code specialised.
-const WARM_UP_SECS: f64 = 1.5;
+const WARM_UP_SECS: f64 = 1.2;
 /// Load before each measured run, which wakes an app that was idle while others were measured.
 ///
-/// Chosen: more than the time that caches take, less than a tenth of the run.
-const SETTLE_SECS: f64 = 0.2;
-/// Chosen: five rounds of two splits and the monolith take less than a minute.
-const OPEN_SECS: f64 = 1.8;
+/// Chosen: more than the time that caches take, a sixth of the run.
+const SETTLE_SECS: f64 = 0.15;
+/// Many short runs rather than few long ones: the machine changes its speed within seconds.
+///
+/// Chosen: a hundred times the response time of an app that answers in milliseconds.
+const OPEN_SECS: f64 = 0.9;
 /// Chosen: a hundred requests and more, where a request takes milliseconds.
-const CLOSED_SECS: (f64, f64) = (0.6, 4.0);
+const CLOSED_SECS: (f64, f64) = (0.4, 4.0);
 /// The monolith's lone requests in each round, which tell how fast the machine is.
 ///
-/// Chosen: a hundred requests of an app that answers in milliseconds.
-const LONE_SECS: f64 = 0.5;
+/// Chosen: with all rounds a thousand requests of an app that answers in milliseconds.
+const LONE_SECS: f64 = 0.3;
 /// How often each place in a closed loop is taken, warm-up apart.
 ///
 /// Measured: threads that share a GIL end nearly together, so a window of two turns counts one or two of them: 27
 /// requests/s instead of 38 (examples/shop, `GET /users/{id}/orders` behind `pricing`, 2 cores, November 2026).
-const CLOSED_TURNS: f64 = 6.0;
+const CLOSED_TURNS: f64 = 4.0;
 /// Time to start the processes, for the progress only.
 ///
 /// Measured: `splitcost rehearse` on examples/shop, 2 cores, November 2026: 1.5 s for each process.

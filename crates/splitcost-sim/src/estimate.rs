@@ -3,6 +3,7 @@
 mod server;
 
 use std::collections::BTreeMap;
+use std::thread;
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -76,18 +77,49 @@ pub fn estimate(scenario: &Scenario<'_>, progress: Progress<'_>) -> Result<Split
         return Err(Error::NoRounds(scenario.split.stack.name()));
     }
     let input = Input::new(scenario)?;
-    let total = f64::from(scenario.replications.max(1)) * 2.0;
     let mut samples = Samples::default();
-    for replication in 0..scenario.replications.max(1) {
-        input.saturate(scenario, replication, &mut samples);
-        progress(f64::from(replication + 1) / total);
+    for throughput in replicate(scenario, |r| input.saturate(scenario, r), &mut |done| progress(done / 2.0)) {
+        for (all, one) in samples.saturation.iter_mut().zip(throughput) {
+            all.push(one);
+        }
     }
     let load = scenario.load_reqs_per_sec.unwrap_or_else(|| samples.half_of_saturation());
-    for replication in 0..scenario.replications.max(1) {
-        input.load(scenario, replication, load, &mut samples);
-        progress(0.5 + f64::from(replication + 1) / total);
+    for outcomes in replicate(scenario, |r| input.load(scenario, r, load), &mut |done| progress(0.5 + done / 2.0)) {
+        for (all, outcome) in samples.cpu_secs.iter_mut().zip(&outcomes) {
+            all.push(outcome.cpu_secs_per_request());
+        }
+        for (all, outcome) in samples.runs.iter_mut().zip(outcomes) {
+            all.push(outcome);
+        }
     }
     Ok(input.evaluation(scenario, load, &samples))
+}
+
+/// Every replication's outcome, in order: computed by as many threads as there are cores, whose number changes nothing.
+fn replicate<T: Send>(scenario: &Scenario<'_>, run: impl Fn(u32) -> T + Sync, progress: Progress<'_>) -> Vec<T> {
+    let replications = scenario.replications.max(1);
+    let threads = thread::available_parallelism().map_or(1, |n| n.get() as u32);
+    let share = |first: u32| (first..replications).step_by(threads as usize);
+    let run = &run;
+    let mut outcomes: Vec<(u32, T)> = thread::scope(|scope| {
+        let others: Vec<_> = (1..threads)
+            .map(|first| scope.spawn(move || share(first).map(|r| (r, run(r))).collect::<Vec<_>>()))
+            .collect();
+        let mut mine: Vec<(u32, T)> = Vec::new();
+        for replication in share(0) {
+            mine.push((replication, run(replication)));
+            progress(f64::from(replication + 1) / f64::from(replications));
+        }
+        for other in others {
+            match other.join() {
+                Ok(outcomes) => mine.extend(outcomes),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        mine
+    });
+    outcomes.sort_by_key(|(replication, _)| *replication);
+    outcomes.into_iter().map(|(_, outcome)| outcome).collect()
 }
 
 /// What all replications share.
@@ -215,37 +247,35 @@ impl<'a> Input<'a> {
             .collect()
     }
 
-    fn saturate(&self, scenario: &Scenario<'_>, replication: u32, samples: &mut Samples) {
-        let (model, pool) = self.draw(scenario, replication);
-        for (index, variant) in self.variants(scenario).into_iter().take(2).enumerate() {
-            let at = Conditions {
-                cold: false,
-                cold_nanos: 0.0,
-                slow: scenario.slowness,
-                source: Source::Closed { concurrency: scenario.concurrency },
-                requests: CLOSED_REQUESTS,
-            };
-            let outcome = self.simulate(scenario, replication, variant, (&model, &pool), &at);
-            samples.saturation[index].push(outcome.throughput_reqs_per_sec());
-        }
+    /// Throughput at saturation of baseline and split.
+    fn saturate(&self, scenario: &Scenario<'_>, replication: u32) -> Vec<f64> {
+        let at = Conditions {
+            cold: false,
+            cold_nanos: 0.0,
+            slow: scenario.slowness,
+            source: Source::Closed { concurrency: scenario.concurrency },
+            requests: CLOSED_REQUESTS,
+        };
+        let outcomes = self.replication(scenario, replication, 2, &at);
+        outcomes.iter().map(Outcome::throughput_reqs_per_sec).collect()
     }
 
-    fn load(&self, scenario: &Scenario<'_>, replication: u32, load: f64, samples: &mut Samples) {
+    /// Every variant at the load.
+    fn load(&self, scenario: &Scenario<'_>, replication: u32, load: f64) -> Vec<Outcome> {
+        let at = Conditions {
+            cold: true,
+            cold_nanos: self.server.cold_nanos,
+            slow: scenario.slowness,
+            source: Source::Open { reqs_per_sec: load },
+            requests: OPEN_REQUESTS,
+        };
+        self.replication(scenario, replication, 3, &at)
+    }
+
+    fn replication(&self, scenario: &Scenario<'_>, replication: u32, variants: usize, at: &Conditions) -> Vec<Outcome> {
         let (model, pool) = self.draw(scenario, replication);
-        for (index, variant) in self.variants(scenario).into_iter().enumerate() {
-            let at = Conditions {
-                cold: true,
-                cold_nanos: self.server.cold_nanos,
-                slow: scenario.slowness,
-                source: Source::Open { reqs_per_sec: load },
-                requests: OPEN_REQUESTS,
-            };
-            let outcome = self.simulate(scenario, replication, variant, (&model, &pool), &at);
-            if index < 2 {
-                samples.cpu_secs[index].push(outcome.cpu_secs_per_request());
-            }
-            samples.runs[index].push(outcome);
-        }
+        let variants = self.variants(scenario).into_iter().take(variants);
+        variants.map(|variant| self.simulate(scenario, replication, variant, (&model, &pool), at)).collect()
     }
 
     /// One run. A machine that is twice as slow sees the same happen in twice the time: the engine runs at the

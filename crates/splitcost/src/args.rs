@@ -101,7 +101,7 @@ pub(crate) struct Scenario {
     #[arg(long, env = "SPLITCOST_SEED", default_value_t = 1, value_name = "N")]
     pub(crate) seed: u64,
     /// Rounds of the rehearsal: more make narrower intervals, and take longer
-    #[arg(long, default_value_t = 5, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=1_000))]
+    #[arg(long, default_value_t = 8, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=1_000))]
     pub(crate) rounds: u32,
     /// Measure the stacks again, even if this machine has been measured
     #[arg(long)]

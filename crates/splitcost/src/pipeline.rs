@@ -13,6 +13,7 @@ use splitcost_lab::record::now;
 use splitcost_lab::rehearse::{self, Conditions, Rehearsal, refusal};
 use splitcost_model::calibration::Calibration;
 use splitcost_model::evaluation::{Evaluation, Provenance, SplitEvaluation, StackProvenance};
+use splitcost_model::quantity::Nanos;
 use splitcost_model::recording::Recording;
 use splitcost_model::split::{Split, StackName};
 use splitcost_report::text::Style;
@@ -252,6 +253,13 @@ impl<'a> Pipeline<'a> {
             let mut predicted = self.estimate(session, calibrations, index, load, slowness, REPLICATIONS)?;
             if let Some(mut measured) = ran.remove(&split.name) {
                 self.shorten_paths(&mut measured);
+                if split.link.one_way_delay > Nanos::ZERO || split.link.bits_per_sec.is_some() {
+                    evaluation.provenance.warnings.push(format!(
+                        "split {}: the prediction has the link {} in it, the rehearsal ran over loopback: their times \
+                         cannot be compared",
+                        split.name, split.link.name
+                    ));
+                }
                 merge(&mut predicted, measured, &split.link, &self.settings.prices);
             }
             evaluation.splits.push(predicted);

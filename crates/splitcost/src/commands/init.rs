@@ -137,7 +137,7 @@ fn template(app: Option<&App>) -> String {
 command = ["uvicorn", "{module}:{object}", "--host", "127.0.0.1", "--port", "{{port}}"]
 # The package whose direct children are the modules that calls are counted between.
 package = "{package}"
-# A path that answers 2xx once the app is ready.
+# A path that answers 2xx or 3xx once the app is ready.
 ready = "/"
 # Run before each start, to fill a scratch database for instance.
 # setup = ["python", "-m", "{package}.seed"]
