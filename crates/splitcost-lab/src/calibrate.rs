@@ -1,7 +1,6 @@
 //! What a call over a stack costs on this machine: real clients call real servers, in shuffled rounds.
 
 use std::collections::hash_map::DefaultHasher;
-use std::env;
 use std::fs;
 use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
@@ -23,7 +22,7 @@ use crate::python::{Python, output};
 use crate::record::now;
 use crate::rehearse::token;
 use crate::yardstick::Yardstick;
-use crate::{Cancel, Error, Progress, Result, Step, cpu};
+use crate::{Cancel, Error, Progress, Result, Step, cache, cpu};
 
 /// Chosen: an interval over fewer rounds would be their range; more cost time, and each has a median of many calls.
 const ROUNDS: usize = 5;
@@ -195,12 +194,8 @@ pub fn calibrate(
     }
     let rounds = measure(stack, needs, python, seed, progress, cancel)?;
     let calibration = Calibration { stack, fingerprint, measured_at: now(), rounds };
-    // Without a cache it is measured again next time.
-    if let (Some(path), Ok(text)) = (cached, serde_json::to_string(&calibration)) {
-        let draft = path.with_extension(format!("{}.part", std::process::id()));
-        let parent = path.parent().unwrap_or(Path::new("."));
-        let _ =
-            fs::create_dir_all(parent).and_then(|()| fs::write(&draft, text)).and_then(|()| fs::rename(draft, path));
+    if let Some(path) = cached {
+        cache::write(&path, &calibration);
     }
     Ok(calibration)
 }
@@ -211,11 +206,9 @@ fn read(path: &Path, fingerprint: &str) -> Option<Calibration> {
 }
 
 fn cache_path(fingerprint: &str) -> Option<PathBuf> {
-    let base = env::var_os("XDG_CACHE_HOME").filter(|dir| !dir.is_empty()).map(PathBuf::from);
-    let base = base.or_else(|| Some(Path::new(&env::var_os("HOME")?).join(".cache")))?;
     let mut hasher = DefaultHasher::new();
     fingerprint.hash(&mut hasher);
-    Some(base.join("splitcost").join(format!("calibration-{:016x}.json", hasher.finish())))
+    cache::path(&format!("calibration-{:016x}.json", hasher.finish()))
 }
 
 #[derive(Deserialize)]

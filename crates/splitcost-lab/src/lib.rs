@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 pub mod app;
 mod bootstrap;
+pub mod cache;
 pub mod calibrate;
 pub mod cpu;
 mod drive;

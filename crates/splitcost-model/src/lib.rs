@@ -3,7 +3,7 @@
 //! Read in this order: [`quantity`] (nanoseconds, bytes, intervals), [`recording`] (what a monolith's
 //! requests did), [`split`] (which module lives in which service, over which stack and link),
 //! [`calibration`] (what a call over a stack costs on one machine), [`evaluation`] (what was predicted and
-//! what was measured; the JSON users read).
+//! what was measured; the JSON users read), [`residual`] (how far past predictions were off).
 //!
 //! ```
 //! use splitcost_model::quantity::Nanos;
@@ -17,4 +17,5 @@ pub mod calibration;
 pub mod evaluation;
 pub mod quantity;
 pub mod recording;
+pub mod residual;
 pub mod split;

@@ -5,6 +5,7 @@ use std::collections::btree_map::Entry;
 use std::path::Path;
 
 use splitcost_lab::Step;
+use splitcost_lab::cache;
 use splitcost_lab::calibrate::{self, Needs, calibrate};
 use splitcost_lab::cpu;
 use splitcost_lab::merge::merge;
@@ -15,6 +16,7 @@ use splitcost_model::calibration::Calibration;
 use splitcost_model::evaluation::{Evaluation, Provenance, SplitEvaluation, StackProvenance};
 use splitcost_model::quantity::Nanos;
 use splitcost_model::recording::Recording;
+use splitcost_model::residual::Residuals;
 use splitcost_model::split::{Split, StackName};
 use splitcost_report::text::Style;
 use splitcost_sim::cost::small_call_micros;
@@ -72,6 +74,8 @@ pub(crate) struct Pipeline<'a> {
     pub(crate) rounds: u32,
     pub(crate) seed: u64,
     pub(crate) fresh_calibration: bool,
+    /// How far predictions on this machine were off before.
+    pub(crate) residuals: Residuals,
 }
 
 impl<'a> Pipeline<'a> {
@@ -93,6 +97,7 @@ impl<'a> Pipeline<'a> {
             rounds: scenario.rounds,
             seed: scenario.seed,
             fresh_calibration: scenario.fresh_calibration,
+            residuals: cache::residuals(),
         })
     }
 
@@ -170,6 +175,7 @@ impl<'a> Pipeline<'a> {
         .failed()?;
         cancel.check().failed()?;
         self.shorten_paths(&mut predicted);
+        self.residuals.widen(&mut predicted);
         Ok(predicted)
     }
 
@@ -248,22 +254,26 @@ impl<'a> Pipeline<'a> {
         ));
         let mut ran: BTreeMap<String, SplitEvaluation> =
             rehearsed.splits.into_iter().map(|measured| (measured.name.clone(), measured)).collect();
+        let mut found = Residuals::default();
         for (index, split) in self.splits.iter().enumerate() {
             let load = Some(scouted[index].load_reqs_per_sec);
             let mut predicted = self.estimate(session, calibrations, index, load, slowness, REPLICATIONS)?;
             if let Some(mut measured) = ran.remove(&split.name) {
                 self.shorten_paths(&mut measured);
+                merge(&mut predicted, measured, &split.link, &self.settings.prices);
                 if split.link.one_way_delay > Nanos::ZERO || split.link.bits_per_sec.is_some() {
                     evaluation.provenance.warnings.push(format!(
                         "split {}: the prediction has the link {} in it, the rehearsal ran over loopback: their times \
                          cannot be compared",
                         split.name, split.link.name
                     ));
+                } else {
+                    found.extend(Residuals::of(&predicted));
                 }
-                merge(&mut predicted, measured, &split.link, &self.settings.prices);
             }
             evaluation.splits.push(predicted);
         }
+        cache::add_residuals(found);
         session.printer.done();
         judge(&mut evaluation.splits);
         Ok((evaluation, refused.is_empty()))
@@ -272,6 +282,16 @@ impl<'a> Pipeline<'a> {
     /// Planned seconds of the rehearsal.
     pub(crate) fn rehearsal_secs(&self) -> f64 {
         rehearse::planned_secs(self.splits.len(), self.rounds)
+    }
+
+    fn interval_note(&self) -> String {
+        if self.residuals.is_known() {
+            "predicted intervals contain how far predictions rehearsed on this machine before were off".to_owned()
+        } else {
+            "predicted intervals come from resampling the recording and the calibration: how far the model itself is off \
+             is not in them until a few rehearsals were made on this machine"
+                .to_owned()
+        }
     }
 
     fn evaluation(&self, stacks: Vec<StackProvenance>) -> Evaluation {
@@ -295,7 +315,7 @@ impl<'a> Pipeline<'a> {
                 seed: self.seed,
                 usd_per_vcpu_hour: self.settings.prices.usd_per_vcpu_hour,
                 warnings,
-                notes: Vec::new(),
+                notes: vec![self.interval_note()],
             },
             splits: Vec::new(),
         }

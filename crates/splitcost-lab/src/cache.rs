@@ -1,0 +1,46 @@
+//! What is kept from run to run: calibrations, and how far past predictions were off.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use splitcost_model::residual::Residuals;
+
+use crate::cpu;
+
+/// A file of the cache; `None` where there is no place for one.
+pub(crate) fn path(name: &str) -> Option<PathBuf> {
+    let base = env::var_os("XDG_CACHE_HOME").filter(|dir| !dir.is_empty()).map(PathBuf::from);
+    let base = base.or_else(|| Some(Path::new(&env::var_os("HOME")?).join(".cache")))?;
+    Some(base.join("splitcost").join(name))
+}
+
+/// Writes a file whole or not at all. Without a cache everything works, only later: trouble is not reported.
+pub(crate) fn write(path: &Path, value: &impl Serialize) {
+    if let Ok(text) = serde_json::to_string(value) {
+        let draft = path.with_extension(format!("{}.part", std::process::id()));
+        let parent = path.parent().unwrap_or(Path::new("."));
+        let _ =
+            fs::create_dir_all(parent).and_then(|()| fs::write(&draft, text)).and_then(|()| fs::rename(draft, path));
+    }
+}
+
+fn residuals_path() -> Option<PathBuf> {
+    path(&format!("residuals-{}.json", cpu::machine().replace(|c: char| !c.is_ascii_alphanumeric(), "-")))
+}
+
+/// How far predictions on this machine were off so far.
+pub fn residuals() -> Residuals {
+    let text = residuals_path().and_then(|path| fs::read_to_string(path).ok());
+    text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default()
+}
+
+/// Adds what a rehearsal showed.
+pub fn add_residuals(later: Residuals) {
+    let mut all = residuals();
+    all.extend(later);
+    if let Some(path) = residuals_path() {
+        write(&path, &all);
+    }
+}
