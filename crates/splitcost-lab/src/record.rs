@@ -173,7 +173,8 @@ fn drive(
     meta.phases.extend(without.map(|(run, load)| phase(load, true, run)));
     // Interrupted before they had begun.
     meta.phases.retain(|phase| phase.requests > 0);
-    if let Some(reason) = runs.iter().flatten().find_map(|run| run.outcome.invalid()) {
+    let doubtful = runs.iter().flatten().find_map(|run| run.outcome.invalid());
+    if let Some(reason) = doubtful.filter(|_| !driver.cancel.is_cancelled()) {
         meta.troubles.push(format!("the open-loop phase is doubtful: {reason}"));
     }
     for run in runs.iter().flatten() {
