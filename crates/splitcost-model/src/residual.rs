@@ -7,8 +7,8 @@ use crate::quantity::{Interval, quantile};
 
 /// Chosen: the last few evaluations of a service of ordinary size; older ones knew an older machine.
 const MOST: usize = 500;
-/// Chosen: the 5th percentile of fewer is their minimum.
-const FEWEST: usize = 20;
+/// Chosen: two evaluations of two splits; the 5th percentile of so few is their minimum.
+const FEWEST: usize = 8;
 
 /// The logarithms of measured over predicted, by kind of figure, oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
