@@ -1,14 +1,16 @@
 """The calibration's client: answers lines of JSON on stdin with lines of JSON on stdout.
 
 A question: ``{"client": "async"|"sync", "handler": "async"|"sync", "pauses_micros": [200, 200, 20000],
-"repeats": 5, "callers": 1, "payload": {"nodes": 100, "bytes": 1000, "kind": "plain"|"adapter"}}``: a call, then
-the first pause, and so on. The payload is for arguments and result together, half each; or give them apart as
-``{"arguments": {…}, "result": {…}}``. Several ``callers`` share the calls and make their next at once.
+"repeats": 5, "callers": 1, "payload": {"nodes": 100, "bytes": 1000, "kind": "plain"|"adapter"}}``: a call,
+then the first pause, and so on. The payload is for arguments and result together, half each; or give them
+apart as ``{"arguments": {…}, "result": {…}}``. Several ``callers`` share the calls and make their next at
+once.
 
-Its answer: ``{"wall_nanos": […], "client_cpu_nanos": […], "server_cpu_nanos": […], "elapsed_nanos": all calls and
-pauses, "nodes": per call, "bytes": per call}``, lists with one element per call. CPU is that of the whole process, each read by its own clock: until the next call
-begins. What the pauses themselves cost, on both sides, is measured by the same pauses without calls right
-after, and taken off. Of several callers' calls only the mean CPU is known.
+Its answer: ``{"wall_nanos": […], "client_cpu_nanos": […], "server_cpu_nanos": […], "elapsed_nanos": all
+calls and pauses, "nodes": per call, "bytes": per call}``, lists with one element per call. CPU is that of the
+whole process, each read by its own clock, until the next call begins. What the pauses themselves cost, on both
+sides, is measured by the same pauses without calls right after, and taken off. Of several callers' calls only
+the mean CPU is known.
 """
 
 from __future__ import annotations
