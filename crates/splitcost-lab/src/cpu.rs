@@ -57,6 +57,40 @@ pub fn group_cpu(group_id: u32) -> Nanos {
     Nanos::from_secs_f64(ticks as f64 / TICKS_PER_SEC)
 }
 
+/// The processes that listen on a TCP port of this host, as far as we may see them.
+///
+/// # Source
+/// proc(5): `/proc/net/tcp` names the socket of state `0A`, `/proc/pid/fd` who holds it.
+pub(crate) fn listeners(port: u16) -> Vec<u32> {
+    let wanted = format!(":{port:04X}");
+    let mut sockets = Vec::new();
+    for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
+        for line in fs::read_to_string(table).unwrap_or_default().lines() {
+            let fields: Vec<&str> = line.split_whitespace().collect();
+            if let [_, local, _, "0A", _, _, _, _, _, inode, ..] = fields[..]
+                && local.ends_with(&wanted)
+            {
+                sockets.push(format!("socket:[{inode}]"));
+            }
+        }
+    }
+    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    pids.filter(|pid| {
+        let Ok(files) = fs::read_dir(format!("/proc/{pid}/fd")) else { return false };
+        let mut links = files.flatten().filter_map(|file| fs::read_link(file.path()).ok());
+        links.any(|link| link.to_str().is_some_and(|link| sockets.iter().any(|socket| socket == link)))
+    })
+    .collect()
+}
+
+/// CPU time that a process has used until now, that of ended threads included.
+pub(crate) fn process_cpu(pid: u32) -> Option<Nanos> {
+    let clock = nix::time::clock_getcpuclockid(nix::unistd::Pid::from_raw(pid.cast_signed())).ok()?;
+    let now = clock.now().ok()?;
+    Some(Nanos::from_nanos(now.tv_sec().cast_unsigned() * 1_000_000_000 + now.tv_nsec().cast_unsigned()))
+}
+
 /// Processor, cores and kernel in one line, for provenance.
 pub fn machine() -> String {
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
@@ -84,6 +118,17 @@ mod tests {
         let stat = "42 (a) b (c) S 1 40 40 0 -1 4194304 100 0 0 0 7 3 1 1 20 0 1 0 5 0 0";
         assert_eq!(Process::parse(stat), Some(Process { pid: 42, group: 40, alive: true, ticks: 12 }));
         assert_eq!(Process::parse("42 (a"), None);
+    }
+
+    #[test]
+    fn who_listens_is_found() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        assert_eq!(listeners(port), [std::process::id()]);
+        assert!(process_cpu(std::process::id()).is_some_and(|cpu| !cpu.is_zero()));
+        drop(listener);
+        assert!(listeners(port).is_empty());
+        assert_eq!(process_cpu(i32::MAX.cast_unsigned()), None);
     }
 
     #[test]

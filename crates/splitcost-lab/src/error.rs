@@ -126,6 +126,14 @@ pub enum Error {
         /// The app's last lines.
         log: String,
     },
+    /// A URL that load cannot go to.
+    #[error("make load for {url}: {reason}")]
+    Url {
+        /// As it was given.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// Nothing was recorded.
     #[error("record: {reason}{log}")]
     NothingRecorded {

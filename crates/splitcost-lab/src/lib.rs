@@ -3,7 +3,7 @@
 //! Read in this order: [`python`] (which interpreter), [`app`] (an app that was started, and how it ends),
 //! [`cpu`] (what its processes used), [`guard`] (what ends
 //! them should this process be killed), then the experiments: [`record`], [`calibrate`], [`rehearse`], and
-//! [`merge`], which puts what was measured beside what was predicted.
+//! [`merge`], which puts what was measured beside what was predicted; and [`bench`], load on any endpoint.
 //!
 //! Every experiment tells its [`Step`]s to a callback, stops soon after its [`Cancel`] flag is set, and leaves no
 //! process behind, however it ends.
@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub mod app;
+pub mod bench;
 mod bootstrap;
 pub mod cache;
 pub mod calibrate;

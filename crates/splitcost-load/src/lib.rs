@@ -1,8 +1,8 @@
-//! Load generator: schedule, clients, histogram.
+//! Load generator: schedule, clients, histogram; and the statistics of comparisons.
 //!
 //! Read in this order: [`Workload`] (which requests, drawn from a seed), [`Plan`] (open or closed loop, how long),
 //! [`run`] (drives them from the calling thread), [`Outcome`] (per endpoint: times, failures; and whether the run
-//! was valid).
+//! was valid), [`compare`] (whether two things differ).
 //!
 //! ```
 //! use std::io::{Read, Write};
@@ -37,6 +37,7 @@
 //! One thread, Linux's epoll, HTTP/1.1 over TCP. It leaves to others: starting and watching the servers
 //! (`splitcost-lab`), reading the configuration file (`splitcost`).
 
+pub mod compare;
 mod connection;
 mod engine;
 mod error;

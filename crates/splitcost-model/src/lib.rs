@@ -3,7 +3,8 @@
 //! Read in this order: [`quantity`] (nanoseconds, bytes, intervals), [`recording`] (what a monolith's
 //! requests did), [`split`] (which module lives in which service, over which stack and link),
 //! [`calibration`] (what a call over a stack costs on one machine), [`evaluation`] (what was predicted and
-//! what was measured; the JSON users read), [`residual`] (how far past predictions were off).
+//! what was measured; the JSON users read), [`residual`] (how far past predictions were off),
+//! [`bench`] (what one endpoint, or two, did under load).
 //!
 //! ```
 //! use splitcost_model::quantity::Nanos;
@@ -13,6 +14,7 @@
 //! It does no IO and reads no clock. Files are `splitcost-recording`'s, prediction is `splitcost-sim`'s,
 //! running things is `splitcost-lab`'s.
 
+pub mod bench;
 pub mod calibration;
 pub mod evaluation;
 pub mod quantity;

@@ -2,7 +2,7 @@
 //! plain sentence.
 //!
 //! Read in this order: [`verdict`] (whether a split is worth it, by stated thresholds), [`text`] (what `evaluate` prints),
-//! [`html`] (the report, one file that asks the network for nothing), [`number`] (the one rule by which both write numbers).
+//! [`html`] (the report, one file that asks the network for nothing), [`bench`] (what `bench` prints), [`number`] (the one rule by which both write numbers).
 //!
 //! ```
 //! use splitcost_model::evaluation::Evaluation;
@@ -12,6 +12,7 @@
 //!
 //! The JSON is the evaluation itself, as its own crate writes it. Reading files and choosing a format are the command line's.
 
+pub mod bench;
 mod effect;
 pub mod html;
 pub mod number;

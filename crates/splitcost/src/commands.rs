@@ -1,5 +1,6 @@
 //! One file per verb: it receives resolved values and a printer, and returns an exit status.
 
+pub(crate) mod bench;
 pub(crate) mod calibrate;
 pub(crate) mod estimate;
 pub(crate) mod evaluate;

@@ -67,6 +67,7 @@ fn run(cli: Cli, cancel: Cancel) -> anyhow::Result<ExitCode> {
         Verb::Rehearse(args) => commands::rehearse::run(&mut session, &args),
         Verb::Evaluate(args) => commands::evaluate::run(&mut session, &args),
         Verb::Report(args) => commands::report::run(&mut session, &args),
+        Verb::Bench(args) => commands::bench::run(&mut session, &args),
         Verb::Guard => Ok(ExitCode::SUCCESS),
     }
 }

@@ -8,9 +8,9 @@ once.
 
 Its answer: ``{"wall_nanos": […], "client_cpu_nanos": […], "server_cpu_nanos": […], "elapsed_nanos": all
 calls and pauses, "nodes": per call, "bytes": per call}``, lists with one element per call. CPU is that of the
-whole process, each read by its own clock, until the next call begins. What the pauses themselves cost, on both
-sides, is measured by the same pauses without calls right after, and taken off. Of several callers' calls only
-the mean CPU is known.
+whole process, each read by its own clock, until the next call begins. What the pauses themselves cost, on
+both sides, is measured by the same pauses without calls right after, and taken off. Of several callers'
+calls only the mean CPU is known.
 """
 
 from __future__ import annotations
