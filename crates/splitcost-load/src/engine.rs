@@ -111,6 +111,8 @@ struct Open {
     pool: usize,
     wants_write: bool,
     job: Option<Job>,
+    /// Has carried a request before this one.
+    reused: bool,
     idle_since: Nanos,
 }
 
@@ -384,7 +386,7 @@ impl<'a> Engine<'a> {
             return Err(errno);
         }
         self.slots[index].open =
-            Some(Open { connection, pool, wants_write: false, job: None, idle_since: Nanos::ZERO });
+            Some(Open { connection, pool, wants_write: false, job: None, reused: false, idle_since: Nanos::ZERO });
         self.pools[pool].connections += 1;
         self.outcome.connections += 1;
         Ok(index)
@@ -442,7 +444,16 @@ impl<'a> Engine<'a> {
                 return Ok(());
             }
             Step::Answered(response) => Ok(response),
-            Step::Failed(failure) => Err(failure),
+            Step::Failed(failure) => {
+                if let Some(job) = open.job
+                    && open.reused
+                    && self.workload.requests()[job.request].method().is_idempotent()
+                    && let Some(request) = open.connection.take_unanswered(failure)
+                {
+                    return self.send_again(slot_index, job, request);
+                }
+                Err(failure)
+            }
         };
         let Some(job) = open.job.take() else { return Ok(()) };
         self.outcome.bytes_out += open.connection.written() as u64;
@@ -458,6 +469,7 @@ impl<'a> Engine<'a> {
                 .first_failure
                 .get_or_insert_with(|| FailedResponse { status, body: body() });
         }
+        open.reused = true;
         self.end(job, result, now);
         if keep {
             self.pools[pool].idle.push(slot_index);
@@ -465,6 +477,30 @@ impl<'a> Engine<'a> {
             self.close(slot_index);
         }
         Ok(())
+    }
+
+    /// A server may close a connection that was kept open just as the next request is sent: as any client does, send an
+    /// idempotent one again over a new connection. The time it took counts.
+    ///
+    /// # Source
+    /// RFC 9112, section 9.3.1.
+    fn send_again(&mut self, slot_index: usize, job: Job, request: Vec<u8>) -> Result<(), Error> {
+        let Some(pool_index) = self.slots[slot_index].open.as_ref().map(|open| open.pool) else { return Ok(()) };
+        self.close(slot_index);
+        let opened = Connection::open(self.pools[pool_index].target).and_then(|c| self.adopt(pool_index, c));
+        let slot_index = match opened {
+            Ok(index) => index,
+            Err(errno) => {
+                self.end(job, Err(failure(errno)), monotonic_now());
+                return Ok(());
+            }
+        };
+        let Some(open) = &mut self.slots[slot_index].open else { unreachable!("it was just opened") };
+        let is_head = self.workload.requests()[job.request].method() == Method::Head;
+        open.connection.begin(is_head, |out| *out = request);
+        open.job = Some(job);
+        let step = open.connection.write();
+        self.apply(slot_index, step, true)
     }
 
     /// Count a request that ended.

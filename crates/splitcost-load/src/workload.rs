@@ -105,6 +105,16 @@ impl Method {
     }
 }
 
+impl Method {
+    /// Whether asking twice does no more than asking once.
+    ///
+    /// # Source
+    /// RFC 9110, section 9.2.2.
+    pub fn is_idempotent(self) -> bool {
+        !matches!(self, Self::Post | Self::Patch)
+    }
+}
+
 impl fmt::Display for Method {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())

@@ -162,14 +162,14 @@ impl Summary {
     }
 }
 
-/// The phase with the fewest requests in flight, if each endpoint was answered in it: times of several loads
-/// together would be the times of none.
+/// The phase with the fewest requests in flight, if each endpoint of the workload was answered in it: times of several
+/// loads together would be the times of none.
 fn calm_phase(recording: &Recording) -> (String, Option<u32>) {
     let everything = ("all requests".to_owned(), None);
     let phases = (0_u32..).zip(&recording.meta.phases).filter(|(_, phase)| phase.kind == "closed" && !phase.bare);
     let Some((index, phase)) = phases.min_by_key(|(_, phase)| phase.concurrency) else { return everything };
     let mut answered: FxHashMap<&str, bool> = FxHashMap::default();
-    for request in recording.requests.iter().filter(|request| !failed(request)) {
+    for request in recording.requests.iter().filter(|request| request.phase.is_some() && !failed(request)) {
         *answered.entry(&request.endpoint).or_default() |= request.phase == Some(index);
     }
     if answered.is_empty() || answered.values().any(|in_phase| !in_phase) {
@@ -182,6 +182,10 @@ fn endpoints(recording: &Recording, phase: Option<u32>) -> Vec<EndpointSummary> 
     let mut by_name: BTreeMap<&str, Vec<&Request>> = BTreeMap::new();
     for request in &recording.requests {
         by_name.entry(&request.endpoint).or_default().push(request);
+    }
+    // What is outside every phase only is not the workload's: probes until the app was ready, its start and its end.
+    if recording.requests.iter().any(|request| request.phase.is_some()) {
+        by_name.retain(|_, requests| requests.iter().any(|request| request.phase.is_some()));
     }
     let mut endpoints: Vec<EndpointSummary> = by_name
         .into_iter()

@@ -75,6 +75,11 @@ impl ResponseParser {
         self.sample.clear();
     }
 
+    /// Whether nothing of the answer has come yet.
+    pub fn is_untouched(&self) -> bool {
+        self.state == State::Head && self.partial.is_empty()
+    }
+
     /// The beginning of the body.
     pub fn sample(&self) -> &[u8] {
         &self.sample

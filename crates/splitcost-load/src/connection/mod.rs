@@ -95,6 +95,12 @@ impl Connection {
         self.written
     }
 
+    /// The request, if the server went away without a byte of its answer.
+    pub(crate) fn take_unanswered(&mut self, failure: Failure) -> Option<Vec<u8>> {
+        let went_away = matches!(failure, Failure::ClosedEarly | Failure::Reset);
+        (went_away && self.parser.is_untouched()).then(|| std::mem::take(&mut self.outgoing))
+    }
+
     /// The beginning of the answer's body.
     pub(crate) fn sample(&self) -> &[u8] {
         self.parser.sample()
