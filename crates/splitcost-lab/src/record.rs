@@ -52,6 +52,9 @@ const OPEN_SHARE: f64 = 0.5;
 /// Chosen: pytest tears its fixtures down.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// What a recording that was ended early says of itself.
+const INTERRUPTED: &str = "the recording was interrupted before its plan was done: some requests and loads are missing";
+
 /// What was recorded, and what to tell the user about it.
 #[derive(Debug)]
 pub struct Recorded {
@@ -63,9 +66,9 @@ pub struct Recorded {
     pub warnings: Vec<String>,
 }
 
-/// Starts the app under the recorder and drives its workload: one request at a time, then `concurrency` in flight,
-/// then an open loop at half the throughput of that (or at `rate_reqs_per_sec`). The same is done to a second copy
-/// of the app without the recorder, which shows what the recorder costs.
+/// Starts the app under the recorder, and a copy of it without, and drives their workload in turns: one request at a time
+/// on both; `concurrency` in flight, and an open loop at half the throughput of that (or at `rate_reqs_per_sec`), on the
+/// copy. The copy shows what the recorder costs.
 ///
 /// The raw logs go into `partial`, where they stay readable if this process is killed.
 pub fn record(
@@ -105,6 +108,9 @@ pub fn record(
         Err(Error::Cancelled) => true,
         Err(error) => return Err(error),
     };
+    if interrupted {
+        meta.troubles.push(INTERRUPTED.to_owned());
+    }
     let recording = finish(partial, meta, &log)?;
     Ok(Recorded { recording, interrupted, warnings })
 }
@@ -153,19 +159,25 @@ fn drive(
         join(&mut runs[1], run(driver, bare, &alone[1], offset, ALONE_SECS[1])?);
         join(&mut runs[2], run(driver, bare, &closed, offset + 1, closed_wall_secs)?);
         join(&mut runs[3], run(driver, bare, &open, offset + 2, OPEN_SECS)?);
+        // An endpoint that fails will not be answered well in more turns either.
         let lone = runs[0].iter().flat_map(|run| &run.outcome.endpoints);
-        let rarest = lone.filter(|e| e.failed.total() == 0).map(|e| e.ok).min().unwrap_or(0);
+        let rarest = lone.filter(|e| e.failed.total() == 0).map(|e| e.ok).min().unwrap_or(ENOUGH_REQUESTS);
         if turn == turns && rarest < ENOUGH_REQUESTS && turns < TURNS + MORE_TURNS {
             turns += 1;
             driver.step.total_secs += turn_secs(closed_secs);
         }
     }
-    driver.say("record: what happens at the same time");
+    if !driver.cancel.is_cancelled() {
+        driver.say("record: what happens at the same time");
+    }
     let [closed_secs, open_secs] = BESIDE_SECS;
     let beside = [
         run(driver, recorded, &Plan::closed(in_flight, after(closed_secs)), 3, closed_secs)?,
         run(driver, recorded, &Plan::open(rate, after(open_secs)), 4, open_secs)?,
     ];
+    for run in runs.iter().flatten().chain(&beside) {
+        merge(&mut seen, &run.outcome);
+    }
     let lone = runs.iter_mut().take(1).filter_map(Option::take);
     let with = lone.chain(beside).zip([("closed", 1, 0.0), ("closed", concurrency, 0.0), ("open", 0, rate)]);
     meta.phases.extend(with.map(|(run, load)| phase(load, false, &run)));
@@ -176,9 +188,6 @@ fn drive(
     let doubtful = runs.iter().flatten().find_map(|run| run.outcome.invalid());
     if let Some(reason) = doubtful.filter(|_| !driver.cancel.is_cancelled()) {
         meta.troubles.push(format!("the open-loop phase is doubtful: {reason}"));
-    }
-    for run in runs.iter().flatten() {
-        merge(&mut seen, &run.outcome);
     }
     warnings.extend(seen.iter().flat_map(failures));
     driver.cancel.check()
@@ -307,6 +316,7 @@ fn phase((kind, concurrency, rate_reqs_per_sec): (&str, u32, f64), bare: bool, d
         rate_reqs_per_sec,
         start_nanos: outcome.started.as_nanos(),
         end_nanos: outcome.ended.as_nanos(),
+        driven_nanos: outcome.window.as_nanos(),
         requests: outcome.ended_ever,
         throughput_reqs_per_sec: outcome.throughput_reqs_per_sec(),
         app_cpu_nanos: cpu.as_nanos(),

@@ -92,7 +92,9 @@ pub struct Rehearsed {
     pub splits: Vec<SplitEvaluation>,
     /// How many times as long lone requests to the monolith took as while recording: how slow the machine was.
     pub slowness: f64,
-    /// What makes it doubtful; for the user's terminal only, as it may quote answers of the app.
+    /// Why its numbers are doubtful: the load generator made some of them.
+    pub doubtful: Option<String>,
+    /// What else to know of it; for the user's terminal only, as it may quote answers of the app.
     pub warnings: Vec<String>,
 }
 
@@ -175,7 +177,7 @@ pub fn rehearse(
     for arm in &mut arms {
         arm.stop();
     }
-    warnings.extend(runs.invalid());
+    let doubtful = runs.invalid();
     let splits = rehearsals
         .iter()
         .enumerate()
@@ -186,7 +188,7 @@ pub fn rehearse(
         })
         .collect::<Result<Vec<_>>>()?;
     let slowness = slowness(conditions.recording, &runs.lone);
-    Ok(Rehearsed { splits, slowness, warnings })
+    Ok(Rehearsed { splits, slowness, doubtful, warnings })
 }
 
 /// How many times as long lone requests took as while recording without the recorder: medians, each endpoint by its
@@ -403,7 +405,8 @@ impl Runs {
         let all = self.baseline_open.iter().chain(&self.split_open).flatten();
         let reasons: Vec<String> = all.filter_map(|run| run.outcome.invalid()).collect();
         let first = reasons.first()?;
-        Some(format!("{} runs of the rehearsal are doubtful; the first: {first}", reasons.len()))
+        let runs = if reasons.len() == 1 { "run of the rehearsal is" } else { "runs of the rehearsal are" };
+        Some(format!("{} {runs} doubtful; the first: {first}", reasons.len()))
     }
 }
 

@@ -100,6 +100,9 @@ pub struct Phase {
     pub start_nanos: u64,
     /// End on the machine's monotonic clock.
     pub end_nanos: u64,
+    /// Time under load between these: phases take turns.
+    #[serde(default)]
+    pub driven_nanos: u64,
     /// Requests completed in the phase; of phases that took turns, in all of its turns.
     pub requests: u64,
     /// Of these, how many were answered well, per second that the phase lasted.

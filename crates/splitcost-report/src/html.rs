@@ -226,7 +226,8 @@ fn phases(page: &mut Page, phases: &[Phase]) {
             other => escape(other),
         };
         let load = if phase.bare { format!("{load}, without the recorder") } else { load };
-        let secs = phase.end_nanos.saturating_sub(phase.start_nanos) as f64 / 1e9;
+        // Phases take turns: this is the time that they were driven.
+        let secs = phase.driven_nanos as f64 / 1e9;
         let path = format!("/provenance/phases/{i}");
         page.raw(&format!("<tr><th scope=\"row\">{load}</th><td class=\"n\">{}</td><td class=\"n\">", short(secs)));
         page.count(&format!("{path}/requests"), phase.requests);

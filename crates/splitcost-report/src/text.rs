@@ -182,10 +182,13 @@ fn slowdown(endpoint: &EndpointEvaluation) -> f64 {
     Effect::of_endpoint(endpoint, Quantile::P50).map_or(f64::NEG_INFINITY, |effect| effect.ratio())
 }
 
-/// `74.1 ±9%`.
+/// `74.1 ±9%`; `74.1 (30.2–410)` where half of the interval is more than half of the value.
 fn interval(interval: Interval) -> String {
     let half = (interval.high - interval.low) / 2.0;
     let share = 100.0 * half / interval.value;
+    if share > 50.0 {
+        return format!("{} ({}–{})", number(interval.value), number(interval.low), number(interval.high));
+    }
     if share.is_finite() { format!("{} ±{share:.0}%", number(interval.value)) } else { number(interval.value) }
 }
 

@@ -16,7 +16,7 @@ use splitcost_model::split::StackName;
   splitcost evaluate   record, predict, run and compare every split of it; about two minutes
 
 Every option can be set in the environment too (its name stands beside it) and most in splitcost.toml.
-Exit status: 0 fine, 1 a finding, 2 something failed, 130 interrupted.")]
+Exit status: 0 fine, 1 a finding, 2 something failed, 130 interrupted; `record -- COMMAND` passes the command's own on.")]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) common: Common,
@@ -93,7 +93,7 @@ pub(crate) struct Scenario {
     /// Split to look at, by its name in the settings; may be repeated [default: all]
     #[arg(long = "split", value_name = "NAME")]
     pub(crate) splits: Vec<String>,
-    /// Arrival rate in requests/s [default: half of what the split can take]
+    /// Arrival rate in requests/s [default: half of what monolith and split both can take]
     #[arg(long, env = "SPLITCOST_RATE", value_name = "REQS_PER_SEC", value_parser = rate)]
     pub(crate) rate: Option<f64>,
     /// Requests in flight in closed loop [default: 16]

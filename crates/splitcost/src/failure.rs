@@ -64,7 +64,8 @@ fn recording_failure(error: &splitcost_recording::Error) -> Failure {
     use splitcost_recording::Error;
     let failure = Failure::new(format!("failed to {error}"));
     match error {
-        Error::Absent { .. } => failure.hint("make one with `splitcost record`, or name another with --recording"),
+        Error::Absent { .. } => failure
+            .hint("make one with `splitcost record`, or name another: `splitcost show DIR`, elsewhere --recording DIR"),
         Error::NotOurs { .. } => failure.hint("name the directory that `splitcost record` wrote"),
         Error::Version { .. } => failure.hint("record again with this version, or use the version that wrote it"),
         Error::Corrupt { .. } | Error::Parquet { .. } => {

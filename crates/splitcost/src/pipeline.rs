@@ -243,7 +243,7 @@ impl<'a> Pipeline<'a> {
         };
         session.printer.done();
         let rehearsed = rehearsed?;
-        for warning in &rehearsed.warnings {
+        for warning in rehearsed.warnings.iter().chain(&rehearsed.doubtful) {
             session.printer.warn(warning);
         }
         let mut evaluation = self.evaluation(calibrations.values().map(stack_provenance).collect());
@@ -273,7 +273,11 @@ impl<'a> Pipeline<'a> {
             }
             evaluation.splits.push(predicted);
         }
-        cache::add_residuals(found);
+        // Numbers that the load generator made say nothing of the model.
+        if rehearsed.doubtful.is_none() {
+            cache::add_residuals(found);
+        }
+        evaluation.provenance.warnings.extend(rehearsed.doubtful);
         session.printer.done();
         judge(&mut evaluation.splits);
         Ok((evaluation, refused.is_empty()))

@@ -40,6 +40,7 @@ fn any_meta() -> impl Strategy<Value = Meta> {
         throughput_reqs_per_sec: floats.2,
         start_nanos: numbers[0],
         end_nanos: numbers[1],
+        driven_nanos: numbers[1] / 2,
         requests: numbers[2],
         app_cpu_nanos: numbers[3],
         load_cpu_nanos: numbers[4],

@@ -479,7 +479,7 @@ fn calls(page: &mut Page, i: usize, split: &SplitEvaluation) {
     }
     let (measured, simulated) = (Mark::Measured.tag(), Mark::Simulated.tag());
     page.raw(&format!(
-        "<p class=\"note\">Dearest first; what a call adds is its calibrated cost, without queueing.</p>\n\
+        "<p class=\"note\">Dearest first, over all recorded requests together; what a call adds is its calibrated cost, without queueing.</p>\n\
          <table class=\"calls stack\">\n<thead><tr><th scope=\"col\">Call</th><th scope=\"col\">By requests of</th>\
          <th scope=\"col\" class=\"n\">Calls per request {measured}</th><th scope=\"col\" class=\"n\">Added ms per request {simulated}</th>\
          <th scope=\"col\" class=\"n\">CPU µs per call {simulated}</th><th scope=\"col\" class=\"n\">Bytes per call {measured}</th></tr></thead>\n<tbody>\n"

@@ -213,7 +213,7 @@ fn no_recording() {
     assert_transcript!(project.run(&["show"]), @r"
     exit 2
     error: failed to find a recording in .splitcost/recording
-    hint: make one with `splitcost record`, or name another with --recording
+    hint: make one with `splitcost record`, or name another: `splitcost show DIR`, elsewhere --recording DIR
     ");
 }
 

@@ -16,6 +16,7 @@ fn ctrl_c_keeps_what_was_recorded() {
     insta::with_settings!({filters => vec![(r"[\d,]+ requests of \d endpoints?", "[N] requests of [N] endpoints")]}, {
         insta::assert_snapshot!(transcript, @r"
         exit 130
+        warning: the recording was interrupted before its plan was done: some requests and loads are missing
         recorded [N] requests of [N] endpoints in .splitcost/recording
         interrupted
         ");
