@@ -172,8 +172,8 @@ fn round_125(value: u64) -> u64 {
 pub fn planned_secs(needs: &Needs) -> f64 {
     let modes = needs.modes.len() as f64;
     let cells = modes * needs.payloads.len() as f64;
-    let (calls, bursts, idle) = BURSTS;
-    let burst = calls as f64 * (needs.gap_micros as f64 / 1e6 + CALL_SECS) + idle as f64 / 1e6;
+    let (length, bursts, idle) = BURSTS;
+    let burst = length as f64 * (needs.gap_micros as f64 / 1e6 + CALL_SECS) + idle as f64 / 1e6;
     let other = 2.0 * f64::from(bursts) * burst + f64::from(CROWDED_CALLS) * CALL_SECS;
     START_SECS + ROUNDS as f64 * (modes * other + cells * SPACED_SECS)
 }

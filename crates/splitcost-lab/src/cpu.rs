@@ -127,7 +127,6 @@ mod tests {
         assert!(listeners(port).contains(&std::process::id()));
         assert!(process_cpu(std::process::id()).is_some_and(|cpu| !cpu.is_zero()));
         assert!(!listeners(0).contains(&std::process::id()));
-        assert_eq!(process_cpu(i32::MAX.cast_unsigned()), None);
     }
 
     #[test]

@@ -22,15 +22,19 @@ fn columns(times: &Times) -> [(&'static str, f64); 7] {
 /// One endpoint for a terminal.
 pub fn measurement(found: &Measurement) -> String {
     let mut text = format!("{}\n{}, {} s measured\n", found.url, found.load, number(found.window_secs));
-    let names: String = columns(&found.response).iter().map(|(name, _)| format!("{name:>10}")).collect();
     // Writing to a string does not fail.
-    let _ = writeln!(text, "{:<14}{names}", "milliseconds");
-    for (name, times) in [("response time", &found.response), ("service time", &found.service)] {
-        // Without an answer there is no time.
-        let shown = |value: f64| if found.ok == 0 { "–".to_owned() } else { number(value) };
-        let values: String = columns(times).iter().map(|(_, value)| format!("{:>10}", shown(*value))).collect();
-        let _ = writeln!(text, "{name:<14}{values}");
-    }
+    let mut line = |name: &str, cells: [String; 7]| {
+        let _ = write!(text, "{name:<14}");
+        for cell in cells {
+            let _ = write!(text, "{cell:>10}");
+        }
+        text.push('\n');
+    };
+    line("milliseconds", columns(&found.response).map(|(name, _)| name.to_owned()));
+    // Without an answer there is no time.
+    let shown = |(_, value): (&str, f64)| if found.ok == 0 { "–".to_owned() } else { number(value) };
+    line("response time", columns(&found.response).map(shown));
+    line("service time", columns(&found.service).map(shown));
     let failed: u64 = found.failed.iter().map(|failed| failed.requests).sum();
     let kinds: Vec<String> =
         found.failed.iter().map(|failed| format!("{} {}", count(failed.requests), failed.kind)).collect();

@@ -621,7 +621,8 @@ impl<'a> Engine<'a> {
     /// How long half of a crossing's work takes on this thread as things are.
     fn half(&mut self, thread: u32, cpu: Cpu) -> u64 {
         let (threads, tasks) = self.others(thread);
-        let towards = |nanos: u64, share: f64| (cpu.nanos as f64 + (nanos as f64 - cpu.nanos as f64) * share) / 2.0;
+        let alone = cpu.nanos as f64;
+        let towards = |nanos: u64, share: f64| 0.5 * (alone + (nanos as f64 - alone) * share);
         let held = towards(cpu.held_nanos, if threads > 0.0 { 1.0 } else { tasks / (tasks + 1.0) });
         let others = threads + tasks;
         let computed = towards(cpu.crowded_nanos, others / (others + CROSSING_CROWD));
