@@ -81,6 +81,9 @@ impl Mode {
     }
 }
 
+/// Environment variable by which whatever was started here, directly or not, is known: our process id.
+pub(crate) const PARENT: &str = "SPLITCOST_PARENT";
+
 /// A scratch directory with the app's data, removed at the end.
 #[derive(Debug)]
 pub struct Scratch {
@@ -380,7 +383,7 @@ pub(crate) fn prepare(
         .env("PATH", python.search_path())
         .env("PYTHONPATH", std::env::join_paths(python_path).unwrap_or_default())
         .env("PYTHONUNBUFFERED", "1")
-        .env("SPLITCOST_PARENT", std::process::id().to_string())
+        .env(PARENT, std::process::id().to_string())
         .envs(mode.env(spec))
         .process_group(0);
     Ok(process)

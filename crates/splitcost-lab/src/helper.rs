@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
 
-use crate::app::{Group, Scratch};
+use crate::app::{Group, PARENT, Scratch};
 use crate::python::Python;
 use crate::{Cancel, Error, Result, log_tail};
 
@@ -48,7 +48,7 @@ impl Helper {
             .env("PYTHONPATH", python.bootstrap_dir())
             .env("PYTHONUNBUFFERED", "1")
             .env("SPLITCOST_MODE", "none")
-            .env("SPLITCOST_PARENT", std::process::id().to_string())
+            .env(PARENT, std::process::id().to_string())
             .envs(env.iter().copied())
             .process_group(0)
             .stdin(Stdio::piped())

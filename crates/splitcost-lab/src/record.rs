@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus};
 use std::time::{Duration, Instant, SystemTime};
 
+use rustix::process::{Pid, Signal, kill_process};
 use splitcost_load::{Outcome, Plan, Stop, Targets, Workload};
 use splitcost_model::quantity::Nanos;
 use splitcost_model::recording::{Meta, Phase, PhaseEndpoint, Recording};
 use splitcost_recording::convert;
 
-use crate::app::{App, AppSpec, Mode, Scratch, free_port, prepare};
+use crate::app::{App, AppSpec, Mode, PARENT, Scratch, free_port, prepare};
 use crate::drive::{Driven, Driver, check_some_ok, failures};
 use crate::guard::{self, Mortal};
 use crate::python::Python;
@@ -239,17 +240,43 @@ pub fn record_command(
     Ok((Recorded { recording, interrupted: cancel.is_cancelled(), warnings: Vec::new() }, status))
 }
 
-/// Waits for a command that Ctrl-C reaches as well; one that does not end by that is ended.
+/// Waits for a command that Ctrl-C reaches as well; one that does not end by that, because only we were told, is told
+/// after half of our patience, and killed after all of it, with the processes that it started.
 fn wait_in_foreground(child: &mut Child, cancel: &Cancel) -> io::Result<ExitStatus> {
-    let mut cancelled = None;
+    let mut cancelled: Option<Instant> = None;
+    let mut told = false;
     loop {
-        if let Some(status) = child.try_wait()? {
+        let ended = child.try_wait()?;
+        if cancel.is_cancelled() {
+            let waited = cancelled.get_or_insert_with(Instant::now).elapsed();
+            if waited > PATIENCE {
+                end_started(Signal::KILL);
+            } else if !told && waited > PATIENCE / 2 {
+                told = true;
+                end_started(Signal::TERM);
+            }
+        }
+        if let Some(status) = ended {
+            if cancelled.is_some() {
+                end_started(Signal::KILL);
+            }
             return Ok(status);
         }
-        if cancel.is_cancelled() && cancelled.get_or_insert_with(Instant::now).elapsed() > PATIENCE {
-            child.kill()?;
-        }
         std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Signals every process that was started here, directly or not: they carry our process id in their environment.
+fn end_started(signal: Signal) {
+    let marker = format!("{PARENT}={}", std::process::id());
+    let Ok(entries) = fs::read_dir("/proc") else { return };
+    let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    for pid in pids.filter_map(Pid::from_raw) {
+        let environ = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        if environ.split(|byte| *byte == 0).any(|entry| entry == marker.as_bytes()) {
+            // What is gone already needs no signal.
+            let _ = kill_process(pid, signal);
+        }
     }
 }
 

@@ -75,3 +75,21 @@ fn a_recorded_command_passes_its_status_on() {
     hint: the command must run with the interpreter that has splitcost, and `package` in [app] must name the app's package
     ");
 }
+
+#[test]
+fn a_recorded_command_ends_with_what_it_started() {
+    let project = Project::with_command(UVICORN, WORKLOAD);
+    // Deaf to both signals, and so is the child that it leaves behind.
+    let script = "import signal, subprocess, sys, time\n\
+                  for name in (signal.SIGINT, signal.SIGTERM):\n    signal.signal(name, signal.SIG_IGN)\n\
+                  subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n\
+                  print('ready', file=sys.stderr, flush=True)\ntime.sleep(600)\n";
+    std::fs::write(project.path("job.py"), script).unwrap();
+    let running = project.start(&["record", "--", "python", "job.py"]);
+    let pid = running.pid();
+    running.wait_for_line("ready");
+    assert!(processes_of(pid).len() >= 2);
+    kill_process(Pid::from_raw(pid).unwrap(), Signal::TERM).unwrap();
+    assert!(running.transcript().starts_with("exit "));
+    wait_until_none_is_left(pid);
+}
