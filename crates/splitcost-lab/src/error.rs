@@ -195,6 +195,15 @@ impl Error {
                 "another process has that port: write {port} in the command of [app], and splitcost will pick a free one"
                     .to_owned(),
             ],
+            Self::Exited { .. } => vec![
+                "the lines above are its own; run the same command by hand in its directory to see all of them".to_owned(),
+            ],
+            Self::Setup { .. } => vec![
+                "`setup` in [app] is run before each start of the app, with {workdir} a new scratch directory".to_owned(),
+            ],
+            Self::PythonBroken { .. } => {
+                vec!["set python in [app] to the app's interpreter, or activate its virtual environment".to_owned()]
+            }
             Self::NeverReady { .. } => {
                 vec!["`ready` in [app] is the path that is asked, `deadline_secs` how long is waited".to_owned()]
             }

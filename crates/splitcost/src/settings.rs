@@ -69,7 +69,7 @@ struct AppTable {
     modules: Vec<String>,
     #[serde(default)]
     env: BTreeMap<String, String>,
-    cwd: Option<PathBuf>,
+    cwd: Option<Spanned<PathBuf>>,
     python: Option<PathBuf>,
     deadline_secs: Option<Spanned<f64>>,
 }
@@ -274,7 +274,15 @@ fn resolve(file: &File<'_>, table: Table) -> Result<Settings, Failure> {
         packages,
         modules: table.app.modules,
         env: table.app.env,
-        cwd: table.app.cwd.map_or_else(|| dir.clone(), |cwd| dir.join(cwd)),
+        cwd: match table.app.cwd {
+            Some(cwd) if !dir.join(cwd.get_ref()).is_dir() => {
+                return Err(file
+                    .wrong(&cwd.span(), format_args!("there is no directory {}", cwd.get_ref().display()))
+                    .hint("relative to this file, `cwd` is where the app's command is run"));
+            }
+            Some(cwd) => dir.join(cwd.into_inner()),
+            None => dir.clone(),
+        },
         deadline: Duration::from_secs_f64(deadline_secs),
     };
     let defaults = Prices::default();
@@ -316,7 +324,8 @@ fn split(
                 return Err(Failure::new(format!(
                     "{place}: module {module} of split {name} is claimed by service {} and by service {other} ({first})",
                     service.get_ref()
-                )));
+                ))
+                .hint("a module lives in one service of a split: take it out of one of the two"));
             }
             named_modules.push((module.clone(), place));
             own.push(module);

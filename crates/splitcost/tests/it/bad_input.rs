@@ -79,6 +79,17 @@ fn a_module_that_two_services_claim() {
     assert_transcript!(project.run(&["evaluate"]), @r"
     exit 2
     error: splitcost.toml:12:45: module small.prices of split a is claimed by service two and by service one (splitcost.toml:12:21)
+    hint: a module lives in one service of a split: take it out of one of the two
+    ");
+}
+
+#[test]
+fn a_directory_that_does_not_exist() {
+    let project = Project::with_command(UVICORN, &format!("cwd = \"nope\"\n{WORKLOAD}"));
+    assert_transcript!(project.run(&["record"]), @r"
+    exit 2
+    error: splitcost.toml:5:7: there is no directory nope
+    hint: relative to this file, `cwd` is where the app's command is run
     ");
 }
 
@@ -112,6 +123,7 @@ fn a_setup_that_fails() {
     error: failed to set up the app: `python -c raise SystemExit('no migrations found')` ended with exit status: 1
     its last lines were:
       | no migrations found
+    hint: `setup` in [app] is run before each start of the app, with {workdir} a new scratch directory
     ");
 }
 
@@ -123,6 +135,7 @@ fn an_app_that_exits_at_once() {
     error: failed to start the app: it ended with exit status: 1
     its last lines were:
       | DATABASE_URL is not set
+    hint: the lines above are its own; run the same command by hand in its directory to see all of them
     ");
 }
 
@@ -204,6 +217,7 @@ fn a_python_without_the_package() {
     assert_transcript!(project.run(&["record", "--python", "no/python"]), @r"
     exit 2
     error: failed to run the Python interpreter no/python: No such file or directory (os error 2)
+    hint: set python in [app] to the app's interpreter, or activate its virtual environment
     ");
 }
 

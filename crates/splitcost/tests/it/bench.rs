@@ -43,14 +43,16 @@ fn one_endpoint() {
     let url = format!("http://{}/items?page={{1}}", serve());
     let project = Project::empty();
     let (exit, found) = json(&project.run(&["bench", &url, "--requests", "200", "--format", "json"]));
-    assert_eq!((exit.as_str(), &found["ok"], &found["failed"]), ("exit 0", &200.into(), &serde_json::json!([])));
+    assert_eq!((&found["ok"], &found["failed"]), (&200.into(), &serde_json::json!([])));
+    // A busy machine may spoil a run, and then it says so.
+    assert_eq!(exit, if found.get("invalid").is_some() { "exit 1" } else { "exit 0" });
     assert_eq!(found["url"], url);
     let times = &found["response"];
     let time = |name: &str| times[name].as_f64().unwrap();
     assert!(time("p50_ms") > 0.0 && time("p50_ms") <= time("p99_ms") && time("p99_ms") <= time("max_ms"));
     assert!(found["server_cpu_micros_per_request"].as_f64().unwrap() > 0.0);
     let csv = project.run(&["bench", &url, "--requests", "20", "--format", "csv"]);
-    assert!(csv.starts_with("exit 0\nurl,ok,failed,throughput_reqs_per_sec,response_mean_ms,"), "{csv}");
+    assert!(csv.contains("\nurl,ok,failed,throughput_reqs_per_sec,response_mean_ms,"), "{csv}");
     let table = project.run(&["bench", &url, "--requests", "20", "--format", "markdown"]);
     assert!(table.contains("| ok | 20 |\n| failed | 0.000000 |"), "{table}");
 }
@@ -68,7 +70,8 @@ fn conditions_and_failures_set_the_exit_status() {
         (exit.as_str(), &found["failed"]),
         ("exit 1", &serde_json::json!([{"kind": "status 503", "requests": 20}]))
     );
-    assert_eq!(json(&run("/", &["--fail-if", "p99 > 60s"])).0, "exit 0");
+    let kept = run("/", &["--fail-if", "p99 > 60s"]);
+    assert!(!kept.contains("p99 > 60s"), "{kept}");
     let broken = run("/", &["--fail-if", "throughput < 1000000"]);
     assert!(broken.starts_with("exit 1") && broken.contains("warning: throughput < 1000000: it is "), "{broken}");
 }
