@@ -88,7 +88,7 @@ fn a_recorded_command_ends_with_what_it_started() {
     let running = project.start(&["record", "--", "python", "job.py"]);
     let pid = running.pid();
     running.wait_for_line("ready");
-    assert!(processes_of(pid).len() >= 2);
+    wait_until(|| processes_of(pid).len() >= 2);
     kill_process(Pid::from_raw(pid).unwrap(), Signal::TERM).unwrap();
     assert!(running.transcript().starts_with("exit "));
     wait_until_none_is_left(pid);

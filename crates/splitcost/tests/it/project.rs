@@ -186,9 +186,14 @@ pub(crate) fn processes_of(parent: i32) -> Vec<i32> {
 
 /// Waits until no process started by that splitcost is left.
 pub(crate) fn wait_until_none_is_left(parent: i32) {
+    wait_until(|| processes_of(parent).is_empty());
+}
+
+/// Waits for a condition.
+pub(crate) fn wait_until(holds: impl Fn() -> bool) {
     let end = Instant::now() + Duration::from_secs(30);
-    while !processes_of(parent).is_empty() {
-        assert!(Instant::now() < end, "{:?} are left", processes_of(parent));
+    while !holds() {
+        assert!(Instant::now() < end, "it never held");
         sleep(Duration::from_millis(20));
     }
 }
