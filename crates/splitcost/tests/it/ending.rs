@@ -2,7 +2,7 @@
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::project::{Project, UVICORN, WORKLOAD, processes_of, wait_until_none_is_left};
+use crate::project::{Project, UVICORN, WORKLOAD, processes_of, wait_until, wait_until_none_is_left};
 
 #[test]
 fn ctrl_c_keeps_what_was_recorded() {
