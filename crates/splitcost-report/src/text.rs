@@ -112,7 +112,7 @@ fn endpoints(split: &SplitEvaluation, width: usize, paint: Paint, lines: &mut Ve
     let columns = columns(split);
     let measured = split.endpoints.iter().any(|e| e.baseline_measured.is_some());
     let title = format!(
-        "{}: {}, {} link, {} requests/s. Response times in ms, ± half the 90 % interval{}",
+        "{}: {}, {} link, {} requests/s. Response times in ms with 90 % intervals{}",
         split.name,
         split.stack,
         split.link,

@@ -19,7 +19,7 @@ fn a_full_evaluation_fits_a_screen() {
     assert!(screen.lines().count() <= 50, "{} lines", screen.lines().count());
     assert!(screen.lines().all(|line| line.chars().count() <= 100));
     insta::assert_snapshot!(screen, @r#"
-    billing: httpx, loopback link, 60 requests/s. Response times in ms, ± half the 90 % interval
+    billing: httpx, loopback link, 60 requests/s. Response times in ms with 90 % intervals
                              calls p50 mono predicted measured        p99 mono predicted  measured
     POST /orders                 1 18.7 ±4%  20.4 ±9% 20.9 ±6%  1.1× 52.3 ±11% 55.6 ±22% 56.7 ±14%  1.1×
     POST /orders/{order_id}…     1 14.3 ±4%  16.3 ±9% 15.9 ±6%  1.1× 44.1 ±11% 48.4 ±22% 47.5 ±14%  1.1×
@@ -30,7 +30,7 @@ fn a_full_evaluation_fits_a_screen() {
     GET /reports/sales           0 41.6 ±4%  42.0 ±9% 41.6 ±6%  1.0× 96.4 ±11% 97.1 ±22% 96.4 ±14%  1.0×
     GET /products                0 6.82 ±4%  6.82 ±9% 6.75 ±6% 0.99× 19.4 ±11% 19.4 ±22% 19.3 ±14% 0.99×
     GET /users/{user_id}         0 2.08 ±4%  2.08 ±9% 2.04 ±6% 0.98× 7.30 ±11% 7.30 ±22% 7.20 ±14% 0.99×
-    pricing: httpx, same zone link, 60 requests/s. Response times in ms, ± half the 90 % interval
+    pricing: httpx, same zone link, 60 requests/s. Response times in ms with 90 % intervals
                                calls p50 mono predicted measured       p99 mono predicted  measured
     GET /users/{user_id}/orde…    23 12.1 ±4%  74.1 ±9% 80.2 ±6% 6.6× 31.2 ±11%  143 ±22%  154 ±14% 4.9×
     GET /products                 12 6.82 ±4%  33.4 ±9% 36.1 ±6% 5.3× 19.4 ±11% 72.4 ±22% 77.8 ±14% 4.0×
@@ -81,8 +81,8 @@ fn a_prediction_alone_says_so() {
     let mut evaluation = fixture::estimated();
     evaluation.splits.remove(0);
     insta::assert_snapshot!(screen(&evaluation), @r#"
-    pricing: httpx, same zone link, 60 requests/s. Response times in ms, ± half the 90 % interval,
-      monolith simulated
+    pricing: httpx, same zone link, 60 requests/s. Response times in ms with 90 % intervals, monolith
+      simulated
                                      calls p50 mono predicted      p99 mono predicted
     GET /users/{user_id}/orders         23 11.9 ±3%  74.1 ±9% 6.2× 30.0 ±8%  143 ±22% 4.8×
     GET /products                       12 6.68 ±3%  33.4 ±9% 5.0× 18.6 ±8% 72.4 ±22% 3.9×
@@ -116,7 +116,7 @@ fn a_rehearsal_alone_says_so() {
     let mut evaluation = fixture::rehearsed();
     evaluation.splits.remove(0);
     insta::assert_snapshot!(screen(&evaluation), @r#"
-    pricing: httpx, same zone link, 60 requests/s. Response times in ms, ± half the 90 % interval
+    pricing: httpx, same zone link, 60 requests/s. Response times in ms with 90 % intervals
                                      calls p50 mono measured       p99 mono  measured
     GET /users/{user_id}/orders         23 12.1 ±4% 80.2 ±6% 6.6× 31.2 ±11%  154 ±14% 4.9×
     GET /products                       12 6.82 ±4% 36.1 ±6% 5.3× 19.4 ±11% 77.8 ±14% 4.0×
