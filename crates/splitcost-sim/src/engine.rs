@@ -151,6 +151,8 @@ struct ProcessState {
     idle_helpers: Vec<u32>,
     pool_started: u32,
     pool_queue: VecDeque<u32>,
+    /// Per called process: connections in use, and the calls that wait for one.
+    connections: Vec<(u32, VecDeque<(u32, Remote)>)>,
     cpu_nanos: u64,
 }
 
@@ -262,7 +264,8 @@ impl<'a> Engine<'a> {
             outcome: Outcome { responses: Vec::with_capacity(run.requests as usize), ..Outcome::default() },
         };
         for index in 0..machine.processes.len() {
-            engine.processes.push(ProcessState::default());
+            let connections = vec![(0, VecDeque::new()); machine.processes.len()];
+            engine.processes.push(ProcessState { connections, ..ProcessState::default() });
             engine.processes[index].loop_thread = engine.new_thread(index as u16, Role::Loop);
         }
         engine
@@ -521,7 +524,7 @@ impl<'a> Engine<'a> {
                 Stage::Away => {
                     self.fibers[id as usize].stage = Stage::Receiving;
                     let remote = self.remote(id);
-                    self.send(id, remote);
+                    self.connect(id, remote);
                     if remote.blocking {
                         self.block(thread);
                         false
@@ -530,6 +533,7 @@ impl<'a> Engine<'a> {
                     }
                 }
                 Stage::Receiving => {
+                    self.disconnect(id);
                     let nanos = self.half(thread, self.client_cpu(id));
                     self.fibers[id as usize].stage = match fiber.then {
                         Then::Complete => Stage::Done,
@@ -655,6 +659,37 @@ impl<'a> Engine<'a> {
         match ops[at as usize] {
             Op::Remote(remote) => self.run.costs[remote.crossing as usize].client,
             _ => Cpu::default(),
+        }
+    }
+
+    /// Sends over a connection of the process's pool, or waits for one. The load generator has its own.
+    fn connect(&mut self, id: u32, remote: Remote) {
+        let Fiber { process, then, .. } = self.fibers[id as usize];
+        if then != Then::Complete {
+            let limit = self.run.machine.processes[process as usize].connections;
+            let (used, waiting) = &mut self.processes[process as usize].connections[remote.process as usize];
+            if *used >= limit {
+                waiting.push_back((id, remote));
+                return;
+            }
+            *used += 1;
+        }
+        self.send(id, remote);
+    }
+
+    /// The answer is there: the connection goes to the next call, or back to the pool.
+    fn disconnect(&mut self, id: u32) {
+        let Fiber { process, then, program, body, pc, .. } = self.fibers[id as usize];
+        if then == Then::Complete {
+            return;
+        }
+        // The program counter has moved past the call.
+        let op = self.run.programs[program as usize].bodies[body as usize].ops[pc as usize - 1];
+        let Op::Remote(remote) = op else { unreachable!("only a remote call is answered") };
+        let (used, waiting) = &mut self.processes[process as usize].connections[remote.process as usize];
+        match waiting.pop_front() {
+            Some((next, remote)) => self.send(next, remote),
+            None => *used -= 1,
         }
     }
 

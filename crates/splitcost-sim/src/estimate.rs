@@ -289,6 +289,9 @@ impl<'a> Input<'a> {
         at: &Conditions,
     ) -> Outcome {
         let mut machine = Machine::one_host(scenario.host_cores as u32, services + 1);
+        if let Some(limit) = scenario.split.stack.max_connections() {
+            machine.processes.iter_mut().for_each(|process| process.connections = limit);
+        }
         for nanos in [&mut machine.switch_interval_nanos, &mut machine.core_slice_nanos] {
             *nanos = (*nanos as f64 / at.slow) as u64;
         }

@@ -125,6 +125,8 @@ pub struct Process {
     pub host: u16,
     /// Threads of its pool.
     pub pool_threads: u32,
+    /// Connections that it keeps to each other process; a call beyond waits for one.
+    pub connections: u32,
 }
 
 impl Machine {
@@ -145,7 +147,7 @@ impl Machine {
     pub fn one_host(cores: u32, processes: usize) -> Self {
         Self {
             host_cores: vec![cores],
-            processes: vec![Process { host: 0, pool_threads: Self::POOL_THREADS }; processes],
+            processes: vec![Process { host: 0, pool_threads: Self::POOL_THREADS, connections: u32::MAX }; processes],
             switch_interval_nanos: Self::SWITCH_INTERVAL_NANOS,
             core_slice_nanos: Self::CORE_SLICE_NANOS,
         }

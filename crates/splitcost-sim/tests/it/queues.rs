@@ -81,6 +81,24 @@ fn m_m_c() {
     check_within(mean_response(&outcome), expected, 0.01);
 }
 
+/// Three servers again: the connections over which a front without work of its own calls a process with threads enough.
+#[test]
+fn a_pool_of_connections_is_m_m_c() {
+    let call = Op::Remote(Remote { crossing: 0, process: 2, body: 1, blocking: false, pooled: true });
+    let programs: Vec<Program> = exponential(|t| vec![Op::Block(t)], false)
+        .into_iter()
+        .map(|p| program(vec![Body { ops: vec![call] }, p.bodies[0].clone()], false))
+        .collect();
+    let mut machine = Machine::one_host(4, 3);
+    machine.processes[1].connections = 3;
+    let (c, a) = (3.0_f64, 3.0 * 0.6);
+    let rho = a / c;
+    let last = a.powi(3) / 6.0 / (1.0 - rho);
+    let waits = last / (1.0 + a + a * a / 2.0 + last);
+    let outcome = run(&machine, &programs, a, 3_000_000);
+    check_within(mean_response(&outcome), MEAN_NANOS * (1.0 + waits / (c - a)), 0.01);
+}
+
 /// Two cores shared by eight processes is M/M/2, where slices are longer than any service time.
 #[test]
 fn cores_are_servers() {
@@ -113,7 +131,7 @@ fn jackson_tandem() {
         .collect();
     let machine = Machine {
         host_cores: vec![1; 4],
-        processes: (0..4).map(|host| Process { host, pool_threads: 1 }).collect(),
+        processes: (0..4).map(|host| Process { host, pool_threads: 1, connections: u32::MAX }).collect(),
         ..Machine::one_host(1, 4)
     };
     let load = 0.6;
