@@ -84,6 +84,9 @@ pub struct Comparison {
     pub margin: f64,
     /// Per figure.
     pub figures: Vec<Figure>,
+    /// Figures that the runs were too short for, each with the reason.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub left_out: Vec<String>,
     /// Why no verdict holds: the control differs from A, or the generator made the numbers. Absent when they hold.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub invalid: Option<String>,

@@ -93,6 +93,9 @@ pub fn comparison(found: &Comparison) -> String {
             words(figure),
         );
     }
+    for reason in &found.left_out {
+        let _ = writeln!(text, "left out: {reason}");
+    }
     for (name, of) in [("A", &found.a), ("B", &found.b)] {
         let failed: u64 = of.failed.iter().map(|failed| failed.requests).sum();
         if failed > 0 {
@@ -249,6 +252,7 @@ mod tests {
                 figure("response_p99_ms", change(1.04, Verdict::Inconclusive, Some(1_200))),
                 figure("server_cpu_micros_per_request", change(1.001, Verdict::Same, None)),
             ],
+            left_out: vec!["response_p90_ms: a run has 45 requests, and needs 100".into()],
             invalid: Some("response_p50_ms of the control differs".into()),
         });
         insta::assert_snapshot!(comparison, @r"
@@ -261,6 +265,7 @@ mod tests {
         requests/s                     3.87     4.25   0.900 (0.882–0.918)   1.000 (0.990–1.010)   different: B 10.0 % less
         p99, ms                        3.87     4.25   1.040 (1.019–1.061)   1.000 (0.990–1.010)   inconclusive: about 1,200 more rounds
         server CPU, µs a request       3.87     4.25   1.001 (0.981–1.021)   1.000 (0.990–1.010)   same
+        left out: response_p90_ms: a run has 45 requests, and needs 100
         A: 10 of 3,000 requests failed
         B: 10 of 3,000 requests failed
         invalid: response_p50_ms of the control differs; no verdict holds
