@@ -1,7 +1,7 @@
 //! How fast the machine is while an experiment runs.
 //!
 //! Virtual machines share their cores: the same work may take twice as long from one second to the next. The
-//! yardstick is fixed Python work, done on each core some twenty times a second beside every experiment; what it cost
+//! yardstick is fixed Python work, done on each core some twenty times a second beside recordings and calibrations; what it cost
 //! tells how times of one experiment compare with times of another.
 
 use crate::app::Scratch;
