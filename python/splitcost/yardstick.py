@@ -2,7 +2,7 @@
 
 Virtual machines share their cores with others, and a core may take twice as long for the same work from one
 second to the next. So recordings and calibrations have a yardstick beside them: fixed work, done on each core
-in turn some twenty times a second, for less than one percent of a core. It prints one JSON array a measurement,
+in turn some twenty times a second, for less than one percent of a core. It prints JSON arrays, one a line,
 ``[monotonic nanoseconds, thread CPU nanoseconds]``, until its standard input ends.
 """
 
