@@ -1,5 +1,7 @@
 //! The command line's verbs and options.
 
+pub(crate) mod bench;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -55,7 +57,7 @@ pub(crate) enum Verb {
     /// Write the HTML report of an evaluation
     Report(Report),
     /// Put load on an endpoint, or compare two with a verdict
-    Bench(Bench),
+    Bench(bench::Bench),
     /// End what is left, should the splitcost that started this be killed
     #[command(hide = true)]
     Guard,
@@ -224,101 +226,7 @@ pub(crate) struct Report {
     pub(crate) output: PathBuf,
 }
 
-#[derive(Args, Debug)]
-#[command(after_help = "Examples:
-  splitcost bench http://127.0.0.1:8000/items                         16 requests in flight for 10 s
-  splitcost bench http://127.0.0.1:8000/items --rate 200              200 arrivals/s, whatever the answers do
-  splitcost bench http://127.0.0.1:8000/items --fail-if 'p99 > 50ms'  exit status 1 when it is slower
-  splitcost bench http://127.0.0.1:8000/items http://127.0.0.1:8001/items   which one is faster?
-
-Comparing two, A and B are driven in many short rounds, in shuffled order, with A again as a control. A figure is
-different when the whole interval of its ratio lies beyond the margin, the same when it lies within, and else
-inconclusive, with the number of rounds that might settle it. When the control differs from A, no verdict holds.
-
-Exit status: 0 fine; 1 a --fail-if holds, or the result is invalid; 2 something failed.")]
-pub(crate) struct Bench {
-    /// Where to put load; two are compared
-    #[arg(value_name = "URL", num_args = 1..=2, required = true)]
-    pub(crate) urls: Vec<String>,
-    /// Open loop: so many arrivals/s, at random, whatever the answers do [default: closed loop]
-    #[arg(long, value_name = "REQS_PER_SEC", value_parser = rate)]
-    pub(crate) rate: Option<f64>,
-    /// Closed loop: requests in flight
-    #[arg(long, default_value_t = 16, value_name = "N", conflicts_with = "rate", value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    pub(crate) concurrency: u32,
-    /// How long to measure, of two each run of each round [default: 10, of two 0.5]
-    #[arg(long, value_name = "SECS", value_parser = secs)]
-    pub(crate) duration: Option<f64>,
-    /// Measure so many requests instead
-    #[arg(long, value_name = "N", conflicts_with = "duration", value_parser = clap::value_parser!(u64).range(1..))]
-    pub(crate) requests: Option<u64>,
-    /// Load that is not measured comes first [default: 1, of two 0.1]
-    #[arg(long, value_name = "SECS", value_parser = secs)]
-    pub(crate) warm_up: Option<f64>,
-    /// Method [default: GET, with --json POST]
-    #[arg(long, short = 'X', value_name = "METHOD")]
-    pub(crate) method: Option<String>,
-    /// Header; may be repeated
-    #[arg(long = "header", short = 'H', value_name = "NAME: VALUE", value_parser = header)]
-    pub(crate) headers: Vec<(String, String)>,
-    /// Body, sent as application/json
-    #[arg(long, value_name = "JSON", value_parser = json)]
-    pub(crate) json: Option<serde_json::Value>,
-    /// Exit with status 1 if this holds, as 'p99 > 50ms', 'throughput < 1000' or 'failed > 0'; may be repeated
-    #[arg(long, value_name = "CONDITION", value_parser = crate::commands::bench::Threshold::parse)]
-    pub(crate) fail_if: Vec<crate::commands::bench::Threshold>,
-    /// Rounds of a comparison
-    #[arg(long, default_value_t = 20, value_name = "N", value_parser = clap::value_parser!(u64).range(2..=10_000))]
-    pub(crate) rounds: u64,
-    /// What counts as the same in a comparison, in percent
-    #[arg(long, default_value_t = 3.0, value_name = "PERCENT", value_parser = percent)]
-    pub(crate) margin: f64,
-    /// Seed of arrivals, order and intervals
-    #[arg(long, env = "SPLITCOST_SEED", default_value_t = 1, value_name = "N")]
-    pub(crate) seed: u64,
-    /// How to write the answer on stdout
-    #[arg(long, env = "SPLITCOST_FORMAT", default_value = "text", hide_default_value = true)]
-    pub(crate) format: BenchFormat,
-}
-
-/// How a bench's answer is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum BenchFormat {
-    /// For people.
-    #[default]
-    Text,
-    /// For programs; keys end in their unit.
-    Json,
-    /// A header and a line, of one endpoint.
-    Csv,
-    /// A table, of one endpoint.
-    Markdown,
-}
-
-fn secs(text: &str) -> Result<f64, String> {
-    match text.trim_end_matches('s').parse::<f64>() {
-        Ok(secs) if (0.0..=86_400.0).contains(&secs) => Ok(secs),
-        _ => Err("not a number of seconds up to a day".to_owned()),
-    }
-}
-
-fn percent(text: &str) -> Result<f64, String> {
-    match text.trim_end_matches('%').trim_end().parse::<f64>() {
-        Ok(percent) if (0.1..=50.0).contains(&percent) => Ok(percent),
-        _ => Err("not a percentage between 0.1 and 50".to_owned()),
-    }
-}
-
-fn header(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once(':').ok_or("a header is written `name: value`")?;
-    Ok((name.trim().to_owned(), value.trim().to_owned()))
-}
-
-fn json(text: &str) -> Result<serde_json::Value, String> {
-    serde_json::from_str(text).map_err(|error| format!("not JSON: {error}"))
-}
-
-fn rate(text: &str) -> Result<f64, String> {
+pub(crate) fn rate(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(rate) if (1e-3..=1e6).contains(&rate) => Ok(rate),
         _ => Err("not a number of requests/s between 0.001 and 1000000".to_owned()),

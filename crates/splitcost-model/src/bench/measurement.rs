@@ -1,0 +1,133 @@
+//! What `splitcost bench` finds of one endpoint, or of two: the JSON users read.
+
+use serde::{Deserialize, Serialize};
+
+use crate::quantity::Interval;
+
+/// Times of requests, in milliseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Times {
+    /// Mean.
+    pub mean_ms: f64,
+    /// Median.
+    pub p50_ms: f64,
+    /// 90th percentile.
+    pub p90_ms: f64,
+    /// 99th percentile.
+    pub p99_ms: f64,
+    /// 99.9th percentile.
+    pub p99_9_ms: f64,
+    /// 99.99th percentile.
+    pub p99_99_ms: f64,
+    /// The longest.
+    pub max_ms: f64,
+}
+
+/// Requests that failed in one way.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failed {
+    /// How, as `status 503` or `timeout`.
+    pub kind: String,
+    /// How many.
+    pub requests: u64,
+}
+
+/// One endpoint under load.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Measurement {
+    /// Where the requests went.
+    pub url: String,
+    /// How load was applied, as `closed loop, 16 in flight`.
+    pub load: String,
+    /// Length of the measured window.
+    pub window_secs: f64,
+    /// Requests answered well; only these are in the times.
+    pub ok: u64,
+    /// The others, by kind.
+    pub failed: Vec<Failed>,
+    /// Requests answered well, per second.
+    pub throughput_reqs_per_sec: f64,
+    /// Response times: from the intended start, queueing in the generator included.
+    pub response: Times,
+    /// Service times: from the moment a request was sent.
+    pub service: Times,
+    /// Connections opened.
+    pub connections: u64,
+    /// Received, headers included.
+    pub bytes_in: u64,
+    /// Sent, headers included.
+    pub bytes_out: u64,
+    /// CPU time of the load generator per request.
+    pub generator_cpu_micros_per_request: f64,
+    /// CPU time of the processes that listen there per request; absent where they are not on this host.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub server_cpu_micros_per_request: Option<f64>,
+    /// How late the generator was for its own schedule, 99th percentile; zero in closed loop.
+    pub schedule_lag_ms_p99: f64,
+    /// Why the generator, not the server, made these numbers; absent when they are good.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub invalid: Option<String>,
+}
+
+/// Two endpoints beside each other.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Comparison {
+    /// The first, all rounds together.
+    pub a: Measurement,
+    /// The second.
+    pub b: Measurement,
+    /// Rounds; each drove A, B and A again as a control, in shuffled order.
+    pub rounds: u64,
+    /// Length of each run.
+    pub run_secs: f64,
+    /// What counts as the same, as a share.
+    pub margin: f64,
+    /// Per figure.
+    pub figures: Vec<Figure>,
+    /// Figures that the runs were too short for, each with the reason.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub left_out: Vec<String>,
+    /// Why no verdict holds: the control differs from A, or the generator made the numbers. Absent when they hold.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub invalid: Option<String>,
+}
+
+/// One figure of both.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Figure {
+    /// Its name with its unit, as `response_p50_ms`.
+    pub name: String,
+    /// A's, the median over the rounds.
+    pub a: f64,
+    /// B's.
+    pub b: f64,
+    /// B over A.
+    pub change: Change,
+    /// The control over A: two runs of the same.
+    pub control: Change,
+}
+
+/// How a figure changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Change {
+    /// The median over the rounds of the ratio, with its 98 % interval.
+    pub ratio: Interval,
+    /// What can be said.
+    pub verdict: Verdict,
+    /// How many more rounds might settle it; absent when it is settled.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub more_rounds: Option<u64>,
+}
+
+/// What can be said of a change.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// The whole interval lies beyond the margin.
+    Different,
+    /// The whole interval lies within the margin.
+    Same,
+    /// Neither.
+    #[default]
+    Inconclusive,
+}
