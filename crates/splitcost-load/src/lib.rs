@@ -57,4 +57,4 @@ pub use outcome::{EndpointOutcome, FailedResponse, Failure, Failures, Outcome};
 pub use plan::{Mode, Phase, Plan, Progress, Stop, Targets};
 pub use resource::monotonic_now;
 pub use schedule::Poisson;
-pub use workload::{Draw, Method, Param, Request, Workload};
+pub use workload::{Body, Draw, Method, Param, Request, RequestSpec, Workload, WorkloadTable, literal};

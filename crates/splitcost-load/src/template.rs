@@ -25,7 +25,7 @@ pub(crate) enum Encoding {
     /// Percent-encoded.
     Path,
     /// As it is.
-    Header,
+    Plain,
     /// As JSON of its own type.
     Json,
     /// Inside a JSON string.
@@ -192,7 +192,7 @@ fn write_value(value: &Drawn, encoding: Encoding, out: &mut Vec<u8>) {
         Drawn::Choice(scalar) => return out.extend_from_slice(scalar.to_string().as_bytes()),
     };
     match encoding {
-        Encoding::Header => out.extend_from_slice(text.as_bytes()),
+        Encoding::Plain => out.extend_from_slice(text.as_bytes()),
         Encoding::Path => percent_encode(text, out),
         Encoding::JsonText => out.extend_from_slice(&json_text(text)),
         Encoding::Json => {

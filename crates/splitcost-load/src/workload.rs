@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -30,15 +32,16 @@ pub struct Workload {
     cumulative_weights: Vec<u64>,
 }
 
-#[derive(Deserialize)]
+/// A workload as it stands in a file.
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct WorkloadTable {
+pub struct WorkloadTable {
     #[serde(default)]
     seed: u64,
     requests: Vec<RequestTable>,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RequestTable {
     name: Option<String>,
@@ -52,11 +55,139 @@ struct RequestTable {
     #[serde(default)]
     params: BTreeMap<String, Param>,
     body: Option<Value>,
-    expect: Option<Vec<u16>>,
+    body_text: Option<String>,
+    body_file: Option<PathBuf>,
+    #[serde(default)]
+    expect: Vec<u16>,
 }
 
 fn one() -> u32 {
     1
+}
+
+impl WorkloadTable {
+    /// Its requests, with their files read: relative paths start at `dir`.
+    pub fn requests(self, dir: &Path) -> Result<Vec<RequestSpec>, Error> {
+        let requests = self.requests.into_iter().enumerate();
+        requests.map(|(position, request)| request.spec(position, dir)).collect()
+    }
+
+    /// Checks it, and reads its files: relative paths start at `dir`.
+    pub fn compile(self, dir: &Path) -> Result<Workload, Error> {
+        Workload::new(self.seed, self.requests(dir)?)
+    }
+}
+
+impl RequestTable {
+    fn spec(self, position: usize, dir: &Path) -> Result<RequestSpec, Error> {
+        let Self { name, method, path, weight, headers, params, body, body_text, body_file, expect } = self;
+        let mut spec = RequestSpec { name, method, path, weight, headers, params, body: None, expect };
+        let bodies = [
+            body.map(|value| Ok(Body::Json(plain_dates(value)))),
+            body_text.map(|text| Ok(Body::Text(text))),
+            body_file.map(|file| {
+                let file = dir.join(file);
+                Body::file(&file).map_err(|error| ("body_file", format!("failed to read {}: {error}", file.display())))
+            }),
+        ];
+        for body in bodies.into_iter().flatten() {
+            let fail = |(field, problem)| Error::Workload { request: spec.place(position), field, problem };
+            let body = body.map_err(|(field, problem): (&str, String)| fail((field.to_owned(), problem)))?;
+            if spec.body.is_some() {
+                return Err(fail(("body".into(), "it has one body: body, body_text or body_file".into())));
+            }
+            spec.body = Some(body);
+        }
+        Ok(spec)
+    }
+}
+
+/// A request as it is asked for. Path, header values and the texts of bodies are templates: see [`literal`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct RequestSpec {
+    /// `METHOD /path` without one.
+    pub name: Option<String>,
+    /// How it is asked.
+    pub method: Method,
+    /// Begins with `/`; may hold a query.
+    pub path: String,
+    /// How often, relative to the others.
+    pub weight: u32,
+    /// By name.
+    pub headers: BTreeMap<String, String>,
+    /// Where the values of placeholders come from.
+    pub params: BTreeMap<String, Param>,
+    /// What is sent.
+    pub body: Option<Body>,
+    /// Statuses that count as success; every one below 400 when empty.
+    pub expect: Vec<u16>,
+}
+
+/// What a request sends.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Body {
+    /// Encoded; its strings are templates.
+    Json(Value),
+    /// A template.
+    Text(String),
+    /// As they are.
+    Bytes {
+        /// The bytes.
+        bytes: Vec<u8>,
+        /// Of the header `content-type`, unless the request sets it.
+        content_type: String,
+    },
+    /// A message of gRPC, without its prefix: the request is a unary call.
+    Grpc(Vec<u8>),
+}
+
+impl Body {
+    /// A file, its content type by its extension.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn file(path: &Path) -> io::Result<Self> {
+        let content_type = mime_guess::from_path(path).first_or_octet_stream().to_string();
+        Ok(Self::Bytes { bytes: std::fs::read(path)?, content_type })
+    }
+}
+
+/// A text as a template that writes just that text.
+pub fn literal(text: &str) -> String {
+    text.replace('{', "{{").replace('}', "}}")
+}
+
+impl RequestSpec {
+    /// A request of a template for a path, without anything else.
+    pub fn new(method: Method, path: impl Into<String>) -> Self {
+        Self {
+            name: None,
+            method,
+            path: path.into(),
+            weight: 1,
+            headers: BTreeMap::new(),
+            params: BTreeMap::new(),
+            body: None,
+            expect: Vec::new(),
+        }
+    }
+
+    /// Its name, its own or made of method and path.
+    pub fn name(&self) -> String {
+        let path_only = self.path.split('?').next().unwrap_or_default();
+        self.name.clone().unwrap_or_else(|| format!("{} {path_only}", self.method))
+    }
+
+    /// Sets a header, whatever the case of its name.
+    pub fn set_header(&mut self, name: &str, value: impl Into<String>) {
+        self.headers.retain(|known, _| !known.eq_ignore_ascii_case(name));
+        self.headers.insert(name.to_owned(), value.into());
+    }
+
+    /// Its position and name, as errors name it.
+    fn place(&self, position: usize) -> String {
+        format!("{} ({})", position + 1, self.name())
+    }
 }
 
 /// One request template.
@@ -71,8 +202,17 @@ pub struct Request {
     headers: Template,
     /// Whether `headers` holds a `host` of its own.
     own_host: bool,
-    body: Option<Template>,
+    body: Payload,
+    is_grpc: bool,
     expect: Vec<u16>,
+}
+
+/// A compiled body.
+#[derive(Clone, Debug, PartialEq)]
+enum Payload {
+    Nothing,
+    Filled(Template),
+    Bytes(Vec<u8>),
 }
 
 /// The methods of HTTP that a workload may use.
@@ -193,9 +333,13 @@ impl Request {
         if self.expect.is_empty() { status < 400 } else { self.expect.contains(&status) }
     }
 
-    fn compile(position: usize, table: RequestTable) -> Result<Self, Error> {
-        let path_only = table.path.split('?').next().unwrap_or_default();
-        let name = table.name.unwrap_or_else(|| format!("{} {path_only}", table.method));
+    /// Whether it is a unary call of gRPC: its body is the message, and success is `grpc-status: 0`.
+    pub fn is_grpc(&self) -> bool {
+        self.is_grpc
+    }
+
+    fn compile(position: usize, table: RequestSpec) -> Result<Self, Error> {
+        let name = table.name();
         let fail = |field: &str, problem: String| Error::Workload {
             request: format!("{} ({name})", position + 1),
             field: field.to_owned(),
@@ -208,8 +352,7 @@ impl Request {
         if table.weight == 0 {
             return Err(fail("weight", "it is 0: remove the request instead".into()));
         }
-        let expect = table.expect.unwrap_or_default();
-        if let Some(status) = expect.iter().find(|status| !(200..=599).contains(*status)) {
+        if let Some(status) = table.expect.iter().find(|status| !(200..=599).contains(*status)) {
             return Err(fail("expect", format!("{status} is no final HTTP status (200 to 599)")));
         }
         for (param, values) in &table.params {
@@ -230,13 +373,20 @@ impl Request {
 
         check_path(&table.path).map_err(|problem| fail("path", problem))?;
         let path = Template::text(&table.path, Encoding::Path, &mut index_of).map_err(|p| fail("path", p))?;
-        let header_lines = header_lines(&name, &table.headers, &table.params, table.body.is_some())
+        let header_lines = header_lines(&name, &table.headers, &table.params, table.body.as_ref())
             .map_err(|(header, problem)| fail(&format!("headers.{header}"), problem))?;
-        let headers = Template::text(&header_lines, Encoding::Header, &mut index_of).map_err(|p| fail("headers", p))?;
-        let body = table
-            .body
-            .map(|body| Template::json(&plain_dates(body), &mut index_of).map_err(|p| fail("body", p)))
-            .transpose()?;
+        let headers = Template::text(&header_lines, Encoding::Plain, &mut index_of).map_err(|p| fail("headers", p))?;
+        let is_grpc = matches!(table.body, Some(Body::Grpc(_)));
+        let body = match table.body {
+            None => Payload::Nothing,
+            Some(Body::Json(value)) => {
+                Payload::Filled(Template::json(&value, &mut index_of).map_err(|p| fail("body", p))?)
+            }
+            Some(Body::Text(text)) => Payload::Filled(
+                Template::text(&text, Encoding::Plain, &mut index_of).map_err(|p| fail("body_text", p))?,
+            ),
+            Some(Body::Bytes { bytes, .. } | Body::Grpc(bytes)) => Payload::Bytes(bytes),
+        };
         if let Some(unused) = (0..names.len()).find(|index| !used.contains(index)) {
             let unused = names[unused];
             return Err(fail(
@@ -254,7 +404,8 @@ impl Request {
             path,
             headers,
             body,
-            expect,
+            is_grpc,
+            expect: table.expect,
         })
     }
 }
@@ -274,7 +425,7 @@ fn header_lines(
     name: &str,
     headers: &BTreeMap<String, String>,
     params: &BTreeMap<String, Param>,
-    has_body: bool,
+    body: Option<&Body>,
 ) -> Result<String, (String, String)> {
     let escaped_name = name.replace('{', "{{").replace('}', "}}");
     let mut lines = format!("{NAME_HEADER}: {escaped_name}\r\n");
@@ -282,8 +433,14 @@ fn header_lines(
     if !given("accept") {
         lines.push_str("accept: */*\r\n");
     }
-    if has_body && !given("content-type") {
-        lines.push_str("content-type: application/json\r\n");
+    let content_type = match body {
+        Some(Body::Json(_)) => Some("application/json"),
+        Some(Body::Text(_)) => Some("text/plain; charset=utf-8"),
+        Some(Body::Bytes { content_type, .. }) => Some(content_type.as_str()),
+        Some(Body::Grpc(_)) | None => None,
+    };
+    if let Some(content_type) = content_type.filter(|_| !given("content-type")) {
+        lines.extend(["content-type: ", content_type, "\r\n"]);
     }
     let mut seen = BTreeSet::new();
     for (header, value) in headers {
@@ -308,7 +465,7 @@ fn header_lines(
             }
             Some(_) => Ok(0),
         };
-        Template::text(value, Encoding::Header, &mut check_placeholder).map_err(fail)?;
+        Template::text(value, Encoding::Plain, &mut check_placeholder).map_err(fail)?;
         lines.extend([header, ": ", value, "\r\n"]);
     }
     Ok(lines)
@@ -330,9 +487,16 @@ fn plain_dates(value: Value) -> Value {
 impl TryFrom<WorkloadTable> for Workload {
     type Error = Error;
 
+    /// Relative paths start at the working directory.
     fn try_from(table: WorkloadTable) -> Result<Self, Error> {
-        let requests: Vec<Request> = table
-            .requests
+        table.compile(Path::new(""))
+    }
+}
+
+impl Workload {
+    /// Checks requests, and makes them ready to be written.
+    pub fn new(seed: u64, requests: Vec<RequestSpec>) -> Result<Self, Error> {
+        let requests: Vec<Request> = requests
             .into_iter()
             .enumerate()
             .map(|(position, request)| Request::compile(position, request))
@@ -356,7 +520,7 @@ impl TryFrom<WorkloadTable> for Workload {
                 sum
             })
             .collect();
-        Ok(Self { seed: table.seed, requests, cumulative_weights })
+        Ok(Self { seed, requests, cumulative_weights })
     }
 }
 
@@ -404,11 +568,20 @@ impl Workload {
             out.extend_from_slice(b"\r\n");
         }
         request.headers.write(&values, out);
-        if let Some(template) = &request.body {
-            let mut body = Vec::new();
-            template.write(&values, &mut body);
+        let filled;
+        let body = match &request.body {
+            Payload::Nothing => None,
+            Payload::Bytes(bytes) => Some(bytes),
+            Payload::Filled(template) => {
+                let mut bytes = Vec::new();
+                template.write(&values, &mut bytes);
+                filled = bytes;
+                Some(&filled)
+            }
+        };
+        if let Some(body) = body {
             out.extend_from_slice(format!("content-length: {}\r\n\r\n", body.len()).as_bytes());
-            out.extend_from_slice(&body);
+            out.extend_from_slice(body);
         } else if matches!(request.method, Method::Post | Method::Put | Method::Patch) {
             out.extend_from_slice(b"content-length: 0\r\n\r\n");
         } else {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use splitcost_lab::app::AppSpec;
-use splitcost_load::Workload;
+use splitcost_load::{Workload, WorkloadTable};
 use splitcost_model::quantity::Nanos;
 use splitcost_model::split::{Link, MAIN_SERVICE, Prices, Split, StackName};
 use toml::Spanned;
@@ -47,7 +47,7 @@ pub(crate) struct Settings {
 #[serde(deny_unknown_fields)]
 struct Table {
     app: AppTable,
-    workload: Option<Workload>,
+    workload: Option<Spanned<WorkloadTable>>,
     #[serde(default)]
     splits: BTreeMap<Spanned<String>, SplitTable>,
     #[serde(default)]
@@ -288,7 +288,11 @@ fn resolve(file: &File<'_>, table: Table) -> Result<Settings, Failure> {
     let defaults = Prices::default();
     let prices = Prices { usd_per_vcpu_hour: table.prices.usd_per_vcpu_hour.unwrap_or(defaults.usd_per_vcpu_hour) };
     let python = table.app.python.map(|python| dir.join(python));
-    let workload = table.workload;
+    let workload = table.workload.map(|table| {
+        let span = table.span();
+        table.into_inner().compile(&dir).map_err(|error| file.wrong(&span, error))
+    });
+    let workload = workload.transpose()?;
     Ok(Settings { dir, app, python, workload, splits, named_modules, prices, rate_reqs_per_sec, concurrency })
 }
 

@@ -1,6 +1,6 @@
 //! Reading a workload, and the requests it draws.
 
-use splitcost_load::Workload;
+use splitcost_load::{Workload, WorkloadTable};
 
 fn read(toml: &str) -> Result<Workload, String> {
     toml::from_str(toml).map_err(|error: toml::de::Error| error.message().to_owned())
@@ -125,4 +125,31 @@ fn refuses_what_makes_no_sense() {
         "request 2 (GET /a), field `name`: another request has this name",
     );
     assert_eq!(read("requests = []").unwrap_err(), "read workload: it has no requests");
+}
+
+#[test]
+fn bodies_that_are_not_json() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("photo.png"), b"\x89PNG{x}\0").unwrap();
+    let table = |toml: &str| toml::from_str::<WorkloadTable>(toml).unwrap().compile(dir.path());
+    let written = |toml: &str| {
+        let workload = table(toml).unwrap();
+        let mut bytes = Vec::new();
+        workload.write(workload.draw(0, 0), "a", &mut bytes);
+        String::from_utf8_lossy(&bytes).into_owned()
+    };
+    let file = written("[[requests]]\npath = '/a'\nmethod = 'PUT'\nbody_file = 'photo.png'");
+    assert!(file.contains("content-type: image/png\r\n") && file.ends_with("PNG{x}\0"), "{file}");
+    let text =
+        "[[requests]]\npath = '/a'\nmethod = 'POST'\nbody_text = 'n={n}&b={{}}'\nparams = { n = { int = [7, 7] } }";
+    let text = written(text);
+    assert!(text.ends_with("content-type: text/plain; charset=utf-8\r\ncontent-length: 8\r\n\r\nn=7&b={}"), "{text}");
+    let fails = |toml: &str| table(toml).unwrap_err().to_string();
+    let twice = fails("[[requests]]\npath = '/a'\nbody = 1\nbody_text = 'x'");
+    assert!(twice.contains("request 1 (GET /a), field `body`: it has one body"), "{twice}");
+    let missing = fails("[[requests]]\npath = '/a'\nbody_file = 'none.bin'");
+    assert!(
+        missing.contains("field `body_file`: failed to read ") && missing.contains("none.bin: No such"),
+        "{missing}"
+    );
 }
