@@ -222,7 +222,8 @@ impl Failures {
         *self.0.entry(failure).or_default() += 1;
     }
 
-    fn merge(&mut self, other: &Self) {
+    /// Adds others.
+    pub fn merge(&mut self, other: &Self) {
         for (failure, count) in &other.0 {
             *self.0.entry(*failure).or_default() += count;
         }

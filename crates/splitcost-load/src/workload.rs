@@ -66,6 +66,11 @@ fn one() -> u32 {
 }
 
 impl WorkloadTable {
+    /// The seed of what is drawn.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
     /// Its requests, with their files read: relative paths start at `dir`.
     pub fn requests(self, dir: &Path) -> Result<Vec<RequestSpec>, Error> {
         let requests = self.requests.into_iter().enumerate();
@@ -134,7 +139,7 @@ pub enum Body {
     Bytes {
         /// The bytes.
         bytes: Vec<u8>,
-        /// Of the header `content-type`, unless the request sets it.
+        /// Of the header `content-type`, unless the request sets it; a template, too.
         content_type: String,
     },
     /// A message of gRPC, without its prefix: the request is a unary call.
@@ -231,6 +236,9 @@ pub enum Method {
 }
 
 impl Method {
+    /// All of them.
+    pub const ALL: [Self; 7] = [Self::Get, Self::Head, Self::Post, Self::Put, Self::Patch, Self::Delete, Self::Options];
+
     /// As HTTP writes it.
     pub fn name(self) -> &'static str {
         match self {
@@ -439,12 +447,11 @@ fn header_lines(
         Some(Body::Bytes { content_type, .. }) => Some(content_type.as_str()),
         Some(Body::Grpc(_)) | None => None,
     };
-    if let Some(content_type) = content_type.filter(|_| !given("content-type")) {
-        lines.extend(["content-type: ", content_type, "\r\n"]);
-    }
+    let content_type = content_type.filter(|_| !given("content-type")).map(|value| ("content-type", value));
+    let headers = headers.iter().map(|(header, value)| (header.as_str(), value.as_str()));
     let mut seen = BTreeSet::new();
-    for (header, value) in headers {
-        let fail = |problem: String| (header.clone(), problem);
+    for (header, value) in content_type.into_iter().chain(headers) {
+        let fail = |problem: String| (header.to_owned(), problem);
         let is_token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
         if header.is_empty() || !header.bytes().all(is_token) {
             return Err(fail("it is no name of an HTTP header".into()));

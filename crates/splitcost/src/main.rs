@@ -1,7 +1,8 @@
 //! The command line: what a split costs, before it is built.
 //!
 //! Read in this order: [`args`] (verbs and options), [`settings`] (the file), [`session`] (both together), then a
-//! file per verb in [`commands`], and [`pipeline`], which estimate, rehearse and evaluate share.
+//! file per verb in [`commands`]; [`pipeline`], which estimate, rehearse and evaluate share, and [`requests`], what a bench
+//! asks.
 //!
 //! Numbers come from the libraries: nothing is measured or computed here.
 
@@ -10,6 +11,7 @@ mod commands;
 mod failure;
 mod pipeline;
 mod printer;
+mod requests;
 mod session;
 mod settings;
 

@@ -202,10 +202,10 @@ impl Settings {
     }
 }
 
-/// A settings file, for places in it.
-struct File<'a> {
-    path: &'a Path,
-    text: &'a str,
+/// A file of TOML, for places in it.
+pub(crate) struct File<'a> {
+    pub(crate) path: &'a Path,
+    pub(crate) text: &'a str,
 }
 
 impl File<'_> {
@@ -220,7 +220,7 @@ impl File<'_> {
         Failure::new(format!("{}: {message}", self.place(span)))
     }
 
-    fn broken(&self, error: &toml::de::Error) -> Failure {
+    pub(crate) fn broken(&self, error: &toml::de::Error) -> Failure {
         let message = error.message().trim().replace('\n', ", ");
         match error.span() {
             Some(span) => self.wrong(&span, message),

@@ -32,6 +32,21 @@ pub struct Failed {
     pub requests: u64,
 }
 
+/// One request of several.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct RequestMeasurement {
+    /// Its name, as `GET /items/{id}`.
+    pub name: String,
+    /// Requests answered well; only these are in the times.
+    pub ok: u64,
+    /// The others, by kind.
+    pub failed: Vec<Failed>,
+    /// Response times: from the intended start, queueing in the generator included.
+    pub response: Times,
+    /// Service times: from the moment a request was sent.
+    pub service: Times,
+}
+
 /// One endpoint under load.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Measurement {
@@ -51,6 +66,9 @@ pub struct Measurement {
     pub response: Times,
     /// Service times: from the moment a request was sent.
     pub service: Times,
+    /// Each request of several; empty when there is one.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub requests: Vec<RequestMeasurement>,
     /// Connections opened.
     pub connections: u64,
     /// Received, headers included.
@@ -130,4 +148,15 @@ pub enum Verdict {
     /// Neither.
     #[default]
     Inconclusive,
+}
+
+impl Verdict {
+    /// As the JSON has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Different => "different",
+            Self::Same => "same",
+            Self::Inconclusive => "inconclusive",
+        }
+    }
 }

@@ -1,8 +1,8 @@
-//! What `splitcost bench` prints: one endpoint, or two beside each other.
+//! One endpoint: for a terminal, as CSV, as Markdown.
 
 use std::fmt::Write as _;
 
-use splitcost_model::bench::{Change, Comparison, Figure, Measurement, Times, Verdict};
+use splitcost_model::bench::{Failed, Measurement, Times};
 
 use crate::number::{byte_unit, count, number};
 
@@ -35,7 +35,8 @@ pub fn measurement(found: &Measurement) -> String {
     let shown = |(_, value): (&str, f64)| if found.ok == 0 { "–".to_owned() } else { number(value) };
     line("response time", columns(&found.response).map(shown));
     line("service time", columns(&found.service).map(shown));
-    let failed: u64 = found.failed.iter().map(|failed| failed.requests).sum();
+    requests(&mut text, found);
+    let failed = failures(&found.failed);
     let kinds: Vec<String> =
         found.failed.iter().map(|failed| format!("{} {}", count(failed.requests), failed.kind)).collect();
     let kinds = if kinds.is_empty() { String::new() } else { format!(" ({})", kinds.join(", ")) };
@@ -63,125 +64,123 @@ pub fn measurement(found: &Measurement) -> String {
     text
 }
 
+/// A line a request, where there are several.
+fn requests(text: &mut String, found: &Measurement) {
+    if found.requests.is_empty() {
+        return;
+    }
+    let width = found.requests.iter().map(|request| request.name.chars().count()).max().unwrap_or(0).clamp(20, 46);
+    // Writing to a string does not fail.
+    let _ = write!(text, "\n{:<width$}{:>9}{:>8}", "response time, ms", "ok", "failed");
+    let _ = writeln!(text, "{:>9}{:>9}{:>9}{:>9}", "p50", "p90", "p99", "max");
+    for request in &found.requests {
+        let _ = write!(text, "{:<width$}", shortened(&request.name, width - 1));
+        let _ = write!(text, "{:>9}{:>8}", count(request.ok), count(failures(&request.failed)));
+        let Times { p50_ms, p90_ms, p99_ms, max_ms, .. } = request.response;
+        for value in [p50_ms, p90_ms, p99_ms, max_ms] {
+            let _ = write!(text, "{:>9}", if request.ok == 0 { "–".to_owned() } else { number(value) });
+        }
+        text.push('\n');
+    }
+    text.push('\n');
+}
+
+fn failures(failed: &[Failed]) -> u64 {
+    failed.iter().map(|failed| failed.requests).sum()
+}
+
+/// A name that fits.
+fn shortened(name: &str, width: usize) -> String {
+    if name.chars().count() <= width {
+        return name.to_owned();
+    }
+    name.chars().take(width - 1).chain(['…']).collect()
+}
+
 fn bytes(value: u64) -> String {
     let (factor, unit) = byte_unit(value as f64);
     format!("{} {unit}", number(value as f64 * factor))
 }
 
-/// Two endpoints for a terminal: a line a figure, each with its verdict in words.
-pub fn comparison(found: &Comparison) -> String {
-    let mut text = format!(
-        "A {}\nB {}\n{}; {} rounds, each A, B and A again for {} s, shuffled; the same is within {} %\n\n",
-        found.a.url,
-        found.b.url,
-        found.a.load,
-        found.rounds,
-        number(found.run_secs),
-        number(found.margin * 100.0),
-    );
-    // Writing to a string does not fail.
-    let _ = writeln!(text, "{:<26}{:>9}{:>9}   {:<22}control A/A", "", "A", "B", "B/A, 98 % interval");
-    for figure in &found.figures {
-        let _ = writeln!(
-            text,
-            "{:<26}{:>9}{:>9}   {:<22}{:<22}{}",
-            label(&figure.name),
-            number(figure.a),
-            number(figure.b),
-            ratio(&figure.change),
-            ratio(&figure.control),
-            words(figure),
-        );
-    }
-    for reason in &found.left_out {
-        let _ = writeln!(text, "left out: {reason}");
-    }
-    for (name, of) in [("A", &found.a), ("B", &found.b)] {
-        let failed: u64 = of.failed.iter().map(|failed| failed.requests).sum();
-        if failed > 0 {
-            let _ = writeln!(text, "{name}: {} of {} requests failed", count(failed), count(failed + of.ok));
-        }
-    }
-    if let Some(reason) = &found.invalid {
-        let _ = writeln!(text, "invalid: {reason}; no verdict holds");
-    }
-    text
-}
-
-fn label(name: &str) -> String {
-    match name {
-        "throughput_reqs_per_sec" => "requests/s".to_owned(),
-        "server_cpu_micros_per_request" => "server CPU, µs a request".to_owned(),
-        other => other.strip_prefix("response_").unwrap_or(other).replace("_ms", ", ms"),
-    }
-}
-
-fn ratio(change: &Change) -> String {
-    let interval = change.ratio;
-    format!("{:.3} ({:.3}–{:.3})", interval.value, interval.low, interval.high)
-}
-
-/// The verdict as a sentence's end.
-fn words(figure: &Figure) -> String {
-    let Change { ratio, verdict, more_rounds } = figure.change;
-    match verdict {
-        Verdict::Same => "same".to_owned(),
-        Verdict::Different => {
-            let percent = (ratio.value - 1.0) * 100.0;
-            let direction = if percent > 0.0 { "more" } else { "less" };
-            format!("different: B {} % {direction}", number(percent.abs()))
-        }
-        Verdict::Inconclusive => {
-            let more = more_rounds.map_or(String::new(), |rounds| format!(": about {} more rounds", count(rounds)));
-            format!("inconclusive{more}")
-        }
-    }
-}
-
-/// One endpoint as CSV: a header and a line; keys as in the JSON.
+/// One endpoint as CSV: a header, a line for each request of several, and one for all; keys as in the JSON.
 pub fn csv(found: &Measurement) -> String {
-    let (names, values) = cells(found);
-    format!("{}\n{}\n", names.join(","), values.join(","))
-}
-
-/// One endpoint as a table of Markdown.
-pub fn markdown(found: &Measurement) -> String {
-    let (names, values) = cells(found);
-    let mut text = String::from("| figure | value |\n|---|--:|\n");
-    for (name, value) in names.iter().zip(values) {
-        // Writing to a string does not fail.
-        let _ = writeln!(text, "| {name} | {} |", value.replace('|', "\\|"));
+    let rows = rows(found);
+    let mut text = String::new();
+    for (position, row) in rows.iter().enumerate() {
+        if position == 0 {
+            text += &row.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(",");
+            text.push('\n');
+        }
+        text += &row.iter().map(|(_, value)| csv_cell(value)).collect::<Vec<_>>().join(",");
+        text.push('\n');
     }
     text
 }
 
-fn cells(found: &Measurement) -> (Vec<String>, Vec<String>) {
-    let failed: u64 = found.failed.iter().map(|failed| failed.requests).sum();
-    let quoted = format!("\"{}\"", found.url.replace('"', "\"\""));
-    let mut cells = vec![("url".to_owned(), quoted), ("ok".to_owned(), found.ok.to_string())];
-    let mut add = |name: String, value: f64| cells.push((name, format!("{value:.6}")));
-    add("failed".to_owned(), failed as f64);
-    add("throughput_reqs_per_sec".to_owned(), found.throughput_reqs_per_sec);
-    for (kind, times) in [("response", &found.response), ("service", &found.service)] {
-        for (name, value) in columns(times) {
-            add(format!("{kind}_{}_ms", name.replace('.', "_")), value);
+/// One endpoint as a table of Markdown: a line for each figure, a column for each request of several, and one for all.
+pub fn markdown(found: &Measurement) -> String {
+    let rows = rows(found);
+    let mut text = String::new();
+    let names = rows.iter().map(|row| markdown_cell(&row[1].1)).collect::<Vec<_>>().join(" | ");
+    // Writing to a string does not fail.
+    let _ = writeln!(text, "{}\n\n| figure | {names} |\n|---|{}", markdown_cell(&found.url), "--:|".repeat(rows.len()));
+    for figure in 2..rows[0].len() {
+        let values = rows.iter().map(|row| row[figure].1.as_str()).collect::<Vec<_>>().join(" | ");
+        let _ = writeln!(text, "| {} | {values} |", rows[0][figure].0);
+    }
+    text
+}
+
+/// A cell of CSV.
+///
+/// # Source
+/// RFC 4180.
+pub(super) fn csv_cell(value: &str) -> String {
+    if value.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", value.replace('"', "\"\""))
+    } else {
+        value.to_owned()
+    }
+}
+
+pub(super) fn markdown_cell(value: &str) -> String {
+    value.replace('|', "\\|")
+}
+
+/// Each request of several, and all together: names and values. What is known of all only is empty in the others.
+fn rows(found: &Measurement) -> Vec<Vec<(String, String)>> {
+    let row = |name: &str, ok: u64, failed: &[Failed], response: &Times, service: &Times, all: Option<&Measurement>| {
+        let mut cells = vec![("url".to_owned(), found.url.clone()), ("request".to_owned(), name.to_owned())];
+        cells.push(("ok".to_owned(), ok.to_string()));
+        cells.push(("failed".to_owned(), failures(failed).to_string()));
+        let mut add = |name: String, value: Option<f64>| {
+            cells.push((name, value.map_or(String::new(), |value| format!("{value:.6}"))));
+        };
+        for (kind, times) in [("response", response), ("service", service)] {
+            for (name, value) in columns(times) {
+                add(format!("{kind}_{}_ms", name.replace('.', "_")), Some(value));
+            }
         }
-    }
-    add("generator_cpu_micros_per_request".to_owned(), found.generator_cpu_micros_per_request);
-    if let Some(micros) = found.server_cpu_micros_per_request {
-        add("server_cpu_micros_per_request".to_owned(), micros);
-    }
-    cells.into_iter().unzip()
+        add("throughput_reqs_per_sec".to_owned(), all.map(|all| all.throughput_reqs_per_sec));
+        add("generator_cpu_micros_per_request".to_owned(), all.map(|all| all.generator_cpu_micros_per_request));
+        if let Some(micros) = found.server_cpu_micros_per_request {
+            add("server_cpu_micros_per_request".to_owned(), all.map(|_| micros));
+        }
+        cells
+    };
+    let requests = found.requests.iter();
+    let each = requests.map(|r| row(&r.name, r.ok, &r.failed, &r.response, &r.service, None));
+    let all = row("all", found.ok, &found.failed, &found.response, &found.service, Some(found));
+    each.chain([all]).collect()
 }
 
 #[cfg(test)]
-mod tests {
-    use splitcost_model::bench::Failed;
-    use splitcost_model::quantity::Interval;
+pub(super) mod tests {
+    use splitcost_model::bench::RequestMeasurement;
 
     use super::*;
 
-    fn found() -> Measurement {
+    pub(crate) fn found() -> Measurement {
         let response = Times {
             mean_ms: 4.48,
             p50_ms: 4.37,
@@ -200,6 +199,7 @@ mod tests {
             throughput_reqs_per_sec: 299.0,
             response,
             service: response,
+            requests: Vec::new(),
             connections: 3,
             bytes_in: 300_000,
             bytes_out: 270_000,
@@ -226,50 +226,44 @@ mod tests {
         assert!(measurement(&nobody).ends_with("invalid: the load generator was busy\n"));
     }
 
-    #[test]
-    fn verdicts_are_words() {
-        let change = |value: f64, verdict, more_rounds| Change {
-            ratio: Interval { value, low: value * 0.98, high: value * 1.02 },
-            verdict,
-            more_rounds,
-        };
-        let figure = |name: &str, change| Figure {
+    /// Two requests, one of which always fails.
+    fn several() -> Measurement {
+        let request = |name: &str, ok| RequestMeasurement {
             name: name.into(),
-            a: 3.87,
-            b: 4.25,
-            change,
-            control: Change { ratio: Interval { value: 1.0, low: 0.99, high: 1.01 }, ..Change::default() },
+            ok,
+            failed: vec![Failed { kind: "status 503".into(), requests: 5 }],
+            response: found().response,
+            service: found().service,
         };
-        let comparison = super::comparison(&Comparison {
-            a: found(),
-            b: found(),
-            rounds: 20,
-            run_secs: 0.5,
-            margin: 0.03,
-            figures: vec![
-                figure("response_p50_ms", change(1.098, Verdict::Different, None)),
-                figure("throughput_reqs_per_sec", change(0.9, Verdict::Different, None)),
-                figure("response_p99_ms", change(1.04, Verdict::Inconclusive, Some(1_200))),
-                figure("server_cpu_micros_per_request", change(1.001, Verdict::Same, None)),
-            ],
-            left_out: vec!["response_p90_ms: a run has 45 requests, and needs 100".into()],
-            invalid: Some("response_p50_ms of the control differs".into()),
-        });
-        insta::assert_snapshot!(comparison, @r"
-        A http://127.0.0.1:8000/items
-        B http://127.0.0.1:8000/items
-        open loop, 300 requests/s; 20 rounds, each A, B and A again for 0.500 s, shuffled; the same is within 3.00 %
+        let long = "POST /a/very/long/path/that/does/not/fit?into=a&table=of&a=terminal, \"x\"";
+        Measurement { requests: vec![request("GET /items/{id}", 2_990), request(long, 0)], ..found() }
+    }
 
-                                          A        B   B/A, 98 % interval    control A/A
-        p50, ms                        3.87     4.25   1.098 (1.076–1.120)   1.000 (0.990–1.010)   different: B 9.80 % more
-        requests/s                     3.87     4.25   0.900 (0.882–0.918)   1.000 (0.990–1.010)   different: B 10.0 % less
-        p99, ms                        3.87     4.25   1.040 (1.019–1.061)   1.000 (0.990–1.010)   inconclusive: about 1,200 more rounds
-        server CPU, µs a request       3.87     4.25   1.001 (0.981–1.021)   1.000 (0.990–1.010)   same
-        left out: response_p90_ms: a run has 45 requests, and needs 100
-        A: 10 of 3,000 requests failed
-        B: 10 of 3,000 requests failed
-        invalid: response_p50_ms of the control differs; no verdict holds
+    #[test]
+    fn several_requests_have_a_line_each() {
+        insta::assert_snapshot!(measurement(&several()), @r"
+        http://127.0.0.1:8000/items
+        open loop, 300 requests/s, 10.0 s measured
+        milliseconds        mean       p50       p90       p99     p99.9    p99.99       max
+        response time       4.48      4.37      4.62      8.91      9.27      13.6      14.0
+        service time        4.48      4.37      4.62      8.91      9.27      13.6      14.0
+
+        response time, ms                                    ok  failed      p50      p90      p99      max
+        GET /items/{id}                                   2,990       5     4.37     4.62     8.91     14.0
+        POST /a/very/long/path/that/does/not/fit?int…         0       5        –        –        –        –
+
+        299 requests/s; 2,990 ok, 10 failed (10 status 503); 3 connections; 300 kB in, 270 kB out
+        CPU per request: generator 29.4 µs, server 270 µs; schedule lag p99 0.0210 ms
         ");
+        let csv = csv(&several());
+        let lines: Vec<&str> = csv.lines().collect();
+        assert_eq!(lines.len(), 4);
+        assert!(
+            lines[2]
+                .contains(",\"POST /a/very/long/path/that/does/not/fit?into=a&table=of&a=terminal, \"\"x\"\"\",0,5,")
+        );
+        let markdown = markdown(&several());
+        assert!(markdown.contains("| ok | 2990 | 0 | 2990 |"), "{markdown}");
     }
 
     #[test]
@@ -277,10 +271,11 @@ mod tests {
         let json = serde_json::to_value(found()).expect("it is JSON");
         let csv = csv(&found());
         for name in csv.lines().next().expect("there is a header").split(',') {
-            let known = match name.split_once('_') {
-                Some((kind @ ("response" | "service"), key)) => json[kind].get(key).is_some(),
-                _ => json.get(name).is_some(),
-            };
+            let known = name == "request"
+                || match name.split_once('_') {
+                    Some((kind @ ("response" | "service"), key)) => json[kind].get(key).is_some(),
+                    _ => json.get(name).is_some(),
+                };
             assert!(known, "{name}");
         }
     }

@@ -1,11 +1,16 @@
 //! `splitcost bench`: of URLs, or of what its subcommands name.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand, ValueEnum};
+use splitcost_load::Method;
 
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   splitcost bench http://127.0.0.1:8000/items                         16 requests in flight for 10 s
   splitcost bench http://127.0.0.1:8000/items --rate 200              200 arrivals/s, whatever the answers do
+  splitcost bench http://127.0.0.1:8000/upload --body @photo.png      a file, as image/png
+  splitcost bench http://127.0.0.1:8000 --requests-file shop.toml     several weighted requests; or a .har
   splitcost bench http://127.0.0.1:8000/items --fail-if 'p99 > 50ms'  exit status 1 when it is slower
   splitcost bench http://127.0.0.1:8000/items http://127.0.0.1:8001/items   which one is faster?
 
@@ -47,15 +52,21 @@ pub(crate) struct Url {
     /// Load that is not measured comes first [default: 1, of two 0.1]
     #[arg(long, value_name = "SECS", value_parser = secs)]
     pub(crate) warm_up: Option<f64>,
-    /// Method [default: GET, with --json POST]
-    #[arg(long, short = 'X', value_name = "METHOD")]
-    pub(crate) method: Option<String>,
-    /// Header; may be repeated
+    /// Method [default: GET, with a body POST]
+    #[arg(long, short = 'X', value_name = "METHOD", value_parser = method)]
+    pub(crate) method: Option<Method>,
+    /// Header, with --requests-file of every request; may be repeated
     #[arg(long = "header", short = 'H', value_name = "NAME: VALUE", value_parser = header)]
     pub(crate) headers: Vec<(String, String)>,
     /// Body, sent as application/json
     #[arg(long, value_name = "JSON", value_parser = json)]
     pub(crate) json: Option<serde_json::Value>,
+    /// Body: a text, or a file as @FILE, whose content type goes by its extension
+    #[arg(long, value_name = "TEXT|@FILE", conflicts_with = "json")]
+    pub(crate) body: Option<String>,
+    /// Several weighted requests, written like [workload] of splitcost.toml, or a .har; URLs then have no path
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["method", "json", "body"])]
+    pub(crate) requests_file: Option<PathBuf>,
     /// Exit with status 1 if this holds, as 'p99 > 50ms', 'throughput < 1000' or 'failed > 0'; may be repeated
     #[arg(long, value_name = "CONDITION", value_parser = crate::commands::bench::url::Threshold::parse)]
     pub(crate) fail_if: Vec<crate::commands::bench::url::Threshold>,
@@ -81,9 +92,9 @@ pub(crate) enum Format {
     Text,
     /// For programs; keys end in their unit.
     Json,
-    /// A header and a line, of one endpoint.
+    /// A header and lines.
     Csv,
-    /// A table, of one endpoint.
+    /// A table.
     Markdown,
 }
 
@@ -104,6 +115,13 @@ fn percent(text: &str) -> Result<f64, String> {
 fn header(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once(':').ok_or("a header is written `name: value`")?;
     Ok((name.trim().to_owned(), value.trim().to_owned()))
+}
+
+fn method(text: &str) -> Result<Method, String> {
+    Method::ALL.into_iter().find(|method| method.name() == text).ok_or_else(|| {
+        let names: Vec<&str> = Method::ALL.iter().map(|method| method.name()).collect();
+        format!("the methods are {}", names.join(", "))
+    })
 }
 
 fn json(text: &str) -> Result<serde_json::Value, String> {

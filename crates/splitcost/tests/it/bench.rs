@@ -52,9 +52,9 @@ fn one_endpoint() {
     assert!(time("p50_ms") > 0.0 && time("p50_ms") <= time("p99_ms") && time("p99_ms") <= time("max_ms"));
     assert!(found["server_cpu_micros_per_request"].as_f64().unwrap() > 0.0);
     let csv = project.run(&["bench", &url, "--requests", "20", "--format", "csv"]);
-    assert!(csv.contains("\nurl,ok,failed,throughput_reqs_per_sec,response_mean_ms,"), "{csv}");
+    assert!(csv.contains("\nurl,request,ok,failed,response_mean_ms,"), "{csv}");
     let table = project.run(&["bench", &url, "--requests", "20", "--format", "markdown"]);
-    assert!(table.contains("| ok | 20 |\n| failed | 0.000000 |"), "{table}");
+    assert!(table.contains("| figure | all |\n|---|--:|\n| ok | 20 |\n| failed | 0 |"), "{table}");
 }
 
 #[test]
@@ -129,4 +129,132 @@ fn addresses_that_make_no_sense() {
     exit 2
     error: failed to make load for http://: empty string
     ");
+}
+
+#[test]
+fn several_requests_from_a_file() {
+    let url = format!("http://{}", serve());
+    let project = Project::empty();
+    std::fs::write(project.path("photo.png"), b"\x89PNG").unwrap();
+    let requests = "[[requests]]\npath = '/items/{id}'\nweight = 3\nparams = { id = { int = [1, 9] } }\n\
+                    [[requests]]\npath = '/bad'\nexpect = [503]\n\
+                    [[requests]]\nmethod = 'PUT'\npath = '/photo'\nbody_file = 'photo.png'";
+    std::fs::write(project.path("shop.toml"), requests).unwrap();
+    // A whole splitcost.toml will do, too.
+    std::fs::write(
+        project.path("whole.toml"),
+        format!("[app]\n{}", requests.replace("[[requests", "[[workload.requests")),
+    )
+    .unwrap();
+    for file in ["shop.toml", "whole.toml"] {
+        let run = ["bench", &url, "--requests-file", file, "--requests", "100", "--format"];
+        let (_, found) = json(&project.run(&[&run[..], &["json"]].concat()));
+        let names: Vec<&str> =
+            found["requests"].as_array().unwrap().iter().map(|request| request["name"].as_str().unwrap()).collect();
+        assert_eq!((&found["ok"], names), (&100.into(), vec!["GET /items/{id}", "GET /bad", "PUT /photo"]));
+        let each: u64 =
+            found["requests"].as_array().unwrap().iter().map(|request| request["ok"].as_u64().unwrap()).sum();
+        assert_eq!(each, 100);
+        let csv = project.run(&[&run[..], &["csv"]].concat());
+        for name in ["GET /items/{id}", "GET /bad", "PUT /photo", "all"] {
+            assert!(csv.contains(&format!("\n{url},{name},")), "{csv}");
+        }
+    }
+}
+
+#[test]
+fn requests_of_a_har() {
+    let url = format!("http://{}", serve());
+    let project = Project::empty();
+    let entry = |url: &str| format!(r#"{{"request": {{"method": "GET", "url": "{url}"}}}}"#);
+    let entries = ["https://shop.test/", "https://shop.test/a?b=1", "https://shop.test/", "https://cdn.test/x.js"];
+    let har = format!(r#"{{"log": {{"entries": [{}]}}}}"#, entries.map(entry).join(","));
+    std::fs::write(project.path("shop.har"), har).unwrap();
+    let told = project.run(&["bench", &url, "--requests-file", "shop.har", "--requests", "60", "--format", "json"]);
+    let (_, found) = json(&told);
+    assert_eq!((&found["ok"], found["requests"].as_array().unwrap().len()), (&60.into(), 2));
+    assert!(
+        told.contains("\nshop.har: 3 entries of shop.test, 2 different requests\nleft out: 1 entry of cdn.test"),
+        "{told}"
+    );
+}
+
+#[test]
+fn bodies_are_sent() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let (sender, seen) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for mut client in listener.incoming().flatten() {
+            let mut request = Vec::new();
+            let mut buffer = [0; 4096];
+            while !request.ends_with(b"end") {
+                match client.read(&mut buffer) {
+                    Ok(count) if count > 0 => request.extend_from_slice(&buffer[..count]),
+                    _ => return,
+                }
+            }
+            client.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").unwrap();
+            sender.send(String::from_utf8(request).unwrap()).unwrap();
+        }
+    });
+    let project = Project::empty();
+    std::fs::write(project.path("a.csv"), "x,{y}\nend").unwrap();
+    let send = |arguments: &[&str]| {
+        project.run(&[&["bench", &url, "--requests", "1", "--warm-up", "0", "--concurrency", "1"], arguments].concat());
+        seen.recv_timeout(std::time::Duration::from_mins(1)).unwrap()
+    };
+    let text = send(&["--body", "{x} end"]);
+    assert!(text.starts_with("POST / ") && text.contains("\r\ncontent-type: text/plain; charset=utf-8\r\n"), "{text}");
+    assert!(text.ends_with("\r\n\r\n{x} end"), "{text}");
+    let file = send(&["--body", "@a.csv", "-X", "PUT"]);
+    assert!(file.starts_with("PUT / ") && file.contains("\r\ncontent-type: text/csv\r\n"), "{file}");
+    assert!(file.ends_with("\r\n\r\nx,{y}\nend"), "{file}");
+    let typed = send(&["--body", "@a.csv", "-H", "Content-Type: text/plain"]);
+    assert!(typed.contains("\r\nContent-Type: text/plain\r\n") && !typed.contains("text/csv"), "{typed}");
+}
+
+#[test]
+fn files_that_make_no_sense() {
+    let url = format!("http://{}", serve());
+    let project = Project::empty();
+    let run = |name: &str, text: &str| {
+        std::fs::write(project.path(name), text).unwrap();
+        project.run(&["bench", &url, "--requests-file", name])
+    };
+    insta::assert_snapshot!(run("a.toml", "[[requests]]\npath = '/a'\nbodi = 1"), @r"
+    exit 2
+    error: a.toml:3:1: unknown field `bodi`, expected one of `name`, `method`, `path`, `weight`, `headers`, `params`, `body`, `body_text`, `body_file`, `expect`
+    hint: it is written like [workload] of splitcost.toml: docs/configuration.md
+    ");
+    insta::assert_snapshot!(run("b.toml", "[[requests]]\npath = '/a/{id}'"), @r"
+    exit 2
+    error: b.toml: failed to read workload: request 1 (GET /a/{id}), field `path`: `{id}` is not defined in `params`
+    ");
+    insta::assert_snapshot!(run("c.toml", "[[requests]]\npath = '/a'\nbody_file = 'none.bin'"), @r"
+    exit 2
+    error: c.toml: failed to read workload: request 1 (GET /a), field `body_file`: failed to read none.bin: No such file or directory (os error 2)
+    ");
+    insta::assert_snapshot!(run("d.toml", "requests = []"), @r"
+    exit 2
+    error: d.toml: failed to read workload: it has no requests
+    ");
+    insta::assert_snapshot!(run("a.har", "{\"log\": {}}"), @r#"
+    exit 2
+    error: failed to read a.har: it is no HAR: missing field `entries` at line 1 column 10
+    hint: save one from a browser's network panel: "Save all as HAR"
+    "#);
+    insta::assert_snapshot!(project.run(&["bench", &url, "--requests-file", "none.toml"]), @r"
+    exit 2
+    error: failed to read none.toml: No such file or directory (os error 2)
+    ");
+    insta::assert_snapshot!(project.run(&["bench", &url, "--body", "@none.bin"]), @r"
+    exit 2
+    error: failed to read none.bin: No such file or directory (os error 2)
+    hint: --body @FILE sends a file, --body TEXT a text
+    ");
+    let path = format!("{url}/items");
+    std::fs::write(project.path("ok.toml"), "[[requests]]\npath = '/a'").unwrap();
+    let told = project.run(&["bench", &path, "--requests-file", "ok.toml"]);
+    assert!(told.ends_with("/items: the paths are those of the requests: name it without /items"), "{told}");
 }

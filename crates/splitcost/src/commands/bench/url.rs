@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use splitcost_lab::bench::{Ask, Conditions, Endpoint, compare, measure};
+use splitcost_lab::bench::{Conditions, Endpoint, compare, measure};
 use splitcost_lab::{Cancel, Step};
 use splitcost_load::{Plan, Stop};
 use splitcost_model::bench::{Measurement, Times};
@@ -11,6 +11,7 @@ use splitcost_report::bench as text;
 
 use crate::args::bench::{Format, Url};
 use crate::failure::{Failed, Failure};
+use crate::requests;
 use crate::session::Session;
 
 /// Seconds that are measured, and that come before: of one endpoint.
@@ -24,11 +25,7 @@ const COMPARED_SECS: (f64, f64) = (0.5, 0.1);
 
 /// Measures one endpoint, or compares two.
 pub(crate) fn run(session: &mut Session, args: &Url) -> anyhow::Result<ExitCode> {
-    let ask = Ask {
-        method: args.method.clone().unwrap_or_else(|| if args.json.is_some() { "POST" } else { "GET" }.to_owned()),
-        headers: args.headers.iter().cloned().collect(),
-        json: args.json.clone(),
-    };
+    let ask = requests::ask(args, &mut session.printer)?;
     let endpoints: Vec<Endpoint> =
         args.urls.iter().map(|url| Endpoint::new(url, &ask)).collect::<Result<_, _>>().failed()?;
     match endpoints.as_slice() {
@@ -76,9 +73,6 @@ fn alone(session: &mut Session, args: &Url, endpoint: &Endpoint) -> anyhow::Resu
 }
 
 fn compared(session: &mut Session, args: &Url, endpoints: [&Endpoint; 2]) -> anyhow::Result<ExitCode> {
-    if matches!(args.format, Format::Csv | Format::Markdown) {
-        return Err(Failure::new("a comparison is written as text or JSON").hint("use --format json").into());
-    }
     if !args.fail_if.is_empty() {
         return Err(Failure::new("--fail-if holds for one endpoint").hint("bench each address by itself").into());
     }
@@ -89,9 +83,15 @@ fn compared(session: &mut Session, args: &Url, endpoints: [&Endpoint; 2]) -> any
     printer.done();
     let found = found?;
     match args.format {
+        Format::Text => printer.answer(&text::comparison(&found))?,
         Format::Json => printer.json(&found)?,
-        _ => printer.answer(&text::comparison(&found))?,
+        Format::Csv => printer.answer(&text::comparison_csv(&found))?,
+        Format::Markdown => printer.answer(&text::comparison_markdown(&found))?,
     }
+    if found.rounds < args.rounds {
+        printer.note(&format!("{} of {} rounds were made", found.rounds, args.rounds));
+    }
+    interrupted(cancel)?;
     Ok(ExitCode::from(u8::from(found.invalid.is_some())))
 }
 

@@ -1,0 +1,80 @@
+//! Where load goes, and what is asked there.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+
+use http::Uri;
+use splitcost_load::{RequestSpec, Workload, literal};
+
+use crate::{Error, Result, cpu};
+
+/// What is asked of each endpoint.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Ask {
+    /// This request, of the URL's own path.
+    Path(RequestSpec),
+    /// Several, of their own paths; the URL has none.
+    Several {
+        /// Seed of what is drawn.
+        seed: u64,
+        /// At least one.
+        requests: Vec<RequestSpec>,
+    },
+}
+
+/// Where load goes.
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    pub(super) url: String,
+    pub(super) address: SocketAddr,
+    pub(super) workload: Workload,
+    /// The processes that listen there, where they are on this host.
+    pub(super) servers: Vec<u32>,
+}
+
+impl Endpoint {
+    /// Finds the server of a URL, and checks what shall be asked of it.
+    pub fn new(url: &str, ask: &Ask) -> Result<Self> {
+        let fail = |reason: String| Error::Url { url: url.to_owned(), reason };
+        if !url.contains("://") {
+            return Err(fail(format!("it has no scheme: write http://{url}")));
+        }
+        let uri: Uri = url.parse().map_err(|error| fail(format!("{error}")))?;
+        match uri.scheme_str() {
+            Some("http") => {}
+            Some("https") => return Err(fail("TLS is not supported yet: name an http:// address".to_owned())),
+            other => return Err(fail(format!("the scheme {} is not HTTP", other.unwrap_or_default()))),
+        }
+        let host = uri.host().filter(|host| !host.is_empty()).ok_or_else(|| fail("it names no host".to_owned()))?;
+        let port = uri.port_u16().unwrap_or(80);
+        let name = host.trim_start_matches('[').trim_end_matches(']');
+        let found = (name, port).to_socket_addrs().map_err(|error| fail(error.to_string()))?.next();
+        let address = found.ok_or_else(|| fail("the host has no address".to_owned()))?;
+        let path = uri.path_and_query().map_or("/", |path| path.as_str());
+        let (seed, mut requests) = match ask {
+            // Braces are placeholders in a workload, and nothing special in a URL.
+            Ask::Path(request) => (0, vec![RequestSpec { path: literal(path), ..request.clone() }]),
+            Ask::Several { .. } if path != "/" => {
+                return Err(fail(format!("the paths are those of the requests: name it without {path}")));
+            }
+            Ask::Several { seed, requests } => (*seed, requests.clone()),
+        };
+        for request in &mut requests {
+            if !request.headers.keys().any(|name| name.eq_ignore_ascii_case("host")) {
+                request.set_header("host", uri.authority().map_or(host, |a| a.as_str()));
+            }
+        }
+        let workload = Workload::new(seed, requests)?;
+        let servers = if address.ip().is_loopback() { cpu::listeners(port) } else { Vec::new() };
+        Ok(Self { url: url.to_owned(), address, workload, servers })
+    }
+
+    /// As it was given.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// What is asked there.
+    pub fn workload(&self) -> &Workload {
+        &self.workload
+    }
+}

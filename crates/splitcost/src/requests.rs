@@ -1,0 +1,98 @@
+//! What a bench asks: from options, from a file like `[workload]`, or from a HAR.
+
+use std::fs;
+use std::path::Path;
+
+use serde::Deserialize;
+use splitcost_lab::bench::{Ask, har};
+use splitcost_load::{Body, Method, RequestSpec, Workload, WorkloadTable, literal};
+
+use crate::args::bench::Url;
+use crate::failure::Failure;
+use crate::printer::Printer;
+use crate::session::shown;
+use crate::settings::File;
+
+/// A settings file that holds a workload beside other things.
+#[derive(Deserialize)]
+struct Settings {
+    workload: WorkloadTable,
+}
+
+/// What is asked of every address.
+pub(crate) fn ask(args: &Url, printer: &mut Printer) -> anyhow::Result<Ask> {
+    let Some(path) = &args.requests_file else { return Ok(Ask::Path(one(args)?)) };
+    let text = fs::read_to_string(path)
+        .map_err(|error| Failure::new(format!("failed to read {}: {error}", path.display())))?;
+    let is_har = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("har"));
+    let (seed, mut requests) = if is_har { (0, archive(args, path, &text, printer)?) } else { table(path, &text)? };
+    for (name, value) in &args.headers {
+        for request in &mut requests {
+            request.set_header(name, literal(value));
+        }
+    }
+    Workload::new(seed, requests.clone())
+        .map_err(|error| Failure::new(format!("{}: failed to {error}", path.display())))?;
+    Ok(Ask::Several { seed, requests })
+}
+
+/// The request that the options describe.
+fn one(args: &Url) -> anyhow::Result<RequestSpec> {
+    let body = match (&args.json, &args.body) {
+        (Some(json), _) => {
+            Some(Body::Bytes { bytes: json.to_string().into_bytes(), content_type: "application/json".to_owned() })
+        }
+        (None, Some(body)) => Some(match body.strip_prefix('@') {
+            Some(path) => Body::file(Path::new(path)).map_err(|error| {
+                Failure::new(format!("failed to read {path}: {error}"))
+                    .hint("--body @FILE sends a file, --body TEXT a text")
+            })?,
+            None => Body::Text(literal(body)),
+        }),
+        (None, None) => None,
+    };
+    let method = args.method.unwrap_or(if body.is_some() { Method::Post } else { Method::Get });
+    let mut request = RequestSpec { body, ..RequestSpec::new(method, "/") };
+    for (name, value) in &args.headers {
+        request.set_header(name, literal(value));
+    }
+    Ok(request)
+}
+
+/// The requests of a TOML file: a workload, or a `splitcost.toml` that has one.
+fn table(path: &Path, text: &str) -> anyhow::Result<(u64, Vec<RequestSpec>)> {
+    let file = File { path, text };
+    let hint = "it is written like [workload] of splitcost.toml: docs/configuration.md";
+    let whole: toml::Table = toml::from_str(text).map_err(|error| file.broken(&error).hint(hint))?;
+    let table = if whole.contains_key("workload") {
+        toml::from_str::<Settings>(text).map(|settings| settings.workload)
+    } else {
+        toml::from_str::<WorkloadTable>(text)
+    };
+    let table = table.map_err(|error| file.broken(&error).hint(hint))?;
+    let dir = path.parent().unwrap_or(Path::new(""));
+    let seed = table.seed();
+    let requests = table.requests(dir);
+    Ok((seed, requests.map_err(|error| Failure::new(format!("{}: failed to {error}", path.display())))?))
+}
+
+/// The requests of a HAR, of the first address' host.
+fn archive(args: &Url, path: &Path, text: &str, printer: &mut Printer) -> anyhow::Result<Vec<RequestSpec>> {
+    let url = args.urls.first().map_or("", String::as_str);
+    let host = url.split_once("://").map_or(url, |(_, rest)| rest).split('/').next().unwrap_or_default();
+    let found = har::read(text, host).map_err(|problem| {
+        Failure::new(format!("failed to read {}: {problem}", path.display()))
+            .hint("save one from a browser's network panel: \"Save all as HAR\"")
+    })?;
+    let entries: u32 = found.requests.iter().map(|request| request.weight).sum();
+    printer.note(&format!(
+        "{}: {entries} entries of {}, {} different requests",
+        shown(path).display(),
+        found.host,
+        found.requests.len()
+    ));
+    for reason in &found.left_out {
+        printer.note(&format!("left out: {reason}"));
+    }
+    Ok(found.requests)
+}
