@@ -70,7 +70,7 @@ impl StackName {
 
     /// Connections that a service keeps to another one at most; a call beyond waits for one. `None`: all calls share one.
     ///
-    /// Spec: `python/splitcost/stacks/httpx_stack.py`, 100 as in httpx's own defaults; HTTP/2 sends calls beside each other.
+    /// Spec: `CONNECTIONS` of `python/splitcost/stacks`, 100 as in httpx's own defaults; HTTP/2 sends calls beside each other.
     pub fn max_connections(self) -> Option<u32> {
         match self {
             Self::Httpx => Some(100),

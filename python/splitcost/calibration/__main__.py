@@ -3,20 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import ctypes
 import os
-import signal
 import sys
 
 from splitcost import stacks
-
-
-def _die_with_parent() -> None:
-    """Ask the kernel for a SIGTERM when the parent is gone, however it went."""
-    try:
-        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
-    except (OSError, AttributeError):
-        pass  # Not Linux: the end of stdin tells the same, a little later.
+from splitcost.stacks.service import die_with_parent
 
 
 def main() -> int:
@@ -29,7 +20,7 @@ def main() -> int:
     token = os.environ.get("SPLITCOST_TOKEN", "")
     if not token:
         parser.error("SPLITCOST_TOKEN must hold the run's token")
-    _die_with_parent()
+    die_with_parent()
     try:
         if options.side == "server":
             from splitcost.calibration import server

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import socket
 import sys
 import threading
 from typing import Any
 
 from splitcost import rehearsal
 from splitcost.rehearsal.config import Config
+from splitcost.stacks.service import tcp_socket
 
 PACKAGE = "splitcost.calibration"
 OWNED = ["splitcost.calibration.functions", "splitcost.calibration.payload"]
@@ -35,7 +35,7 @@ async def _app(scope: Any, receive: Any, send: Any) -> None:
 
 def run(stack: str, token: str) -> int:
     """Serve until stdin ends; the first line on stdout tells the port."""
-    listener = socket.socket()
+    listener = tcp_socket()
     listener.bind(("127.0.0.1", 0))
     port = listener.getsockname()[1]
     runtime = rehearsal.start(config(stack, token, "server", 0))

@@ -1,0 +1,1 @@
+"""One file per client; :mod:`splitcost.stacks` says what is in one."""

@@ -1,0 +1,1 @@
+"""One file per server; :mod:`splitcost.stacks` says what is in one."""

@@ -1,0 +1,63 @@
+"""gunicorn's gthread worker and Flask: a thread for each call under way."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from splitcost.stacks import HEADER, MAX_BODY_BYTES, PATH, SERVER_THREADS, Answer, BlockingAnswerer, Status
+
+NEEDS = ("gunicorn", "flask")
+TRANSPORTS = ("http/1.1",)
+AWAITS = False
+
+
+def serve(
+    answerer: BlockingAnswerer, listener: socket.socket, transport: str, announce: Callable[[], None]
+) -> None:
+    """Serve until the process is told to terminate."""
+    from gunicorn.app.base import BaseApplication
+
+    class Application(BaseApplication):  # type: ignore[misc]
+        """gunicorn without a command line."""
+
+        def load_config(self) -> None:
+            """One worker on the listener."""
+            settings = {
+                "bind": f"fd://{listener.fileno()}",
+                "workers": 1,
+                "worker_class": "gthread",
+                "threads": SERVER_THREADS,
+                # Chosen: as uvicorn's; its own 2 s are less than clients keep a connection.
+                "keepalive": 5,
+                "graceful_timeout": 1,
+                "loglevel": "error",
+                "post_worker_init": lambda worker: announce(),
+            }
+            for name, value in settings.items():
+                self.cfg.set(name, value)
+
+        def load(self) -> Any:
+            """Called in the worker."""
+            return _app(answerer)
+
+    Application().run()
+
+
+def _app(answerer: BlockingAnswerer) -> Any:
+    import flask
+
+    app = flask.Flask("splitcost")
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+
+    @app.post(PATH)
+    def call() -> Any:
+        request = flask.request
+        if (request.content_length or 0) > MAX_BODY_BYTES:
+            answer = Answer(Status.TOO_LARGE, b"the arguments are too large")
+        else:
+            answer = answerer(request.headers.get(HEADER, ""), request.get_data(cache=False))
+        return flask.Response(answer.body, int(answer.status), content_type="application/octet-stream")
+
+    return app
