@@ -134,6 +134,38 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// A description of gRPC services that is wrong.
+    #[error("read {source_name}: {reason}")]
+    GrpcSchema {
+        /// As `the descriptor set shop.binpb`.
+        source_name: String,
+        /// What is wrong, with its place.
+        reason: String,
+    },
+    /// A gRPC server that does not describe its services.
+    #[error("learn the gRPC services of {server} by reflection: {reason}")]
+    GrpcReflection {
+        /// Host and port.
+        server: String,
+        /// What it answered.
+        reason: String,
+    },
+    /// A gRPC method that cannot be called.
+    #[error("call the gRPC method {method}: {reason}")]
+    GrpcMethod {
+        /// As it was given.
+        method: String,
+        /// Why not.
+        reason: String,
+    },
+    /// JSON that is no message of its type.
+    #[error("encode the JSON as a gRPC message {message}: {reason}")]
+    GrpcMessage {
+        /// The full name of its type.
+        message: String,
+        /// What is wrong, with its place.
+        reason: String,
+    },
     /// Nothing was recorded.
     #[error("record: {reason}{log}")]
     NothingRecorded {
@@ -211,6 +243,9 @@ impl Error {
                 vec!["write {port} in the command of [app], as in `--port {port}`".to_owned()]
             }
             Self::AllFailed { .. } => vec!["check the requests in [workload] against the app".to_owned()],
+            Self::GrpcReflection { .. } => vec![
+                "describe the services by --proto FILE or --descriptor-set FILE, or send bytes by --body @FILE".to_owned(),
+            ],
             Self::NothingRecorded { .. } => vec![
                 "the command must run with the interpreter that has splitcost, and `package` in [app] must name the app's package"
                     .to_owned(),

@@ -22,6 +22,7 @@ pub mod calibrate;
 pub mod cpu;
 mod drive;
 mod error;
+pub mod grpc;
 pub mod guard;
 mod helper;
 mod log_tail;

@@ -1,0 +1,129 @@
+//! gRPC messages from JSON: a [`Schema`] knows the services, a [`Method`] encodes what it is asked.
+//!
+//! Only unary methods, one message each way: `splitcost-load` sends the encoded bytes.
+
+mod reflection;
+
+use std::path::{Path, PathBuf};
+
+use prost::Message as _;
+use prost_reflect::{DescriptorPool, DynamicMessage, MethodDescriptor};
+use serde_json::Value;
+
+use crate::{Error, Result};
+
+pub use reflection::Server;
+
+/// Where a server's services and messages are described.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Schema {
+    /// The server itself, by `grpc.reflection.v1`, or `v1alpha`.
+    #[default]
+    Reflection,
+    /// Protocol buffer sources.
+    Proto {
+        /// The sources.
+        files: Vec<PathBuf>,
+        /// Where imports are looked for, before the directories of the sources.
+        import_paths: Vec<PathBuf>,
+    },
+    /// A file that `protoc --descriptor_set_out --include_imports` wrote.
+    DescriptorSet(PathBuf),
+}
+
+/// A unary method.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Method(MethodDescriptor);
+
+impl Method {
+    /// Looks `package.Service/Method` up.
+    pub fn find(schema: &Schema, server: &Server, name: &str) -> Result<Self> {
+        let fail = |reason: String| Error::GrpcMethod { method: name.to_owned(), reason };
+        let (service_name, method_name) = split(name).ok_or_else(|| {
+            fail("a gRPC method is written package.Service/Method, as in grpc://localhost:50051/shop.Users/Get".into())
+        })?;
+        let pool = match schema {
+            Schema::Reflection => reflection::describe(server, service_name, name)?,
+            Schema::Proto { files, import_paths } => compile(files, import_paths)?,
+            Schema::DescriptorSet(path) => decode_set(path)?,
+        };
+        let Some(service) = pool.get_service_by_name(service_name) else {
+            return Err(fail(no_service(service_name, pool.services().map(|service| service.full_name().to_owned()))));
+        };
+        let Some(method) = service.methods().find(|method| method.name() == method_name) else {
+            let names = list(service.methods().map(|method| method.name().to_owned()));
+            return Err(fail(format!("{service_name} has {names}, but no {method_name}")));
+        };
+        if method.is_client_streaming() || method.is_server_streaming() {
+            return Err(fail("it is a streaming method; load can be put on unary ones only".into()));
+        }
+        Ok(Self(method))
+    }
+
+    /// A request message as it is sent, without the five bytes that gRPC puts before it.
+    ///
+    /// # Source
+    /// Protocol buffers, "`ProtoJSON` format".
+    pub fn encode(&self, message: &Value) -> Result<Vec<u8>> {
+        let wanted = self.0.input();
+        let name = wanted.full_name().to_owned();
+        let mut track = serde_path_to_error::Track::new();
+        let read = DynamicMessage::deserialize(wanted, serde_path_to_error::Deserializer::new(message, &mut track));
+        let message = read.map_err(|error| {
+            let path = track.path().to_string();
+            let reason = if path == "." { error.to_string() } else { format!("at {path}: {error}") };
+            Error::GrpcMessage { message: name, reason }
+        })?;
+        Ok(message.encode_to_vec())
+    }
+}
+
+/// Service and method; the leading `/` of a path may be there.
+fn split(name: &str) -> Option<(&str, &str)> {
+    let (service, method) = name.strip_prefix('/').unwrap_or(name).split_once('/')?;
+    let is_identifier = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    (service.split('.').all(is_identifier) && is_identifier(method)).then_some((service, method))
+}
+
+fn no_service(wanted: &str, there_are: impl Iterator<Item = String>) -> String {
+    format!("there is no service {wanted}; there are: {}", list(there_are))
+}
+
+fn list(names: impl Iterator<Item = String>) -> String {
+    let names: Vec<String> = names.collect();
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
+
+fn compile(files: &[PathBuf], import_paths: &[PathBuf]) -> Result<DescriptorPool> {
+    for file in files {
+        std::fs::metadata(file).map_err(Error::io("read", file))?;
+    }
+    let parents = files
+        .iter()
+        .filter_map(|file| file.parent())
+        .map(|dir| if dir == Path::new("") { Path::new(".") } else { dir });
+    let compile = || -> Result<DescriptorPool, protox::Error> {
+        let mut compiler = protox::Compiler::new(import_paths.iter().map(PathBuf::as_path).chain(parents))?;
+        compiler.include_imports(true).include_source_info(true);
+        for file in files {
+            compiler.open_file(file)?;
+        }
+        Ok(compiler.descriptor_pool())
+    };
+    // Debug is `file:line:column: problem` there, and Display the problem alone.
+    compile().map_err(|error| {
+        let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
+        Error::GrpcSchema { source_name: "the .proto files".to_owned(), reason: format!("{error:?}{cause}") }
+    })
+}
+
+fn decode_set(path: &Path) -> Result<DescriptorPool> {
+    let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
+    DescriptorPool::decode(bytes.as_slice()).map_err(|error| Error::GrpcSchema {
+        source_name: format!("the descriptor set {}", path.display()),
+        reason: format!("{error:?}"),
+    })
+}
+
+#[cfg(test)]
+mod tests;
