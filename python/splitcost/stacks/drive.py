@@ -203,7 +203,7 @@ def run(token: str) -> int:
             continue
         try:
             found = Cell(json.loads(line), token).run()
-        except (TimeoutError, Unreachable, ValueError, TypeError, KeyError, OSError) as error:
+        except (Unreachable, ImportError, ValueError, TypeError, KeyError, OSError) as error:
             found = {"error": f"{type(error).__name__}: {error}".rstrip(": ")}
         print(json.dumps(found), flush=True)
     return 0

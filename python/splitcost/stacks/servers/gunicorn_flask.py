@@ -49,15 +49,15 @@ def _app(answerer: BlockingAnswerer) -> Any:
     import flask
 
     app = flask.Flask("splitcost")
-    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
 
     @app.post(PATH)
     def call() -> Any:
         request = flask.request
-        if (request.content_length or 0) > MAX_BODY_BYTES:
+        body = request.stream.read(MAX_BODY_BYTES + 1)
+        if len(body) > MAX_BODY_BYTES:
             answer = Answer(Status.TOO_LARGE, b"the arguments are too large")
         else:
-            answer = answerer(request.headers.get(HEADER, ""), request.get_data(cache=False))
+            answer = answerer(request.headers.get(HEADER, ""), body)
         return flask.Response(answer.body, int(answer.status), content_type="application/octet-stream")
 
     return app
