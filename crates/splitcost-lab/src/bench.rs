@@ -4,7 +4,7 @@ mod compare;
 mod endpoint;
 pub mod har;
 
-use splitcost_load::{EndpointOutcome, Failures, Histogram, Mode, Outcome, Plan, Stop, Targets};
+use splitcost_load::{Arrivals, EndpointOutcome, Failures, Histogram, Mode, Outcome, Plan, Stop, Targets};
 use splitcost_model::bench::{Failed, Measurement, RequestMeasurement, Times};
 use splitcost_model::quantity::Nanos;
 
@@ -101,7 +101,10 @@ fn failed(failures: &Failures) -> Vec<Failed> {
 
 fn load(mode: Mode) -> String {
     match mode {
-        Mode::Open { reqs_per_sec } => format!("open loop, {reqs_per_sec} requests/s"),
+        Mode::Open { reqs_per_sec, arrivals: Arrivals::Poisson } => format!("open loop, {reqs_per_sec} requests/s"),
+        Mode::Open { reqs_per_sec, arrivals: Arrivals::Uniform } => {
+            format!("open loop, {reqs_per_sec} requests/s at equal gaps")
+        }
         Mode::Closed { concurrency } => format!("closed loop, {concurrency} in flight"),
     }
 }

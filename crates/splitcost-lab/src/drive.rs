@@ -88,17 +88,26 @@ pub(crate) fn failures(outcome: &Outcome) -> Vec<String> {
 /// The first answer that was not expected, in words.
 fn answer(endpoint: &EndpointOutcome) -> String {
     if let Some(first) = &endpoint.first_failure {
-        let body: String = first.body.chars().filter(|c| !c.is_control()).take(200).collect();
-        return format!("{} {body}", first.status).trim_end().to_owned();
+        let body: String = first.detail.chars().filter(|c| !c.is_control()).take(200).collect();
+        return format!("{} {body}", answer_kind(first.failure)).trim_end().to_owned();
     }
     let (kind, _) = endpoint.failed.iter().max_by_key(|(_, count)| *count).unwrap_or((Failure::Timeout, 0));
+    answer_kind(kind)
+}
+
+fn answer_kind(kind: Failure) -> String {
     match kind {
         Failure::Refused => "by nobody: the connection was refused".to_owned(),
         Failure::Reset => "with a reset connection".to_owned(),
         Failure::ClosedEarly => "with half an answer".to_owned(),
-        Failure::Malformed => "with something that is not HTTP/1.1".to_owned(),
+        Failure::Malformed => "with something that is not HTTP".to_owned(),
+        Failure::WrongProtocol => "in another protocol".to_owned(),
+        Failure::Tls => "by a server whom TLS does not trust:".to_owned(),
+        Failure::StreamReset => "with a reset stream".to_owned(),
+        Failure::GoAway => "with the connection shut down".to_owned(),
         Failure::Timeout => "too late".to_owned(),
         Failure::Unreachable => "by nobody: the network failed".to_owned(),
         Failure::Status(status) => status.to_string(),
+        Failure::Grpc(code) => format!("with gRPC status {code}"),
     }
 }

@@ -13,10 +13,11 @@ use splitcost_model::quantity::Nanos;
 use crate::Error;
 use crate::connection::http1::Response;
 use crate::connection::{Connection, Step, failure};
-use crate::outcome::{FailedResponse, Failure, Outcome};
-use crate::plan::{Mode, Phase, Plan, Progress, Stop, Targets};
+use crate::outcome::{Failure, FirstFailure, Outcome};
+use crate::plan::{Mode, Phase, Plan, Progress, Stop};
 use crate::resource::{PreciseTimers, monotonic_now, thread_cpu};
-use crate::schedule::Poisson;
+use crate::schedule::Schedule;
+use crate::target::{Address, Target, Targets, Version};
 use crate::workload::{Draw, Method, Request, Workload};
 
 /// Chosen: servers close idle connections after 2 s (gunicorn) or 5 s (uvicorn); a request sent while one does fails.
@@ -75,7 +76,7 @@ struct Engine<'a> {
     window_end: Option<Nanos>,
     cpu_at_window_start: Nanos,
     /// The next arrival in open loop.
-    arrivals: Option<(Poisson, Nanos)>,
+    arrivals: Option<(Schedule, Nanos)>,
     /// In closed loop, none is begun before.
     retry_at: Nanos,
     next_index: u64,
@@ -90,8 +91,8 @@ struct Engine<'a> {
 
 /// The connections to one target.
 struct Pool {
-    target: SocketAddr,
-    host: String,
+    target: Target,
+    address: SocketAddr,
     connections: usize,
     max_connections: usize,
     /// Slots without a job, the longest idle first.
@@ -131,10 +132,16 @@ impl<'a> Engine<'a> {
         let mut pools: Vec<Pool> = Vec::new();
         let mut pool_of = Vec::new();
         for target in targets.resolve(workload)? {
-            let known = pools.iter().position(|pool| pool.target == target);
+            let (Address::Tcp(address), None, Version::Negotiated | Version::Http1) =
+                (&target.address, &target.tls, target.version)
+            else {
+                let target = target.authority.clone();
+                return Err(Error::Target { target, problem: "only HTTP/1.1 over TCP is spoken yet".to_owned() });
+            };
+            let known = pools.iter().position(|pool| pool.target == *target);
             pool_of.push(known.unwrap_or(pools.len()));
             if known.is_none() {
-                pools.push(Pool::new(target, plan.max_connections));
+                pools.push(Pool::new(target.clone(), *address, plan.max_connections));
             }
         }
         let begun = monotonic_now();
@@ -158,10 +165,11 @@ impl<'a> Engine<'a> {
             },
             cpu_at_window_start: Nanos::ZERO,
             arrivals: match plan.mode {
-                Mode::Open { reqs_per_sec } => {
-                    let mut poisson = Poisson::new(workload.seed().wrapping_add(plan.seed_offset), reqs_per_sec);
-                    let first = begun + poisson.next().unwrap_or_default();
-                    Some((poisson, first))
+                Mode::Open { reqs_per_sec, arrivals } => {
+                    let seed = workload.seed().wrapping_add(plan.seed_offset);
+                    let mut schedule = Schedule::new(arrivals, seed, reqs_per_sec);
+                    let first = begun + schedule.next().unwrap_or_default();
+                    Some((schedule, first))
                 }
                 Mode::Closed { .. } => None,
             },
@@ -299,8 +307,8 @@ impl<'a> Engine<'a> {
                         break;
                     }
                     self.begin(intended, now)?;
-                    if let Some((poisson, arrival)) = &mut self.arrivals {
-                        *arrival = self.begun + poisson.next().unwrap_or(Nanos::MAX);
+                    if let Some((schedule, arrival)) = &mut self.arrivals {
+                        *arrival = self.begun + schedule.next().unwrap_or(Nanos::MAX);
                     }
                     now = monotonic_now();
                 }
@@ -342,7 +350,7 @@ impl<'a> Engine<'a> {
         let slot_index = match pool.idle.pop() {
             Some(index) => index,
             None if pool.connections >= pool.max_connections => return Ok(false),
-            None => match Connection::open(pool.target).and_then(|c| self.adopt(pool_index, c)) {
+            None => match Connection::open(pool.address).and_then(|c| self.adopt(pool_index, c)) {
                 Ok(index) => index,
                 Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) if self.slots_in_use() > 0 => {
                     let pool = &mut self.pools[pool_index];
@@ -359,7 +367,7 @@ impl<'a> Engine<'a> {
             },
         };
 
-        let host = &self.pools[pool_index].host;
+        let host = &self.pools[pool_index].target.authority;
         let Some(open) = &mut self.slots[slot_index].open else { unreachable!("idle slots are open") };
         let is_head = self.workload.requests()[draw.request].method() == Method::Head;
         open.connection.begin(is_head, |out| self.workload.write(draw, host, out));
@@ -467,7 +475,7 @@ impl<'a> Engine<'a> {
             let body = || String::from_utf8_lossy(open.connection.sample()).into_owned();
             self.outcome.endpoints[job.request]
                 .first_failure
-                .get_or_insert_with(|| FailedResponse { status, body: body() });
+                .get_or_insert_with(|| FirstFailure { failure: Failure::Status(status), detail: body() });
         }
         open.reused = true;
         self.end(job, result, now);
@@ -487,7 +495,7 @@ impl<'a> Engine<'a> {
     fn send_again(&mut self, slot_index: usize, job: Job, request: Vec<u8>) -> Result<(), Error> {
         let Some(pool_index) = self.slots[slot_index].open.as_ref().map(|open| open.pool) else { return Ok(()) };
         self.close(slot_index);
-        let opened = Connection::open(self.pools[pool_index].target).and_then(|c| self.adopt(pool_index, c));
+        let opened = Connection::open(self.pools[pool_index].address).and_then(|c| self.adopt(pool_index, c));
         let slot_index = match opened {
             Ok(index) => index,
             Err(errno) => {
@@ -580,15 +588,8 @@ impl<'a> Engine<'a> {
 }
 
 impl Pool {
-    fn new(target: SocketAddr, max_connections: usize) -> Self {
-        Self {
-            target,
-            host: target.to_string(),
-            connections: 0,
-            max_connections,
-            idle: Vec::new(),
-            waiting: VecDeque::new(),
-        }
+    fn new(target: Target, address: SocketAddr, max_connections: usize) -> Self {
+        Self { target, address, connections: 0, max_connections, idle: Vec::new(), waiting: VecDeque::new() }
     }
 }
 

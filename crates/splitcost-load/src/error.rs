@@ -25,6 +25,14 @@ pub enum Error {
     /// A target names a request that the workload does not have.
     #[error("route request {0:?}: the workload has no request of that name")]
     UnknownTarget(String),
+    /// How a target shall be spoken to makes no sense.
+    #[error("reach {target}: {problem}")]
+    Target {
+        /// Its address.
+        target: String,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// The operating system refused.
     #[error("{action}")]
     System {

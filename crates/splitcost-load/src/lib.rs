@@ -46,6 +46,7 @@ mod outcome;
 mod plan;
 mod resource;
 mod schedule;
+mod target;
 mod template;
 mod workload;
 
@@ -53,8 +54,9 @@ pub use connection::http1::{MAX_HEAD_BYTES, Malformed, Response, ResponseParser,
 pub use engine::run;
 pub use error::Error;
 pub use histogram::Histogram;
-pub use outcome::{EndpointOutcome, FailedResponse, Failure, Failures, Outcome};
-pub use plan::{Mode, Phase, Plan, Progress, Stop, Targets};
+pub use outcome::{EndpointOutcome, Failure, Failures, FirstFailure, Outcome, Phases};
+pub use plan::{Arrivals, Mode, Phase, Plan, Progress, Stop};
 pub use resource::monotonic_now;
-pub use schedule::Poisson;
+pub use schedule::Schedule;
+pub use target::{Address, Roots, Target, Targets, Tls, Version};
 pub use workload::{Body, Draw, Method, Param, Request, RequestSpec, Workload, WorkloadTable, literal};

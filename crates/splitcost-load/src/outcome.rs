@@ -153,8 +153,10 @@ pub struct EndpointOutcome {
     pub response: Histogram,
     /// From the send to the end of the answer; only of requests that were ok.
     pub service: Histogram,
-    /// The first answer that was not expected.
-    pub first_failure: Option<FailedResponse>,
+    /// Parts of the service time; only of requests that were ok.
+    pub phases: Phases,
+    /// The first request that failed with anything to tell.
+    pub first_failure: Option<FirstFailure>,
 }
 
 impl EndpointOutcome {
@@ -165,6 +167,7 @@ impl EndpointOutcome {
             failed: Failures::default(),
             response: Histogram::new(),
             service: Histogram::new(),
+            phases: Phases::default(),
             first_failure: None,
         }
     }
@@ -174,9 +177,35 @@ impl EndpointOutcome {
         self.failed.merge(&other.failed);
         self.response.merge(&other.response);
         self.service.merge(&other.service);
+        self.phases.merge(&other.phases);
         if self.first_failure.is_none() {
             self.first_failure.clone_from(&other.first_failure);
         }
+    }
+}
+
+/// How far requests were when; each from the moment of sending, as `curl -w` counts from the start.
+///
+/// # Source
+/// curl's `time_connect`, `time_appconnect`, `time_pretransfer` and `time_starttransfer`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Phases {
+    /// Connected; only of requests that opened a connection.
+    pub connect: Histogram,
+    /// The TLS handshake done; only of requests that opened a connection.
+    pub tls: Histogram,
+    /// The request sent to its last byte.
+    pub sent: Histogram,
+    /// The first byte of the answer came.
+    pub first_byte: Histogram,
+}
+
+impl Phases {
+    fn merge(&mut self, other: &Self) {
+        self.connect.merge(&other.connect);
+        self.tls.merge(&other.tls);
+        self.sent.merge(&other.sent);
+        self.first_byte.merge(&other.first_byte);
     }
 }
 
@@ -189,14 +218,24 @@ pub enum Failure {
     Reset,
     /// The server closed the connection before the end of its answer.
     ClosedEarly,
-    /// The answer is not HTTP/1.1.
+    /// The answer is not HTTP.
     Malformed,
+    /// The answer is of another protocol than the one spoken: TLS, HTTP/1.1 or HTTP/2.
+    WrongProtocol,
+    /// The TLS handshake failed: the certificate is expired, for another name or of nobody we trust.
+    Tls,
     /// No whole answer before the deadline.
     Timeout,
     /// The network failed otherwise: no route, no free port.
     Unreachable,
+    /// The server reset the stream of this request (HTTP/2).
+    StreamReset,
+    /// The server shut the connection down and did not take this request (HTTP/2).
+    GoAway,
     /// An answer with a status that is not expected.
     Status(u16),
+    /// A gRPC status other than 0.
+    Grpc(u8),
 }
 
 impl fmt::Display for Failure {
@@ -205,10 +244,15 @@ impl fmt::Display for Failure {
             Self::Refused => f.write_str("connection refused"),
             Self::Reset => f.write_str("connection reset"),
             Self::ClosedEarly => f.write_str("connection closed before the end of the answer"),
-            Self::Malformed => f.write_str("answer is not HTTP/1.1"),
+            Self::Malformed => f.write_str("answer is not HTTP"),
+            Self::WrongProtocol => f.write_str("answer is of another protocol"),
+            Self::Tls => f.write_str("TLS handshake failed"),
+            Self::StreamReset => f.write_str("stream reset"),
+            Self::GoAway => f.write_str("connection shut down by the server"),
             Self::Timeout => f.write_str("no answer before the deadline"),
             Self::Unreachable => f.write_str("unreachable"),
             Self::Status(status) => write!(f, "status {status}"),
+            Self::Grpc(code) => write!(f, "gRPC status {code}"),
         }
     }
 }
@@ -245,11 +289,11 @@ impl Failures {
     }
 }
 
-/// An answer that was not expected, for the user's terminal only: it may hold their data.
+/// What the first request that failed had to tell, for the user's terminal only: it may hold their data.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FailedResponse {
-    /// Its status.
-    pub status: u16,
-    /// The beginning of its body, lossily decoded.
-    pub body: String,
+pub struct FirstFailure {
+    /// How it was counted.
+    pub failure: Failure,
+    /// The beginning of an unexpected answer's body, or the reason that TLS or gRPC gave.
+    pub detail: String,
 }

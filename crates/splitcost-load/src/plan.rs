@@ -1,11 +1,8 @@
-//! How load is applied, for how long, and to where.
-
-use std::collections::BTreeMap;
-use std::net::SocketAddr;
+//! How load is applied, and for how long.
 
 use splitcost_model::quantity::Nanos;
 
-use crate::{Error, Workload};
+use crate::Error;
 
 /// How load is applied and for how long.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,6 +17,11 @@ pub struct Plan {
     pub deadline: Nanos,
     /// At most this many connections to each target; arrivals beyond wait, and are counted as having waited.
     pub max_connections: usize,
+    /// Whether a connection carries more than one request.
+    pub keep_alive: bool,
+    /// HTTP/2: at most this many requests at a time on one connection. A closed loop opens as many connections as that
+    /// takes, and spreads its requests evenly.
+    pub streams_per_connection: usize,
     /// Added to the workload's seed: another round, other requests and arrivals.
     pub seed_offset: u64,
     /// Open loop: how long before an arrival the thread begins to spin rather than sleep.
@@ -27,9 +29,9 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Open loop: arrivals at a mean rate, whatever the answers do.
+    /// Open loop: Poisson arrivals at a mean rate, whatever the answers do.
     pub fn open(reqs_per_sec: f64, stop: Stop) -> Self {
-        Self::new(Mode::Open { reqs_per_sec }, stop)
+        Self::new(Mode::Open { reqs_per_sec, arrivals: Arrivals::Poisson }, stop)
     }
 
     /// Closed loop: so many requests at any time, each followed by the next at once.
@@ -46,6 +48,9 @@ impl Plan {
             deadline: Nanos::from_millis(10_000),
             // Chosen: below half of the usual limit of 1,024 open files, more than one Python process can serve.
             max_connections: 400,
+            keep_alive: true,
+            // Chosen: as many as most servers allow, so that a client's usual single connection comes out.
+            streams_per_connection: 100,
             seed_offset: 0,
             // Chosen: about the time a sleeping thread takes to run again; more would steal the app's CPU.
             spin: Nanos::from_micros(20),
@@ -54,7 +59,7 @@ impl Plan {
 
     pub(crate) fn check(&self) -> Result<(), Error> {
         match self.mode {
-            Mode::Open { reqs_per_sec } if !(1e-3..=1e7).contains(&reqs_per_sec) => {
+            Mode::Open { reqs_per_sec, .. } if !(1e-3..=1e7).contains(&reqs_per_sec) => {
                 return Err(Error::Plan("the arrival rate is not between 0.001 and 10,000,000 requests/s"));
             }
             Mode::Closed { concurrency: 0 } => return Err(Error::Plan("the concurrency is 0")),
@@ -62,6 +67,9 @@ impl Plan {
         }
         if self.max_connections == 0 {
             return Err(Error::Plan("the maximum of connections is 0"));
+        }
+        if self.streams_per_connection == 0 {
+            return Err(Error::Plan("the maximum of streams per connection is 0"));
         }
         if self.deadline.is_zero() {
             return Err(Error::Plan("the deadline is 0"));
@@ -76,16 +84,28 @@ impl Plan {
 /// Open or closed loop.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Mode {
-    /// Poisson arrivals on a schedule fixed beforehand.
+    /// Arrivals on a schedule fixed beforehand.
     Open {
         /// Mean arrival rate.
         reqs_per_sec: f64,
+        /// How they are spaced.
+        arrivals: Arrivals,
     },
     /// The next request begins when one ends.
     Closed {
         /// Requests in flight.
         concurrency: usize,
     },
+}
+
+/// How arrivals are spaced.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Arrivals {
+    /// A Poisson process: independent users.
+    #[default]
+    Poisson,
+    /// Equal gaps.
+    Uniform,
 }
 
 /// When no further request is begun.
@@ -95,35 +115,6 @@ pub enum Stop {
     After(Nanos),
     /// After so many requests that count.
     Requests(u64),
-}
-
-/// Where requests go.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Targets {
-    default: SocketAddr,
-    by_name: BTreeMap<String, SocketAddr>,
-}
-
-impl Targets {
-    /// All to one server.
-    pub fn all(default: SocketAddr) -> Self {
-        Self { default, by_name: BTreeMap::new() }
-    }
-
-    /// The request of this name to another server.
-    #[must_use]
-    pub fn with(mut self, request: impl Into<String>, target: SocketAddr) -> Self {
-        self.by_name.insert(request.into(), target);
-        self
-    }
-
-    /// Each request's target, in the workload's order.
-    pub(crate) fn resolve(&self, workload: &Workload) -> Result<Vec<SocketAddr>, Error> {
-        if let Some(name) = self.by_name.keys().find(|name| workload.requests().iter().all(|r| r.name() != *name)) {
-            return Err(Error::UnknownTarget(name.clone()));
-        }
-        Ok(workload.requests().iter().map(|r| *self.by_name.get(r.name()).unwrap_or(&self.default)).collect())
-    }
 }
 
 /// How far a run is.

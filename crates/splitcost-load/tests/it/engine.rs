@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 
-use splitcost_load::{Failure, Mode, Outcome, Phase, Plan, Poisson, Progress, Stop, Targets, Workload, run};
+use splitcost_load::{Arrivals, Failure, Mode, Outcome, Phase, Plan, Progress, Schedule, Stop, Targets, Workload, run};
 use splitcost_model::quantity::Nanos;
 
 use crate::server::{self, answer, ok};
@@ -102,7 +102,7 @@ fn open_loop_does_not_wait_for_answers() {
     assert_eq!(outcome.schedule_lag.len(), 40);
 
     // The first arrival was answered after the last one came: its response time spans the whole schedule.
-    let arrivals: Vec<Nanos> = Poisson::new(0, 400.0).take(40).collect();
+    let arrivals: Vec<Nanos> = Schedule::new(Arrivals::Poisson, 0, 400.0).take(40).collect();
     let spanned = arrivals[39] - arrivals[0];
     let slowest = outcome.endpoints[0].response.max().unwrap();
     assert!(slowest >= spanned * 0.999, "{slowest:?} < {spanned:?}");
@@ -114,7 +114,7 @@ fn time_spent_waiting_for_a_connection_is_response_time_but_not_service_time() {
     // the schedule's end, because the server waits for the whole of it.
     let plan = Plan { max_connections: 1, ..Plan::open(2_000.0, Stop::Requests(50)) };
     let shop = workload(ONE);
-    let last_arrival = Poisson::new(0, 2_000.0).nth(49).unwrap();
+    let last_arrival = Schedule::new(Arrivals::Poisson, 0, 2_000.0).nth(49).unwrap();
     let first = Arc::new(Mutex::new(None));
     let target = server::http(move |_| {
         let mut first = first.lock().unwrap();
@@ -135,7 +135,7 @@ fn time_spent_waiting_for_a_connection_is_response_time_but_not_service_time() {
 #[test]
 fn the_warm_up_is_sent_but_not_counted() {
     let (target, log) = server::recording();
-    for mode in [Mode::Closed { concurrency: 1 }, Mode::Open { reqs_per_sec: 500.0 }] {
+    for mode in [Mode::Closed { concurrency: 1 }, Mode::Open { reqs_per_sec: 500.0, arrivals: Arrivals::Poisson }] {
         log.lock().unwrap().clear();
         let plan = Plan { mode, warm_up: Nanos::from_millis(50), ..Plan::closed(1, Stop::Requests(20)) };
         let mut phases = Vec::new();
@@ -161,7 +161,10 @@ fn a_run_by_time_has_a_window_of_that_time_and_the_scheduled_arrivals() {
     let outcome =
         run(&workload(ONE), &plan, &Targets::all(target), &AtomicBool::new(false), &mut |p| calls.push(*p)).unwrap();
     let measured = |t: &Nanos| (Nanos::from_millis(100)..Nanos::from_millis(400)).contains(t);
-    let scheduled = Poisson::new(0, 300.0).take_while(|t| *t < Nanos::from_millis(400)).filter(measured).count();
+    let scheduled = Schedule::new(Arrivals::Poisson, 0, 300.0)
+        .take_while(|t| *t < Nanos::from_millis(400))
+        .filter(measured)
+        .count();
     assert_eq!(outcome.ok() + outcome.failed(), scheduled as u64);
     assert_eq!(outcome.window, outcome.ended - outcome.started);
     let phases: Vec<Phase> = calls.iter().map(|p| p.phase).collect();
@@ -187,8 +190,8 @@ fn an_unexpected_status_is_a_failure_and_in_no_time() {
     assert_eq!((missing.ok, missing.response.len()), (0, 0));
     assert_eq!(missing.failed.of(Failure::Status(404)), missing.failed.total());
     let first = missing.first_failure.as_ref().unwrap();
-    assert_eq!(first.status, 404);
-    assert!(first.body.starts_with("no such thing é"), "{}", first.body);
+    assert_eq!(first.failure, Failure::Status(404));
+    assert!(first.detail.starts_with("no such thing é"), "{}", first.detail);
     assert!(expected.ok > 0 && expected.failed.total() == 0 && expected.first_failure.is_none());
     assert!(half.ok.abs_diff(half.failed.of(Failure::Status(503))) <= 1);
     assert_eq!(half.response.len(), half.ok);
@@ -274,7 +277,7 @@ fn a_run_that_the_generator_spoiled_is_invalid() {
 #[test]
 fn plans_that_make_no_sense_are_refused() {
     let check = |plan: Plan, expected: &str| {
-        let targets = Targets::all("127.0.0.1:1".parse().unwrap());
+        let targets = Targets::all("127.0.0.1:1".parse::<SocketAddr>().unwrap());
         let error = run(&workload(ONE), &plan, &targets, &AtomicBool::new(false), &mut |_| {}).unwrap_err();
         assert_eq!(error.to_string(), expected);
     };
