@@ -23,12 +23,16 @@ struct Run {
 }
 
 impl Run {
-    fn of(endpoint: &Endpoint, plan: &Plan, cancel: &Cancel, progress: &mut dyn FnMut(f64)) -> Result<Self> {
+    fn of(
+        endpoint: &Endpoint,
+        plan: &Plan,
+        cancel: &Cancel,
+        progress: &mut dyn FnMut(&splitcost_load::Progress),
+    ) -> Result<Self> {
         let used = || endpoint.servers.iter().map(|pid| cpu::process_cpu(*pid)).sum::<Option<Nanos>>();
         let before = used();
         let targets = Targets::all(endpoint.address);
-        let outcome =
-            splitcost_load::run(&endpoint.workload, plan, &targets, &cancel.0, &mut |p| progress(p.fraction))?;
+        let outcome = splitcost_load::run(&endpoint.workload, plan, &targets, &cancel.0, progress)?;
         let server = used().zip(before).filter(|_| !endpoint.servers.is_empty());
         let response = together(&outcome, |endpoint| &endpoint.response);
         Ok(Self { outcome, response, server: server.map(|(after, before)| after - before) })
@@ -130,8 +134,8 @@ pub fn measure(endpoint: &Endpoint, plan: &Plan, progress: Progress<'_>, cancel:
     };
     let mut step =
         Step { label: "bench".to_owned(), done_secs: 0.0, total_secs: plan.warm_up.as_secs_f64() + measured };
-    let run = Run::of(endpoint, plan, cancel, &mut |fraction| {
-        step.done_secs = fraction * step.total_secs;
+    let run = Run::of(endpoint, plan, cancel, &mut |progressed| {
+        step.done_secs = progressed.fraction * step.total_secs;
         progress(&step);
     })?;
     Ok(run.measurement(&endpoint.url, plan.mode))

@@ -3,9 +3,9 @@
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
-use splitcost_load::compare::change;
+use splitcost_load::compare::{FEWEST_ROUNDS, change};
 use splitcost_load::{Plan, Stop};
-use splitcost_model::bench::{Comparison, Figure, Verdict};
+use splitcost_model::bench::{Change, Comparison, Figure, Verdict};
 use splitcost_model::quantity::{Nanos, quantile};
 
 use super::{Endpoint, Run};
@@ -22,28 +22,30 @@ pub struct Conditions {
     pub seed: u64,
 }
 
-/// Requests of a run beyond a quantile, below which it is left out: it would be one of the run's few slowest.
+/// Requests beyond a quantile, below which it is left out: it would be one of the few slowest.
 ///
 /// Measured: `bench/verdict`, 45 requests a run, 2026-11-24: p99 of equal endpoints was called different twice in 40.
 const BEYOND: f64 = 10.0;
+/// Share of rounds that the generator may spoil: these are left out. Beyond it the comparison is invalid.
+///
+/// Chosen: a pause of the machine hits a round or two, a generator that is too slow hits all.
+const MOST_SPOILED: f64 = 0.25;
 
-/// A figure of a run: its name, and where it is; `None` where the run has none.
-type FigureOf = (&'static str, fn(&Run) -> Option<f64>);
+/// The arms of a round.
+const A: usize = 0;
+const B: usize = 1;
+const CONTROL: usize = 2;
 
-const FIGURES: [FigureOf; 5] = [
-    ("response_p50_ms", |run| response_ms(run, 0.5)),
-    ("response_p90_ms", |run| response_ms(run, 0.9)),
-    ("response_p99_ms", |run| response_ms(run, 0.99)),
-    ("throughput_reqs_per_sec", |run| Some(run.outcome.throughput_reqs_per_sec())),
-    ("server_cpu_micros_per_request", Run::server_micros),
-];
-
-/// The quantiles among them.
-const QUANTILES: [(&str, f64); 3] = [("response_p50_ms", 0.5), ("response_p90_ms", 0.9), ("response_p99_ms", 0.99)];
-
-fn response_ms(run: &Run, q: f64) -> Option<f64> {
-    run.response.quantile(q).map(Nanos::as_millis_f64)
+/// What a run adds to the figures.
+struct Sample {
+    /// Response times, ascending, each with its count.
+    response: Vec<(Nanos, u64)>,
+    throughput_reqs_per_sec: f64,
+    server_micros: Option<f64>,
 }
+
+/// The three arms of a round.
+type Round = [Sample; 3];
 
 /// Drives two endpoints and a control beside each other, `plan` each time. Interrupted, it tells what the whole rounds
 /// until then found.
@@ -61,70 +63,64 @@ pub fn compare(
     let arm_secs = run_secs + plan.warm_up.as_secs_f64();
     let mut step = Step { total_secs: 3.0 * arm_secs * conditions.rounds as f64, ..Step::default() };
     let mut rng = ChaCha8Rng::seed_from_u64(conditions.seed);
-    // A, B, and A again.
-    let arms = [a, b, a];
-    let mut runs: [Vec<Run>; 3] = Default::default();
-    'rounds: for round in 0..conditions.rounds {
+    let endpoints = [a, b, a];
+    let mut rounds: Vec<Round> = Vec::new();
+    let mut whole: [Option<Run>; 2] = [None, None];
+    let mut spoiled: Vec<String> = Vec::new();
+    for round in 0..conditions.rounds {
         step.label = format!("bench: round {} of {}", round + 1, conditions.rounds);
-        let mut order = [0, 1, 2];
+        let mut order = [A, B, CONTROL];
         order.shuffle(&mut rng);
         // The same arrivals for all three.
         let plan = Plan { seed_offset: conditions.seed.wrapping_add(round), ..plan.clone() };
+        let mut runs: [Option<Run>; 3] = [None, None, None];
         for arm in order {
             let base = step.done_secs;
-            let run = Run::of(arms[arm], &plan, cancel, &mut |fraction| {
-                step.done_secs = base + fraction * arm_secs;
+            let run = Run::of(endpoints[arm], &plan, cancel, &mut |progressed| {
+                step.done_secs = base + progressed.fraction * arm_secs;
                 progress(&step);
             })?;
             step.done_secs = base + arm_secs;
-            if run.outcome.cancelled {
-                break 'rounds;
+            if !run.outcome.cancelled {
+                answered(endpoints[arm], &run)?;
+                runs[arm] = Some(run);
             }
-            if run.outcome.ok() == 0 {
-                let failed = run.outcome.endpoints.iter().find_map(|endpoint| endpoint.failed.iter().next());
-                let answer = failed.map_or("by nobody".to_owned(), |(kind, _)| kind.to_string());
-                return Err(Error::AllFailed { name: arms[arm].url.clone(), answer, log: String::new() });
+        }
+        // An interrupted round tells nothing: its arms had different times.
+        let [Some(run_a), Some(run_b), Some(control)] = runs else { break };
+        match [&run_a, &run_b, &control].iter().find_map(|run| run.outcome.invalid()) {
+            Some(reason) => spoiled.push(reason),
+            None => rounds.push([&run_a, &run_b, &control].map(sample)),
+        }
+        for (whole, run) in whole.iter_mut().zip([run_a, run_b]) {
+            match whole {
+                Some(whole) => whole.merge(&run),
+                None => *whole = Some(run),
             }
-            runs[arm].push(run);
         }
     }
-    // An interrupted round tells nothing: its arms had different times.
-    let rounds = runs.iter().map(Vec::len).min().unwrap_or(0);
-    if rounds == 0 {
-        return Err(Error::Cancelled);
+    let [Some(whole_a), Some(whole_b)] = whole else { return Err(Error::Cancelled) };
+    let mut figures = Vec::new();
+    let mut left_out = Vec::new();
+    for (name, figure) in FIGURES {
+        match compared(name, figure, &rounds, conditions) {
+            Ok(found) => figures.extend(found),
+            Err(reason) => left_out.push(format!("{name}: {reason}")),
+        }
     }
-    for arm in &mut runs {
-        arm.truncate(rounds);
-    }
-    let fewest = runs.iter().flatten().map(|run| run.response.len()).min().unwrap_or(0);
-    let needed = |(_, q): &(&str, f64)| (BEYOND / (1.0 - q)).round() as u64;
-    let too_short: Vec<&(&str, f64)> = QUANTILES.iter().filter(|quantile| fewest < needed(quantile)).collect();
-    let left_out = too_short
-        .iter()
-        .map(|quantile| format!("{}: a run has {fewest} requests, and needs {}", quantile.0, needed(quantile)))
-        .collect();
-    let figures: Vec<Figure> = FIGURES
-        .iter()
-        .filter(|(name, _)| too_short.iter().all(|(short, _)| short != name))
-        .filter_map(|figure| compared(figure, &runs, conditions))
-        .collect();
+    let made = rounds.len() + spoiled.len();
+    let too_many = spoiled.len() as f64 > MOST_SPOILED * made as f64;
     let differs = figures.iter().find(|figure| figure.control.verdict == Verdict::Different);
-    let spoiled = runs.iter().flatten().find_map(|run| run.outcome.invalid());
-    let invalid = spoiled.or_else(|| {
+    let invalid = if too_many {
+        Some(format!("{} of {made} rounds were spoiled: {}", spoiled.len(), spoiled[0]))
+    } else {
         differs.map(|figure| format!("{} of the control differs from that of A, though both are the same", figure.name))
-    });
-    let [a_runs, b_runs, _] = runs;
-    let whole = |endpoint: &Endpoint, runs: Vec<Run>| {
-        let merged = runs.into_iter().reduce(|mut all, run| {
-            all.merge(&run);
-            all
-        });
-        merged.map(|run| run.measurement(&endpoint.url, plan.mode)).unwrap_or_default()
     };
     Ok(Comparison {
-        a: whole(a, a_runs),
-        b: whole(b, b_runs),
-        rounds: rounds as u64,
+        a: whole_a.measurement(&a.url, plan.mode),
+        b: whole_b.measurement(&b.url, plan.mode),
+        rounds: made as u64,
+        rounds_spoiled: spoiled.len() as u64,
         run_secs,
         margin: conditions.margin,
         figures,
@@ -133,23 +129,162 @@ pub fn compare(
     })
 }
 
-/// One figure of all rounds; `None` where a run lacks it.
-fn compared((name, figure): &FigureOf, runs: &[Vec<Run>; 3], conditions: &Conditions) -> Option<Figure> {
-    let values = |arm: usize| -> Option<Vec<f64>> {
-        runs[arm].iter().map(|run| figure(run).filter(|value| *value > 0.0)).collect()
+/// Fails when no request was answered well.
+fn answered(endpoint: &Endpoint, run: &Run) -> Result<()> {
+    if run.outcome.ok() > 0 {
+        return Ok(());
+    }
+    let failed = run.outcome.endpoints.iter().find_map(|endpoint| endpoint.failed.iter().next());
+    let answer = failed.map_or("by nobody".to_owned(), |(kind, _)| kind.to_string());
+    Err(Error::AllFailed { name: endpoint.url.clone(), answer, log: String::new() })
+}
+
+fn sample(run: &Run) -> Sample {
+    Sample {
+        response: run.response.counts().collect(),
+        throughput_reqs_per_sec: run.outcome.throughput_reqs_per_sec(),
+        server_micros: run.server_micros(),
+    }
+}
+
+/// What is compared.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Quantile(f64),
+    Mean(fn(&Sample) -> Option<f64>),
+}
+
+const FIGURES: [(&str, Kind); 5] = [
+    ("response_p50_ms", Kind::Quantile(0.5)),
+    ("response_p90_ms", Kind::Quantile(0.9)),
+    ("response_p99_ms", Kind::Quantile(0.99)),
+    ("throughput_reqs_per_sec", Kind::Mean(|sample| Some(sample.throughput_reqs_per_sec))),
+    ("server_cpu_micros_per_request", Kind::Mean(|sample| sample.server_micros)),
+];
+
+/// One figure of all rounds; nothing where a run lacks it, and in words why there are too few requests for it.
+fn compared(name: &str, kind: Kind, rounds: &[Round], conditions: &Conditions) -> Result<Option<Figure>, String> {
+    let (parts, values): (usize, Vec<Option<[f64; 3]>>) = match kind {
+        Kind::Quantile(q) => {
+            let parts = parts(rounds, q)?;
+            (parts.len(), parts.iter().map(|part| each_arm(|arm| response_ms(part, arm, q))).collect())
+        }
+        Kind::Mean(of) => (rounds.len(), rounds.iter().map(|round| each_arm(|arm| of(&round[arm]))).collect()),
     };
-    let (a, b, control) = (values(0)?, values(1)?, values(2)?);
-    let logs = |arm: &[f64]| -> Vec<f64> { arm.iter().zip(&a).map(|(x, a)| (x / a).ln()).collect() };
-    let median = |values: &[f64]| {
-        let mut sorted = values.to_vec();
+    let Some(values) = values.into_iter().collect::<Option<Vec<[f64; 3]>>>() else { return Ok(None) };
+    // Of two runs of A, a round's speed is known better than of one: the noise of the ratio is √1.5 instead of √2 runs'.
+    let against_both = |v: &[f64; 3]| v[B].ln() - f64::midpoint(v[A].ln(), v[CONTROL].ln());
+    let verdict = |log_ratio: &dyn Fn(&[f64; 3]) -> f64| {
+        let logs: Vec<f64> = values.iter().map(log_ratio).collect();
+        let found = change(&logs, conditions.margin, conditions.seed)?;
+        let rounds_a_part = rounds.len().div_ceil(parts) as u64;
+        Some(Change { more_rounds: found.more_rounds.map(|more| more * rounds_a_part), ..found })
+    };
+    let median = |arm: usize| {
+        let mut sorted: Vec<f64> = values.iter().map(|values| values[arm]).collect();
         sorted.sort_by(f64::total_cmp);
         quantile(&sorted, 0.5)
     };
-    Some(Figure {
-        name: (*name).to_owned(),
-        a: median(&a)?,
-        b: median(&b)?,
-        change: change(&logs(&b), conditions.margin, conditions.seed)?,
-        control: change(&logs(&control), conditions.margin, conditions.seed)?,
+    Ok((|| {
+        Some(Figure {
+            name: name.to_owned(),
+            parts: parts as u64,
+            a: median(A)?,
+            b: median(B)?,
+            change: verdict(&against_both)?,
+            control: verdict(&|v| (v[CONTROL] / v[A]).ln())?,
+        })
+    })())
+}
+
+fn each_arm(of: impl Fn(usize) -> Option<f64>) -> Option<[f64; 3]> {
+    let above_zero = |arm: usize| of(arm).filter(|value| *value > 0.0);
+    Some([above_zero(A)?, above_zero(B)?, above_zero(CONTROL)?])
+}
+
+/// The rounds in as many parts as possible, so that each arm of each has enough requests for a quantile: one round each
+/// where that will do, else some together.
+fn parts(rounds: &[Round], q: f64) -> Result<Vec<&[Round]>, String> {
+    let needed = (BEYOND / (1.0 - q)).round() as u64;
+    let requests = |part: &[Round], arm: usize| -> u64 {
+        part.iter().flat_map(|round| &round[arm].response).map(|(_, count)| count).sum()
+    };
+    let enough = |part: &[Round]| (A..=CONTROL).all(|arm| requests(part, arm) >= needed);
+    let split = |parts: usize| -> Vec<&[Round]> {
+        (0..parts).map(|i| &rounds[i * rounds.len() / parts..(i + 1) * rounds.len() / parts]).collect()
+    };
+    let fewest = FEWEST_ROUNDS.min(rounds.len());
+    let most = (fewest..=rounds.len()).rev().map(split).find(|parts| parts.iter().all(|part| enough(part)));
+    most.filter(|parts| !parts.is_empty()).ok_or_else(|| {
+        let parts = split(fewest);
+        let least = parts.iter().flat_map(|part| (A..=CONTROL).map(|arm| requests(part, arm))).min().unwrap_or(0);
+        let part = if fewest == rounds.len() { "a run".to_owned() } else { format!("a {fewest}th of the rounds") };
+        format!("{part} has {least} requests, and needs {needed}")
     })
+}
+
+/// A quantile of all requests of an arm.
+fn response_ms(part: &[Round], arm: usize, q: f64) -> Option<f64> {
+    let mut times: Vec<(Nanos, u64)> = part.iter().flat_map(|round| round[arm].response.iter().copied()).collect();
+    times.sort_unstable();
+    let total: u64 = times.iter().map(|(_, count)| count).sum();
+    let rank = (q * total as f64).ceil().max(1.0) as u64;
+    let mut below = 0;
+    let at = times.iter().find(|(_, count)| {
+        below += count;
+        below >= rank
+    });
+    at.map(|(time, _)| time.as_millis_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A round whose arms answer each request in so many milliseconds.
+    fn round(requests: u64, millis: [u64; 3]) -> Round {
+        millis.map(|millis| Sample {
+            response: vec![(Nanos::from_millis(millis), requests)],
+            throughput_reqs_per_sec: 1_000.0 / millis as f64,
+            server_micros: None,
+        })
+    }
+
+    const CONDITIONS: Conditions = Conditions { rounds: 12, margin: 0.03, seed: 1 };
+
+    fn figure(name: &str, rounds: &[Round]) -> Result<Option<Figure>, String> {
+        let (name, kind) = FIGURES.into_iter().find(|(known, _)| *known == name).expect("there is one");
+        compared(name, kind, rounds, &CONDITIONS)
+    }
+
+    #[test]
+    fn the_baseline_is_both_runs_of_a() {
+        let rounds: Vec<Round> = (0..12).map(|_| round(30, [4, 12, 9])).collect();
+        let p50 = figure("response_p50_ms", &rounds).expect("enough").expect("a figure");
+        assert_eq!((p50.parts, p50.a, p50.b), (12, 4.0, 12.0));
+        // √(4 · 9) is 6.
+        assert!((p50.change.ratio.value - 2.0).abs() < 1e-9, "{p50:?}");
+        assert!((p50.control.ratio.value - 2.25).abs() < 1e-9, "{p50:?}");
+        assert!(figure("server_cpu_micros_per_request", &rounds).expect("enough").is_none());
+    }
+
+    #[test]
+    fn rounds_are_taken_together_until_a_quantile_has_enough_requests() {
+        let rounds: Vec<Round> = (0..12).map(|_| round(60, [4, 5, 4])).collect();
+        let parts = |name: &str| figure(name, &rounds).map(|figure| figure.map_or(0, |figure| figure.parts));
+        assert_eq!(parts("response_p50_ms"), Ok(12));
+        assert_eq!(parts("response_p90_ms"), Ok(6));
+        assert_eq!(parts("response_p99_ms"), Err("a 6th of the rounds has 120 requests, and needs 1000".to_owned()));
+        assert_eq!(figure("response_p50_ms", &[]), Err("a run has 0 requests, and needs 20".to_owned()));
+        let two = figure("response_p90_ms", &rounds[..2]);
+        assert_eq!(two, Err("a run has 60 requests, and needs 100".to_owned()));
+    }
+
+    #[test]
+    fn quantiles_are_of_all_requests_of_a_part() {
+        let rounds = [round(1, [1, 1, 1]), round(8, [2, 2, 2]), round(1, [9, 9, 9])];
+        let at = |q| response_ms(&rounds, A, q);
+        assert_eq!((at(0.1), at(0.5), at(0.9), at(0.99)), (Some(1.0), Some(2.0), Some(2.0), Some(9.0)));
+        assert_eq!(response_ms(&[], A, 0.5), None);
+    }
 }

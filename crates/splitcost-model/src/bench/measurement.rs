@@ -96,13 +96,16 @@ pub struct Comparison {
     pub b: Measurement,
     /// Rounds; each drove A, B and A again as a control, in shuffled order.
     pub rounds: u64,
+    /// Of these, those that the generator spoiled; they are in no figure.
+    #[serde(default)]
+    pub rounds_spoiled: u64,
     /// Length of each run.
     pub run_secs: f64,
     /// What counts as the same, as a share.
     pub margin: f64,
     /// Per figure.
     pub figures: Vec<Figure>,
-    /// Figures that the runs were too short for, each with the reason.
+    /// Figures that there were too few requests for, each with the reason.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub left_out: Vec<String>,
     /// Why no verdict holds: the control differs from A, or the generator made the numbers. Absent when they hold.
@@ -115,11 +118,13 @@ pub struct Comparison {
 pub struct Figure {
     /// Its name with its unit, as `response_p50_ms`.
     pub name: String,
-    /// A's, the median over the rounds.
+    /// Values that it stands on: one for each round, or for some rounds together where a quantile needs their requests.
+    pub parts: u64,
+    /// A's, the median over the parts.
     pub a: f64,
     /// B's.
     pub b: f64,
-    /// B over A.
+    /// B over the mean of A and the control.
     pub change: Change,
     /// The control over A: two runs of the same.
     pub control: Change,
@@ -128,7 +133,7 @@ pub struct Figure {
 /// How a figure changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Change {
-    /// The median over the rounds of the ratio, with its 98 % interval.
+    /// The median over the parts of the ratio, with its 98 % interval.
     pub ratio: Interval,
     /// What can be said.
     pub verdict: Verdict,

@@ -32,6 +32,9 @@ pub fn comparison(found: &Comparison) -> String {
             words(figure),
         );
     }
+    if found.rounds_spoiled > 0 {
+        let _ = writeln!(text, "{} rounds are in no figure: the load generator spoiled them", found.rounds_spoiled);
+    }
     for reason in &found.left_out {
         let _ = writeln!(text, "left out: {reason}");
     }
@@ -82,7 +85,7 @@ pub fn comparison_csv(found: &Comparison) -> String {
     let mut text = String::from(
         "figure,a,b,ratio,ratio_low,ratio_high,control_ratio,control_low,control_high,verdict,more_rounds,invalid\n",
     );
-    for Figure { name, a, b, change, control } in &found.figures {
+    for Figure { name, a, b, change, control, .. } in &found.figures {
         let ratio = |change: &Change| format!("{},{},{}", change.ratio.value, change.ratio.low, change.ratio.high);
         let more = change.more_rounds.map_or(String::new(), |rounds| rounds.to_string());
         let invalid = csv_cell(found.invalid.as_deref().unwrap_or_default());
@@ -143,6 +146,7 @@ mod tests {
         };
         let figure = |name: &str, change| Figure {
             name: name.into(),
+            parts: 20,
             a: 3.87,
             b: 4.25,
             change,
@@ -152,6 +156,7 @@ mod tests {
             a: found(),
             b: found(),
             rounds: 20,
+            rounds_spoiled: 2,
             run_secs: 0.5,
             margin: 0.03,
             figures: vec![
@@ -173,6 +178,7 @@ mod tests {
         requests/s                     3.87     4.25   0.900 (0.882–0.918)   1.000 (0.990–1.010)   different: B 10.0 % less
         p99, ms                        3.87     4.25   1.040 (1.019–1.061)   1.000 (0.990–1.010)   inconclusive: about 1,200 more rounds
         server CPU, µs a request       3.87     4.25   1.001 (0.981–1.021)   1.000 (0.990–1.010)   same
+        2 rounds are in no figure: the load generator spoiled them
         left out: response_p90_ms: a run has 45 requests, and needs 100
         A: 10 of 3,000 requests failed
         B: 10 of 3,000 requests failed

@@ -43,13 +43,13 @@ pub(crate) struct Url {
     /// Closed loop: requests in flight
     #[arg(long, default_value_t = 16, value_name = "N", conflicts_with = "rate", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) concurrency: u32,
-    /// How long to measure, of two each run of each round [default: 10, of two 0.5]
+    /// How long to measure, of two each run of each round [default: 10, of two 0.3]
     #[arg(long, value_name = "SECS", value_parser = secs)]
     pub(crate) duration: Option<f64>,
     /// Measure so many requests instead
     #[arg(long, value_name = "N", conflicts_with = "duration", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) requests: Option<u64>,
-    /// Load that is not measured comes first [default: 1, of two 0.1]
+    /// Load that is not measured comes first [default: 1, of two 0.05]
     #[arg(long, value_name = "SECS", value_parser = secs)]
     pub(crate) warm_up: Option<f64>,
     /// Method [default: GET, with a body POST]
@@ -71,7 +71,7 @@ pub(crate) struct Url {
     #[arg(long, value_name = "CONDITION", value_parser = crate::commands::bench::url::Threshold::parse)]
     pub(crate) fail_if: Vec<crate::commands::bench::url::Threshold>,
     /// Rounds of a comparison
-    #[arg(long, default_value_t = 20, value_name = "N", value_parser = clap::value_parser!(u64).range(2..=10_000))]
+    #[arg(long, default_value_t = 40, value_name = "N", value_parser = clap::value_parser!(u64).range(2..=10_000))]
     pub(crate) rounds: u64,
     /// What counts as the same in a comparison, in percent
     #[arg(long, default_value_t = 3.0, value_name = "PERCENT", value_parser = percent)]

@@ -21,7 +21,7 @@ const ALONE_SECS: (f64, f64) = (10.0, 1.0);
 /// The same for each run of a comparison.
 ///
 /// Chosen: many short runs see the machine at every speed that it has.
-const COMPARED_SECS: (f64, f64) = (0.5, 0.1);
+const COMPARED_SECS: (f64, f64) = (0.3, 0.05);
 
 /// Measures one endpoint, or compares two.
 pub(crate) fn run(session: &mut Session, args: &Url) -> anyhow::Result<ExitCode> {
