@@ -31,7 +31,7 @@ impl Run {
     ) -> Result<Self> {
         let used = || endpoint.servers.iter().map(|pid| cpu::process_cpu(*pid)).sum::<Option<Nanos>>();
         let before = used();
-        let targets = Targets::all(endpoint.address);
+        let targets = Targets::all(endpoint.target.clone());
         let outcome = splitcost_load::run(&endpoint.workload, plan, &targets, &cancel.0, progress)?;
         let server = used().zip(before).filter(|_| !endpoint.servers.is_empty());
         let response = together(&outcome, |endpoint| &endpoint.response);

@@ -1,4 +1,5 @@
-//! gRPC messages from JSON: a [`Schema`] knows the services, a [`Method`] encodes what it is asked.
+//! gRPC messages from JSON: a [`Schema`] knows the services, a [`Method`] encodes what it is asked, and [`call`] makes a
+//! request of it.
 //!
 //! Only unary methods, one message each way: `splitcost-load` sends the encoded bytes.
 
@@ -9,10 +10,12 @@ use std::path::{Path, PathBuf};
 use prost::Message as _;
 use prost_reflect::{DescriptorPool, DynamicMessage, MethodDescriptor};
 use serde_json::Value;
+use splitcost_load::{Body, Method as HttpMethod, RequestSpec, Target};
 
 use crate::{Error, Result};
 
-pub use reflection::Server;
+const HOW_TO_NAME: &str =
+    "a gRPC method is written package.Service/Method, as in grpc://localhost:50051/shop.Users/Get";
 
 /// Where a server's services and messages are described.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -37,11 +40,9 @@ pub struct Method(MethodDescriptor);
 
 impl Method {
     /// Looks `package.Service/Method` up.
-    pub fn find(schema: &Schema, server: &Server, name: &str) -> Result<Self> {
+    pub fn find(schema: &Schema, server: &Target, name: &str) -> Result<Self> {
         let fail = |reason: String| Error::GrpcMethod { method: name.to_owned(), reason };
-        let (service_name, method_name) = split(name).ok_or_else(|| {
-            fail("a gRPC method is written package.Service/Method, as in grpc://localhost:50051/shop.Users/Get".into())
-        })?;
+        let (service_name, method_name) = split(name).ok_or_else(|| fail(HOW_TO_NAME.to_owned()))?;
         let pool = match schema {
             Schema::Reflection => reflection::describe(server, service_name, name)?,
             Schema::Proto { files, import_paths } => compile(files, import_paths)?,
@@ -76,6 +77,24 @@ impl Method {
         })?;
         Ok(message.encode_to_vec())
     }
+}
+
+/// Makes a request the unary call of the method that its path names. A body of JSON is encoded, a file of anything else
+/// is a message as it is, and no body is the empty message.
+pub fn call(request: RequestSpec, schema: &Schema, server: &Target) -> Result<RequestSpec> {
+    let fail = |reason: String| Error::GrpcMethod { method: request.path.clone(), reason };
+    split(&request.path).ok_or_else(|| fail(HOW_TO_NAME.to_owned()))?;
+    let json = request.body.as_ref().and_then(Body::fixed_json);
+    let message = match (json, &request.body) {
+        (Some(json), _) => {
+            let json = json.map_err(|problem| fail(format!("its message is fixed: {problem}")))?;
+            Method::find(schema, server, &request.path)?.encode(&json)?
+        }
+        (None, None) => Vec::new(),
+        (None, Some(Body::Bytes { bytes, .. } | Body::Grpc(bytes))) => bytes.clone(),
+        (None, Some(_)) => return Err(fail("a message is JSON, or a file of bytes".to_owned())),
+    };
+    Ok(RequestSpec { method: HttpMethod::Post, body: Some(Body::Grpc(message)), ..request })
 }
 
 /// Service and method; the leading `/` of a path may be there.

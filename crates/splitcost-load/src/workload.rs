@@ -155,6 +155,21 @@ impl Body {
         let content_type = mime_guess::from_path(path).first_or_octet_stream().to_string();
         Ok(Self::Bytes { bytes: std::fs::read(path)?, content_type })
     }
+
+    /// The value that is sent, where it is JSON; a problem where it has placeholders, or is not what it claims to be.
+    pub fn fixed_json(&self) -> Option<Result<Value, String>> {
+        let bytes = match self {
+            Self::Json(value) => {
+                let mut bytes = Vec::new();
+                let fixed =
+                    Template::json(value, &mut |name| Err(format!("`{{{name}}}` would differ in every request")));
+                fixed.map(|template| template.write(&[], &mut bytes)).map(|()| bytes)
+            }
+            Self::Bytes { bytes, content_type } if content_type == "application/json" => Ok(bytes.clone()),
+            _ => return None,
+        };
+        Some(bytes.and_then(|bytes| serde_json::from_slice(&bytes).map_err(|error| format!("it is not JSON: {error}"))))
+    }
 }
 
 /// A text as a template that writes just that text.

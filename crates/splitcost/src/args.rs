@@ -57,7 +57,7 @@ pub(crate) enum Verb {
     /// Write the HTML report of an evaluation
     Report(Report),
     /// Put load on an endpoint, or compare two with a verdict
-    Bench(bench::Bench),
+    Bench(Box<bench::Bench>),
     /// End what is left, should the splitcost that started this be killed
     #[command(hide = true)]
     Guard,

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 use splitcost_lab::bench::{Ask, har};
+use splitcost_lab::grpc::Schema;
 use splitcost_load::{Body, Method, RequestSpec, Workload, WorkloadTable, literal};
 
 use crate::args::bench::Url;
@@ -34,6 +35,15 @@ pub(crate) fn ask(args: &Url, printer: &mut Printer) -> anyhow::Result<Ask> {
     Workload::new(seed, requests.clone())
         .map_err(|error| Failure::new(format!("{}: failed to {error}", path.display())))?;
     Ok(Ask::Several { seed, requests })
+}
+
+/// Where the services of a gRPC server are described.
+pub(crate) fn schema(args: &Url) -> Schema {
+    match &args.descriptor_set {
+        Some(path) => Schema::DescriptorSet(path.clone()),
+        None if args.protos.is_empty() => Schema::Reflection,
+        None => Schema::Proto { files: args.protos.clone(), import_paths: args.proto_paths.clone() },
+    }
 }
 
 /// The request that the options describe.

@@ -1,10 +1,11 @@
 //! Where load goes, and what is asked there.
 
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::ToSocketAddrs;
 
 use http::Uri;
-use splitcost_load::{RequestSpec, Workload, literal};
+use splitcost_load::{Address, RequestSpec, Roots, Target, Tls, Version, Workload, literal};
 
+use crate::grpc::{self, Schema};
 use crate::{Error, Result, cpu};
 
 /// What is asked of each endpoint.
@@ -25,27 +26,31 @@ pub enum Ask {
 #[derive(Clone, Debug)]
 pub struct Endpoint {
     pub(super) url: String,
-    pub(super) address: SocketAddr,
+    pub(super) target: Target,
     pub(super) workload: Workload,
     /// The processes that listen there, where they are on this host.
     pub(super) servers: Vec<u32>,
 }
 
 impl Endpoint {
-    /// Finds the server of a URL, and checks what shall be asked of it.
-    pub fn new(url: &str, ask: &Ask) -> Result<Self> {
+    /// Finds the server of a URL, and checks what shall be asked of it; with `grpc://`, by a schema.
+    pub fn new(url: &str, ask: &Ask, services: &Schema) -> Result<Self> {
         let fail = |reason: String| Error::Url { url: url.to_owned(), reason };
         if !url.contains("://") {
             return Err(fail(format!("it has no scheme: write http://{url}")));
         }
         let uri: Uri = url.parse().map_err(|error| fail(format!("{error}")))?;
-        match uri.scheme_str() {
-            Some("http") => {}
-            Some("https") => return Err(fail("TLS is not supported yet: name an http:// address".to_owned())),
-            other => return Err(fail(format!("the scheme {} is not HTTP", other.unwrap_or_default()))),
-        }
+        let scheme = uri.scheme_str().unwrap_or_default();
+        let (is_grpc, is_encrypted) = match scheme {
+            "http" => (false, false),
+            "https" => (false, true),
+            "grpc" => (true, false),
+            "grpcs" => (true, true),
+            other => return Err(fail(format!("the scheme {other} is neither HTTP nor gRPC"))),
+        };
         let host = uri.host().filter(|host| !host.is_empty()).ok_or_else(|| fail("it names no host".to_owned()))?;
-        let port = uri.port_u16().unwrap_or(80);
+        let authority = uri.authority().map_or(host, |authority| authority.as_str());
+        let port = uri.port_u16().unwrap_or(if is_encrypted { 443 } else { 80 });
         let name = host.trim_start_matches('[').trim_end_matches(']');
         let found = (name, port).to_socket_addrs().map_err(|error| fail(error.to_string()))?.next();
         let address = found.ok_or_else(|| fail("the host has no address".to_owned()))?;
@@ -58,14 +63,19 @@ impl Endpoint {
             }
             Ask::Several { seed, requests } => (*seed, requests.clone()),
         };
-        for request in &mut requests {
-            if !request.headers.keys().any(|name| name.eq_ignore_ascii_case("host")) {
-                request.set_header("host", uri.authority().map_or(host, |a| a.as_str()));
-            }
+        let target = Target {
+            address: Address::Tcp(address),
+            authority: authority.to_owned(),
+            tls: is_encrypted.then(|| Tls { server_name: name.to_owned(), roots: Roots::Public }),
+            version: if is_grpc { Version::Http2 } else { Version::Negotiated },
+        };
+        if is_grpc {
+            let calls = requests.into_iter().map(|request| grpc::call(request, services, &target));
+            requests = calls.collect::<Result<_>>()?;
         }
         let workload = Workload::new(seed, requests)?;
         let servers = if address.ip().is_loopback() { cpu::listeners(port) } else { Vec::new() };
-        Ok(Self { url: url.to_owned(), address, workload, servers })
+        Ok(Self { url: url.to_owned(), target, workload, servers })
     }
 
     /// As it was given.

@@ -4,7 +4,6 @@
 //! grpc/grpc-proto, `grpc/reflection/v1/reflection.proto`; `v1alpha` has the same messages under another name.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -13,6 +12,9 @@ use http::{HeaderMap, Request};
 use prost::Message;
 use prost_reflect::DescriptorPool;
 use prost_reflect::prost_types::FileDescriptorProto;
+use splitcost_load::{Address, Target};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
 
 use super::no_service;
 use crate::{Error, Result};
@@ -28,15 +30,6 @@ const SERVICES: [&str; 2] = ["grpc.reflection.v1.ServerReflection", "grpc.reflec
 ///
 /// Spec: grpc/doc/statuscodes.md.
 const UNIMPLEMENTED: &str = "12";
-
-/// A server that can be asked.
-#[derive(Clone, Debug)]
-pub struct Server {
-    /// Where it listens.
-    pub address: SocketAddr,
-    /// Its name, as `localhost:50051`.
-    pub authority: String,
-}
 
 #[derive(Clone, PartialEq, prost::Message)]
 struct Question {
@@ -110,7 +103,7 @@ impl<E: std::error::Error> From<E> for Refusal {
 }
 
 /// The files that describe the service of a method, and all that they import.
-pub(super) fn describe(server: &Server, service: &str, method: &str) -> Result<DescriptorPool> {
+pub(super) fn describe(server: &Target, service: &str, method: &str) -> Result<DescriptorPool> {
     let fail = |reason: String| Error::GrpcReflection { server: server.authority.clone(), reason };
     let asking = async { tokio::time::timeout(DEADLINE, ask(server, service)).await };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -127,8 +120,18 @@ pub(super) fn describe(server: &Server, service: &str, method: &str) -> Result<D
     }
 }
 
-async fn ask(server: &Server, service: &str) -> Result<DescriptorPool, Refusal> {
-    let stream = tokio::net::TcpStream::connect(server.address).await?;
+async fn ask(server: &Target, service: &str) -> Result<DescriptorPool, Refusal> {
+    match &server.address {
+        Address::Tcp(address) => converse(server, service, TcpStream::connect(address).await?).await,
+        Address::Unix(path) => converse(server, service, UnixStream::connect(path).await?).await,
+    }
+}
+
+async fn converse(
+    server: &Target,
+    service: &str,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+) -> Result<DescriptorPool, Refusal> {
     let (sender, connection) = h2::client::handshake(stream).await?;
     // Ends with the runtime.
     tokio::spawn(connection);

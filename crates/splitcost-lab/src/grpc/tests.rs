@@ -42,7 +42,7 @@ fn proto(dir: &TempDir) -> Schema {
 }
 
 fn find(schema: &Schema, name: &str) -> Result<Method> {
-    let nobody = Server { address: "127.0.0.1:1".parse().unwrap(), authority: "localhost:1".to_owned() };
+    let nobody = std::net::SocketAddr::from(([127, 0, 0, 1], 1)).into();
     Method::find(schema, &nobody, name)
 }
 

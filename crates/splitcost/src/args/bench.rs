@@ -11,6 +11,7 @@ use splitcost_load::Method;
   splitcost bench http://127.0.0.1:8000/items --rate 200              200 arrivals/s, whatever the answers do
   splitcost bench http://127.0.0.1:8000/upload --body @photo.png      a file, as image/png
   splitcost bench http://127.0.0.1:8000 --requests-file shop.toml     several weighted requests; or a .har
+  splitcost bench grpc://127.0.0.1:50051/shop.Users/Get --json '{\"id\": 7}'   a unary call of gRPC
   splitcost bench http://127.0.0.1:8000/items --fail-if 'p99 > 50ms'  exit status 1 when it is slower
   splitcost bench http://127.0.0.1:8000/items http://127.0.0.1:8001/items   which one is faster?
 
@@ -58,7 +59,7 @@ pub(crate) struct Url {
     /// Header, with --requests-file of every request; may be repeated
     #[arg(long = "header", short = 'H', value_name = "NAME: VALUE", value_parser = header)]
     pub(crate) headers: Vec<(String, String)>,
-    /// Body, sent as application/json
+    /// Body, sent as application/json; of grpc:// the message
     #[arg(long, value_name = "JSON", value_parser = json)]
     pub(crate) json: Option<serde_json::Value>,
     /// Body: a text, or a file as @FILE, whose content type goes by its extension
@@ -67,6 +68,15 @@ pub(crate) struct Url {
     /// Several weighted requests, written like [workload] of splitcost.toml, or a .har; URLs then have no path
     #[arg(long, value_name = "FILE", conflicts_with_all = ["method", "json", "body"])]
     pub(crate) requests_file: Option<PathBuf>,
+    /// Source of the services of grpc://; may be repeated [default: the server tells them, by reflection]
+    #[arg(long = "proto", value_name = "FILE")]
+    pub(crate) protos: Vec<PathBuf>,
+    /// Where the imports of --proto are, beside itself; may be repeated
+    #[arg(long = "proto-path", value_name = "DIR", requires = "protos")]
+    pub(crate) proto_paths: Vec<PathBuf>,
+    /// Services of grpc://, as `protoc --descriptor_set_out --include_imports` writes them
+    #[arg(long, value_name = "FILE", conflicts_with = "protos")]
+    pub(crate) descriptor_set: Option<PathBuf>,
     /// Exit with status 1 if this holds, as 'p99 > 50ms', 'throughput < 1000' or 'failed > 0'; may be repeated
     #[arg(long, value_name = "CONDITION", value_parser = crate::commands::bench::url::Threshold::parse)]
     pub(crate) fail_if: Vec<crate::commands::bench::url::Threshold>,

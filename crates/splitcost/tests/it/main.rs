@@ -8,5 +8,6 @@
 mod bad_input;
 mod bench;
 mod ending;
+mod grpc;
 mod project;
 mod story;

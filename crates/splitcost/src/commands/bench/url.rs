@@ -26,8 +26,9 @@ const COMPARED_SECS: (f64, f64) = (0.3, 0.05);
 /// Measures one endpoint, or compares two.
 pub(crate) fn run(session: &mut Session, args: &Url) -> anyhow::Result<ExitCode> {
     let ask = requests::ask(args, &mut session.printer)?;
+    let schema = requests::schema(args);
     let endpoints: Vec<Endpoint> =
-        args.urls.iter().map(|url| Endpoint::new(url, &ask)).collect::<Result<_, _>>().failed()?;
+        args.urls.iter().map(|url| Endpoint::new(url, &ask, &schema)).collect::<Result<_, _>>().failed()?;
     match endpoints.as_slice() {
         [one] => alone(session, args, one),
         [a, b] => compared(session, args, [a, b]),

@@ -1,0 +1,110 @@
+//! Load on real gRPC servers: grpcio's, and its asyncio one.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+use crate::project::Project;
+
+/// A file of the test apps.
+fn app(name: &str) -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/apps").join(name).display().to_string()
+}
+
+fn python() -> Command {
+    let venv = std::env::var_os("VIRTUAL_ENV").expect("VIRTUAL_ENV names a virtual environment");
+    Command::new(Path::new(&venv).join("bin/python"))
+}
+
+/// `grpc_server.py`, which ends with its stdin, and so with this process.
+struct Server {
+    child: Child,
+    authority: String,
+}
+
+impl Server {
+    fn start(arguments: &[&str]) -> Self {
+        let mut child = python()
+            .arg(app("grpc_server.py"))
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut port = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut port).unwrap();
+        Self { child, authority: format!("127.0.0.1:{}", port.trim()) }
+    }
+
+    fn url(&self, method: &str) -> String {
+        format!("grpc://{}/{method}", self.authority)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The sources of the server's messages, a set of their descriptors, and a message.
+fn project() -> Project {
+    let project = Project::empty();
+    fs::create_dir_all(project.path("proto/shop")).unwrap();
+    for file in ["proto/shop/address.proto", "proto/shop/users.proto"] {
+        fs::copy(app(file), project.path(file)).unwrap();
+    }
+    let Output { status, stdout, .. } = python().arg(app("grpc_server.py")).arg("describe").output().unwrap();
+    assert!(status.success());
+    fs::write(project.path("shop.binpb"), stdout).unwrap();
+    // The field 1, the number 7.
+    fs::write(project.path("query.bin"), [8, 7]).unwrap();
+    project
+}
+
+#[test]
+fn what_is_wrong_is_named() {
+    let project = project();
+    let with = Server::start(&["sync", "reflection"]);
+    let without = Server::start(&["sync"]);
+    let run = |server: &Server, method: &str, more: &[&str]| {
+        let transcript = project.run(&[&["bench", &server.url(method), "--requests", "1"], more].concat());
+        transcript.replace(&server.authority, "[SERVER]")
+    };
+    let message = ["--json", r#"{"id": 7}"#];
+    insta::assert_snapshot!(run(&with, "shop.Users/Get", &["--json", r#"{"id": "seven"}"#]), @r"
+    exit 2
+    error: failed to encode the JSON as a gRPC message shop.Query: at id: invalid digit found in string
+    ");
+    insta::assert_snapshot!(run(&with, "shop.Items/Get", &message), @r"
+    exit 2
+    error: failed to call the gRPC method /shop.Items/Get: there is no service shop.Items; there are: shop.Users
+    ");
+    insta::assert_snapshot!(run(&with, "shop.Users/Buy", &message), @r"
+    exit 2
+    error: failed to call the gRPC method /shop.Users/Buy: shop.Users has Get, Never, Watch, but no Buy
+    ");
+    insta::assert_snapshot!(run(&with, "shop.Users/Watch", &message), @r"
+    exit 2
+    error: failed to call the gRPC method /shop.Users/Watch: it is a streaming method; load can be put on unary ones only
+    ");
+    insta::assert_snapshot!(run(&with, "shop.Users", &message), @r"
+    exit 2
+    error: failed to call the gRPC method /shop.Users: a gRPC method is written package.Service/Method, as in grpc://localhost:50051/shop.Users/Get
+    ");
+    insta::assert_snapshot!(run(&without, "shop.Users/Get", &message), @r"
+    exit 2
+    error: failed to learn the gRPC services of [SERVER] by reflection: it has no reflection service
+    hint: describe the services by --proto FILE or --descriptor-set FILE, or send bytes by --body @FILE
+    ");
+
+    fs::write(project.path("broken.proto"), "syntax = \"proto3\";\nmessage Query {\n  int64 id;\n}\n").unwrap();
+    let with_proto = [&message[..], &["--proto", "broken.proto"]].concat();
+    insta::assert_snapshot!(run(&without, "shop.Users/Get", &with_proto), @r"
+    exit 2
+    error: failed to read the .proto files: broken.proto:3:11: expected '=', but found ';'
+    ");
+}
