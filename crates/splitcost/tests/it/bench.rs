@@ -117,13 +117,9 @@ fn addresses_that_make_no_sense() {
     exit 2
     error: failed to make load for 127.0.0.1:80/items: it has no scheme: write http://127.0.0.1:80/items
     ");
-    insta::assert_snapshot!(run("https://127.0.0.1/items"), @r"
-    exit 2
-    error: failed to make load for https://127.0.0.1/items: TLS is not supported yet: name an http:// address
-    ");
     insta::assert_snapshot!(run("ftp://127.0.0.1/items"), @r"
     exit 2
-    error: failed to make load for ftp://127.0.0.1/items: the scheme ftp is not HTTP
+    error: failed to make load for ftp://127.0.0.1/items: the scheme ftp is neither HTTP nor gRPC
     ");
     insta::assert_snapshot!(run("http://"), @r"
     exit 2
