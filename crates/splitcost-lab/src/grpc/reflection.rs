@@ -245,3 +245,6 @@ fn check_status(headers: &HeaderMap) -> Result<(), Refusal> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
