@@ -238,6 +238,29 @@ pub enum Failure {
     Grpc(u8),
 }
 
+/// The statuses of gRPC, by their codes.
+///
+/// Spec: grpc/doc/statuscodes.md.
+const GRPC_STATUSES: [&str; 17] = [
+    "OK",
+    "CANCELLED",
+    "UNKNOWN",
+    "INVALID_ARGUMENT",
+    "DEADLINE_EXCEEDED",
+    "NOT_FOUND",
+    "ALREADY_EXISTS",
+    "PERMISSION_DENIED",
+    "RESOURCE_EXHAUSTED",
+    "FAILED_PRECONDITION",
+    "ABORTED",
+    "OUT_OF_RANGE",
+    "UNIMPLEMENTED",
+    "INTERNAL",
+    "UNAVAILABLE",
+    "DATA_LOSS",
+    "UNAUTHENTICATED",
+];
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -252,7 +275,10 @@ impl fmt::Display for Failure {
             Self::Timeout => f.write_str("no answer before the deadline"),
             Self::Unreachable => f.write_str("unreachable"),
             Self::Status(status) => write!(f, "status {status}"),
-            Self::Grpc(code) => write!(f, "gRPC status {code}"),
+            Self::Grpc(code) => match GRPC_STATUSES.get(usize::from(*code)) {
+                Some(name) => write!(f, "gRPC {code} {name}"),
+                None => write!(f, "gRPC {code}"),
+            },
         }
     }
 }
