@@ -2,28 +2,37 @@
 
 use std::fmt;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use hdrhistogram::Histogram as Hdr;
+use hdrhistogram::serialization::{Serializer as _, V2DeflateSerializer};
 use splitcost_model::quantity::Nanos;
 
-/// Chosen: six times the default deadline; only queueing before the send can take longer.
-const MAX_NANOS: u64 = 60_000_000_000;
+/// The longest time that is told apart. Chosen: no deadline may be longer.
+pub(crate) const MAX_NANOS: u64 = 3_600_000_000_000;
 /// Chosen: three significant digits are finer than any run on a shared machine can tell apart.
 const SIGNIFICANT_DIGITS: u8 = 3;
 
-/// A histogram of durations from 1 ns to 60 s, exact to three significant digits; longer ones count as 60 s.
+/// A histogram of durations from 1 ns to 1 h, exact to three significant digits; longer ones count as 1 h.
+///
+/// It grows with the longest duration: 16 KiB up to 2 µs, 270 KiB at most.
 #[derive(Clone, PartialEq)]
 pub struct Histogram(Hdr<u64>);
 
 impl Histogram {
     /// An empty one.
-    #[expect(clippy::missing_panics_doc, reason = "the bounds are constants and valid")]
+    #[expect(clippy::missing_panics_doc, reason = "the precision is a constant and valid")]
     pub fn new() -> Self {
-        Self(Hdr::new_with_bounds(1, MAX_NANOS, SIGNIFICANT_DIGITS).expect("the bounds are valid"))
+        Self(Hdr::new(SIGNIFICANT_DIGITS).expect("the precision is valid"))
     }
 
     /// Count one duration.
     pub fn record(&mut self, duration: Nanos) {
-        self.0.saturating_record(duration.as_nanos());
+        let nanos = duration.as_nanos().min(MAX_NANOS);
+        if self.0.record(nanos).is_err() {
+            // It cannot grow on a machine without memory; then the longest it can hold stands for longer ones.
+            self.0.saturating_record(nanos);
+        }
     }
 
     /// How many durations were counted.
@@ -71,9 +80,18 @@ impl Histogram {
     }
 
     /// Count everything that `other` counted.
-    #[expect(clippy::missing_panics_doc, reason = "all have the same bounds")]
+    #[expect(clippy::missing_panics_doc, reason = "all grow as far as they need")]
     pub fn merge(&mut self, other: &Self) {
-        self.0.add(&other.0).expect("all our histograms have the same bounds");
+        self.0.add(&other.0).expect("our histograms grow");
+    }
+
+    /// The V2 format of `HdrHistogram`, compressed, in base64, of nanoseconds: what `HdrHistogram.decode` of other languages'
+    /// libraries reads.
+    #[expect(clippy::missing_panics_doc, reason = "memory takes any bytes")]
+    pub fn to_base64(&self) -> String {
+        let mut bytes = Vec::new();
+        V2DeflateSerializer::new().serialize(&self.0, &mut bytes).expect("memory takes any bytes");
+        STANDARD.encode(bytes)
     }
 }
 

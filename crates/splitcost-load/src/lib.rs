@@ -38,6 +38,7 @@
 //! (`splitcost-lab`), reading the configuration file (`splitcost`).
 
 pub mod compare;
+mod compose;
 mod connection;
 mod engine;
 mod error;

@@ -12,6 +12,9 @@ const MAX_LAG: Nanos = Nanos::from_millis(5);
 /// Chosen: beyond it, the generator itself is a queue.
 const MAX_CPU_SHARE: f64 = 0.9;
 
+/// Chosen: beyond it, p99 is of the queue in the generator.
+const MAX_WAITED_SHARE: f64 = 0.01;
+
 /// What one or more runs of the same workload found.
 ///
 /// Requests intended in the warm-up are in none of it, except that throughput and CPU are taken over the *window*
@@ -98,11 +101,15 @@ impl Outcome {
     pub fn invalid(&self) -> Option<String> {
         let lag = self.schedule_lag.quantile(0.99).unwrap_or_default();
         let cpu = ratio(self.generator_cpu.as_nanos_f64(), self.window.as_nanos_f64());
+        let waited = ratio(self.waited_for_connection as f64, self.schedule_lag.len() as f64);
         if lag > MAX_LAG {
             let (lag, max) = (lag.as_millis_f64(), MAX_LAG.as_millis_f64());
             Some(format!("the load generator was late: p99 of its schedule lag is {lag:.1} ms, above {max:.0} ms"))
         } else if cpu > MAX_CPU_SHARE {
             Some(format!("the load generator was busy {:.0} % of the time", cpu * 100.0))
+        } else if waited > MAX_WAITED_SHARE {
+            let percent = waited * 100.0;
+            Some(format!("{percent:.1} % of the arrivals waited because the server had all connections it may have"))
         } else {
             None
         }

@@ -3,6 +3,7 @@
 use splitcost_model::quantity::Nanos;
 
 use crate::Error;
+use crate::histogram::MAX_NANOS;
 
 /// How load is applied and for how long.
 #[derive(Clone, Debug, PartialEq)]
@@ -73,6 +74,9 @@ impl Plan {
         }
         if self.deadline.is_zero() {
             return Err(Error::Plan("the deadline is 0"));
+        }
+        if self.deadline.as_nanos() > MAX_NANOS {
+            return Err(Error::Plan("the deadline is above an hour"));
         }
         if matches!(self.stop, Stop::After(Nanos::ZERO) | Stop::Requests(0)) {
             return Err(Error::Plan("it stops before the first request"));

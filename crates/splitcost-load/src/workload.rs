@@ -1,5 +1,6 @@
 //! Which requests are made: weighted templates, filled from a seeded generator.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io;
@@ -361,6 +362,11 @@ impl Request {
         self.is_grpc
     }
 
+    /// Whether it is the same each time.
+    pub(crate) fn is_fixed(&self) -> bool {
+        self.params.is_empty()
+    }
+
     fn compile(position: usize, table: RequestSpec) -> Result<Self, Error> {
         let name = table.name();
         let fail = |field: &str, problem: String| Error::Workload {
@@ -568,6 +574,12 @@ impl Workload {
     /// Draw request `i` of the run with this seed offset.
     pub fn draw(&self, seed_offset: u64, i: u64) -> Draw {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed.wrapping_add(seed_offset));
+        if let [only] = self.requests.as_slice()
+            && only.is_fixed()
+        {
+            // Nothing is drawn: the generator's first block would be made for nothing.
+            return Draw { request: 0, rng };
+        }
         rng.set_stream(i);
         let total = self.cumulative_weights[self.cumulative_weights.len() - 1];
         let point = rng.random_range(0..total);
@@ -576,32 +588,19 @@ impl Workload {
 
     /// Append a drawn request's bytes of HTTP/1.1.
     pub fn write(&self, draw: Draw, host: &str, out: &mut Vec<u8>) {
-        let Draw { request, mut rng } = draw;
-        let request = &self.requests[request];
-        let values: Vec<Drawn> = request.params.iter().map(|param| param.draw(&mut rng)).collect();
-
+        let request = &self.requests[draw.request];
+        let parts = self.parts(draw);
         out.extend_from_slice(request.method.name().as_bytes());
         out.push(b' ');
-        request.path.write(&values, out);
+        out.extend_from_slice(&parts.path);
         out.extend_from_slice(b" HTTP/1.1\r\n");
         if !request.own_host {
             out.extend_from_slice(b"host: ");
             out.extend_from_slice(host.as_bytes());
             out.extend_from_slice(b"\r\n");
         }
-        request.headers.write(&values, out);
-        let filled;
-        let body = match &request.body {
-            Payload::Nothing => None,
-            Payload::Bytes(bytes) => Some(bytes),
-            Payload::Filled(template) => {
-                let mut bytes = Vec::new();
-                template.write(&values, &mut bytes);
-                filled = bytes;
-                Some(&filled)
-            }
-        };
-        if let Some(body) = body {
+        out.extend_from_slice(&parts.header_lines);
+        if let Some(body) = &parts.body {
             out.extend_from_slice(format!("content-length: {}\r\n\r\n", body.len()).as_bytes());
             out.extend_from_slice(body);
         } else if matches!(request.method, Method::Post | Method::Put | Method::Patch) {
@@ -610,4 +609,33 @@ impl Workload {
             out.extend_from_slice(b"\r\n");
         }
     }
+
+    /// The parts of a drawn request, however they are framed.
+    pub(crate) fn parts(&self, draw: Draw) -> Parts<'_> {
+        let Draw { request, mut rng } = draw;
+        let request = &self.requests[request];
+        let values: Vec<Drawn> = request.params.iter().map(|param| param.draw(&mut rng)).collect();
+        let filled = |template: &Template| {
+            let mut bytes = Vec::new();
+            template.write(&values, &mut bytes);
+            bytes
+        };
+        Parts {
+            path: filled(&request.path),
+            header_lines: filled(&request.headers),
+            body: match &request.body {
+                Payload::Nothing => None,
+                Payload::Bytes(bytes) => Some(Cow::Borrowed(bytes)),
+                Payload::Filled(template) => Some(Cow::Owned(filled(template))),
+            },
+        }
+    }
+}
+
+/// What a request says, whatever the version of HTTP.
+pub(crate) struct Parts<'a> {
+    pub(crate) path: Vec<u8>,
+    /// Of the form `name: value`, each with a line end; those that frame the body are not among them.
+    pub(crate) header_lines: Vec<u8>,
+    pub(crate) body: Option<Cow<'a, [u8]>>,
 }

@@ -99,7 +99,8 @@ fn answers_half_and_stalls() {
 #[test]
 fn speaks_something_else() {
     check(after_request(|s| s.write_all(b"220 mail.example.org ESMTP\r\n").unwrap()), Failure::Malformed);
-    check(after_request(|s| s.write_all(&[0x15, 3, 1, 0, 2, 2, 10]).unwrap()), Failure::Malformed);
+    check(after_request(|s| s.write_all(&[0x15, 3, 1, 0, 2, 2, 10]).unwrap()), Failure::WrongProtocol);
+    check(after_request(|s| s.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).unwrap()), Failure::WrongProtocol);
 }
 
 #[test]
