@@ -83,7 +83,8 @@ impl Method {
 /// is a message as it is, and no body is the empty message.
 pub fn call(request: RequestSpec, schema: &Schema, server: &Target) -> Result<RequestSpec> {
     let fail = |reason: String| Error::GrpcMethod { method: request.path.clone(), reason };
-    split(&request.path).ok_or_else(|| fail(HOW_TO_NAME.to_owned()))?;
+    let (service, method) = split(&request.path).ok_or_else(|| fail(HOW_TO_NAME.to_owned()))?;
+    let name = request.name.clone().unwrap_or_else(|| format!("{service}/{method}"));
     let json = request.body.as_ref().and_then(Body::fixed_json);
     let message = match (json, &request.body) {
         (Some(json), _) => {
@@ -94,7 +95,7 @@ pub fn call(request: RequestSpec, schema: &Schema, server: &Target) -> Result<Re
         (None, Some(Body::Bytes { bytes, .. } | Body::Grpc(bytes))) => bytes.clone(),
         (None, Some(_)) => return Err(fail("a message is JSON, or a file of bytes".to_owned())),
     };
-    Ok(RequestSpec { method: HttpMethod::Post, body: Some(Body::Grpc(message)), ..request })
+    Ok(RequestSpec { name: Some(name), method: HttpMethod::Post, body: Some(Body::Grpc(message)), ..request })
 }
 
 /// Service and method; the leading `/` of a path may be there.

@@ -32,7 +32,7 @@ fn serve() -> SocketAddr {
 }
 
 /// The answer as JSON, and the exit status before it.
-fn json(transcript: &str) -> (String, serde_json::Value) {
+pub(crate) fn json(transcript: &str) -> (String, serde_json::Value) {
     let (exit, rest) = transcript.split_once('\n').unwrap();
     let (from, to) = (rest.find('{').unwrap(), rest.rfind('}').unwrap());
     (exit.to_owned(), serde_json::from_str(&rest[from..=to]).unwrap())

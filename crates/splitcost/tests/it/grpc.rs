@@ -5,7 +5,10 @@ use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
+use crate::bench::json;
 use crate::project::Project;
+
+const KINDS: [&str; 2] = ["sync", "aio"];
 
 /// A file of the test apps.
 fn app(name: &str) -> String {
@@ -63,6 +66,73 @@ fn project() -> Project {
     // The field 1, the number 7.
     fs::write(project.path("query.bin"), [8, 7]).unwrap();
     project
+}
+
+#[test]
+fn unary_calls_however_their_messages_are_described() {
+    let project = project();
+    for kind in KINDS {
+        let [with, without] = [&["reflection"][..], &[]].map(|more| Server::start(&[&[kind], more].concat()));
+        let run = |server: &Server, more: &[&str]| {
+            let url = server.url("shop.Users/Get");
+            let (_, found) =
+                json(&project.run(&[&["bench", &url, "--requests", "50", "--format", "json"], more].concat()));
+            assert_eq!((&found["ok"], &found["failed"]), (&50.into(), &serde_json::json!([])), "{kind} {more:?}");
+        };
+        let message = r#"{"id": 7}"#;
+        run(&with, &["--json", message]);
+        run(&without, &["--json", message, "--proto", "proto/shop/users.proto", "--proto-path", "proto"]);
+        run(&without, &["--json", message, "--descriptor-set", "shop.binpb"]);
+        run(&without, &["--body", "@query.bin"]);
+    }
+}
+
+#[test]
+fn a_status_other_than_ok_is_a_failure_of_its_kind() {
+    let project = project();
+    for kind in KINDS {
+        let server = Server::start(&[kind, "reflection"]);
+        let run = |method: &str, more: &[&str]| {
+            let url = server.url(method);
+            let (exit, found) = json(&project.run(&[&["bench", &url, "--format", "json"], more].concat()));
+            assert_eq!((exit.as_str(), &found["ok"]), ("exit 1", &0.into()));
+            found["failed"].clone()
+        };
+        let failed = |kind: &str, requests: u64| serde_json::json!([{"kind": kind, "requests": requests}]);
+        assert_eq!(run("shop.Users/Get", &["--json", "{}", "--requests", "20"]), failed("gRPC 5 NOT_FOUND", 20));
+        assert_eq!(run("shop.Users/Buy", &["--requests", "20"]), failed("gRPC 12 UNIMPLEMENTED", 20));
+    }
+}
+
+#[test]
+fn several_methods_and_two_servers() {
+    let project = project();
+    let servers = KINDS.map(|kind| Server::start(&[kind, "reflection"]));
+    let requests = r#"
+        [[requests]]
+        path = "/shop.Users/Get"
+        body = { id = 7 }
+        [[requests]]
+        name = "nobody"
+        path = "/shop.Users/Get"
+        weight = 3
+    "#;
+    fs::write(project.path("shop.toml"), requests).unwrap();
+    let url = format!("grpc://{}", servers[0].authority);
+    let (_, found) =
+        json(&project.run(&["bench", &url, "--requests-file", "shop.toml", "--requests", "100", "--format", "json"]));
+    let [users, nobody] = found["requests"].as_array().unwrap().as_slice() else { panic!("{found}") };
+    assert_eq!((&users["name"], &nobody["name"]), (&"shop.Users/Get".into(), &"nobody".into()));
+    assert!(users["ok"].as_u64().unwrap() > 0 && users["failed"] == serde_json::json!([]), "{users}");
+    assert!(nobody["ok"] == 0 && nobody["failed"][0]["kind"] == "gRPC 5 NOT_FOUND", "{nobody}");
+
+    let [a, b] = [&servers[0], &servers[1]].map(|server| server.url("shop.Users/Get"));
+    let more = ["--json", r#"{"id": 7}"#, "--rounds", "2", "--requests", "30", "--format", "json"];
+    let (_, found) = json(&project.run(&[&["bench", &a, &b][..], &more].concat()));
+    assert_eq!(
+        (&found["rounds"], &found["a"]["failed"], &found["b"]["failed"]),
+        (&2.into(), &serde_json::json!([]), &serde_json::json!([]))
+    );
 }
 
 #[test]
