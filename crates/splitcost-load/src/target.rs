@@ -3,7 +3,13 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+
+use crate::connection::tls;
+use crate::connection::wire::TlsParams;
 use crate::{Error, Workload};
 
 /// One server, and how it is spoken to.
@@ -54,6 +60,17 @@ pub struct Tls {
     pub server_name: String,
     /// Whom to trust.
     pub roots: Roots,
+}
+
+impl Tls {
+    /// What it means to rustls, and the name that it checks.
+    ///
+    /// # Errors
+    /// Says what is wrong with the name or the certificates.
+    pub fn client_config(&self, version: Version) -> Result<(Arc<ClientConfig>, ServerName<'static>), String> {
+        let TlsParams { config, server_name } = tls::params(self, version)?;
+        Ok((config, server_name))
+    }
 }
 
 /// Whom to trust.

@@ -12,9 +12,10 @@ use http::{HeaderMap, Request};
 use prost::Message;
 use prost_reflect::DescriptorPool;
 use prost_reflect::prost_types::FileDescriptorProto;
-use splitcost_load::{Address, Target};
+use splitcost_load::{Address, Target, Version};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::TlsConnector;
 
 use super::no_service;
 use crate::{Error, Result};
@@ -122,20 +123,27 @@ pub(super) fn describe(server: &Target, service: &str, method: &str) -> Result<D
 
 async fn ask(server: &Target, service: &str) -> Result<DescriptorPool, Refusal> {
     match &server.address {
-        Address::Tcp(address) => converse(server, service, TcpStream::connect(address).await?).await,
-        Address::Unix(path) => converse(server, service, UnixStream::connect(path).await?).await,
+        Address::Tcp(address) => connect(server, service, TcpStream::connect(address).await?).await,
+        Address::Unix(path) => connect(server, service, UnixStream::connect(path).await?).await,
     }
 }
 
-async fn converse(
-    server: &Target,
-    service: &str,
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-) -> Result<DescriptorPool, Refusal> {
+async fn connect(server: &Target, service: &str, stream: impl Stream) -> Result<DescriptorPool, Refusal> {
+    let Some(tls) = &server.tls else { return converse(server, service, stream).await };
+    let (config, name) = tls.client_config(Version::Http2).map_err(Refusal::Because)?;
+    converse(server, service, TlsConnector::from(config).connect(name, stream).await?).await
+}
+
+/// What bytes come and go through.
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for S {}
+
+async fn converse(server: &Target, service: &str, stream: impl Stream) -> Result<DescriptorPool, Refusal> {
     let (sender, connection) = h2::client::handshake(stream).await?;
     // Ends with the runtime.
     tokio::spawn(connection);
-    let mut session = Session { sender, authority: &server.authority, service: SERVICES[0], bytes_left: MAX_BYTES };
+    let mut session = Session { sender, server, service: SERVICES[0], bytes_left: MAX_BYTES };
     match session.files_of(service).await {
         Err(Refusal::Unimplemented) => {
             session.service = SERVICES[1];
@@ -147,7 +155,7 @@ async fn converse(
 
 struct Session<'a> {
     sender: SendRequest<Bytes>,
-    authority: &'a str,
+    server: &'a Target,
     /// Of the reflection protocol.
     service: &'static str,
     bytes_left: usize,
@@ -199,7 +207,8 @@ impl Session<'_> {
         message.put_u32(question.encoded_len() as u32);
         question.encode(&mut message)?;
 
-        let uri = format!("http://{}/{}/ServerReflectionInfo", self.authority, self.service);
+        let scheme = if self.server.tls.is_some() { "https" } else { "http" };
+        let uri = format!("{scheme}://{}/{}/ServerReflectionInfo", self.server.authority, self.service);
         let request = Request::post(uri).header("content-type", "application/grpc").header("te", "trailers").body(())?;
         self.sender = self.sender.clone().ready().await?;
         let (response, mut stream) = self.sender.send_request(request, false)?;
