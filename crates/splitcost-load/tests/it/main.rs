@@ -4,7 +4,9 @@
 
 mod engine;
 mod hostile;
+mod http2;
 mod parser;
 mod schedule;
+mod secure;
 mod server;
 mod workload;
