@@ -166,6 +166,18 @@ pub enum Error {
         /// What is wrong, with its place.
         reason: String,
     },
+    /// A function that cannot be called, or not over the stacks that were named.
+    #[error("call the function: {reason}")]
+    Call {
+        /// What is wrong.
+        reason: String,
+    },
+    /// A document that cannot be encoded.
+    #[error("use the document: {reason}")]
+    Document {
+        /// What is wrong with it, with the place.
+        reason: String,
+    },
     /// Nothing was recorded.
     #[error("record: {reason}{log}")]
     NothingRecorded {

@@ -19,6 +19,8 @@ pub mod bench;
 mod bootstrap;
 pub mod cache;
 pub mod calibrate;
+pub mod call;
+pub mod codecs;
 pub mod cpu;
 mod drive;
 mod error;

@@ -1,5 +1,9 @@
 //! What `splitcost bench` finds: the JSON users read, a file a result.
 
+mod call;
+mod codecs;
 mod measurement;
 
+pub use call::*;
+pub use codecs::*;
 pub use measurement::*;

@@ -1,7 +1,13 @@
 //! What `splitcost bench` prints, a file a result.
 
+mod call;
+mod codecs;
 mod comparison;
 mod measurement;
+mod table;
 
+pub use call::call;
+pub use codecs::codecs;
 pub use comparison::*;
 pub use measurement::*;
+pub use table::Style;

@@ -30,7 +30,100 @@ pub(crate) struct Bench {
 
 /// What else is benched.
 #[derive(Debug, Subcommand)]
-pub(crate) enum What {}
+pub(crate) enum What {
+    /// Call one function in process and over stacks, and see where each microsecond goes
+    Call(Call),
+    /// Compare codecs on a JSON file, or on what a recording carried
+    Codecs(Codecs),
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  splitcost bench call json:dumps --args '[{\"a\": [1, 2, 3]}]'
+  splitcost bench call shop.users.service:get_user --args '[1]' --stack aiohttp+msgspec_msgpack+granian
+  splitcost bench call shop.pricing:quote --kwargs '{\"quantity\": 2}' --stack httpx2_sync_per_call
+
+A stack is CLIENT+CODEC+SERVER, or CLIENT alone; `python -m splitcost.stacks` lists all of them. The function is imported
+from --app-dir; without it, from where the app of the settings runs, which is set up first; else from here. It is really
+called, many times over: choose one that may be.")]
+pub(crate) struct Call {
+    /// Function to call
+    #[arg(value_name = "MODULE:FUNCTION")]
+    pub(crate) function: String,
+    /// Positional arguments, a JSON list
+    #[arg(long, value_name = "JSON", default_value = "[]", value_parser = json_list)]
+    pub(crate) args: JsonList,
+    /// Keyword arguments, a JSON object
+    #[arg(long, value_name = "JSON", default_value = "{}", value_parser = json_object)]
+    pub(crate) kwargs: serde_json::Map<String, serde_json::Value>,
+    /// Where the function is imported from, and runs
+    #[arg(long, value_name = "DIR")]
+    pub(crate) app_dir: Option<PathBuf>,
+    /// Stack; may be repeated [default: httpx2+orjson+uvicorn, aiohttp+orjson+uvicorn, grpcio]
+    #[arg(long = "stack", value_name = "STACK")]
+    pub(crate) stacks: Vec<String>,
+    /// Rounds
+    #[arg(long, default_value_t = 12, value_name = "N", value_parser = clap::value_parser!(u64).range(2..=1_000))]
+    pub(crate) rounds: u64,
+    /// Seed of order and intervals
+    #[arg(long, env = "SPLITCOST_SEED", default_value_t = 1, value_name = "N")]
+    pub(crate) seed: u64,
+    #[command(flatten)]
+    pub(crate) output: super::Output,
+}
+
+/// A JSON list; a type of its own, for clap takes a `Vec` for a repeated option.
+#[derive(Clone, Debug)]
+pub(crate) struct JsonList(pub(crate) Vec<serde_json::Value>);
+
+fn json_list(text: &str) -> Result<JsonList, String> {
+    serde_json::from_str(text).map(JsonList).map_err(|error| format!("not a JSON list: {error}"))
+}
+
+fn json_object(text: &str) -> Result<serde_json::Map<String, serde_json::Value>, String> {
+    serde_json::from_str(text).map_err(|error| format!("not a JSON object: {error}"))
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  splitcost bench codecs order.json             times, sizes, and what each codec does to unusual values
+  splitcost bench codecs                        the payloads that carried most bytes in the recording
+  splitcost bench codecs order.json --show-proto   the .proto that protobuf is measured with
+
+Every codec that this Python has encodes and decodes the same documents, in one process, in shuffled rounds. What a
+codec does to a value is found out by doing it.")]
+pub(crate) struct Codecs {
+    /// JSON file, or directory of a recording [default: .splitcost/recording beside the settings file]
+    #[arg(value_name = "FILE|RECORDING")]
+    pub(crate) subject: Option<PathBuf>,
+    /// Print the .proto that is generated out of the first document's shape, and measure nothing
+    #[arg(long)]
+    pub(crate) show_proto: bool,
+    /// Rounds
+    #[arg(long, default_value_t = 15, value_name = "N", value_parser = clap::value_parser!(u64).range(2..=1_000))]
+    pub(crate) rounds: u64,
+    /// What counts as the same, in percent
+    #[arg(long, default_value_t = 3.0, value_name = "PERCENT", value_parser = percent)]
+    pub(crate) margin: f64,
+    /// Seed of order and intervals
+    #[arg(long, env = "SPLITCOST_SEED", default_value_t = 1, value_name = "N")]
+    pub(crate) seed: u64,
+    /// How to write the answer on stdout
+    #[arg(long, env = "SPLITCOST_FORMAT", default_value = "text", hide_default_value = true)]
+    pub(crate) format: TableFormat,
+}
+
+/// How an answer made of tables is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TableFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs; keys end in their unit.
+    Json,
+    /// Tables to paste.
+    Markdown,
+}
 
 /// Where load goes, and how much.
 #[derive(Args, Debug)]

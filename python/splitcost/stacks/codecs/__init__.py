@@ -1,22 +1,20 @@
 """The codecs: how a value becomes the bytes of a call, and bytes a value. One short file each.
 
-A codec's file has ``NEEDS``, its pip requirements, and ``make(sample)``, which gives a :class:`Codec` for values
-like the sample. Those with a schema (pydantic, protobuf) derive it from the sample, and refuse what it cannot
-say with a :class:`Refused` that bears the path. Adding a codec is adding a file.
+A codec's file has ``NEEDS``, its pip requirements, and ``make(sample)``, which gives a :class:`Codec` for
+values like the sample. Those with a schema (pydantic, protobuf) derive it from the sample, and
+refuse what it cannot say with a :class:`Refused` that bears the path. Adding a codec is adding a file.
 
 Nothing that is decoded is evaluated or unpickled.
 """
 
 from __future__ import annotations
 
-import importlib
-import importlib.metadata
-import importlib.util
-import pkgutil
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-__all__ = ["Codec", "Ready", "Refused", "make", "missing", "names", "version"]
+from splitcost import stacks
+
+__all__ = ["Codec", "Ready", "Refused", "make"]
 
 
 class Ready(NamedTuple):
@@ -52,39 +50,10 @@ class Refused(TypeError):
         return f"{self.path or 'the value'}: {self.reason}"
 
 
-def names() -> list[str]:
-    """Every codec, the standard library's first."""
-    found = [module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_")]
-    return sorted(found, key=lambda name: (name != "json", name))
-
-
-def _module(name: str) -> Any:
-    if name not in names():
-        raise ValueError(f"unknown codec {name!r}: one of {', '.join(names())}")
-    return importlib.import_module(f"{__name__}.{name}")
-
-
-def missing(name: str) -> list[str]:
-    """The pip requirements of a codec that this environment lacks."""
-    return [need for need in _module(name).NEEDS if version(need) is None]
-
-
-def version(requirement: str) -> str | None:
-    """The installed version of a distribution, if it is installed."""
-    try:
-        return importlib.metadata.version(requirement)
-    except importlib.metadata.PackageNotFoundError:
-        return None
-
-
 def make(name: str, sample: Any) -> Codec:
     """The codec of that name for values like the sample.
 
     Raises ``ImportError`` with the pip command, ``ValueError`` for an unknown name, or :class:`Refused`.
     """
-    module = _module(name)
-    absent = missing(name)
-    if absent:
-        raise ImportError(f"the codec {name} needs a package: pip install {' '.join(absent)}")
-    codec: Codec = module.make(sample)
+    codec: Codec = stacks.find("codecs", name).make(sample)
     return codec

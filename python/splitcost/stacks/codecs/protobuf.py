@@ -13,8 +13,8 @@
 | both of these, values of several types, None in a list | a message with a ``oneof`` |
 
 What is not in the table is refused, with its path. A value that is no dictionary is the field ``value`` of a
-message. ``decode`` makes plain values of the message again; code that works on messages pays only what ``ready``
-does.
+message. ``decode`` makes plain values of the message again; code that works on messages pays only what
+``ready`` does.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def make(sample: Any) -> Codec:
     shape = shape_of(sample)
     root = _Message(_ROOT)
     found = _alternatives(shape)
-    if [alternative.name for alternative in found] == ["object"] and not shape.null:
+    if len(found) == 1 and shape.fields is not None and not shape.is_map() and not shape.null:
         to, back = _fields(root, shape, dict.get)
     else:
         to, back = _one_field(root, shape)

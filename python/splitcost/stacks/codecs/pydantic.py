@@ -1,7 +1,7 @@
 """pydantic: a model made out of the sample's shape, as a team would write it down.
 
-A dictionary becomes a model (fields that some lack are optional, and stay away), or ``dict[K, V]`` where its keys
-are data; every other value keeps its own type, so that a ``datetime`` or a ``Decimal`` comes back as one.
+A dictionary becomes a model (fields that some lack are optional, and stay away), or ``dict[K, V]`` where its
+keys are data; every other value keeps its own type: a ``datetime`` or a ``Decimal`` comes back as one.
 """
 
 from __future__ import annotations

@@ -1,0 +1,136 @@
+//! One call in process and over stacks.
+
+use std::fmt::Write as _;
+
+use splitcost_model::bench::{Call, CallStack, CallTimes};
+use splitcost_model::quantity::Interval;
+
+use super::codecs::place_words;
+use super::table::{Style, table};
+use crate::number::{factor, number};
+
+/// The call for a terminal: how long in process, how long over each stack, and where that goes.
+pub fn call(found: &Call) -> String {
+    let kind = if found.is_async { ", awaited" } else { "" };
+    let Interval { value, low, high } = found.in_process_nanos;
+    let (scale, unit) = if value < 10_000.0 { (1.0, "ns") } else { (1e-3, "µs") };
+    let shown = |nanos: f64| number(nanos * scale);
+    let mut text = format!(
+        "{}{kind} → {}\nCPython {}; {} rounds, shuffled, one call at a time; median and 90 % interval\n\
+         in process {} {unit} ({}–{}), at best {} {unit}\n\n",
+        found.function,
+        found.result,
+        found.python_version,
+        found.rounds,
+        shown(value),
+        shown(low),
+        shown(high),
+        shown(found.in_process_nanos_min),
+    );
+    let timed: Vec<(&CallStack, CallTimes)> =
+        found.stacks.iter().filter_map(|stack| Some((stack, stack.times?))).collect();
+    if !timed.is_empty() {
+        let head = ["over a stack", "µs a call", "times in process, 98 % interval", "first call, µs"];
+        let mut walls = vec![head.map(str::to_owned).to_vec()];
+        let mut parts = vec![vec!["µs of a call in".to_owned()]];
+        parts[0].extend(timed[0].1.parts.each().iter().map(|(name, _)| (*name).to_owned()));
+        parts[0].push("all".to_owned());
+        for (stack, times) in &timed {
+            let ratio = times.change.ratio;
+            walls.push(vec![
+                stack.name.clone(),
+                interval(times.wall_micros),
+                format!("{} ({}–{})", factor(ratio.value), factor(ratio.low), factor(ratio.high)),
+                interval(times.first_call_micros),
+            ]);
+            let mut row = vec![stack.name.clone()];
+            row.extend(times.parts.each().iter().map(|(_, micros)| number(*micros)));
+            row.push(number(times.whole_micros));
+            parts.push(row);
+        }
+        text += &table(&walls, Style::Text);
+        text.push('\n');
+        text += &table(&parts, Style::Text);
+        if timed.iter().any(|(_, times)| times.parts.queue_micros < 0.0) {
+            text += "a queue below zero: client and server compute at the same time\n";
+        }
+    }
+    for stack in &found.stacks {
+        // Writing to a string does not fail.
+        for place in &stack.refused {
+            let _ = writeln!(text, "{}: {} cannot carry {}", stack.name, stack.codec, place_words(place));
+        }
+        for place in &stack.changed {
+            let _ = writeln!(text, "{}: {}", stack.name, place_words(place));
+        }
+    }
+    text
+}
+
+fn interval(Interval { value, low, high }: Interval) -> String {
+    format!("{} ({}–{})", number(value), number(low), number(high))
+}
+
+#[cfg(test)]
+mod tests {
+    use splitcost_model::bench::{Change, Parts, Place};
+
+    use super::*;
+
+    #[test]
+    fn a_call_fits_a_screen() {
+        let around = |value: f64| Interval { value, low: value * 0.9, high: value * 1.1 };
+        let parts = Parts {
+            encode_micros: 0.5,
+            client_micros: 180.0,
+            connect_micros: 0.0,
+            wire_micros: 18.0,
+            queue_micros: -4.0,
+            server_micros: 120.0,
+            decode_micros: 0.7,
+            function_micros: 3.2,
+        };
+        let times = CallTimes {
+            wall_micros: around(320.0),
+            change: Change { ratio: around(100.0), ..Change::default() },
+            whole_micros: parts.sum(),
+            parts,
+            first_call_micros: around(900.0),
+            sent_bytes: 46,
+            received_bytes: 40,
+        };
+        let place = Place {
+            path: "result.total".into(),
+            was: "Decimal('1.10')".into(),
+            error: Some("TypeError: Type is not JSON serializable: decimal.Decimal".into()),
+            ..Place::default()
+        };
+        let stack = |name: &str| CallStack { name: name.into(), codec: "orjson".into(), ..CallStack::default() };
+        let found = Call {
+            function: "shop.users:add_user".into(),
+            is_async: true,
+            result: "7".into(),
+            python_version: "3.13.0".into(),
+            rounds: 10,
+            in_process_nanos: around(3_200.0),
+            in_process_nanos_min: 3_000.0,
+            stacks: vec![
+                CallStack { times: Some(times), ..stack("aiohttp+orjson+uvicorn") },
+                CallStack { refused: vec![place], ..stack("grpcio") },
+            ],
+        };
+        insta::assert_snapshot!(call(&found), @r"
+        shop.users:add_user, awaited → 7
+        CPython 3.13.0; 10 rounds, shuffled, one call at a time; median and 90 % interval
+        in process 3,200 ns (2,880–3,520), at best 3,000 ns
+
+        over a stack                µs a call  times in process, 98 % interval  first call, µs
+        aiohttp+orjson+uvicorn  320 (288–352)                  100× (90×–110×)   900 (810–990)
+
+        µs of a call in         encode  client  connect  wire  queue  server  decode  function  all
+        aiohttp+orjson+uvicorn   0.500     180        0  18.0  -4.00     120   0.700      3.20  318
+        a queue below zero: client and server compute at the same time
+        grpcio: orjson cannot carry result.total, which is Decimal('1.10'): TypeError: Type is not JSON serializable: decimal.Decimal
+        ");
+    }
+}

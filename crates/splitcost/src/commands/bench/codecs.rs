@@ -1,0 +1,64 @@
+//! `splitcost bench codecs`
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use splitcost_lab::Step;
+use splitcost_lab::bench::Conditions;
+use splitcost_lab::codecs::{Subject, codecs, proto};
+use splitcost_report::bench::{Style, codecs as text};
+
+use crate::args::bench::{Codecs, TableFormat};
+use crate::failure::{Failed, Failure};
+use crate::session::Session;
+
+/// Compares codecs.
+pub(crate) fn run(session: &mut Session, args: &Codecs) -> anyhow::Result<ExitCode> {
+    let settings = session.settings();
+    let subjects = match (&args.subject, &settings) {
+        (Some(path), _) if path.is_dir() => recorded(path)?,
+        (Some(path), _) => vec![file(path)?],
+        (None, Ok(settings)) => recorded(&Session::recording_dir(settings, None))?,
+        (None, Err(_)) => {
+            return Err(Failure::new("there is nothing to encode")
+                .hint("name a JSON file or a recording: splitcost bench codecs order.json")
+                .into());
+        }
+    };
+    let python = session.python(settings.as_ref().ok())?;
+    let Session { printer, cancel, .. } = session;
+    if args.show_proto {
+        let text = proto(&subjects, &python, cancel).failed()?;
+        printer.answer(&text)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let conditions = Conditions { rounds: args.rounds, margin: args.margin / 100.0, seed: args.seed };
+    let found = codecs(&subjects, &conditions, &python, &mut |step: &Step| printer.step(step), cancel).failed();
+    printer.done();
+    let found = found?;
+    match args.format {
+        TableFormat::Text => printer.answer(&text(&found, Style::Text))?,
+        TableFormat::Markdown => printer.answer(&text(&found, Style::Markdown))?,
+        TableFormat::Json => printer.json(&found)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn file(path: &Path) -> anyhow::Result<Subject> {
+    let found = std::fs::canonicalize(path)
+        .map_err(|error| Failure::new(format!("failed to read {}: {error}", path.display())))?;
+    Ok(Subject::file(path, found))
+}
+
+fn recorded(dir: &Path) -> anyhow::Result<Vec<Subject>> {
+    let (subjects, _) = Subject::recorded(&Session::open(dir)?);
+    if subjects.is_empty() {
+        return Err(Failure::new(format!(
+            "the recording in {} has no payload that a codec could carry",
+            dir.display()
+        ))
+        .hint("record more requests, or name a JSON file")
+        .into());
+    }
+    Ok(subjects)
+}
