@@ -64,6 +64,20 @@ pub enum Error {
         /// What to install.
         packages: Vec<String>,
     },
+    /// Clients or servers that do not exist, or cannot talk to each other.
+    #[error("choose stacks: {reason}")]
+    StackPart {
+        /// What is wrong, and what there is.
+        reason: String,
+    },
+    /// A call over a stack failed.
+    #[error("call over {stack}: {reason}")]
+    StackFailed {
+        /// The stack.
+        stack: String,
+        /// What the client said.
+        reason: String,
+    },
     /// A program could not be started.
     #[error("start `{command}`: {source}")]
     Spawn {

@@ -3,7 +3,8 @@
 //! Read in this order: [`python`] (which interpreter), [`app`] (an app that was started, and how it ends),
 //! [`cpu`] (what its processes used), [`guard`] (what ends
 //! them should this process be killed), then the experiments: [`record`], [`calibrate`], [`rehearse`], and
-//! [`merge`], which puts what was measured beside what was predicted; and [`bench`], load on any endpoint.
+//! [`merge`], which puts what was measured beside what was predicted; [`bench`], load on any endpoint;
+//! and [`stacks`], every client against every server.
 //!
 //! Every experiment tells its [`Step`]s to a callback, stops soon after its [`Cancel`] flag is set, and leaves no
 //! process behind, however it ends.
@@ -33,6 +34,7 @@ pub mod python;
 pub mod record;
 pub mod rehearse;
 mod socket;
+pub mod stacks;
 mod yardstick;
 
 pub use error::{Error, Result};

@@ -3,7 +3,9 @@
 mod call;
 mod codecs;
 mod measurement;
+mod stacks;
 
 pub use call::*;
 pub use codecs::*;
 pub use measurement::*;
+pub use stacks::*;

@@ -4,10 +4,12 @@ mod call;
 mod codecs;
 mod comparison;
 mod measurement;
+mod stacks;
 mod table;
 
 pub use call::call;
 pub use codecs::codecs;
 pub use comparison::*;
 pub use measurement::*;
+pub use stacks::*;
 pub use table::Style;

@@ -152,13 +152,28 @@ pub(crate) struct Show {
 #[command(after_help = "Examples:
   splitcost calibrate                   every stack that this Python has
   splitcost calibrate --stack grpc --fresh
+  splitcost calibrate --all             every client with every server; about 20 minutes
+  splitcost calibrate --client aiohttp --client httpx_async --server granian
 
 With a recording, the gaps between calls and the payload sizes are the recorded ones. Results are cached by machine,
-Python and package versions.")]
+Python and package versions.
+
+--all measures every combination of client, transport and server that makes sense, each way with 100 bytes, 1, 10 and
+100 kB, and what a recording shows, at 1, 8 and 64 callers. Every cell that was measured is kept: interrupted, it goes on
+where it was when it is run again. `python -m splitcost.stacks` lists clients and servers.")]
 pub(crate) struct Calibrate {
     /// Stack to measure; may be repeated [default: all]
     #[arg(long = "stack", value_name = "STACK", value_parser = stack)]
     pub(crate) stacks: Vec<StackName>,
+    /// Measure every client with every server, not only the stacks of splits
+    #[arg(long, conflicts_with = "stacks")]
+    pub(crate) all: bool,
+    /// Of --all, only this client; may be repeated
+    #[arg(long = "client", value_name = "NAME", conflicts_with = "stacks")]
+    pub(crate) clients: Vec<String>,
+    /// Of --all, only this server; may be repeated
+    #[arg(long = "server", value_name = "NAME", conflicts_with = "stacks")]
+    pub(crate) servers: Vec<String>,
     /// Measure again, even if this machine has been measured
     #[arg(long)]
     pub(crate) fresh: bool,

@@ -125,7 +125,7 @@ def run(server: str, transport: str, service: Service) -> int:
     listener.bind(("127.0.0.1", 0))
     announce = Announcement(listener.getsockname()[1], "" if transport == "grpc" else PATH)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    threading.Thread(target=_end_with_stdin, daemon=True).start()
+    threading.Thread(target=end_with_stdin, daemon=True).start()
     answerer: Callable[..., Any] = service.answer_async if module.AWAITS else service.answer
     module.serve(answerer, listener, transport, announce)
     return 0
@@ -139,7 +139,8 @@ def tcp_socket() -> socket.socket:
     return socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
 
 
-def _end_with_stdin() -> None:
+def end_with_stdin() -> None:
+    """Wait for the end of stdin, then ask this process to terminate."""
     # Not through sys.stdin: a forked worker would inherit its lock.
     while os.read(0, 4096):
         pass

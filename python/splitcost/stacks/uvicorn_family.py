@@ -11,11 +11,16 @@ from splitcost.stacks.asgi import App
 
 
 def serve(answerer: Answerer, listener: socket.socket, announce: Callable[[], None], **settings: Any) -> None:
-    """Serve until the process is told to terminate."""
+    """Serve calls until the process is told to terminate."""
+    run(App(answerer, announce=announce), listener, **settings)
+
+
+def run(app: Any, listener: socket.socket, **settings: Any) -> None:
+    """Serve an app until the process is told to terminate."""
     import uvicorn
 
     config = uvicorn.Config(
-        App(answerer, announce=announce),
+        app,
         lifespan="on",
         log_level="warning",
         access_log=False,

@@ -11,6 +11,32 @@ pub enum Style {
     Markdown,
 }
 
+impl Style {
+    /// What begins a title.
+    pub(super) fn title(self) -> &'static str {
+        match self {
+            Self::Text => "",
+            Self::Markdown => "## ",
+        }
+    }
+
+    /// What begins an item of a list.
+    pub(super) fn item(self) -> &'static str {
+        match self {
+            Self::Text => "  ",
+            Self::Markdown => "- ",
+        }
+    }
+
+    /// What comes between a sentence and the list after it.
+    pub(super) fn item_gap(self) -> &'static str {
+        match self {
+            Self::Text => "",
+            Self::Markdown => "\n",
+        }
+    }
+}
+
 /// The rows, the first of them the head; the first column is text, the others stand to the right.
 pub(super) fn table(rows: &[Vec<String>], style: Style) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);

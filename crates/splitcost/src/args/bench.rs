@@ -35,6 +35,48 @@ pub(crate) enum What {
     Call(Call),
     /// Compare codecs on a JSON file, or on what a recording carried
     Codecs(Codecs),
+    /// Compare clients, servers and transports; what blocking does; when to batch
+    Stacks(Stacks),
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  splitcost bench stacks                                     what teams argue about; two to three minutes
+  splitcost bench stacks --payload order.json                the same with a payload of yours
+  splitcost bench stacks --client aiohttp --client httpx_async --concurrency 8
+  splitcost bench stacks --client httpx_async --server uvicorn_httptools_uvloop --server granian
+
+Each stack is a real client process and a real server process that echoes, driven in closed loop in many short rounds,
+in shuffled order, the first of them twice as a control. What was named is compared in all combinations; a client
+without a named server meets uvicorn, over h2c hypercorn. `python -m splitcost.stacks` lists clients and servers. What
+blocking does is measured where nothing was named.
+
+Exit status: 0 fine; 1 a stack failed, or the control differs from itself; 2 something failed.")]
+pub(crate) struct Stacks {
+    /// Client to compare; may be repeated [default: those that teams argue about]
+    #[arg(long = "client", value_name = "NAME")]
+    pub(crate) clients: Vec<String>,
+    /// Server to compare; may be repeated
+    #[arg(long = "server", value_name = "NAME")]
+    pub(crate) servers: Vec<String>,
+    /// What is sent and echoed: a number of bytes, or a file with JSON
+    #[arg(long, default_value = "1000", value_name = "FILE|BYTES")]
+    pub(crate) payload: String,
+    /// Callers at a time, a table for each
+    #[arg(long, default_value = "1,8,64", value_name = "N,…", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub(crate) concurrency: Vec<u32>,
+    /// Rounds: more make narrower intervals, and take longer
+    #[arg(long, default_value_t = 8, value_name = "N", value_parser = clap::value_parser!(u64).range(2..=10_000))]
+    pub(crate) rounds: u64,
+    /// What counts as the same, in percent
+    #[arg(long, default_value_t = 3.0, value_name = "PERCENT", value_parser = percent)]
+    pub(crate) margin: f64,
+    /// Seed of order and intervals
+    #[arg(long, env = "SPLITCOST_SEED", default_value_t = 1, value_name = "N")]
+    pub(crate) seed: u64,
+    /// How to write the answer on stdout
+    #[arg(long, env = "SPLITCOST_FORMAT", default_value = "text", hide_default_value = true)]
+    pub(crate) format: TableFormat,
 }
 
 #[derive(Args, Debug)]

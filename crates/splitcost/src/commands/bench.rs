@@ -2,6 +2,7 @@
 
 mod call;
 mod codecs;
+mod stacks;
 pub(crate) mod url;
 
 use std::process::ExitCode;
@@ -15,5 +16,6 @@ pub(crate) fn run(session: &mut Session, args: &Bench) -> anyhow::Result<ExitCod
         None => url::run(session, &args.url),
         Some(What::Call(args)) => call::run(session, args),
         Some(What::Codecs(args)) => codecs::run(session, args),
+        Some(What::Stacks(args)) => stacks::run(session, args),
     }
 }

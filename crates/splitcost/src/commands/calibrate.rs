@@ -5,9 +5,12 @@ use std::process::ExitCode;
 
 use splitcost_lab::Step;
 use splitcost_lab::calibrate::{Needs, calibrate, missing};
+use splitcost_lab::python::Python;
+use splitcost_lab::stacks::{Catalogue, Filter, MatrixPlan, matrix};
 use splitcost_model::calibration::{Calibration, ClientMode, HandlerMode, Pace, Point};
 use splitcost_model::quantity::Interval;
 use splitcost_model::split::{Split, StackName};
+use splitcost_report::bench::Style;
 
 use crate::args::{Calibrate, Format};
 use crate::failure::{Failed, Failure};
@@ -25,6 +28,11 @@ pub(crate) fn run(session: &mut Session, args: &Calibrate) -> anyhow::Result<Exi
         }
         _ => None,
     };
+    if args.all || !args.clients.is_empty() || !args.servers.is_empty() {
+        let splits: Vec<&Split> = settings.iter().flat_map(|settings| &settings.splits).collect();
+        let needs = recording.as_ref().filter(|_| !splits.is_empty()).map(|recording| Needs::of(recording, &splits));
+        return every_stack(session, args, needs.as_ref(), &python);
+    }
     let mut stacks = args.stacks.clone();
     if stacks.is_empty() {
         for stack in StackName::ALL {
@@ -62,6 +70,35 @@ pub(crate) fn run(session: &mut Session, args: &Calibrate) -> anyhow::Result<Exi
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Measures every client with every server.
+fn every_stack(
+    session: &mut Session,
+    args: &Calibrate,
+    recorded: Option<&Needs>,
+    python: &Python,
+) -> anyhow::Result<ExitCode> {
+    let filter = Filter { clients: args.clients.clone(), servers: args.servers.clone() };
+    let catalogue = Catalogue::ask(python).failed()?;
+    let chosen = catalogue.all(&filter).failed()?;
+    for left_out in &chosen.left_out {
+        session.printer.warn(left_out);
+    }
+    let plan = MatrixPlan::new(recorded, args.seed, args.fresh);
+    let Session { printer, cancel, .. } = session;
+    let progress = &mut |step: &Step| printer.step(step);
+    let found = matrix(&catalogue, &chosen, &plan, python, progress, cancel).failed();
+    printer.done();
+    if found.is_err() && cancel.is_cancelled() {
+        printer.note("what was measured is kept: the same command goes on from there");
+    }
+    let found = found?;
+    match args.output.format {
+        Format::Json => session.printer.json(&found)?,
+        Format::Text => session.printer.answer(&splitcost_report::bench::matrix(&found, Style::Text))?,
+    }
+    Ok(ExitCode::from(u8::from(!found.failed.is_empty())))
 }
 
 /// A table: one line per kind of call and payload, medians over the rounds with their 90 % intervals.

@@ -10,4 +10,5 @@ mod bench;
 mod ending;
 mod grpc;
 mod project;
+mod stacks;
 mod story;
