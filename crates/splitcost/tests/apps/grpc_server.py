@@ -1,6 +1,7 @@
-"""A gRPC server for the tests: `grpc_server.py sync|aio [reflection]` says its port, ends with stdin.
+"""A gRPC server for the tests: `grpc_server.py sync|aio [reflection] [tls]` says its port, ends with stdin.
 
 shop.Users/Get answers a user, or NOT_FOUND for the id 0; Never answers nothing; Watch is a stream.
+With tls, `key.pem` and `cert.pem` are in the working directory.
 `grpc_server.py describe` writes the descriptor set that protoc would make of `proto/` to stdout.
 """
 
@@ -8,6 +9,7 @@ import asyncio
 import sys
 import threading
 from concurrent import futures
+from pathlib import Path
 
 import grpc
 import grpc.aio
@@ -48,7 +50,7 @@ def describe():
     return files
 
 
-def main(kind, with_reflection):
+def main(kind, options):
     pool = descriptor_pool.DescriptorPool()
     for file in describe().file:
         pool.Add(file)
@@ -86,8 +88,11 @@ def main(kind, with_reflection):
             "Never": grpc.unary_unary_rpc_method_handler(never, **coding),
         }
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("shop.Users", methods),))
-        if with_reflection:
+        if "reflection" in options:
             reflection.enable_server_reflection(("shop.Users", reflection.SERVICE_NAME), server, pool=pool)
+        if "tls" in options:
+            pair = (Path("key.pem").read_bytes(), Path("cert.pem").read_bytes())
+            return server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials([pair]))
         return server.add_insecure_port("127.0.0.1:0")
 
     async def serve_aio():
@@ -112,4 +117,4 @@ def main(kind, with_reflection):
 if sys.argv[1] == "describe":
     sys.stdout.buffer.write(describe().SerializeToString())
 else:
-    main(sys.argv[1], "reflection" in sys.argv[2:])
+    main(sys.argv[1], sys.argv[2:])

@@ -27,10 +27,11 @@ struct Server {
 }
 
 impl Server {
-    fn start(arguments: &[&str]) -> Self {
+    fn start(project: &Project, arguments: &[&str]) -> Self {
         let mut child = python()
             .arg(app("grpc_server.py"))
             .args(arguments)
+            .current_dir(project.path(""))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -72,7 +73,7 @@ fn project() -> Project {
 fn unary_calls_however_their_messages_are_described() {
     let project = project();
     for kind in KINDS {
-        let [with, without] = [&["reflection"][..], &[]].map(|more| Server::start(&[&[kind], more].concat()));
+        let [with, without] = [&["reflection"][..], &[]].map(|more| Server::start(&project, &[&[kind], more].concat()));
         let run = |server: &Server, more: &[&str]| {
             let url = server.url("shop.Users/Get");
             let (_, found) =
@@ -91,7 +92,7 @@ fn unary_calls_however_their_messages_are_described() {
 fn a_status_other_than_ok_is_a_failure_of_its_kind() {
     let project = project();
     for kind in KINDS {
-        let server = Server::start(&[kind, "reflection"]);
+        let server = Server::start(&project, &[kind, "reflection"]);
         let run = |method: &str, more: &[&str]| {
             let url = server.url(method);
             let (exit, found) = json(&project.run(&[&["bench", &url, "--format", "json"], more].concat()));
@@ -101,13 +102,17 @@ fn a_status_other_than_ok_is_a_failure_of_its_kind() {
         let failed = |kind: &str, requests: u64| serde_json::json!([{"kind": kind, "requests": requests}]);
         assert_eq!(run("shop.Users/Get", &["--json", "{}", "--requests", "20"]), failed("gRPC 5 NOT_FOUND", 20));
         assert_eq!(run("shop.Users/Buy", &["--requests", "20"]), failed("gRPC 12 UNIMPLEMENTED", 20));
+        assert_eq!(
+            run("shop.Users/Never", &["--requests", "2", "--warm-up", "0"]),
+            failed("no answer before the deadline", 2)
+        );
     }
 }
 
 #[test]
 fn several_methods_and_two_servers() {
     let project = project();
-    let servers = KINDS.map(|kind| Server::start(&[kind, "reflection"]));
+    let servers = KINDS.map(|kind| Server::start(&project, &[kind, "reflection"]));
     let requests = r#"
         [[requests]]
         path = "/shop.Users/Get"
@@ -136,10 +141,28 @@ fn several_methods_and_two_servers() {
 }
 
 #[test]
+fn certificates_of_nobody_we_trust() {
+    let project = project();
+    let rcgen::CertifiedKey { cert, signing_key } =
+        rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    fs::write(project.path("cert.pem"), cert.pem()).unwrap();
+    fs::write(project.path("key.pem"), signing_key.serialize_pem()).unwrap();
+    let server = Server::start(&project, &["sync", "reflection", "tls"]);
+    let url = server.url("shop.Users/Get").replace("grpc:", "grpcs:");
+    let run = |more: &[&str]| {
+        project
+            .run(&[&["bench", &url, "--json", r#"{"id": 7}"#, "--requests", "50", "--format", "json"], more].concat())
+    };
+    let said = run(&[]).replace(&server.authority, "[SERVER]");
+    assert!(said.starts_with("exit 2\nerror: failed to learn the gRPC services of [SERVER] by reflection: "), "{said}");
+    assert!(said.contains("certificate"), "{said}");
+}
+
+#[test]
 fn what_is_wrong_is_named() {
     let project = project();
-    let with = Server::start(&["sync", "reflection"]);
-    let without = Server::start(&["sync"]);
+    let with = Server::start(&project, &["sync", "reflection"]);
+    let without = Server::start(&project, &["sync"]);
     let run = |server: &Server, method: &str, more: &[&str]| {
         let transcript = project.run(&[&["bench", &server.url(method), "--requests", "1"], more].concat());
         transcript.replace(&server.authority, "[SERVER]")
