@@ -200,6 +200,8 @@ impl Connection {
             } else {
                 Protocol::Http1(Box::new(Http1::new()))
             };
+            // Before the first request can be answered.
+            self.stamp();
         }
         let result = match &mut self.protocol {
             Protocol::Undecided => Ok(()),
@@ -244,8 +246,9 @@ impl Connection {
             if is_tls && is_decided {
                 job.secured.get_or_insert(now);
             }
-            self.used = !is_tls || is_decided;
         }
+        // No later request opened it, even if the first has ended.
+        self.used = is_decided;
     }
 
     /// Fail all requests.

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use http::HeaderMap;
+use proptest::prelude::*;
 use splitcost_load::{
     Body, Failure, Method, Outcome, Plan, RequestSpec, Stop, Target, Targets, Version, Workload, run,
 };
@@ -338,4 +339,38 @@ fn one_connection_for_each_request_on_http1() {
     assert_eq!((outcome.ok(), outcome.connections), (COUNT, COUNT));
     assert_eq!(closing.load(Ordering::SeqCst) as u64, COUNT);
     assert_eq!(outcome.endpoints[0].phases.connect.len(), COUNT);
+}
+
+/// Frames of every kind, well-formed but for their contents.
+fn frames() -> impl Strategy<Value = Vec<u8>> {
+    let payload = prop::collection::vec(any::<u8>(), 0..40);
+    let one = (0..11_u8, any::<u8>(), prop::sample::select(vec![0_u32, 1, 2, 3, 5]), payload);
+    prop::collection::vec(one, 0..8).prop_map(|all| {
+        all.iter().flat_map(|(kind, flags, stream, payload)| frame(*kind, *flags, *stream, payload)).collect()
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
+    #[test]
+    fn whatever_a_server_says_is_counted(
+        mut bytes in frames(),
+        damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
+    ) {
+        for (place, byte) in damage {
+            if !bytes.is_empty() {
+                let place = place.index(bytes.len());
+                bytes[place] = byte;
+            }
+        }
+        let target = listen(move |mut stream, _| {
+            let _ = stream.write_all(&[frame(4, 0, 0, &[]), bytes.clone()].concat());
+            let _ = stream.shutdown(Shutdown::Write);
+            while stream.read(&mut [0; 4096]).is_ok_and(|count| count > 0) {}
+        });
+        let plan = Plan { deadline: Nanos::from_millis(5_000), ..Plan::closed(2, Stop::Requests(2)) };
+        let outcome = drive(&workload("[[requests]]\npath = '/'"), &plan, http2(target));
+        prop_assert_eq!(outcome.ok() + outcome.failed(), 2);
+    }
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 mod engine;
+mod freeze;
 mod hostile;
 mod http2;
 mod parser;
