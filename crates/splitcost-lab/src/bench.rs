@@ -3,15 +3,19 @@
 mod compare;
 mod endpoint;
 pub mod har;
+mod saturation;
 
-use splitcost_load::{Arrivals, EndpointOutcome, Failures, Histogram, Mode, Outcome, Plan, Stop, Targets};
-use splitcost_model::bench::{Failed, Measurement, RequestMeasurement, Times};
+use splitcost_load::{
+    Arrivals, EndpointOutcome, Failures, Histogram, Mode, Outcome, Plan, Stop, Targets, monotonic_now,
+};
+use splitcost_model::bench::{Failed, Measurement, Phases, RequestMeasurement, Times};
 use splitcost_model::quantity::Nanos;
 
 use crate::{Cancel, Progress, Result, Step, cpu};
 
 pub use compare::{Conditions, compare};
-pub use endpoint::{Ask, Endpoint};
+pub use endpoint::{Ask, Endpoint, Reach};
+pub use saturation::find_saturation;
 
 /// One run of load.
 struct Run {
@@ -50,14 +54,21 @@ impl Run {
         self.server.filter(|_| requests > 0).map(|cpu| cpu.as_nanos_f64() / 1e3 / requests as f64)
     }
 
-    fn measurement(&self, url: &str, mode: Mode) -> Measurement {
+    fn measurement(&self, endpoint: &Endpoint, mode: Mode) -> Measurement {
         let outcome = &self.outcome;
+        let all_phases = Phases {
+            name_lookup_ms: endpoint.name_lookup.map(Nanos::as_millis_f64),
+            connect: some_times(&together(outcome, |endpoint| &endpoint.phases.connect)),
+            tls: some_times(&together(outcome, |endpoint| &endpoint.phases.tls)),
+            sent: some_times(&together(outcome, |endpoint| &endpoint.phases.sent)),
+            first_byte: some_times(&together(outcome, |endpoint| &endpoint.phases.first_byte)),
+        };
         let mut all_failed = Failures::default();
         for endpoint in &outcome.endpoints {
             all_failed.merge(&endpoint.failed);
         }
         Measurement {
-            url: url.to_owned(),
+            url: endpoint.url.clone(),
             load: load(mode),
             window_secs: outcome.window.as_secs_f64(),
             ok: outcome.ok(),
@@ -65,6 +76,7 @@ impl Run {
             throughput_reqs_per_sec: outcome.throughput_reqs_per_sec(),
             response: times(&self.response),
             service: times(&together(outcome, |endpoint| &endpoint.service)),
+            phases: all_phases,
             requests: match outcome.endpoints.as_slice() {
                 [_] => Vec::new(),
                 several => several.iter().map(request).collect(),
@@ -72,7 +84,7 @@ impl Run {
             connections: outcome.connections,
             bytes_in: outcome.bytes_in,
             bytes_out: outcome.bytes_out,
-            generator_cpu_micros_per_request: outcome.generator_cpu_per_request().as_nanos_f64() / 1e3,
+            generator_cpu_micros_per_request: Some(outcome.generator_cpu_per_request().as_nanos_f64() / 1e3),
             server_cpu_micros_per_request: self.server_micros(),
             schedule_lag_ms_p99: outcome.schedule_lag.quantile(0.99).map_or(0.0, Nanos::as_millis_f64),
             invalid: outcome.invalid(),
@@ -96,7 +108,18 @@ fn request(endpoint: &EndpointOutcome) -> RequestMeasurement {
         failed: failed(&endpoint.failed),
         response: times(&endpoint.response),
         service: times(&endpoint.service),
+        phases: Phases {
+            name_lookup_ms: None,
+            connect: some_times(&endpoint.phases.connect),
+            tls: some_times(&endpoint.phases.tls),
+            sent: some_times(&endpoint.phases.sent),
+            first_byte: some_times(&endpoint.phases.first_byte),
+        },
     }
+}
+
+fn some_times(histogram: &Histogram) -> Option<Times> {
+    (!histogram.is_empty()).then(|| times(histogram))
 }
 
 fn failed(failures: &Failures) -> Vec<Failed> {
@@ -132,11 +155,42 @@ pub fn measure(endpoint: &Endpoint, plan: &Plan, progress: Progress<'_>, cancel:
         Stop::After(time) => time.as_secs_f64(),
         Stop::Requests(_) => 0.0,
     };
-    let mut step =
-        Step { label: "bench".to_owned(), done_secs: 0.0, total_secs: plan.warm_up.as_secs_f64() + measured };
+    let total_secs = plan.warm_up.as_secs_f64() + measured;
+    let mut step = Step { label: "bench".to_owned(), total_secs, ..Step::default() };
+    let begun = monotonic_now();
+    let mut looked = begun;
     let run = Run::of(endpoint, plan, cancel, &mut |progressed| {
         step.done_secs = progressed.fraction * step.total_secs;
+        if matches!(plan.stop, Stop::Requests(_)) && progressed.fraction > 0.0 {
+            // How long it takes is seen while it does.
+            step.done_secs = (monotonic_now() - begun).as_secs_f64();
+            step.total_secs = step.done_secs / progressed.fraction;
+        }
+        let now = monotonic_now();
+        if now > looked + LOOK_EVERY {
+            step.so_far = so_far(progressed, now - begun);
+            looked = now;
+        }
         progress(&step);
     })?;
-    Ok(run.measurement(&endpoint.url, plan.mode))
+    Ok(run.measurement(endpoint, plan.mode))
+}
+
+/// Chosen: as often as people read figures; looking takes microseconds of the generator's time.
+const LOOK_EVERY: Nanos = Nanos::from_millis(500);
+
+/// What was found so far, in a few words.
+fn so_far(progressed: &splitcost_load::Progress, since: Nanos) -> String {
+    let mut response = Histogram::new();
+    for endpoint in progressed.endpoints {
+        response.merge(&endpoint.response);
+    }
+    let at = |q| response.quantile(q).map_or("–".to_owned(), |time| format!("{:.2}", time.as_millis_f64()));
+    format!(
+        "{:.0} requests/s, p50 {} ms, p99 {} ms, {} failed",
+        progressed.requests as f64 / since.as_secs_f64().max(1e-9),
+        at(0.5),
+        at(0.99),
+        progressed.failed
+    )
 }

@@ -385,7 +385,7 @@ fn measure(
 ) -> Result<Vec<Round>> {
     let name = stack.name();
     let action = format!("calibrate {name}");
-    let mut step = Step { label: format!("{action}: starting"), done_secs: 0.0, total_secs: planned_secs(needs) };
+    let mut step = Step { label: format!("{action}: starting"), total_secs: planned_secs(needs), ..Step::default() };
     progress(&step);
     let scratch = Scratch::empty()?;
     let token = token()?;

@@ -98,7 +98,7 @@ pub fn call(
         None => Scratch::empty()?,
     };
     let mut step = |label: &str, done_secs: f64, total_secs: f64| {
-        progress(&Step { label: format!("call: {label}"), done_secs, total_secs });
+        progress(&Step { label: format!("call: {label}"), done_secs, total_secs, ..Step::default() });
     };
     let (start_secs, cell_secs) = SECS;
     step("start the servers", 0.0, start_secs);

@@ -188,7 +188,7 @@ pub fn codecs(
     let Opened { python_version, gc, codecs, mut documents, left_out } = half.open(subjects, cancel)?;
     let mut total_secs = TRIAL_SECS;
     let mut step = |label: &str, done_secs: f64, total_secs: f64| {
-        progress(&Step { label: format!("codecs: {label}"), done_secs, total_secs });
+        progress(&Step { label: format!("codecs: {label}"), done_secs, total_secs, ..Step::default() });
     };
     step("what each does to each value", 0.0, total_secs);
     for (i, document) in documents.iter_mut().enumerate().filter(|(_, d)| d.role == DocumentRole::Document) {

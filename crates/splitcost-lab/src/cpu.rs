@@ -74,6 +74,29 @@ pub(crate) fn listeners(port: u16) -> Vec<u32> {
             }
         }
     }
+    holders(&sockets)
+}
+
+/// The processes that listen on a unix socket, as far as we may see them.
+///
+/// # Source
+/// proc(5): `/proc/net/unix`, whose flags `00010000` are those of a listening socket.
+pub(crate) fn unix_listeners(path: &std::path::Path) -> Vec<u32> {
+    let wanted = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let mut sockets = Vec::new();
+    for line in fs::read_to_string("/proc/net/unix").unwrap_or_default().lines() {
+        let fields: Vec<&str> = line.splitn(8, ' ').collect();
+        if let [_, _, _, "00010000", _, _, inode, bound] = fields[..]
+            && [path, &wanted].contains(&std::path::Path::new(bound))
+        {
+            sockets.push(format!("socket:[{}]", inode.trim()));
+        }
+    }
+    holders(&sockets)
+}
+
+/// The processes that hold one of these sockets.
+fn holders(sockets: &[String]) -> Vec<u32> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
     let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     pids.filter(|pid| {
@@ -127,6 +150,16 @@ mod tests {
         assert!(listeners(port).contains(&std::process::id()));
         assert!(process_cpu(std::process::id()).is_some_and(|cpu| !cpu.is_zero()));
         assert!(!listeners(0).contains(&std::process::id()));
+    }
+
+    #[test]
+    fn who_listens_on_a_unix_socket_is_found() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a b.sock");
+        let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        assert_eq!(unix_listeners(&path), [std::process::id()]);
+        drop(listener);
+        assert!(unix_listeners(&path).is_empty());
     }
 
     #[test]

@@ -48,6 +48,8 @@ pub struct Step {
     pub done_secs: f64,
     /// Planned seconds of the whole experiment.
     pub total_secs: f64,
+    /// What was found so far, for who watches; may be empty.
+    pub so_far: String,
 }
 
 /// Takes the steps of an experiment.

@@ -281,7 +281,7 @@ impl<'a> Engine<'a> {
         }
     }
 
-    fn progress(&self) -> Progress {
+    fn progress(&self) -> Progress<'_> {
         let fraction = match self.plan.stop {
             _ if self.phase == Phase::Done => 1.0,
             Stop::Requests(count) => (self.outcome.ok() + self.outcome.failed()) as f64 / count as f64,
@@ -289,7 +289,13 @@ impl<'a> Engine<'a> {
                 (monotonic_now() - self.begun).as_nanos_f64() / (self.plan.warm_up + time).as_nanos_f64()
             }
         };
-        Progress { phase: self.phase, fraction: fraction.min(1.0), requests: self.ended_count, failed: self.failed }
+        Progress {
+            phase: self.phase,
+            fraction: fraction.min(1.0),
+            requests: self.ended_count,
+            failed: self.failed,
+            endpoints: &self.outcome.endpoints,
+        }
     }
 
     /// Whether the plan has any more requests.

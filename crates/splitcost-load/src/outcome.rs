@@ -99,6 +99,11 @@ impl Outcome {
 
     /// Why the generator, not the servers, made these numbers; `None` when they are good.
     pub fn invalid(&self) -> Option<String> {
+        self.too_slow()
+    }
+
+    /// Why the generator was too slow for the load; `None` when it was not.
+    pub fn too_slow(&self) -> Option<String> {
         let lag = self.schedule_lag.quantile(0.99).unwrap_or_default();
         let cpu = ratio(self.generator_cpu.as_nanos_f64(), self.window.as_nanos_f64());
         let waited = ratio(self.waited_for_connection as f64, self.schedule_lag.len() as f64);

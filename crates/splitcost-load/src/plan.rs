@@ -2,8 +2,8 @@
 
 use splitcost_model::quantity::Nanos;
 
-use crate::Error;
 use crate::histogram::MAX_NANOS;
+use crate::{EndpointOutcome, Error};
 
 /// How load is applied and for how long.
 #[derive(Clone, Debug, PartialEq)]
@@ -123,7 +123,7 @@ pub enum Stop {
 
 /// How far a run is.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Progress {
+pub struct Progress<'a> {
     /// What it does now.
     pub phase: Phase,
     /// Share of the planned time or requests that is done, 0 to 1.
@@ -132,6 +132,8 @@ pub struct Progress {
     pub requests: u64,
     /// Of these, failed.
     pub failed: u64,
+    /// What counts of them.
+    pub endpoints: &'a [EndpointOutcome],
 }
 
 /// The phases of a run, in order. The phase [`Phase::Measuring`] is the *window* of [`Outcome`](crate::Outcome).

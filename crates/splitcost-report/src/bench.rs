@@ -4,6 +4,7 @@ mod call;
 mod codecs;
 mod comparison;
 mod measurement;
+mod saturation;
 mod stacks;
 mod table;
 
@@ -11,5 +12,6 @@ pub use call::call;
 pub use codecs::codecs;
 pub use comparison::*;
 pub use measurement::*;
+pub use saturation::*;
 pub use stacks::*;
 pub use table::Style;

@@ -170,6 +170,7 @@ impl<'a> Pipeline<'a> {
                 label: format!("estimate: split {}", split.name),
                 done_secs: ESTIMATE_SECS * (index as f64 + fraction),
                 total_secs: ESTIMATE_SECS * self.splits.len() as f64,
+                ..Step::default()
             });
         })
         .failed()?;

@@ -37,7 +37,8 @@ impl Printer {
         if self.terminal {
             let bar = self.bar.get_or_insert_with(new_bar);
             bar.set_position((BAR_STEPS * (step.done_secs / step.total_secs.max(1e-9)).clamp(0.0, 1.0)) as u64);
-            bar.set_message(message);
+            let so_far = if step.so_far.is_empty() { String::new() } else { format!("{}; ", step.so_far) };
+            bar.set_message(format!("{so_far}{message}"));
             return;
         }
         let due = match &self.last_line {

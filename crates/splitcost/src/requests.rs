@@ -4,9 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use serde::Deserialize;
-use splitcost_lab::bench::{Ask, har};
+use splitcost_lab::bench::{Ask, Reach, har};
 use splitcost_lab::grpc::Schema;
-use splitcost_load::{Body, Method, RequestSpec, Workload, WorkloadTable, literal};
+use splitcost_load::{Body, Method, RequestSpec, Roots, Version, Workload, WorkloadTable, literal};
 
 use crate::args::bench::Url;
 use crate::failure::Failure;
@@ -37,8 +37,25 @@ pub(crate) fn ask(args: &Url, printer: &mut Printer) -> anyhow::Result<Ask> {
     Ok(Ask::Several { seed, requests })
 }
 
+/// How the addresses are reached.
+pub(crate) fn reach(args: &Url) -> anyhow::Result<Reach> {
+    let version = match (args.http1, args.http2) {
+        (true, _) => Version::Http1,
+        (_, true) => Version::Http2,
+        _ => Version::Negotiated,
+    };
+    let roots = match &args.cacert {
+        _ if args.insecure => Roots::Unverified,
+        None => Roots::Public,
+        Some(path) => Roots::Pem(
+            fs::read(path).map_err(|error| Failure::new(format!("failed to read {}: {error}", path.display())))?,
+        ),
+    };
+    Ok(Reach { version, roots, unix_socket: args.unix_socket.clone(), schema: schema(args) })
+}
+
 /// Where the services of a gRPC server are described.
-pub(crate) fn schema(args: &Url) -> Schema {
+fn schema(args: &Url) -> Schema {
     match &args.descriptor_set {
         Some(path) => Schema::DescriptorSet(path.clone()),
         None if args.protos.is_empty() => Schema::Reflection,

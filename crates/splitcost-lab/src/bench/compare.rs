@@ -117,8 +117,8 @@ pub fn compare(
         differs.map(|figure| format!("{} of the control differs from that of A, though both are the same", figure.name))
     };
     Ok(Comparison {
-        a: whole_a.measurement(&a.url, plan.mode),
-        b: whole_b.measurement(&b.url, plan.mode),
+        a: whole_a.measurement(a, plan.mode),
+        b: whole_b.measurement(b, plan.mode),
         rounds: made as u64,
         rounds_spoiled: spoiled.len() as u64,
         run_secs,

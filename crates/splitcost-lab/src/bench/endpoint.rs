@@ -1,9 +1,11 @@
 //! Where load goes, and what is asked there.
 
-use std::net::ToSocketAddrs;
+use std::net::{IpAddr, ToSocketAddrs};
+use std::path::PathBuf;
 
 use http::Uri;
-use splitcost_load::{Address, RequestSpec, Roots, Target, Tls, Version, Workload, literal};
+use splitcost_load::{Address, RequestSpec, Roots, Target, Tls, Version, Workload, literal, monotonic_now};
+use splitcost_model::quantity::Nanos;
 
 use crate::grpc::{self, Schema};
 use crate::{Error, Result, cpu};
@@ -22,6 +24,19 @@ pub enum Ask {
     },
 }
 
+/// How endpoints are reached, beyond what a URL says.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Reach {
+    /// Of `http://` and `https://`; `grpc://` is HTTP/2.
+    pub version: Version,
+    /// Whom `https://` and `grpcs://` trust.
+    pub roots: Roots,
+    /// The server's unix socket, whatever host the URL names.
+    pub unix_socket: Option<PathBuf>,
+    /// What `grpc://` serves.
+    pub schema: Schema,
+}
+
 /// Where load goes.
 #[derive(Clone, Debug)]
 pub struct Endpoint {
@@ -30,11 +45,13 @@ pub struct Endpoint {
     pub(super) workload: Workload,
     /// The processes that listen there, where they are on this host.
     pub(super) servers: Vec<u32>,
+    /// How long the lookup of the host's name took; `None` where there was none.
+    pub(super) name_lookup: Option<Nanos>,
 }
 
 impl Endpoint {
-    /// Finds the server of a URL, and checks what shall be asked of it; with `grpc://`, by a schema.
-    pub fn new(url: &str, ask: &Ask, services: &Schema) -> Result<Self> {
+    /// Finds the server of a URL, and checks what shall be asked of it; with `grpc://`, by its schema.
+    pub fn new(url: &str, ask: &Ask, reach: &Reach) -> Result<Self> {
         let fail = |reason: String| Error::Url { url: url.to_owned(), reason };
         if !url.contains("://") {
             return Err(fail(format!("it has no scheme: write http://{url}")));
@@ -52,8 +69,16 @@ impl Endpoint {
         let authority = uri.authority().map_or(host, |authority| authority.as_str());
         let port = uri.port_u16().unwrap_or(if is_encrypted { 443 } else { 80 });
         let name = host.trim_start_matches('[').trim_end_matches(']');
-        let found = (name, port).to_socket_addrs().map_err(|error| fail(error.to_string()))?.next();
-        let address = found.ok_or_else(|| fail("the host has no address".to_owned()))?;
+        let (address, servers, name_lookup) = if let Some(path) = &reach.unix_socket {
+            (Address::Unix(path.clone()), cpu::unix_listeners(path), None)
+        } else {
+            let begun = monotonic_now();
+            let mut found = (name, port).to_socket_addrs().map_err(|error| fail(error.to_string()))?;
+            let address = found.next().ok_or_else(|| fail("the host has no address".to_owned()))?;
+            let name_lookup = name.parse::<IpAddr>().is_err().then(|| monotonic_now() - begun);
+            let servers = if address.ip().is_loopback() { cpu::listeners(port) } else { Vec::new() };
+            (Address::Tcp(address), servers, name_lookup)
+        };
         let path = uri.path_and_query().map_or("/", |path| path.as_str());
         let (seed, mut requests) = match ask {
             // Braces are placeholders in a workload, and nothing special in a URL.
@@ -64,18 +89,17 @@ impl Endpoint {
             Ask::Several { seed, requests } => (*seed, requests.clone()),
         };
         let target = Target {
-            address: Address::Tcp(address),
+            address,
             authority: authority.to_owned(),
-            tls: is_encrypted.then(|| Tls { server_name: name.to_owned(), roots: Roots::Public }),
-            version: if is_grpc { Version::Http2 } else { Version::Negotiated },
+            tls: is_encrypted.then(|| Tls { server_name: name.to_owned(), roots: reach.roots.clone() }),
+            version: if is_grpc { Version::Http2 } else { reach.version },
         };
         if is_grpc {
-            let calls = requests.into_iter().map(|request| grpc::call(request, services, &target));
+            let calls = requests.into_iter().map(|request| grpc::call(request, &reach.schema, &target));
             requests = calls.collect::<Result<_>>()?;
         }
         let workload = Workload::new(seed, requests)?;
-        let servers = if address.ip().is_loopback() { cpu::listeners(port) } else { Vec::new() };
-        Ok(Self { url: url.to_owned(), target, workload, servers })
+        Ok(Self { url: url.to_owned(), target, workload, servers, name_lookup })
     }
 
     /// As it was given.

@@ -23,6 +23,26 @@ pub struct Times {
     pub max_ms: f64,
 }
 
+/// How far requests were when; each from the moment of sending, in the words of `curl -w`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Phases {
+    /// The lookup of the host's name, once, before all; absent where an address was given.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub name_lookup_ms: Option<f64>,
+    /// Connected; of requests that opened a connection, absent without any.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub connect: Option<Times>,
+    /// The TLS handshake done; of requests that opened a connection, absent without TLS.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub tls: Option<Times>,
+    /// The request sent to its last byte.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub sent: Option<Times>,
+    /// The first byte of the answer came. The last one is the service time.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub first_byte: Option<Times>,
+}
+
 /// Requests that failed in one way.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failed {
@@ -45,6 +65,9 @@ pub struct RequestMeasurement {
     pub response: Times,
     /// Service times: from the moment a request was sent.
     pub service: Times,
+    /// How far they were when.
+    #[serde(default)]
+    pub phases: Phases,
 }
 
 /// One endpoint under load.
@@ -66,6 +89,9 @@ pub struct Measurement {
     pub response: Times,
     /// Service times: from the moment a request was sent.
     pub service: Times,
+    /// How far they were when.
+    #[serde(default)]
+    pub phases: Phases,
     /// Each request of several; empty when there is one.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub requests: Vec<RequestMeasurement>,
@@ -75,8 +101,9 @@ pub struct Measurement {
     pub bytes_in: u64,
     /// Sent, headers included.
     pub bytes_out: u64,
-    /// CPU time of the load generator per request.
-    pub generator_cpu_micros_per_request: f64,
+    /// CPU time of the load generator per request; absent where another tool made the load.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub generator_cpu_micros_per_request: Option<f64>,
     /// CPU time of the processes that listen there per request; absent where they are not on this host.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub server_cpu_micros_per_request: Option<f64>,

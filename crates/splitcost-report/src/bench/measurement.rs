@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use splitcost_model::bench::{Failed, Measurement, Times};
+use splitcost_model::bench::{Failed, Measurement, Phases, Times};
 
 use crate::number::{byte_unit, count, number};
 
@@ -24,7 +24,7 @@ pub fn measurement(found: &Measurement) -> String {
     let mut text = format!("{}\n{}, {} s measured\n", found.url, found.load, number(found.window_secs));
     // Writing to a string does not fail.
     let mut line = |name: &str, cells: [String; 7]| {
-        let _ = write!(text, "{name:<14}");
+        let _ = write!(text, "{name:<15}");
         for cell in cells {
             let _ = write!(text, "{cell:>10}");
         }
@@ -35,29 +35,33 @@ pub fn measurement(found: &Measurement) -> String {
     let shown = |(_, value): (&str, f64)| if found.ok == 0 { "–".to_owned() } else { number(value) };
     line("response time", columns(&found.response).map(shown));
     line("service time", columns(&found.service).map(shown));
+    for (name, times) in phases(&found.phases) {
+        line(name, columns(times).map(shown));
+    }
     requests(&mut text, found);
     let failed = failures(&found.failed);
     let kinds: Vec<String> =
         found.failed.iter().map(|failed| format!("{} {}", count(failed.requests), failed.kind)).collect();
     let kinds = if kinds.is_empty() { String::new() } else { format!(" ({})", kinds.join(", ")) };
-    let _ = writeln!(
-        text,
-        "{} requests/s; {} ok, {} failed{kinds}; {} connections; {} in, {} out",
-        number(found.throughput_reqs_per_sec),
-        count(found.ok),
-        count(failed),
-        count(found.connections),
-        bytes(found.bytes_in),
-        bytes(found.bytes_out),
-    );
-    let server = found.server_cpu_micros_per_request;
-    let server = server.map_or(String::new(), |micros| format!(", server {} µs", number(micros)));
-    let generator = number(found.generator_cpu_micros_per_request);
-    let _ = write!(text, "CPU per request: generator {generator} µs{server}");
-    if found.schedule_lag_ms_p99 > 0.0 {
-        let _ = write!(text, "; schedule lag p99 {} ms", number(found.schedule_lag_ms_p99));
+    let throughput = number(found.throughput_reqs_per_sec);
+    let _ = write!(text, "{throughput} requests/s; {} ok, {} failed{kinds}", count(found.ok), count(failed));
+    if found.connections > 0 {
+        let (connections, sent) = (count(found.connections), bytes(found.bytes_out));
+        let _ = write!(text, "; {connections} connections; {} in, {sent} out", bytes(found.bytes_in));
+    }
+    if let Some(millis) = found.phases.name_lookup_ms {
+        let _ = write!(text, "; name lookup {} ms", number(millis));
     }
     text.push('\n');
+    let server = found.server_cpu_micros_per_request;
+    let server = server.map_or(String::new(), |micros| format!(", server {} µs", number(micros)));
+    if let Some(generator) = found.generator_cpu_micros_per_request {
+        let _ = write!(text, "CPU per request: generator {} µs{server}", number(generator));
+        if found.schedule_lag_ms_p99 > 0.0 {
+            let _ = write!(text, "; schedule lag p99 {} ms", number(found.schedule_lag_ms_p99));
+        }
+        text.push('\n');
+    }
     if let Some(reason) = &found.invalid {
         let _ = writeln!(text, "invalid: {reason}");
     }
@@ -83,6 +87,17 @@ fn requests(text: &mut String, found: &Measurement) {
         text.push('\n');
     }
     text.push('\n');
+}
+
+/// The phases that there are.
+fn phases(phases: &Phases) -> impl Iterator<Item = (&'static str, &Times)> {
+    let named = [
+        ("  connected", &phases.connect),
+        ("  TLS done", &phases.tls),
+        ("  request sent", &phases.sent),
+        ("  first byte", &phases.first_byte),
+    ];
+    named.into_iter().filter_map(|(name, times)| Some((name, times.as_ref()?)))
 }
 
 fn failures(failed: &[Failed]) -> u64 {
@@ -162,7 +177,7 @@ fn rows(found: &Measurement) -> Vec<Vec<(String, String)>> {
             }
         }
         add("throughput_reqs_per_sec".to_owned(), all.map(|all| all.throughput_reqs_per_sec));
-        add("generator_cpu_micros_per_request".to_owned(), all.map(|all| all.generator_cpu_micros_per_request));
+        add("generator_cpu_micros_per_request".to_owned(), all.and_then(|all| all.generator_cpu_micros_per_request));
         if let Some(micros) = found.server_cpu_micros_per_request {
             add("server_cpu_micros_per_request".to_owned(), all.map(|_| micros));
         }
@@ -199,11 +214,12 @@ pub(super) mod tests {
             throughput_reqs_per_sec: 299.0,
             response,
             service: response,
+            phases: Phases { name_lookup_ms: Some(0.21), sent: Some(response), ..Phases::default() },
             requests: Vec::new(),
             connections: 3,
             bytes_in: 300_000,
             bytes_out: 270_000,
-            generator_cpu_micros_per_request: 29.4,
+            generator_cpu_micros_per_request: Some(29.4),
             server_cpu_micros_per_request: Some(270.0),
             schedule_lag_ms_p99: 0.021,
             invalid: None,
@@ -215,14 +231,15 @@ pub(super) mod tests {
         insta::assert_snapshot!(measurement(&found()), @r"
         http://127.0.0.1:8000/items
         open loop, 300 requests/s, 10.0 s measured
-        milliseconds        mean       p50       p90       p99     p99.9    p99.99       max
-        response time       4.48      4.37      4.62      8.91      9.27      13.6      14.0
-        service time        4.48      4.37      4.62      8.91      9.27      13.6      14.0
-        299 requests/s; 2,990 ok, 10 failed (10 status 503); 3 connections; 300 kB in, 270 kB out
+        milliseconds         mean       p50       p90       p99     p99.9    p99.99       max
+        response time        4.48      4.37      4.62      8.91      9.27      13.6      14.0
+        service time         4.48      4.37      4.62      8.91      9.27      13.6      14.0
+          request sent       4.48      4.37      4.62      8.91      9.27      13.6      14.0
+        299 requests/s; 2,990 ok, 10 failed (10 status 503); 3 connections; 300 kB in, 270 kB out; name lookup 0.210 ms
         CPU per request: generator 29.4 µs, server 270 µs; schedule lag p99 0.0210 ms
         ");
         let nobody = Measurement { ok: 0, invalid: Some("the load generator was busy".into()), ..found() };
-        assert!(measurement(&nobody).contains("response time          –"));
+        assert!(measurement(&nobody).contains("response time           –"));
         assert!(measurement(&nobody).ends_with("invalid: the load generator was busy\n"));
     }
 
@@ -234,6 +251,7 @@ pub(super) mod tests {
             failed: vec![Failed { kind: "status 503".into(), requests: 5 }],
             response: found().response,
             service: found().service,
+            phases: Phases::default(),
         };
         let long = "POST /a/very/long/path/that/does/not/fit?into=a&table=of&a=terminal, \"x\"";
         Measurement { requests: vec![request("GET /items/{id}", 2_990), request(long, 0)], ..found() }
@@ -244,15 +262,16 @@ pub(super) mod tests {
         insta::assert_snapshot!(measurement(&several()), @r"
         http://127.0.0.1:8000/items
         open loop, 300 requests/s, 10.0 s measured
-        milliseconds        mean       p50       p90       p99     p99.9    p99.99       max
-        response time       4.48      4.37      4.62      8.91      9.27      13.6      14.0
-        service time        4.48      4.37      4.62      8.91      9.27      13.6      14.0
+        milliseconds         mean       p50       p90       p99     p99.9    p99.99       max
+        response time        4.48      4.37      4.62      8.91      9.27      13.6      14.0
+        service time         4.48      4.37      4.62      8.91      9.27      13.6      14.0
+          request sent       4.48      4.37      4.62      8.91      9.27      13.6      14.0
 
         response time, ms                                    ok  failed      p50      p90      p99      max
         GET /items/{id}                                   2,990       5     4.37     4.62     8.91     14.0
         POST /a/very/long/path/that/does/not/fit?int…         0       5        –        –        –        –
 
-        299 requests/s; 2,990 ok, 10 failed (10 status 503); 3 connections; 300 kB in, 270 kB out
+        299 requests/s; 2,990 ok, 10 failed (10 status 503); 3 connections; 300 kB in, 270 kB out; name lookup 0.210 ms
         CPU per request: generator 29.4 µs, server 270 µs; schedule lag p99 0.0210 ms
         ");
         let csv = csv(&several());

@@ -13,6 +13,8 @@ use splitcost_load::Method;
   splitcost bench http://127.0.0.1:8000 --requests-file shop.toml     several weighted requests; or a .har
   splitcost bench grpc://127.0.0.1:50051/shop.Users/Get --json '{\"id\": 7}'   a unary call of gRPC
   splitcost bench http://127.0.0.1:8000/items --fail-if 'p99 > 50ms'  exit status 1 when it is slower
+  splitcost bench http://127.0.0.1:8000/items --find-saturation       how many requests/s can it take?
+  splitcost bench http://localhost/items --unix-socket app.sock       as curl does
   splitcost bench http://127.0.0.1:8000/items http://127.0.0.1:8001/items   which one is faster?
 
 Comparing two, A and B are driven in many short rounds, in shuffled order, with A again as a control. A figure is
@@ -169,17 +171,22 @@ pub(crate) enum TableFormat {
 
 /// Where load goes, and how much.
 #[derive(Args, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "switches of a command line")]
 pub(crate) struct Url {
     /// Where to put load; two are compared
     #[arg(value_name = "URL", num_args = 1..=2, required = true)]
     pub(crate) urls: Vec<String>,
-    /// Open loop: so many arrivals/s, at random, whatever the answers do [default: closed loop]
+    /// Open loop: so many arrivals/s, whatever the answers do [default: closed loop]
     #[arg(long, value_name = "REQS_PER_SEC", value_parser = super::rate)]
     pub(crate) rate: Option<f64>,
+    /// Open loop: how arrivals are spaced
+    #[arg(long, default_value = "poisson", value_name = "HOW")]
+    pub(crate) arrivals: Spacing,
     /// Closed loop: requests in flight
     #[arg(long, default_value_t = 16, value_name = "N", conflicts_with = "rate", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) concurrency: u32,
-    /// How long to measure, of two each run of each round [default: 10, of two 0.3]
+    /// How long to measure, of two each run of each round [default: 10, of two 0.3; with
+    /// --find-saturation of each rate: 3]
     #[arg(long, value_name = "SECS", value_parser = secs)]
     pub(crate) duration: Option<f64>,
     /// Measure so many requests instead
@@ -212,6 +219,34 @@ pub(crate) struct Url {
     /// Services of grpc://, as `protoc --descriptor_set_out --include_imports` writes them
     #[arg(long, value_name = "FILE", conflicts_with = "protos")]
     pub(crate) descriptor_set: Option<PathBuf>,
+    /// Speak HTTP/1.1 only [default: over TLS what the server chooses, else HTTP/1.1]
+    #[arg(long, conflicts_with = "http2")]
+    pub(crate) http1: bool,
+    /// Speak HTTP/2 only, over cleartext with prior knowledge
+    #[arg(long)]
+    pub(crate) http2: bool,
+    /// HTTP/2: requests at a time on one connection
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) streams: Option<u32>,
+    /// TLS: trust the certificates in this PEM file instead of the public ones
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cacert: Option<PathBuf>,
+    /// TLS: trust anybody
+    #[arg(long, short = 'k', conflicts_with = "cacert")]
+    pub(crate) insecure: bool,
+    /// Connect to this unix socket, whatever host the URL names
+    #[arg(long, value_name = "PATH")]
+    pub(crate) unix_socket: Option<PathBuf>,
+    /// Open a connection for each request
+    #[arg(long)]
+    pub(crate) no_keep_alive: bool,
+    /// When a request without an answer counts as failed, from its intended start
+    #[arg(long, default_value_t = 10.0, value_name = "SECS", value_parser = timeout)]
+    pub(crate) timeout: f64,
+    /// Ramp the arrival rate to where a queue grows, and say where that is; it sets out from the throughput of
+    /// the closed loop
+    #[arg(long, conflicts_with_all = ["rate", "requests", "fail_if"])]
+    pub(crate) find_saturation: bool,
     /// Exit with status 1 if this holds, as 'p99 > 50ms', 'throughput < 1000' or 'failed > 0'; may be repeated
     #[arg(long, value_name = "CONDITION", value_parser = crate::commands::bench::url::Threshold::parse)]
     pub(crate) fail_if: Vec<crate::commands::bench::url::Threshold>,
@@ -227,6 +262,16 @@ pub(crate) struct Url {
     /// How to write the answer on stdout
     #[arg(long, env = "SPLITCOST_FORMAT", default_value = "text", hide_default_value = true)]
     pub(crate) format: Format,
+}
+
+/// How arrivals are spaced.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Spacing {
+    /// At random, as independent users do.
+    #[default]
+    Poisson,
+    /// Evenly.
+    Uniform,
 }
 
 /// How a bench's answer is written.
@@ -248,6 +293,10 @@ fn secs(text: &str) -> Result<f64, String> {
         Ok(secs) if (0.0..=86_400.0).contains(&secs) => Ok(secs),
         _ => Err("not a number of seconds up to a day".to_owned()),
     }
+}
+
+fn timeout(text: &str) -> Result<f64, String> {
+    secs(text).and_then(|secs| if secs > 0.0 { Ok(secs) } else { Err("not above 0".to_owned()) })
 }
 
 fn percent(text: &str) -> Result<f64, String> {

@@ -2,14 +2,14 @@
 
 use std::process::ExitCode;
 
-use splitcost_lab::bench::{Conditions, Endpoint, compare, measure};
+use splitcost_lab::bench::{Conditions, Endpoint, compare, find_saturation, measure};
 use splitcost_lab::{Cancel, Step};
-use splitcost_load::{Plan, Stop};
+use splitcost_load::{Arrivals, Mode, Plan, Stop};
 use splitcost_model::bench::{Measurement, Times};
 use splitcost_model::quantity::Nanos;
 use splitcost_report::bench as text;
 
-use crate::args::bench::{Format, Url};
+use crate::args::bench::{Format, Spacing, Url};
 use crate::failure::{Failed, Failure};
 use crate::requests;
 use crate::session::Session;
@@ -23,13 +23,22 @@ const ALONE_SECS: (f64, f64) = (10.0, 1.0);
 /// Chosen: many short runs see the machine at every speed that it has.
 const COMPARED_SECS: (f64, f64) = (0.3, 0.05);
 
-/// Measures one endpoint, or compares two.
+/// The same for each rate of a search for the knee.
+///
+/// Chosen: a queue that grows by a tenth of the arrivals makes p99 explode within a second.
+const STEP_SECS: (f64, f64) = (3.0, 0.5);
+
+/// Measures one endpoint, finds its knee, or compares two.
 pub(crate) fn run(session: &mut Session, args: &Url) -> anyhow::Result<ExitCode> {
     let ask = requests::ask(args, &mut session.printer)?;
-    let schema = requests::schema(args);
+    let reach = requests::reach(args)?;
     let endpoints: Vec<Endpoint> =
-        args.urls.iter().map(|url| Endpoint::new(url, &ask, &schema)).collect::<Result<_, _>>().failed()?;
+        args.urls.iter().map(|url| Endpoint::new(url, &ask, &reach)).collect::<Result<_, _>>().failed()?;
     match endpoints.as_slice() {
+        [one] if args.find_saturation => saturation(session, args, one),
+        [_, _] if args.find_saturation => {
+            Err(Failure::new("--find-saturation holds for one endpoint").hint("bench each address by itself").into())
+        }
         [one] => alone(session, args, one),
         [a, b] => compared(session, args, [a, b]),
         _ => Err(Failure::new("one or two addresses are expected").into()),
@@ -42,11 +51,44 @@ fn plan(args: &Url, (secs, warm_up_secs): (f64, f64)) -> Plan {
         None => Stop::After(Nanos::from_secs_f64(args.duration.unwrap_or(secs))),
     };
     let plan = match args.rate {
-        Some(rate) => Plan::open(rate, stop),
+        Some(reqs_per_sec) => {
+            Plan { mode: Mode::Open { reqs_per_sec, arrivals: arrivals(args) }, ..Plan::open(reqs_per_sec, stop) }
+        }
         None => Plan::closed(args.concurrency as usize, stop),
     };
-    let warm_up = Nanos::from_secs_f64(args.warm_up.unwrap_or(warm_up_secs));
-    Plan { warm_up, seed_offset: args.seed, ..plan }
+    Plan {
+        warm_up: Nanos::from_secs_f64(args.warm_up.unwrap_or(warm_up_secs)),
+        deadline: Nanos::from_secs_f64(args.timeout),
+        keep_alive: !args.no_keep_alive,
+        streams_per_connection: args.streams.map_or(plan.streams_per_connection, |streams| streams as usize),
+        seed_offset: args.seed,
+        ..plan
+    }
+}
+
+fn arrivals(args: &Url) -> Arrivals {
+    match args.arrivals {
+        Spacing::Poisson => Arrivals::Poisson,
+        Spacing::Uniform => Arrivals::Uniform,
+    }
+}
+
+fn saturation(session: &mut Session, args: &Url, endpoint: &Endpoint) -> anyhow::Result<ExitCode> {
+    let plan = plan(args, STEP_SECS);
+    let step_secs = args.duration.unwrap_or(STEP_SECS.0) + plan.warm_up.as_secs_f64();
+    let Session { printer, cancel, .. } = session;
+    let progress = &mut |step: &Step| printer.step(step);
+    let found = find_saturation(endpoint, &plan, arrivals(args), step_secs, progress, cancel).failed();
+    printer.done();
+    let found = found?;
+    match args.format {
+        Format::Text => printer.answer(&text::saturation(&found))?,
+        Format::Json => printer.json(&found)?,
+        Format::Csv => printer.answer(&text::saturation_csv(&found))?,
+        Format::Markdown => printer.answer(&text::saturation_markdown(&found))?,
+    }
+    interrupted(cancel)?;
+    Ok(ExitCode::from(u8::from(found.invalid.is_some())))
 }
 
 fn alone(session: &mut Session, args: &Url, endpoint: &Endpoint) -> anyhow::Result<ExitCode> {
