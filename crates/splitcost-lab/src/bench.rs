@@ -3,7 +3,10 @@
 mod compare;
 mod endpoint;
 pub mod har;
+pub mod locust;
 mod saturation;
+
+use std::fmt::Write as _;
 
 use splitcost_load::{
     Arrivals, EndpointOutcome, Failures, Histogram, Mode, Outcome, Plan, Stop, Targets, monotonic_now,
@@ -73,6 +76,12 @@ impl Run {
             window_secs: outcome.window.as_secs_f64(),
             ok: outcome.ok(),
             failed: failed(&all_failed),
+            first_failure: outcome
+                .endpoints
+                .iter()
+                .filter_map(|endpoint| endpoint.first_failure.as_ref())
+                .map(|first| format!("{}: {}", first.failure, first.detail.trim()))
+                .next(),
             throughput_reqs_per_sec: outcome.throughput_reqs_per_sec(),
             response: times(&self.response),
             service: times(&together(outcome, |endpoint| &endpoint.service)),
@@ -149,8 +158,20 @@ fn times(histogram: &Histogram) -> Times {
     }
 }
 
+/// What was measured, and the histograms it stands on.
+#[derive(Clone, Debug)]
+pub struct Measured {
+    /// The figures.
+    pub measurement: Measurement,
+    /// The histograms as a log of `HdrHistogram`, in nanoseconds: for each request its response and its service times.
+    ///
+    /// # Source
+    /// `HdrHistogram`'s log format 1.3, as its `HistogramLogWriter` writes it and its `HistogramLogReader`s read it.
+    pub hdr_log: String,
+}
+
 /// Drives one endpoint. An interrupted run tells what it found until then.
-pub fn measure(endpoint: &Endpoint, plan: &Plan, progress: Progress<'_>, cancel: &Cancel) -> Result<Measurement> {
+pub fn measure(endpoint: &Endpoint, plan: &Plan, progress: Progress<'_>, cancel: &Cancel) -> Result<Measured> {
     let measured = match plan.stop {
         Stop::After(time) => time.as_secs_f64(),
         Stop::Requests(_) => 0.0,
@@ -173,7 +194,22 @@ pub fn measure(endpoint: &Endpoint, plan: &Plan, progress: Progress<'_>, cancel:
         }
         progress(&step);
     })?;
-    Ok(run.measurement(endpoint, plan.mode))
+    Ok(Measured { measurement: run.measurement(endpoint, plan.mode), hdr_log: hdr_log(&run.outcome) })
+}
+
+fn hdr_log(outcome: &Outcome) -> String {
+    let mut log = String::from("#[Histogram log format version 1.3]\n");
+    log += "\"StartTimestamp\",\"Interval_Length\",\"Interval_Max\",\"Interval_Compressed_Histogram\"\n";
+    for endpoint in &outcome.endpoints {
+        for (kind, histogram) in [("response", &endpoint.response), ("service", &endpoint.service)] {
+            // A tag ends at a comma, and a line at white space in some readers.
+            let tag = format!("{} {kind}", endpoint.name).replace([',', ' '], "_");
+            let (secs, max) = (outcome.window.as_secs_f64(), histogram.max().unwrap_or_default().as_millis_f64());
+            // Writing to a string does not fail.
+            let _ = writeln!(log, "Tag={tag},0.000,{secs:.3},{max:.3},{}", histogram.to_base64());
+        }
+    }
+    log
 }
 
 /// Chosen: as often as people read figures; looking takes microseconds of the generator's time.

@@ -60,4 +60,5 @@ pub use plan::{Arrivals, Mode, Phase, Plan, Progress, Stop};
 pub use resource::monotonic_now;
 pub use schedule::Schedule;
 pub use target::{Address, Roots, Target, Targets, Tls, Version};
+pub use template::{Piece, pieces};
 pub use workload::{Body, Draw, Method, Param, Request, RequestSpec, Workload, WorkloadTable, literal};

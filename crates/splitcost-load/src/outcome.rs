@@ -99,22 +99,24 @@ impl Outcome {
 
     /// Why the generator, not the servers, made these numbers; `None` when they are good.
     pub fn invalid(&self) -> Option<String> {
-        self.too_slow()
+        let waited = ratio(self.waited_for_connection as f64, self.schedule_lag.len() as f64);
+        self.too_slow().or_else(|| {
+            let percent = waited * 100.0;
+            (waited > MAX_WAITED_SHARE).then(|| {
+                format!("{percent:.1} % of the arrivals waited because the server had all connections it may have")
+            })
+        })
     }
 
     /// Why the generator was too slow for the load; `None` when it was not.
     pub fn too_slow(&self) -> Option<String> {
         let lag = self.schedule_lag.quantile(0.99).unwrap_or_default();
         let cpu = ratio(self.generator_cpu.as_nanos_f64(), self.window.as_nanos_f64());
-        let waited = ratio(self.waited_for_connection as f64, self.schedule_lag.len() as f64);
         if lag > MAX_LAG {
             let (lag, max) = (lag.as_millis_f64(), MAX_LAG.as_millis_f64());
             Some(format!("the load generator was late: p99 of its schedule lag is {lag:.1} ms, above {max:.0} ms"))
         } else if cpu > MAX_CPU_SHARE {
             Some(format!("the load generator was busy {:.0} % of the time", cpu * 100.0))
-        } else if waited > MAX_WAITED_SHARE {
-            let percent = waited * 100.0;
-            Some(format!("{percent:.1} % of the arrivals waited because the server had all connections it may have"))
         } else {
             None
         }

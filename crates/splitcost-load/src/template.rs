@@ -78,7 +78,7 @@ impl Template {
         encoding: Encoding,
         index_of: &mut dyn FnMut(&str) -> Result<usize, String>,
     ) -> Result<(), String> {
-        for piece in parse(text)? {
+        for piece in pieces(text)? {
             match piece {
                 Piece::Text(text) if encoding == Encoding::JsonText => self.push_bytes(&json_text(&text)),
                 Piece::Text(text) => self.push_bytes(text.as_bytes()),
@@ -95,7 +95,7 @@ impl Template {
     ) -> Result<(), String> {
         match value {
             Value::String(text) => {
-                if let [Piece::Placeholder(name)] = parse(text)?.as_slice() {
+                if let [Piece::Placeholder(name)] = pieces(text)?.as_slice() {
                     self.0.push(Part::Value(index_of(name)?, Encoding::Json));
                 } else {
                     self.push_bytes(b"\"");
@@ -128,13 +128,19 @@ impl Template {
 }
 
 /// A part of a template's source.
-#[derive(Debug, PartialEq)]
-enum Piece<'a> {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Piece<'a> {
+    /// As it is.
     Text(String),
+    /// The value of the parameter of this name.
     Placeholder(&'a str),
 }
 
-fn parse(source: &str) -> Result<Vec<Piece<'_>>, String> {
+/// Takes a template apart.
+///
+/// # Errors
+/// In words, where it is none.
+pub fn pieces(source: &str) -> Result<Vec<Piece<'_>>, String> {
     let mut pieces = Vec::new();
     let mut text = String::new();
     let mut rest = source;

@@ -24,6 +24,34 @@ pub enum Ask {
     },
 }
 
+impl Ask {
+    /// The requests that are made at a URL.
+    pub fn at(&self, url: &str) -> Result<Vec<RequestSpec>> {
+        let uri: Uri = url.parse().map_err(|error| Error::Url { url: url.to_owned(), reason: format!("{error}") })?;
+        self.of(&uri, url)
+    }
+
+    fn of(&self, uri: &Uri, url: &str) -> Result<Vec<RequestSpec>> {
+        let path = uri.path_and_query().map_or("/", |path| path.as_str());
+        match self {
+            // Braces are placeholders in a workload, and nothing special in a URL.
+            Self::Path(request) => Ok(vec![RequestSpec { path: literal(path), ..request.clone() }]),
+            Self::Several { .. } if path != "/" => Err(Error::Url {
+                url: url.to_owned(),
+                reason: format!("the paths are those of the requests: name it without {path}"),
+            }),
+            Self::Several { requests, .. } => Ok(requests.clone()),
+        }
+    }
+
+    fn seed(&self) -> u64 {
+        match self {
+            Self::Path(_) => 0,
+            Self::Several { seed, .. } => *seed,
+        }
+    }
+}
+
 /// How endpoints are reached, beyond what a URL says.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Reach {
@@ -79,15 +107,7 @@ impl Endpoint {
             let servers = if address.ip().is_loopback() { cpu::listeners(port) } else { Vec::new() };
             (Address::Tcp(address), servers, name_lookup)
         };
-        let path = uri.path_and_query().map_or("/", |path| path.as_str());
-        let (seed, mut requests) = match ask {
-            // Braces are placeholders in a workload, and nothing special in a URL.
-            Ask::Path(request) => (0, vec![RequestSpec { path: literal(path), ..request.clone() }]),
-            Ask::Several { .. } if path != "/" => {
-                return Err(fail(format!("the paths are those of the requests: name it without {path}")));
-            }
-            Ask::Several { seed, requests } => (*seed, requests.clone()),
-        };
+        let mut requests = ask.of(&uri, url)?;
         let target = Target {
             address,
             authority: authority.to_owned(),
@@ -98,7 +118,7 @@ impl Endpoint {
             let calls = requests.into_iter().map(|request| grpc::call(request, &reach.schema, &target));
             requests = calls.collect::<Result<_>>()?;
         }
-        let workload = Workload::new(seed, requests)?;
+        let workload = Workload::new(ask.seed(), requests)?;
         Ok(Self { url: url.to_owned(), target, workload, servers, name_lookup })
     }
 

@@ -83,6 +83,9 @@ pub struct Measurement {
     pub ok: u64,
     /// The others, by kind.
     pub failed: Vec<Failed>,
+    /// The first failure: the beginning of an unexpected answer, or the reason that TLS or gRPC gave.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub first_failure: Option<String>,
     /// Requests answered well, per second.
     pub throughput_reqs_per_sec: f64,
     /// Response times: from the intended start, queueing in the generator included.

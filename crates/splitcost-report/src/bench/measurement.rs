@@ -62,6 +62,9 @@ pub fn measurement(found: &Measurement) -> String {
         }
         text.push('\n');
     }
+    if let Some(first) = &found.first_failure {
+        let _ = writeln!(text, "the first failure was {first}");
+    }
     if let Some(reason) = &found.invalid {
         let _ = writeln!(text, "invalid: {reason}");
     }
@@ -211,6 +214,7 @@ pub(super) mod tests {
             window_secs: 10.0,
             ok: 2_990,
             failed: vec![Failed { kind: "status 503".into(), requests: 10 }],
+            first_failure: Some("status 503: too busy".into()),
             throughput_reqs_per_sec: 299.0,
             response,
             service: response,
@@ -237,6 +241,7 @@ pub(super) mod tests {
           request sent       4.48      4.37      4.62      8.91      9.27      13.6      14.0
         299 requests/s; 2,990 ok, 10 failed (10 status 503); 3 connections; 300 kB in, 270 kB out; name lookup 0.210 ms
         CPU per request: generator 29.4 µs, server 270 µs; schedule lag p99 0.0210 ms
+        the first failure was status 503: too busy
         ");
         let nobody = Measurement { ok: 0, invalid: Some("the load generator was busy".into()), ..found() };
         assert!(measurement(&nobody).contains("response time           –"));
@@ -273,6 +278,7 @@ pub(super) mod tests {
 
         299 requests/s; 2,990 ok, 10 failed (10 status 503); 3 connections; 300 kB in, 270 kB out; name lookup 0.210 ms
         CPU per request: generator 29.4 µs, server 270 µs; schedule lag p99 0.0210 ms
+        the first failure was status 503: too busy
         ");
         let csv = csv(&several());
         let lines: Vec<&str> = csv.lines().collect();

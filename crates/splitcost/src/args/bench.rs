@@ -15,6 +15,8 @@ use splitcost_load::Method;
   splitcost bench http://127.0.0.1:8000/items --fail-if 'p99 > 50ms'  exit status 1 when it is slower
   splitcost bench http://127.0.0.1:8000/items --find-saturation       how many requests/s can it take?
   splitcost bench http://localhost/items --unix-socket app.sock       as curl does
+  splitcost bench http://10.0.0.7/items --export locust load.py       the same for Locust, on many machines
+  splitcost bench --import-locust results                             what Locust found there
   splitcost bench http://127.0.0.1:8000/items http://127.0.0.1:8001/items   which one is faster?
 
 Comparing two, A and B are driven in many short rounds, in shuffled order, with A again as a control. A figure is
@@ -174,7 +176,7 @@ pub(crate) enum TableFormat {
 #[expect(clippy::struct_excessive_bools, reason = "switches of a command line")]
 pub(crate) struct Url {
     /// Where to put load; two are compared
-    #[arg(value_name = "URL", num_args = 1..=2, required = true)]
+    #[arg(value_name = "URL", num_args = 1..=2, required_unless_present = "import_locust")]
     pub(crate) urls: Vec<String>,
     /// Open loop: so many arrivals/s, whatever the answers do [default: closed loop]
     #[arg(long, value_name = "REQS_PER_SEC", value_parser = super::rate)]
@@ -247,6 +249,16 @@ pub(crate) struct Url {
     /// the closed loop
     #[arg(long, conflicts_with_all = ["rate", "requests", "fail_if"])]
     pub(crate) find_saturation: bool,
+    /// Write the histograms to this file too: a log of histograms that the HDR libraries of other languages
+    /// read, in nanoseconds, two lines a request
+    #[arg(long, value_name = "FILE", conflicts_with = "find_saturation")]
+    pub(crate) hdr: Option<PathBuf>,
+    /// Write the workload as a file for another tool, which is `locust`, instead of making load
+    #[arg(long, num_args = 2, value_names = ["TOOL", "FILE"])]
+    pub(crate) export: Vec<PathBuf>,
+    /// Show what Locust found instead, in the files that `locust --csv PREFIX` wrote
+    #[arg(long, value_name = "PREFIX", conflicts_with_all = ["urls", "export", "hdr", "find_saturation"])]
+    pub(crate) import_locust: Option<PathBuf>,
     /// Exit with status 1 if this holds, as 'p99 > 50ms', 'throughput < 1000' or 'failed > 0'; may be repeated
     #[arg(long, value_name = "CONDITION", value_parser = crate::commands::bench::url::Threshold::parse)]
     pub(crate) fail_if: Vec<crate::commands::bench::url::Threshold>,

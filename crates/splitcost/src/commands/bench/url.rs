@@ -1,8 +1,10 @@
 //! `splitcost bench URL…`
 
+use std::fs;
+use std::path::Path;
 use std::process::ExitCode;
 
-use splitcost_lab::bench::{Conditions, Endpoint, compare, find_saturation, measure};
+use splitcost_lab::bench::{Ask, Conditions, Endpoint, Measured, compare, find_saturation, locust, measure};
 use splitcost_lab::{Cancel, Step};
 use splitcost_load::{Arrivals, Mode, Plan, Stop};
 use splitcost_model::bench::{Measurement, Times};
@@ -30,7 +32,13 @@ const STEP_SECS: (f64, f64) = (3.0, 0.5);
 
 /// Measures one endpoint, finds its knee, or compares two.
 pub(crate) fn run(session: &mut Session, args: &Url) -> anyhow::Result<ExitCode> {
+    if let Some(prefix) = &args.import_locust {
+        return told(session, args, &import(prefix)?);
+    }
     let ask = requests::ask(args, &mut session.printer)?;
+    if let [tool, file] = args.export.as_slice() {
+        return export(session, args, &ask, tool, file);
+    }
     let reach = requests::reach(args)?;
     let endpoints: Vec<Endpoint> =
         args.urls.iter().map(|url| Endpoint::new(url, &ask, &reach)).collect::<Result<_, _>>().failed()?;
@@ -91,21 +99,63 @@ fn saturation(session: &mut Session, args: &Url, endpoint: &Endpoint) -> anyhow:
     Ok(ExitCode::from(u8::from(found.invalid.is_some())))
 }
 
+/// Writes the workload for Locust.
+fn export(session: &mut Session, args: &Url, ask: &Ask, tool: &Path, file: &Path) -> anyhow::Result<ExitCode> {
+    if tool != Path::new("locust") {
+        return Err(Failure::new(format!("there is no export for {}", tool.display()))
+            .hint("--export locust FILE.py writes a Locust file")
+            .into());
+    }
+    let [url] = args.urls.as_slice() else {
+        return Err(Failure::new("--export holds for one address").into());
+    };
+    let text = ask.at(url).failed().and_then(|requests| {
+        locust::export(url, &requests, args.concurrency).map_err(|problem| Failure::new(problem).into())
+    })?;
+    fs::write(file, text).map_err(|error| Failure::new(format!("failed to write {}: {error}", file.display())))?;
+    session.printer.note(&format!("wrote {}; its first lines say how Locust runs it", file.display()));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Reads what Locust found.
+fn import(prefix: &Path) -> anyhow::Result<Measurement> {
+    let read = |end: &str| {
+        let path = format!("{}{end}", prefix.display());
+        fs::read_to_string(&path).map_err(|error| {
+            Failure::new(format!("failed to read {path}: {error}"))
+                .hint("`locust --csv PREFIX` writes PREFIX_stats.csv and PREFIX_failures.csv")
+        })
+    };
+    let (stats, failures) = (read("_stats.csv")?, read("_failures.csv")?);
+    let origin = prefix.display().to_string();
+    Ok(locust::import(&origin, &stats, &failures).map_err(|problem| Failure::new(format!("{origin}: {problem}")))?)
+}
+
 fn alone(session: &mut Session, args: &Url, endpoint: &Endpoint) -> anyhow::Result<ExitCode> {
     let Session { printer, cancel, .. } = session;
     let found = measure(endpoint, &plan(args, ALONE_SECS), &mut |step: &Step| printer.step(step), cancel).failed();
     printer.done();
-    let found = found?;
+    let Measured { measurement, hdr_log } = found?;
+    if let Some(file) = &args.hdr {
+        fs::write(file, hdr_log)
+            .map_err(|error| Failure::new(format!("failed to write {}: {error}", file.display())))?;
+    }
+    told(session, args, &measurement)
+}
+
+/// Answers with one endpoint's figures, and judges them.
+fn told(session: &mut Session, args: &Url, found: &Measurement) -> anyhow::Result<ExitCode> {
+    let Session { printer, cancel, .. } = session;
     match args.format {
-        Format::Text => printer.answer(&text::measurement(&found))?,
-        Format::Json => printer.json(&found)?,
-        Format::Csv => printer.answer(&text::csv(&found))?,
-        Format::Markdown => printer.answer(&text::markdown(&found))?,
+        Format::Text => printer.answer(&text::measurement(found))?,
+        Format::Json => printer.json(found)?,
+        Format::Csv => printer.answer(&text::csv(found))?,
+        Format::Markdown => printer.answer(&text::markdown(found))?,
     }
     interrupted(cancel)?;
-    let broken: Vec<&Threshold> = args.fail_if.iter().filter(|threshold| threshold.holds(&found)).collect();
+    let broken: Vec<&Threshold> = args.fail_if.iter().filter(|threshold| threshold.holds(found)).collect();
     for threshold in &broken {
-        let value = threshold.figure.of(&found);
+        let value = threshold.figure.of(found);
         printer.warn(&format!("{}: it is {}", threshold.text, splitcost_report::number::number(value)));
     }
     if found.ok == 0 {
@@ -116,6 +166,9 @@ fn alone(session: &mut Session, args: &Url, endpoint: &Endpoint) -> anyhow::Resu
 }
 
 fn compared(session: &mut Session, args: &Url, endpoints: [&Endpoint; 2]) -> anyhow::Result<ExitCode> {
+    if args.hdr.is_some() {
+        return Err(Failure::new("--hdr holds for one endpoint").hint("bench each address by itself").into());
+    }
     if !args.fail_if.is_empty() {
         return Err(Failure::new("--fail-if holds for one endpoint").hint("bench each address by itself").into());
     }
