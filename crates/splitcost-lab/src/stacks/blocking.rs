@@ -16,9 +16,8 @@ use splitcost_model::quantity::{Interval, Nanos};
 use super::field::Serving;
 use super::{Conditions, median};
 use crate::app::Scratch;
-use crate::bench::{Ask, Endpoint, measure};
+use crate::bench::{Ask, Endpoint, Reach, measure};
 use crate::bootstrap::over_rounds;
-use crate::grpc::Schema;
 use crate::helper::Helper;
 use crate::python::{Python, output};
 use crate::{Cancel, Error, Progress, Result, Step};
@@ -93,12 +92,12 @@ pub fn blocking(conditions: &Conditions, python: &Python, progress: Progress<'_>
         for &(way, (concurrency, requests)) in &places {
             cancel.check()?;
             let ask = Ask::Path(RequestSpec::new(Method::Get, "/"));
-            let endpoint = Endpoint::new(&format!("{}{way}", app.url), &ask, &Schema::default())?;
+            let endpoint = Endpoint::new(&format!("{}{way}", app.url), &ask, &Reach::default())?;
             let mut plan = Plan::closed(concurrency, Stop::Requests(requests));
             plan.warm_up = Nanos::from_millis(WARM_UP_MILLIS);
             plan.seed_offset = round;
             let run = measure(&endpoint, &plan, &mut |_| {}, cancel)?;
-            runs.entry((way, concurrency)).or_default().push(run);
+            runs.entry((way, concurrency)).or_default().push(run.measurement);
             step.done_secs += PLANNED_SECS;
             progress(&step);
         }
