@@ -106,11 +106,8 @@ struct Opened {
     codecs: Vec<CodecVersion>,
     documents: Vec<Document>,
     left_out: Vec<String>,
-}
-
-#[derive(Deserialize)]
-struct UnusualValues {
-    values: Vec<Unusual>,
+    /// How many unusual values there are.
+    unusual: usize,
 }
 
 #[derive(Deserialize)]
@@ -185,7 +182,7 @@ pub fn codecs(
 ) -> Result<Codecs> {
     let scratch = Scratch::empty()?;
     let mut half = Half::start(python, &scratch)?;
-    let Opened { python_version, gc, codecs, mut documents, left_out } = half.open(subjects, cancel)?;
+    let Opened { python_version, gc, codecs, mut documents, left_out, unusual } = half.open(subjects, cancel)?;
     let mut total_secs = TRIAL_SECS;
     let mut step = |label: &str, done_secs: f64, total_secs: f64| {
         progress(&Step { label: format!("codecs: {label}"), done_secs, total_secs, ..Step::default() });
@@ -194,7 +191,7 @@ pub fn codecs(
     for (i, document) in documents.iter_mut().enumerate().filter(|(_, d)| d.role == DocumentRole::Document) {
         document.trials = half.ask(&json!({"trial": i}), cancel)?;
     }
-    let unusual: UnusualValues = half.ask(&json!({"unusual": true}), cancel)?;
+    let unusual = (0..unusual).map(|i| half.ask(&json!({"unusual": i}), cancel)).collect::<Result<Vec<Unusual>>>()?;
     let mut cells = cells(&codecs, &documents);
     let mut found: HashMap<(usize, String, bool), Vec<Cell>> = HashMap::new();
     let mut rng = ChaCha8Rng::seed_from_u64(conditions.seed);
@@ -212,7 +209,7 @@ pub fn codecs(
         document.times = times(&found, i, &codecs, conditions);
     }
     let Conditions { rounds, margin, .. } = *conditions;
-    Ok(Codecs { python_version, gc, rounds, margin, codecs, documents, left_out, unusual: unusual.values })
+    Ok(Codecs { python_version, gc, rounds, margin, codecs, documents, left_out, unusual })
 }
 
 /// Document, codec, and whether with objects of its own: those that can be measured.

@@ -2,8 +2,8 @@
 
 - ``{"open": [{"name", "file"} | {"name", "skeleton", "bytes"}]}``: what there is to measure: the codecs, and
   the documents, the first of them in other sizes and depths, too.
-- ``{"trial": I}``: what each codec does to document ``I``. ``{"unusual": true}``: what each does to the
-  values of :mod:`splitcost.bench.unusual`.
+- ``{"trial": I}``: what each codec does to document ``I``. ``{"unusual": I}``: what each does to that
+  one of :mod:`splitcost.bench.unusual`.
 - ``{"round": [[I, "codec", ready], …]}``: encodes and decodes each, in that order, and tells nanoseconds.
 - ``{"proto": true}``: the ``.proto`` of the first document.
 """
@@ -47,7 +47,7 @@ class Bench:
                 value = self._documents[question["trial"]]
                 return {name: trial(name, value) for name in self._names}
             if "unusual" in question:
-                return {"values": [self._unusual(name, value) for name, value in unusual.values()]}
+                return self._unusual(*unusual.values()[question["unusual"]])
             if "proto" in question:
                 return {"proto": codecs.make("protobuf", self._documents[0]).schema}
             return self._round([tuple(cell) for cell in question["round"]])
@@ -89,6 +89,7 @@ class Bench:
                 for role, name, value in found
             ],
             "left_out": left_out,
+            "unusual": len(unusual.values()),
         }
 
     def _unusual(self, name: str, value: Any) -> dict[str, Any]:

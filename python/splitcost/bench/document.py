@@ -205,21 +205,29 @@ class _Builder:
         values = {field: self.build(skeleton, f"{path}.{field}") for field, skeleton in fields.items()}
         key = (kind, name, *fields)
         if key not in _classes:
-            _classes[key] = _class(kind, _class_name(name), list(fields))
+            types = {field: _type(skeleton, values[field]) for field, skeleton in fields.items()}
+            _classes[key] = made = _class(kind, _class_name(name), types)
+            # Found by its name, as the app's own would be.
+            made.__module__, made.__qualname__ = __name__, f"Made{len(_classes)}"
+            globals()[made.__qualname__] = made
         return _classes[key](**values)
 
 
 _classes: dict[tuple[str, ...], Any] = {}
 
 
-def _class(kind: str, name: str, fields: list[str]) -> Any:
+def _type(skeleton: Any, value: Any) -> Any:
+    return Any if value is None or (isinstance(skeleton, dict) and "any" in skeleton) else type(value)
+
+
+def _class(kind: str, name: str, fields: dict[str, Any]) -> Any:
     if kind == "namedtuple":
-        return collections.namedtuple(name, fields)
+        return collections.namedtuple(name, list(fields))
     if kind == "dataclass":
-        return dataclasses.make_dataclass(name, [(field, Any) for field in fields])
+        return dataclasses.make_dataclass(name, list(fields.items()))
     import pydantic
 
-    return pydantic.create_model(name, **dict.fromkeys(fields, (Any, ...)))
+    return pydantic.create_model(name, **{field: (kind, ...) for field, kind in fields.items()})
 
 
 def _class_name(name: str) -> str:

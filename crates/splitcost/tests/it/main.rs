@@ -7,6 +7,7 @@
 
 mod bad_input;
 mod bench;
+mod bench_python;
 mod ending;
 mod grpc;
 mod project;
