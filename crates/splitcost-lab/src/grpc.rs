@@ -8,6 +8,7 @@ mod reflection;
 use std::path::{Path, PathBuf};
 
 use prost::Message as _;
+use prost_reflect::prost_types::{FileDescriptorProto, FileDescriptorSet};
 use prost_reflect::{DescriptorPool, DynamicMessage, MethodDescriptor};
 use serde_json::Value;
 use splitcost_load::{Body, Method as HttpMethod, RequestSpec, Target};
@@ -139,10 +140,19 @@ fn compile(files: &[PathBuf], import_paths: &[PathBuf]) -> Result<DescriptorPool
 
 fn decode_set(path: &Path) -> Result<DescriptorPool> {
     let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
-    DescriptorPool::decode(bytes.as_slice()).map_err(|error| Error::GrpcSchema {
-        source_name: format!("the descriptor set {}", path.display()),
-        reason: format!("{error:?}"),
-    })
+    let set = FileDescriptorSet::decode(bytes.as_slice()).map_err(|error| error.to_string());
+    set.and_then(|set| pool(set.file))
+        .map_err(|reason| Error::GrpcSchema { source_name: format!("the descriptor set {}", path.display()), reason })
+}
+
+fn pool(files: Vec<FileDescriptorProto>) -> Result<DescriptorPool, String> {
+    // The pool panics at a syntax that it does not know, instead of refusing it.
+    if let Some(file) = files.iter().find(|file| !["", "proto2", "proto3"].contains(&file.syntax())) {
+        return Err(format!("{} has the syntax {:?}; known are proto2 and proto3", file.name(), file.syntax()));
+    }
+    let mut pool = DescriptorPool::new();
+    pool.add_file_descriptor_protos(files).map_err(|error| format!("{error:?}"))?;
+    Ok(pool)
 }
 
 #[cfg(test)]

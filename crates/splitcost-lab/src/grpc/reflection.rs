@@ -17,7 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 
-use super::no_service;
+use super::{no_service, pool};
 use crate::{Error, Result};
 
 /// Chosen: a server that does not describe itself in the time that a request may take will not answer load either.
@@ -194,9 +194,7 @@ impl Session<'_> {
             }
             question = Asked::FileByFilename(missing);
         }
-        let mut pool = DescriptorPool::new();
-        pool.add_file_descriptor_protos(files.into_values())?;
-        Ok(pool)
+        pool(files.into_values().collect()).map_err(Refusal::Because)
     }
 
     /// One call of the reflection method, which may be asked more in one call, but need not.

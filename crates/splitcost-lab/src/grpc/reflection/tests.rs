@@ -90,6 +90,10 @@ fn what_a_server_may_answer_instead() {
         (|_| Say::Bytes(b"\x01\0\0\0\0"), "its answer is no gRPC message"),
         (|_| Say::Bytes(b"\0\0\0\0\0"), "its answer is of an unknown kind"),
         (|_| Say::Told(Told::Services(Services::default())), "it answered another question"),
+        (
+            |_| files(&[FileDescriptorProto { syntax: Some("editions".into()), ..file("a", &[]) }]),
+            "a has the syntax \"editions\"; known are proto2 and proto3",
+        ),
         (|_| files(&[file("a", &["b"])]), "it answers without b when asked for it"),
     ] {
         assert_eq!(problem_of(say), format!("{learn}{expected}"));
