@@ -103,8 +103,8 @@ fn a_status_other_than_ok_is_a_failure_of_its_kind() {
         assert_eq!(run("shop.Users/Get", &["--json", "{}", "--requests", "20"]), failed("gRPC 5 NOT_FOUND", 20));
         assert_eq!(run("shop.Users/Buy", &["--requests", "20"]), failed("gRPC 12 UNIMPLEMENTED", 20));
         assert_eq!(
-            run("shop.Users/Never", &["--requests", "2", "--warm-up", "0"]),
-            failed("no answer before the deadline", 2)
+            run("shop.Users/Never", &["--requests", "4", "--concurrency", "2", "--timeout", "0.3"]),
+            failed("no answer before the deadline", 4)
         );
     }
 }
@@ -141,7 +141,7 @@ fn several_methods_and_two_servers() {
 }
 
 #[test]
-fn certificates_of_nobody_we_trust() {
+fn encrypted_calls() {
     let project = project();
     let rcgen::CertifiedKey { cert, signing_key } =
         rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
@@ -153,6 +153,10 @@ fn certificates_of_nobody_we_trust() {
         project
             .run(&[&["bench", &url, "--json", r#"{"id": 7}"#, "--requests", "50", "--format", "json"], more].concat())
     };
+    for trust in [&["--cacert", "cert.pem"][..], &["--insecure"]] {
+        let (_, found) = json(&run(trust));
+        assert_eq!((&found["ok"], &found["failed"]), (&50.into(), &serde_json::json!([])), "{trust:?}");
+    }
     let said = run(&[]).replace(&server.authority, "[SERVER]");
     assert!(said.starts_with("exit 2\nerror: failed to learn the gRPC services of [SERVER] by reflection: "), "{said}");
     assert!(said.contains("certificate"), "{said}");
