@@ -181,7 +181,7 @@ impl Connection {
     }
 
     fn advance(&mut self, route: &Route, cx: &mut Context<'_, '_>, readable: bool) -> Result<(), Failure> {
-        self.wire.borrow_mut().refresh();
+        self.wire.borrow_mut().refresh(readable);
         if matches!(self.protocol, Protocol::Undecided) {
             let ready = self.wire.borrow_mut().establish();
             self.stamp();

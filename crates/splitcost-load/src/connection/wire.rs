@@ -35,6 +35,8 @@ pub(crate) struct Wire {
     first: Vec<u8>,
     /// What may still be read in this turn.
     budget: usize,
+    /// Whether the kernel had nothing more; it tells when that has changed.
+    drained: bool,
     /// Why reading or writing failed.
     pub(crate) failure: Option<Failure>,
     /// What TLS said about it.
@@ -89,15 +91,17 @@ impl Wire {
             bytes_out: 0,
             first: Vec::new(),
             budget: READ_BUDGET_BYTES,
+            drained: false,
             failure: None,
             detail: String::new(),
         })
     }
 
-    /// A new turn: the socket may have room and bytes again.
-    pub(crate) fn refresh(&mut self) {
+    /// A new turn: the socket may have room again, and bytes if the kernel said so.
+    pub(crate) fn refresh(&mut self, readable: bool) {
         self.budget = READ_BUDGET_BYTES;
         self.blocked = false;
+        self.drained &= !readable;
     }
 
     /// Go on with the TLS handshake; whether the connection is ready for requests.
@@ -227,7 +231,7 @@ impl Wire {
     }
 
     fn receive(&mut self, buffer: &mut [u8]) -> Result<Got, Failure> {
-        if self.budget == 0 {
+        if self.budget == 0 || self.drained {
             return Ok(Got::Blocked);
         }
         match rustix::net::recv(&self.socket, &mut *buffer, RecvFlags::empty()) {
@@ -235,12 +239,18 @@ impl Wire {
             Ok((count, _)) => {
                 self.budget = self.budget.saturating_sub(count);
                 self.bytes_in += count as u64;
+                // Asking again would be a system call for nothing; what comes now is told as something new.
+                self.drained = count < buffer.len();
                 if self.first.len() < 8 {
                     self.first.extend_from_slice(&buffer[..count.min(8)]);
                 }
                 Ok(Got::Bytes(count))
             }
-            Err(Errno::AGAIN | Errno::INTR) => Ok(Got::Blocked),
+            Err(Errno::AGAIN) => {
+                self.drained = true;
+                Ok(Got::Blocked)
+            }
+            Err(Errno::INTR) => Ok(Got::Blocked),
             Err(errno) => Err(self.fail(failure(errno))),
         }
     }
