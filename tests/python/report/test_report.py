@@ -52,9 +52,9 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return pages
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """A headless Chromium."""
+    """A headless Chromium; while Playwright lives, this thread has a running event loop, which others want too."""
     executable = next(filter(None, map(shutil.which, BROWSERS)), None)
     assert executable, "there is no Chromium on PATH: scripts/need-chromium installs it"
     with sync_playwright() as playwright:
