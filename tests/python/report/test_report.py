@@ -54,7 +54,7 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """A headless Chromium; while Playwright lives, this thread has a running event loop, which others want too."""
+    """A headless Chromium. While Playwright lives, this thread has a running event loop, as others need."""
     executable = next(filter(None, map(shutil.which, BROWSERS)), None)
     assert executable, "there is no Chromium on PATH: scripts/need-chromium installs it"
     with sync_playwright() as playwright:
