@@ -266,7 +266,8 @@ pub fn import(origin: &str, stats: &str, failures: &str) -> Result<Measurement, 
         let mut kinds: BTreeMap<&str, u64> = BTreeMap::new();
         for row in &occurred {
             if wanted.is_none_or(|wanted| wanted.method == row.method && wanted.name == row.name) {
-                *kinds.entry(kind(&row.error)).or_default() += row.occurrences;
+                let known = kinds.entry(kind(&row.error)).or_default();
+                *known = known.saturating_add(row.occurrences);
             }
         }
         kinds.into_iter().map(|(kind, requests)| Failed { kind: kind.to_owned(), requests }).collect()
