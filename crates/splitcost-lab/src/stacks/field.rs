@@ -66,9 +66,23 @@ impl<'a> Field<'a> {
         Ok(())
     }
 
-    /// Measures a cell. Where its calls fail, that is told and nothing is measured.
+    /// Measures a cell. Where its calls fail, or never end, that is told and nothing is measured.
     pub(super) fn visit(&mut self, cell: &Cell) -> Result<Visit> {
         self.start(&cell.combination)?;
+        match self.ask(cell) {
+            Err(Error::Helper { reason, .. }) => {
+                // A client that hangs takes its server's threads with it: others get new ones.
+                let Combination { client, transport, server } = &cell.combination;
+                self.clients.remove(client);
+                self.servers.remove(&(server.clone(), transport.clone()));
+                let reason = format!("{} callers, {}: {reason}", cell.concurrency, cell.payload.question());
+                Err(Error::StackFailed { stack: cell.combination.name(), reason })
+            }
+            other => other,
+        }
+    }
+
+    fn ask(&mut self, cell: &Cell) -> Result<Visit> {
         let Combination { client, transport, server } = &cell.combination;
         let missing = || Error::StackPart { reason: format!("{} was not started", cell.combination.name()) };
         let (_, serving) = self.servers.get(&(server.clone(), transport.clone())).ok_or_else(missing)?;

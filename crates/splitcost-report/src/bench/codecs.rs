@@ -33,7 +33,11 @@ pub fn codecs(found: &Codecs, style: Style) -> String {
             gap(style),
         );
         text += &table(&times(document), style);
-        text += &places(&document.trials);
+        let places = places(&document.trials);
+        if !places.is_empty() {
+            text += gap(style);
+            text += &places;
+        }
     }
     for (role, title) in [(DocumentRole::Size, "in other sizes"), (DocumentRole::Depth, "in other depths")] {
         let of: Vec<&Document> = found.documents.iter().filter(|document| document.role == role).collect();
@@ -49,6 +53,7 @@ pub fn codecs(found: &Codecs, style: Style) -> String {
         gap(style)
     );
     text += &table(&unusual(found), style);
+    text += gap(style);
     text += "kept: it came back the same; →: something else came back, without an error; refused: by its schema\n";
     let missing: Vec<_> = found.codecs.iter().filter(|codec| !codec.missing.is_empty()).collect();
     for codec in missing {
@@ -288,6 +293,9 @@ mod tests {
     fn markdown_has_the_same_tables() {
         let text = codecs(&found(), Style::Markdown);
         assert!(text.contains("\n\n| codec | size, B | encode, µs | to json | decode, µs | to json |\n|---|--:|"));
-        assert!(text.contains("| NaN | TypeError | → None |"));
+        assert!(
+            text.contains("| NaN | TypeError | → None |\n\nkept:"),
+            "a line right below would be a row of the table"
+        );
     }
 }
