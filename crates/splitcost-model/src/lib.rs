@@ -17,6 +17,7 @@
 pub mod bench;
 pub mod calibration;
 pub mod evaluation;
+pub mod finding;
 pub mod quantity;
 pub mod recording;
 pub mod residual;

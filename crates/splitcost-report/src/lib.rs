@@ -15,6 +15,7 @@
 
 pub mod bench;
 mod effect;
+pub mod finding;
 pub mod html;
 pub mod number;
 pub mod text;

@@ -1,6 +1,7 @@
 //! The command line's verbs and options.
 
 pub(crate) mod bench;
+pub(crate) mod scan;
 
 use std::path::PathBuf;
 
@@ -58,6 +59,10 @@ pub(crate) enum Verb {
     Report(Report),
     /// Put load on an endpoint, or compare two with a verdict
     Bench(Box<bench::Bench>),
+    /// Find what makes calls expensive in Python code, through every helper
+    Scan(scan::Scan),
+    /// Print what a finding's code means, and what to do
+    Explain(scan::Explain),
     /// End what is left, should the splitcost that started this be killed
     #[command(hide = true)]
     Guard,

@@ -8,4 +8,5 @@ pub(crate) mod init;
 pub(crate) mod record;
 pub(crate) mod rehearse;
 pub(crate) mod report;
+pub(crate) mod scan;
 pub(crate) mod show;

@@ -11,5 +11,6 @@ mod bench_python;
 mod ending;
 mod grpc;
 mod project;
+mod scan;
 mod stacks;
 mod story;

@@ -1,0 +1,139 @@
+//! Which files there are, and which modules they are.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use ignore::WalkBuilder;
+use ignore::overrides::OverrideBuilder;
+
+use crate::Error;
+use crate::program::Module;
+use splitcost_model::finding::Skipped;
+
+/// A larger file is no source that a person wrote. Chosen.
+const MAX_FILE_BYTES: u64 = 8 * 1024 * 1024;
+
+/// Directories that hold no source of the project.
+const NEVER: &[&str] = &[
+    "__pycache__",
+    "node_modules",
+    ".git",
+    ".hg",
+    ".venv",
+    "venv",
+    ".tox",
+    ".nox",
+    ".mypy_cache",
+    ".ruff_cache",
+    "site-packages",
+];
+
+/// A file that will be scanned.
+#[derive(Clone, Debug)]
+pub(crate) struct Found {
+    pub(crate) path: PathBuf,
+    pub(crate) module: Module,
+    pub(crate) text: String,
+}
+
+/// All Python files below the paths, in order, and those that cannot be read.
+pub(crate) fn discover(paths: &[PathBuf], exclude: &[String]) -> Result<(Vec<Found>, Vec<Skipped>), Error> {
+    let mut found = Vec::new();
+    let mut skipped = Vec::new();
+    let mut seen = BTreeSet::new();
+    for root in paths {
+        let meta = fs::metadata(root).map_err(|source| Error::Read { path: root.clone(), source })?;
+        if meta.is_file() {
+            if seen.insert(root.clone()) {
+                read(root, root.parent().unwrap_or(Path::new("")), &mut found, &mut skipped);
+            }
+            continue;
+        }
+        let mut overrides = OverrideBuilder::new(root);
+        for glob in exclude {
+            overrides
+                .add(&format!("!{glob}"))
+                .map_err(|error| Error::Glob { glob: glob.clone(), reason: error.to_string() })?;
+        }
+        let overrides =
+            overrides.build().map_err(|error| Error::Glob { glob: exclude.join(", "), reason: error.to_string() })?;
+        let named = root.clone();
+        let walk = WalkBuilder::new(root)
+            .overrides(overrides)
+            .hidden(false)
+            .sort_by_file_name(Ord::cmp)
+            .filter_entry(move |entry| {
+                // What was named is looked at, whatever it is called.
+                entry.path() == named
+                    || !entry.file_type().is_some_and(|kind| kind.is_dir())
+                    || !entry.file_name().to_str().is_some_and(|name| NEVER.contains(&name))
+            })
+            .build();
+        for entry in walk {
+            match entry {
+                Ok(entry) if entry.path().extension().is_some_and(|extension| extension == "py") => {
+                    if entry.file_type().is_some_and(|kind| kind.is_file()) && seen.insert(entry.path().to_owned()) {
+                        read(entry.path(), root, &mut found, &mut skipped);
+                    }
+                }
+                Ok(_) => {}
+                Err(error) => skipped.push(Skipped { path: root.display().to_string(), reason: error.to_string() }),
+            }
+        }
+    }
+    Ok((found, skipped))
+}
+
+fn read(path: &Path, root: &Path, found: &mut Vec<Found>, skipped: &mut Vec<Skipped>) {
+    let mut skip = |reason: String| skipped.push(Skipped { path: path.display().to_string(), reason });
+    match fs::metadata(path) {
+        Ok(meta) if meta.len() > MAX_FILE_BYTES => {
+            return skip(format!("it has {} MiB: too large for a source file", meta.len() / 1024 / 1024));
+        }
+        Ok(_) => {}
+        Err(error) => return skip(error.to_string()),
+    }
+    let bytes = match fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) => return skip(error.to_string()),
+    };
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").map(<[u8]>::to_vec).unwrap_or(bytes);
+    match String::from_utf8(bytes) {
+        Ok(text) => found.push(Found { path: path.to_owned(), module: module(path, root), text }),
+        Err(error) => {
+            let at = error.utf8_error().valid_up_to();
+            let line = error.as_bytes()[..at].split(|byte| *byte == b'\n').count();
+            skip(format!("line {line} is not UTF-8"));
+        }
+    }
+}
+
+/// The names that a file can be imported by: from the nearest directory that is no package, from the one above, up to
+/// where the search began.
+fn module(path: &Path, root: &Path) -> Module {
+    let is_package = path.file_name().is_some_and(|name| name == "__init__.py");
+    let mut parts: Vec<String> = Vec::new();
+    if !is_package {
+        parts.push(path.file_stem().unwrap_or_default().to_string_lossy().into_owned());
+    }
+    let mut names = Vec::new();
+    let mut directory = path.parent();
+    let mut inside = true;
+    while let Some(at) = directory {
+        inside = inside && at.join("__init__.py").is_file();
+        if !inside && !parts.is_empty() {
+            names.push(parts.iter().rev().cloned().collect::<Vec<_>>().join("."));
+        }
+        if !inside && (at == root || at.as_os_str().is_empty()) {
+            break;
+        }
+        let Some(name) = at.file_name() else { break };
+        parts.push(name.to_string_lossy().into_owned());
+        directory = at.parent();
+    }
+    if names.is_empty() {
+        names.push(parts.iter().rev().cloned().collect::<Vec<_>>().join("."));
+    }
+    Module { names, is_package }
+}

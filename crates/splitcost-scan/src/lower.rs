@@ -1,0 +1,660 @@
+//! From the text of a file to its [compact form](crate::form). The only module that names the parser.
+
+use std::mem;
+
+use ruff_python_ast as ast;
+use ruff_python_parser::{ParseOptions, parse_unchecked};
+use ruff_text_size::{Ranged, TextRange};
+use rustc_hash::FxHashMap;
+
+use crate::form::{
+    Call, Comprehension, Constant, Expr, ExprId, File, Key, Kind, Loop, LoopId, LoopKind, Param, Passing, Range, Scope,
+    ScopeId, Sequence, Stmt, Target, Text,
+};
+
+/// Deeper expressions are machine-made, and cut off. Chosen.
+const MAX_DEPTH: u32 = 300;
+
+/// The compact form of a file's text. What cannot be parsed is in its errors, and the rest is there.
+pub(crate) fn lower(source: &str) -> File {
+    let parsed = parse_unchecked(source, ParseOptions::from(ruff_python_parser::Mode::Module));
+    let errors = parsed.errors().iter().map(|error| (range(error.location), error.error.to_string())).collect();
+    let mut lowering = Lowering { file: File { errors, ..File::default() }, ..Lowering::default() };
+    let name = lowering.text("");
+    lowering.file.scopes.push(Scope { name, ..Scope::default() });
+    if let ast::Mod::Module(module) = parsed.syntax() {
+        lowering.body(&module.body);
+    }
+    lowering.finish(0);
+    lowering.file
+}
+
+fn range(range: TextRange) -> Range {
+    Range { start: range.start().to_u32(), end: range.end().to_u32() }
+}
+
+#[derive(Default)]
+struct Lowering {
+    file: File,
+    texts: FxHashMap<Box<str>, Text>,
+    /// The scope being filled; it goes to its place in the file when it is whole.
+    scope: Scope,
+    id: ScopeId,
+    /// The innermost loop.
+    in_loop: Option<LoopId>,
+    /// Statements around that may not be executed.
+    branches: u32,
+    /// The innermost of them, and the last number given to one.
+    branch: u32,
+    last_branch: u32,
+    tried: u32,
+    awaited: bool,
+    /// Texts are annotations, too.
+    in_annotation: bool,
+    stmt: u32,
+    depth: u32,
+}
+
+/// What is put aside while an inner scope is filled.
+struct Outer {
+    scope: Scope,
+    id: ScopeId,
+    in_loop: Option<LoopId>,
+    branches: u32,
+    branch: u32,
+    tried: u32,
+    awaited: bool,
+    stmt: u32,
+}
+
+impl Lowering {
+    fn text(&mut self, text: &str) -> Text {
+        if let Some(known) = self.texts.get(text) {
+            return *known;
+        }
+        let id = self.file.texts.len() as Text;
+        self.file.texts.push(text.into());
+        self.texts.insert(text.into(), id);
+        id
+    }
+
+    fn finish(&mut self, id: ScopeId) {
+        let signature = mem::take(&mut self.file.scopes[id as usize]);
+        let body = mem::take(&mut self.scope);
+        self.file.scopes[id as usize] = Scope {
+            exprs: body.exprs,
+            calls: body.calls,
+            loops: body.loops,
+            stmts: body.stmts,
+            globals: body.globals,
+            nonlocals: body.nonlocals,
+            is_generator: body.is_generator,
+            ..signature
+        };
+    }
+
+    fn enter(&mut self, signature: Scope) -> (ScopeId, Outer) {
+        let id = self.file.scopes.len() as ScopeId;
+        self.file.scopes.push(Scope { parent: self.id, ..signature });
+        let outer = Outer {
+            scope: mem::take(&mut self.scope),
+            id: mem::replace(&mut self.id, id),
+            in_loop: self.in_loop.take(),
+            branches: mem::take(&mut self.branches),
+            branch: mem::take(&mut self.branch),
+            tried: mem::take(&mut self.tried),
+            awaited: mem::take(&mut self.awaited),
+            stmt: mem::take(&mut self.stmt),
+        };
+        (id, outer)
+    }
+
+    fn leave(&mut self, id: ScopeId, outer: Outer) {
+        self.finish(id);
+        self.scope = outer.scope;
+        self.id = outer.id;
+        self.in_loop = outer.in_loop;
+        self.branches = outer.branches;
+        self.branch = outer.branch;
+        self.tried = outer.tried;
+        self.awaited = outer.awaited;
+        self.stmt = outer.stmt;
+    }
+
+    fn push(&mut self, expr: Expr) -> ExprId {
+        self.scope.exprs.push(expr);
+        (self.scope.exprs.len() - 1) as ExprId
+    }
+
+    fn body(&mut self, stmts: &[ast::Stmt]) {
+        for stmt in stmts {
+            self.stmt += 1;
+            self.stmt(stmt);
+        }
+    }
+
+    fn branch(&mut self, stmts: &[ast::Stmt]) {
+        self.branches += 1;
+        self.last_branch += 1;
+        let outer = mem::replace(&mut self.branch, self.last_branch);
+        self.body(stmts);
+        self.branch = outer;
+        self.branches -= 1;
+    }
+
+    #[expect(clippy::too_many_lines, reason = "an arm per kind of statement")]
+    fn stmt(&mut self, stmt: &ast::Stmt) {
+        match stmt {
+            ast::Stmt::FunctionDef(def) => self.function(def),
+            ast::Stmt::ClassDef(def) => self.class(def),
+            ast::Stmt::Return(stmt) => {
+                for id in self.loops_around() {
+                    self.scope.loops[id as usize].left = true;
+                }
+                if let Some(value) = &stmt.value {
+                    let value = self.expr(value);
+                    self.scope.stmts.push(Stmt::Return(value));
+                }
+            }
+            ast::Stmt::Delete(stmt) => stmt.targets.iter().for_each(|target| self.eval(target)),
+            ast::Stmt::TypeAlias(stmt) => self.assign(&stmt.name, &stmt.value),
+            ast::Stmt::Assign(stmt) => {
+                let value = self.expr(&stmt.value);
+                let weak = self.branches > 0;
+                for target in &stmt.targets {
+                    let target = self.target(target);
+                    self.scope.stmts.push(Stmt::Assign { target, value, weak });
+                }
+            }
+            ast::Stmt::AugAssign(stmt) => {
+                let value = self.expr(&stmt.value);
+                let target = self.target(&stmt.target);
+                self.scope.stmts.push(Stmt::Assign { target, value, weak: true });
+            }
+            ast::Stmt::AnnAssign(stmt) => {
+                let annotation = self.annotation(&stmt.annotation);
+                let value = stmt.value.as_ref().map(|value| self.expr(value));
+                let target = self.target(&stmt.target);
+                self.scope.stmts.push(Stmt::Annotate { target, annotation, value });
+            }
+            ast::Stmt::For(stmt) => self.for_loop(stmt),
+            ast::Stmt::While(stmt) => {
+                let outer = self.enter_loop(LoopKind::While, None, stmt.range, None);
+                self.eval(&stmt.test);
+                self.branch(&stmt.body);
+                self.in_loop = outer;
+                self.branch(&stmt.orelse);
+            }
+            ast::Stmt::If(stmt) => {
+                self.eval(&stmt.test);
+                self.branch(&stmt.body);
+                for clause in &stmt.elif_else_clauses {
+                    if let Some(test) = &clause.test {
+                        self.eval(test);
+                    }
+                    self.branch(&clause.body);
+                }
+            }
+            ast::Stmt::With(stmt) => {
+                for item in &stmt.items {
+                    let context = self.expr(&item.context_expr);
+                    let target = item.optional_vars.as_ref().map(|target| self.target(target));
+                    self.scope.stmts.push(Stmt::With { target, context });
+                }
+                self.body(&stmt.body);
+            }
+            ast::Stmt::Match(stmt) => {
+                self.eval(&stmt.subject);
+                for case in &stmt.cases {
+                    if let Some(guard) = &case.guard {
+                        self.eval(guard);
+                    }
+                    self.branch(&case.body);
+                }
+            }
+            ast::Stmt::Raise(stmt) => {
+                for value in [&stmt.exc, &stmt.cause].into_iter().flatten() {
+                    self.eval(value);
+                }
+            }
+            ast::Stmt::Try(stmt) => {
+                self.tried += u32::from(!stmt.handlers.is_empty());
+                self.body(&stmt.body);
+                self.tried -= u32::from(!stmt.handlers.is_empty());
+                for ast::ExceptHandler::ExceptHandler(handler) in &stmt.handlers {
+                    self.branch(&handler.body);
+                }
+                self.body(&stmt.orelse);
+                self.body(&stmt.finalbody);
+            }
+            ast::Stmt::Assert(stmt) => self.eval(&stmt.test),
+            ast::Stmt::Import(stmt) => {
+                for alias in &stmt.names {
+                    let module = self.text(alias.name.as_str());
+                    let whole = alias.asname.is_none();
+                    let bound = alias.asname.as_ref().map_or_else(
+                        || alias.name.as_str().split('.').next().unwrap_or_default(),
+                        |asname| asname.as_str(),
+                    );
+                    let bound = self.text(bound);
+                    self.scope.stmts.push(Stmt::Import { module, bound, whole });
+                }
+            }
+            ast::Stmt::ImportFrom(stmt) => {
+                let module = self.text(stmt.module.as_ref().map_or("", |module| module.as_str()));
+                for alias in &stmt.names {
+                    if alias.name.as_str() == "*" {
+                        self.scope.stmts.push(Stmt::ImportStar { level: stmt.level, module });
+                        continue;
+                    }
+                    let name = self.text(alias.name.as_str());
+                    let bound = self.text(alias.asname.as_ref().unwrap_or(&alias.name).as_str());
+                    self.scope.stmts.push(Stmt::ImportFrom { level: stmt.level, module, name, bound });
+                }
+            }
+            ast::Stmt::Global(stmt) => {
+                let names: Vec<Text> = stmt.names.iter().map(|name| self.text(name.as_str())).collect();
+                self.scope.globals.extend(names);
+            }
+            ast::Stmt::Nonlocal(stmt) => {
+                let names: Vec<Text> = stmt.names.iter().map(|name| self.text(name.as_str())).collect();
+                self.scope.nonlocals.extend(names);
+            }
+            ast::Stmt::Expr(stmt) => self.eval(&stmt.value),
+            ast::Stmt::Break(_) => {
+                if let Some(id) = self.in_loop {
+                    self.scope.loops[id as usize].left = true;
+                }
+            }
+            ast::Stmt::Pass(_) | ast::Stmt::Continue(_) | ast::Stmt::IpyEscapeCommand(_) => {}
+        }
+    }
+
+    fn eval(&mut self, expr: &ast::Expr) {
+        if matches!(expr, ast::Expr::Name(_)) || expr.is_literal_expr() {
+            return;
+        }
+        let value = self.expr(expr);
+        self.scope.stmts.push(Stmt::Eval(value));
+    }
+
+    fn assign(&mut self, target: &ast::Expr, value: &ast::Expr) {
+        let value = self.expr(value);
+        let target = self.target(target);
+        self.scope.stmts.push(Stmt::Assign { target, value, weak: self.branches > 0 });
+    }
+
+    fn loops_around(&self) -> Vec<LoopId> {
+        std::iter::successors(self.in_loop, |id| self.scope.loops[*id as usize].parent).collect()
+    }
+
+    /// Gives the loop around, to be restored.
+    fn enter_loop(
+        &mut self,
+        kind: LoopKind,
+        iter: Option<ExprId>,
+        whole: TextRange,
+        bound: Option<u64>,
+    ) -> Option<LoopId> {
+        let parent = self.in_loop;
+        self.scope.loops.push(Loop { kind, parent, iter, range: range(whole), left: false, bound });
+        self.in_loop = Some((self.scope.loops.len() - 1) as LoopId);
+        parent
+    }
+
+    fn for_loop(&mut self, stmt: &ast::StmtFor) {
+        let iter = self.expr(&stmt.iter);
+        let target = self.target(&stmt.target);
+        let outer = self.enter_loop(LoopKind::For, Some(iter), stmt.range, bound_of(&stmt.iter));
+        self.scope.stmts.push(Stmt::For { target, iter });
+        self.branch(&stmt.body);
+        self.in_loop = outer;
+        self.branch(&stmt.orelse);
+    }
+
+    fn params(&mut self, parameters: &ast::Parameters) -> Vec<Param> {
+        let mut params = Vec::with_capacity(parameters.len());
+        let mut add = |this: &mut Self, parameter: &ast::Parameter, default: Option<&ast::Expr>, passing| {
+            let name = this.text(parameter.name.as_str());
+            let annotation = parameter.annotation.as_ref().map(|annotation| this.annotation(annotation));
+            let default = default.map(|default| this.expr(default));
+            params.push(Param { name, passing, annotation, default });
+        };
+        for parameter in &parameters.posonlyargs {
+            add(self, &parameter.parameter, parameter.default(), Passing::PositionalOnly);
+        }
+        for parameter in &parameters.args {
+            add(self, &parameter.parameter, parameter.default(), Passing::Either);
+        }
+        if let Some(parameter) = &parameters.vararg {
+            add(self, parameter, None, Passing::RestPositional);
+        }
+        for parameter in &parameters.kwonlyargs {
+            add(self, &parameter.parameter, parameter.default(), Passing::KeywordOnly);
+        }
+        if let Some(parameter) = &parameters.kwarg {
+            add(self, parameter, None, Passing::RestKeyword);
+        }
+        params
+    }
+
+    fn function(&mut self, def: &ast::StmtFunctionDef) {
+        let decorators = def.decorator_list.iter().map(|decorator| self.expr(&decorator.expression)).collect();
+        let params = self.params(&def.parameters);
+        let returns = def.returns.as_ref().map(|returns| self.annotation(returns));
+        let name = self.text(def.name.as_str());
+        let (id, outer) = self.enter(Scope {
+            kind: Kind::Function,
+            name,
+            range: range(def.name.range()),
+            is_async: def.is_async,
+            is_stub: is_stub(&def.body),
+            params,
+            decorators,
+            returns,
+            ..Scope::default()
+        });
+        self.body(&def.body);
+        self.leave(id, outer);
+        self.scope.stmts.push(Stmt::Define(id, self.branches > 0));
+    }
+
+    fn class(&mut self, def: &ast::StmtClassDef) {
+        let decorators = def.decorator_list.iter().map(|decorator| self.expr(&decorator.expression)).collect();
+        let bases = def.bases().iter().map(|base| self.expr(base)).collect();
+        for keyword in def.keywords() {
+            self.eval(&keyword.value);
+        }
+        let name = self.text(def.name.as_str());
+        let (id, outer) = self.enter(Scope {
+            kind: Kind::Class,
+            name,
+            range: range(def.name.range()),
+            decorators,
+            bases,
+            ..Scope::default()
+        });
+        self.body(&def.body);
+        self.leave(id, outer);
+        self.scope.stmts.push(Stmt::Define(id, self.branches > 0));
+    }
+
+    fn target(&mut self, target: &ast::Expr) -> Target {
+        match target {
+            ast::Expr::Name(name) => Target::Name(self.text(name.id.as_str())),
+            ast::Expr::Attribute(attribute) => {
+                let object = self.expr(&attribute.value);
+                Target::Attribute(object, self.text(attribute.attr.as_str()))
+            }
+            ast::Expr::Subscript(subscript) => {
+                let object = self.expr(&subscript.value);
+                self.eval(&subscript.slice);
+                Target::Index(object, self.key(&subscript.slice))
+            }
+            ast::Expr::Tuple(tuple) => Target::Several(tuple.elts.iter().map(|item| self.target(item)).collect()),
+            ast::Expr::List(list) => Target::Several(list.elts.iter().map(|item| self.target(item)).collect()),
+            ast::Expr::Starred(starred) => Target::Rest(Box::new(self.target(&starred.value))),
+            _ => Target::Other,
+        }
+    }
+
+    fn key(&mut self, key: &ast::Expr) -> Key {
+        match key {
+            ast::Expr::StringLiteral(text) => Key::Text(self.text(text.value.to_str())),
+            ast::Expr::NumberLiteral(number) => match &number.value {
+                ast::Number::Int(int) => int.as_i64().map_or(Key::Unknown, Key::Int),
+                _ => Key::Unknown,
+            },
+            ast::Expr::UnaryOp(unary) if unary.op == ast::UnaryOp::USub => match self.key(&unary.operand) {
+                Key::Int(int) => Key::Int(-int),
+                _ => Key::Unknown,
+            },
+            _ => Key::Unknown,
+        }
+    }
+
+    /// An annotation; what is written as a text in it is parsed.
+    fn annotation(&mut self, annotation: &ast::Expr) -> ExprId {
+        let outer = mem::replace(&mut self.in_annotation, true);
+        let id = self.expr(annotation);
+        self.in_annotation = outer;
+        id
+    }
+
+    fn expr(&mut self, expr: &ast::Expr) -> ExprId {
+        if self.depth >= MAX_DEPTH {
+            return self.push(Expr::Other(Vec::new()));
+        }
+        self.depth += 1;
+        let id = self.expr_within(expr);
+        self.depth -= 1;
+        id
+    }
+
+    #[expect(clippy::too_many_lines, reason = "an arm per kind of expression")]
+    fn expr_within(&mut self, expr: &ast::Expr) -> ExprId {
+        let awaited = mem::take(&mut self.awaited);
+        let lowered = match expr {
+            ast::Expr::Name(name) => Expr::Name(self.text(name.id.as_str())),
+            ast::Expr::Attribute(attribute) => {
+                let object = self.expr(&attribute.value);
+                Expr::Attribute(object, self.text(attribute.attr.as_str()), range(attribute.range))
+            }
+            ast::Expr::Call(call) => return self.call(call, awaited),
+            ast::Expr::Await(wait) => {
+                self.awaited = true;
+                let value = self.expr(&wait.value);
+                self.awaited = false;
+                Expr::Await(value)
+            }
+            ast::Expr::Subscript(subscript) => {
+                let object = self.expr(&subscript.value);
+                let index = self.expr(&subscript.slice);
+                Expr::Index(object, self.key(&subscript.slice), index)
+            }
+            ast::Expr::StringLiteral(text) if self.in_annotation => {
+                // Chosen: an annotation in an annotation's text is no longer one.
+                self.in_annotation = false;
+                let parsed = ruff_python_parser::parse_expression(text.value.to_str());
+                let id = parsed.ok().map(|parsed| self.expr(&parsed.into_syntax().body));
+                self.in_annotation = true;
+                match id {
+                    Some(id) => return id,
+                    None => Expr::Text(self.text(text.value.to_str())),
+                }
+            }
+            ast::Expr::StringLiteral(text) => Expr::Text(self.text(text.value.to_str())),
+            ast::Expr::BytesLiteral(_) => Expr::Constant(Constant::Bytes),
+            ast::Expr::NoneLiteral(_) => Expr::Constant(Constant::None),
+            ast::Expr::BooleanLiteral(literal) => Expr::Constant(Constant::Bool(literal.value)),
+            ast::Expr::NumberLiteral(number) => Expr::Constant(match &number.value {
+                ast::Number::Int(int) => int.as_i64().map_or(Constant::Other, Constant::Int),
+                _ => Constant::Float,
+            }),
+            ast::Expr::EllipsisLiteral(_) => Expr::Constant(Constant::Other),
+            ast::Expr::List(list) => Expr::Items(Sequence::List, self.all(&list.elts)),
+            ast::Expr::Tuple(tuple) => Expr::Items(Sequence::Tuple, self.all(&tuple.elts)),
+            ast::Expr::Set(set) => Expr::Items(Sequence::Set, self.all(&set.elts)),
+            ast::Expr::Dict(dict) => Expr::Dict(
+                dict.items
+                    .iter()
+                    .map(|item| {
+                        let key = item.key.as_ref().map(|key| {
+                            self.eval(key);
+                            self.key(key)
+                        });
+                        (key, self.expr(&item.value))
+                    })
+                    .collect(),
+            ),
+            ast::Expr::Starred(starred) => Expr::Starred(self.expr(&starred.value)),
+            ast::Expr::Lambda(lambda) => Expr::Lambda(self.lambda(lambda)),
+            ast::Expr::If(choice) => {
+                let test = self.expr(&choice.test);
+                let values = vec![self.expr(&choice.body), self.expr(&choice.orelse)];
+                Expr::Either(values, vec![test])
+            }
+            ast::Expr::BoolOp(op) => Expr::Either(self.all(&op.values), Vec::new()),
+            // In an annotation, `X | None` is either.
+            ast::Expr::BinOp(op) if op.op == ast::Operator::BitOr => {
+                Expr::Either(vec![self.expr(&op.left), self.expr(&op.right)], Vec::new())
+            }
+            ast::Expr::Named(named) => {
+                let value = self.expr(&named.value);
+                match named.target.as_ref() {
+                    ast::Expr::Name(name) => Expr::Bind(self.text(name.id.as_str()), value),
+                    _ => Expr::Other(vec![value]),
+                }
+            }
+            ast::Expr::Yield(value) => {
+                self.scope.is_generator = true;
+                Expr::Yield(value.value.as_ref().map(|value| self.expr(value)))
+            }
+            ast::Expr::YieldFrom(value) => {
+                self.scope.is_generator = true;
+                Expr::YieldFrom(self.expr(&value.value))
+            }
+            ast::Expr::ListComp(comp) => self.comprehension(&comp.generators, None, &comp.elt, comp.range, false),
+            ast::Expr::SetComp(comp) => self.comprehension(&comp.generators, None, &comp.elt, comp.range, true),
+            ast::Expr::Generator(comp) => self.comprehension(&comp.generators, None, &comp.elt, comp.range, false),
+            ast::Expr::DictComp(comp) => {
+                self.comprehension(&comp.generators, comp.key.as_deref(), &comp.value, comp.range, false)
+            }
+            ast::Expr::BinOp(op) => Expr::Other(vec![self.expr(&op.left), self.expr(&op.right)]),
+            ast::Expr::UnaryOp(op) => Expr::Other(vec![self.expr(&op.operand)]),
+            ast::Expr::Compare(compare) => {
+                let mut parts = vec![self.expr(&compare.left)];
+                parts.extend(compare.comparators.iter().map(|part| self.expr(part)));
+                Expr::Other(parts)
+            }
+            ast::Expr::FString(text) => {
+                let parts = text.value.elements().filter_map(|element| match element {
+                    ast::InterpolatedStringElement::Interpolation(part) => Some(part.expression.as_ref()),
+                    ast::InterpolatedStringElement::Literal(_) => None,
+                });
+                Expr::Other(parts.map(|part| self.expr(part)).collect())
+            }
+            ast::Expr::Slice(slice) => {
+                let parts = [&slice.lower, &slice.upper, &slice.step].into_iter().flatten();
+                Expr::Other(parts.map(|part| self.expr(part)).collect())
+            }
+            ast::Expr::TString(_) | ast::Expr::IpyEscapeCommand(_) => Expr::Other(Vec::new()),
+        };
+        self.push(lowered)
+    }
+
+    fn all(&mut self, exprs: &[ast::Expr]) -> Vec<ExprId> {
+        exprs.iter().map(|expr| self.expr(expr)).collect()
+    }
+
+    fn call(&mut self, call: &ast::ExprCall, awaited: bool) -> ExprId {
+        let function = self.expr(&call.func);
+        let positional = call.arguments.args.iter().map(|argument| self.expr(argument)).collect();
+        let keywords = call
+            .arguments
+            .keywords
+            .iter()
+            .map(|keyword| {
+                let name = keyword.arg.as_ref().map(|name| self.text(name.as_str()));
+                (name, self.expr(&keyword.value))
+            })
+            .collect();
+        self.scope.calls.push(Call {
+            function,
+            positional,
+            keywords,
+            range: range(call.range()),
+            in_loop: self.in_loop,
+            awaited,
+            tried: self.tried > 0,
+            stmt: self.stmt,
+            branch: self.branch,
+        });
+        let id = (self.scope.calls.len() - 1) as u32;
+        self.push(Expr::Call(id))
+    }
+
+    fn lambda(&mut self, lambda: &ast::ExprLambda) -> ScopeId {
+        let params = lambda.parameters.as_ref().map(|parameters| self.params(parameters)).unwrap_or_default();
+        let name = self.text("<lambda>");
+        let (id, outer) =
+            self.enter(Scope { kind: Kind::Lambda, name, range: range(lambda.range), params, ..Scope::default() });
+        let value = self.expr(&lambda.body);
+        self.scope.stmts.push(Stmt::Return(value));
+        self.leave(id, outer);
+        id
+    }
+
+    fn comprehension(
+        &mut self,
+        generators: &[ast::Comprehension],
+        key: Option<&ast::Expr>,
+        element: &ast::Expr,
+        whole: TextRange,
+        is_set: bool,
+    ) -> Expr {
+        let outer = self.in_loop;
+        let mut conditions = Vec::new();
+        let mut lowered = Vec::with_capacity(generators.len());
+        for generator in generators {
+            let iter = self.expr(&generator.iter);
+            let target = self.target(&generator.target);
+            self.enter_loop(LoopKind::Comprehension, Some(iter), whole, bound_of(&generator.iter));
+            if let Some(id) = self.in_loop {
+                lowered.push((target, iter, id));
+            }
+            conditions.extend(generator.ifs.iter().map(|condition| self.expr(condition)));
+        }
+        let key = key.map(|key| self.expr(key));
+        let element = self.expr(element);
+        self.in_loop = outer;
+        Expr::Comprehension(Box::new(Comprehension { generators: lowered, conditions, key, element, is_set }))
+    }
+}
+
+/// How often a loop over this goes round, where the source says it.
+fn bound_of(iter: &ast::Expr) -> Option<u64> {
+    match iter {
+        ast::Expr::List(list) if !list.elts.iter().any(ast::Expr::is_starred_expr) => Some(list.elts.len() as u64),
+        ast::Expr::Tuple(tuple) if !tuple.elts.iter().any(ast::Expr::is_starred_expr) => Some(tuple.elts.len() as u64),
+        ast::Expr::Call(call) => {
+            let is_range = matches!(call.func.as_ref(), ast::Expr::Name(name) if name.id.as_str() == "range");
+            let ints: Option<Vec<i64>> = call
+                .arguments
+                .args
+                .iter()
+                .map(|argument| match argument {
+                    ast::Expr::NumberLiteral(number) => match &number.value {
+                        ast::Number::Int(int) => int.as_i64(),
+                        _ => None,
+                    },
+                    _ => None,
+                })
+                .collect();
+            match (is_range, ints.as_deref()) {
+                (true, Some([end])) => u64::try_from(*end).ok(),
+                (true, Some([start, end])) => u64::try_from(end - start).ok(),
+                _ => None,
+            }
+        }
+        _ => None,
+    }
+}
+
+/// Whether a function's body says that the work is done elsewhere.
+fn is_stub(body: &[ast::Stmt]) -> bool {
+    body.iter().all(|stmt| match stmt {
+        ast::Stmt::Pass(_) => true,
+        ast::Stmt::Expr(stmt) => {
+            matches!(stmt.value.as_ref(), ast::Expr::EllipsisLiteral(_) | ast::Expr::StringLiteral(_))
+        }
+        ast::Stmt::Raise(stmt) => stmt.exc.as_deref().is_some_and(|exc| {
+            let name = match exc {
+                ast::Expr::Call(call) => call.func.as_ref(),
+                other => other,
+            };
+            matches!(name, ast::Expr::Name(name) if name.id.as_str() == "NotImplementedError")
+        }),
+        _ => false,
+    })
+}

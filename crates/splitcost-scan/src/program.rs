@@ -1,0 +1,162 @@
+//! All files together: one numbering of scopes and names, and which module is which.
+
+use rustc_hash::FxHashMap;
+
+use crate::form::{File, Kind, Scope, ScopeId, Stmt, Target, Text};
+use crate::value::{Place, Symbol, Symbols};
+
+/// What is known of a file beside its text.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Module {
+    /// Its dotted names, the shortest first.
+    pub(crate) names: Vec<String>,
+    /// It is a package's `__init__`.
+    pub(crate) is_package: bool,
+}
+
+/// The whole program.
+#[derive(Debug, Default)]
+pub(crate) struct Program {
+    pub(crate) files: Vec<File>,
+    pub(crate) modules: Vec<Module>,
+    pub(crate) symbols: Symbols,
+    /// Per file, its texts' symbols.
+    texts: Vec<Vec<Symbol>>,
+    /// Per file, the place of its module.
+    base: Vec<Place>,
+    file_of: Vec<u32>,
+    by_name: FxHashMap<Box<str>, u32>,
+    /// Per place, the names that are bound there, sorted; empty for modules and classes, whose names are public.
+    bound: Vec<Box<[Symbol]>>,
+}
+
+impl Program {
+    pub(crate) fn new(files: Vec<File>, modules: Vec<Module>) -> Self {
+        let mut program = Self { files, modules, ..Self::default() };
+        for (index, module) in program.modules.iter().enumerate() {
+            for name in &module.names {
+                program.by_name.entry(name.as_str().into()).or_insert(index as u32);
+            }
+        }
+        for (index, file) in program.files.iter().enumerate() {
+            let texts: Vec<Symbol> = file.texts.iter().map(|text| program.symbols.of(text)).collect();
+            program.base.push(program.file_of.len() as Place);
+            program.file_of.extend(file.scopes.iter().map(|_| index as u32));
+            program.bound.extend(file.scopes.iter().map(|scope| bound(scope, file, &texts)));
+            program.texts.push(texts);
+        }
+        program
+    }
+
+    pub(crate) fn places(&self) -> usize {
+        self.file_of.len()
+    }
+
+    pub(crate) fn file_of(&self, place: Place) -> u32 {
+        self.file_of[place as usize]
+    }
+
+    pub(crate) fn module_place(&self, file: u32) -> Place {
+        self.base[file as usize]
+    }
+
+    pub(crate) fn place(&self, file: u32, scope: ScopeId) -> Place {
+        self.base[file as usize] + scope
+    }
+
+    pub(crate) fn scope(&self, place: Place) -> &Scope {
+        let file = self.file_of[place as usize];
+        &self.files[file as usize].scopes[(place - self.base[file as usize]) as usize]
+    }
+
+    pub(crate) fn parent(&self, place: Place) -> Place {
+        self.base[self.file_of[place as usize] as usize] + self.scope(place).parent
+    }
+
+    pub(crate) fn is_module(&self, place: Place) -> bool {
+        self.scope(place).kind == Kind::Module
+    }
+
+    pub(crate) fn symbol(&self, place: Place, text: Text) -> Symbol {
+        self.texts[self.file_of[place as usize] as usize][text as usize]
+    }
+
+    pub(crate) fn name(&self, place: Place) -> Symbol {
+        self.symbol(place, self.scope(place).name)
+    }
+
+    pub(crate) fn module_named(&self, name: &str) -> Option<u32> {
+        self.by_name.get(name).copied()
+    }
+
+    pub(crate) fn binds(&self, place: Place, name: Symbol) -> bool {
+        self.bound[place as usize].binary_search(&name).is_ok()
+    }
+
+    /// The dotted name that an import with so many leading dots means, seen from a file.
+    pub(crate) fn absolute(&self, file: u32, level: u32, module: &str) -> Option<String> {
+        if level == 0 {
+            return Some(module.to_owned());
+        }
+        let own = &self.modules[file as usize];
+        // Any of its names leads to the same place; the longest has room for the most dots.
+        let mut package = own.names.last()?.as_str();
+        let up = level - u32::from(own.is_package);
+        for _ in 0..up {
+            package = package.rsplit_once('.').map_or("", |(parent, _)| parent);
+        }
+        Some(match (package, module) {
+            ("", module) => module.to_owned(),
+            (package, "") => package.to_owned(),
+            (package, module) => format!("{package}.{module}"),
+        })
+    }
+
+    /// `pkg.module.Class.method`, as a person names a place.
+    pub(crate) fn path(&self, place: Place) -> String {
+        let file = self.file_of(place);
+        let module = self.modules[file as usize].names.first().map_or("", String::as_str);
+        let mut parts = Vec::new();
+        let mut at = place;
+        while !self.is_module(at) {
+            parts.push(self.symbols.text(self.name(at)));
+            at = self.parent(at);
+        }
+        parts.push(module);
+        parts.reverse();
+        parts.join(".")
+    }
+}
+
+/// The names that a function binds for itself.
+fn bound(scope: &Scope, file: &File, texts: &[Symbol]) -> Box<[Symbol]> {
+    if !matches!(scope.kind, Kind::Function | Kind::Lambda) {
+        return Box::default();
+    }
+    let mut names: Vec<Text> = scope.params.iter().map(|param| param.name).collect();
+    for stmt in &scope.stmts {
+        match stmt {
+            Stmt::Assign { target, .. } | Stmt::Annotate { target, .. } | Stmt::For { target, .. } => {
+                names_of(target, &mut names);
+            }
+            Stmt::With { target: Some(target), .. } => names_of(target, &mut names),
+            Stmt::Import { bound, .. } | Stmt::ImportFrom { bound, .. } => names.push(*bound),
+            Stmt::Define(id, _) => names.push(file.scopes[*id as usize].name),
+            _ => {}
+        }
+    }
+    names.retain(|name| !scope.globals.contains(name) && !scope.nonlocals.contains(name));
+    let mut symbols: Vec<Symbol> = names.into_iter().map(|name| texts[name as usize]).collect();
+    symbols.sort_unstable();
+    symbols.dedup();
+    symbols.into()
+}
+
+fn names_of(target: &Target, names: &mut Vec<Text>) {
+    match target {
+        Target::Name(name) => names.push(*name),
+        Target::Several(targets) => targets.iter().for_each(|target| names_of(target, names)),
+        Target::Rest(target) => names_of(target, names),
+        Target::Attribute(..) | Target::Index(..) | Target::Other => {}
+    }
+}

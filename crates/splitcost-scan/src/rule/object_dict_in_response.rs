@@ -1,0 +1,47 @@
+//! SC403: an object's own attributes in a response.
+
+use splitcost_model::finding::Finding;
+
+use super::{Context, Rule};
+use crate::library::Traits;
+use crate::value::{Place, Value, Values};
+
+/// SC403
+pub(super) const RULE: Rule =
+    Rule { code: "SC403", name: "object-dict-in-response", page: include_str!("pages/SC403.md"), find };
+
+fn find(context: &Context<'_>, rule: &Rule, findings: &mut Vec<Finding>) {
+    let evaluation = context.evaluation;
+    let program = evaluation.program;
+    for place in 0..program.places() as Place {
+        if context.is_route(place) && holds(context, evaluation.returned(place), 0) {
+            let range = program.scope(place).range;
+            let message = "this route returns an object's `__dict__`: whatever the object holds goes out".to_owned();
+            findings.push(context.finding(rule, place, range, message, &[]));
+        }
+        for site in context.sites(place) {
+            let sends = evaluation.traits(site.callee).has(Traits::RESPONDS.or(Traits::ENCODES));
+            if sends && site.positional.first().is_some_and(|values| holds(context, values, 0)) {
+                let range = program.scope(place).calls[site.call as usize].range;
+                let message =
+                    format!("an object's `__dict__` goes into `{}`: whatever it holds", evaluation.path(site.callee));
+                findings.push(context.finding(rule, place, range, message, &[]));
+            }
+        }
+    }
+}
+
+/// Whether an object's attributes are among these values, at most three containers deep.
+fn holds(context: &Context<'_>, values: &Values, depth: u32) -> bool {
+    let mut values = values.iter();
+    values.any(|value| match value {
+        Value::Made(outside) => {
+            let path = context.evaluation.path(outside);
+            context.evaluation.traits(outside).has(Traits::OBJECT_DICT) || path == "builtins.vars.copy"
+        }
+        Value::Container(id) if depth < 3 => {
+            context.evaluation.elements(id).any(|(_, values)| holds(context, values, depth + 1))
+        }
+        _ => false,
+    })
+}

@@ -1,0 +1,108 @@
+//! SC203: independent remote calls awaited one after another.
+
+use splitcost_model::finding::Finding;
+
+use super::{Context, Rule, leads_to};
+use crate::evaluate::{Callee, Edge};
+use crate::form::{Call, Expr, ExprId, Scope, Stmt, Target, Text};
+use crate::library::Traits;
+use crate::value::Place;
+
+/// SC203
+pub(super) const RULE: Rule = Rule { code: "SC203", name: "serial-awaits", page: include_str!("pages/SC203.md"), find };
+
+/// An awaited call that is a whole statement.
+struct Await<'a> {
+    call: &'a Call,
+    edge: &'a Edge,
+    binds: Option<Text>,
+}
+
+fn find(context: &Context<'_>, rule: &Rule, findings: &mut Vec<Finding>) {
+    let evaluation = context.evaluation;
+    for place in context.functions().filter(|place| evaluation.program.scope(*place).is_async) {
+        let scope = evaluation.program.scope(place);
+        let awaits: Vec<Await<'_>> =
+            scope.stmts.iter().filter_map(|stmt| remote(context, place, scope, stmt)).collect();
+        let mut first = 0;
+        while first < awaits.len() {
+            let mut bound: Vec<Text> = awaits[first].binds.into_iter().collect();
+            let mut end = first + 1;
+            while let Some(next) = awaits.get(end) {
+                let follows = next.call.stmt == awaits[end - 1].call.stmt + 1
+                    && (next.call.branch, next.call.in_loop) == (awaits[first].call.branch, awaits[first].call.in_loop);
+                if !follows || uses(scope, next.call, &bound) {
+                    break;
+                }
+                bound.extend(next.binds);
+                end += 1;
+            }
+            if end - first > 1 {
+                let count = end - first;
+                let message =
+                    format!("{count} remote calls wait for one another, though none needs what another gives");
+                let way = [(place, awaits[first].edge)];
+                let mut finding = context.finding(rule, place, awaits[first].call.range, message, &way);
+                finding.help = Some("`asyncio.gather` or a `TaskGroup` waits for all of them at once".to_owned());
+                findings.push(finding);
+            }
+            first = end;
+        }
+    }
+}
+
+/// A statement that does nothing but await a call that only reads from another service.
+fn remote<'a>(context: &'a Context<'_>, place: Place, scope: &'a Scope, stmt: &Stmt) -> Option<Await<'a>> {
+    let (value, binds) = match stmt {
+        Stmt::Eval(value) => (*value, None),
+        Stmt::Assign { target: Target::Name(name), value, .. }
+        | Stmt::Annotate { target: Target::Name(name), value: Some(value), .. } => (*value, Some(*name)),
+        _ => return None,
+    };
+    let Expr::Await(inner) = scope.exprs[value as usize] else { return None };
+    let Expr::Call(call) = scope.exprs[inner as usize] else { return None };
+    let edges = &context.evaluation.edges[place as usize];
+    let edge = edges.iter().find(|edge| {
+        edge.call == Some(call) && leads_to(context, place, edge, &context.remote, Traits::AWAITED_REMOTE)
+    })?;
+    let way = context.remote.way(context.evaluation, place, edge);
+    let Callee::Outside(sink) = way.last()?.1.callee else { return None };
+    let reads = matches!(context.evaluation.path(sink).rsplit('.').next(), Some("get" | "head" | "options"));
+    reads.then_some(Await { call: &scope.calls[call as usize], edge, binds })
+}
+
+/// Whether a call needs one of these names.
+fn uses(scope: &Scope, call: &Call, names: &[Text]) -> bool {
+    let mut pending: Vec<ExprId> = vec![call.function];
+    pending.extend(&call.positional);
+    pending.extend(call.keywords.iter().map(|(_, value)| *value));
+    while let Some(id) = pending.pop() {
+        match &scope.exprs[id as usize] {
+            Expr::Name(name) if names.contains(name) => return true,
+            Expr::Attribute(inner, ..) | Expr::Await(inner) | Expr::Starred(inner) | Expr::YieldFrom(inner) => {
+                pending.push(*inner);
+            }
+            Expr::Index(object, _, index) => pending.extend([*object, *index]),
+            Expr::Call(inner) => {
+                let inner = &scope.calls[*inner as usize];
+                pending.push(inner.function);
+                pending.extend(&inner.positional);
+                pending.extend(inner.keywords.iter().map(|(_, value)| *value));
+            }
+            Expr::Items(_, items) | Expr::Other(items) => pending.extend(items),
+            Expr::Dict(items) => pending.extend(items.iter().map(|(_, value)| *value)),
+            Expr::Either(values, others) => pending.extend(values.iter().chain(others)),
+            Expr::Bind(_, value) | Expr::Yield(Some(value)) => pending.push(*value),
+            Expr::Comprehension(comprehension) => {
+                pending.push(comprehension.element);
+                pending.extend(comprehension.generators.iter().map(|(_, iter, _)| *iter));
+                pending.extend(&comprehension.conditions);
+                pending.extend(comprehension.key);
+            }
+            // What an inner function uses is not looked into: it may be any of them.
+            Expr::Lambda(_) => return true,
+            Expr::Name(_) | Expr::Text(_) | Expr::Constant(_) | Expr::Yield(None) => {}
+        }
+    }
+    false
+}

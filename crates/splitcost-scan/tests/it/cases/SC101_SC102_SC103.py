@@ -1,0 +1,390 @@
+# case: right there
+import requests
+async def handler():
+    requests.get("u", timeout=1)
+#> SC101 app.py:3 app.handler
+# case: under another name
+import requests as r
+async def handler():
+    r.post("u", timeout=1)
+#> SC101 app.py:3 app.handler
+# case: a name from a module
+from requests import get as fetch
+async def handler():
+    fetch("u", timeout=1)
+#> SC101 app.py:3 app.handler
+# case: through one helper
+import requests
+def helper():
+    return requests.get("u", timeout=1)
+async def handler():
+    helper()
+#> SC101 app.py:5 app.handler > app.helper > requests.get
+# case: through three helpers in two files
+from pkg.service import load
+async def handler():
+    load()
+# file: pkg/__init__.py
+# file: pkg/service.py
+from .client import call
+def load():
+    return call()
+# file: pkg/client.py
+import requests
+def call():
+    return inner()
+def inner():
+    return requests.get("u", timeout=1)
+#> SC101 app.py:3 app.handler > pkg.service.load > pkg.client.call > pkg.client.inner > requests.get
+# case: a session in an attribute
+import requests
+class Service:
+    def __init__(self):
+        self.session = requests.Session()
+    def load(self):
+        return self.session.get("u", timeout=1)
+async def handler():
+    Service().load()
+#> SC101 app.py:8 app.handler > app.Service.load > requests.Session.get
+# case: a service object, a base class, a property
+import requests
+class Base:
+    def __init__(self):
+        self._session = requests.Session()
+    @property
+    def session(self):
+        return self._session
+    def fetch(self, url):
+        return self.session.post(url, timeout=1)
+class Service(Base):
+    def load(self):
+        return self.fetch("u")
+service = Service()
+async def handler():
+    service.load()
+#> SC101 app.py:15 app.handler > app.Service.load > app.Base.fetch > requests.Session.post
+# case: a parameter's annotation
+import httpx
+async def handler(client: httpx.Client):
+    client.get("u")
+#> SC101 app.py:3 app.handler
+# case: an optional annotation in a text
+from __future__ import annotations
+from typing import Optional
+import httpx
+async def handler(client: "Optional[httpx.Client]"):
+    client.get("u")
+#> SC101 app.py:5 app.handler
+# case: Depends of a function
+import requests
+from fastapi import Depends, FastAPI
+app = FastAPI()
+class Users:
+    def load(self):
+        return requests.get("u", timeout=1)
+def users():
+    return Users()
+@app.get("/")
+async def handler(users=Depends(users)):
+    return users.load()
+#> SC101 app.py:11 app.handler > app.Users.load > requests.get
+# case: Annotated Depends
+import requests
+from typing import Annotated
+from fastapi import Depends, FastAPI
+app = FastAPI()
+class Users:
+    def load(self):
+        return requests.get("u", timeout=1)
+def get_users():
+    yield Users()
+@app.get("/")
+async def handler(users: Annotated[Users, Depends(get_users)]):
+    return users.load()
+#> SC101 app.py:12 app.handler > app.Users.load > requests.get
+# case: a class method and a static method
+import requests
+class Api:
+    @classmethod
+    def one(cls):
+        return cls.two()
+    @staticmethod
+    def two():
+        return requests.get("u", timeout=1)
+async def handler():
+    Api.one()
+#> SC101 app.py:10 app.handler > app.Api.one > app.Api.two > requests.get
+# case: super
+import requests
+class Base:
+    def load(self):
+        return requests.get("u", timeout=1)
+class Service(Base):
+    def load(self):
+        return super().load()
+async def handler():
+    Service().load()
+#> SC101 app.py:9 app.handler > app.Service.load > app.Base.load > requests.get
+# case: a protocol's implementation
+import requests
+from typing import Protocol
+class Users(Protocol):
+    def load(self): ...
+class HttpUsers(Users):
+    def load(self):
+        return requests.get("u", timeout=1)
+async def handler(users: Users):
+    users.load()
+#> SC101 app.py:9 app.handler > app.HttpUsers.load > requests.get
+# case: a decorator of the program
+import requests
+def logged(function):
+    def wrapper(*args, **kwargs):
+        return function(*args, **kwargs)
+    return wrapper
+@logged
+def load():
+    return requests.get("u", timeout=1)
+async def handler():
+    load()
+#> SC101 app.py:10 app.handler > app.logged.wrapper > app.load > requests.get
+# case: partial
+import requests
+from functools import partial
+def load(user):
+    return requests.get(user, timeout=1)
+async def handler():
+    bound = partial(load, 1)
+    bound()
+#> SC101 app.py:7 app.handler > app.load > requests.get
+# case: a function in a dictionary
+import requests
+def load():
+    return requests.get("u", timeout=1)
+table = {"load": load}
+async def handler():
+    table["load"]()
+#> SC101 app.py:6 app.handler > app.load > requests.get
+# case: a function that is passed
+import requests
+def load():
+    return requests.get("u", timeout=1)
+def run(function):
+    return function()
+async def handler():
+    run(load)
+#> SC101 app.py:7 app.handler > app.run > app.load > requests.get
+# case: a nested function
+import requests
+async def handler():
+    def load():
+        return requests.get("u", timeout=1)
+    load()
+#> SC101 app.py:5 app.handler > app.handler.load > requests.get
+# case: a re-export
+from pkg import load
+async def handler():
+    load()
+# file: pkg/__init__.py
+from pkg.client import *
+# file: pkg/client.py
+import requests
+def load():
+    return requests.get("u", timeout=1)
+#> SC101 app.py:3 app.handler > pkg.client.load > requests.get
+# case: an sdk
+import boto3
+s3 = boto3.client("s3")
+async def handler():
+    s3.put_object(Bucket="b")
+#> SC101 app.py:4 app.handler
+# case: a subclass of a session
+import requests
+class Api(requests.Session):
+    pass
+async def handler():
+    Api().get("u", timeout=1)
+#> SC101 app.py:5 app.handler
+# case: a context manager of a client
+import httpx
+async def handler():
+    with httpx.Client() as client:
+        client.get("u")
+#> SC101 app.py:4 app.handler
+# case: urlopen
+from urllib.request import urlopen
+async def handler():
+    urlopen("u", timeout=1)
+#> SC101 app.py:3 app.handler
+# case: the nearest coroutine is told of
+import requests
+async def inner():
+    requests.get("u", timeout=1)
+async def outer():
+    await inner()
+#> SC101 app.py:3 app.inner
+# case: a session of SQLAlchemy
+from sqlalchemy.orm import Session
+async def handler(session: Session):
+    session.execute("select 1")
+#> SC102 app.py:3 app.handler
+# case: a query chain
+from sqlalchemy.orm import Session
+class Item: ...
+async def handler(session: Session):
+    return session.query(Item).filter(1).all()
+#> SC102 app.py:4 app.handler
+# case: a sessionmaker
+from sqlalchemy import create_engine
+from sqlalchemy.orm import sessionmaker
+engine = create_engine("sqlite://")
+SessionLocal = sessionmaker(bind=engine)
+def get_db():
+    db = SessionLocal()
+    try:
+        yield db
+    finally:
+        db.close()
+from fastapi import Depends
+async def handler(db=Depends(get_db)):
+    db.commit()
+#> SC102 app.py:13 app.handler
+# case: SQLModel
+from sqlmodel import Session, select
+async def handler(session: Session):
+    return session.exec(select(1))
+#> SC102 app.py:3 app.handler
+# case: redis, kept in a module
+import redis
+cache = redis.Redis()
+async def handler():
+    return cache.get("k")
+#> SC102 app.py:4 app.handler
+# case: a cursor
+import psycopg2
+def rows():
+    connection = psycopg2.connect("d")
+    cursor = connection.cursor()
+    cursor.execute("select 1")
+    return cursor
+async def handler():
+    return rows()
+#> SC102 app.py:8 app.handler > app.rows > psycopg2.connect
+# case: time.sleep
+import time
+async def handler():
+    time.sleep(1)
+#> SC103 app.py:3 app.handler
+# case: a subprocess in a helper
+import subprocess
+def convert():
+    subprocess.run(["convert"])
+async def handler():
+    convert()
+#> SC103 app.py:5 app.handler > app.convert > subprocess.run
+# case: a future's result
+from concurrent.futures import ThreadPoolExecutor
+pool = ThreadPoolExecutor()
+def work(): ...
+async def handler():
+    return pool.submit(work).result()
+#> SC103 app.py:5 app.handler
+# case: a lock in an attribute
+import threading
+class Counter:
+    def __init__(self):
+        self.lock = threading.Lock()
+    async def add(self):
+        self.lock.acquire()
+#> SC103 app.py:6 app.Counter.add
+# case: not: a plain route runs in a thread
+import requests
+from fastapi import FastAPI
+app = FastAPI()
+@app.get("/")
+def handler():
+    return requests.get("u", timeout=1)
+# case: not: to_thread
+import asyncio, requests
+async def handler():
+    await asyncio.to_thread(requests.get, "u", timeout=1)
+# case: not: a lambda given to to_thread
+import asyncio, requests
+async def handler():
+    await asyncio.to_thread(lambda: requests.get("u", timeout=1))
+# case: not: run_in_executor
+import asyncio, requests
+def load():
+    return requests.get("u", timeout=1)
+async def handler():
+    loop = asyncio.get_running_loop()
+    await loop.run_in_executor(None, load)
+# case: not: anyio
+import anyio.to_thread, requests
+def load():
+    return requests.get("u", timeout=1)
+async def handler():
+    await anyio.to_thread.run_sync(load)
+# case: not: run_in_threadpool
+from starlette.concurrency import run_in_threadpool
+import requests
+async def handler():
+    await run_in_threadpool(requests.get, "u", timeout=1)
+# case: not: a thread's target
+import threading, requests
+def load():
+    requests.get("u", timeout=1)
+async def handler():
+    threading.Thread(target=load).start()
+# case: not: a wrapper of the program that hands on to to_thread
+import asyncio, requests
+async def in_thread(function, *args):
+    return await asyncio.to_thread(function, *args)
+def load():
+    return requests.get("u", timeout=1)
+async def handler():
+    await in_thread(load)
+# case: not: a plain dependency runs in a thread
+import requests
+from fastapi import Depends
+def user():
+    return requests.get("u", timeout=1).json()
+async def handler(user=Depends(user)):
+    return user
+# case: not: get of a dictionary
+async def handler(request):
+    headers = {"a": 1}
+    return headers.get("a"), request.headers.get("b")
+# case: not: a method of the same name
+class Session:
+    def get(self, url):
+        return url
+async def handler():
+    return Session().get("u")
+# case: not: an asynchronous client
+import httpx
+async def handler(client: httpx.AsyncClient):
+    return await client.get("u")
+# case: not: asyncio.sleep
+import asyncio
+async def handler():
+    await asyncio.sleep(1)
+# case: not: an asyncio lock
+import asyncio
+lock = asyncio.Lock()
+async def handler():
+    await lock.acquire()
+# case: not: foo("x").get
+def foo(name):
+    return {}
+async def handler():
+    return foo("x").get("y")
+# case: not: nobody calls the helper
+import requests
+def helper():
+    return requests.get("u", timeout=1)
+async def handler():
+    return helper
+# case: not: a local name hides the library
+async def handler(requests):
+    return requests.get("u")

@@ -1,0 +1,81 @@
+# case: json on the way of a request
+import json
+from fastapi import FastAPI
+app = FastAPI()
+@app.get("/")
+def handler():
+    return json.dumps({"a": 1})
+#> SC401 app.py:6 app.handler
+# case: a datetime
+import json
+from datetime import datetime
+json.dumps({"at": datetime.now()})
+#> SC402 app.py:3 app
+# case: a decimal in a list
+import json
+from decimal import Decimal
+def encode():
+    return json.dumps({"rows": [Decimal("1")]})
+#> SC402 app.py:4 app.encode
+# case: bytes and a set
+import json
+json.dumps(b"x")
+json.dumps({1, 2})
+#> SC402 app.py:2 app
+#> SC402 app.py:3 app
+# case: an object of the program
+import json
+class Order: ...
+json.dumps({"order": Order()})
+#> SC402 app.py:3 app
+# case: vars in a response
+from fastapi import FastAPI
+from fastapi.responses import JSONResponse
+app = FastAPI()
+class User: ...
+@app.get("/")
+def handler():
+    return JSONResponse(vars(User()))
+#> SC403 app.py:7 app.handler
+# case: a dict of an object is returned
+from fastapi import FastAPI
+app = FastAPI()
+class User: ...
+@app.get("/")
+def handler():
+    return User().__dict__
+#> SC403 app.py:5 app.handler
+# case: all rows
+from fastapi import FastAPI
+from sqlalchemy.orm import Session
+app = FastAPI()
+class Item: ...
+@app.get("/")
+def handler(session: Session):
+    return session.query(Item).all()
+#> SC404 app.py:6 app.handler
+# case: not: converted
+import json
+from datetime import datetime
+json.dumps({"at": datetime.now().isoformat()})
+# case: not: with a default
+import json
+from datetime import datetime
+json.dumps({"at": datetime.now()}, default=str)
+# case: not: json in a script
+import json
+print(json.dumps({"a": 1}))
+# case: not: a page of rows
+from fastapi import FastAPI
+from sqlalchemy.orm import Session
+app = FastAPI()
+class Item: ...
+@app.get("/")
+def handler(session: Session):
+    return session.query(Item).limit(50).all()
+# case: not: an enum
+import json
+from enum import IntEnum
+class Kind(IntEnum):
+    A = 1
+json.dumps(Kind.A)
