@@ -1,0 +1,276 @@
+//! What an expression may be: names, containers, comprehensions.
+
+use super::{Evaluation, Key2, MAX_DEPTH, Read, Shape};
+use crate::form::{Comprehension, Constant, Expr, ExprId, Key, Kind, Range, Sequence};
+use crate::value::{Symbol, Value, Values};
+
+impl<'a> Evaluation<'a> {
+    pub(crate) fn eval(&mut self, expr: ExprId) -> Values {
+        if self.depth > MAX_DEPTH {
+            return Values::default();
+        }
+        self.depth += 1;
+        let values = self.eval_within(expr);
+        self.depth -= 1;
+        values
+    }
+
+    pub(super) fn eval_within(&mut self, id: ExprId) -> Values {
+        let scope = self.program.scope(self.here);
+        match &scope.exprs[id as usize] {
+            Expr::Name(name) => self.look_up(self.symbol(*name)),
+            Expr::Attribute(object, name, range) => {
+                let objects = self.eval(*object);
+                self.attribute(&objects, self.symbol(*name), *range)
+            }
+            Expr::Call(call) => self.call(*call),
+            Expr::Await(value) => self.eval(*value),
+            Expr::Index(object, key, index) => self.indexed(*object, *key, *index),
+            Expr::Text(text) => Values::one(Value::Text(self.symbol(*text))),
+            Expr::Constant(Constant::Bytes) => self.made("builtins.bytes"),
+            Expr::Constant(_) => Values::default(),
+            Expr::Items(sequence, items) => self.items(id, *sequence, items),
+            Expr::Dict(items) => self.dict(id, items),
+            Expr::Starred(inner) => self.eval(*inner),
+            Expr::Lambda(id) => {
+                let place = self.program.place(self.program.file_of(self.here), *id);
+                self.declare(place);
+                Values::one(Value::Function(place))
+            }
+            Expr::Either(values, others) => {
+                for other in others {
+                    self.eval(*other);
+                }
+                let mut found = Values::default();
+                for value in values {
+                    found.extend(&self.eval(*value));
+                }
+                found
+            }
+            Expr::Bind(name, value) => {
+                let values = self.eval(*value);
+                self.bind(self.symbol(*name), values.clone(), true);
+                values
+            }
+            Expr::Yield(value) => {
+                if let Some(value) = value {
+                    let values = self.eval(*value);
+                    self.give(&values);
+                }
+                Values::default()
+            }
+            Expr::YieldFrom(value) => {
+                let values = self.eval(*value);
+                let items = self.items_of(&values, Range::default());
+                self.give(&items);
+                Values::default()
+            }
+            Expr::Comprehension(comprehension) => self.comprehension(id, comprehension),
+            Expr::Other(parts) => {
+                for part in parts {
+                    self.eval(*part);
+                }
+                Values::default()
+            }
+        }
+    }
+
+    /// What a subscript gives.
+    pub(super) fn indexed(&mut self, object: ExprId, key: Key, index: ExprId) -> Values {
+        let objects = self.eval(object);
+        self.eval(index);
+        let key = self.key(key);
+        let mut found = Values::default();
+        for object in objects.iter() {
+            match object {
+                Value::Container(container) => {
+                    found.extend(&self.element(container, key));
+                }
+                // A library's mapping or generic class stays what it is.
+                Value::Made(_) | Value::Outside(_) | Value::Class(_) => {
+                    found.add(object);
+                }
+                _ => {}
+            }
+        }
+        found
+    }
+
+    /// A list, tuple or set.
+    pub(super) fn items(&mut self, id: ExprId, sequence: Sequence, items: &[ExprId]) -> Values {
+        let scope = self.program.scope(self.here);
+        let container = self.container(self.here, id, Shape::Sequence(sequence));
+        for (index, item) in items.iter().enumerate() {
+            if let Expr::Starred(inner) = &scope.exprs[*item as usize] {
+                let values = self.eval(*inner);
+                let values = self.items_of(&values, Range::default());
+                self.put(container, Key2::Unknown, &values);
+            } else {
+                let values = self.eval(*item);
+                let key = if sequence == Sequence::Set { Key2::Unknown } else { Key2::at(index) };
+                self.put(container, key, &values);
+            }
+        }
+        Values::one(Value::Container(container))
+    }
+
+    pub(super) fn dict(&mut self, id: ExprId, items: &[(Option<Key>, ExprId)]) -> Values {
+        let container = self.container(self.here, id, Shape::Dict);
+        for (key, value) in items {
+            let values = self.eval(*value);
+            match key {
+                Some(key) => self.put(container, self.key(*key), &values),
+                None => {
+                    for value in values.iter() {
+                        if let Value::Container(other) = value {
+                            self.note(Read::Elements(other));
+                            for (key, values) in self.elements.get(&other).cloned().unwrap_or_default() {
+                                self.put(container, key, &values);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        Values::one(Value::Container(container))
+    }
+
+    pub(super) fn comprehension(&mut self, id: ExprId, comprehension: &'a Comprehension) -> Values {
+        for (target, iter, _) in &comprehension.generators {
+            let values = self.eval(*iter);
+            let items = self.items_of(&values, Range::default());
+            self.assign(target, &items, false);
+        }
+        for condition in &comprehension.conditions {
+            self.eval(*condition);
+        }
+        if let Some(key) = comprehension.key {
+            self.eval(key);
+        }
+        let values = self.eval(comprehension.element);
+        let shape = match (comprehension.key, comprehension.is_set) {
+            (Some(_), _) => Shape::Dict,
+            (None, true) => Shape::Sequence(Sequence::Set),
+            (None, false) => Shape::Sequence(Sequence::List),
+        };
+        let container = self.container(self.here, id, shape);
+        self.put(container, Key2::Unknown, &values);
+        Values::one(Value::Container(container))
+    }
+
+    pub(super) fn look_up(&mut self, name: Symbol) -> Values {
+        if let Some(values) = self.flow.get(&name) {
+            return values.clone();
+        }
+        let mut at = self.here;
+        loop {
+            let scope = self.program.scope(at);
+            let is_own_class = scope.kind == Kind::Class && at == self.here;
+            let is_function = matches!(scope.kind, Kind::Function | Kind::Lambda);
+            if is_own_class || (is_function && self.program.binds(at, name)) {
+                self.note(Read::Name(at, name));
+                let found = self.names.get(&(at, name)).cloned().unwrap_or_default();
+                if is_function || !found.is_empty() {
+                    return found;
+                }
+            }
+            if scope.kind == Kind::Module {
+                let found = self.module_name(self.program.file_of(at), name, 0);
+                if !found.is_empty() || self.names.contains_key(&(at, name)) {
+                    return found;
+                }
+                break;
+            }
+            at = self.program.parent(at);
+        }
+        let path = self.program.symbols.text(name);
+        if is_builtin(path) {
+            let path = format!("builtins.{path}");
+            return Values::one(Value::Outside(self.outside(&path)));
+        }
+        Values::default()
+    }
+
+    /// A name of a module, also through `import *`.
+    pub(super) fn module_name(&mut self, file: u32, name: Symbol, depth: u32) -> Values {
+        let place = self.program.module_place(file);
+        self.note(Read::Name(place, name));
+        if let Some(found) = self.names.get(&(place, name)) {
+            return found.clone();
+        }
+        // Chosen: no chain of `import *` is longer.
+        if depth < 6
+            && let Some(stars) = self.stars.get(&place).cloned()
+        {
+            for star in stars {
+                let found = self.module_name(star, name, depth + 1);
+                if !found.is_empty() {
+                    return found;
+                }
+            }
+        }
+        Values::default()
+    }
+}
+
+fn is_builtin(name: &str) -> bool {
+    matches!(
+        name,
+        "abs"
+            | "aiter"
+            | "all"
+            | "anext"
+            | "any"
+            | "bytearray"
+            | "bytes"
+            | "callable"
+            | "classmethod"
+            | "complex"
+            | "dict"
+            | "enumerate"
+            | "eval"
+            | "exec"
+            | "filter"
+            | "float"
+            | "frozenset"
+            | "getattr"
+            | "hasattr"
+            | "input"
+            | "int"
+            | "isinstance"
+            | "issubclass"
+            | "iter"
+            | "len"
+            | "list"
+            | "map"
+            | "max"
+            | "memoryview"
+            | "min"
+            | "next"
+            | "object"
+            | "open"
+            | "print"
+            | "property"
+            | "range"
+            | "repr"
+            | "reversed"
+            | "round"
+            | "set"
+            | "setattr"
+            | "sorted"
+            | "staticmethod"
+            | "str"
+            | "sum"
+            | "super"
+            | "tuple"
+            | "type"
+            | "vars"
+            | "zip"
+            | "Exception"
+            | "ValueError"
+            | "TypeError"
+            | "KeyError"
+            | "RuntimeError"
+            | "NotImplementedError"
+    )
+}

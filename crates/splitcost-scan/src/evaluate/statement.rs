@@ -1,0 +1,193 @@
+//! What a statement binds: assignments, imports, functions and classes.
+
+use smallvec::SmallVec;
+
+use super::Evaluation;
+use crate::form::{ExprId, Kind, Passing, Range, ScopeId, Stmt};
+use crate::value::{Place, Value, Values};
+
+impl<'a> Evaluation<'a> {
+    pub(super) fn stmt(&mut self, stmt: &'a Stmt) {
+        match stmt {
+            Stmt::Eval(expr) => {
+                self.eval(*expr);
+            }
+            Stmt::Assign { target, value, weak } => {
+                let values = self.eval(*value);
+                self.assign(target, &values, *weak);
+            }
+            Stmt::Annotate { target, annotation, value } => {
+                let mut values = value.map(|value| self.eval(value)).unwrap_or_default();
+                if values.is_empty() {
+                    values = self.annotated(*annotation);
+                }
+                self.assign(target, &values, false);
+            }
+            Stmt::For { target, iter } => {
+                let values = self.eval(*iter);
+                let items = self.items_of(&values, Range::default());
+                self.assign(target, &items, true);
+            }
+            Stmt::With { target, context } => {
+                let values = self.eval(*context);
+                let entered = self.entered(&values, self.range_of(*context));
+                if let Some(target) = target {
+                    self.assign(target, &entered, false);
+                }
+            }
+            Stmt::Return(value) => {
+                let values = self.eval(*value);
+                self.give(&values);
+            }
+            Stmt::Import { module, bound, whole } => {
+                let path = self.text(*module);
+                let path = if *whole { path.split('.').next().unwrap_or_default() } else { path };
+                let value = self.module_or_outside(path);
+                self.bind(self.symbol(*bound), Values::one(value), false);
+            }
+            Stmt::ImportFrom { level, module, name, bound } => {
+                let file = self.program.file_of(self.here);
+                let values = match self.program.absolute(file, *level, self.text(*module)) {
+                    Some(module) => self.imported(&module, *name),
+                    None => Values::default(),
+                };
+                // `try: import a except: import b`: both may be.
+                self.bind(self.symbol(*bound), values, false);
+            }
+            Stmt::ImportStar { level, module } => {
+                let file = self.program.file_of(self.here);
+                if let Some(module) = self.program.absolute(file, *level, self.text(*module))
+                    && let Some(found) = self.program.module_named(&module)
+                {
+                    let stars = self.stars.entry(self.here).or_default();
+                    if !stars.contains(&found) {
+                        stars.push(found);
+                    }
+                }
+            }
+            Stmt::Define(id, weak) => self.define(*id, *weak),
+        }
+    }
+
+    pub(super) fn imported(&mut self, module: &str, name: u32) -> Values {
+        let symbol = self.symbol(name);
+        if let Some(file) = self.program.module_named(module) {
+            let values = self.module_name(file, symbol, 0);
+            if !values.is_empty() {
+                return values;
+            }
+            return self
+                .program
+                .module_named(&format!("{module}.{}", self.text(name)))
+                .map(|file| Values::one(Value::Module(file)))
+                .unwrap_or_default();
+        }
+        let path = format!("{module}.{}", self.text(name));
+        Values::one(self.module_or_outside(&path))
+    }
+
+    pub(super) fn module_or_outside(&mut self, path: &str) -> Value {
+        match self.program.module_named(path) {
+            Some(file) => Value::Module(file),
+            None => Value::Outside(self.outside(path)),
+        }
+    }
+
+    /// A function or class statement.
+    pub(super) fn define(&mut self, id: ScopeId, weak: bool) {
+        let place = self.program.place(self.program.file_of(self.here), id);
+        let scope = self.program.scope(place);
+        let mut decorators: SmallVec<[(ExprId, Values); 2]> = SmallVec::new();
+        for decorator in &scope.decorators {
+            decorators.push((*decorator, self.eval(*decorator)));
+        }
+        let all: Values = decorators.iter().flat_map(|(_, values)| values.iter()).collect();
+        self.decorators.insert(place, all);
+        let own = if scope.kind == Kind::Class {
+            let bases: Values = scope
+                .bases
+                .iter()
+                .map(|base| self.eval(*base))
+                .collect::<Vec<_>>()
+                .iter()
+                .flat_map(Values::iter)
+                .collect();
+            for base in bases.iter() {
+                if let Value::Class(base) = base {
+                    let known = self.subclasses.entry(base).or_default();
+                    if !known.contains(&place) {
+                        known.push(place);
+                    }
+                }
+            }
+            if self.bases.get(&place) != Some(&bases) {
+                self.bases.insert(place, bases);
+                self.mros.clear();
+            }
+            self.class_body(place);
+            Value::Class(place)
+        } else {
+            self.declare(place);
+            Value::Function(place)
+        };
+        let mut values = Values::one(own);
+        for (decorator, found) in decorators.iter().rev() {
+            values = self.decorated(*decorator, found, values);
+        }
+        let name = self.program.name(place);
+        self.bind(name, values, weak);
+    }
+
+    /// Runs a class body, whose names belong to the class.
+    pub(super) fn class_body(&mut self, place: Place) {
+        // Its expressions and edges are its own; nothing of a function's flow is bound in it.
+        let here = std::mem::replace(&mut self.here, place);
+        let flow = std::mem::take(&mut self.flow);
+        self.edges[place as usize].clear();
+        self.sites.remove(&place);
+        self.unresolved[place as usize] = 0;
+        self.visits[place as usize] = self.visits[place as usize].saturating_add(1);
+        self.body(place);
+        self.here = here;
+        self.flow = flow;
+    }
+
+    /// What annotations and defaults say of a function.
+    pub(super) fn declare(&mut self, place: Place) {
+        let scope = self.program.scope(place);
+        let parent = self.program.scope(self.here);
+        let is_method = parent.kind == Kind::Class && !self.is_decorated(place, "builtins.staticmethod");
+        for (index, param) in scope.params.iter().enumerate() {
+            let mut values = Values::default();
+            if let Some(annotation) = param.annotation {
+                values.extend(&self.annotated(annotation));
+            }
+            if let Some(default) = param.default {
+                let default = self.eval(default);
+                if values.is_empty() || default.iter().any(|value| matches!(value, Value::Function(_) | Value::Made(_)))
+                {
+                    values.extend(&default);
+                }
+            }
+            if index == 0 && is_method && scope.kind == Kind::Function {
+                let is_class = self.is_decorated(place, "builtins.classmethod")
+                    || self.program.symbols.text(self.program.name(place)) == "__new__";
+                let own = if is_class { Value::Class(self.here) } else { Value::Instance(self.here) };
+                values = Values::one(own);
+            }
+            if matches!(param.passing, Passing::RestPositional | Passing::RestKeyword) {
+                values = Values::one(Value::Container(self.rest_container(place, index)));
+            }
+            if self.declared[place as usize][index] != values {
+                self.declared[place as usize][index] = values;
+                if self.visits[place as usize] > 0 {
+                    self.enqueue(place);
+                }
+            }
+        }
+        if let Some(returns) = scope.returns {
+            let values = self.annotated(returns);
+            self.declared_returns[place as usize] = values;
+        }
+    }
+}
