@@ -2,6 +2,8 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -108,6 +110,52 @@ fn ctrl_c_tells_what_was_found() {
     let transcript = running.transcript();
     let (exit, found) = json(&transcript);
     assert_eq!((exit.as_str(), found["url"].as_str()), ("exit 130", Some(url.as_str())));
+}
+
+/// Answers one request after the other, each after so much work.
+fn serve_slowly(work: Duration) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let turn = Arc::new(Mutex::new(()));
+    std::thread::spawn(move || {
+        for mut client in listener.incoming().flatten() {
+            let turn = Arc::clone(&turn);
+            std::thread::spawn(move || {
+                let mut buffer = [0; 4096];
+                while client.read(&mut buffer).is_ok_and(|count| count > 0) {
+                    let _mine = turn.lock().unwrap();
+                    let start = Instant::now();
+                    while start.elapsed() < work {}
+                    if client.write_all(b"HTTP/1.1 200 yes\r\ncontent-length: 2\r\n\r\nhi").is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    address
+}
+
+#[test]
+fn the_knee_of_a_slow_endpoint() {
+    let url = format!("http://{}/", serve_slowly(Duration::from_millis(5)));
+    let arguments = ["bench", &url, "--find-saturation", "--duration", "1", "--warm-up", "0", "--concurrency", "4"];
+    let transcript = Project::empty().run(&[&arguments[..], &["--format", "json"]].concat());
+    let (exit, found) = json(&transcript);
+    // Each request has the server to itself for 5 ms: it cannot answer more.
+    let closed = found["closed_loop_reqs_per_sec"].as_f64().unwrap();
+    assert!(closed > 0.0 && closed <= 210.0, "{transcript}");
+    for step in found["steps"].as_array().unwrap() {
+        assert!(step["throughput_reqs_per_sec"].as_f64().unwrap() <= 210.0, "{transcript}");
+    }
+    if found["invalid"].is_null() {
+        let (low, high) = (&found["sustained_reqs_per_sec"], &found["saturated_reqs_per_sec"]);
+        let (low, high) = (low.as_f64().unwrap(), high.as_f64().unwrap());
+        assert!(exit == "exit 0" && low < high && high <= low * 1.1 && found["reason"].is_string(), "{transcript}");
+    } else {
+        // A machine that is busy with something else makes the generator late.
+        assert!(exit == "exit 1" && found["invalid"].as_str().unwrap().contains("requests/s"), "{transcript}");
+    }
 }
 
 #[test]

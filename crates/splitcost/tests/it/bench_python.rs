@@ -2,9 +2,10 @@
 
 use std::fs;
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-use crate::project::{Project, wait_until_none_is_left};
+use crate::project::{Project, UVICORN, WORKLOAD, wait_until_none_is_left};
 
 /// The answer as JSON, and the exit status before it.
 fn answer(transcript: &str) -> (&str, Value) {
@@ -118,6 +119,33 @@ def money():
 def fail():
     raise KeyError('no')
 ";
+
+#[test]
+fn codecs_on_what_a_recording_saw() {
+    let project = Project::with_command(UVICORN, WORKLOAD);
+    assert!(project.run(&["record"]).starts_with("exit 0"));
+    let transcript = project.run(&["bench", "codecs", ".splitcost/recording", "--rounds", "2", "--format", "json"]);
+    let (exit, found) = answer(&transcript);
+    assert_eq!(exit, "exit 0", "{transcript}");
+    let documents = found["documents"].as_array().unwrap();
+    assert!(!documents.is_empty() && documents.iter().all(|one| one["bytes"].as_u64().unwrap() > 0), "{transcript}");
+}
+
+#[test]
+fn ctrl_c_ends_what_measures_in_python() {
+    let project = with_functions();
+    fs::write(project.path("order.json"), r#"{"id": 7}"#).unwrap();
+    let call = ["bench", "call", "functions:double", "--args", "[1]", "--app-dir", "app", "--stack", "aiohttp"];
+    for arguments in [&["bench", "codecs", "order.json"][..], &call] {
+        let running = project.start(&[arguments, &["--rounds", "100000"]].concat());
+        let pid = running.pid();
+        running.wait_for_line("round 2 of");
+        kill_process(Pid::from_raw(pid).unwrap(), Signal::INT).unwrap();
+        let transcript = running.transcript();
+        assert!(transcript.starts_with("exit 130"), "{transcript}");
+        wait_until_none_is_left(pid);
+    }
+}
 
 fn with_functions() -> Project {
     let project = Project::empty();
