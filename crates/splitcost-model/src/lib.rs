@@ -4,7 +4,7 @@
 //! requests did), [`split`] (which module lives in which service, over which stack and link),
 //! [`calibration`] (what a call over a stack costs on one machine), [`evaluation`] (what was predicted and
 //! what was measured; the JSON users read), [`residual`] (how far past predictions were off),
-//! [`bench`] (what one endpoint, or two, did under load).
+//! [`bench`] (what one endpoint, or two, did under load), [`finding`] and [`graph`] (what is in the code).
 //!
 //! ```
 //! use splitcost_model::quantity::Nanos;
@@ -18,6 +18,7 @@ pub mod bench;
 pub mod calibration;
 pub mod evaluation;
 pub mod finding;
+pub mod graph;
 pub mod quantity;
 pub mod recording;
 pub mod residual;

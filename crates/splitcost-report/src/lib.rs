@@ -3,7 +3,7 @@
 //!
 //! Read in this order: [`verdict`] (whether a split is worth it, by stated thresholds), [`text`] (what `evaluate` prints),
 //! [`html`] (the report, one file that asks the network for nothing), [`bench`] (what `bench` prints),
-//! [`number`] (the one rule by which all write numbers).
+//! [`finding`] and [`graph`] (what `scan` prints), [`number`] (the one rule by which all write numbers).
 //!
 //! ```
 //! use splitcost_model::evaluation::Evaluation;
@@ -16,6 +16,7 @@
 pub mod bench;
 mod effect;
 pub mod finding;
+pub mod graph;
 pub mod html;
 pub mod number;
 pub mod text;

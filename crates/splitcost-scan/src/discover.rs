@@ -109,6 +109,15 @@ fn read(path: &Path, root: &Path, found: &mut Vec<Found>, skipped: &mut Vec<Skip
     }
 }
 
+/// The name of a file that is not on the disk: all of its path.
+pub(crate) fn module_at(path: &Path) -> Module {
+    let is_package = path.file_name().is_some_and(|name| name == "__init__.py");
+    let directory = path.parent().unwrap_or(Path::new(""));
+    let path = if is_package { directory.to_owned() } else { path.with_extension("") };
+    let parts: Vec<_> = path.iter().map(|part| part.to_string_lossy()).collect();
+    Module { names: vec![parts.join(".")], is_package }
+}
+
 /// The names that a file can be imported by: from the nearest directory that is no package, from the one above, up to
 /// where the search began.
 fn module(path: &Path, root: &Path) -> Module {

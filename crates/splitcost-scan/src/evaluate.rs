@@ -17,6 +17,7 @@ use crate::program::Program;
 use crate::value::{Outside, Place, Symbol, Value, Values};
 
 mod attribute;
+mod builtin;
 mod call;
 mod expression;
 mod statement;
@@ -25,6 +26,8 @@ mod statement;
 const MAX_VISITS: u8 = 8;
 /// Chosen: longer paths come from loops such as `node = node.next()`.
 const MAX_PATH: u8 = 12;
+/// Chosen: more elements than these are replaced by machine-made programs.
+const MAX_REPLACED: usize = 32;
 /// Chosen: deeper expressions are machine-made.
 const MAX_DEPTH: u32 = 200;
 
@@ -100,6 +103,9 @@ pub(crate) struct Evaluation<'a> {
     params: Vec<Box<[Values]>>,
     /// What annotations and defaults say of them.
     declared: Vec<Box<[Values]>>,
+    /// Per place, the parameters whose defaults are something, and those that some call leaves out: a bit each.
+    defaults: Vec<u64>,
+    left_out: Vec<u64>,
     returns: Vec<Values>,
     declared_returns: Vec<Values>,
     bases: FxHashMap<Place, Values>,
@@ -110,6 +116,11 @@ pub(crate) struct Evaluation<'a> {
     elements: FxHashMap<u32, Vec<(Key2, Values)>>,
     containers: FxHashMap<(Place, u32), u32>,
     container_kind: Vec<Shape>,
+    /// Where it is made.
+    container_place: Vec<Place>,
+    builtins: FxHashMap<Symbol, Outside>,
+    /// Methods of builtin types, each once.
+    builtin_methods: FxHashMap<(&'static str, Symbol), Outside>,
     stars: FxHashMap<Place, Vec<u32>>,
     readers: FxHashMap<Read, SmallVec<[Place; 2]>>,
     pub(crate) edges: Vec<Vec<Edge>>,
@@ -122,6 +133,8 @@ pub(crate) struct Evaluation<'a> {
     // Of the scope being looked at:
     here: Place,
     flow: FxHashMap<Symbol, Values>,
+    /// Elements that were surely replaced, until something else of the program is called.
+    replaced: Vec<((u32, Key2), Values)>,
     depth: u32,
     words: Words,
     module_visited: Vec<bool>,
@@ -133,6 +146,11 @@ pub(crate) enum Key2 {
     Text(Symbol),
     Int(i64),
     Unknown,
+}
+
+/// A parameter among the first 64; no other is followed.
+fn bit(param: usize) -> u64 {
+    1_u64.checked_shl(param as u32).unwrap_or_default()
 }
 
 impl Key2 {
@@ -154,6 +172,7 @@ struct Words {
     init: Symbol,
     call: Symbol,
     enter: [Symbol; 2],
+    exit: [Symbol; 2],
     iter: [Symbol; 4],
     dict: Symbol,
     self_: Symbol,
@@ -167,6 +186,7 @@ impl<'a> Evaluation<'a> {
             init: symbols.of("__init__"),
             call: symbols.of("__call__"),
             enter: [symbols.of("__enter__"), symbols.of("__aenter__")],
+            exit: [symbols.of("__exit__"), symbols.of("__aexit__")],
             iter: [symbols.of("__iter__"), symbols.of("__next__"), symbols.of("__aiter__"), symbols.of("__anext__")],
             dict: symbols.of("__dict__"),
             self_: symbols.of("self"),
@@ -183,6 +203,8 @@ impl<'a> Evaluation<'a> {
             attributes: FxHashMap::default(),
             params: (0..places).map(params).collect(),
             declared: (0..places).map(params).collect(),
+            defaults: vec![0; places],
+            left_out: vec![0; places],
             returns: vec![Values::default(); places],
             declared_returns: vec![Values::default(); places],
             bases: FxHashMap::default(),
@@ -192,6 +214,9 @@ impl<'a> Evaluation<'a> {
             elements: FxHashMap::default(),
             containers: FxHashMap::default(),
             container_kind: Vec::new(),
+            container_place: Vec::new(),
+            builtins: FxHashMap::default(),
+            builtin_methods: FxHashMap::default(),
             stars: FxHashMap::default(),
             readers: FxHashMap::default(),
             edges: vec![Vec::new(); places],
@@ -202,10 +227,17 @@ impl<'a> Evaluation<'a> {
             queued: vec![false; places],
             here: 0,
             flow: FxHashMap::default(),
+            replaced: Vec::new(),
             depth: 0,
             words,
             module_visited: vec![false; program.files.len()],
         };
+        for name in builtin::BUILTINS {
+            if let Some(symbol) = program.symbols.get(name) {
+                let outside = evaluation.outside(&format!("builtins.{name}"));
+                evaluation.builtins.insert(symbol, outside);
+            }
+        }
         evaluation.run();
         evaluation
     }
@@ -257,7 +289,8 @@ impl<'a> Evaluation<'a> {
         order
     }
 
-    fn imported_by(&self, file: u32, stmt: &Stmt) -> SmallVec<[u32; 2]> {
+    /// The files that a statement imports.
+    pub(crate) fn imported_by(&self, file: u32, stmt: &Stmt) -> SmallVec<[u32; 2]> {
         let texts = &self.program.files[file as usize].texts;
         let text = |id: u32| &*texts[id as usize];
         let mut found = SmallVec::new();
@@ -307,6 +340,7 @@ impl<'a> Evaluation<'a> {
         self.visits[place as usize] += 1;
         self.here = place;
         self.flow.clear();
+        self.replaced.clear();
         self.edges[place as usize].clear();
         self.sites.remove(&place);
         self.unresolved[place as usize] = 0;
@@ -317,6 +351,8 @@ impl<'a> Evaluation<'a> {
             let mut values = self.params[place as usize][index].clone();
             if values.is_empty() {
                 values = self.declared[place as usize][index].clone();
+            } else if self.left_out[place as usize] & bit(index) != 0 {
+                values.extend(&self.declared[place as usize][index]);
             }
             self.bind(self.program.symbol(place, param.name), values, false);
         }
@@ -343,6 +379,7 @@ impl<'a> Evaluation<'a> {
         let id = *self.containers.entry((place, expr)).or_insert(next);
         if id == next {
             self.container_kind.push(shape);
+            self.container_place.push(place);
         }
         id
     }
@@ -461,10 +498,15 @@ impl<'a> Evaluation<'a> {
             }
             Target::Index(object, key) => {
                 let key = self.key(*key);
-                for object in self.eval(*object).iter() {
+                let object = *object;
+                for object in self.eval(object).iter() {
                     if let Value::Container(id) = object {
                         self.put(id, key, values);
                     }
+                }
+                match self.sole(object) {
+                    Some(container) if !weak => self.replace(container, key, values),
+                    _ => self.replaced.clear(),
                 }
             }
             Target::Several(targets) => {
@@ -497,7 +539,7 @@ impl<'a> Evaluation<'a> {
         match key {
             Key::Text(text) => Key2::Text(self.symbol(text)),
             Key::Int(int) => Key2::Int(int),
-            Key::Unknown => Key2::Unknown,
+            Key::Slice(_) | Key::Unknown => Key2::Unknown,
         }
     }
 
@@ -519,9 +561,39 @@ impl<'a> Evaluation<'a> {
         }
     }
 
+    /// The one container that an expression surely is: made in this scope, and not taken out of a loop's or another's.
+    fn sole(&mut self, expr: ExprId) -> Option<u32> {
+        let objects = match self.program.scope(self.here).exprs[expr as usize] {
+            Expr::Name(name) => self.flow.get(&self.symbol(name))?,
+            Expr::Index(object, key, _) => {
+                let (container, key) = (self.sole(object)?, self.key(key));
+                let mut found = self.elements.get(&container)?.iter().filter(|(known, _)| *known == key);
+                found.next().filter(|(known, _)| *known != Key2::Unknown).map(|(_, values)| values)?
+            }
+            _ => return None,
+        };
+        let mut objects = objects.iter();
+        match (objects.next(), objects.next()) {
+            (Some(Value::Container(id)), None) if self.container_place[id as usize] == self.here => Some(id),
+            _ => None,
+        }
+    }
+
+    /// Notes that an element is this now, whatever it was before.
+    fn replace(&mut self, container: u32, key: Key2, values: &Values) {
+        if key == Key2::Unknown || self.replaced.len() >= MAX_REPLACED {
+            return self.replaced.clear();
+        }
+        self.replaced.retain(|(known, _)| *known != (container, key));
+        self.replaced.push(((container, key), values.clone()));
+    }
+
     /// What a subscript of a container may give.
     fn element(&mut self, container: u32, key: Key2) -> Values {
         self.note(Read::Elements(container));
+        if let Some((_, values)) = self.replaced.iter().find(|(known, _)| *known == (container, key)) {
+            return values.clone();
+        }
         let Some(elements) = self.elements.get(&container) else { return Values::default() };
         let mut found = Values::default();
         let count = i64::try_from(elements.len()).unwrap_or(i64::MAX);
@@ -557,6 +629,17 @@ impl<'a> Evaluation<'a> {
         });
         self.known_paths.insert(canonical.into(), id);
         id
+    }
+
+    /// A method of a builtin type.
+    fn builtin_method(&mut self, kind: &'static str, name: Symbol) -> Outside {
+        if let Some(known) = self.builtin_methods.get(&(kind, name)) {
+            return *known;
+        }
+        let path = format!("builtins.{kind}.{}", self.program.symbols.text(name));
+        let outside = self.outside(&path);
+        self.builtin_methods.insert((kind, name), outside);
+        outside
     }
 
     pub(crate) fn path(&self, outside: Outside) -> &str {
@@ -596,6 +679,8 @@ impl<'a> Evaluation<'a> {
     }
 
     fn edge(&mut self, range: Range, call: Option<CallId>, callee: Callee, manner: Manner) {
+        // What happens by itself, and nowhere in particular, is shown where the function begins.
+        let range = if range == Range::default() { self.program.scope(self.here).range } else { range };
         let edges = &mut self.edges[self.here as usize];
         let edge = Edge { range, call, callee, manner };
         // An attribute may be evaluated several times; only the last edges can be its.

@@ -94,6 +94,8 @@ pub(crate) struct Param {
 pub(crate) enum Key {
     Text(Text),
     Int(i64),
+    /// `[1:3]`, where both are known; a missing end is the largest number.
+    Slice(Option<(u32, u32)>),
     Unknown,
 }
 
@@ -212,11 +214,17 @@ pub(crate) enum Stmt {
     For {
         target: Target,
         iter: ExprId,
+        round: LoopId,
     },
     With {
         target: Option<Target>,
         context: ExprId,
+        range: Range,
     },
+    /// The test and body of a `while` begin.
+    Round,
+    /// `raise name`: a class is called, without parentheses.
+    Raise(ExprId, Range),
     Return(ExprId),
     Import {
         module: Text,

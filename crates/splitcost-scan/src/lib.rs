@@ -1,6 +1,6 @@
 //! Scanner: Python source to modules, calls and effects, and from these to findings.
 //!
-//! Read in this order: [`scan`], [`RULES`]; inside, `lower` (a file's text to its compact form), `program` (all files
+//! Read in this order: [`scan`], [`RULES`], [`graph()`]; inside, `lower` (a file's text to its compact form), `program` (all files
 //! together), `evaluate` (which function each call calls), `effect` (what that leads to), `rule` (one short file each).
 //!
 //! ```
@@ -21,6 +21,7 @@ mod discover;
 mod effect;
 mod evaluate;
 mod form;
+mod graph;
 mod library;
 mod lower;
 mod program;
@@ -32,7 +33,7 @@ mod value;
 use std::path::PathBuf;
 
 pub use rule::{RULES, Rule};
-pub use scan::{Options, scan};
+pub use scan::{Options, graph, scan, scan_texts};
 
 /// Why nothing could be scanned.
 #[derive(Debug, thiserror::Error)]

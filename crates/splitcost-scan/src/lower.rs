@@ -180,6 +180,7 @@ impl Lowering {
             ast::Stmt::For(stmt) => self.for_loop(stmt),
             ast::Stmt::While(stmt) => {
                 let outer = self.enter_loop(LoopKind::While, None, stmt.range, None);
+                self.scope.stmts.push(Stmt::Round);
                 self.eval(&stmt.test);
                 self.branch(&stmt.body);
                 self.in_loop = outer;
@@ -199,7 +200,8 @@ impl Lowering {
                 for item in &stmt.items {
                     let context = self.expr(&item.context_expr);
                     let target = item.optional_vars.as_ref().map(|target| self.target(target));
-                    self.scope.stmts.push(Stmt::With { target, context });
+                    let range = range(item.context_expr.range());
+                    self.scope.stmts.push(Stmt::With { target, context, range });
                 }
                 self.body(&stmt.body);
             }
@@ -213,8 +215,16 @@ impl Lowering {
                 }
             }
             ast::Stmt::Raise(stmt) => {
-                for value in [&stmt.exc, &stmt.cause].into_iter().flatten() {
-                    self.eval(value);
+                match stmt.exc.as_deref() {
+                    Some(exc @ (ast::Expr::Name(_) | ast::Expr::Attribute(_))) => {
+                        let value = self.expr(exc);
+                        self.scope.stmts.push(Stmt::Raise(value, range(exc.range())));
+                    }
+                    Some(exc) => self.eval(exc),
+                    None => {}
+                }
+                if let Some(cause) = &stmt.cause {
+                    self.eval(cause);
                 }
             }
             ast::Stmt::Try(stmt) => {
@@ -306,7 +316,8 @@ impl Lowering {
         let iter = self.expr(&stmt.iter);
         let target = self.target(&stmt.target);
         let outer = self.enter_loop(LoopKind::For, Some(iter), stmt.range, bound_of(&stmt.iter));
-        self.scope.stmts.push(Stmt::For { target, iter });
+        let round = (self.scope.loops.len() - 1) as LoopId;
+        self.scope.stmts.push(Stmt::For { target, iter, round });
         self.branch(&stmt.body);
         self.in_loop = outer;
         self.branch(&stmt.orelse);
@@ -409,6 +420,15 @@ impl Lowering {
                 Key::Int(int) => Key::Int(-int),
                 _ => Key::Unknown,
             },
+            ast::Expr::Slice(slice) if slice.step.is_none() => {
+                let mut end = |end: &Option<Box<ast::Expr>>, missing| match end.as_ref().map(|end| self.key(end)) {
+                    None => Some(missing),
+                    Some(Key::Int(int)) => u32::try_from(int).ok(),
+                    Some(_) => None,
+                };
+                Key::Slice(end(&slice.lower, 0).zip(end(&slice.upper, u32::MAX)))
+            }
+            ast::Expr::Slice(_) => Key::Slice(None),
             _ => Key::Unknown,
         }
     }

@@ -34,7 +34,8 @@ impl Evaluation<'_> {
                     };
                     Values::one(value)
                 }
-                // `function.__wrapped__`, `generator.send`, `text.join`: nothing that is followed.
+                Value::Text(_) => Values::one(Value::Outside(self.builtin_method("str", name))),
+                // `function.__wrapped__`, `generator.send`: nothing that is followed.
                 _ => continue,
             };
             found.extend(&values);

@@ -1,7 +1,7 @@
 //! What a call calls, what it passes, and what it gives.
 
-use super::{Callee, Evaluation, Key2, Manner, Read, Shape, Site};
-use crate::form::{Call, CallId, Expr, ExprId, Kind, Passing, Range, Sequence, Text};
+use super::{Callee, Evaluation, Key2, Manner, Read, Shape, Site, bit};
+use crate::form::{Call, CallId, Expr, Kind, Passing, Range, Sequence, Text};
 use crate::library::Traits;
 use crate::value::{Outside, Place, Symbol, Value, Values};
 
@@ -22,7 +22,7 @@ impl Evaluation<'_> {
         let (receivers, callees) = match scope.exprs[call.function as usize] {
             Expr::Attribute(object, name, range) => {
                 let receivers = self.eval(object);
-                if let Some(values) = self.container_method(call, &receivers, name) {
+                if let Some(values) = self.container_method(id, &receivers, name) {
                     return values;
                 }
                 let callees = self.attribute(&receivers, self.symbol(name), range);
@@ -45,7 +45,12 @@ impl Evaluation<'_> {
 
     fn note_site(&mut self, id: CallId, receivers: &Values, callees: &Values, arguments: &Arguments) {
         for callee in callees.iter() {
-            let Value::Outside(callee) = callee else { continue };
+            let callee = match callee {
+                Value::Outside(callee) => callee,
+                // `stub = channel.unary_unary(...)`, and then `stub(...)`.
+                Value::Made(made) => self.outside(&format!("{}.__call__", self.path(made))),
+                _ => continue,
+            };
             if self.traits(callee) == Traits::NONE {
                 continue;
             }
@@ -80,7 +85,7 @@ impl Evaluation<'_> {
                     }
                 }
                 if !known {
-                    let items = self.items_of(&values, Range::default());
+                    let items = self.items_of(&values, call.range);
                     arguments.spread.extend(&items);
                 }
             } else {
@@ -211,11 +216,14 @@ impl Evaluation<'_> {
         manner: Manner,
     ) -> Values {
         self.edge(range, call, Callee::Inside(place), manner);
+        self.replaced.clear();
         let scope = self.program.scope(place);
         let mut next = 0;
+        let mut passed = 0;
         if let Some(receiver) = receiver {
             self.pass(place, 0, &Values::one(receiver));
             next = 1;
+            passed = bit(0);
         }
         let rest = scope.params.iter().position(|param| param.passing == Passing::RestPositional);
         for (index, values) in arguments.positional.iter().enumerate() {
@@ -227,6 +235,7 @@ impl Evaluation<'_> {
             };
             if takes(next) {
                 self.pass(place, next, values);
+                passed |= bit(next);
                 next += 1;
             } else if let Some(rest) = rest {
                 let container = self.rest_container(place, rest);
@@ -253,13 +262,25 @@ impl Evaluation<'_> {
                     && matches!(param.passing, Passing::Either | Passing::KeywordOnly)
             });
             match param {
-                Some(param) => self.pass(place, param, values),
+                Some(param) => {
+                    self.pass(place, param, values);
+                    passed |= bit(param);
+                }
                 None => {
                     if let Some(rest) = scope.params.iter().position(|param| param.passing == Passing::RestKeyword) {
                         let container = self.rest_container(place, rest);
                         self.put(container, Key2::Text(*name), values);
                     }
                 }
+            }
+        }
+        let left_out = self.defaults[place as usize] & !passed & !self.left_out[place as usize];
+        if left_out != 0 && arguments.spread.is_empty() {
+            self.left_out[place as usize] |= left_out;
+            // Parameters that nothing is passed to have their defaults anyway.
+            let params = &self.params[place as usize];
+            if params.iter().enumerate().any(|(index, values)| left_out & bit(index) != 0 && !values.is_empty()) {
+                self.enqueue(place);
             }
         }
         if scope.is_generator { Values::one(Value::Generator(place)) } else { self.result_of(place) }
@@ -471,8 +492,7 @@ impl Evaluation<'_> {
     }
 
     /// What a decorator makes of a function or class.
-    pub(super) fn decorated(&mut self, decorator: ExprId, found: &Values, values: Values) -> Values {
-        let range = self.range_of(decorator);
+    pub(super) fn decorated(&mut self, range: Range, found: &Values, values: Values) -> Values {
         let arguments = Arguments { positional: vec![values.clone()], ..Arguments::default() };
         let mut result = Values::default();
         for decorator in found.iter() {
@@ -575,6 +595,13 @@ impl Evaluation<'_> {
                     found.extend(&self.items_of(&Values::one(value), range));
                 }
                 Value::Instance(class) => {
+                    for name in self.words.exit {
+                        for method in self.of_instance(class, name, range).iter() {
+                            if let Value::Method(..) = method {
+                                self.call_value(method, &Arguments::default(), range, None, Manner::Implicit);
+                            }
+                        }
+                    }
                     let mut entered = false;
                     for name in self.words.enter {
                         for method in self.of_instance(class, name, range).iter() {
@@ -602,9 +629,31 @@ impl Evaluation<'_> {
         found
     }
 
+    /// `table.update(other)`
+    fn update(&mut self, table: u32, others: &Values, call: &Call) {
+        let surely = match self.program.scope(self.here).exprs[call.function as usize] {
+            Expr::Attribute(object, ..) => call.branch == 0 && self.sole(object) == Some(table),
+            _ => false,
+        };
+        for value in others.iter() {
+            let Value::Container(other) = value else { continue };
+            if self.shape(other) != Shape::Dict {
+                continue;
+            }
+            self.note(Read::Elements(other));
+            for (key, values) in self.elements.get(&other).cloned().unwrap_or_default() {
+                self.put(table, key, &values);
+                if surely {
+                    self.replace(table, key, &values);
+                }
+            }
+        }
+    }
+
     /// `items.append(x)`, `table.get(key)` and their like, on a container that the program builds.
-    fn container_method(&mut self, call: &Call, objects: &Values, name: Text) -> Option<Values> {
+    fn container_method(&mut self, id: CallId, objects: &Values, name: Text) -> Option<Values> {
         let scope = self.program.scope(self.here);
+        let call = &scope.calls[id as usize];
         let containers: Vec<u32> = objects
             .iter()
             .filter_map(|value| match value {
@@ -614,6 +663,17 @@ impl Evaluation<'_> {
             .collect();
         if containers.is_empty() || containers.len() < objects.iter().count() {
             return None;
+        }
+        for container in &containers {
+            let kind = match self.shape(*container) {
+                Shape::Dict => "dict",
+                Shape::Sequence(Sequence::List) => "list",
+                Shape::Sequence(Sequence::Tuple) => "tuple",
+                Shape::Sequence(Sequence::Set) => "set",
+                Shape::Other => continue,
+            };
+            let method = self.builtin_method(kind, self.symbol(name));
+            self.edge(call.range, Some(id), Callee::Outside(method), Manner::Direct);
         }
         let name = self.text(name);
         let arguments = self.arguments(call);
@@ -629,6 +689,7 @@ impl Evaluation<'_> {
                 "extend" | "update" => {
                     let items = self.items_of(&first, call.range);
                     self.put(id, Key2::Unknown, &items);
+                    self.update(id, &first, call);
                     for (name, values) in &arguments.named {
                         self.put(id, Key2::Text(*name), values);
                     }

@@ -25,7 +25,7 @@ impl<'a> Evaluation<'a> {
             }
             Expr::Call(call) => self.call(*call),
             Expr::Await(value) => self.eval(*value),
-            Expr::Index(object, key, index) => self.indexed(*object, *key, *index),
+            Expr::Index(object, key, index) => self.indexed(id, *object, *key, *index),
             Expr::Text(text) => Values::one(Value::Text(self.symbol(*text))),
             Expr::Constant(Constant::Bytes) => self.made("builtins.bytes"),
             Expr::Constant(_) => Values::default(),
@@ -76,16 +76,27 @@ impl<'a> Evaluation<'a> {
     }
 
     /// What a subscript gives.
-    pub(super) fn indexed(&mut self, object: ExprId, key: Key, index: ExprId) -> Values {
+    pub(super) fn indexed(&mut self, id: ExprId, object: ExprId, key: Key, index: ExprId) -> Values {
         let objects = self.eval(object);
-        self.eval(index);
+        if matches!(key, Key::Slice(_) | Key::Unknown) {
+            self.eval(index);
+        }
+        let slice = match key {
+            Key::Slice(slice) => Some(slice),
+            _ => None,
+        };
         let key = self.key(key);
         let mut found = Values::default();
         for object in objects.iter() {
             match object {
-                Value::Container(container) => {
-                    found.extend(&self.element(container, key));
-                }
+                Value::Container(container) => match slice {
+                    Some(ends) => {
+                        found.add(self.sliced(id, container, ends));
+                    }
+                    None => {
+                        found.extend(&self.element(container, key));
+                    }
+                },
                 // A library's mapping or generic class stays what it is.
                 Value::Made(_) | Value::Outside(_) | Value::Class(_) => {
                     found.add(object);
@@ -94,6 +105,25 @@ impl<'a> Evaluation<'a> {
             }
         }
         found
+    }
+
+    /// A part of a list or tuple.
+    fn sliced(&mut self, id: ExprId, container: u32, ends: Option<(u32, u32)>) -> Value {
+        let part = self.container(self.here, id, self.shape(container));
+        self.note(Read::Elements(container));
+        for (key, values) in self.elements.get(&container).cloned().unwrap_or_default() {
+            let key = match (key, ends) {
+                (Key2::Int(at), Some((start, end))) if at >= 0 => {
+                    if !(i64::from(start)..i64::from(end)).contains(&at) {
+                        continue;
+                    }
+                    Key2::Int(at - i64::from(start))
+                }
+                _ => Key2::Unknown,
+            };
+            self.put(part, key, &values);
+        }
+        Value::Container(part)
     }
 
     /// A list, tuple or set.
@@ -136,9 +166,10 @@ impl<'a> Evaluation<'a> {
     }
 
     pub(super) fn comprehension(&mut self, id: ExprId, comprehension: &'a Comprehension) -> Values {
-        for (target, iter, _) in &comprehension.generators {
+        for (target, iter, round) in &comprehension.generators {
             let values = self.eval(*iter);
-            let items = self.items_of(&values, Range::default());
+            let range = self.program.scope(self.here).loops[*round as usize].range;
+            let items = self.items_of(&values, range);
             self.assign(target, &items, false);
         }
         for condition in &comprehension.conditions {
@@ -183,12 +214,7 @@ impl<'a> Evaluation<'a> {
             }
             at = self.program.parent(at);
         }
-        let path = self.program.symbols.text(name);
-        if is_builtin(path) {
-            let path = format!("builtins.{path}");
-            return Values::one(Value::Outside(self.outside(&path)));
-        }
-        Values::default()
+        self.builtins.get(&name).map(|outside| Values::one(Value::Outside(*outside))).unwrap_or_default()
     }
 
     /// A name of a module, also through `import *`.
@@ -202,7 +228,8 @@ impl<'a> Evaluation<'a> {
         if depth < 6
             && let Some(stars) = self.stars.get(&place).cloned()
         {
-            for star in stars {
+            // The last one that has it hides the others.
+            for star in stars.into_iter().rev() {
                 let found = self.module_name(star, name, depth + 1);
                 if !found.is_empty() {
                     return found;
@@ -211,66 +238,4 @@ impl<'a> Evaluation<'a> {
         }
         Values::default()
     }
-}
-
-fn is_builtin(name: &str) -> bool {
-    matches!(
-        name,
-        "abs"
-            | "aiter"
-            | "all"
-            | "anext"
-            | "any"
-            | "bytearray"
-            | "bytes"
-            | "callable"
-            | "classmethod"
-            | "complex"
-            | "dict"
-            | "enumerate"
-            | "eval"
-            | "exec"
-            | "filter"
-            | "float"
-            | "frozenset"
-            | "getattr"
-            | "hasattr"
-            | "input"
-            | "int"
-            | "isinstance"
-            | "issubclass"
-            | "iter"
-            | "len"
-            | "list"
-            | "map"
-            | "max"
-            | "memoryview"
-            | "min"
-            | "next"
-            | "object"
-            | "open"
-            | "print"
-            | "property"
-            | "range"
-            | "repr"
-            | "reversed"
-            | "round"
-            | "set"
-            | "setattr"
-            | "sorted"
-            | "staticmethod"
-            | "str"
-            | "sum"
-            | "super"
-            | "tuple"
-            | "type"
-            | "vars"
-            | "zip"
-            | "Exception"
-            | "ValueError"
-            | "TypeError"
-            | "KeyError"
-            | "RuntimeError"
-            | "NotImplementedError"
-    )
 }

@@ -2,8 +2,9 @@
 
 use smallvec::SmallVec;
 
-use super::Evaluation;
-use crate::form::{ExprId, Kind, Passing, Range, ScopeId, Stmt};
+use super::call::Arguments;
+use super::{Evaluation, Manner, bit};
+use crate::form::{Expr, ExprId, Kind, Passing, Range, ScopeId, Stmt};
 use crate::value::{Place, Value, Values};
 
 impl<'a> Evaluation<'a> {
@@ -23,16 +24,25 @@ impl<'a> Evaluation<'a> {
                 }
                 self.assign(target, &values, false);
             }
-            Stmt::For { target, iter } => {
+            Stmt::For { target, iter, round } => {
                 let values = self.eval(*iter);
-                let items = self.items_of(&values, Range::default());
+                let range = self.program.scope(self.here).loops[*round as usize].range;
+                let items = self.items_of(&values, range);
+                self.replaced.clear();
                 self.assign(target, &items, true);
             }
-            Stmt::With { target, context } => {
+            Stmt::With { target, context, range } => {
                 let values = self.eval(*context);
-                let entered = self.entered(&values, self.range_of(*context));
+                let entered = self.entered(&values, *range);
                 if let Some(target) = target {
                     self.assign(target, &entered, false);
+                }
+            }
+            // What its body replaces is there when it begins again.
+            Stmt::Round => self.replaced.clear(),
+            Stmt::Raise(value, range) => {
+                for class in self.eval(*value).iter().filter(|value| matches!(value, Value::Class(_))) {
+                    self.call_value(class, &Arguments::default(), *range, None, Manner::Implicit);
                 }
             }
             Stmt::Return(value) => {
@@ -99,7 +109,11 @@ impl<'a> Evaluation<'a> {
         let scope = self.program.scope(place);
         let mut decorators: SmallVec<[(ExprId, Values); 2]> = SmallVec::new();
         for decorator in &scope.decorators {
-            decorators.push((*decorator, self.eval(*decorator)));
+            let mut found = self.eval(*decorator);
+            if found.is_empty() && self.visit_made(*decorator) {
+                found = self.eval(*decorator);
+            }
+            decorators.push((*decorator, found));
         }
         let all: Values = decorators.iter().flat_map(|(_, values)| values.iter()).collect();
         self.decorators.insert(place, all);
@@ -132,10 +146,28 @@ impl<'a> Evaluation<'a> {
         };
         let mut values = Values::one(own);
         for (decorator, found) in decorators.iter().rev() {
-            values = self.decorated(*decorator, found, values);
+            let range = match self.range_of(*decorator) {
+                range if range == Range::default() => scope.range,
+                range => range,
+            };
+            values = self.decorated(range, found, values);
         }
         let name = self.program.name(place);
         self.bind(name, values, weak);
+    }
+
+    /// Looks at the functions of the program that `@name(...)` calls, if none has been: what they return is needed now.
+    fn visit_made(&mut self, decorator: ExprId) -> bool {
+        let scope = self.program.scope(self.here);
+        let Expr::Call(call) = scope.exprs[decorator as usize] else { return false };
+        let mut is_new = false;
+        for value in self.eval(scope.calls[call as usize].function).iter() {
+            if let Value::Function(place) | Value::Method(place, _) | Value::ClassMethod(place, _) = value {
+                is_new |= self.visits[place as usize] == 0;
+                self.visit_now(place);
+            }
+        }
+        is_new
     }
 
     /// Runs a class body, whose names belong to the class.
@@ -164,6 +196,9 @@ impl<'a> Evaluation<'a> {
             }
             if let Some(default) = param.default {
                 let default = self.eval(default);
+                if !default.is_empty() {
+                    self.defaults[place as usize] |= bit(index);
+                }
                 if values.is_empty() || default.iter().any(|value| matches!(value, Value::Function(_) | Value::Made(_)))
                 {
                     values.extend(&default);

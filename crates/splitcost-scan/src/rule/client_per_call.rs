@@ -64,7 +64,7 @@ fn is_kept(scope: &Scope, call: CallId) -> bool {
                 Target::Attribute(..) | Target::Index(..) => return true,
                 _ => {}
             },
-            Stmt::With { target: Some(Target::Name(name)), context } if holds(scope, *context, call, &[]) => {
+            Stmt::With { target: Some(Target::Name(name)), context, .. } if holds(scope, *context, call, &[]) => {
                 let _ = name;
                 return false;
             }

@@ -35,10 +35,7 @@ fn find(context: &Context<'_>, rule: &Rule, findings: &mut Vec<Finding>) {
 fn holds(context: &Context<'_>, values: &Values, depth: u32) -> bool {
     let mut values = values.iter();
     values.any(|value| match value {
-        Value::Made(outside) => {
-            let path = context.evaluation.path(outside);
-            context.evaluation.traits(outside).has(Traits::OBJECT_DICT) || path == "builtins.vars.copy"
-        }
+        Value::Made(outside) => context.evaluation.traits(outside).has(Traits::OBJECT_DICT),
         Value::Container(id) if depth < 3 => {
             context.evaluation.elements(id).any(|(_, values)| holds(context, values, depth + 1))
         }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::Output;
 
@@ -11,6 +11,7 @@ use super::Output;
   splitcost scan                        the directory that you are in
   splitcost scan src --select SC1       only what blocks the event loop
   splitcost scan --format json          for programs
+  splitcost scan --graph dot | dot -Tsvg > calls.svg
   splitcost explain SC201               what a code means, and what to do
 
 Exit status: 0 nothing found, 1 findings, 2 something failed.")]
@@ -27,8 +28,20 @@ pub(crate) struct Scan {
     /// Glob of files and directories that are left out; may be repeated
     #[arg(long, value_name = "GLOB")]
     pub(crate) exclude: Vec<String>,
+    /// Write which function calls which, and which module imports which, instead of findings
+    #[arg(long, value_name = "FORM", conflicts_with_all = ["select", "ignore"])]
+    pub(crate) graph: Option<GraphFormat>,
     #[command(flatten)]
     pub(crate) output: Output,
+}
+
+/// How a graph is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum GraphFormat {
+    /// Modules, functions and edges, for programs
+    Json,
+    /// For graphviz
+    Dot,
 }
 
 #[derive(Args, Debug)]

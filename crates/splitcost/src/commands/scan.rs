@@ -2,10 +2,11 @@
 
 use std::process::ExitCode;
 
-use splitcost_scan::{Options, RULES, scan};
+use splitcost_model::finding::Skipped;
+use splitcost_scan::{Error, Options, RULES, graph, scan};
 
 use crate::args::Format;
-use crate::args::scan::{Explain, Scan};
+use crate::args::scan::{Explain, GraphFormat, Scan};
 use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::session::Session;
@@ -21,13 +22,17 @@ pub(crate) fn run(session: &mut Session, args: &Scan) -> anyhow::Result<ExitCode
         select: args.select.clone(),
         ignore: args.ignore.clone(),
     };
-    let scan = scan(&options).map_err(|error| {
-        let reason = std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
-        Failure::new(format!("failed to {error}{reason}"))
-    })?;
-    for skipped in &scan.skipped {
-        session.printer.warn(&format!("{}: {}", skipped.path, skipped.reason));
+    if let Some(format) = args.graph {
+        let (graph, skipped) = graph(&options).map_err(|error| failure(&error))?;
+        tell(session, &skipped);
+        match format {
+            GraphFormat::Json => session.printer.json(&graph)?,
+            GraphFormat::Dot => session.printer.answer(&splitcost_report::graph::dot(&graph))?,
+        }
+        return Ok(ExitCode::SUCCESS);
     }
+    let scan = scan(&options).map_err(|error| failure(&error))?;
+    tell(session, &scan.skipped);
     match args.output.format {
         Format::Text => {
             let text = splitcost_report::finding::text(&scan, Printer::color(), Printer::width());
@@ -49,6 +54,17 @@ pub(crate) fn explain(session: &mut Session, args: &Explain) -> anyhow::Result<E
     };
     session.printer.answer(&text)?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn failure(error: &Error) -> Failure {
+    let reason = std::error::Error::source(error).map(|source| format!(": {source}")).unwrap_or_default();
+    Failure::new(format!("failed to {error}{reason}"))
+}
+
+fn tell(session: &mut Session, skipped: &[Skipped]) {
+    for skipped in skipped {
+        session.printer.warn(&format!("{}: {}", skipped.path, skipped.reason));
+    }
 }
 
 fn check(code: &str) -> anyhow::Result<()> {

@@ -87,3 +87,36 @@ fn every_rule_explains_itself() {
         }
     }
 }
+
+#[test]
+fn the_graph_is_written_for_programs_and_for_graphviz() {
+    let project = Project::empty();
+    fs::create_dir_all(project.path("shop")).unwrap();
+    fs::write(project.path("shop/__init__.py"), "").unwrap();
+    fs::write(project.path("shop/client.py"), "import requests\ndef get():\n    return requests.get('u')\n").unwrap();
+    let app = "import asyncio\nfrom shop.client import get\nasync def handler():\n    await asyncio.to_thread(get)\n";
+    fs::write(project.path("app.py"), app).unwrap();
+    let text = project.run(&["scan", "--graph", "json"]);
+    let graph: Value = serde_json::from_str(text.strip_prefix("exit 0\n").unwrap()).unwrap();
+    let modules = graph["modules"].as_array().unwrap();
+    assert_eq!(modules[0]["imports"], serde_json::json!(["asyncio", "shop.client"]), "{text}");
+    let edges: Vec<String> = graph["edges"].as_array().unwrap().iter().map(edge).collect();
+    let expected = [
+        "app.handler:4:11 direct asyncio.to_thread outside",
+        "app.handler:4:11 offloaded shop.client.get",
+        "shop.client.get:3:12 direct requests.get outside",
+    ];
+    assert_eq!(edges, expected);
+    assert_eq!(graph["functions"][0]["kind"], "coroutine");
+    let dot = project.run(&["scan", "--graph", "dot"]);
+    assert!(dot.contains("\"app.handler\" -> \"shop.client.get\" [style=dotted, label=\"offloaded\"]"), "{dot}");
+    assert!(dot.contains("\"app\" -> \"shop.client\" [color=grey"), "{dot}");
+    assert!(project.run(&["scan", "--graph", "dot", "--select", "SC1"]).starts_with("exit 2\n"));
+}
+
+fn edge(edge: &Value) -> String {
+    let text = |key: &str| edge[key].as_str().unwrap_or_default().to_owned();
+    let outside = if edge["outside"] == true { " outside" } else { "" };
+    let place = format!("{}:{}", edge["line"], edge["column"]);
+    format!("{}:{place} {} {}{outside}", text("caller"), text("manner"), text("callee"))
+}

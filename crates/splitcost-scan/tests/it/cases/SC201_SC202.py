@@ -62,3 +62,43 @@ def one(user):
     return requests.get(user, timeout=1)
 def two(user):
     return one(user)
+# case: a query in a comprehension, through a repository
+from sqlalchemy.orm import Session
+class Users:
+    def __init__(self, session: Session):
+        self.session = session
+    def get(self, id):
+        return self.session.get("User", id)
+def names(users: Users, ids):
+    return [users.get(id) for id in ids]
+#> SC202 app.py:8 app.names > app.Users.get > sqlalchemy.orm.Session.get
+# case: a cursor in a loop
+import psycopg2
+def write(rows):
+    cursor = psycopg2.connect("d").cursor()
+    for row in rows:
+        cursor.execute("insert", row)
+#> SC202 app.py:5 app.write
+# case: awaited one after another
+import asyncpg
+async def write(connection: asyncpg.Connection, rows):
+    for row in rows:
+        await connection.execute("insert", row)
+#> SC202 app.py:4 app.write
+# case: a lambda given to map
+import requests
+def all(users):
+    return list(map(lambda user: requests.get(user, timeout=1), users))
+# case: not: one query, many rows
+from sqlalchemy.orm import Session
+def all(session: Session):
+    return [row.name for row in session.execute("select 1")]
+# case: not: a loop over one element
+import requests
+def load():
+    for url in ["u"]:
+        requests.get(url, timeout=1)
+# case: not: a loop that only makes functions
+import requests
+def jobs(users):
+    return [lambda: requests.get(user, timeout=1) for user in users]

@@ -25,3 +25,40 @@ async def both(client: httpx.AsyncClient):
     a = await client.get("a")
     b = await client.post("b")
     return a, b
+# case: two of a service of the program
+import httpx
+class Users:
+    def __init__(self, client: httpx.AsyncClient):
+        self.client = client
+    async def get(self, id):
+        return await self.client.get(id)
+async def both(users: Users):
+    a = await users.get(1)
+    b = await users.get(2)
+    return a, b
+#> SC203 app.py:8 app.both
+# case: three, told once
+import httpx
+async def all(client: httpx.AsyncClient):
+    a = await client.get("a")
+    b = await client.get("b")
+    c = await client.get("c")
+    return a, b, c
+#> SC203 app.py:3 app.all
+# case: aiohttp
+import aiohttp
+async def both(session: aiohttp.ClientSession):
+    a = await session.get("a")
+    b = await session.get("b")
+    return a, b
+#> SC203 app.py:3 app.both
+# case: not: together already
+import asyncio, httpx
+async def both(client: httpx.AsyncClient):
+    return await asyncio.gather(client.get("a"), client.get("b"))
+# case: not: one of them is local
+import asyncio, httpx
+async def both(client: httpx.AsyncClient):
+    a = await client.get("a")
+    await asyncio.sleep(0)
+    return a

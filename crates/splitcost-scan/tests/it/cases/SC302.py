@@ -28,3 +28,38 @@ def load():
             return requests.get("u", timeout=1)
         except requests.RequestException:
             time.sleep(1)
+# case: tenacity without parentheses
+import tenacity
+@tenacity.retry
+def load(): ...
+#> SC302 app.py:3 app.load
+# case: backoff without an end
+import backoff
+@backoff.on_exception(backoff.expo, OSError)
+def load(): ...
+#> SC302 app.py:2 app
+# case: urllib3 at once
+from urllib3 import Retry
+policy = Retry(total=3)
+#> SC302 app.py:2 app
+# case: a counted loop without a pause, through a helper
+import requests
+def once():
+    return requests.get("u", timeout=1)
+def load():
+    for attempt in range(5):
+        try:
+            return once()
+        except requests.RequestException:
+            pass
+#> SC302 app.py:7 app.load > app.once > requests.get
+# case: not: the pause is in a helper
+import time, requests
+def pause(attempt):
+    time.sleep(2 ** attempt)
+def load():
+    for attempt in range(5):
+        try:
+            return requests.get("u", timeout=1)
+        except requests.RequestException:
+            pause(attempt)

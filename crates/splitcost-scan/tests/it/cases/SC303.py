@@ -49,3 +49,18 @@ def main():
     session = requests.Session()
     session.get("u", timeout=1)
 main()
+# case: a context of TLS for every request
+import ssl
+from fastapi import FastAPI
+app = FastAPI()
+@app.get("/")
+def handler():
+    context = ssl.create_default_context()
+    return context.check_hostname
+#> SC303 app.py:6 app.handler
+# case: a cloud client each time round
+import boto3
+def copy(keys):
+    for key in keys:
+        boto3.client("s3").get_object(Key=key)
+#> SC303 app.py:4 app.copy

@@ -79,3 +79,85 @@ from enum import IntEnum
 class Kind(IntEnum):
     A = 1
 json.dumps(Kind.A)
+# case: json in a helper of a route
+import json
+from flask import Flask
+app = Flask(__name__)
+def encode(value):
+    return json.dumps(value)
+@app.route("/")
+def handler():
+    return encode({"a": 1})
+#> SC401 app.py:5 app.encode
+# case: json is read on the way of a request
+import json
+from fastapi import FastAPI
+app = FastAPI()
+@app.post("/")
+async def handler(request):
+    return json.loads(await request.body())
+#> SC401 app.py:6 app.handler
+# case: another name of json, in a method
+from json import dumps as encode
+from fastapi import APIRouter
+router = APIRouter()
+class Page:
+    def text(self):
+        return encode([1])
+@router.get("/")
+def handler():
+    return Page().text()
+#> SC401 app.py:6 app.Page.text
+# case: a copy of an object's dict in a list
+from fastapi import FastAPI
+app = FastAPI()
+class User: ...
+@app.get("/")
+def handler():
+    return [User().__dict__.copy()]
+#> SC403 app.py:5 app.handler
+# case: vars through a helper
+from flask import Flask
+app = Flask(__name__)
+class User: ...
+def shown(user):
+    return vars(user)
+@app.route("/")
+def handler():
+    return shown(User())
+#> SC403 app.py:7 app.handler
+# case: not: vars that stay inside
+from fastapi import FastAPI
+app = FastAPI()
+class User: ...
+@app.get("/")
+def handler():
+    return len(vars(User()))
+# case: all rows of a helper
+from fastapi import FastAPI
+from sqlalchemy.orm import Session
+app = FastAPI()
+class Item: ...
+def items(session: Session):
+    return session.query(Item).filter(1).all()
+@app.get("/")
+def handler(session: Session):
+    return items(session)
+#> SC404 app.py:8 app.handler
+# case: all rows in a dictionary
+from fastapi import FastAPI
+from sqlalchemy.orm import Session
+app = FastAPI()
+class Item: ...
+@app.get("/")
+def handler(session: Session):
+    return {"items": session.query(Item).all()}
+#> SC404 app.py:6 app.handler
+# case: not: the first row
+from fastapi import FastAPI
+from sqlalchemy.orm import Session
+app = FastAPI()
+class Item: ...
+@app.get("/")
+def handler(session: Session):
+    return session.query(Item).first()

@@ -21,3 +21,34 @@ client = httpx.Client(http1=False, http2=True, base_url="http://prices:8000")
 import grpc.aio
 async def handler():
     channel = grpc.aio.insecure_channel("x")
+# case: a client of a method over cleartext
+import httpx
+class Prices:
+    def __init__(self):
+        self.client = httpx.Client(http2=True, base_url="http://prices")
+#> SC501 app.py:4 app.Prices.__init__
+# case: not: nothing said of HTTP/2
+import httpx
+client = httpx.Client(base_url="http://prices:8000")
+# case: a secure channel in a coroutine
+import grpc
+async def handler():
+    channel = grpc.secure_channel("x", grpc.ssl_channel_credentials())
+#> SC502 app.py:3 app.handler
+# case: a synchronous call in a coroutine
+import grpc
+channel = grpc.insecure_channel("x")
+get = channel.unary_unary("/prices.Prices/Get")
+async def handler():
+    return get(b"")
+#> SC502 app.py:5 app.handler
+# case: not: a channel of a plain function
+import grpc
+def main():
+    channel = grpc.insecure_channel("x")
+# case: not: an awaited call
+import grpc.aio
+channel = grpc.aio.insecure_channel("x")
+get = channel.unary_unary("/prices.Prices/Get")
+async def handler():
+    return await get(b"")

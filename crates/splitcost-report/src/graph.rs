@@ -1,0 +1,69 @@
+//! A [`Graph`] for graphviz.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+use splitcost_model::graph::{Graph, Kind, Manner};
+
+/// The graph in graphviz's language: a box per module with its functions in it; imports between modules of the program
+/// are grey. A pair that calls each other in several places has one arrow per manner.
+pub fn dot(graph: &Graph) -> String {
+    let mut text = String::from(
+        "digraph splitcost {\n  rankdir=LR\n  node [shape=box, style=rounded, fontname=\"Helvetica\"]\n  edge [fontname=\"Helvetica\"]\n",
+    );
+    // Names are their own, so that a module's functions are those of its file.
+    let mut functions = graph.functions.iter().peekable();
+    for (index, module) in graph.modules.iter().enumerate() {
+        let name = quoted(&module.name);
+        _ = writeln!(text, "  subgraph cluster_{index} {{\n    label={name}\n    {name} [shape=folder]");
+        while let Some(function) = functions.next_if(|function| function.path == module.path) {
+            let label = function.name.strip_prefix(&format!("{}.", module.name)).unwrap_or(&function.name);
+            let style = match function.kind {
+                Kind::Coroutine => ", peripheries=2",
+                Kind::Class => ", shape=component",
+                Kind::Function | Kind::Lambda => "",
+            };
+            _ = writeln!(text, "    {} [label={}{style}]", quoted(&function.name), quoted(label));
+        }
+        text.push_str("  }\n");
+    }
+    let outside: BTreeSet<&str> =
+        graph.edges.iter().filter(|edge| edge.outside).map(|edge| edge.callee.as_str()).collect();
+    for path in outside {
+        _ = writeln!(text, "  {} [label={}, style=dashed]", quoted(&outside_node(path)), quoted(path));
+    }
+    let calls: BTreeSet<(&str, String, Manner)> = graph
+        .edges
+        .iter()
+        .map(|edge| {
+            let callee = if edge.outside { outside_node(&edge.callee) } else { edge.callee.clone() };
+            (edge.caller.as_str(), callee, edge.manner)
+        })
+        .collect();
+    for (caller, callee, manner) in calls {
+        let style = match manner {
+            Manner::Direct => "",
+            Manner::Implicit => " [style=dashed]",
+            Manner::Offloaded => " [style=dotted, label=\"offloaded\"]",
+            Manner::Deferred => " [style=dotted, label=\"deferred\"]",
+        };
+        _ = writeln!(text, "  {} -> {}{style}", quoted(caller), quoted(&callee));
+    }
+    let modules: BTreeSet<&str> = graph.modules.iter().map(|module| module.name.as_str()).collect();
+    for module in &graph.modules {
+        for import in module.imports.iter().filter(|import| modules.contains(import.as_str())) {
+            _ = writeln!(text, "  {} -> {} [color=grey, arrowhead=open]", quoted(&module.name), quoted(import));
+        }
+    }
+    text.push_str("}\n");
+    text
+}
+
+/// A module of the program and a path outside may have one name.
+fn outside_node(path: &str) -> String {
+    format!("outside {path}")
+}
+
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
