@@ -5,7 +5,6 @@
 //! attribute is collected from everywhere. A scope is looked at again when something that it read has grown, at most
 //! [`MAX_VISITS`] times; there is no fixpoint over the whole program.
 
-use std::collections::VecDeque;
 use std::rc::Rc;
 
 use rustc_hash::FxHashMap;
@@ -20,12 +19,15 @@ mod attribute;
 mod builtin;
 mod call;
 mod expression;
+mod outside;
+mod slot;
 mod statement;
+
+use outside::Outsides;
+use slot::{Elements, Queue, Slot, Table, note};
 
 /// Chosen: the values of real programs settle after two to four visits.
 const MAX_VISITS: u8 = 8;
-/// Chosen: longer paths come from loops such as `node = node.next()`.
-const MAX_PATH: u8 = 12;
 /// Chosen: more elements than these are replaced by machine-made programs.
 const MAX_REPLACED: usize = 32;
 /// Chosen: deeper expressions are machine-made.
@@ -73,63 +75,42 @@ pub(crate) struct Site {
     pub(crate) named: Vec<(Symbol, Values)>,
 }
 
-/// What a scope may have read, and is looked at again for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Read {
-    Name(Place, Symbol),
-    Attribute(Place, Symbol),
-    Returns(Place),
-    Elements(u32),
-}
-
-/// A path outside.
-#[derive(Clone, Debug)]
-struct Path {
-    text: Box<str>,
-    segments: u8,
-    traits: Traits,
-}
-
 /// The state, and in the end the result.
 pub(crate) struct Evaluation<'a> {
     pub(crate) program: &'a Program,
     pub(crate) library: &'a Library,
-    paths: Vec<Path>,
-    known_paths: FxHashMap<Box<str>, Outside>,
-    /// Names of modules, classes, and of functions as inner functions see them.
-    names: FxHashMap<(Place, Symbol), Values>,
+    outsides: Outsides<'a>,
+    /// Per place, its names: of modules, classes, and of functions that are read out of order.
+    names: Vec<Table>,
     /// What instances of a class have been given.
-    attributes: FxHashMap<(Place, Symbol), Values>,
+    attributes: FxHashMap<Place, Table>,
     params: Vec<Box<[Values]>>,
     /// What annotations and defaults say of them.
     declared: Vec<Box<[Values]>>,
     /// Per place, the parameters whose defaults are something, and those that some call leaves out: a bit each.
     defaults: Vec<u64>,
     left_out: Vec<u64>,
-    returns: Vec<Values>,
+    returns: Vec<Slot>,
     declared_returns: Vec<Values>,
     bases: FxHashMap<Place, Values>,
     /// Of classes whose bases have not changed since.
     mros: FxHashMap<Place, Rc<[Value]>>,
     subclasses: FxHashMap<Place, Vec<Place>>,
     decorators: FxHashMap<Place, Values>,
-    elements: FxHashMap<u32, Vec<(Key2, Values)>>,
+    /// Per place, what its decorators say of it as a method.
+    bindings: Vec<Binding>,
+    /// Per container.
+    elements: Vec<Elements>,
     containers: FxHashMap<(Place, u32), u32>,
     container_kind: Vec<Shape>,
     /// Where it is made.
     container_place: Vec<Place>,
-    builtins: FxHashMap<Symbol, Outside>,
-    /// Methods of builtin types, each once.
-    builtin_methods: FxHashMap<(&'static str, Symbol), Outside>,
     stars: FxHashMap<Place, Vec<u32>>,
-    readers: FxHashMap<Read, SmallVec<[Place; 2]>>,
     pub(crate) edges: Vec<Vec<Edge>>,
-    pub(crate) sites: FxHashMap<Place, Vec<Site>>,
+    pub(crate) sites: Vec<Vec<Site>>,
     /// Per place, calls of which nothing is known.
     pub(crate) unresolved: Vec<u32>,
-    visits: Vec<u8>,
-    queue: VecDeque<Place>,
-    queued: Vec<bool>,
+    queue: Queue,
     // Of the scope being looked at:
     here: Place,
     flow: FxHashMap<Symbol, Values>,
@@ -157,6 +138,15 @@ impl Key2 {
     fn at(index: usize) -> Self {
         Self::Int(i64::try_from(index).unwrap_or(i64::MAX))
     }
+}
+
+/// How a class's function is bound when it is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Binding {
+    Method,
+    Static,
+    Class,
+    Property,
 }
 
 /// What a container is.
@@ -197,34 +187,29 @@ impl<'a> Evaluation<'a> {
         let mut evaluation = Self {
             program,
             library,
-            paths: Vec::new(),
-            known_paths: FxHashMap::default(),
-            names: FxHashMap::default(),
+            outsides: Outsides::new(library, &program.symbols),
+            names: vec![Table::default(); places],
             attributes: FxHashMap::default(),
             params: (0..places).map(params).collect(),
             declared: (0..places).map(params).collect(),
             defaults: vec![0; places],
             left_out: vec![0; places],
-            returns: vec![Values::default(); places],
+            returns: vec![Slot::default(); places],
             declared_returns: vec![Values::default(); places],
             bases: FxHashMap::default(),
             mros: FxHashMap::default(),
             subclasses: FxHashMap::default(),
             decorators: FxHashMap::default(),
-            elements: FxHashMap::default(),
+            bindings: vec![Binding::Method; places],
+            elements: Vec::new(),
             containers: FxHashMap::default(),
             container_kind: Vec::new(),
             container_place: Vec::new(),
-            builtins: FxHashMap::default(),
-            builtin_methods: FxHashMap::default(),
             stars: FxHashMap::default(),
-            readers: FxHashMap::default(),
             edges: vec![Vec::new(); places],
-            sites: FxHashMap::default(),
+            sites: vec![Vec::new(); places],
             unresolved: vec![0; places],
-            visits: vec![0; places],
-            queue: VecDeque::new(),
-            queued: vec![false; places],
+            queue: Queue::new(places),
             here: 0,
             flow: FxHashMap::default(),
             replaced: Vec::new(),
@@ -232,12 +217,6 @@ impl<'a> Evaluation<'a> {
             words,
             module_visited: vec![false; program.files.len()],
         };
-        for name in builtin::BUILTINS {
-            if let Some(symbol) = program.symbols.get(name) {
-                let outside = evaluation.outside(&format!("builtins.{name}"));
-                evaluation.builtins.insert(symbol, outside);
-            }
-        }
         evaluation.run();
         evaluation
     }
@@ -248,11 +227,10 @@ impl<'a> Evaluation<'a> {
         }
         for place in 0..self.program.places() as Place {
             if matches!(self.program.scope(place).kind, Kind::Function | Kind::Lambda) {
-                self.enqueue(place);
+                self.queue.add(place);
             }
         }
-        while let Some(place) = self.queue.pop_front() {
-            self.queued[place as usize] = false;
+        while let Some(place) = self.queue.next() {
             self.visit(place);
         }
     }
@@ -312,37 +290,14 @@ impl<'a> Evaluation<'a> {
         found
     }
 
-    fn enqueue(&mut self, place: Place) {
-        if !self.queued[place as usize] && self.visits[place as usize] < MAX_VISITS {
-            self.queued[place as usize] = true;
-            self.queue.push_back(place);
-        }
-    }
-
-    fn wake(&mut self, read: Read) {
-        if let Some(readers) = self.readers.get(&read) {
-            for place in readers.clone() {
-                self.enqueue(place);
-            }
-        }
-    }
-
-    fn note(&mut self, read: Read) {
-        let here = self.here;
-        let readers = self.readers.entry(read).or_default();
-        if !readers.contains(&here) {
-            readers.push(here);
-        }
-    }
-
     fn visit(&mut self, place: Place) {
         let scope = self.program.scope(place);
-        self.visits[place as usize] += 1;
+        self.queue.visited(place);
         self.here = place;
         self.flow.clear();
         self.replaced.clear();
         self.edges[place as usize].clear();
-        self.sites.remove(&place);
+        self.sites[place as usize].clear();
         self.unresolved[place as usize] = 0;
         if scope.kind == Kind::Module {
             self.module_visited[self.program.file_of(place) as usize] = true;
@@ -380,6 +335,7 @@ impl<'a> Evaluation<'a> {
         if id == next {
             self.container_kind.push(shape);
             self.container_place.push(place);
+            self.elements.push(Elements::default());
         }
         id
     }
@@ -405,13 +361,13 @@ impl<'a> Evaluation<'a> {
 
     /// Everything that a scope returns or yields.
     pub(crate) fn returned(&self, place: Place) -> &Values {
-        &self.returns[place as usize]
+        &self.returns[place as usize].values
     }
 
     /// Looks at a function for the first time, in the middle of another.
     fn visit_now(&mut self, place: Place) {
         // Chosen: decorators that decorate decorators are no deeper.
-        if self.visits[place as usize] > 0 || self.depth > 50 {
+        if self.queue.is_visited(place) || self.depth > 50 {
             return;
         }
         let here = self.here;
@@ -425,10 +381,7 @@ impl<'a> Evaluation<'a> {
 
     /// What a scope gives to its callers.
     fn give(&mut self, values: &Values) {
-        let here = self.here;
-        if self.returns[here as usize].extend(values) {
-            self.wake(Read::Returns(here));
-        }
+        self.returns[self.here as usize].add(values, &mut self.queue);
     }
 
     fn symbol(&self, text: u32) -> Symbol {
@@ -456,7 +409,9 @@ impl<'a> Evaluation<'a> {
             self.add_name(at, name, &values);
             return;
         }
-        self.add_name(here, name, &values);
+        if self.program.is_read_out_of_order(here) {
+            self.add_name(here, name, &values);
+        }
         match self.flow.get_mut(&name) {
             Some(before) if weak => {
                 before.extend(&values);
@@ -468,18 +423,18 @@ impl<'a> Evaluation<'a> {
     }
 
     fn add_name(&mut self, place: Place, name: Symbol, values: &Values) {
-        if values.is_empty() {
-            return;
-        }
-        if self.names.entry((place, name)).or_default().extend(values) {
-            self.wake(Read::Name(place, name));
+        if !values.is_empty() {
+            self.names[place as usize].entry(name).or_default().add(values, &mut self.queue);
         }
     }
 
     fn add_attribute(&mut self, class: Place, name: Symbol, values: &Values) {
-        if self.attributes.entry((class, name)).or_default().extend(values) {
-            self.wake(Read::Attribute(class, name));
-        }
+        self.attributes.entry(class).or_default().entry(name).or_default().add(values, &mut self.queue);
+    }
+
+    /// What a name of a place may be; `None` where it has none of that name.
+    fn name_of(&mut self, place: Place, name: Symbol) -> Option<Values> {
+        self.names[place as usize].entry(name).or_default().read(self.here)
     }
 
     fn assign(&mut self, target: &Target, values: &Values, weak: bool) {
@@ -547,18 +502,7 @@ impl<'a> Evaluation<'a> {
         if values.is_empty() {
             return;
         }
-        let elements = self.elements.entry(container).or_default();
-        // Chosen: a table of more entries is one of alike things.
-        let key = if elements.len() > 64 { Key2::Unknown } else { key };
-        let grew = if let Some((_, known)) = elements.iter_mut().find(|(known, _)| *known == key) {
-            known.extend(values)
-        } else {
-            elements.push((key, values.clone()));
-            true
-        };
-        if grew {
-            self.wake(Read::Elements(container));
-        }
+        self.elements[container as usize].put(key, values, &mut self.queue);
     }
 
     /// The one container that an expression surely is: made in this scope, and not taken out of a loop's or another's.
@@ -567,7 +511,7 @@ impl<'a> Evaluation<'a> {
             Expr::Name(name) => self.flow.get(&self.symbol(name))?,
             Expr::Index(object, key, _) => {
                 let (container, key) = (self.sole(object)?, self.key(key));
-                let mut found = self.elements.get(&container)?.iter().filter(|(known, _)| *known == key);
+                let mut found = self.elements[container as usize].items.iter().filter(|(known, _)| *known == key);
                 found.next().filter(|(known, _)| *known != Key2::Unknown).map(|(_, values)| values)?
             }
             _ => return None,
@@ -590,77 +534,47 @@ impl<'a> Evaluation<'a> {
 
     /// What a subscript of a container may give.
     fn element(&mut self, container: u32, key: Key2) -> Values {
-        self.note(Read::Elements(container));
+        let elements = &mut self.elements[container as usize];
+        note(&mut elements.readers, self.here);
         if let Some((_, values)) = self.replaced.iter().find(|(known, _)| *known == (container, key)) {
             return values.clone();
         }
-        let Some(elements) = self.elements.get(&container) else { return Values::default() };
-        let mut found = Values::default();
-        let count = i64::try_from(elements.len()).unwrap_or(i64::MAX);
-        for (known, values) in elements {
-            let is_it = match (key, *known) {
-                (Key2::Unknown, _) | (_, Key2::Unknown) => true,
-                (Key2::Int(index), Key2::Int(known)) if index < 0 => count + index == known || index == known,
-                (key, known) => key == known,
-            };
-            if is_it {
-                found.extend(values);
-            }
-        }
-        found
+        elements.at(key)
     }
 
     /// All elements of a container with their subscripts.
     pub(crate) fn elements(&self, container: u32) -> impl Iterator<Item = (Key2, &Values)> {
-        self.elements.get(&container).into_iter().flatten().map(|(key, values)| (*key, values))
+        self.elements[container as usize].items.iter().map(|(key, values)| (*key, values))
+    }
+
+    /// The same, for the scope being looked at.
+    fn read_elements(&mut self, container: u32) -> Vec<(Key2, Values)> {
+        let elements = &mut self.elements[container as usize];
+        note(&mut elements.readers, self.here);
+        elements.items.clone()
     }
 
     /// The path outside with that text.
     pub(crate) fn outside(&mut self, path: &str) -> Outside {
-        let canonical = self.library.canonical(path);
-        if let Some(known) = self.known_paths.get(canonical) {
-            return *known;
-        }
-        let id = Outside(self.paths.len() as u32);
-        self.paths.push(Path {
-            text: canonical.into(),
-            segments: canonical.split('.').count() as u8,
-            traits: self.library.traits(canonical),
-        });
-        self.known_paths.insert(canonical.into(), id);
-        id
+        self.outsides.of(path)
     }
 
     /// A method of a builtin type.
-    fn builtin_method(&mut self, kind: &'static str, name: Symbol) -> Outside {
-        if let Some(known) = self.builtin_methods.get(&(kind, name)) {
-            return *known;
-        }
-        let path = format!("builtins.{kind}.{}", self.program.symbols.text(name));
-        let outside = self.outside(&path);
-        self.builtin_methods.insert((kind, name), outside);
-        outside
+    fn builtin_method(&mut self, kind: &str, name: Symbol) -> Outside {
+        let kind = self.outside(kind);
+        self.outsides.member(kind, name, &self.program.symbols)
     }
 
     pub(crate) fn path(&self, outside: Outside) -> &str {
-        &self.paths[outside.0 as usize].text
+        &self.outsides.get(outside).text
     }
 
     pub(crate) fn traits(&self, outside: Outside) -> Traits {
-        self.paths[outside.0 as usize].traits
+        self.outsides.get(outside).traits
     }
 
     fn made(&mut self, path: &str) -> Values {
         Values::one(Value::Made(self.outside(path)))
-    }
-
-    fn is_decorated(&self, place: Place, path: &str) -> bool {
-        self.decorators.get(&place).is_some_and(|found| {
-            found.iter().any(|value| match value {
-                Value::Outside(outside) | Value::Made(outside) => self.path(outside) == path,
-                _ => false,
-            })
-        })
     }
 
     /// What decorates a function.

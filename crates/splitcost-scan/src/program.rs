@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
-use crate::form::{File, Kind, Scope, ScopeId, Stmt, Target, Text};
+use crate::form::{File, Kind, LoopKind, Scope, ScopeId, Stmt, Target, Text};
 use crate::value::{Place, Symbol, Symbols};
 
 /// What is known of a file beside its text.
@@ -28,6 +28,8 @@ pub(crate) struct Program {
     by_name: FxHashMap<Box<str>, u32>,
     /// Per place, the names that are bound there, sorted; empty for modules and classes, whose names are public.
     bound: Vec<Box<[Symbol]>>,
+    /// Per place, whether its names are read elsewhere than behind where they are bound.
+    read_out_of_order: Vec<bool>,
 }
 
 impl Program {
@@ -43,6 +45,11 @@ impl Program {
             program.base.push(program.file_of.len() as Place);
             program.file_of.extend(file.scopes.iter().map(|_| index as u32));
             program.bound.extend(file.scopes.iter().map(|scope| bound(scope, file, &texts)));
+            let first = program.read_out_of_order.len();
+            program.read_out_of_order.extend(file.scopes.iter().map(is_read_out_of_order));
+            for scope in &file.scopes[1..] {
+                program.read_out_of_order[first + scope.parent as usize] = true;
+            }
             program.texts.push(texts);
         }
         program
@@ -89,6 +96,10 @@ impl Program {
         self.by_name.get(name).copied()
     }
 
+    pub(crate) fn is_read_out_of_order(&self, place: Place) -> bool {
+        self.read_out_of_order[place as usize]
+    }
+
     pub(crate) fn binds(&self, place: Place, name: Symbol) -> bool {
         self.bound[place as usize].binary_search(&name).is_ok()
     }
@@ -126,6 +137,13 @@ impl Program {
         parts.reverse();
         parts.join(".")
     }
+}
+
+/// Modules and classes are read from anywhere; a function's names are by the next round of a loop, and by its inner
+/// functions, of which this knows nothing.
+fn is_read_out_of_order(scope: &Scope) -> bool {
+    !matches!(scope.kind, Kind::Function | Kind::Lambda)
+        || scope.loops.iter().any(|round| round.kind != LoopKind::Comprehension)
 }
 
 /// The names that a function binds for itself.

@@ -1,5 +1,7 @@
 //! The text of a file, and where its bytes stand.
 
+use std::sync::OnceLock;
+
 use splitcost_model::finding::Location;
 
 use crate::form::Range;
@@ -9,15 +11,20 @@ use crate::form::Range;
 pub(crate) struct Source {
     path: String,
     text: String,
-    /// Byte offsets of its lines.
-    lines: Vec<u32>,
+    /// Byte offsets of its lines, counted when the first is asked for.
+    lines: OnceLock<Vec<u32>>,
 }
 
 impl Source {
     pub(crate) fn new(path: String, text: String) -> Self {
-        let starts = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at as u32 + 1);
-        let lines = std::iter::once(0).chain(starts).collect();
-        Self { path, text, lines }
+        Self { path, text, lines: OnceLock::new() }
+    }
+
+    fn lines(&self) -> &[u32] {
+        self.lines.get_or_init(|| {
+            let ends = self.text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+            std::iter::once(0).chain(ends.map(|(at, _)| at as u32 + 1)).collect()
+        })
     }
 
     pub(crate) fn path(&self) -> &str {
@@ -26,8 +33,8 @@ impl Source {
 
     /// The line and column of a byte, both from 1.
     pub(crate) fn position(&self, byte: u32) -> (u32, u32) {
-        let line = self.lines.partition_point(|start| *start <= byte).max(1);
-        let start = self.lines[line - 1] as usize;
+        let line = self.lines().partition_point(|start| *start <= byte).max(1);
+        let start = self.lines()[line - 1] as usize;
         let column = self.text.get(start..byte as usize).map_or(0, |before| before.chars().count());
         (line as u32, column as u32 + 1)
     }
@@ -35,7 +42,7 @@ impl Source {
     pub(crate) fn location(&self, range: Range) -> Location {
         let (line, column) = self.position(range.start);
         let (end_line, end_column) = self.position(range.end);
-        let start = self.lines[line as usize - 1] as usize;
+        let start = self.lines()[line as usize - 1] as usize;
         let text = self.text[start..].lines().next().unwrap_or_default().to_owned();
         Location { path: self.path.clone(), line, column, end_line, end_column, text }
     }

@@ -1,6 +1,7 @@
 //! What a name may stand for.
 
-use rustc_hash::FxHashMap;
+use indexmap::IndexSet;
+use rustc_hash::FxBuildHasher;
 use smallvec::SmallVec;
 
 /// A name or text, anywhere in the program.
@@ -48,6 +49,9 @@ pub(crate) enum Value {
 /// Chosen: what may be more things than this is not looked at further; the first ones are kept.
 const MAX_VALUES: usize = 12;
 
+/// Chosen: texts matter as names of attributes; what may be more of them than this is no such name.
+const MAX_TEXTS: usize = 3;
+
 /// All things that a name may stand for; empty where nothing is known.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Values(SmallVec<[Value; 2]>);
@@ -68,6 +72,10 @@ impl Values {
     /// Whether that was new.
     pub(crate) fn add(&mut self, value: Value) -> bool {
         if self.0.len() >= MAX_VALUES || self.0.contains(&value) {
+            return false;
+        }
+        let is_text = |value: &Value| matches!(value, Value::Text(_));
+        if is_text(&value) && self.0.iter().filter(|value| is_text(value)).count() >= MAX_TEXTS {
             return false;
         }
         self.0.push(value);
@@ -96,27 +104,19 @@ impl FromIterator<Value> for Values {
 
 /// Every name and text of the program.
 #[derive(Debug, Default)]
-pub(crate) struct Symbols {
-    texts: Vec<Box<str>>,
-    known: FxHashMap<Box<str>, Symbol>,
-}
+pub(crate) struct Symbols(IndexSet<Box<str>, FxBuildHasher>);
 
 impl Symbols {
     pub(crate) fn of(&mut self, text: &str) -> Symbol {
-        if let Some(known) = self.known.get(text) {
-            return *known;
-        }
-        let symbol = Symbol(self.texts.len() as u32);
-        self.texts.push(text.into());
-        self.known.insert(text.into(), symbol);
-        symbol
+        let index = self.0.get_index_of(text).unwrap_or_else(|| self.0.insert_full(text.into()).0);
+        Symbol(index as u32)
     }
 
     pub(crate) fn get(&self, text: &str) -> Option<Symbol> {
-        self.known.get(text).copied()
+        self.0.get_index_of(text).map(|index| Symbol(index as u32))
     }
 
     pub(crate) fn text(&self, symbol: Symbol) -> &str {
-        &self.texts[symbol.0 as usize]
+        &self.0[symbol.0 as usize]
     }
 }

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::{Callee, Evaluation, Manner, Read};
+use super::{Binding, Callee, Evaluation, Manner};
 use crate::form::{Expr, ExprId, Kind, Range};
 use crate::value::{Place, Symbol, Value, Values};
 
@@ -22,19 +22,11 @@ impl Evaluation<'_> {
                     let after = mro.iter().position(|base| *base == Value::Class(class)).map_or(0, |at| at + 1);
                     self.in_bases(&mro[after..], name, Some(receiver), range)
                 }
-                Value::Outside(outside) | Value::Made(outside) => {
-                    let path = &self.paths[outside.0 as usize];
-                    if path.segments >= super::MAX_PATH {
-                        continue;
-                    }
-                    let path = format!("{}.{}", path.text, self.program.symbols.text(name));
-                    let value = match object {
-                        Value::Outside(_) => self.module_or_outside(&path),
-                        _ => Value::Outside(self.outside(&path)),
-                    };
-                    Values::one(value)
-                }
-                Value::Text(_) => Values::one(Value::Outside(self.builtin_method("str", name))),
+                Value::Outside(_) | Value::Made(_) => match self.member(object, name) {
+                    Some(value) => Values::one(value),
+                    None => continue,
+                },
+                Value::Text(_) => Values::one(Value::Outside(self.builtin_method("builtins.str", name))),
                 // `function.__wrapped__`, `generator.send`: nothing that is followed.
                 _ => continue,
             };
@@ -44,8 +36,7 @@ impl Evaluation<'_> {
     }
 
     fn of_module(&mut self, file: u32, name: Symbol) -> Values {
-        let found = self.module_name(file, name, 0);
-        if !found.is_empty() {
+        if let Some(found) = self.module_name(file, name, 0) {
             return found;
         }
         let text = self.program.symbols.text(name);
@@ -118,9 +109,9 @@ impl Evaluation<'_> {
         let mut found = Values::default();
         for base in mro.iter() {
             if let Value::Class(base) = base {
-                self.note(Read::Attribute(*base, name));
-                if let Some(values) = self.attributes.get(&(*base, name)) {
-                    found.extend(values);
+                let given = self.attributes.entry(*base).or_default().entry(name).or_default();
+                if let Some(values) = given.read(self.here) {
+                    found.extend(&values);
                 }
             }
         }
@@ -137,18 +128,16 @@ impl Evaluation<'_> {
         for class in classes {
             match *class {
                 Value::Class(class) => {
-                    self.note(Read::Name(class, name));
-                    let Some(values) = self.names.get(&(class, name)).cloned() else { continue };
+                    let Some(values) = self.name_of(class, name) else { continue };
                     return self.taken(&values, class, name, receiver, range);
                 }
                 Value::Outside(base) => {
-                    let base = self.path(base);
                     // What every object has says nothing.
-                    if base.starts_with("abc.") || base.starts_with("typing.") || base.starts_with("builtins.") {
+                    if self.outsides.get(base).is_common_base {
                         continue;
                     }
-                    let path = format!("{base}.{}", self.program.symbols.text(name));
-                    return Values::one(Value::Outside(self.outside(&path)));
+                    let path = self.outsides.member(base, name, &self.program.symbols);
+                    return Values::one(Value::Outside(path));
                 }
                 _ => {}
             }
@@ -168,22 +157,23 @@ impl Evaluation<'_> {
                 found.add(value);
                 continue;
             }
-            let is_class_method = self.is_decorated(function, "builtins.classmethod");
-            if self.is_decorated(function, "builtins.staticmethod") {
-                found.add(value);
-            } else if is_class_method {
-                found.add(Value::ClassMethod(function, receiver.unwrap_or(class)));
-            } else if let Some(receiver) = receiver {
-                if self.is_property(function) {
+            match (self.bindings[function as usize], receiver) {
+                (Binding::Static, _) | (_, None) if self.bindings[function as usize] != Binding::Class => {
+                    found.add(value);
+                }
+                (Binding::Class, receiver) => {
+                    found.add(Value::ClassMethod(function, receiver.unwrap_or(class)));
+                }
+                (Binding::Property, Some(receiver)) => {
                     self.edge(range, None, Callee::Inside(function), Manner::Implicit);
                     self.pass_self(function, Value::Instance(receiver));
                     found.extend(&self.result_of(function));
-                } else {
+                }
+                (_, Some(receiver)) => {
                     found.add(Value::Method(function, receiver));
                     self.add_overriding(function, class, name, receiver, &mut found);
                 }
-            } else {
-                found.add(value);
+                (_, None) => {}
             }
         }
         found
@@ -203,20 +193,13 @@ impl Evaluation<'_> {
                 }
                 seen.push(subclass);
                 pending.push(subclass);
-                self.note(Read::Name(subclass, name));
-                for value in self.names.get(&(subclass, name)).cloned().unwrap_or_default().iter() {
+                for value in self.name_of(subclass, name).unwrap_or_default().iter() {
                     if let Value::Function(overriding) = value {
                         found.add(Value::Method(overriding, subclass));
                     }
                 }
             }
         }
-    }
-
-    fn is_property(&self, function: Place) -> bool {
-        ["builtins.property", "functools.cached_property", "abc.abstractproperty", "werkzeug.utils.cached_property"]
-            .iter()
-            .any(|path| self.is_decorated(function, path))
     }
 
     pub(super) fn pass_self(&mut self, function: Place, value: Value) {

@@ -1,6 +1,7 @@
 //! What a call calls, what it passes, and what it gives.
 
-use super::{Callee, Evaluation, Key2, Manner, Read, Shape, Site, bit};
+use super::outside::Known;
+use super::{Callee, Evaluation, Key2, Manner, Shape, Site, bit};
 use crate::form::{Call, CallId, Expr, Kind, Passing, Range, Sequence, Text};
 use crate::library::Traits;
 use crate::value::{Outside, Place, Symbol, Value, Values};
@@ -48,7 +49,7 @@ impl Evaluation<'_> {
             let callee = match callee {
                 Value::Outside(callee) => callee,
                 // `stub = channel.unary_unary(...)`, and then `stub(...)`.
-                Value::Made(made) => self.outside(&format!("{}.__call__", self.path(made))),
+                Value::Made(made) => self.outsides.member(made, self.words.call, &self.program.symbols),
                 _ => continue,
             };
             if self.traits(callee) == Traits::NONE {
@@ -61,7 +62,7 @@ impl Evaluation<'_> {
                 positional: arguments.positional.clone(),
                 named: arguments.named.clone(),
             };
-            let sites = self.sites.entry(self.here).or_default();
+            let sites = &mut self.sites[self.here as usize];
             match sites.iter_mut().find(|known| known.call == id && known.callee == callee) {
                 Some(known) => *known = site,
                 None => sites.push(site),
@@ -77,8 +78,7 @@ impl Evaluation<'_> {
                 let mut known = false;
                 if let (1, Some(Value::Container(id))) = (values.iter().count(), values.iter().next()) {
                     // A list whose elements are known one by one.
-                    self.note(Read::Elements(id));
-                    let elements = self.elements.get(&id).cloned().unwrap_or_default();
+                    let elements = self.read_elements(id);
                     if elements.iter().enumerate().all(|(i, (key, _))| *key == Key2::at(i)) {
                         known = true;
                         arguments.positional.extend(elements.into_iter().map(|(_, values)| values));
@@ -100,8 +100,7 @@ impl Evaluation<'_> {
                 None => {
                     for value in values.iter() {
                         if let Value::Container(id) = value {
-                            self.note(Read::Elements(id));
-                            for (key, values) in self.elements.get(&id).cloned().unwrap_or_default() {
+                            for (key, values) in self.read_elements(id) {
                                 if let Key2::Text(name) = key {
                                     arguments.named.push((name, values));
                                 }
@@ -176,7 +175,7 @@ impl Evaluation<'_> {
             Value::Partial(id) => {
                 let functions = self.element(id, Key2::Int(-1));
                 let mut all = Arguments::default();
-                for (key, values) in self.elements.get(&id).cloned().unwrap_or_default() {
+                for (key, values) in self.read_elements(id) {
                     match key {
                         Key2::Int(-1) | Key2::Unknown => {}
                         Key2::Int(_) => all.positional.push(values),
@@ -196,8 +195,7 @@ impl Evaluation<'_> {
             }
             Value::Outside(outside) => self.call_outside(outside, arguments, range, call, manner),
             Value::Made(outside) => {
-                let path = format!("{}.__call__", self.path(outside));
-                let outside = self.outside(&path);
+                let outside = self.outsides.member(outside, self.words.call, &self.program.symbols);
                 self.call_outside(outside, arguments, range, call, manner)
             }
             Value::Module(_) | Value::Container(_) | Value::Super(..) | Value::Text(_) | Value::Generator(_) => {
@@ -280,7 +278,7 @@ impl Evaluation<'_> {
             // Parameters that nothing is passed to have their defaults anyway.
             let params = &self.params[place as usize];
             if params.iter().enumerate().any(|(index, values)| left_out & bit(index) != 0 && !values.is_empty()) {
-                self.enqueue(place);
+                self.queue.add(place);
             }
         }
         if scope.is_generator { Values::one(Value::Generator(place)) } else { self.result_of(place) }
@@ -288,24 +286,21 @@ impl Evaluation<'_> {
 
     /// What a function returns or yields.
     pub(super) fn result_of(&mut self, place: Place) -> Values {
-        self.note(Read::Returns(place));
-        let found = &self.returns[place as usize];
-        if found.is_empty() { self.declared_returns[place as usize].clone() } else { found.clone() }
+        let found = self.returns[place as usize].read(self.here);
+        found.unwrap_or_else(|| self.declared_returns[place as usize].clone())
     }
 
     pub(super) fn pass(&mut self, place: Place, param: usize, values: &Values) {
         let grew = self.params[place as usize].get_mut(param).is_some_and(|known| known.extend(values));
         if grew {
-            self.enqueue(place);
+            self.queue.add(place);
         }
     }
 
     /// The fields of a dataclass or model, which has no `__init__` of its own.
     fn fill_fields(&mut self, class: Place, arguments: &Arguments) {
         for (name, values) in &arguments.named {
-            if self.attributes.entry((class, *name)).or_default().extend(values) {
-                self.wake(Read::Attribute(class, *name));
-            }
+            self.add_attribute(class, *name, values);
         }
     }
 
@@ -317,10 +312,9 @@ impl Evaluation<'_> {
         call: Option<CallId>,
         manner: Manner,
     ) -> Values {
-        let traits = self.traits(outside);
         self.edge(range, call, Callee::Outside(outside), manner);
-        let path = self.path(outside).to_owned();
-        if let Some(values) = self.known_function(&path, arguments, range, call) {
+        let (known, traits) = (self.outsides.get(outside).known, self.traits(outside));
+        if let Some(values) = known.and_then(|known| self.known_function(known, arguments, range, call)) {
             return values;
         }
         if traits.has(Traits::DEPENDS) {
@@ -338,32 +332,21 @@ impl Evaluation<'_> {
             return found;
         }
         if traits.has(Traits::OFFLOAD.or(Traits::CALLS_ARGUMENT)) {
-            return self.run_argument(&path, traits, arguments, range, call);
+            return self.run_argument(outside, arguments, range, call);
         }
-        let class = self.library.gives(&path).map(str::to_owned);
-        let made = match class {
-            Some(class) => self.outside(&class),
-            None => outside,
-        };
-        if self.paths[made.0 as usize].segments > super::MAX_PATH
-            || path.starts_with("builtins.") && !traits.has(Traits::UNENCODABLE.or(Traits::OBJECT_DICT))
-        {
-            return Values::default();
+        let path = self.outsides.get(outside);
+        match path.gives {
+            Some(class) => Values::one(Value::Made(class)),
+            None if path.gives_nothing => Values::default(),
+            None => Values::one(Value::Made(outside)),
         }
-        Values::one(Value::Made(made))
     }
 
     /// Functions that run one of their arguments.
-    fn run_argument(
-        &mut self,
-        path: &str,
-        traits: Traits,
-        arguments: &Arguments,
-        range: Range,
-        call: Option<CallId>,
-    ) -> Values {
-        let which = self.library.argument(path).to_owned();
-        let named = self.program.symbols.get(&which);
+    fn run_argument(&mut self, outside: Outside, arguments: &Arguments, range: Range, call: Option<CallId>) -> Values {
+        let traits = self.traits(outside);
+        let which = self.library.argument(self.path(outside));
+        let named = self.program.symbols.get(which);
         let position = which.parse::<usize>().ok();
         let by_name = arguments.named.iter().find(|(name, _)| Some(*name) == named).map(|(_, values)| values.clone());
         let functions =
@@ -387,26 +370,23 @@ impl Evaluation<'_> {
         for function in functions.iter() {
             found.extend(&self.call_value(function, &passed, range, call, manner));
         }
-        if path == "asgiref.sync.sync_to_async" {
+        if self.path(outside) == "asgiref.sync.sync_to_async" {
             return functions;
         }
-        match self.library.gives(path).map(str::to_owned) {
-            Some(class) => self.made(&class),
-            None => found,
-        }
+        self.outsides.get(outside).gives.map_or(found, |class| Values::one(Value::Made(class)))
     }
 
     /// Builtins and standard functions whose result matters.
     fn known_function(
         &mut self,
-        path: &str,
+        function: Known,
         arguments: &Arguments,
         range: Range,
         call: Option<CallId>,
     ) -> Option<Values> {
         let first = || arguments.positional.first().cloned().unwrap_or_default();
-        Some(match path {
-            "builtins.super" => {
+        Some(match function {
+            Known::Super => {
                 let mut place = self.here;
                 while self.program.scope(place).kind != Kind::Class && !self.program.is_module(place) {
                     place = self.program.parent(place);
@@ -429,7 +409,7 @@ impl Evaluation<'_> {
                     .collect();
                 if receivers.is_empty() { Values::one(Value::Super(place, place)) } else { receivers }
             }
-            "builtins.getattr" => {
+            Known::GetAttr => {
                 let name = arguments.positional.get(1).and_then(|values| values.iter().next());
                 let mut found = match name {
                     Some(Value::Text(name)) => self.attribute(&first(), name, range),
@@ -438,11 +418,8 @@ impl Evaluation<'_> {
                 found.extend(&arguments.positional.get(2).cloned().unwrap_or_default());
                 found
             }
-            "builtins.next" | "builtins.anext" => self.items_of(&first(), range),
-            "builtins.iter" | "builtins.aiter" | "builtins.reversed" | "builtins.list" | "builtins.tuple"
-            | "builtins.sorted"
-                if !arguments.positional.is_empty() =>
-            {
+            Known::Next => self.items_of(&first(), range),
+            Known::Iterable if !arguments.positional.is_empty() => {
                 if let Some((_, key)) =
                     arguments.named.iter().find(|(name, _)| Some(*name) == self.program.symbols.get("key"))
                 {
@@ -454,7 +431,7 @@ impl Evaluation<'_> {
                 }
                 first()
             }
-            "builtins.enumerate" | "builtins.zip" => {
+            Known::Enumerate | Known::Zip => {
                 // Pairs: whatever is unpacked from them may be any of the elements.
                 let mut items = Values::default();
                 for values in &arguments.positional {
@@ -462,7 +439,7 @@ impl Evaluation<'_> {
                 }
                 let container = self.container(self.here, range.start | 1 << 31, Shape::Other);
                 let pair = self.container(self.here, range.end | 1 << 30, Shape::Sequence(Sequence::Tuple));
-                if path == "builtins.zip" {
+                if function == Known::Zip {
                     for (index, values) in arguments.positional.iter().enumerate() {
                         let items = self.items_of(values, range);
                         self.put(pair, Key2::at(index), &items);
@@ -473,7 +450,7 @@ impl Evaluation<'_> {
                 self.put(container, Key2::Unknown, &Values::one(Value::Container(pair)));
                 Values::one(Value::Container(container))
             }
-            "functools.partial" | "functools.partialmethod" => {
+            Known::Partial => {
                 let container = self.container(self.here, range.start | 1 << 31, Shape::Other);
                 self.put(container, Key2::Int(-1), &first());
                 for (index, values) in arguments.positional.iter().skip(1).enumerate() {
@@ -484,9 +461,7 @@ impl Evaluation<'_> {
                 }
                 Values::one(Value::Partial(container))
             }
-            "copy.copy" | "copy.deepcopy" | "typing.cast" if !arguments.positional.is_empty() => {
-                arguments.positional.last().cloned().unwrap_or_default()
-            }
+            Known::Same if !arguments.positional.is_empty() => arguments.positional.last().cloned().unwrap_or_default(),
             _ => return None,
         })
     }
@@ -538,8 +513,9 @@ impl Evaluation<'_> {
                     found.extend(&self.element(id, Key2::Unknown));
                 }
                 Value::Generator(place) => {
-                    self.note(Read::Returns(place));
-                    found.extend(&self.returns[place as usize].clone());
+                    if let Some(values) = self.returns[place as usize].read(self.here) {
+                        found.extend(&values);
+                    }
                 }
                 Value::Instance(class) => {
                     for (index, name) in self.words.iter.into_iter().enumerate() {
@@ -640,8 +616,7 @@ impl Evaluation<'_> {
             if self.shape(other) != Shape::Dict {
                 continue;
             }
-            self.note(Read::Elements(other));
-            for (key, values) in self.elements.get(&other).cloned().unwrap_or_default() {
+            for (key, values) in self.read_elements(other) {
                 self.put(table, key, &values);
                 if surely {
                     self.replace(table, key, &values);
@@ -666,10 +641,10 @@ impl Evaluation<'_> {
         }
         for container in &containers {
             let kind = match self.shape(*container) {
-                Shape::Dict => "dict",
-                Shape::Sequence(Sequence::List) => "list",
-                Shape::Sequence(Sequence::Tuple) => "tuple",
-                Shape::Sequence(Sequence::Set) => "set",
+                Shape::Dict => "builtins.dict",
+                Shape::Sequence(Sequence::List) => "builtins.list",
+                Shape::Sequence(Sequence::Tuple) => "builtins.tuple",
+                Shape::Sequence(Sequence::Set) => "builtins.set",
                 Shape::Other => continue,
             };
             let method = self.builtin_method(kind, self.symbol(name));

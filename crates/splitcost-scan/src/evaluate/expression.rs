@@ -1,6 +1,6 @@
 //! What an expression may be: names, containers, comprehensions.
 
-use super::{Evaluation, Key2, MAX_DEPTH, Read, Shape};
+use super::{Evaluation, Key2, MAX_DEPTH, Shape};
 use crate::form::{Comprehension, Constant, Expr, ExprId, Key, Kind, Range, Sequence};
 use crate::value::{Symbol, Value, Values};
 
@@ -110,8 +110,7 @@ impl<'a> Evaluation<'a> {
     /// A part of a list or tuple.
     fn sliced(&mut self, id: ExprId, container: u32, ends: Option<(u32, u32)>) -> Value {
         let part = self.container(self.here, id, self.shape(container));
-        self.note(Read::Elements(container));
-        for (key, values) in self.elements.get(&container).cloned().unwrap_or_default() {
+        for (key, values) in self.read_elements(container) {
             let key = match (key, ends) {
                 (Key2::Int(at), Some((start, end))) if at >= 0 => {
                     if !(i64::from(start)..i64::from(end)).contains(&at) {
@@ -153,8 +152,7 @@ impl<'a> Evaluation<'a> {
                 None => {
                     for value in values.iter() {
                         if let Value::Container(other) = value {
-                            self.note(Read::Elements(other));
-                            for (key, values) in self.elements.get(&other).cloned().unwrap_or_default() {
+                            for (key, values) in self.read_elements(other) {
                                 self.put(container, key, &values);
                             }
                         }
@@ -198,44 +196,37 @@ impl<'a> Evaluation<'a> {
             let scope = self.program.scope(at);
             let is_own_class = scope.kind == Kind::Class && at == self.here;
             let is_function = matches!(scope.kind, Kind::Function | Kind::Lambda);
-            if is_own_class || (is_function && self.program.binds(at, name)) {
-                self.note(Read::Name(at, name));
-                let found = self.names.get(&(at, name)).cloned().unwrap_or_default();
+            let is_kept = at != self.here || self.program.is_read_out_of_order(at);
+            if is_own_class || (is_function && is_kept && self.program.binds(at, name)) {
+                let found = self.name_of(at, name).unwrap_or_default();
                 if is_function || !found.is_empty() {
                     return found;
                 }
             }
             if scope.kind == Kind::Module {
-                let found = self.module_name(self.program.file_of(at), name, 0);
-                if !found.is_empty() || self.names.contains_key(&(at, name)) {
-                    return found;
+                match self.module_name(self.program.file_of(at), name, 0) {
+                    Some(found) => return found,
+                    None => break,
                 }
-                break;
             }
             at = self.program.parent(at);
         }
-        self.builtins.get(&name).map(|outside| Values::one(Value::Outside(*outside))).unwrap_or_default()
+        self.outsides.builtin(name).map(|builtin| Values::one(Value::Outside(builtin))).unwrap_or_default()
     }
 
     /// A name of a module, also through `import *`.
-    pub(super) fn module_name(&mut self, file: u32, name: Symbol, depth: u32) -> Values {
+    pub(super) fn module_name(&mut self, file: u32, name: Symbol, depth: u32) -> Option<Values> {
         let place = self.program.module_place(file);
-        self.note(Read::Name(place, name));
-        if let Some(found) = self.names.get(&(place, name)) {
-            return found.clone();
+        if let Some(found) = self.name_of(place, name) {
+            return Some(found);
         }
         // Chosen: no chain of `import *` is longer.
         if depth < 6
             && let Some(stars) = self.stars.get(&place).cloned()
         {
             // The last one that has it hides the others.
-            for star in stars.into_iter().rev() {
-                let found = self.module_name(star, name, depth + 1);
-                if !found.is_empty() {
-                    return found;
-                }
-            }
+            return stars.into_iter().rev().find_map(|star| self.module_name(star, name, depth + 1));
         }
-        Values::default()
+        None
     }
 }

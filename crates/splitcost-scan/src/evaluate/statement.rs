@@ -3,7 +3,7 @@
 use smallvec::SmallVec;
 
 use super::call::Arguments;
-use super::{Evaluation, Manner, bit};
+use super::{Binding, Evaluation, Manner, bit};
 use crate::form::{Expr, ExprId, Kind, Passing, Range, ScopeId, Stmt};
 use crate::value::{Place, Value, Values};
 
@@ -82,8 +82,7 @@ impl<'a> Evaluation<'a> {
     pub(super) fn imported(&mut self, module: &str, name: u32) -> Values {
         let symbol = self.symbol(name);
         if let Some(file) = self.program.module_named(module) {
-            let values = self.module_name(file, symbol, 0);
-            if !values.is_empty() {
+            if let Some(values) = self.module_name(file, symbol, 0) {
                 return values;
             }
             return self
@@ -116,7 +115,10 @@ impl<'a> Evaluation<'a> {
             decorators.push((*decorator, found));
         }
         let all: Values = decorators.iter().flat_map(|(_, values)| values.iter()).collect();
-        self.decorators.insert(place, all);
+        if !scope.decorators.is_empty() {
+            self.bindings[place as usize] = self.binding(&all);
+            self.decorators.insert(place, all);
+        }
         let own = if scope.kind == Kind::Class {
             let bases: Values = scope
                 .bases
@@ -163,11 +165,28 @@ impl<'a> Evaluation<'a> {
         let mut is_new = false;
         for value in self.eval(scope.calls[call as usize].function).iter() {
             if let Value::Function(place) | Value::Method(place, _) | Value::ClassMethod(place, _) = value {
-                is_new |= self.visits[place as usize] == 0;
+                is_new |= !self.queue.is_visited(place);
                 self.visit_now(place);
             }
         }
         is_new
+    }
+
+    /// What decorators make of a method.
+    fn binding(&self, decorators: &Values) -> Binding {
+        let said = decorators.iter().filter_map(|value| match value {
+            Value::Outside(outside) | Value::Made(outside) => Some(self.path(outside)),
+            _ => None,
+        });
+        said.fold(Binding::Method, |binding, path| match path {
+            "builtins.staticmethod" => Binding::Static,
+            "builtins.classmethod" => Binding::Class,
+            "builtins.property"
+            | "functools.cached_property"
+            | "abc.abstractproperty"
+            | "werkzeug.utils.cached_property" => Binding::Property,
+            _ => binding,
+        })
     }
 
     /// Runs a class body, whose names belong to the class.
@@ -176,9 +195,9 @@ impl<'a> Evaluation<'a> {
         let here = std::mem::replace(&mut self.here, place);
         let flow = std::mem::take(&mut self.flow);
         self.edges[place as usize].clear();
-        self.sites.remove(&place);
+        self.sites[place as usize].clear();
         self.unresolved[place as usize] = 0;
-        self.visits[place as usize] = self.visits[place as usize].saturating_add(1);
+        self.queue.visited(place);
         self.body(place);
         self.here = here;
         self.flow = flow;
@@ -188,7 +207,7 @@ impl<'a> Evaluation<'a> {
     pub(super) fn declare(&mut self, place: Place) {
         let scope = self.program.scope(place);
         let parent = self.program.scope(self.here);
-        let is_method = parent.kind == Kind::Class && !self.is_decorated(place, "builtins.staticmethod");
+        let is_method = parent.kind == Kind::Class && self.bindings[place as usize] != Binding::Static;
         for (index, param) in scope.params.iter().enumerate() {
             let mut values = Values::default();
             if let Some(annotation) = param.annotation {
@@ -205,7 +224,7 @@ impl<'a> Evaluation<'a> {
                 }
             }
             if index == 0 && is_method && scope.kind == Kind::Function {
-                let is_class = self.is_decorated(place, "builtins.classmethod")
+                let is_class = self.bindings[place as usize] == Binding::Class
                     || self.program.symbols.text(self.program.name(place)) == "__new__";
                 let own = if is_class { Value::Class(self.here) } else { Value::Instance(self.here) };
                 values = Values::one(own);
@@ -215,8 +234,8 @@ impl<'a> Evaluation<'a> {
             }
             if self.declared[place as usize][index] != values {
                 self.declared[place as usize][index] = values;
-                if self.visits[place as usize] > 0 {
-                    self.enqueue(place);
+                if self.queue.is_visited(place) {
+                    self.queue.add(place);
                 }
             }
         }
