@@ -360,8 +360,14 @@ impl<'a> Evaluation<'a> {
     }
 
     /// Everything that a scope returns or yields.
-    pub(crate) fn returned(&self, place: Place) -> &Values {
-        &self.returns[place as usize].values
+    pub(crate) fn returned(&self, place: Place) -> Values {
+        let mut values = self.returns[place as usize].values.clone();
+        let hands_back = self.program.scope(place).hands_back;
+        let params = self.params[place as usize].iter().zip(&self.declared[place as usize]).enumerate();
+        for (_, (given, declared)) in params.filter(|(index, _)| hands_back & bit(*index) != 0) {
+            values.extend(if given.is_empty() { declared } else { given });
+        }
+        values
     }
 
     /// Looks at a function for the first time, in the middle of another.

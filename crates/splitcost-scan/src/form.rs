@@ -54,6 +54,8 @@ pub(crate) struct Scope {
     /// It has no body to speak of: `...`, `pass`, a docstring, `raise NotImplementedError`.
     pub(crate) is_stub: bool,
     pub(crate) params: Vec<Param>,
+    /// The parameters that it returns as they were given, a bit each, of the first 64.
+    pub(crate) hands_back: u64,
     /// In the parent's expressions.
     pub(crate) decorators: Vec<ExprId>,
     /// In the parent's expressions.
@@ -253,4 +255,30 @@ pub(crate) enum Target {
     Several(Vec<Target>),
     Rest(Box<Target>),
     Other,
+}
+
+impl Stmt {
+    /// Adds the names that it binds.
+    pub(crate) fn names_bound(&self, scopes: &[Scope], names: &mut Vec<Text>) {
+        match self {
+            Self::Assign { target, .. }
+            | Self::Annotate { target, .. }
+            | Self::For { target, .. }
+            | Self::With { target: Some(target), .. } => target.names_bound(names),
+            Self::Import { bound, .. } | Self::ImportFrom { bound, .. } => names.push(*bound),
+            Self::Define(id, _) => names.push(scopes[*id as usize].name),
+            _ => {}
+        }
+    }
+}
+
+impl Target {
+    fn names_bound(&self, names: &mut Vec<Text>) {
+        match self {
+            Self::Name(name) => names.push(*name),
+            Self::Several(targets) => targets.iter().for_each(|target| target.names_bound(names)),
+            Self::Rest(target) => target.names_bound(names),
+            Self::Attribute(..) | Self::Index(..) | Self::Other => {}
+        }
+    }
 }

@@ -81,7 +81,9 @@ impl Lowering {
     fn finish(&mut self, id: ScopeId) {
         let signature = mem::take(&mut self.file.scopes[id as usize]);
         let body = mem::take(&mut self.scope);
+        let hands_back = hands_back(&signature.params, &body, &self.file.scopes);
         self.file.scopes[id as usize] = Scope {
+            hands_back,
             exprs: body.exprs,
             calls: body.calls,
             loops: body.loops,
@@ -659,6 +661,36 @@ fn bound_of(iter: &ast::Expr) -> Option<u64> {
         }
         _ => None,
     }
+}
+
+/// The parameters that a body returns and never binds itself.
+fn hands_back(params: &[Param], body: &Scope, scopes: &[Scope]) -> u64 {
+    let returned = body.stmts.iter().filter_map(|stmt| match stmt {
+        Stmt::Return(value) => match body.exprs[*value as usize] {
+            Expr::Name(name) => params.iter().position(|param| param.name == name),
+            _ => None,
+        },
+        _ => None,
+    });
+    let mut bits = 0;
+    for param in returned {
+        bits |= 1_u64.checked_shl(param as u32).unwrap_or_default();
+    }
+    if bits == 0 || body.is_generator {
+        return 0;
+    }
+    let mut bound = Vec::new();
+    body.stmts.iter().for_each(|stmt| stmt.names_bound(scopes, &mut bound));
+    bound.extend(body.exprs.iter().filter_map(|expr| match expr {
+        Expr::Bind(name, _) => Some(*name),
+        _ => None,
+    }));
+    for (index, param) in params.iter().enumerate().take(64) {
+        if bound.contains(&param.name) {
+            bits &= !(1 << index);
+        }
+    }
+    bits
 }
 
 /// Whether a function's body says that the work is done elsewhere.

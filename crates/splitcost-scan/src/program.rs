@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
-use crate::form::{File, Kind, LoopKind, Scope, ScopeId, Stmt, Target, Text};
+use crate::form::{File, Kind, LoopKind, Scope, ScopeId, Text};
 use crate::value::{Place, Symbol, Symbols};
 
 /// What is known of a file beside its text.
@@ -152,29 +152,10 @@ fn bound(scope: &Scope, file: &File, texts: &[Symbol]) -> Box<[Symbol]> {
         return Box::default();
     }
     let mut names: Vec<Text> = scope.params.iter().map(|param| param.name).collect();
-    for stmt in &scope.stmts {
-        match stmt {
-            Stmt::Assign { target, .. } | Stmt::Annotate { target, .. } | Stmt::For { target, .. } => {
-                names_of(target, &mut names);
-            }
-            Stmt::With { target: Some(target), .. } => names_of(target, &mut names),
-            Stmt::Import { bound, .. } | Stmt::ImportFrom { bound, .. } => names.push(*bound),
-            Stmt::Define(id, _) => names.push(file.scopes[*id as usize].name),
-            _ => {}
-        }
-    }
+    scope.stmts.iter().for_each(|stmt| stmt.names_bound(&file.scopes, &mut names));
     names.retain(|name| !scope.globals.contains(name) && !scope.nonlocals.contains(name));
     let mut symbols: Vec<Symbol> = names.into_iter().map(|name| texts[name as usize]).collect();
     symbols.sort_unstable();
     symbols.dedup();
     symbols.into()
-}
-
-fn names_of(target: &Target, names: &mut Vec<Text>) {
-    match target {
-        Target::Name(name) => names.push(*name),
-        Target::Several(targets) => targets.iter().for_each(|target| names_of(target, names)),
-        Target::Rest(target) => names_of(target, names),
-        Target::Attribute(..) | Target::Index(..) | Target::Other => {}
-    }
 }

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::{Binding, Callee, Evaluation, Manner};
+use super::{Binding, Callee, Evaluation, Manner, bit};
 use crate::form::{Expr, ExprId, Kind, Range};
 use crate::value::{Place, Symbol, Value, Values};
 
@@ -168,6 +168,9 @@ impl Evaluation<'_> {
                     self.edge(range, None, Callee::Inside(function), Manner::Implicit);
                     self.pass_self(function, Value::Instance(receiver));
                     found.extend(&self.result_of(function));
+                    if self.program.scope(function).hands_back & bit(0) != 0 {
+                        found.add(Value::Instance(receiver));
+                    }
                 }
                 (_, Some(receiver)) => {
                     found.add(Value::Method(function, receiver));

@@ -218,8 +218,12 @@ impl Evaluation<'_> {
         let scope = self.program.scope(place);
         let mut next = 0;
         let mut passed = 0;
+        let mut back = Values::default();
         if let Some(receiver) = receiver {
             self.pass(place, 0, &Values::one(receiver));
+            if scope.hands_back & bit(0) != 0 {
+                back.add(receiver);
+            }
             next = 1;
             passed = bit(0);
         }
@@ -234,6 +238,9 @@ impl Evaluation<'_> {
             if takes(next) {
                 self.pass(place, next, values);
                 passed |= bit(next);
+                if scope.hands_back & bit(next) != 0 {
+                    back.extend(values);
+                }
                 next += 1;
             } else if let Some(rest) = rest {
                 let container = self.rest_container(place, rest);
@@ -263,12 +270,39 @@ impl Evaluation<'_> {
                 Some(param) => {
                     self.pass(place, param, values);
                     passed |= bit(param);
+                    if scope.hands_back & bit(param) != 0 {
+                        back.extend(values);
+                    }
                 }
                 None => {
                     if let Some(rest) = scope.params.iter().position(|param| param.passing == Passing::RestKeyword) {
                         let container = self.rest_container(place, rest);
                         self.put(container, Key2::Text(*name), values);
                     }
+                }
+            }
+        }
+        self.leave_out(place, arguments, passed, &mut back);
+        if scope.is_generator {
+            return Values::one(Value::Generator(place));
+        }
+        if back.is_empty() {
+            return self.result_of(place);
+        }
+        if let Some(returned) = self.returns[place as usize].read(self.here) {
+            back.extend(&returned);
+        }
+        back
+    }
+
+    /// What parameters that a call leaves out are.
+    fn leave_out(&mut self, place: Place, arguments: &Arguments, passed: u64, back: &mut Values) {
+        let hands_back = self.program.scope(place).hands_back & !passed;
+        if hands_back != 0 {
+            back.extend(&arguments.spread);
+            for (index, values) in self.declared[place as usize].iter().enumerate() {
+                if hands_back & bit(index) != 0 {
+                    back.extend(values);
                 }
             }
         }
@@ -281,7 +315,6 @@ impl Evaluation<'_> {
                 self.queue.add(place);
             }
         }
-        if scope.is_generator { Values::one(Value::Generator(place)) } else { self.result_of(place) }
     }
 
     /// What a function returns or yields.

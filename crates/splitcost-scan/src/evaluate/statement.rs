@@ -46,8 +46,10 @@ impl<'a> Evaluation<'a> {
                 }
             }
             Stmt::Return(value) => {
-                let values = self.eval(*value);
-                self.give(&values);
+                if !self.hands_back(*value) {
+                    let values = self.eval(*value);
+                    self.give(&values);
+                }
             }
             Stmt::Import { module, bound, whole } => {
                 let path = self.text(*module);
@@ -77,6 +79,18 @@ impl<'a> Evaluation<'a> {
             }
             Stmt::Define(id, weak) => self.define(*id, *weak),
         }
+    }
+
+    /// Whether it is a parameter as it was given, which each call gets back by itself.
+    fn hands_back(&self, value: ExprId) -> bool {
+        let scope = self.program.scope(self.here);
+        let Expr::Name(name) = scope.exprs[value as usize] else { return false };
+        scope.hands_back != 0
+            && scope
+                .params
+                .iter()
+                .position(|param| param.name == name)
+                .is_some_and(|param| scope.hands_back & bit(param) != 0)
     }
 
     pub(super) fn imported(&mut self, module: &str, name: u32) -> Values {

@@ -14,7 +14,7 @@ fn find(context: &Context<'_>, rule: &Rule, findings: &mut Vec<Finding>) {
     let evaluation = context.evaluation;
     let program = evaluation.program;
     for place in 0..program.places() as Place {
-        if context.is_route(place) && holds(context, evaluation.returned(place), 0) {
+        if context.is_route(place) && holds(context, &evaluation.returned(place), 0) {
             let range = program.scope(place).range;
             let message = "this route returns an object's `__dict__`: whatever the object holds goes out".to_owned();
             findings.push(context.finding(rule, place, range, message, &[]));

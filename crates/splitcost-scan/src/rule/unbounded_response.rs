@@ -14,7 +14,7 @@ fn find(context: &Context<'_>, rule: &Rule, findings: &mut Vec<Finding>) {
     let evaluation = context.evaluation;
     let program = evaluation.program;
     for place in (0..program.places() as Place).filter(|place| context.is_route(*place)) {
-        if let Some(path) = all_rows(context, evaluation.returned(place), 0) {
+        if let Some(path) = all_rows(context, &evaluation.returned(place), 0) {
             let message = format!("this route returns all rows of `{path}`: the answer grows with the table");
             let mut finding = context.finding(rule, place, program.scope(place).range, message, &[]);
             finding.help = Some("select the columns that are shown, and a page of the rows: `.limit(…)`".to_owned());

@@ -584,3 +584,50 @@ async def handler(words: list):
     found = []
     found.append("a".join(words).strip())
     return found.pop().get("x")
+# case: a decorator that registers each function and hands it back
+import requests
+registry = []
+def register(function):
+    registry.append(function)
+    return function
+@register
+def slow():
+    return requests.get("u", timeout=1)
+@register
+def quick(): ...
+async def handler():
+    quick()
+async def other():
+    slow()
+#> SC101 app.py:14 app.other > app.slow > requests.get
+# case: calls in a chain, each of which hands the object back
+import requests
+class Query:
+    def where(self, text):
+        return self
+    def run(self):
+        return None
+class Remote(Query):
+    def run(self):
+        return requests.get("u", timeout=1)
+async def handler():
+    Query().where("a").where("b").run()
+    Remote().where("a").where("b").run()
+#> SC101 app.py:12 app.handler > app.Remote.run > requests.get
+# case: a parameter that is returned, but not always as it was
+import requests
+def made(session=None):
+    if session is None:
+        session = requests.Session()
+    return session
+async def handler():
+    made().get("u", timeout=1)
+#> SC101 app.py:7 app.handler
+# case: a default that is handed back
+import requests
+shared = requests.Session()
+def chosen(session=shared):
+    return session
+async def handler():
+    chosen().get("u", timeout=1)
+#> SC101 app.py:6 app.handler
