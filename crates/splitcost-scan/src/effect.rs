@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::evaluate::{Callee, Edge, Evaluation, Manner};
+use crate::form::{Constant, Expr, ExprId};
 use crate::library::Traits;
 use crate::value::{Outside, Place};
 
@@ -88,7 +89,7 @@ impl Effect {
 fn spreads(edge: &Edge, spread: Spread) -> bool {
     match spread {
         Spread::Blocking => matches!(edge.manner, Manner::Direct | Manner::Implicit),
-        Spread::Everywhere => edge.manner != Manner::Deferred,
+        Spread::Everywhere => !matches!(edge.manner, Manner::Deferred | Manner::Dispatched),
     }
 }
 
@@ -102,5 +103,27 @@ pub(crate) fn has(evaluation: &Evaluation<'_>, place: Place, edge: &Edge, outsid
         Traits::BLOCKING_HTTP.or(Traits::BLOCKING_DATABASE).or(Traits::BLOCKING_GRPC).or(Traits::BLOCKING_WAIT);
     let is_awaited = edge.manner == Manner::Direct
         && edge.call.is_some_and(|call| evaluation.program.scope(place).calls[call as usize].awaited);
-    !(is_awaited && found.has(blocking) && traits.has(blocking) && !traits.has(Traits::AWAITED_REMOTE))
+    let is_coroutine = is_awaited && !traits.has(Traits::AWAITED_REMOTE);
+    !(found.has(blocking) && traits.has(blocking) && (is_coroutine || is_told_not_to_wait(evaluation, place, edge)))
+}
+
+/// `lock.acquire(blocking=False)`, `queue.get(False)`, `event.wait(timeout=0)`.
+fn is_told_not_to_wait(evaluation: &Evaluation<'_>, place: Place, edge: &Edge) -> bool {
+    let program = evaluation.program;
+    let scope = program.scope(place);
+    let Some(call) = edge.call.map(|call| &scope.calls[call as usize]).filter(|_| edge.manner == Manner::Direct) else {
+        return false;
+    };
+    let is =
+        |expr: &ExprId, wanted: Constant| matches!(scope.exprs[*expr as usize], Expr::Constant(is) if is == wanted);
+    let no = Constant::Bool(false);
+    call.positional.first().is_some_and(|first| is(first, no))
+        || call.keywords.iter().any(|(name, value)| {
+            let name = name.map(|name| program.symbols.text(program.symbol(place, name)));
+            match name {
+                Some("block" | "blocking") => is(value, no),
+                Some("timeout") => is(value, Constant::Int(0)),
+                _ => false,
+            }
+        })
 }

@@ -18,6 +18,7 @@ use crate::value::{Outside, Place, Symbol, Value, Values};
 mod attribute;
 mod builtin;
 mod call;
+mod dispatch;
 mod expression;
 mod outside;
 mod slot;
@@ -51,6 +52,9 @@ pub(crate) enum Manner {
     Offloaded,
     /// By the framework, later.
     Deferred,
+    /// By what may call any of many functions: a decorator's wrapper, an event's dispatcher. Which one, only a caller
+    /// or a run can tell.
+    Dispatched,
 }
 
 /// One possible target of one call.
@@ -101,6 +105,8 @@ pub(crate) struct Evaluation<'a> {
     bindings: Vec<Binding>,
     /// Per container.
     elements: Vec<Elements>,
+    /// Per decorated function, what the program's decorators made of it.
+    wrappers: FxHashMap<Place, SmallVec<[Place; 2]>>,
     containers: FxHashMap<(Place, u32), u32>,
     container_kind: Vec<Shape>,
     /// Where it is made.
@@ -202,6 +208,7 @@ impl<'a> Evaluation<'a> {
             decorators: FxHashMap::default(),
             bindings: vec![Binding::Method; places],
             elements: Vec::new(),
+            wrappers: FxHashMap::default(),
             containers: FxHashMap::default(),
             container_kind: Vec::new(),
             container_place: Vec::new(),
@@ -218,6 +225,8 @@ impl<'a> Evaluation<'a> {
             module_visited: vec![false; program.files.len()],
         };
         evaluation.run();
+        evaluation.split_wrappers();
+        evaluation.mark_dispatchers();
         evaluation
     }
 
@@ -451,6 +460,8 @@ impl<'a> Evaluation<'a> {
                 for object in self.eval(*object).iter() {
                     match object {
                         Value::Instance(class) => self.add_attribute(class, name, values),
+                        // A method that a function replaces is a test's or a mock's doing.
+                        Value::Class(class) if self.is_method(class, name) => {}
                         Value::Class(class) => self.add_name(class, name, values),
                         Value::Module(file) => self.add_name(self.program.module_place(file), name, values),
                         _ => {}
@@ -494,6 +505,16 @@ impl<'a> Evaluation<'a> {
             Target::Rest(target) => self.assign(target, values, weak),
             Target::Other => {}
         }
+    }
+
+    /// Whether a class defines a method of that name, looked at from inside a function.
+    fn is_method(&self, class: Place, name: Symbol) -> bool {
+        self.program.scope(self.here).kind == Kind::Function
+            && self.names[class as usize].get(&name).is_some_and(|slot| {
+                slot.values
+                    .iter()
+                    .any(|value| matches!(value, Value::Function(place) if self.program.parent(place) == class))
+            })
     }
 
     fn key(&self, key: Key) -> Key2 {

@@ -167,7 +167,7 @@ pub(crate) struct Call {
     pub(crate) range: Range,
     pub(crate) in_loop: Option<LoopId>,
     pub(crate) awaited: bool,
-    /// Inside the body of a `try` that has handlers.
+    /// Inside the body of a `try` that ends the loop around it, unless a handler lets it go round again.
     pub(crate) tried: bool,
     /// Which statement it is part of, counted through the scope.
     pub(crate) stmt: u32,

@@ -64,7 +64,7 @@ pub(crate) fn graph(evaluation: &Evaluation<'_>, sources: &[Source]) -> Graph {
 
 fn manner(manner: evaluate::Manner) -> Manner {
     match manner {
-        evaluate::Manner::Direct => Manner::Direct,
+        evaluate::Manner::Direct | evaluate::Manner::Dispatched => Manner::Direct,
         evaluate::Manner::Implicit => Manner::Implicit,
         evaluate::Manner::Offloaded => Manner::Offloaded,
         evaluate::Manner::Deferred => Manner::Deferred,

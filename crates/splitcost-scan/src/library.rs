@@ -1,8 +1,9 @@
 //! What is known about libraries: data files of dotted paths, ours and the user's.
 //!
 //! A path names a module's function, a class, or a method: `requests.post`, `requests.Session.post`. What a function
-//! gives has the function's own path, unless the data says otherwise: `boto3.client.put_object`. A segment may list
-//! alternatives in braces; the last one may be `*`, and one in the middle stands for any number of calls in a chain.
+//! gives has the function's own path, unless the data says otherwise: `boto3.client.put_object`. The answer of a remote
+//! call or query has that path and `.return`. A segment may list alternatives in braces; the last one may be `*`, and
+//! one in the middle stands for any number of calls in a chain.
 
 use std::collections::BTreeMap;
 
@@ -73,6 +74,8 @@ traits! {
     TIMEOUT = 22 "timeout";
     /// A pause between tries.
     PAUSE = 18 "pause";
+    /// None of what is said of everything else of its class: it only prepares, or answers from memory.
+    HARMLESS = 23 "harmless";
 }
 
 impl Traits {
@@ -86,6 +89,16 @@ impl Traits {
         self.0 & any_of.0 != 0
     }
 }
+
+/// Follows the path of a remote call or query in that of its answer; no attribute can be called so.
+pub(crate) const ANSWER: &str = ".return";
+
+/// What gives an answer.
+pub(crate) const ANSWERS: Traits = Traits::BLOCKING_HTTP
+    .or(Traits::BLOCKING_DATABASE)
+    .or(Traits::BLOCKING_GRPC)
+    .or(Traits::AWAITED_REMOTE)
+    .or(Traits::AWAITED_DATABASE);
 
 /// A data file.
 #[derive(Debug, Default, Deserialize)]
@@ -124,6 +137,7 @@ pub(crate) struct Library {
 
 const DATA: &[(&str, &str)] = &[
     ("http", include_str!("library/http.toml")),
+    ("sdk", include_str!("library/sdk.toml")),
     ("database", include_str!("library/database.toml")),
     ("standard", include_str!("library/standard.toml")),
     ("web", include_str!("library/web.toml")),
@@ -215,6 +229,10 @@ impl Library {
 
     fn own(&self, path: &str) -> Traits {
         let mut traits = self.exact.get(path).copied().unwrap_or_default();
+        // What a remote call gave is no client any more.
+        if path.ends_with(ANSWER) || path.contains(".return.") {
+            return traits;
+        }
         if let Some((start, last)) = path.rsplit_once('.')
             && let Some(chains) = self.chains.get(last)
         {
@@ -229,7 +247,7 @@ impl Library {
             stem = shorter;
             traits = traits.or(self.below.get(stem).copied().unwrap_or_default());
         }
-        traits
+        if traits.has(Traits::HARMLESS) { Traits::HARMLESS } else { traits }
     }
 }
 

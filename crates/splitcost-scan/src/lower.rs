@@ -48,6 +48,8 @@ struct Lowering {
     branch: u32,
     last_branch: u32,
     tried: u32,
+    /// What follows the `try` in its body leaves the loop.
+    is_over_after: bool,
     awaited: bool,
     /// Texts are annotations, too.
     in_annotation: bool,
@@ -129,8 +131,11 @@ impl Lowering {
     }
 
     fn body(&mut self, stmts: &[ast::Stmt]) {
-        for stmt in stmts {
+        for (index, stmt) in stmts.iter().enumerate() {
             self.stmt += 1;
+            if stmt.is_try_stmt() {
+                self.is_over_after = leaves(&stmts[index + 1..]);
+            }
             self.stmt(stmt);
         }
     }
@@ -142,6 +147,13 @@ impl Lowering {
         self.body(stmts);
         self.branch = outer;
         self.branches -= 1;
+    }
+
+    /// The body of a loop: a `try` around the loop does not go round again.
+    fn round(&mut self, stmts: &[ast::Stmt]) {
+        let outer = mem::take(&mut self.tried);
+        self.branch(stmts);
+        self.tried = outer;
     }
 
     #[expect(clippy::too_many_lines, reason = "an arm per kind of statement")]
@@ -184,7 +196,7 @@ impl Lowering {
                 let outer = self.enter_loop(LoopKind::While, None, stmt.range, None);
                 self.scope.stmts.push(Stmt::Round);
                 self.eval(&stmt.test);
-                self.branch(&stmt.body);
+                self.round(&stmt.body);
                 self.in_loop = outer;
                 self.branch(&stmt.orelse);
             }
@@ -200,6 +212,7 @@ impl Lowering {
             }
             ast::Stmt::With(stmt) => {
                 for item in &stmt.items {
+                    self.awaited = stmt.is_async;
                     let context = self.expr(&item.context_expr);
                     let target = item.optional_vars.as_ref().map(|target| self.target(target));
                     let range = range(item.context_expr.range());
@@ -230,9 +243,15 @@ impl Lowering {
                 }
             }
             ast::Stmt::Try(stmt) => {
-                self.tried += u32::from(!stmt.handlers.is_empty());
+                let goes_on = |handler: &ast::ExceptHandler| {
+                    let ast::ExceptHandler::ExceptHandler(handler) = handler;
+                    !matches!(handler.body.last(), Some(ast::Stmt::Raise(_))) && !leaves(&handler.body)
+                };
+                let is_over = self.is_over_after || leaves(&stmt.body) || leaves(&stmt.orelse);
+                let tried = u32::from(is_over && stmt.handlers.iter().any(goes_on));
+                self.tried += tried;
                 self.body(&stmt.body);
-                self.tried -= u32::from(!stmt.handlers.is_empty());
+                self.tried -= tried;
                 for ast::ExceptHandler::ExceptHandler(handler) in &stmt.handlers {
                     self.branch(&handler.body);
                 }
@@ -315,12 +334,13 @@ impl Lowering {
     }
 
     fn for_loop(&mut self, stmt: &ast::StmtFor) {
+        self.awaited = stmt.is_async;
         let iter = self.expr(&stmt.iter);
         let target = self.target(&stmt.target);
         let outer = self.enter_loop(LoopKind::For, Some(iter), stmt.range, bound_of(&stmt.iter));
         let round = (self.scope.loops.len() - 1) as LoopId;
         self.scope.stmts.push(Stmt::For { target, iter, round });
-        self.branch(&stmt.body);
+        self.round(&stmt.body);
         self.in_loop = outer;
         self.branch(&stmt.orelse);
     }
@@ -691,6 +711,16 @@ fn hands_back(params: &[Param], body: &Scope, scopes: &[Scope]) -> u64 {
         }
     }
     bits
+}
+
+/// Whether the end of a loop's body, or of a part of it, leaves the loop.
+fn leaves(stmts: &[ast::Stmt]) -> bool {
+    match stmts.last() {
+        Some(ast::Stmt::Return(_) | ast::Stmt::Break(_)) => true,
+        Some(ast::Stmt::With(stmt)) => leaves(&stmt.body),
+        Some(ast::Stmt::If(stmt)) => leaves(&stmt.body),
+        _ => false,
+    }
 }
 
 /// Whether a function's body says that the work is done elsewhere.

@@ -1,9 +1,11 @@
 //! The rules: one short file each.
 
+use std::collections::BTreeMap;
+
 use splitcost_model::finding::{Confidence, Finding, Location, Step};
 
 use crate::effect::{Effect, Spread, has};
-use crate::evaluate::{Callee, Edge, Evaluation, Site};
+use crate::evaluate::{Callee, Edge, Evaluation, Manner, Site};
 use crate::form::{Constant, Expr, ExprId, Kind, Loop, Range};
 use crate::library::Traits;
 use crate::source::Source;
@@ -115,7 +117,14 @@ impl<'a> Context<'a> {
         let program = self.evaluation.program;
         let one_target = |place: &Place, edge: &Edge| {
             let alike = self.evaluation.edges[*place as usize].iter().filter(|other| other.range == edge.range);
-            alike.filter(|other| matches!(other.callee, Callee::Inside(_))).count() <= 1
+            let is_other = |other: &&Edge| match (other.callee, edge.callee) {
+                (Callee::Inside(wrapper), Callee::Inside(function)) => {
+                    wrapper != function && !self.evaluation.is_wrapper(wrapper, function)
+                }
+                (Callee::Inside(_), Callee::Outside(_)) => true,
+                (Callee::Outside(_), _) => false,
+            };
+            !alike.into_iter().any(|other| is_other(&other))
         };
         let certain = way.iter().all(|(place, edge)| one_target(place, edge));
         let steps = way.iter().map(|(place, edge)| Step {
@@ -201,9 +210,35 @@ fn counts(evaluation: &Evaluation<'_>, place: Place, round: &Loop) -> bool {
     })
 }
 
+/// Chosen: who sees three ways to the same place knows where to mend it.
+const MAX_WAYS: usize = 3;
+
+/// Of the findings of a rule whose ways end at the same place, the shortest ones; the first says how many there are.
+pub(crate) fn fold(findings: &mut Vec<Finding>) {
+    let mut by_end: BTreeMap<(String, u32, u32), Vec<usize>> = BTreeMap::new();
+    for (index, finding) in findings.iter().enumerate() {
+        if let Some(Step { location, .. }) = finding.way.last() {
+            by_end.entry((location.path.clone(), location.line, location.column)).or_default().push(index);
+        }
+    }
+    let mut is_left_out = vec![false; findings.len()];
+    for mut alike in by_end.into_values().filter(|alike| alike.len() > MAX_WAYS) {
+        alike.sort_by_key(|index| findings[*index].way.len());
+        for index in &alike[MAX_WAYS..] {
+            is_left_out[*index] = true;
+        }
+        let more = alike.len() - MAX_WAYS;
+        let first = &mut findings[alike[0]];
+        first.message = format!("{}; {more} more such places lead there", first.message);
+    }
+    let mut left_out = is_left_out.into_iter();
+    findings.retain(|_| !left_out.next().unwrap_or(false));
+}
+
 /// Whether an edge leads to an effect, by itself or through functions.
 fn leads_to(context: &Context<'_>, place: Place, edge: &Edge, effect: &Effect, traits: Traits) -> bool {
     match edge.callee {
+        _ if edge.manner == Manner::Dispatched => false,
         Callee::Outside(outside) => has(context.evaluation, place, edge, outside, traits),
         Callee::Inside(callee) => effect.is_in(callee),
     }

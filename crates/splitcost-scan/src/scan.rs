@@ -13,7 +13,7 @@ use crate::form::Kind;
 use crate::graph::graph as graph_of;
 use crate::library::Library;
 use crate::program::Program;
-use crate::rule::{Context, RULES};
+use crate::rule::{Context, RULES, fold};
 use crate::source::Source;
 use crate::{Error, lower};
 
@@ -89,7 +89,10 @@ fn findings(options: &Options, evaluation: &Evaluation<'_>, sources: &[Source], 
     for rule in RULES {
         let is_wanted = options.select.is_empty() || starts(&options.select, rule.code);
         if is_wanted && !starts(&options.ignore, rule.code) {
-            (rule.find)(&context, rule, &mut findings);
+            let mut found = Vec::new();
+            (rule.find)(&context, rule, &mut found);
+            fold(&mut found);
+            findings.append(&mut found);
         }
     }
     let key = |finding: &Finding| {

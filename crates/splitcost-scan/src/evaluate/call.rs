@@ -31,6 +31,7 @@ impl Evaluation<'_> {
             }
             _ => (Values::default(), self.eval(call.function)),
         };
+        let callees = if call.awaited { self.awaitable(callees) } else { callees };
         let arguments = self.arguments(call);
         self.note_site(id, &receivers, &callees, &arguments);
         if callees.is_empty() {
@@ -42,6 +43,22 @@ impl Evaluation<'_> {
             found.extend(&self.call_value(callee, &arguments, call.range, Some(id), Manner::Direct));
         }
         found
+    }
+
+    /// What is awaited is no plain function, where it may be a coroutine: the other side of a client that has two.
+    fn awaitable(&self, callees: Values) -> Values {
+        let function = |value: &Value| match value {
+            Value::Function(place) | Value::Method(place, _) | Value::ClassMethod(place, _) => Some(*place),
+            _ => None,
+        };
+        let is_async = |value: &Value| match value {
+            Value::Outside(outside) => self.traits(*outside).has(Traits::AWAITED_REMOTE.or(Traits::AWAITED_DATABASE)),
+            other => function(other).is_some_and(|place| self.program.scope(place).is_async),
+        };
+        if !callees.iter().any(|value| is_async(&value)) {
+            return callees;
+        }
+        callees.iter().filter(|value| function(value).is_none() || is_async(value)).collect()
     }
 
     fn note_site(&mut self, id: CallId, receivers: &Values, callees: &Values, arguments: &Arguments) {
@@ -495,6 +512,7 @@ impl Evaluation<'_> {
                 Values::one(Value::Partial(container))
             }
             Known::Same if !arguments.positional.is_empty() => arguments.positional.last().cloned().unwrap_or_default(),
+            Known::Entered => self.entered(&first(), range),
             _ => return None,
         })
     }
@@ -534,7 +552,22 @@ impl Evaluation<'_> {
                 }
             }
         }
-        if result.is_empty() { values } else { result }
+        if result.is_empty() {
+            return values;
+        }
+        for wrapper in result.iter() {
+            for wrapped in values.iter() {
+                if let (Value::Function(wrapper), Value::Function(wrapped)) = (wrapper, wrapped)
+                    && wrapper != wrapped
+                {
+                    let wrappers = self.wrappers.entry(wrapped).or_default();
+                    if !wrappers.contains(&wrapper) {
+                        wrappers.push(wrapper);
+                    }
+                }
+            }
+        }
+        result
     }
 
     /// What a loop over these values goes through.

@@ -25,7 +25,15 @@ impl<'a> Evaluation<'a> {
             }
             Expr::Call(call) => self.call(*call),
             Expr::Await(value) => self.eval(*value),
-            Expr::Index(object, key, index) => self.indexed(id, *object, *key, *index),
+            Expr::Index(object, key, index) => {
+                let found = self.indexed(id, *object, *key, *index);
+                // `SessionDep = Annotated[Session, Depends(session)]`: an annotation that has a name.
+                let is_annotation = |value| match value {
+                    Value::Outside(outside) => self.path(outside).rsplit('.').next() == Some("Annotated"),
+                    _ => false,
+                };
+                if found.iter().any(is_annotation) { self.annotated(id) } else { found }
+            }
             Expr::Text(text) => Values::one(Value::Text(self.symbol(*text))),
             Expr::Constant(Constant::Bytes) => self.made("builtins.bytes"),
             Expr::Constant(_) => Values::default(),

@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
-use crate::library::{Library, Traits};
+use crate::library::{ANSWER, ANSWERS, Library, Traits};
 use crate::value::{Outside, Symbol, Symbols, Value};
 
 use super::{Evaluation, builtin};
@@ -39,6 +39,8 @@ pub(super) enum Known {
     Partial,
     /// The last argument, or a copy of it.
     Same,
+    /// What `with` binds of the first argument.
+    Entered,
 }
 
 impl Known {
@@ -52,7 +54,15 @@ impl Known {
             "builtins.enumerate" => Self::Enumerate,
             "builtins.zip" => Self::Zip,
             "functools.partial" | "functools.partialmethod" => Self::Partial,
-            "copy.copy" | "copy.deepcopy" | "typing.cast" => Self::Same,
+            "copy.copy"
+            | "copy.deepcopy"
+            | "typing.cast"
+            | "contextlib.closing"
+            | "contextlib.aclosing"
+            | "contextlib.nullcontext" => Self::Same,
+            "contextlib.ExitStack.enter_context"
+            | "contextlib.AsyncExitStack.enter_context"
+            | "contextlib.AsyncExitStack.enter_async_context" => Self::Entered,
             _ => return None,
         })
     }
@@ -107,6 +117,9 @@ impl<'a> Outsides<'a> {
         self.known.insert(text.into(), id);
         if let Some(class) = self.library.gives(text) {
             self.paths[id.0 as usize].gives = Some(self.of(class));
+        } else if traits.has(ANSWERS) {
+            let answer = format!("{text}{ANSWER}");
+            self.paths[id.0 as usize].gives = Some(self.of(&answer));
         }
         id
     }

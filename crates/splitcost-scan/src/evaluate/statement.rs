@@ -168,6 +168,10 @@ impl<'a> Evaluation<'a> {
             };
             values = self.decorated(range, found, values);
         }
+        // Where a wrapper stands for many functions, it is still known which of them has this name.
+        if self.wrappers.contains_key(&place) {
+            values.add(own);
+        }
         let name = self.program.name(place);
         self.bind(name, values, weak);
     }

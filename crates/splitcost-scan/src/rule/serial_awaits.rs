@@ -11,6 +11,9 @@ use crate::value::Place;
 /// SC203
 pub(super) const RULE: Rule = Rule { code: "SC203", name: "serial-awaits", page: include_str!("pages/SC203.md"), find };
 
+/// How the names of functions begin that only read.
+const READS: &[&str] = &["get", "fetch", "load", "read", "list", "find", "query", "search", "lookup"];
+
 /// An awaited call that is a whole statement.
 struct Await<'a> {
     call: &'a Call,
@@ -67,8 +70,18 @@ fn remote<'a>(context: &'a Context<'_>, place: Place, scope: &'a Scope, stmt: &S
     })?;
     let way = context.remote.way(context.evaluation, place, edge);
     let Callee::Outside(sink) = way.last()?.1.callee else { return None };
-    let reads = matches!(context.evaluation.path(sink).rsplit('.').next(), Some("get" | "head" | "options"));
-    reads.then_some(Await { call: &scope.calls[call as usize], edge, binds })
+    let is_read = matches!(context.evaluation.path(sink).rsplit('.').next(), Some("get" | "head" | "options"));
+    let is_awaited = context.evaluation.traits(sink).has(Traits::AWAITED_REMOTE);
+    // What a helper does besides is not known: its name has to say that it reads, and its answer has to be used.
+    let says_so = match edge.callee {
+        Callee::Inside(helper) => {
+            let name = context.evaluation.program.symbols.text(context.evaluation.program.name(helper));
+            let name = name.trim_start_matches('_').trim_start_matches("async_");
+            binds.is_some() && READS.iter().any(|verb| name.starts_with(verb))
+        }
+        Callee::Outside(_) => true,
+    };
+    (is_read && is_awaited && says_so).then_some(Await { call: &scope.calls[call as usize], edge, binds })
 }
 
 /// Whether a call needs one of these names.

@@ -3,7 +3,7 @@
 use splitcost_model::finding::Finding;
 
 use super::{Context, Rule};
-use crate::library::Traits;
+use crate::library::{ANSWER, Traits};
 use crate::value::{Place, Value, Values};
 
 /// SC404
@@ -27,8 +27,11 @@ fn find(context: &Context<'_>, rule: &Rule, findings: &mut Vec<Finding>) {
 fn all_rows(context: &Context<'_>, values: &Values, depth: u32) -> Option<String> {
     let mut values = values.iter();
     values.find_map(|value| match value {
-        Value::Made(outside) if context.evaluation.traits(outside).has(Traits::ALL_ROWS) => {
-            let path = context.evaluation.path(outside);
+        Value::Made(outside) => {
+            let path = context.evaluation.path(outside).strip_suffix(ANSWER)?;
+            if !context.evaluation.library.traits(path).has(Traits::ALL_ROWS) {
+                return None;
+            }
             let is_limited = path.split('.').any(|part| matches!(part, "limit" | "slice" | "paginate" | "first"));
             (!is_limited).then(|| path.to_owned())
         }

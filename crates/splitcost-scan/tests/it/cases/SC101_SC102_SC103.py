@@ -388,3 +388,218 @@ async def handler():
 # case: not: a local name hides the library
 async def handler(requests):
     return requests.get("u")
+# case: a vendor's client, by the chain of its resources
+from openai import OpenAI
+client = OpenAI()
+async def handler():
+    return client.chat.completions.create(model="m", messages=[]).choices[0].model_dump()
+#> SC101 app.py:4 app.handler
+# case: a vendor's client with other options
+from openai import OpenAI
+client = OpenAI()
+async def handler():
+    return client.with_options(timeout=5).models.list()
+#> SC101 app.py:4 app.handler
+# case: a bucket that a storage client gives
+from google.cloud import storage
+def save(name, data):
+    bucket = storage.Client().bucket("b")
+    bucket.blob(name).upload_from_string(data)
+async def handler():
+    save("a", "b")
+#> SC101 app.py:6 app.handler > app.save > google.cloud.storage.Client.bucket.blob.upload_from_string
+# case: Django's manager of a model
+from django.db import models
+class User(models.Model): ...
+async def handler():
+    return User.objects.filter(name="a").first()
+#> SC102 app.py:4 app.handler
+# case: a collection of a database of a client
+from pymongo import MongoClient
+client = MongoClient()
+users = client["app"]["users"]
+async def handler():
+    return users.find_one({"name": "a"}).get("name")
+#> SC102 app.py:5 app.handler
+# case: not: what prepares a pipeline of redis, or a database of mongo
+import redis
+from pymongo import MongoClient
+cache = redis.Redis()
+mongo = MongoClient()
+async def handler():
+    cache.pipeline()
+    return mongo.get_database("app")
+# case: not: Django's lazy query
+from django.db import models
+class User(models.Model): ...
+async def handler():
+    return User.objects.filter(name="a")
+# case: not: a URL that is signed here
+import boto3
+s3 = boto3.client("s3")
+async def handler():
+    return s3.generate_presigned_url("get_object")
+# case: not: an asynchronous vendor's client
+from openai import AsyncOpenAI
+client = AsyncOpenAI()
+async def handler():
+    request = client.models.list()
+    return await request
+# case: not: a queue without a bound takes at once
+import queue
+jobs = queue.Queue()
+async def handler():
+    jobs.put(1)
+# case: not: the awaited side of a client that has two
+import httpx
+class Sync:
+    def load(self):
+        return httpx.get("u")
+class Async:
+    async def load(self):
+        return 1
+def client(sync):
+    return Sync() if sync else Async()
+async def handler():
+    return await client(False).load()
+# case: not: another function under the same decorator
+import requests
+def logged(function):
+    def wrapper(*args):
+        return function(*args)
+    return wrapper
+@logged
+def load():
+    return requests.get("u", timeout=1)
+@logged
+def double(x):
+    return 2 * x
+async def handler():
+    return double(2)
+# case: the one of several functions under a decorator
+import requests
+def logged(function):
+    def wrapper(*args):
+        return function(*args)
+    return wrapper
+@logged
+def load():
+    return requests.get("u", timeout=1)
+@logged
+def double(x):
+    return 2 * x
+async def handler():
+    return load()
+#> SC101 app.py:13 app.handler > app.load > requests.get
+# case: not: another function that a decorator marked
+import requests
+def marked(function):
+    function.is_marked = True
+    return function
+@marked
+def load():
+    return requests.get("u", timeout=1)
+@marked
+def double(x):
+    return 2 * x
+async def handler():
+    return double(2)
+# case: a function that a decorator marked
+import requests
+def marked(function):
+    function.is_marked = True
+    return function
+@marked
+def double(x):
+    return 2 * x
+@marked
+def load():
+    return requests.get("u", timeout=1)
+async def handler():
+    return load()
+#> SC101 app.py:12 app.handler > app.load > requests.get
+# case: not: a dispatcher that may call anything
+import requests
+listeners = []
+def one(): ...
+def two(): ...
+def three(): ...
+def four(): ...
+def five():
+    requests.get("u", timeout=1)
+for listener in [one, two, three, four, five]:
+    listeners.append(listener)
+async def fire():
+    for listener in listeners:
+        listener()
+# case: not: a method that a test replaces
+import requests
+class Api:
+    def load(self):
+        return 1
+def mocked(self):
+    return requests.get("u", timeout=1)
+def mock():
+    Api.load = mocked
+async def handler(api: Api):
+    return api.load()
+# case: not: told not to wait
+import queue, threading
+lock = threading.Lock()
+jobs = queue.Queue()
+async def handler():
+    if lock.acquire(blocking=False) and lock.acquire(False):
+        return jobs.get(block=False)
+# case: not: a future that another thread answers, for callers that are in none
+import asyncio
+def from_thread(loop, work):
+    return asyncio.run_coroutine_threadsafe(work, loop).result()
+async def handler(loop, work):
+    return from_thread(loop, work)
+# case: a job whose end is waited for
+from concurrent.futures import ThreadPoolExecutor
+pool = ThreadPoolExecutor()
+async def handler(work):
+    return pool.submit(work).result()
+#> SC103 app.py:4 app.handler
+# case: no more than three ways to the same place, the shortest ones
+import requests
+def load():
+    return requests.get("u", timeout=1)
+def around():
+    return load()
+async def far():
+    return around()
+async def one():
+    return load()
+async def two():
+    return load()
+async def three():
+    return load()
+#> SC101 app.py:9 app.one > app.load > requests.get
+#> SC101 app.py:11 app.two > app.load > requests.get
+#> SC101 app.py:13 app.three > app.load > requests.get
+# case: Depends in an annotation that has a name
+from typing import Annotated
+from fastapi import Depends
+from sqlalchemy.orm import Session, sessionmaker
+maker = sessionmaker()
+def get_session():
+    with maker() as session:
+        yield session
+SessionDep = Annotated[Session, Depends(get_session)]
+async def handler(session: SessionDep):
+    session.commit()
+#> SC102 app.py:10 app.handler
+# case: closing, and a stack of contexts
+import sqlite3
+from contextlib import ExitStack, closing
+async def handler():
+    with closing(sqlite3.connect("file")) as one, ExitStack() as stack:
+        two = stack.enter_context(sqlite3.connect("file"))
+        one.execute("select 1")
+        two.execute("select 1")
+#> SC102 app.py:4 app.handler
+#> SC102 app.py:5 app.handler
+#> SC102 app.py:6 app.handler
+#> SC102 app.py:7 app.handler

@@ -62,3 +62,23 @@ async def both(client: httpx.AsyncClient):
     a = await client.get("a")
     await asyncio.sleep(0)
     return a
+# case: through helpers that say that they read
+import httpx
+async def get_user(client: httpx.AsyncClient):
+    return await client.get("user")
+async def get_stock(client: httpx.AsyncClient):
+    return await client.get("stock")
+async def both(client: httpx.AsyncClient):
+    user = await get_user(client)
+    stock = await get_stock(client)
+    return user, stock
+#> SC203 app.py:7 app.both
+# case: not: helpers that check, and that refresh
+import httpx
+async def enforce(client: httpx.AsyncClient):
+    (await client.get("rights")).raise_for_status()
+async def refresh(client: httpx.AsyncClient):
+    await client.get("refresh")
+async def both(client: httpx.AsyncClient):
+    await enforce(client)
+    await refresh(client)

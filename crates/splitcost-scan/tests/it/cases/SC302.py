@@ -63,3 +63,46 @@ def load():
             return requests.get("u", timeout=1)
         except requests.RequestException:
             pause(attempt)
+# case: a loop whose end leaves it
+import requests
+def load():
+    for attempt in range(3):
+        try:
+            answer = requests.get("u", timeout=1)
+        except requests.RequestException:
+            continue
+        return answer
+#> SC302 app.py:5 app.load
+# case: not: pages, inside a try
+import requests
+def load(url):
+    found = []
+    try:
+        while url:
+            answer = requests.get(url, timeout=1).json()
+            found.append(answer)
+            if answer["last"]:
+                break
+    except requests.RequestException:
+        return []
+    return found
+# case: not: pages, with another way where one fails
+import requests
+def load(url):
+    for page in range(100):
+        try:
+            answer = requests.get(url, params={"page": page}, timeout=1)
+        except requests.HTTPError:
+            url = "other"
+            continue
+        if answer.json()["last"]:
+            break
+        url = answer.json()["next"]
+# case: not: a failure ends the loop
+import requests
+def load(urls):
+    while True:
+        try:
+            return requests.get("u", timeout=1)
+        except requests.RequestException:
+            raise
