@@ -5,6 +5,7 @@
 //! attribute is collected from everywhere. A scope is looked at again when something that it read has grown, at most
 //! [`MAX_VISITS`] times; there is no fixpoint over the whole program.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use rustc_hash::FxHashMap;
@@ -115,7 +116,7 @@ pub(crate) struct Evaluation<'a> {
     pub(crate) edges: Vec<Vec<Edge>>,
     pub(crate) sites: Vec<Vec<Site>>,
     /// Per place, calls of which nothing is known.
-    pub(crate) unresolved: Vec<u32>,
+    unresolved: Vec<Vec<CallId>>,
     queue: Queue,
     // Of the scope being looked at:
     here: Place,
@@ -215,7 +216,7 @@ impl<'a> Evaluation<'a> {
             stars: FxHashMap::default(),
             edges: vec![Vec::new(); places],
             sites: vec![Vec::new(); places],
-            unresolved: vec![0; places],
+            unresolved: vec![Vec::new(); places],
             queue: Queue::new(places),
             here: 0,
             flow: FxHashMap::default(),
@@ -307,7 +308,7 @@ impl<'a> Evaluation<'a> {
         self.replaced.clear();
         self.edges[place as usize].clear();
         self.sites[place as usize].clear();
-        self.unresolved[place as usize] = 0;
+        self.unresolved[place as usize].clear();
         if scope.kind == Kind::Module {
             self.module_visited[self.program.file_of(place) as usize] = true;
         }
@@ -366,6 +367,13 @@ impl<'a> Evaluation<'a> {
 
     pub(crate) fn shape(&self, container: u32) -> Shape {
         self.container_kind[container as usize]
+    }
+
+    /// How many of a scope's calls call nothing that is known. A call may have been looked at several times.
+    pub(crate) fn unresolved(&self, place: Place) -> u64 {
+        let known = self.edges[place as usize].iter().filter_map(|edge| edge.call);
+        let unknown: BTreeSet<CallId> = self.unresolved[place as usize].iter().copied().collect();
+        unknown.len() as u64 - known.filter(|call| unknown.contains(call)).collect::<BTreeSet<_>>().len() as u64
     }
 
     /// Everything that a scope returns or yields.

@@ -104,8 +104,8 @@ fn findings(options: &Options, evaluation: &Evaluation<'_>, sources: &[Source], 
         files: sources.len() as u64,
         functions: places.clone().filter(|place| evaluation.program.scope(*place as u32).kind == Kind::Function).count()
             as u64,
-        calls: places.map(|place| evaluation.program.scope(place as u32).calls.len() as u64).sum(),
-        unresolved_calls: evaluation.unresolved.iter().map(|count| u64::from(*count)).sum(),
+        calls: places.clone().map(|place| evaluation.program.scope(place as u32).calls.len() as u64).sum(),
+        unresolved_calls: places.map(|place| evaluation.unresolved(place as u32)).sum(),
         findings,
         skipped,
     }

@@ -35,7 +35,7 @@ impl Evaluation<'_> {
         let arguments = self.arguments(call);
         self.note_site(id, &receivers, &callees, &arguments);
         if callees.is_empty() {
-            self.unresolved[self.here as usize] += 1;
+            self.unresolved[self.here as usize].push(id);
             return Values::default();
         }
         let mut found = Values::default();

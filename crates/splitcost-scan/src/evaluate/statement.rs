@@ -214,7 +214,7 @@ impl<'a> Evaluation<'a> {
         let flow = std::mem::take(&mut self.flow);
         self.edges[place as usize].clear();
         self.sites[place as usize].clear();
-        self.unresolved[place as usize] = 0;
+        self.unresolved[place as usize].clear();
         self.queue.visited(place);
         self.body(place);
         self.here = here;

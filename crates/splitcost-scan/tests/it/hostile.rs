@@ -55,6 +55,13 @@ fn deep_and_long_programs_end() {
     assert_eq!(scanned(dir.path()).files, 5);
 }
 
+#[test]
+fn a_call_that_is_looked_at_twice_is_counted_once() {
+    let text = "@a()()\ndef f(x=b()): pass\nc()[0], d().e = 1, 2\n";
+    let (scan, _) = splitcost_scan::scan_texts(vec![("app.py".into(), text.to_owned())]).unwrap();
+    assert_eq!((scan.calls, scan.unresolved_calls), (5, 5));
+}
+
 const SEED: &str = include_str!("cases/SC101_SC102_SC103.py");
 
 proptest! {
