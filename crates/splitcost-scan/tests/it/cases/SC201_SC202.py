@@ -85,10 +85,6 @@ async def write(connection: asyncpg.Connection, rows):
     for row in rows:
         await connection.execute("insert", row)
 #> SC202 app.py:4 app.write
-# case: a lambda given to map
-import requests
-def all(users):
-    return list(map(lambda user: requests.get(user, timeout=1), users))
 # case: not: one query, many rows
 from sqlalchemy.orm import Session
 def all(session: Session):

@@ -161,3 +161,17 @@ class Item: ...
 @app.get("/")
 def handler(session: Session):
     return session.query(Item).first()
+# case: all rows, through a repository
+from flask import Flask
+from sqlalchemy.orm import Session
+app = Flask(__name__)
+class Item: ...
+class Items:
+    def __init__(self, session: Session):
+        self.session = session
+    def all(self):
+        return self.session.query(Item).all()
+@app.route("/")
+def handler():
+    return Items(Session()).all()
+#> SC404 app.py:11 app.handler

@@ -52,3 +52,14 @@ channel = grpc.aio.insecure_channel("x")
 get = channel.unary_unary("/prices.Prices/Get")
 async def handler():
     return await get(b"")
+# case: a client of a function over cleartext
+import httpx
+def client():
+    return httpx.AsyncClient(base_url="http://prices", http2=True)
+#> SC501 app.py:3 app.client
+# case: a channel of a method
+import grpc
+class Prices:
+    async def connect(self):
+        self.channel = grpc.insecure_channel("x")
+#> SC502 app.py:4 app.Prices.connect
