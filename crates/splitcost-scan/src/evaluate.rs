@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 
 use crate::form::{CallId, Expr, ExprId, Key, Kind, Passing, Range, Sequence, Stmt, Target};
@@ -110,6 +110,8 @@ pub(crate) struct Evaluation<'a> {
     wrappers: FxHashMap<Place, SmallVec<[Place; 2]>>,
     containers: FxHashMap<(Place, u32), u32>,
     container_kind: Vec<Shape>,
+    /// Those that other ones flow into, whatever they hold elsewhere.
+    open: FxHashSet<u32>,
     /// Where it is made.
     container_place: Vec<Place>,
     stars: FxHashMap<Place, Vec<u32>>,
@@ -212,6 +214,7 @@ impl<'a> Evaluation<'a> {
             wrappers: FxHashMap::default(),
             containers: FxHashMap::default(),
             container_kind: Vec::new(),
+            open: FxHashSet::default(),
             container_place: Vec::new(),
             stars: FxHashMap::default(),
             edges: vec![Vec::new(); places],
@@ -348,6 +351,16 @@ impl<'a> Evaluation<'a> {
             self.elements.push(Elements::default());
         }
         id
+    }
+
+    /// Whether a container holds what its own display says, and nothing that came from elsewhere: other ones flow into
+    /// it, or it is `**kwargs`.
+    pub(crate) fn is_closed(&self, container: u32) -> bool {
+        let is_rest = self.shape(container) == Shape::Dict
+            && (0..8).any(|index| {
+                self.containers.get(&(self.container_place[container as usize], u32::MAX - index)) == Some(&container)
+            });
+        !is_rest && !self.open.contains(&container)
     }
 
     pub(crate) fn is_set(&self, container: u32) -> bool {

@@ -479,7 +479,7 @@ impl Evaluation<'_> {
                         self.call_value(function, &passed, range, call, Manner::Direct);
                     }
                 }
-                first()
+                self.listed(&first(), range)
             }
             Known::Enumerate | Known::Zip => {
                 // Pairs: whatever is unpacked from them may be any of the elements.
@@ -515,6 +515,26 @@ impl Evaluation<'_> {
             Known::Entered => self.entered(&first(), range),
             _ => return None,
         })
+    }
+
+    /// What is left of these where they become a list: a set is none any more.
+    fn listed(&mut self, values: &Values, range: Range) -> Values {
+        let mut found = Values::default();
+        for value in values.iter() {
+            match value {
+                Value::Container(id) if self.is_set(id) => {
+                    let items = self.items_of(&Values::one(value), range);
+                    let list = self.container(self.here, range.start | 1 << 31, Shape::Sequence(Sequence::List));
+                    self.put(list, Key2::Unknown, &items);
+                    found.add(Value::Container(list));
+                }
+                Value::Made(outside) if self.traits(outside).has(Traits::UNENCODABLE) => {}
+                other => {
+                    found.add(other);
+                }
+            }
+        }
+        found
     }
 
     /// What a decorator makes of a function or class.
@@ -619,6 +639,8 @@ impl Evaluation<'_> {
                         }
                     }
                 }
+                // The elements of a set are no sets.
+                Value::Made(outside) if self.traits(outside).has(Traits::UNENCODABLE) => {}
                 Value::Made(_) => {
                     found.add(value);
                 }
@@ -728,6 +750,7 @@ impl Evaluation<'_> {
                     self.put(id, Key2::Unknown, &item);
                 }
                 "extend" | "update" => {
+                    self.open.insert(id);
                     let items = self.items_of(&first, call.range);
                     self.put(id, Key2::Unknown, &items);
                     self.update(id, &first, call);

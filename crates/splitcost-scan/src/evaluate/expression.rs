@@ -2,6 +2,7 @@
 
 use super::{Evaluation, Key2, MAX_DEPTH, Shape};
 use crate::form::{Comprehension, Constant, Expr, ExprId, Key, Kind, Range, Sequence};
+use crate::library::Traits;
 use crate::value::{Symbol, Value, Values};
 
 impl<'a> Evaluation<'a> {
@@ -105,6 +106,8 @@ impl<'a> Evaluation<'a> {
                         found.extend(&self.element(container, key));
                     }
                 },
+                // One attribute of many.
+                Value::Made(outside) if self.traits(outside).has(Traits::OBJECT_DICT) => {}
                 // A library's mapping or generic class stays what it is.
                 Value::Made(_) | Value::Outside(_) | Value::Class(_) => {
                     found.add(object);
@@ -155,16 +158,15 @@ impl<'a> Evaluation<'a> {
         let container = self.container(self.here, id, Shape::Dict);
         for (key, value) in items {
             let values = self.eval(*value);
-            match key {
-                Some(key) => self.put(container, self.key(*key), &values),
-                None => {
-                    for value in values.iter() {
-                        if let Value::Container(other) = value {
-                            for (key, values) in self.read_elements(other) {
-                                self.put(container, key, &values);
-                            }
-                        }
-                    }
+            if let Some(key) = key {
+                self.put(container, self.key(*key), &values);
+                continue;
+            }
+            self.open.insert(container);
+            for value in values.iter() {
+                let Value::Container(other) = value else { continue };
+                for (key, values) in self.read_elements(other) {
+                    self.put(container, key, &values);
                 }
             }
         }

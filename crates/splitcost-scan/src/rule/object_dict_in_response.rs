@@ -20,7 +20,9 @@ fn find(context: &Context<'_>, rule: &Rule, findings: &mut Vec<Finding>) {
             findings.push(context.finding(rule, place, range, message, &[]));
         }
         for site in context.sites(place) {
-            let sends = evaluation.traits(site.callee).has(Traits::RESPONDS.or(Traits::ENCODES));
+            let traits = evaluation.traits(site.callee);
+            let sends =
+                traits.has(Traits::RESPONDS) || traits.has(Traits::ENCODES) && context.on_request[place as usize];
             if sends && site.positional.first().is_some_and(|values| holds(context, values, 0)) {
                 let range = program.scope(place).calls[site.call as usize].range;
                 let message =

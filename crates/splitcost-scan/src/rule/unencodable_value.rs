@@ -43,15 +43,17 @@ fn refused(context: &Context<'_>, values: &Values, depth: u32) -> Option<(String
             Some((String::new(), evaluation.path(outside).trim_start_matches("builtins.").to_owned()))
         }
         Value::Container(id) if evaluation.is_set(id) => Some((String::new(), "set".to_owned())),
-        Value::Container(id) if depth < MAX_DEPTH => evaluation.elements(id).find_map(|(key, values)| {
-            let (rest, what) = refused(context, values, depth + 1)?;
-            let step = match key {
-                Key2::Text(name) => format!("[\"{}\"]", evaluation.program.symbols.text(name)),
-                Key2::Int(index) => format!("[{index}]"),
-                Key2::Unknown => "[…]".to_owned(),
-            };
-            Some((format!("{step}{rest}"), what))
-        }),
+        Value::Container(id) if depth < MAX_DEPTH && evaluation.is_closed(id) => {
+            evaluation.elements(id).find_map(|(key, values)| {
+                let (rest, what) = refused(context, values, depth + 1)?;
+                let step = match key {
+                    Key2::Text(name) => format!("[\"{}\"]", evaluation.program.symbols.text(name)),
+                    Key2::Int(index) => format!("[{index}]"),
+                    Key2::Unknown => "[…]".to_owned(),
+                };
+                Some((format!("{step}{rest}"), what))
+            })
+        }
         Value::Instance(class) if evaluation.is_plain_class(class) => {
             Some((String::new(), evaluation.program.path(class)))
         }

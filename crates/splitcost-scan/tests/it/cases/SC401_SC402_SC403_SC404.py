@@ -175,3 +175,35 @@ class Items:
 def handler():
     return Items(Session()).all()
 #> SC404 app.py:11 app.handler
+# case: not: a set that became a list
+import json
+def encode(names):
+    unique = {name for name in names}
+    return json.dumps(list(unique) + sorted(set(names)))
+json.dumps(list(set([1])))
+# case: not: the elements of a set
+import json
+def encode(names: set[str]):
+    return json.dumps([{"name": name} for name in names])
+# case: not: what flows in from elsewhere under the same name
+import json
+from datetime import datetime
+def call(**options):
+    return json.dumps({"a": 1, **options})
+def log(**options):
+    return options
+def both():
+    call(end=1)
+    log(end=datetime.now())
+# case: not: printed by a command
+import json
+class User: ...
+def show():
+    print(json.dumps(vars(User()), default=str))
+# case: not: one attribute of an object
+from fastapi import FastAPI
+app = FastAPI()
+class User: ...
+@app.get("/")
+def handler():
+    return User().__dict__["name"]
