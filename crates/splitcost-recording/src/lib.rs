@@ -5,7 +5,8 @@
 //!
 //! With the feature `parquet`, read in this order: `assemble` (records to call trees, pure), `convert` (the raw
 //! logs of a directory to a recording), `store` (a recording to Parquet and back), `tree` (what a call tree
-//! implies), `summary` (what `splitcost show` prints).
+//! implies), `summary` (what `splitcost show` prints), `price` (what the scanner's
+//! findings cost).
 //!
 //! What happens inside the user's process is `splitcost-recorder`'s; what a recording means is
 //! `splitcost-model`'s.
@@ -18,6 +19,8 @@ mod crc32;
 #[cfg(feature = "parquet")]
 mod error;
 pub mod log;
+#[cfg(feature = "parquet")]
+pub mod price;
 #[cfg(feature = "parquet")]
 pub mod store;
 #[cfg(feature = "parquet")]

@@ -135,7 +135,7 @@ pub struct PayloadSummary {
 }
 
 /// Whether a request was answered with a failure; tests and commands have no status and do not fail here.
-fn failed(request: &Request) -> bool {
+pub(crate) fn failed(request: &Request) -> bool {
     request.status >= 400
 }
 
@@ -164,7 +164,7 @@ impl Summary {
 
 /// The phase with the fewest requests in flight, if each endpoint of the workload was answered in it: times of several
 /// loads together would be the times of none.
-fn calm_phase(recording: &Recording) -> (String, Option<u32>) {
+pub(crate) fn calm_phase(recording: &Recording) -> (String, Option<u32>) {
     let everything = ("all requests".to_owned(), None);
     let phases = (0_u32..).zip(&recording.meta.phases).filter(|(_, phase)| phase.kind == "closed" && !phase.bare);
     let Some((index, phase)) = phases.min_by_key(|(_, phase)| phase.concurrency) else { return everything };

@@ -1,21 +1,18 @@
-//! Findings as text, as compilers show them.
+//! Findings for people and programs: one file per format.
 
-use annotate_snippets::renderer::DecorStyle;
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
-use splitcost_model::finding::{Confidence, Finding, Location, Scan};
+mod github;
+mod junit;
+mod sarif;
+mod text;
 
-/// All findings with their places and the ways to what hurts, and a summary.
-pub fn text(scan: &Scan, color: bool, width: usize) -> String {
-    let renderer = if color { Renderer::styled() } else { Renderer::plain() };
-    let renderer = renderer.decor_style(DecorStyle::Unicode).term_width(width);
-    let mut text = String::new();
-    for finding in &scan.findings {
-        text.push_str(&renderer.render(&[group(finding)]));
-        text.push_str("\n\n");
-    }
-    text.push_str(&summary(scan));
-    text
-}
+use splitcost_model::finding::{Basis, Bound, Finding, Price, Scan};
+
+use crate::number::short;
+
+pub use github::github;
+pub use junit::junit;
+pub use sarif::sarif;
+pub use text::text;
 
 /// What was found and looked at, in two lines.
 fn summary(scan: &Scan) -> String {
@@ -26,41 +23,67 @@ fn summary(scan: &Scan) -> String {
         count => format!("{count} findings: {}", counts.join(", ")),
     };
     let share = if scan.calls == 0 { 0.0 } else { scan.unresolved_calls as f64 / scan.calls as f64 * 100.0 };
+    let mut found = found;
+    for (count, why) in [(scan.known, "known from the baseline"), (scan.ignored, "ignored")] {
+        if count > 0 {
+            found.push_str(&format!("; {count} {why}"));
+        }
+    }
+    let unseen = scan.findings.iter().filter(|finding| matches!(finding.price, Some(Price::NotSeen { .. }))).count();
+    if unseen > 0 {
+        found.push_str(&format!("; {unseen} not seen in the recording"));
+    }
     format!(
         "{found}\n{} files, {} functions, {} calls; of {share:.0} % of the calls it is not known what they call\n",
         scan.files, scan.functions, scan.calls
     )
 }
 
-fn group(finding: &Finding) -> Group<'_> {
-    let level = match finding.confidence {
-        Confidence::Certain => Level::WARNING,
-        Confidence::Possible => Level::WARNING.with_name("possible"),
-    };
-    let title = level.primary_title(finding.message.as_str()).id(finding.code.as_str());
-    let label = finding.way.first().map(|step| format!("calls `{}`", step.callee));
-    let mut group = title.element(snippet(&finding.location, AnnotationKind::Primary, label));
-    for step in finding.way.iter().skip(1) {
-        let label = format!("calls `{}`", step.callee);
-        group = group.element(snippet(&step.location, AnnotationKind::Context, Some(label)));
-    }
-    if let Some(help) = &finding.help {
-        group = group.element(Level::HELP.message(help.as_str()));
-    }
-    group
+/// A finding beyond its message, for formats that show no source: the way, a line per step, and what helps.
+fn details(finding: &Finding) -> Vec<String> {
+    let steps = finding.way.iter().map(|step| {
+        let at = &step.location;
+        format!("{}:{}:{} `{}` calls `{}`", at.path, at.line, at.column, step.function, step.callee)
+    });
+    let price = finding.price.iter().flat_map(price).map(|line| format!("price: {line}"));
+    let help = finding.help.iter().map(|help| format!("help: {help}"));
+    steps.chain(help).chain(price).collect()
 }
 
-fn snippet(
-    location: &Location,
-    kind: AnnotationKind,
-    label: Option<String>,
-) -> Snippet<'_, annotate_snippets::Annotation<'_>> {
-    let byte =
-        |column: u32| location.text.char_indices().nth(column as usize - 1).map_or(location.text.len(), |(at, _)| at);
-    let start = byte(location.column.max(1));
-    let end = if location.end_line == location.line { byte(location.end_column.max(1)) } else { location.text.len() };
-    Snippet::source(location.text.as_str())
-        .line_start(location.line as usize)
-        .path(location.path.as_str())
-        .annotation(kind.span(start..end.max(start)).label(label))
+/// What a recording says of a finding: what was measured first, what is assumed last.
+fn price(price: &Price) -> Vec<String> {
+    let cost = match price {
+        Price::Seen(cost) => cost,
+        Price::NotSeen { reason } => return vec![format!("not seen in the recording: {reason}")],
+    };
+    let bound = match cost.bound {
+        Bound::Exact => "",
+        Bound::AtLeast => "at least ",
+        Bound::AtMost => "at most ",
+    };
+    let how = match cost.basis {
+        Basis::CallSite => "measured at this line",
+        Basis::Caller => "measured from this function or its module",
+        Basis::Function => "only its function was measured",
+    };
+    let (time, money) = if cost.holds_event_loop {
+        ("ms of a held event loop", "for a core that is paid for while the loop is held")
+    } else {
+        ("ms", "for CPU time")
+    };
+    let of_the_worst = format!(
+        "{bound}{} {time} per request of {}, by {} × `{}` ({how})",
+        short(cost.millis_per_request),
+        cost.endpoint,
+        short(cost.calls_per_request),
+        cost.function,
+    );
+    let of_all = format!(
+        "{bound}{} ms per request of all endpoints, by {} calls; {bound}{} $ per million requests {money} (its price is \
+         assumed)",
+        short(cost.overall_millis_per_request),
+        short(cost.overall_calls_per_request),
+        short(cost.usd_per_million_requests),
+    );
+    vec![of_the_worst, of_all]
 }

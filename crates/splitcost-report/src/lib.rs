@@ -2,8 +2,8 @@
 //! plain sentence.
 //!
 //! Read in this order: [`verdict`] (whether a split is worth it, by stated thresholds), [`text`] (what `evaluate` prints),
-//! [`html`] (the report, one file that asks the network for nothing), [`bench`] (what `bench` prints),
-//! [`finding`] and [`graph`] (what `scan` prints), [`number`] (the one rule by which all write numbers).
+//! [`html`] (the report, one file that asks the network for nothing), [`bench`] (what `bench` prints), [`finding`] (what
+//! `scan` found, for people and programs), [`graph`] (what calls what), [`number`] (the one rule by which all write numbers).
 //!
 //! ```
 //! use splitcost_model::evaluation::Evaluation;

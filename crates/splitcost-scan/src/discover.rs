@@ -5,9 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use ignore::WalkBuilder;
-use ignore::overrides::OverrideBuilder;
 
 use crate::Error;
+use crate::glob::{Glob, Matcher};
 use crate::program::Module;
 use splitcost_model::finding::Skipped;
 
@@ -38,7 +38,7 @@ pub(crate) struct Found {
 }
 
 /// All Python files below the paths, in order, and those that cannot be read.
-pub(crate) fn discover(paths: &[PathBuf], exclude: &[String]) -> Result<(Vec<Found>, Vec<Skipped>), Error> {
+pub(crate) fn discover(paths: &[PathBuf], exclude: &[Glob]) -> Result<(Vec<Found>, Vec<Skipped>), Error> {
     let mut found = Vec::new();
     let mut skipped = Vec::new();
     let mut seen = BTreeSet::new();
@@ -50,24 +50,21 @@ pub(crate) fn discover(paths: &[PathBuf], exclude: &[String]) -> Result<(Vec<Fou
             }
             continue;
         }
-        let mut overrides = OverrideBuilder::new(root);
-        for glob in exclude {
-            overrides
-                .add(&format!("!{glob}"))
-                .map_err(|error| Error::Glob { glob: glob.clone(), reason: error.to_string() })?;
-        }
-        let overrides =
-            overrides.build().map_err(|error| Error::Glob { glob: exclude.join(", "), reason: error.to_string() })?;
+        let matchers = exclude.iter().map(Matcher::new).collect::<Result<Vec<_>, _>>()?;
+        let whole = fs::canonicalize(root).map_err(|source| Error::Read { path: root.clone(), source })?;
         let named = root.clone();
         let walk = WalkBuilder::new(root)
-            .overrides(overrides)
             .hidden(false)
             .sort_by_file_name(Ord::cmp)
             .filter_entry(move |entry| {
                 // What was named is looked at, whatever it is called.
-                entry.path() == named
-                    || !entry.file_type().is_some_and(|kind| kind.is_dir())
-                    || !entry.file_name().to_str().is_some_and(|name| NEVER.contains(&name))
+                let Ok(inside) = entry.path().strip_prefix(&named) else { return true };
+                if inside.as_os_str().is_empty() {
+                    return true;
+                }
+                let is_dir = entry.file_type().is_some_and(|kind| kind.is_dir());
+                let is_never = is_dir && entry.file_name().to_str().is_some_and(|name| NEVER.contains(&name));
+                !is_never && !matchers.iter().any(|glob| glob.matches(&whole.join(inside), is_dir))
             })
             .build();
         for entry in walk {

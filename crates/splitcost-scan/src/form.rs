@@ -29,6 +29,8 @@ pub(crate) struct File {
     pub(crate) scopes: Vec<Scope>,
     /// What could not be parsed: where, and why.
     pub(crate) errors: Vec<(Range, String)>,
+    /// Comments that are for us.
+    pub(crate) comments: Vec<Range>,
 }
 
 /// What a scope is.

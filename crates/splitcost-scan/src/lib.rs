@@ -17,10 +17,13 @@
 //!
 //! It leaves to others: showing what was found (`splitcost-report`), and what the calls cost (`splitcost-recording`).
 
+mod baseline;
+mod comment;
 mod discover;
 mod effect;
 mod evaluate;
 mod form;
+mod glob;
 mod graph;
 mod library;
 mod lower;
@@ -32,8 +35,13 @@ mod value;
 
 use std::path::PathBuf;
 
+pub use baseline::Baseline;
+pub use glob::Glob;
 pub use rule::{RULES, Rule};
 pub use scan::{Options, graph, scan, scan_texts};
+
+/// What can be said of a library's function, or of a user's own: the last step of a way.
+pub const EFFECTS: &[&str] = library::Traits::KEYS;
 
 /// Why nothing could be scanned.
 #[derive(Debug, thiserror::Error)]
@@ -50,11 +58,19 @@ pub enum Error {
     /// The system gave no threads.
     #[error("start threads: {0}")]
     Threads(String),
-    /// A glob of what is left out is none.
-    #[error("exclude {glob:?}: {reason}")]
+    /// A glob is none.
+    #[error("understand the glob {glob:?}: {reason}")]
     Glob {
         /// As it was written.
         glob: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// What is said of a path is not known.
+    #[error("understand the effect of {path:?}: {reason}")]
+    Effect {
+        /// Of which.
+        path: String,
         /// What is wrong with it.
         reason: String,
     },

@@ -179,20 +179,27 @@ impl Library {
             }
         }
         for (key, paths) in &table.traits {
-            let traits =
-                Traits::of_key(key).ok_or_else(|| format!("{key:?} is none of {}", Traits::KEYS.join(", ")))?;
-            for path in paths.iter().flat_map(|path| alternatives(path)) {
-                if let Some((start, last)) = path.split_once(".*.") {
-                    self.chains.entry(last.into()).or_default().push((start.into(), traits));
-                    continue;
-                }
-                let (map, path) = match path.strip_suffix(".*") {
-                    Some(stem) => (&mut self.below, stem.to_owned()),
-                    None => (&mut self.exact, path),
-                };
-                let known = map.entry(path.into()).or_default();
-                *known = known.or(traits);
+            for path in paths {
+                self.say(path, key)?;
             }
+        }
+        Ok(())
+    }
+
+    /// Says of a path that it has a trait.
+    pub(crate) fn say(&mut self, path: &str, key: &str) -> Result<(), String> {
+        let traits = Traits::of_key(key).ok_or_else(|| format!("{key:?} is none of {}", Traits::KEYS.join(", ")))?;
+        for path in alternatives(path) {
+            if let Some((start, last)) = path.split_once(".*.") {
+                self.chains.entry(last.into()).or_default().push((start.into(), traits));
+                continue;
+            }
+            let (map, path) = match path.strip_suffix(".*") {
+                Some(stem) => (&mut self.below, stem.to_owned()),
+                None => (&mut self.exact, path),
+            };
+            let known = map.entry(path.into()).or_default();
+            *known = known.or(traits);
         }
         Ok(())
     }

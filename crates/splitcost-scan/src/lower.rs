@@ -3,10 +3,12 @@
 use std::mem;
 
 use ruff_python_ast as ast;
-use ruff_python_parser::{ParseOptions, parse_unchecked};
+use ruff_python_ast::token::TokenKind;
+use ruff_python_parser::{ParseOptions, Parsed, parse_unchecked};
 use ruff_text_size::{Ranged, TextRange};
 use rustc_hash::FxHashMap;
 
+use crate::comment;
 use crate::form::{
     Call, Comprehension, Constant, Expr, ExprId, File, Key, Kind, Loop, LoopId, LoopKind, Param, Passing, Range, Scope,
     ScopeId, Sequence, Stmt, Target, Text,
@@ -19,7 +21,8 @@ const MAX_DEPTH: u32 = 300;
 pub(crate) fn lower(source: &str) -> File {
     let parsed = parse_unchecked(source, ParseOptions::from(ruff_python_parser::Mode::Module));
     let errors = parsed.errors().iter().map(|error| (range(error.location), error.error.to_string())).collect();
-    let mut lowering = Lowering { file: File { errors, ..File::default() }, ..Lowering::default() };
+    let comments = comments(source, &parsed);
+    let mut lowering = Lowering { file: File { errors, comments, ..File::default() }, ..Lowering::default() };
     let name = lowering.text("");
     lowering.file.scopes.push(Scope { name, ..Scope::default() });
     if let ast::Mod::Module(module) = parsed.syntax() {
@@ -27,6 +30,16 @@ pub(crate) fn lower(source: &str) -> File {
     }
     lowering.finish(0);
     lowering.file
+}
+
+/// The comments with our mark in them; what looks like one inside a string is none.
+fn comments(source: &str, parsed: &Parsed<ast::Mod>) -> Vec<Range> {
+    // Hardly any file has one, and going through all tokens takes a while.
+    if !source.contains(comment::MARK) {
+        return Vec::new();
+    }
+    let comments = parsed.tokens().iter().filter(|token| token.kind() == TokenKind::Comment);
+    comments.map(|token| token.range()).filter(|at| source[*at].contains(comment::MARK)).map(range).collect()
 }
 
 fn range(range: TextRange) -> Range {

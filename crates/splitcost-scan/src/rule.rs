@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use splitcost_model::finding::{Confidence, Finding, Location, Step};
+use twox_hash::XxHash64;
 
 use crate::effect::{Effect, Spread, has};
 use crate::evaluate::{Callee, Edge, Evaluation, Manner, Site};
@@ -132,15 +133,20 @@ impl<'a> Context<'a> {
             function: program.path(*place),
             callee: self.name(edge.callee),
         });
+        let location = self.location(place, range);
+        let function = program.path(place);
+        let fingerprint = format!("{}\n{function}\n{}", rule.code, location.text.trim());
         Finding {
             code: rule.code.to_owned(),
             name: rule.name.to_owned(),
-            location: self.location(place, range),
-            function: program.path(place),
+            fingerprint: format!("{:016x}", XxHash64::oneshot(0, fingerprint.as_bytes())),
+            location,
+            function,
             message,
             help: None,
             way: if way.len() > 1 { steps.collect() } else { Vec::new() },
             confidence: if certain { Confidence::Certain } else { Confidence::Possible },
+            price: None,
         }
     }
 
@@ -213,12 +219,13 @@ fn counts(evaluation: &Evaluation<'_>, place: Place, round: &Loop) -> bool {
 /// Chosen: who sees three ways to the same place knows where to mend it.
 const MAX_WAYS: usize = 3;
 
-/// Of the findings of a rule whose ways end at the same place, the shortest ones; the first says how many there are.
+/// Of a rule's findings whose ways end at the same place, the shortest ones; the first says how many there are.
 pub(crate) fn fold(findings: &mut Vec<Finding>) {
-    let mut by_end: BTreeMap<(String, u32, u32), Vec<usize>> = BTreeMap::new();
+    let mut by_end: BTreeMap<(String, String, u32, u32), Vec<usize>> = BTreeMap::new();
     for (index, finding) in findings.iter().enumerate() {
         if let Some(Step { location, .. }) = finding.way.last() {
-            by_end.entry((location.path.clone(), location.line, location.column)).or_default().push(index);
+            let end = (finding.code.clone(), location.path.clone(), location.line, location.column);
+            by_end.entry(end).or_default().push(index);
         }
     }
     let mut is_left_out = vec![false; findings.len()];

@@ -1,5 +1,6 @@
 //! A whole scan.
 
+use std::fs;
 use std::path::PathBuf;
 
 use rayon::ThreadPoolBuilder;
@@ -7,27 +8,37 @@ use rayon::prelude::*;
 use splitcost_model::finding::{Finding, Scan, Skipped};
 use splitcost_model::graph::Graph;
 
+use crate::baseline::Baseline;
 use crate::discover::{Found, discover, module_at};
 use crate::evaluate::Evaluation;
 use crate::form::Kind;
+use crate::glob::{Glob, Matcher};
 use crate::graph::graph as graph_of;
 use crate::library::Library;
 use crate::program::Program;
-use crate::rule::{Context, RULES, fold};
+use crate::rule::{Context, RULES, Rule, fold};
 use crate::source::Source;
-use crate::{Error, lower};
+use crate::{Error, comment, lower};
 
 /// What shall be scanned.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// Files and directories.
     pub paths: Vec<PathBuf>,
-    /// Globs of what is left out.
-    pub exclude: Vec<String>,
+    /// What is left out.
+    pub exclude: Vec<Glob>,
     /// Codes or their beginnings: only these; all where it is empty.
     pub select: Vec<String>,
     /// Codes or their beginnings: not these.
     pub ignore: Vec<String>,
+    /// Codes or their beginnings: not these in such files.
+    pub per_file_ignores: Vec<(Glob, Vec<String>)>,
+    /// Dotted paths of libraries, each with one of [`EFFECTS`](crate::EFFECTS).
+    pub effects: Vec<(String, String)>,
+    /// Findings that were there before.
+    pub baseline: Option<Baseline>,
+    /// Every way to a place where many end, as a baseline needs them; else only the shortest.
+    pub every_way: bool,
 }
 
 /// Stack of the threads that parse and evaluate. Chosen: the deepest program that the parser takes fits ten times.
@@ -36,38 +47,44 @@ const STACK_BYTES: usize = 64 << 20;
 /// Scans a program.
 pub fn scan(options: &Options) -> Result<Scan, Error> {
     let (found, skipped) = discover(&options.paths, &options.exclude)?;
-    look(found, skipped, |evaluation, sources, skipped| findings(options, evaluation, sources, skipped))
+    look(options, found, skipped, |evaluation, sources, skipped| findings(options, evaluation, sources, skipped))?
 }
 
 /// Which module of a program imports which, and which function calls which; and what was not looked at.
 pub fn graph(options: &Options) -> Result<(Graph, Vec<Skipped>), Error> {
     let (found, skipped) = discover(&options.paths, &options.exclude)?;
-    look(found, skipped, |evaluation, sources, skipped| (graph_of(evaluation, sources), skipped))
+    look(options, found, skipped, |evaluation, sources, skipped| (graph_of(evaluation, sources), skipped))
 }
 
 /// Scans a program whose files are in memory, each with its path: for tests and fuzzing, which need no disk.
 pub fn scan_texts(files: Vec<(PathBuf, String)>) -> Result<(Scan, Graph), Error> {
     let found = files.into_iter().map(|(path, text)| Found { module: module_at(&path), path, text }).collect();
-    look(found, Vec::new(), |evaluation, sources, skipped| {
-        (findings(&Options::default(), evaluation, sources, skipped), graph_of(evaluation, sources))
-    })
+    let options = Options::default();
+    look(&options, found, Vec::new(), |evaluation, sources, skipped| {
+        Ok((findings(&options, evaluation, sources, skipped)?, graph_of(evaluation, sources)))
+    })?
 }
 
 /// Looks at all files, with enough stack for the deepest.
 fn look<R: Send>(
+    options: &Options,
     found: Vec<Found>,
     mut skipped: Vec<Skipped>,
     finish: impl FnOnce(&Evaluation<'_>, &[Source], Vec<Skipped>) -> R + Send,
 ) -> Result<R, Error> {
+    let mut library = Library::shipped();
+    for (path, effect) in &options.effects {
+        library.say(path, effect).map_err(|reason| Error::Effect { path: path.clone(), reason })?;
+    }
     let pool =
         ThreadPoolBuilder::new().stack_size(STACK_BYTES).build().map_err(|error| Error::Threads(error.to_string()))?;
     Ok(pool.install(|| {
-        let library = Library::shipped();
         let forms: Vec<_> = found.par_iter().map(|file| lower::lower(&file.text)).collect();
         let mut modules = Vec::with_capacity(found.len());
         let mut sources = Vec::with_capacity(found.len());
         for (file, form) in found.into_iter().zip(&forms) {
-            let source = Source::new(file.path.display().to_string(), file.text);
+            let path = file.path.strip_prefix(".").unwrap_or(&file.path);
+            let source = Source::new(path.display().to_string(), file.text);
             if let Some((range, reason)) = form.errors.first() {
                 let (line, column) = source.position(range.start);
                 let reason = format!("{line}:{column}: {reason}; the rest of the file is scanned");
@@ -82,31 +99,69 @@ fn look<R: Send>(
     }))
 }
 
-fn findings(options: &Options, evaluation: &Evaluation<'_>, sources: &[Source], skipped: Vec<Skipped>) -> Scan {
+fn findings(
+    options: &Options,
+    evaluation: &Evaluation<'_>,
+    sources: &[Source],
+    skipped: Vec<Skipped>,
+) -> Result<Scan, Error> {
     let context = Context::new(evaluation, sources);
     let mut findings = Vec::new();
-    let starts = |codes: &[String], code: &str| codes.iter().any(|prefix| code.starts_with(prefix.as_str()));
-    for rule in RULES {
-        let is_wanted = options.select.is_empty() || starts(&options.select, rule.code);
-        if is_wanted && !starts(&options.ignore, rule.code) {
-            let mut found = Vec::new();
-            (rule.find)(&context, rule, &mut found);
-            fold(&mut found);
-            findings.append(&mut found);
-        }
+    for rule in RULES.iter().filter(|rule| options.wants(rule)) {
+        (rule.find)(&context, rule, &mut findings);
     }
     let key = |finding: &Finding| {
         (finding.location.path.clone(), finding.location.line, finding.location.column, finding.code.clone())
     };
     findings.sort_by_cached_key(key);
+    let found = findings.len();
+    let comments: Vec<_> = evaluation.program.files.iter().map(|file| file.comments.clone()).collect();
+    let remarks = comment::apply(&mut findings, sources, &comments, |rule| options.wants(rule));
+    options.take_out_per_file(&mut findings)?;
+    let ignored = found - findings.len();
+    let gone = options.baseline.as_ref().map(|baseline| {
+        let is_active = |code: &str| RULES.iter().any(|rule| rule.code == code && options.wants(rule));
+        baseline.apply(&mut findings, sources.iter().map(Source::path), is_active)
+    });
+    let known = found - ignored - findings.len();
+    // Last, so that each of the places can be ignored or known.
+    if !options.every_way {
+        fold(&mut findings);
+    }
     let places = 0..evaluation.program.places();
-    Scan {
+    Ok(Scan {
         files: sources.len() as u64,
         functions: places.clone().filter(|place| evaluation.program.scope(*place as u32).kind == Kind::Function).count()
             as u64,
         calls: places.clone().map(|place| evaluation.program.scope(place as u32).calls.len() as u64).sum(),
         unresolved_calls: places.map(|place| evaluation.unresolved(place as u32)).sum(),
+        ignored: ignored as u64,
+        known: known as u64,
+        gone: gone.unwrap_or_default(),
+        remarks,
         findings,
         skipped,
+    })
+}
+
+impl Options {
+    fn wants(&self, rule: &Rule) -> bool {
+        (self.select.is_empty() || starts(&self.select, rule.code)) && !starts(&self.ignore, rule.code)
     }
+
+    fn take_out_per_file(&self, findings: &mut Vec<Finding>) -> Result<(), Error> {
+        for (glob, codes) in &self.per_file_ignores {
+            let matcher = Matcher::new(glob)?;
+            findings.retain(|finding| {
+                let matches =
+                    || fs::canonicalize(&finding.location.path).is_ok_and(|path| matcher.matches(&path, false));
+                !(starts(codes, &finding.code) && matches())
+            });
+        }
+        Ok(())
+    }
+}
+
+fn starts(codes: &[String], code: &str) -> bool {
+    codes.iter().any(|prefix| code.starts_with(prefix.as_str()))
 }

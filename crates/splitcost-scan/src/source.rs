@@ -39,6 +39,23 @@ impl Source {
         (line as u32, column as u32 + 1)
     }
 
+    /// The text in a range.
+    pub(crate) fn text(&self, range: Range) -> &str {
+        self.text.get(range.start as usize..range.end as usize).unwrap_or_default()
+    }
+
+    /// The line that a comment is about: its own, or, where it stands alone, the next one that has code.
+    pub(crate) fn line_of_code(&self, comment: Range) -> u32 {
+        let (line, _) = self.position(comment.start);
+        let start = self.lines()[line as usize - 1];
+        if !self.text(Range { start, end: comment.start }).trim().is_empty() {
+            return line;
+        }
+        let has_code = |text: &str| !text.trim().is_empty() && !text.trim_start().starts_with('#');
+        let after = self.text[comment.end as usize..].lines().skip(1).position(has_code);
+        after.map_or(line, |skipped| line + skipped as u32 + 1)
+    }
+
     pub(crate) fn location(&self, range: Range) -> Location {
         let (line, column) = self.position(range.start);
         let (end_line, end_column) = self.position(range.end);

@@ -10,6 +10,7 @@ use splitcost_recording::convert;
 use crate::args::Common;
 use crate::failure::{Failed, Failure};
 use crate::printer::Printer;
+use crate::settings::scan::ScanSettings;
 use crate::settings::{self, Settings};
 
 /// What a verb works with.
@@ -30,6 +31,11 @@ impl Session {
     pub(crate) fn settings(&self) -> anyhow::Result<Settings> {
         let here = std::env::current_dir()?;
         Settings::read(&shown(&settings::find(self.common.config.as_deref(), &here)?))
+    }
+
+    /// What the file says about scanning, from the one that was named or the nearest one from the scanned path upwards.
+    pub(crate) fn scan_settings(&self, scanned: &Path) -> anyhow::Result<ScanSettings> {
+        ScanSettings::find(self.common.config.as_deref(), scanned)
     }
 
     /// The interpreter: the option's, the settings', or the one that is found. From here on processes are started, and

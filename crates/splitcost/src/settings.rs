@@ -1,5 +1,7 @@
 //! `splitcost.toml`, or `[tool.splitcost]` in `pyproject.toml`: found, read strictly, checked.
 
+pub(crate) mod scan;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::ops::Range;
@@ -46,7 +48,7 @@ pub(crate) struct Settings {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Table {
-    app: AppTable,
+    app: Option<AppTable>,
     workload: Option<Spanned<WorkloadTable>>,
     #[serde(default)]
     splits: BTreeMap<Spanned<String>, SplitTable>,
@@ -54,6 +56,10 @@ struct Table {
     prices: PricesTable,
     #[serde(default)]
     load: LoadTable,
+    #[serde(default)]
+    scan: scan::ScanTable,
+    #[serde(default)]
+    effects: scan::EffectsTable,
 }
 
 #[derive(Deserialize)]
@@ -75,10 +81,19 @@ struct AppTable {
 }
 
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected a string or a list of strings; a key with dots is written in quotes")]
 enum OneOrMany {
     One(String),
     Many(Vec<String>),
+}
+
+impl OneOrMany {
+    fn into_vec(self) -> Vec<String> {
+        match self {
+            Self::One(one) => vec![one],
+            Self::Many(many) => many,
+        }
+    }
 }
 
 fn root() -> Spanned<String> {
@@ -112,6 +127,13 @@ struct PricesTable {
     usd_per_vcpu_hour: Option<f64>,
 }
 
+impl PricesTable {
+    fn resolve(&self) -> Prices {
+        let defaults = Prices::default();
+        Prices { usd_per_vcpu_hour: self.usd_per_vcpu_hour.unwrap_or(defaults.usd_per_vcpu_hour) }
+    }
+}
+
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct LoadTable {
@@ -134,38 +156,46 @@ pub(crate) fn find(config: Option<&Path>, start: &Path) -> anyhow::Result<PathBu
     if let Some(path) = config {
         return Ok(path.to_owned());
     }
-    for dir in start.ancestors() {
+    find_upwards(start).ok_or_else(|| {
+        Failure::new(format!("no splitcost.toml in {} or above it", start.display()))
+            .hint("`splitcost init` writes a commented one for this app")
+            .into()
+    })
+}
+
+/// The nearest file from `start` upwards.
+fn find_upwards(start: &Path) -> Option<PathBuf> {
+    start.ancestors().find_map(|dir| {
         let own = dir.join("splitcost.toml");
         if own.is_file() {
-            return Ok(own);
+            return Some(own);
         }
         let shared = dir.join("pyproject.toml");
         // A pyproject.toml that cannot be read is some other tool's matter.
-        if fs::read_to_string(&shared).is_ok_and(|text| text.contains("[tool.splitcost")) {
-            return Ok(shared);
-        }
+        fs::read_to_string(&shared).is_ok_and(|text| text.contains("[tool.splitcost")).then_some(shared)
+    })
+}
+
+/// What a file says, read strictly.
+fn read_table(file: &File<'_>) -> anyhow::Result<Table> {
+    let shared = file.path.file_name().is_some_and(|name| name == "pyproject.toml");
+    if !shared {
+        return Ok(toml::from_str(file.text).map_err(|error| file.broken(&error))?);
     }
-    Err(Failure::new(format!("no splitcost.toml in {} or above it", start.display()))
-        .hint("`splitcost init` writes a commented one for this app")
-        .into())
+    let project: PyProject = toml::from_str(file.text).map_err(|error| file.broken(&error))?;
+    project.tool.and_then(|tools| tools.splitcost).ok_or_else(|| {
+        Failure::new(format!("{} has no table [tool.splitcost]", file.path.display()))
+            .hint("`splitcost init` writes a splitcost.toml")
+            .into()
+    })
 }
 
 impl Settings {
     /// Reads and checks a file.
     pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
-        let text = fs::read_to_string(path)
-            .map_err(|error| Failure::new(format!("failed to read {}: {error}", path.display())))?;
+        let text = File::text_of(path)?;
         let file = File { path, text: &text };
-        let shared = path.file_name().is_some_and(|name| name == "pyproject.toml");
-        let table = if shared {
-            let project: PyProject = toml::from_str(&text).map_err(|error| file.broken(&error))?;
-            project.tool.and_then(|tools| tools.splitcost).ok_or_else(|| {
-                Failure::new(format!("{} has no table [tool.splitcost]", path.display()))
-                    .hint("`splitcost init` writes a splitcost.toml")
-            })?
-        } else {
-            toml::from_str(&text).map_err(|error| file.broken(&error))?
-        };
+        let table = read_table(&file)?;
         Ok(resolve(&file, table)?)
     }
 
@@ -209,6 +239,16 @@ pub(crate) struct File<'a> {
 }
 
 impl File<'_> {
+    fn text_of(path: &Path) -> Result<String, Failure> {
+        fs::read_to_string(path).map_err(|error| Failure::new(format!("failed to read {}: {error}", path.display())))
+    }
+
+    /// Where the file is.
+    fn dir(&self) -> Result<PathBuf, Failure> {
+        let parent = self.path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        fs::canonicalize(parent).map_err(|error| Failure::new(format!("failed to find {}: {error}", parent.display())))
+    }
+
     fn place(&self, span: &Range<usize>) -> String {
         let before = self.text.get(..span.start).unwrap_or_default();
         let line = before.matches('\n').count() + 1;
@@ -230,21 +270,21 @@ impl File<'_> {
 }
 
 fn resolve(file: &File<'_>, table: Table) -> Result<Settings, Failure> {
-    let parent = file.path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let dir = fs::canonicalize(parent)
-        .map_err(|error| Failure::new(format!("failed to find {}: {error}", parent.display())))?;
-    let packages = match table.app.package.get_ref() {
-        OneOrMany::One(package) => vec![package.clone()],
-        OneOrMany::Many(packages) => packages.clone(),
-    };
+    let dir = file.dir()?;
+    let app = table.app.ok_or_else(|| {
+        Failure::new(format!("{} has no table [app]: how the app starts", file.path.display()))
+            .hint("`splitcost init` writes a splitcost.toml; without [app], only `splitcost scan` works")
+    })?;
+    let package_span = app.package.span();
+    let packages = app.package.into_inner().into_vec();
     if packages.is_empty() || packages.iter().any(|package| !is_module(package)) {
-        return Err(file.wrong(&table.app.package.span(), "package is not the name of a Python package"));
+        return Err(file.wrong(&package_span, "package is not the name of a Python package"));
     }
-    if table.app.command.get_ref().is_empty() {
-        return Err(file.wrong(&table.app.command.span(), "command is empty"));
+    if app.command.get_ref().is_empty() {
+        return Err(file.wrong(&app.command.span(), "command is empty"));
     }
-    if !table.app.ready.get_ref().starts_with('/') {
-        return Err(file.wrong(&table.app.ready.span(), "ready is a path and begins with /"));
+    if !app.ready.get_ref().starts_with('/') {
+        return Err(file.wrong(&app.ready.span(), "ready is a path and begins with /"));
     }
     let positive = |value: Option<Spanned<f64>>, name: &str| match value {
         Some(value) if !(*value.get_ref() > 0.0 && value.get_ref().is_finite()) => {
@@ -252,7 +292,7 @@ fn resolve(file: &File<'_>, table: Table) -> Result<Settings, Failure> {
         }
         value => Ok(value.map(Spanned::into_inner)),
     };
-    let deadline_secs = positive(table.app.deadline_secs, "deadline_secs")?.unwrap_or(DEADLINE_SECS).min(86_400.0);
+    let deadline_secs = positive(app.deadline_secs, "deadline_secs")?.unwrap_or(DEADLINE_SECS).min(86_400.0);
     let rate_reqs_per_sec = positive(table.load.rate_reqs_per_sec, "rate_reqs_per_sec")?;
     let concurrency = match table.load.concurrency {
         Some(value) if !(1..=10_000).contains(value.get_ref()) => {
@@ -267,14 +307,15 @@ fn resolve(file: &File<'_>, table: Table) -> Result<Settings, Failure> {
         .into_iter()
         .map(|(name, table)| split(file, name.into_inner(), table, &packages, &mut named_modules))
         .collect::<Result<Vec<_>, _>>()?;
+    let python = app.python.map(|python| dir.join(python));
     let app = AppSpec {
-        command: table.app.command.into_inner(),
-        setup: table.app.setup,
-        ready: table.app.ready.into_inner(),
+        command: app.command.into_inner(),
+        setup: app.setup,
+        ready: app.ready.into_inner(),
         packages,
-        modules: table.app.modules,
-        env: table.app.env,
-        cwd: match table.app.cwd {
+        modules: app.modules,
+        env: app.env,
+        cwd: match app.cwd {
             Some(cwd) if !dir.join(cwd.get_ref()).is_dir() => {
                 return Err(file
                     .wrong(&cwd.span(), format_args!("there is no directory {}", cwd.get_ref().display()))
@@ -285,9 +326,7 @@ fn resolve(file: &File<'_>, table: Table) -> Result<Settings, Failure> {
         },
         deadline: Duration::from_secs_f64(deadline_secs),
     };
-    let defaults = Prices::default();
-    let prices = Prices { usd_per_vcpu_hour: table.prices.usd_per_vcpu_hour.unwrap_or(defaults.usd_per_vcpu_hour) };
-    let python = table.app.python.map(|python| dir.join(python));
+    let prices = table.prices.resolve();
     let workload = table.workload.map(|table| {
         let span = table.span();
         table.into_inner().compile(&dir).map_err(|error| file.wrong(&span, error))

@@ -4,6 +4,7 @@
 
 mod assemble;
 mod convert;
+mod price;
 mod script;
 mod store;
 mod summary;

@@ -7,6 +7,7 @@ use splitcost_report::text::Style;
 use splitcost_report::verdict::{Kind, judge, sentence};
 use splitcost_report::{html, number, text};
 
+mod finding;
 mod fixture;
 
 fn screen(evaluation: &Evaluation) -> String {

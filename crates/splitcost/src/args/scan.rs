@@ -4,14 +4,15 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::Output;
-
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   splitcost scan                        the directory that you are in
   splitcost scan src --select SC1       only what blocks the event loop
-  splitcost scan --format json          for programs
   splitcost scan --graph dot | dot -Tsvg > calls.svg
+  splitcost scan --format sarif > scan.sarif   for code scanning, editors and other programs
+  splitcost scan --write-baseline known.json   from here on only new findings shall count:
+  splitcost scan --baseline known.json
+  splitcost scan --with .splitcost/recording   what each finding costs, the worst first
   splitcost explain SC201               what a code means, and what to do
 
 Exit status: 0 nothing found, 1 findings, 2 something failed.")]
@@ -29,10 +30,36 @@ pub(crate) struct Scan {
     #[arg(long, value_name = "GLOB")]
     pub(crate) exclude: Vec<String>,
     /// Write which function calls which, and which module imports which, instead of findings
-    #[arg(long, value_name = "FORM", conflicts_with_all = ["select", "ignore"])]
+    #[arg(long, value_name = "FORM", conflicts_with_all = ["select", "ignore", "with", "baseline", "write_baseline"])]
     pub(crate) graph: Option<GraphFormat>,
-    #[command(flatten)]
-    pub(crate) output: Output,
+    /// Recording that prices the findings, the worst first
+    #[arg(long, value_name = "DIR", conflicts_with = "write_baseline")]
+    pub(crate) with: Option<PathBuf>,
+    /// Findings that were there before: only new ones count
+    #[arg(long, value_name = "FILE")]
+    pub(crate) baseline: Option<PathBuf>,
+    /// Write down what is found, for --baseline, and show nothing
+    #[arg(long, value_name = "FILE", conflicts_with = "baseline")]
+    pub(crate) write_baseline: Option<PathBuf>,
+    /// How to write the findings on stdout
+    #[arg(long, env = "SPLITCOST_FORMAT", default_value = "text", hide_default_value = true)]
+    pub(crate) format: Format,
+}
+
+/// How findings are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people: with the source, and the way to what hurts.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
+    /// For code scanning and editors: SARIF 2.1.0, with code flows.
+    Sarif,
+    /// For pull requests: annotations of GitHub.
+    Github,
+    /// For build servers: JUnit's XML.
+    Junit,
 }
 
 /// How a graph is written.

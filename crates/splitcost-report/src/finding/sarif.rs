@@ -1,0 +1,128 @@
+//! Findings as SARIF 2.1.0, with the way to what hurts as a code flow.
+
+use std::collections::{BTreeMap, HashMap};
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::json;
+use serde_sarif::sarif::{
+    ArtifactLocation, CodeFlow, Invocation, Location, LogicalLocation, Message, MultiformatMessageString, Notification,
+    PhysicalLocation, PropertyBag, Region, ReportingConfiguration, ReportingDescriptor, Result as SarifResult,
+    ResultLevel, Run, Sarif, ThreadFlow, ThreadFlowLocation, Tool, ToolComponent,
+};
+use splitcost_model::finding::{self, Confidence, Finding, RulePage, Scan, Skipped};
+
+use super::price;
+
+/// Spec: where the standard's schema is found.
+const SCHEMA: &str = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
+/// What relative paths are relative to. Spec: the name by which GitHub and others know the repository's root.
+const ROOT: &str = "%SRCROOT%";
+/// What stands in a path as it is. Spec: RFC 3986, unreserved characters, and what separates segments.
+const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'-').remove(b'_').remove(b'~');
+/// Names what a fingerprint is made of.
+const FINGERPRINT: &str = "splitcost/v1";
+
+/// A log with one run: all rules with their pages, what was found, and which files were not scanned.
+pub fn sarif(scan: &Scan, rules: &[RulePage]) -> String {
+    let driver = ToolComponent::builder()
+        .name("splitcost")
+        .semantic_version(env!("CARGO_PKG_VERSION"))
+        .rules(rules.iter().map(descriptor).collect::<Vec<_>>())
+        .build();
+    let mut seen = HashMap::new();
+    let results: Vec<SarifResult> = scan.findings.iter().map(|finding| result(finding, rules, &mut seen)).collect();
+    let notifications: Vec<Notification> = scan.skipped.iter().map(notification).collect();
+    let invocation =
+        Invocation::builder().execution_successful(true).tool_execution_notifications(notifications).build();
+    let run = Run::builder()
+        .tool(Tool::builder().driver(driver).build())
+        .column_kind(json!("unicodeCodePoints"))
+        .results(results)
+        .invocations(vec![invocation])
+        .build();
+    let log = Sarif::builder().schema(SCHEMA).version(json!("2.1.0")).runs(vec![run]).build();
+    match serde_json::to_string_pretty(&log) {
+        Ok(text) => text,
+        Err(error) => unreachable!("it holds nothing that JSON cannot: {error}"),
+    }
+}
+
+fn descriptor(rule: &RulePage) -> ReportingDescriptor {
+    // A page begins with a heading, and then says what in one paragraph.
+    let what = rule.page.split("\n\n").nth(1).unwrap_or_default().replace('\n', " ");
+    let text = |text: &str| MultiformatMessageString::builder().text(text).build();
+    ReportingDescriptor::builder()
+        .id(rule.code)
+        .name(rule.name)
+        .short_description(text(rule.name))
+        .full_description(text(&what))
+        .help(MultiformatMessageString::builder().text(rule.page).markdown(rule.page).build())
+        .default_configuration(ReportingConfiguration::builder().level(json!("warning")).build())
+        .properties(PropertyBag::builder().tags(vec!["performance".to_owned()]).build())
+        .build()
+}
+
+/// A finding; `seen` counts those that cannot be told apart by their fingerprints, whose number is then added.
+fn result<'f>(finding: &'f Finding, rules: &[RulePage], seen: &mut HashMap<(&'f str, &'f str), u32>) -> SarifResult {
+    let mut message = finding.message.clone();
+    if let Some(help) = &finding.help {
+        message.push_str(&format!(" (help: {help})"));
+    }
+    if let Some(found) = &finding.price {
+        message.push_str(&format!(" (price: {})", price(found).join("; ")));
+    }
+    let count = seen.entry((&finding.location.path, &finding.fingerprint)).or_default();
+    *count += 1;
+    let fingerprint = format!("{}:{count}", finding.fingerprint);
+    let mut result = SarifResult::builder()
+        .rule_id(finding.code.as_str())
+        .level(match finding.confidence {
+            Confidence::Certain => ResultLevel::Warning,
+            Confidence::Possible => ResultLevel::Note,
+        })
+        .message(Message::builder().text(message).build())
+        .locations(vec![location(&finding.location, &finding.function, None)])
+        .partial_fingerprints(BTreeMap::from([(FINGERPRINT.to_owned(), fingerprint)]))
+        .build();
+    result.rule_index = rules.iter().position(|rule| rule.code == finding.code).map(|index| index as i64);
+    if !finding.way.is_empty() {
+        let steps = finding.way.iter().map(|step| {
+            let calls = format!("calls `{}`", step.callee);
+            ThreadFlowLocation::builder().location(location(&step.location, &step.function, Some(calls))).build()
+        });
+        let flow = ThreadFlow::builder().locations(steps.collect::<Vec<_>>()).build();
+        result.code_flows = Some(vec![CodeFlow::builder().thread_flows(vec![flow]).build()]);
+    }
+    result
+}
+
+fn location(at: &finding::Location, function: &str, message: Option<String>) -> Location {
+    let region = Region::builder()
+        .start_line(i64::from(at.line))
+        .start_column(i64::from(at.column))
+        .end_line(i64::from(at.end_line))
+        .end_column(i64::from(at.end_column))
+        .build();
+    let physical = PhysicalLocation::builder().artifact_location(artifact(&at.path)).region(region).build();
+    let logical = LogicalLocation::builder().fully_qualified_name(function).kind("function").build();
+    let mut location = Location::builder().physical_location(physical).logical_locations(vec![logical]).build();
+    location.message = message.map(|text| Message::builder().text(text).build());
+    location
+}
+
+fn artifact(path: &str) -> ArtifactLocation {
+    let encoded = utf8_percent_encode(path, PATH);
+    if path.starts_with('/') {
+        return ArtifactLocation::builder().uri(format!("file://{encoded}")).build();
+    }
+    ArtifactLocation::builder().uri(encoded.to_string()).uri_base_id(ROOT).build()
+}
+
+fn notification(skipped: &Skipped) -> Notification {
+    let physical = PhysicalLocation::builder().artifact_location(artifact(&skipped.path)).build();
+    Notification::builder()
+        .level(json!("warning"))
+        .message(Message::builder().text(skipped.reason.as_str()).build())
+        .locations(vec![Location::builder().physical_location(physical).build()])
+        .build()
+}
