@@ -207,3 +207,10 @@ class User: ...
 @app.get("/")
 def handler():
     return User().__dict__["name"]
+# case: not: a cursor, whose query may have a limit
+import sqlite3
+from fastapi import FastAPI
+app = FastAPI()
+@app.get("/")
+def handler():
+    return sqlite3.connect("f").cursor().execute("select * from a limit 5").fetchall()
