@@ -1,8 +1,9 @@
 //! What was measured, put beside what was predicted.
 
 use splitcost_model::evaluation::{CannotCross, EndpointEvaluation, Pair, SplitEvaluation};
+use splitcost_model::link::Link;
 use splitcost_model::quantity::Interval;
-use splitcost_model::split::{Link, Prices};
+use splitcost_model::split::Prices;
 
 /// Puts the measured parts of a split's evaluation into the predicted one.
 pub fn merge(estimate: &mut SplitEvaluation, measured: SplitEvaluation, link: &Link, prices: &Prices) {

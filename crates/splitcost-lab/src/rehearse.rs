@@ -343,7 +343,7 @@ fn describe(
         "report_dir": report_dir,
         "keep_local": split.keep_local,
         "local_functions": local,
-        "one_way_delay_nanos": split.link.one_way_delay.as_nanos(),
+        "one_way_delay_nanos": split.link.one_way_delay.median().as_nanos(),
         "services": services,
         "package": spec.packages.first(),
         "packages": spec.packages,

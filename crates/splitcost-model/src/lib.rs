@@ -2,9 +2,10 @@
 //!
 //! Read in this order: [`quantity`] (nanoseconds, bytes, intervals), [`recording`] (what a monolith's
 //! requests did), [`split`] (which module lives in which service, over which stack and link),
-//! [`calibration`] (what a call over a stack costs on one machine), [`evaluation`] (what was predicted and
-//! what was measured; the JSON users read), [`residual`] (how far past predictions were off),
-//! [`bench`] (what one endpoint, or two, did under load), [`finding`] and [`graph`] (what is in the code).
+//! [`link`] (what lies between two services), [`calibration`] (what a call over a stack costs on one
+//! machine), [`evaluation`] (what was predicted and what was measured; the JSON users read),
+//! [`residual`] (how far past predictions were off), [`bench`] (what one endpoint, or two, did under load),
+//! [`emulation`] (what an emulated link did), [`finding`] and [`graph`] (what is in the code).
 //!
 //! ```
 //! use splitcost_model::quantity::Nanos;
@@ -16,9 +17,11 @@
 
 pub mod bench;
 pub mod calibration;
+pub mod emulation;
 pub mod evaluation;
 pub mod finding;
 pub mod graph;
+pub mod link;
 pub mod quantity;
 pub mod recording;
 pub mod residual;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::quantity::Nanos;
+use crate::link::Link;
 
 /// The service that keeps every module no other service claims.
 pub const MAIN_SERVICE: &str = "main";
@@ -76,25 +76,6 @@ impl StackName {
             Self::Httpx => Some(100),
             Self::Grpc => None,
         }
-    }
-}
-
-/// What lies between two services.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Link {
-    /// Name for people.
-    pub name: String,
-    /// Added to each direction, beyond the loopback that calibration contains already.
-    pub one_way_delay: Nanos,
-    /// Transmission rate; `None` is unlimited.
-    pub bits_per_sec: Option<f64>,
-    /// Price of transferred data, in US dollars per 10⁹ bytes, each way.
-    pub usd_per_gb: f64,
-}
-
-impl Default for Link {
-    fn default() -> Self {
-        Self { name: "loopback".into(), one_way_delay: Nanos::ZERO, bits_per_sec: None, usd_per_gb: 0.0 }
     }
 }
 

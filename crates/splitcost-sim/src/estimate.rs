@@ -11,9 +11,10 @@ use splitcost_model::calibration::{Calibration, Linear, Round};
 use splitcost_model::evaluation::{
     CannotCross, CrossingCost, Distributions, EndpointEvaluation, Pair, Quantiles, ServiceModules, SplitEvaluation,
 };
+use splitcost_model::link::Link;
 use splitcost_model::quantity::{Interval, quantile};
 use splitcost_model::recording::{FunctionKind, Recording, Request};
-use splitcost_model::split::{Link, Prices, Split};
+use splitcost_model::split::{Prices, Split};
 
 use crate::compile::{Compiled, Compiler, Crossing, reason};
 use crate::cost::CostModel;
@@ -215,7 +216,7 @@ impl<'a> Input<'a> {
     /// The costs of all crossings, at the recording's speed of a machine that is `slow` times slower.
     fn costs(&self, compiled: &Compiled, link: &Link, model: &CostModel, at: &Conditions) -> Vec<Cost> {
         let entry = self.server.entry(at.cold_nanos);
-        let delay = link.one_way_delay * (1.0 / at.slow);
+        let delay = link.one_way_delay.median() * (1.0 / at.slow);
         compiled
             .crossings
             .iter()

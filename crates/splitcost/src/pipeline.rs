@@ -14,7 +14,6 @@ use splitcost_lab::record::now;
 use splitcost_lab::rehearse::{self, Conditions, Rehearsal, refusal};
 use splitcost_model::calibration::Calibration;
 use splitcost_model::evaluation::{Evaluation, Provenance, SplitEvaluation, StackProvenance};
-use splitcost_model::quantity::Nanos;
 use splitcost_model::recording::Recording;
 use splitcost_model::residual::Residuals;
 use splitcost_model::split::{Split, StackName};
@@ -262,7 +261,7 @@ impl<'a> Pipeline<'a> {
             if let Some(mut measured) = ran.remove(&split.name) {
                 self.shorten_paths(&mut measured);
                 merge(&mut predicted, measured, &split.link, &self.settings.prices);
-                if split.link.one_way_delay > Nanos::ZERO || split.link.bits_per_sec.is_some() {
+                if !split.link.one_way_delay.is_zero() || split.link.bits_per_sec.is_some() {
                     evaluation.provenance.warnings.push(format!(
                         "split {}: the prediction has the link {} in it, the rehearsal ran over loopback: their times \
                          cannot be compared",

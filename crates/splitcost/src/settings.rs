@@ -11,8 +11,9 @@ use std::time::Duration;
 use serde::Deserialize;
 use splitcost_lab::app::AppSpec;
 use splitcost_load::{Workload, WorkloadTable};
+use splitcost_model::link::{Delay, Link};
 use splitcost_model::quantity::Nanos;
-use splitcost_model::split::{Link, MAIN_SERVICE, Prices, Split, StackName};
+use splitcost_model::split::{MAIN_SERVICE, Prices, Split, StackName};
 use toml::Spanned;
 
 use crate::failure::Failure;
@@ -389,9 +390,10 @@ fn split(
     let named = table.link.one_way_delay_micros.is_some_and(|micros| micros > 0);
     let link = Link {
         name: table.link.name.unwrap_or(if named { "link".to_owned() } else { defaults.name }),
-        one_way_delay: table.link.one_way_delay_micros.map_or(defaults.one_way_delay, Nanos::from_micros),
+        one_way_delay: Delay::Constant(Nanos::from_micros(table.link.one_way_delay_micros.unwrap_or(0))),
         bits_per_sec: table.link.bandwidth_mbit_per_sec.map(|mbit| mbit * 1e6),
         usd_per_gb: table.link.usd_per_gb.unwrap_or(defaults.usd_per_gb),
+        ..defaults
     };
     Ok(Split { name, services, stack: table.stack, keep_local, link })
 }

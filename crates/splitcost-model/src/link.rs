@@ -1,0 +1,218 @@
+//! What lies between two services: how long bytes are under way, how many fit, what they cost.
+//!
+//! [`Delay`] is a distribution that is drawn from by a standard normal deviate, so that successive draws can be correlated
+//! ([`Jitter`]) without a change of the distribution. Randomness is passed in, never made.
+
+use serde::{Deserialize, Serialize};
+
+use crate::quantity::Nanos;
+
+/// What lies between two services.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Link {
+    /// Name for people.
+    pub name: String,
+    /// Added to each direction, beyond the loopback that calibration contains already.
+    pub one_way_delay: Delay,
+    /// How much of a delay's deviation the next one of its direction keeps, from 0 to below 1.
+    pub correlation: f64,
+    /// Transmission rate of one connection; `None` is unlimited.
+    pub bits_per_sec: Option<f64>,
+    /// Share of packets that are lost.
+    pub loss: f64,
+    /// Price of transferred data, in US dollars per 10⁹ bytes, each way.
+    pub usd_per_gb: f64,
+    /// Round trips of a new connection before its first byte: 1 of TCP, one more of TLS 1.3.
+    pub handshake_round_trips: u32,
+    /// CPU time of the handshake of TLS, on each side.
+    pub handshake_cpu: Nanos,
+    /// The proxies of a service mesh.
+    pub sidecars: Option<Sidecars>,
+}
+
+impl Default for Link {
+    fn default() -> Self {
+        Self {
+            name: "loopback".into(),
+            one_way_delay: Delay::Constant(Nanos::ZERO),
+            correlation: 0.0,
+            bits_per_sec: None,
+            loss: 0.0,
+            usd_per_gb: 0.0,
+            handshake_round_trips: 1,
+            handshake_cpu: Nanos::ZERO,
+            sidecars: None,
+        }
+    }
+}
+
+/// The proxies of a service mesh that a request passes, there and back.
+///
+/// They are CPU first: where it is missing, requests queue for them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sidecars {
+    /// How many a request passes.
+    pub proxies: u32,
+    /// CPU time of each for a request and its response.
+    pub cpu_per_request: Nanos,
+    /// What all of them together add to each direction, where CPU is plenty.
+    pub one_way_delay: Delay,
+}
+
+/// A distribution of delays.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Delay {
+    /// Always the same.
+    Constant(Nanos),
+    /// Its logarithm is normal.
+    LogNormal {
+        /// Half of the delays are shorter.
+        median: Nanos,
+        /// Standard deviation of the logarithm.
+        sigma: f64,
+    },
+    /// As measured.
+    Quantiles(Quantiles),
+}
+
+impl Delay {
+    /// The delay at a standard normal deviate: 0 is the median, 2.326 the 99th percentile.
+    pub fn at(&self, deviate: f64) -> Nanos {
+        match self {
+            Self::Constant(delay) => *delay,
+            Self::LogNormal { median, sigma } => *median * (sigma * deviate).exp(),
+            Self::Quantiles(quantiles) => quantiles.at(normal_share(deviate)),
+        }
+    }
+
+    /// Half of the delays are shorter.
+    pub fn median(&self) -> Nanos {
+        self.at(0.0)
+    }
+
+    /// Whether there is none at all.
+    pub fn is_zero(&self) -> bool {
+        self.at(f64::from(i32::MAX)).is_zero()
+    }
+}
+
+/// A distribution by its quantiles. Between those of its upper half, what is longer gets rarer exponentially; elsewhere the
+/// values between two are equally probable.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Vec<(f64, Nanos)>", into = "Vec<(f64, Nanos)>")]
+pub struct Quantiles(Vec<(f64, Nanos)>);
+
+impl Quantiles {
+    /// From (share at or below, value), both ascending; the first and last value hold beyond them.
+    ///
+    /// # Errors
+    /// When there is none, a share is not between 0 and 1, or they do not ascend.
+    pub fn new(points: Vec<(f64, Nanos)>) -> Result<Self, &'static str> {
+        if points.is_empty() {
+            return Err("there are no quantiles");
+        }
+        if points.iter().any(|(share, _)| !(0.0..=1.0).contains(share)) {
+            return Err("a quantile is not between 0 and 1");
+        }
+        if points.windows(2).any(|pair| pair[0].0 >= pair[1].0 || pair[0].1 > pair[1].1) {
+            return Err("the quantiles do not ascend");
+        }
+        Ok(Self(points))
+    }
+
+    /// The value that a share `share` of all does not exceed.
+    pub fn at(&self, share: f64) -> Nanos {
+        let above = self.0.partition_point(|(point, _)| *point < share);
+        match (above.checked_sub(1).and_then(|below| self.0.get(below)), self.0.get(above)) {
+            (Some((from, low)), Some((to, high))) => {
+                let part = if *from >= 0.5 && *to < 1.0 {
+                    ((1.0 - from) / (1.0 - share)).ln() / ((1.0 - from) / (1.0 - to)).ln()
+                } else {
+                    (share - from) / (to - from)
+                };
+                *low + (*high - *low) * part
+            }
+            (None, Some((_, value))) | (Some((_, value)), None) => *value,
+            (None, None) => Nanos::ZERO,
+        }
+    }
+
+    /// The points.
+    pub fn points(&self) -> &[(f64, Nanos)] {
+        &self.0
+    }
+}
+
+impl TryFrom<Vec<(f64, Nanos)>> for Quantiles {
+    type Error = &'static str;
+    fn try_from(points: Vec<(f64, Nanos)>) -> Result<Self, Self::Error> {
+        Self::new(points)
+    }
+}
+
+impl From<Quantiles> for Vec<(f64, Nanos)> {
+    fn from(quantiles: Quantiles) -> Self {
+        quantiles.0
+    }
+}
+
+/// Successive delays of one direction, each keeping some of the deviation of the one before.
+///
+/// # Source
+/// Paper: the Gaussian copula of an AR(1) process (Cario & Nelson, 1996): any correlation leaves the distribution as it is.
+#[derive(Clone, Debug, Default)]
+pub struct Jitter {
+    last: Option<f64>,
+}
+
+impl Jitter {
+    /// The next delay, from a fresh standard normal deviate.
+    pub fn next(&mut self, delay: &Delay, correlation: f64, fresh: f64) -> Nanos {
+        let deviate = match self.last {
+            Some(last) => correlation * last + (1.0 - correlation * correlation).sqrt() * fresh,
+            None => fresh,
+        };
+        self.last = Some(deviate);
+        delay.at(deviate)
+    }
+}
+
+/// The share of a standard normal distribution below `deviate`.
+fn normal_share(deviate: f64) -> f64 {
+    0.5 * libm::erfc(-deviate * std::f64::consts::FRAC_1_SQRT_2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn quantiles(points: &[(f64, u64)]) -> Result<Quantiles, &'static str> {
+        Quantiles::new(points.iter().map(|(share, micros)| (*share, Nanos::from_micros(*micros))).collect())
+    }
+
+    #[test]
+    fn quantiles_are_drawn_with_values_between_them() {
+        let quantiles = quantiles(&[(0.5, 100), (0.9, 200), (1.0, 1_000)]).unwrap();
+        let micros: Vec<u64> =
+            [0.0, 0.5, 0.7, 0.9, 0.95, 1.0].iter().map(|share| quantiles.at(*share).as_nanos() / 1_000).collect();
+        assert_eq!(micros, [100, 100, 131, 200, 600, 1_000]);
+        let delay = Delay::Quantiles(quantiles);
+        assert_eq!(delay.median(), Nanos::from_micros(100));
+        assert_eq!(delay.at(1.281_551_565_545).as_nanos() / 1_000, 200);
+    }
+
+    #[test]
+    fn what_is_no_distribution_is_refused() {
+        assert_eq!(quantiles(&[]), Err("there are no quantiles"));
+        assert_eq!(quantiles(&[(0.5, 2), (0.9, 1)]), Err("the quantiles do not ascend"));
+        assert_eq!(quantiles(&[(50.0, 2)]), Err("a quantile is not between 0 and 1"));
+    }
+
+    #[test]
+    fn a_deviate_of_two_is_the_97_7th_percentile() {
+        assert!((normal_share(2.0) - 0.977_249_868).abs() < 1e-9);
+        let delay = Delay::LogNormal { median: Nanos::from_micros(100), sigma: 0.5 };
+        assert_eq!(delay.at(2.0), Nanos::from_nanos(271_828));
+    }
+}
