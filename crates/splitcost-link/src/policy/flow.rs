@@ -1,0 +1,288 @@
+//! One connection under a policy.
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rand_distr::StandardNormal;
+use splitcost_model::link::Jitter;
+use splitcost_model::quantity::Nanos;
+
+use super::{Direction, Effect, Point, Policy, Rule, Verdict};
+
+/// Chosen: a packet's worth, so that a slow rate is as even as a real link's.
+const PACKET_BYTES: u64 = 1_448;
+/// Chosen: what a fast rate passes at once takes so long at most.
+const RATE_STEP_SECS: f64 = 250e-6;
+
+/// What a policy knows of a connection.
+#[derive(Debug)]
+pub struct Flow {
+    connection: u64,
+    opened: Nanos,
+    rngs: [ChaCha8Rng; 2],
+    rules: Vec<State>,
+    sides: [Side; 2],
+    last: Option<Direction>,
+    requests: u64,
+    end: Option<End>,
+}
+
+/// How and when a connection is ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct End {
+    /// When.
+    pub at: Nanos,
+    /// Whether by a reset.
+    pub reset: bool,
+}
+
+/// What a rule knows of a connection.
+#[derive(Debug, Default)]
+struct State {
+    affected: bool,
+    fired: bool,
+    jitter: [Jitter; 2],
+    free_at: [Nanos; 2],
+}
+
+/// One direction.
+#[derive(Debug, Default)]
+struct Side {
+    message_bytes: u64,
+    total_bytes: u64,
+    /// When the byte before arrives: none overtakes another.
+    last_arrival: Nanos,
+    /// Nothing arrives before.
+    held_until: Nanos,
+    /// Nothing is read before.
+    unread_until: Nanos,
+    discards: bool,
+}
+
+impl Policy {
+    /// A new connection, the `connection`th.
+    pub fn open(&self, connection: u64, now: Nanos) -> Flow {
+        let rng = |stream: u64| {
+            let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
+            rng.set_stream(stream);
+            rng
+        };
+        let mut flow = Flow {
+            connection,
+            opened: now,
+            rngs: [rng(connection * 3), rng(connection * 3 + 1)],
+            rules: Vec::new(),
+            sides: Default::default(),
+            last: None,
+            requests: 0,
+            end: None,
+        };
+        self.adopt(&mut flow, now);
+        flow
+    }
+
+    /// Puts a connection under these rules, from now on.
+    pub fn adopt(&self, flow: &mut Flow, now: Nanos) {
+        let mut draws = ChaCha8Rng::seed_from_u64(self.seed);
+        draws.set_stream(flow.connection * 3 + 2);
+        let affected = self.rules.iter().map(|rule| draws.random::<f64>() < rule.share);
+        flow.rules = affected.map(|affected| State { affected, ..State::default() }).collect();
+        for side in &mut flow.sides {
+            // What waited for ever waits no more.
+            let last_arrival = if side.last_arrival == Nanos::MAX { now } else { side.last_arrival };
+            *side = Side { message_bytes: side.message_bytes, last_arrival, ..Side::default() };
+        }
+        flow.end = None;
+        for (index, rule) in self.rules.iter().enumerate() {
+            let begins = match rule.effect.point() {
+                Some(Point::Any) => !matches!(rule.effect, Effect::Stall { .. }),
+                Some(Point::Accept) => flow.opened == now,
+                _ => false,
+            };
+            if begins && flow.rules[index].affected && rule.is_on(now) && rule.over_bytes == 0 {
+                flow.fire(index, rule, now);
+            }
+        }
+    }
+
+    /// How long the handshake of a new connection takes.
+    pub fn handshake(&mut self, flow: &mut Flow, now: Nanos) -> Nanos {
+        let (round_trips, cpu) = self.handshake;
+        let mut at = now + cpu;
+        for _ in 0..round_trips {
+            for direction in Direction::ALL {
+                at = self.travel(flow, direction, at, 0, true);
+            }
+        }
+        at - now
+    }
+
+    /// Bytes came in `direction`: what to do with the first of them, and with how many.
+    ///
+    /// Asked again for the rest.
+    pub fn pass(&mut self, flow: &mut Flow, direction: Direction, now: Nanos, bytes: usize) -> (usize, Verdict) {
+        flow.turn(direction);
+        let mut take = bytes as u64;
+        for (index, rule) in self.rules.iter().enumerate() {
+            if !flow.rules[index].affected || !rule.covers(direction) || !rule.is_on(now) {
+                continue;
+            }
+            let side = &flow.sides[direction.index()];
+            let until_over = rule.over_bytes.saturating_sub(side.message_bytes);
+            if rule.effect.point().is_some() {
+                if flow.rules[index].fired {
+                    continue;
+                }
+                let Some(distance) = flow.distance(rule, direction, take) else { continue };
+                match distance.max(until_over) {
+                    0 => flow.fire(index, rule, now),
+                    distance => take = take.min(distance),
+                }
+            } else if until_over > 0 {
+                take = take.min(until_over);
+            } else {
+                take = take.min(flow.piece(&rule.effect, direction));
+            }
+        }
+        let take = take.max(1).min(bytes as u64);
+        let side = &mut flow.sides[direction.index()];
+        if side.discards {
+            return (bytes, Verdict::Discard);
+        }
+        let at = self.travel(flow, direction, now, take, false);
+        let side = &mut flow.sides[direction.index()];
+        side.message_bytes += take;
+        side.total_bytes += take;
+        let at = at.max(side.held_until).max(side.last_arrival);
+        side.last_arrival = at;
+        (take as usize, Verdict::Deliver(at))
+    }
+
+    /// The end of a direction came: when to hand it on; `None` is never.
+    pub fn finish(&mut self, flow: &mut Flow, direction: Direction, now: Nanos) -> Option<Nanos> {
+        let mut at = self.travel(flow, direction, now, 0, false);
+        for (rule, state) in self.rules.iter().zip(&flow.rules) {
+            if let Effect::SlowClose(time) = rule.effect
+                && state.affected
+                && rule.covers(direction)
+                && rule.is_on(now)
+            {
+                at += time;
+            }
+        }
+        let side = &flow.sides[direction.index()];
+        (!side.discards).then(|| at.max(side.held_until).max(side.last_arrival))
+    }
+
+    /// When bytes arrive that set out now, but for those before them.
+    fn travel(&mut self, flow: &mut Flow, direction: Direction, now: Nanos, bytes: u64, delays_only: bool) -> Nanos {
+        let d = direction.index();
+        let mut at = now;
+        for (index, rule) in self.rules.iter().enumerate() {
+            let state = &mut flow.rules[index];
+            let beyond = flow.sides[d].message_bytes >= rule.over_bytes;
+            if !state.affected || !rule.covers(direction) || !rule.is_on(now) || !beyond {
+                continue;
+            }
+            match &rule.effect {
+                Effect::Delay { delay, correlation } => {
+                    let fresh = flow.rngs[d].sample(StandardNormal);
+                    at += state.jitter[d].next(delay, *correlation, fresh);
+                }
+                _ if delays_only => {}
+                Effect::Rate { bytes_per_sec, each } => {
+                    let free_at = if *each { &mut state.free_at[d] } else { &mut self.free_at[index][d] };
+                    *free_at = at.max(*free_at) + Nanos::from_secs_f64(bytes as f64 / bytes_per_sec);
+                    at = *free_at;
+                }
+                Effect::Drip { every, .. } if bytes > 0 => {
+                    at = at.max(state.free_at[d]);
+                    state.free_at[d] = at + *every;
+                }
+                Effect::Stall { at: Point::Any, time: None } => at = at.max(rule.until),
+                _ => {}
+            }
+        }
+        at
+    }
+}
+
+impl Flow {
+    /// How and when the connection shall be ended, if it shall.
+    pub fn end(&self) -> Option<End> {
+        self.end
+    }
+
+    /// Whether bytes of a direction may be read only later: when.
+    pub fn unread_until(&self, direction: Direction, now: Nanos) -> Option<Nanos> {
+        let until = self.sides[direction.index()].unread_until;
+        (until > now).then_some(until)
+    }
+
+    /// Whether bytes of a direction vanish.
+    pub fn discards(&self, direction: Direction) -> bool {
+        self.sides[direction.index()].discards
+    }
+
+    /// Sees where a message begins.
+    fn turn(&mut self, direction: Direction) {
+        if self.last != Some(direction) {
+            self.last = Some(direction);
+            self.sides[direction.index()].message_bytes = 0;
+            self.requests += u64::from(direction == Direction::Upstream);
+        }
+    }
+
+    /// How many bytes it is to a rule's point, which may be beyond these; `None` when it does not lie ahead.
+    fn distance(&self, rule: &Rule, direction: Direction, bytes: u64) -> Option<u64> {
+        let side = &self.sides[direction.index()];
+        match rule.effect.point()? {
+            Point::Accept => rule.is_on(self.opened).then_some(0),
+            Point::Response if direction == Direction::Upstream => None,
+            Point::Response if side.total_bytes == 0 => Some(bytes.div_ceil(2)),
+            Point::Any | Point::Response => Some(0),
+            Point::Reuse => (direction == Direction::Upstream && self.requests > 1).then_some(0),
+            Point::Bytes(count) => Some(count.saturating_sub(side.total_bytes)),
+            Point::Connect => None,
+        }
+    }
+
+    /// How many bytes an effect passes at once.
+    fn piece(&mut self, effect: &Effect, direction: Direction) -> u64 {
+        match effect {
+            Effect::Rate { bytes_per_sec, .. } => PACKET_BYTES.max((bytes_per_sec * RATE_STEP_SECS) as u64),
+            Effect::Drip { bytes, vary_bytes, .. } => {
+                let least = bytes.saturating_sub(*vary_bytes).max(1);
+                self.rngs[direction.index()].random_range(least..=bytes.saturating_add(*vary_bytes).max(least))
+            }
+            _ => u64::MAX,
+        }
+    }
+
+    /// Makes happen what a rule waited for.
+    fn fire(&mut self, index: usize, rule: &Rule, now: Nanos) {
+        self.rules[index].fired = true;
+        let last = self.sides.iter().map(|side| side.last_arrival).max().unwrap_or_default();
+        for direction in Direction::ALL {
+            let side = &mut self.sides[direction.index()];
+            match rule.effect {
+                // Half of a connection cannot be reset.
+                Effect::Blackhole { .. } if !rule.covers(direction) => {}
+                Effect::Reset { .. } | Effect::Close { .. } | Effect::Blackhole { .. } => side.discards = true,
+                _ if !rule.covers(direction) => {}
+                Effect::Stall { time, .. } => side.held_until = time.map_or(rule.until, |time| now + time),
+                Effect::ClosedWindow { .. } => {
+                    side.held_until = rule.until;
+                    side.unread_until = rule.until;
+                }
+                _ => {}
+            }
+        }
+        let end = match rule.effect {
+            Effect::Reset { after, .. } => Some(End { at: last.max(now) + after, reset: true }),
+            Effect::Close { .. } => Some(End { at: last.max(now), reset: false }),
+            Effect::Blackhole { closes_after: Some(time), .. } => Some(End { at: now + time, reset: false }),
+            _ => None,
+        };
+        self.end = [self.end, end].into_iter().flatten().min_by_key(|end| end.at);
+    }
+}

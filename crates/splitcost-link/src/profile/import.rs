@@ -1,0 +1,189 @@
+//! Profiles out of what `ping`, `sockperf` and `iperf3 -J` have found.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+use splitcost_model::quantity::quantile;
+
+use crate::Error;
+
+/// Quantiles that are worth a line, when there are enough samples for them.
+const SHARES: [f64; 6] = [0.0, 0.5, 0.9, 0.99, 0.999, 1.0];
+/// Chosen: fewer samples have no tail.
+const FEWEST: usize = 20;
+
+/// What files say of a link.
+#[derive(Debug, Default)]
+struct Found {
+    round_trip: Vec<(f64, f64)>,
+    round_trip_source: String,
+    loss_percent: Option<(f64, String)>,
+    gbit_per_sec: Option<(f64, String)>,
+}
+
+/// A profile, as text, out of the outputs of `ping`, `sockperf` and `iperf3 -J`, given as (name, text).
+///
+/// # Errors
+/// When one is none of these, or says nothing; with the line.
+pub fn import(files: &[(String, String)]) -> Result<String, Error> {
+    let mut found = Found::default();
+    for (name, text) in files {
+        let wrong = |line: usize, problem: String| Error::Profile {
+            problem: format!("{name}:{line}: {problem}"),
+            hint: "`ping -c 1000 -i 0.01 HOST`, `sockperf ping-pong --tcp -i HOST` and `iperf3 -J -c HOST` are read"
+                .into(),
+        };
+        let read = if text.trim_start().starts_with('{') {
+            iperf3(text, name, &mut found)
+        } else if text.contains("sockperf:") {
+            sockperf(text, name, &mut found)
+        } else if text.lines().any(|line| line.contains("time=") || line.contains("time<") || line.starts_with("PING"))
+        {
+            ping(text, name, &mut found)
+        } else {
+            Err((1, "this is no output of ping, sockperf or iperf3 -J".to_owned()))
+        };
+        read.map_err(|(line, problem)| wrong(line, problem))?;
+    }
+    let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
+    if found.round_trip.is_empty() {
+        return Err(Error::Profile {
+            problem: format!("{} tells no round trip", names.join(", ")),
+            hint: "add the output of ping".into(),
+        });
+    }
+    Ok(write(&found, &names))
+}
+
+fn write(found: &Found, names: &[&str]) -> String {
+    // Writing to a string does not fail.
+    let quoted = |text: &str| toml::Value::from(text).to_string();
+    let mut text = format!("about = {}\n", quoted(&format!("Imported from {}", names.join(", "))));
+    for (share, micros) in &found.round_trip {
+        let source = quoted(&found.round_trip_source);
+        let _ = write!(text, "\n[[round_trip_micros]]\nquantile = {share}\nvalue = {micros:.1}\nsource = {source}\n");
+    }
+    let single = [("loss_percent", &found.loss_percent), ("bandwidth_gbit_per_sec", &found.gbit_per_sec)];
+    for (key, value) in single {
+        if let Some((value, source)) = value {
+            let _ = write!(text, "\n[{key}]\nvalue = {value}\nsource = {}\n", quoted(source));
+        }
+    }
+    text
+}
+
+type Read = Result<(), (usize, String)>;
+
+/// Each line that tells a time is a sample.
+fn ping(text: &str, name: &str, found: &mut Found) -> Read {
+    let mut micros = Vec::new();
+    for (index, line) in text.lines().enumerate() {
+        let line_number = index + 1;
+        if let Some((_, time)) = line.split_once("time=").or_else(|| line.split_once("time<")) {
+            let time = time.trim();
+            let digits = time.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(time.len());
+            let unit = time[digits..].trim_start();
+            let factor = if unit.starts_with("ms") {
+                1e3
+            } else if unit.starts_with("us") {
+                1.0
+            } else {
+                return Err((line_number, format!("{time:?} is not a time in ms")));
+            };
+            let value: f64 =
+                time[..digits].parse().map_err(|_| (line_number, format!("{time:?} is not a time in ms")))?;
+            micros.push(value * factor);
+        } else if let Some((before, _)) = line.split_once("% packet loss") {
+            let percent = before.rsplit([' ', ',']).next().unwrap_or_default();
+            let percent = percent
+                .parse()
+                .map_err(|_| (line_number, format!("{percent:?} is not the percentage of lost packets")))?;
+            found.loss_percent = Some((percent, format!("ping, {name}")));
+        }
+    }
+    if micros.len() < FEWEST {
+        let last = text.lines().count();
+        return Err((
+            last,
+            format!("{} answers are too few, {FEWEST} are the least; `ping -q` shows none", micros.len()),
+        ));
+    }
+    found.round_trip = shares(&mut micros);
+    found.round_trip_source = format!("ping, {} answers, {name}", micros.len());
+    Ok(())
+}
+
+/// The quantiles that so many samples have.
+fn shares(micros: &mut [f64]) -> Vec<(f64, f64)> {
+    micros.sort_by(f64::total_cmp);
+    let count = micros.len() as f64;
+    let has = |share: f64| share >= 1.0 || count * (1.0 - share) >= 1.0;
+    let known = SHARES.into_iter().filter(|share| has(*share));
+    known.filter_map(|share| Some((share, quantile(micros, share)?))).collect()
+}
+
+/// The summary tells quantiles: of half a round trip, unless it says otherwise.
+fn sockperf(text: &str, name: &str, found: &mut Found) -> Read {
+    let mut factor = None;
+    let mut points: Vec<(f64, f64)> = Vec::new();
+    for (index, line) in text.lines().enumerate() {
+        let number = |text: &str| {
+            text.trim()
+                .trim_end_matches(" usec")
+                .parse::<f64>()
+                .map_err(|_| (index + 1, format!("{text:?} is no number")))
+        };
+        if line.contains("Summary: Latency is") {
+            factor = Some(2.0);
+        } else if line.contains("Summary: Round trip is") {
+            factor = Some(1.0);
+        }
+        let Some((what, value)) = line.split_once('=').filter(|(what, _)| what.contains("--->")) else { continue };
+        let what = what.split_once("--->").map_or("", |(_, what)| what).trim();
+        let share = match what {
+            "<MAX> observation" => 1.0,
+            "<MIN> observation" => 0.0,
+            _ => match what.strip_prefix("percentile") {
+                Some(percent) => number(percent)? / 100.0,
+                None => continue,
+            },
+        };
+        points.push((share, number(value)?));
+    }
+    let last = text.lines().count();
+    let factor = factor.ok_or((last, "it has no summary: was it interrupted, or is it of under-load?".to_owned()))?;
+    if points.is_empty() {
+        return Err((last, "it has no percentiles".to_owned()));
+    }
+    points.sort_by(|a, b| a.0.total_cmp(&b.0));
+    points.dedup_by(|a, b| a.0 <= b.0);
+    found.round_trip = points.into_iter().map(|(share, micros)| (share, micros * factor)).collect();
+    found.round_trip_source = format!("sockperf, {name}");
+    Ok(())
+}
+
+/// The rate of what was received; its round trips are those of a link that is full, and taken where nothing better is.
+fn iperf3(text: &str, name: &str, found: &mut Found) -> Read {
+    let json: Value = serde_json::from_str(text).map_err(|error| (error.line(), format!("not JSON: {error}")))?;
+    let line_of =
+        |key: &str| text.lines().position(|line| line.contains(&format!("\"{key}\""))).map_or(1, |line| line + 1);
+    if let Some(error) = json["error"].as_str() {
+        return Err((line_of("error"), format!("iperf3 failed: {error}")));
+    }
+    let end = &json["end"];
+    let received = if end["sum_received"].is_null() { &end["sum"] } else { &end["sum_received"] };
+    let rate = received["bits_per_second"].as_f64();
+    let rate = rate.ok_or_else(|| (line_of("end"), "it has no end.sum_received.bits_per_second".to_owned()))?;
+    found.gbit_per_sec = Some((rate / 1e9, format!("iperf3, {name}")));
+    if let Some(percent) = received["lost_percent"].as_f64() {
+        found.loss_percent = Some((percent, format!("iperf3 over UDP, {name}")));
+    }
+    let streams =
+        json["intervals"].as_array().into_iter().flatten().filter_map(|interval| interval["streams"].as_array());
+    let mut micros: Vec<f64> = streams.flatten().filter_map(|stream| stream["rtt"].as_f64()).collect();
+    if found.round_trip.is_empty() && micros.len() >= FEWEST {
+        found.round_trip = shares(&mut micros);
+        found.round_trip_source = format!("iperf3, {name}: the link was full");
+    }
+    Ok(())
+}

@@ -1,0 +1,86 @@
+//! Profiles out of other tools' outputs.
+
+use std::fmt::Write as _;
+
+use splitcost_link::profile::{Profile, import};
+use splitcost_model::quantity::Nanos;
+
+fn read(name: &str, text: &str) -> Result<Profile, String> {
+    let text = import(&[(name.to_owned(), text.to_owned())]).map_err(|error| error.to_string())?;
+    Ok(Profile::read("imported.toml", &text).unwrap())
+}
+
+fn ping(count: usize) -> String {
+    let mut text = "PING 10.0.0.7 (10.0.0.7) 56(84) bytes of data.\n".to_owned();
+    for i in 1..=count {
+        writeln!(text, "64 bytes from 10.0.0.7: icmp_seq={i} ttl=64 time=0.{} ms", 700 + i % 100).unwrap();
+    }
+    text + "\n--- 10.0.0.7 ping statistics ---\n1000 packets transmitted, 995 received, 0.5% packet loss, time 9990ms\n"
+}
+
+#[test]
+fn ping_tells_round_trips_and_loss() {
+    let profile = read("ping.txt", &ping(1_000)).unwrap();
+    let shares: Vec<String> =
+        profile.figures.iter().map(|figure| format!("{} {}", figure.what, figure.value)).collect();
+    assert_eq!(
+        shares,
+        [
+            "round_trip_micros p0 700",
+            "round_trip_micros p50 749.5",
+            "round_trip_micros p90 789.1",
+            "round_trip_micros p99 798",
+            "round_trip_micros p99.9 799",
+            "round_trip_micros p100 799",
+            "loss_percent 0.5"
+        ]
+    );
+    assert!((profile.link.loss - 0.005).abs() < 1e-9);
+    assert_eq!(profile.figures[0].source, "ping, 1000 answers, ping.txt");
+}
+
+#[test]
+fn sockperf_tells_half_of_a_round_trip() {
+    let text = "sockperf: == version #3.7 ==
+sockperf: Summary: Latency is 8.437 usec
+sockperf: Total 58829 observations; each percentile contains 588.29 observations
+sockperf: ---> <MAX> observation =  270.1
+sockperf: ---> percentile 99.900 =   14.5
+sockperf: ---> percentile 50.000 =    8.3
+sockperf: ---> <MIN> observation =    7.0
+";
+    let profile = read("sockperf.txt", text).unwrap();
+    assert!((profile.figures[1].value - 16.6).abs() < 1e-9);
+    let full = text.replace("Latency is 8.437", "Round trip is 16.9");
+    assert!((read("sockperf.txt", &full).unwrap().figures[1].value - 8.3).abs() < 1e-9);
+}
+
+#[test]
+fn iperf3_tells_the_rate() {
+    let iperf3 = "{\"intervals\": [], \"end\": {\"sum_received\": {\"bits_per_second\": 4.9e9}}}";
+    let files = [("ping.txt".to_owned(), ping(100)), ("iperf.json".to_owned(), iperf3.to_owned())];
+    let profile = Profile::read("both.toml", &import(&files).unwrap()).unwrap();
+    assert_eq!(profile.link.bits_per_sec, Some(4.9e9));
+    assert!(profile.link.one_way_delay.median() > Nanos::from_micros(342));
+}
+
+#[test]
+fn what_is_none_of_them_is_refused_with_its_line() {
+    let wrong = |text: &str| read("x", text).unwrap_err();
+    assert_eq!(wrong("hello\n"), "use the profile: x:1: this is no output of ping, sockperf or iperf3 -J");
+    assert_eq!(
+        wrong("PING h\n64 bytes from h: icmp_seq=1 ttl=64 time=fast\n"),
+        "use the profile: x:2: \"fast\" is not a time in ms"
+    );
+    assert!(wrong(&ping(3)).contains("x:7: 3 answers are too few, 20 are the least"));
+    assert_eq!(
+        wrong("{\n\"start\": {},\n\"error\": \"unable to connect\"}"),
+        "use the profile: x:3: iperf3 failed: unable to connect"
+    );
+    assert!(wrong("{\n\"end\": oops}").starts_with("use the profile: x:2: not JSON"));
+    assert!(wrong("{\"end\": {}}").ends_with("it has no end.sum_received.bits_per_second"));
+    assert!(wrong("sockperf: ---> percentile 50.0 = 8.3\n").contains("it has no summary"));
+    assert!(wrong("sockperf: Summary: Latency is 8 usec\nsockperf: ---> percentile 50.0 = x\n").contains("x:2"));
+    let only_rate = "{\"end\": {\"sum_received\": {\"bits_per_second\": 4.9e9}}}";
+    assert_eq!(wrong(only_rate), "use the profile: x tells no round trip");
+}
