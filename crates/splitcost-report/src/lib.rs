@@ -15,6 +15,7 @@
 
 pub mod bench;
 mod effect;
+pub mod emulation;
 pub mod finding;
 pub mod graph;
 pub mod html;

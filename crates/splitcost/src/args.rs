@@ -1,6 +1,7 @@
 //! The command line's verbs and options.
 
 pub(crate) mod bench;
+pub(crate) mod link;
 pub(crate) mod scan;
 
 use std::path::PathBuf;
@@ -59,6 +60,8 @@ pub(crate) enum Verb {
     Report(Report),
     /// Put load on an endpoint, or compare two with a verdict
     Bench(Box<bench::Bench>),
+    /// Put an emulated link in front of a service: delays, rates, faults
+    Link(link::Link),
     /// Find what makes calls expensive in Python code, through every helper
     Scan(scan::Scan),
     /// Print what a finding's code means, and what to do

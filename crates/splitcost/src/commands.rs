@@ -5,6 +5,7 @@ pub(crate) mod calibrate;
 pub(crate) mod estimate;
 pub(crate) mod evaluate;
 pub(crate) mod init;
+pub(crate) mod link;
 pub(crate) mod record;
 pub(crate) mod rehearse;
 pub(crate) mod report;

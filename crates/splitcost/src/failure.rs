@@ -54,6 +54,19 @@ impl<T> Failed<T> for Result<T, splitcost_recording::Error> {
     }
 }
 
+impl<T> Failed<T> for Result<T, splitcost_link::Error> {
+    fn failed(self) -> anyhow::Result<T> {
+        self.map_err(|error| {
+            let hint = match &error {
+                splitcost_link::Error::Profile { hint, .. } if !hint.is_empty() => Some(hint.clone()),
+                _ => None,
+            };
+            let failure = Failure::new(format!("failed to {:#}", anyhow::Error::from(error)));
+            hint.into_iter().fold(failure, Failure::hint).into()
+        })
+    }
+}
+
 impl<T> Failed<T> for Result<T, splitcost_sim::estimate::Error> {
     fn failed(self) -> anyhow::Result<T> {
         self.map_err(|error| Failure::new(error.to_string()).into())

@@ -70,6 +70,7 @@ fn run(cli: Cli, cancel: Cancel) -> anyhow::Result<ExitCode> {
         Verb::Evaluate(args) => commands::evaluate::run(&mut session, &args),
         Verb::Report(args) => commands::report::run(&mut session, &args),
         Verb::Bench(args) => commands::bench::run(&mut session, &args),
+        Verb::Link(args) => commands::link::run(&mut session, &args),
         Verb::Scan(args) => commands::scan::run(&mut session, &args),
         Verb::Explain(args) => commands::scan::explain(&mut session, &args),
         Verb::Guard => Ok(ExitCode::SUCCESS),

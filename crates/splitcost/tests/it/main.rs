@@ -10,6 +10,7 @@ mod bench;
 mod bench_python;
 mod ending;
 mod grpc;
+mod link;
 mod project;
 mod scan;
 mod stacks;

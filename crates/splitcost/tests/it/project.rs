@@ -121,14 +121,14 @@ impl Running {
         self.child.id().cast_signed()
     }
 
-    /// Waits for a line on stderr.
-    pub(crate) fn wait_for_line(&self, part: &str) {
+    /// Waits for a line on stderr, and gives it.
+    pub(crate) fn wait_for_line(&self, part: &str) -> String {
         let end = Instant::now() + DEADLINE;
         loop {
             let left = end.saturating_duration_since(Instant::now());
             let line = self.lines.recv_timeout(left).unwrap_or_else(|_| panic!("it never said {part:?}"));
             if line.contains(part) {
-                return;
+                return line;
             }
         }
     }

@@ -1,0 +1,118 @@
+//! What an emulated link did, for a terminal.
+
+use std::fmt::Write as _;
+
+use splitcost_model::emulation::{Emulation, Spread};
+
+use crate::number::{byte_unit, count, number, short};
+
+/// Connections, bytes, and how exactly they were delayed.
+pub fn text(found: &Emulation) -> String {
+    let faults: Vec<String> = found.faults.iter().map(|fault| format!(", {fault}")).collect();
+    let mut text =
+        format!("{} → {}: {}{}; {} s\n", found.listen, found.to, found.profile, faults.concat(), number(found.secs));
+    // Writing to a string does not fail.
+    let _ = writeln!(text, "connections  {}", connections(found));
+    let discarded = match found.discarded_bytes {
+        0 => String::new(),
+        some => format!(", {} vanished", bytes(some)),
+    };
+    let (up, down) = (bytes(found.upstream_bytes), bytes(found.downstream_bytes));
+    let _ = writeln!(text, "bytes        {up} upstream, {down} downstream{discarded}");
+    if found.deliveries > 0 {
+        let _ = writeln!(
+            text,
+            "\n{:>11} deliveries{:>10}{:>10}{:>10}{:>10}",
+            count(found.deliveries),
+            "p50",
+            "p99",
+            "p99.9",
+            "max"
+        );
+        let _ = writeln!(
+            text,
+            "{}{}",
+            row("delay asked for, µs", &found.requested_delay),
+            row("late by, µs", &found.lateness)
+        );
+    }
+    for left_out in &found.left_out {
+        let _ = writeln!(text, "left out: {left_out}");
+    }
+    if let Some(invalid) = &found.invalid {
+        let _ = writeln!(text, "invalid: {invalid}");
+    }
+    text
+}
+
+fn connections(found: &Emulation) -> String {
+    let mut text = format!("{} accepted, {} open at the end", count(found.accepted), count(found.open));
+    for (connections, what) in [(found.reset, "reset by a fault"), (found.closed, "closed by a fault")] {
+        if connections > 0 {
+            let _ = write!(text, ", {} {what}", count(connections));
+        }
+    }
+    if found.refused > 0 {
+        let why = found.refusal.as_ref().map_or(String::new(), |why| format!(" ({why})"));
+        let _ = write!(text, ", {} not taken by the server{why}", count(found.refused));
+    }
+    text
+}
+
+fn row(name: &str, spread: &Spread) -> String {
+    let cells = [spread.p50_micros, spread.p99_micros, spread.p99_9_micros, spread.max_micros];
+    let cells: Vec<String> = cells.iter().map(|micros| format!("{:>10}", number(*micros))).collect();
+    format!("{name:<22}{}\n", cells.concat())
+}
+
+fn bytes(bytes: u64) -> String {
+    let (factor, unit) = byte_unit(bytes as f64);
+    format!("{} {unit}", short(bytes as f64 * factor))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_tells_how_exact_it_was() {
+        let found = Emulation {
+            listen: "127.0.0.1:4000".into(),
+            to: "127.0.0.1:8000".into(),
+            profile: "cross-az-aws".into(),
+            faults: vec!["reset 10%".into()],
+            secs: 12.0,
+            accepted: 1_200,
+            open: 3,
+            reset: 120,
+            refused: 2,
+            refusal: Some("Connection refused".into()),
+            upstream_bytes: 1_000,
+            downstream_bytes: 2_500_000,
+            discarded_bytes: 12,
+            deliveries: 20_000,
+            requested_delay: Spread {
+                p50_micros: 400.0,
+                p99_micros: 900.0,
+                p99_9_micros: 1_500.0,
+                max_micros: 6_000.0,
+            },
+            lateness: Spread { p50_micros: 0.3, p99_micros: 60.0, p99_9_micros: 80.0, max_micros: 100.0 },
+            left_out: vec!["slow start".into()],
+            invalid: Some("2 % of deliveries were late".into()),
+            ..Emulation::default()
+        };
+        insta::assert_snapshot!(text(&found), @r"
+        127.0.0.1:4000 → 127.0.0.1:8000: cross-az-aws, reset 10%; 12.0 s
+        connections  1,200 accepted, 3 open at the end, 120 reset by a fault, 2 not taken by the server (Connection refused)
+        bytes        1 kB upstream, 2.5 MB downstream, 12 B vanished
+
+             20,000 deliveries       p50       p99     p99.9       max
+        delay asked for, µs          400       900     1,500     6,000
+        late by, µs                0.300      60.0      80.0       100
+
+        left out: slow start
+        invalid: 2 % of deliveries were late
+        ");
+    }
+}

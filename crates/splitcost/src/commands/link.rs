@@ -1,0 +1,164 @@
+//! `splitcost link`: emulates a link until it is told to end, and knows profiles of links.
+
+use std::fs;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use splitcost_link::policy::Policy;
+use splitcost_link::profile::{self, Profile};
+use splitcost_link::stream::{self, Address, Emulator, Spec, Tally};
+use splitcost_link::toxiproxy::{Api, Board};
+use splitcost_model::emulation::Emulation;
+use splitcost_model::link::Link;
+
+use crate::args::Format;
+use crate::args::link::{self, Emulate, Import, List, ProfileFormat, Show, What};
+use crate::failure::{Failed, Failure};
+use crate::session::Session;
+
+/// Chosen: how soon the end is noticed.
+const TICK: Duration = Duration::from_millis(50);
+
+/// What clients of the API call the link of the command line.
+const FIRST: &str = "link";
+
+/// Hands on to what is done with links.
+pub(crate) fn run(session: &mut Session, args: &link::Link) -> anyhow::Result<ExitCode> {
+    match &args.what {
+        None => emulate(session, &args.emulate),
+        Some(What::List(args)) => list(session, args),
+        Some(What::Show(args)) => show(session, args),
+        Some(What::Import(args)) => import(session, args),
+    }
+}
+
+/// Forwards connections, and tells how that went.
+fn emulate(session: &mut Session, args: &Emulate) -> anyhow::Result<ExitCode> {
+    let profile = match &args.profile {
+        Some(name) => Profile::find(name).failed()?.link,
+        None => Link::default(),
+    };
+    let rules = args.faults.iter().map(|fault| fault.rule.clone()).collect();
+    let policy = Policy::of(&profile, rules, args.seed);
+    let emulator = Emulator::start().failed()?;
+    let realtime = emulator.realtime();
+    let mut board = Board::new(emulator, args.seed);
+    if let Some(to) = &args.to {
+        let listen = Address::parse(&args.listen).failed()?.swap_remove(0);
+        let spec = Spec { listen, to: Address::parse(to).failed()?, policy: policy.clone() };
+        let (id, listens) = board.emulator().open(spec).failed()?;
+        session.printer.note(&format!("listening on {listens}, leading to {to}; Ctrl-C ends it"));
+        board.add(FIRST, (id, &listens), to, policy);
+    }
+    let begun = Instant::now();
+    let found = match args.api {
+        None => {
+            wait(session);
+            results(&board)
+        }
+        Some(address) => {
+            let api = Api::start(address, board).failed()?;
+            session.printer.note(&format!("serving the API at http://{}; Ctrl-C ends it", api.address()));
+            wait(session);
+            api.with(|board| results(board))
+        }
+    };
+    let found: Vec<Emulation> = found
+        .failed()?
+        .into_iter()
+        .map(|(proxy, tally)| Emulation {
+            listen: proxy.0,
+            to: proxy.1,
+            left_out: stream::left_out(&profile),
+            profile: profile.name.clone(),
+            faults: args.faults.iter().map(|fault| fault.text.clone()).collect(),
+            seed: args.seed,
+            secs: begun.elapsed().as_secs_f64(),
+            ..tally.emulation(realtime)
+        })
+        .collect();
+    tell(session, args, &found)
+}
+
+/// Until Ctrl-C.
+fn wait(session: &Session) {
+    while !session.cancel.is_cancelled() {
+        std::thread::sleep(TICK);
+    }
+}
+
+type Addresses = (String, String);
+
+/// What all links have done.
+fn results(board: &Board) -> Result<Vec<(Addresses, Tally)>, splitcost_link::Error> {
+    let tallied = board.proxies().iter().map(|proxy| {
+        let (listen, to) = proxy.addresses();
+        Ok(((listen.to_owned(), to.to_owned()), board.tally(proxy)?))
+    });
+    tallied.collect()
+}
+
+fn tell(session: &mut Session, args: &Emulate, found: &[Emulation]) -> anyhow::Result<ExitCode> {
+    match (args.output.format, found) {
+        (Format::Json, [only]) if args.api.is_none() => session.printer.json(only)?,
+        (Format::Json, _) => session.printer.json(&found)?,
+        (Format::Text, _) => {
+            let texts: Vec<String> = found.iter().map(splitcost_report::emulation::text).collect();
+            session.printer.answer(&texts.join("\n"))?;
+        }
+    }
+    let invalid = found.iter().find(|found| found.invalid.is_some());
+    for hint in invalid.iter().flat_map(|found| &found.hints) {
+        session.printer.hint(hint);
+    }
+    Ok(if invalid.is_some() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Names what is known.
+fn list(session: &mut Session, args: &List) -> anyhow::Result<ExitCode> {
+    let (names, modifiers) = Profile::names();
+    let profiles = names.map(Profile::find).collect::<Result<Vec<Profile>, _>>().failed()?;
+    if args.output.format == Format::Json {
+        session.printer.json(&profiles)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let lines = profiles.iter().map(|profile| {
+        let round_trip = profile.figures.iter().find(|figure| figure.what == "round_trip_micros p50");
+        let micros = round_trip.map_or(0.0, |figure| figure.value);
+        format!("{:<16}{micros:>8} µs there and back  {}\n", profile.name, profile.about)
+    });
+    let modifiers = modifiers.collect::<Vec<_>>().join(", ");
+    session.printer.answer(&format!("{}each also with {modifiers}", lines.collect::<String>()))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Shows where a profile's numbers come from.
+fn show(session: &mut Session, args: &Show) -> anyhow::Result<ExitCode> {
+    let profile = Profile::find(&args.profile).failed()?;
+    match args.format {
+        ProfileFormat::Json => session.printer.json(&profile)?,
+        ProfileFormat::Toml => {
+            let text = profile::text(&args.profile).ok_or_else(|| {
+                Failure::new(format!("{} is not one file", args.profile)).hint("name a profile without a modifier")
+            })?;
+            session.printer.answer(text)?;
+        }
+        ProfileFormat::Text => {
+            let figures: Vec<String> = profile.figures.iter().map(|figure| format!("{figure}\n")).collect();
+            session.printer.answer(&format!("{}: {}\n\n{}", profile.name, profile.about, figures.concat()))?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Makes a profile out of other tools' outputs.
+fn import(session: &mut Session, args: &Import) -> anyhow::Result<ExitCode> {
+    let read = args.files.iter().map(|path| {
+        let text = fs::read_to_string(path).with_context(|| format!("failed to read {}", path.display()))?;
+        Ok((path.display().to_string(), text))
+    });
+    let files = read.collect::<anyhow::Result<Vec<_>>>()?;
+    session.printer.answer(&profile::import(&files).failed()?)?;
+    Ok(ExitCode::SUCCESS)
+}
