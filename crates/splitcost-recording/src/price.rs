@@ -80,25 +80,24 @@ impl<'r> Calls<'r> {
     /// The first call on the way that was recorded, or the function that the finding is in.
     fn matched(&self, finding: &Finding, holds: bool) -> Result<Matched, String> {
         let own = self.functions(&finding.function, &finding.location.path);
-        let mut callers = own.clone();
+        let mut before = own.clone();
         for (step, next) in finding.way.iter().zip(finding.way.iter().skip(1)) {
-            let callees = self.functions(&next.function, &next.location.path);
-            let mut calls: Vec<At> =
-                callees.iter().flat_map(|callee| self.by_function.get(callee)).flatten().copied().collect();
+            let targets = self.functions(&next.function, &next.location.path);
+            let mut calls = self.calls_of(&targets);
             let module = self.owner(&step.function);
             calls.retain(|at| {
                 let caller = self.caller(*at);
                 // A function that is only called within its module is not recorded: its module stands for it.
-                let is_on_the_way = if callers.is_empty() {
+                let is_on_the_way = if before.is_empty() {
                     Some(self.recording.functions[caller as usize].module) == module
                 } else {
-                    callers.contains(&caller)
+                    before.contains(&caller)
                 };
                 is_on_the_way && !(holds && self.call(*at).via == Via::Thread)
             });
             let share = self.share_at(&calls, &step.location);
             if share == Some(0.0) {
-                let who = if callers.is_empty() { "its module" } else { "its function" };
+                let who = if before.is_empty() { "its module" } else { "its function" };
                 return Err(format!("{who} made such calls, but no sampled one came from this line"));
             }
             if !calls.is_empty() {
@@ -106,14 +105,17 @@ impl<'r> Calls<'r> {
                 let bound = if step == &finding.way[0] { Bound::Exact } else { Bound::AtLeast };
                 return Ok(Matched { calls, share: share.unwrap_or(1.0), basis, bound });
             }
-            callers.extend(callees);
+            before.extend(targets);
         }
-        let calls: Vec<At> =
-            own.iter().flat_map(|function| self.by_function.get(function)).flatten().copied().collect();
+        let calls = self.calls_of(&own);
         if calls.is_empty() {
             return Err(self.reason(finding));
         }
         Ok(Matched { calls, share: 1.0, basis: Basis::Function, bound: Bound::AtMost })
+    }
+
+    fn calls_of(&self, functions: &FxHashSet<FunctionId>) -> Vec<At> {
+        functions.iter().filter_map(|function| self.by_function.get(function)).flatten().copied().collect()
     }
 
     /// Of the calls whose call site was sampled, the share made at a place; `None` where none was sampled.

@@ -5,6 +5,8 @@ mod junit;
 mod sarif;
 mod text;
 
+use std::fmt::Write as _;
+
 use splitcost_model::finding::{Basis, Bound, Finding, Price, Scan};
 
 use crate::number::short;
@@ -26,12 +28,12 @@ fn summary(scan: &Scan) -> String {
     let mut found = found;
     for (count, why) in [(scan.known, "known from the baseline"), (scan.ignored, "ignored")] {
         if count > 0 {
-            found.push_str(&format!("; {count} {why}"));
+            let _ = write!(found, "; {count} {why}");
         }
     }
     let unseen = scan.findings.iter().filter(|finding| matches!(finding.price, Some(Price::NotSeen { .. }))).count();
     if unseen > 0 {
-        found.push_str(&format!("; {unseen} not seen in the recording"));
+        let _ = write!(found, "; {unseen} not seen in the recording");
     }
     format!(
         "{found}\n{} files, {} functions, {} calls; of {share:.0} % of the calls it is not known what they call\n",

@@ -39,7 +39,7 @@ fn comments(source: &str, parsed: &Parsed<ast::Mod>) -> Vec<Range> {
         return Vec::new();
     }
     let comments = parsed.tokens().iter().filter(|token| token.kind() == TokenKind::Comment);
-    comments.map(|token| token.range()).filter(|at| source[*at].contains(comment::MARK)).map(range).collect()
+    comments.map(Ranged::range).filter(|at| source[*at].contains(comment::MARK)).map(range).collect()
 }
 
 fn range(range: TextRange) -> Range {

@@ -151,11 +151,10 @@ impl Options {
 
     fn take_out_per_file(&self, findings: &mut Vec<Finding>) -> Result<(), Error> {
         for (glob, codes) in &self.per_file_ignores {
-            let matcher = Matcher::new(glob)?;
+            let files = Matcher::new(glob)?;
             findings.retain(|finding| {
-                let matches =
-                    || fs::canonicalize(&finding.location.path).is_ok_and(|path| matcher.matches(&path, false));
-                !(starts(codes, &finding.code) && matches())
+                let is_such = || fs::canonicalize(&finding.location.path).is_ok_and(|path| files.matches(&path, false));
+                !(starts(codes, &finding.code) && is_such())
             });
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! Findings as JUnit's XML, which nearly every build server shows: a suite per file, a failed test per finding.
+//! Findings as `JUnit`'s XML, which nearly every build server shows: a suite per file, a failed test per finding.
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,7 @@
 //! Findings as SARIF 2.1.0, with the way to what hurts as a code flow.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
@@ -66,10 +67,10 @@ fn descriptor(rule: &RulePage) -> ReportingDescriptor {
 fn result<'f>(finding: &'f Finding, rules: &[RulePage], seen: &mut HashMap<(&'f str, &'f str), u32>) -> SarifResult {
     let mut message = finding.message.clone();
     if let Some(help) = &finding.help {
-        message.push_str(&format!(" (help: {help})"));
+        let _ = write!(message, " (help: {help})");
     }
     if let Some(found) = &finding.price {
-        message.push_str(&format!(" (price: {})", price(found).join("; ")));
+        let _ = write!(message, " (price: {})", price(found).join("; "));
     }
     let count = seen.entry((&finding.location.path, &finding.fingerprint)).or_default();
     *count += 1;
@@ -84,7 +85,7 @@ fn result<'f>(finding: &'f Finding, rules: &[RulePage], seen: &mut HashMap<(&'f 
         .locations(vec![location(&finding.location, &finding.function, None)])
         .partial_fingerprints(BTreeMap::from([(FINGERPRINT.to_owned(), fingerprint)]))
         .build();
-    result.rule_index = rules.iter().position(|rule| rule.code == finding.code).map(|index| index as i64);
+    result.rule_index = (0_i64..).zip(rules).find(|(_, rule)| rule.code == finding.code).map(|(index, _)| index);
     if !finding.way.is_empty() {
         let steps = finding.way.iter().map(|step| {
             let calls = format!("calls `{}`", step.callee);

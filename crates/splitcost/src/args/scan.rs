@@ -58,7 +58,7 @@ pub(crate) enum Format {
     Sarif,
     /// For pull requests: annotations of GitHub.
     Github,
-    /// For build servers: JUnit's XML.
+    /// For build servers: `JUnit`'s XML.
     Junit,
 }
 
