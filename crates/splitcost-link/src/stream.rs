@@ -49,6 +49,14 @@ pub fn left_out(link: &splitcost_model::link::Link) -> Vec<String> {
     left_out
 }
 
+/// Lets this process open as many files as it may: each connection takes two.
+fn allow_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    // Where it is refused, clients wait until others have gone.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+}
+
 /// Names a link of an emulator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct LinkId(usize);
@@ -68,6 +76,7 @@ impl Emulator {
     /// # Errors
     /// When the system refuses a thread or what it waits with.
     pub fn start() -> Result<Self, Error> {
+        allow_files();
         let (commands, received) = mpsc::channel();
         let (engine, waker) = Engine::new(received)?;
         let (ready, started) = mpsc::channel();

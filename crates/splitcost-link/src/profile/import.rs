@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 use splitcost_model::quantity::quantile;
 
+use super::Profile;
 use crate::Error;
 
 /// Quantiles that are worth a line, when there are enough samples for them.
@@ -52,7 +53,10 @@ pub fn import(files: &[(String, String)]) -> Result<String, Error> {
             hint: "add the output of ping".into(),
         });
     }
-    Ok(write(&found, &names))
+    let text = write(&found, &names);
+    // Numbers that make no sense together are refused here rather than when they are used.
+    Profile::read(&names.join(", "), &text)?;
+    Ok(text)
 }
 
 fn write(found: &Found, names: &[&str]) -> String {

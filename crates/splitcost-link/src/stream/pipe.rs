@@ -115,11 +115,12 @@ impl Pipe {
     ) -> io::Result<()> {
         let mut sent = 0;
         if due <= read && self.pieces.is_empty() && sink.writable {
+            let now = clock::now();
             sent = sink.write(bytes, &[])?;
             self.blocked = sent < bytes.len();
             tally.handed_on(self.direction, sent);
             if !self.blocked {
-                tally.timing.record(read, due, clock::now());
+                tally.timing.record(read, due, now);
             }
         }
         if sent < bytes.len() {
@@ -148,7 +149,7 @@ impl Pipe {
             let (first, second) = self.bytes.as_slices();
             let first = &first[..due.min(first.len())];
             let sent = sink.write(first, &second[..due - first.len()])?;
-            self.account(sent, tally);
+            self.account(sent, now, tally);
             self.blocked = sent < due;
         }
         if self.bytes.is_empty() && self.bytes.capacity() > KEPT_BYTES {
@@ -165,8 +166,8 @@ impl Pipe {
         Ok(())
     }
 
-    fn account(&mut self, sent: usize, tally: &mut Tally) {
-        let now = clock::now();
+    /// Counts what was handed on, by a write that began at `now`.
+    fn account(&mut self, sent: usize, now: Nanos, tally: &mut Tally) {
         tally.handed_on(self.direction, sent);
         self.bytes.drain(..sent);
         let mut left = sent;

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use proptest::prelude::*;
 use splitcost_link::profile::{Profile, import};
 use splitcost_model::quantity::Nanos;
 
@@ -16,6 +17,24 @@ fn ping(count: usize) -> String {
         writeln!(text, "64 bytes from 10.0.0.7: icmp_seq={i} ttl=64 time=0.{} ms", 700 + i % 100).unwrap();
     }
     text + "\n--- 10.0.0.7 ping statistics ---\n1000 packets transmitted, 995 received, 0.5% packet loss, time 9990ms\n"
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_read_or_refused(
+        begin in prop_oneof![Just("{"), Just("PING"), Just("sockperf: Summary: Latency is"), Just("about = 'x'")],
+        text in "[ a-z0-9.=,:%{}\\[\\]\"\n<>-]{0,200}",
+        values in prop::collection::vec(0.0..1e5_f64, 20..30),
+    ) {
+        // Nothing panics, and what is imported is a profile.
+        let text = format!("{begin}\n{text}\n");
+        for text in [text.clone(), values.iter().fold(text, |text, value| format!("{text}time={value:.3} ms\n"))] {
+            if let Ok(imported) = import(&[("x".to_owned(), text.clone())]) {
+                Profile::read("imported.toml", &imported).unwrap();
+            }
+            let _ = Profile::read("x", &text);
+        }
+    }
 }
 
 #[test]
