@@ -9,15 +9,15 @@ use splitcost_link::policy::{Rule, parse};
   splitcost link --to 127.0.0.1:8000 --profile cross-az-aws
   splitcost link --to 127.0.0.1:8000 --profile same-az-gcp+istio-sidecar --fault 'stall 200ms 5%'
   splitcost link --to 127.0.0.1:8000 --fault 'delay 1ms'
-  splitcost link --to unix:app.sock --listen 127.0.0.1:9000 --fault 'delay lognormal 1ms sigma 0.5' --fault 'rate 10Mbit/s'
+  splitcost link --to unix:app.sock --listen 127.0.0.1:9000 --fault 'delay lognormal 1ms sigma 0.5'
   splitcost link --to 127.0.0.1:8000 --fault 'blackhole after-accept 10% from 10s to 40s'
+  splitcost link --api 127.0.0.1:8474          for clients of Toxiproxy
 
-  splitcost link --api 127.0.0.1:8474                           for clients of Toxiproxy
+It forwards connections until Ctrl-C, and then tells what it did and how exactly. A fault is what
+happens and what that takes, and then whatever narrows it down, in any order:
 
-It forwards connections until Ctrl-C, and then tells what it did and how exactly. A fault is what happens and what that
-takes, and then whatever narrows it down, in any order:
-
-  delay 10ms | delay 10ms ±2ms | delay lognormal 10ms sigma 0.5 | delay p50=1ms p99=5ms max=20ms   [correlation 0.3]
+  delay 10ms                 bytes arrive later; or `delay 10ms ±2ms`, `lognormal 10ms sigma 0.5`,
+                             `p50=1ms p99=5ms max=20ms`; each also with `correlation 0.3`
   rate 10Mbit/s [each]       a bucket for all connections, or for each
   drip 100B every 10ms       bytes come in pieces
   stall 200ms                bytes stand still, once in a connection, or until the end of a schedule
@@ -28,13 +28,14 @@ takes, and then whatever narrows it down, in any order:
   down                       nobody listens, and connections are reset
   loss 1% | duplicate 1%     needs packets, which a proxy does not see: refused
 
-  after-accept | mid-response | on-reuse | after 10kB      when in the life of a connection; else at once
+  after-accept | mid-response | on-reuse | after 10kB     when in a connection; else at once
   upstream | downstream      to the server, or to the client; else both ways
   10%                        of the connections, drawn from --seed
   over 64kB                  to what is beyond that size of a message
   from 10s to 40s            since the link began
 
-Exit status: 0 fine; 1 deliveries were so late that the link was not what was asked for; 2 something failed.")]
+Exit status: 0 fine; 1 deliveries were so late that the link was not what was asked for;
+2 something failed.")]
 pub(crate) struct Link {
     #[command(flatten)]
     pub(crate) emulate: Emulate,

@@ -1,0 +1,36 @@
+//! Faults, profiles and other tools' outputs: read or refused; and whatever is read can be used.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use splitcost_link::policy::{Direction, Policy, parse};
+use splitcost_link::profile::{Profile, import};
+use splitcost_model::quantity::Nanos;
+
+fuzz_target!(|text: &str| {
+    if let Ok(profile) = Profile::read("fuzzed.toml", text) {
+        use_policy(Policy::of(&profile.link, Vec::new(), 1));
+    }
+    if let Ok(imported) = import(&[("fuzzed".to_owned(), text.to_owned())]) {
+        Profile::read("imported.toml", &imported).unwrap();
+    }
+    let faults: Vec<_> = text.lines().take(8).filter_map(|line| parse(line).ok()).collect();
+    use_policy(Policy::new(faults, 1));
+});
+
+/// Sends bytes through it both ways, and closes.
+fn use_policy(mut policy: Policy) {
+    let mut flow = policy.open(1, Nanos::ZERO);
+    let mut now = policy.handshake(&mut flow, Nanos::ZERO);
+    for direction in [Direction::Upstream, Direction::Downstream, Direction::Upstream] {
+        assert!(policy.window_bytes(direction) > 0);
+        now += Nanos::from_millis(1);
+        let mut left = 2_000;
+        while left > 0 {
+            let (take, _) = policy.pass(&mut flow, direction, now, left);
+            assert!(0 < take && take <= left);
+            left -= take;
+        }
+        policy.finish(&mut flow, direction, now);
+    }
+    policy.is_down(now);
+}
