@@ -128,7 +128,7 @@ pub enum Effect {
     },
     /// The end of a direction takes a time more.
     SlowClose(Nanos),
-    /// Nobody listens, and what was connected is reset.
+    /// Nobody listens, and what was connected is closed, as when a server ends.
     Down,
     /// Packets are lost.
     Loss(f64),
@@ -262,7 +262,7 @@ impl Policy {
                 _ if rule.effect.point() == Some(Point::Connect) => {
                     "the kernel answers the handshake before a proxy knows of it; `after-accept` is what a proxy can do"
                 }
-                Effect::Reset { .. } | Effect::Down if client_is_unix => "unix sockets know no reset",
+                Effect::Reset { .. } if client_is_unix => "unix sockets know no reset",
                 _ => continue,
             };
             return Err(Refused { what, why });

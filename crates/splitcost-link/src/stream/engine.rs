@@ -255,13 +255,13 @@ impl Engine {
         self.accept(index);
     }
 
-    /// Resets all connections of a link.
+    /// Closes all connections of a link, as a server that ends does.
     fn end_all(&mut self, link: usize) {
         let own: Vec<usize> = self.connections.iter().filter(|(_, one)| one.link == link).map(|(i, _)| i).collect();
         for index in own {
-            self.connections.remove(index).close(true);
+            self.connections.remove(index).close(false);
             self.links[link].tally.open -= 1;
-            self.links[link].tally.reset += 1;
+            self.links[link].tally.closed += 1;
         }
     }
 

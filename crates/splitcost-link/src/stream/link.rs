@@ -35,8 +35,8 @@ impl Link {
             self.listener = None;
         } else if self.listener.is_none() {
             if let Address::Unix(path) = &self.listens {
-                // It is our own of before.
-                std::fs::remove_file(path)?;
+                // It is our own of before; somebody may have removed it already.
+                let _ = std::fs::remove_file(path);
             }
             let (listener, _) = self.listens.listen()?;
             poller.add(&listener, self.key)?;

@@ -2,6 +2,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
 
 use splitcost_link::policy::Policy;
 use splitcost_link::stream::{Address, Emulator, Spec};
@@ -145,11 +146,19 @@ fn down_is_refused_and_then_up_again() {
     let mut before = link.connect();
     ask(&mut before, 10).unwrap();
     link.emulator.change(link.id, policy(&["down"])).unwrap();
-    assert!(is_reset(&ask(&mut before, 10).unwrap_err()));
+    ask(&mut before, 10).unwrap_err();
+    link.wait(|tally| tally.open == 0 && tally.closed == 1);
     let Address::Tcp(address) = link.listens else { panic!() };
     assert_eq!(TcpStream::connect(address).unwrap_err().kind(), ErrorKind::ConnectionRefused);
     link.emulator.change(link.id, policy(&[])).unwrap();
     ask(&mut link.connect(), 10).unwrap();
+
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("link");
+    let unix = Link::at(&format!("unix:{}", path.display()), serve_tcp("127.0.0.1:0", echo), policy(&["down"]));
+    assert_eq!(UnixStream::connect(&path).unwrap_err().kind(), ErrorKind::ConnectionRefused);
+    unix.emulator.change(unix.id, policy(&[])).unwrap();
+    UnixStream::connect(&path).unwrap();
 
     // By schedule, too.
     let soon = Link::new(serve_tcp("127.0.0.1:0", echo), &["down to 100ms"]);

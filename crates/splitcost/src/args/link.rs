@@ -25,7 +25,7 @@ happens and what that takes, and then whatever narrows it down, in any order:
   closed-window              bytes are not read, so that the sender has to wait
   reset [in 2s] | close      the connection is reset, or closed
   slow-close 1s              the end of a connection takes longer
-  down                       nobody listens, and connections are reset
+  down                       nobody listens, and connections are closed
   loss 1% | duplicate 1%     needs packets, which a proxy does not see: refused
 
   after-accept | mid-response | on-reuse | after 10kB     when in a connection; else at once
