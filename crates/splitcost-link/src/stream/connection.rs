@@ -112,7 +112,13 @@ impl Connection {
 
     /// Does all that can be done now.
     pub(super) fn turn(&mut self, at: &mut Surroundings<'_>) -> Turn {
-        let mut now = clock::now();
+        // What is due by now goes before an end that is due by now.
+        let now = clock::now();
+        for direction in Direction::ALL {
+            if self.deliver(direction, at).is_err() {
+                self.tear(direction, at);
+            }
+        }
         if let Some(over) = self.over(now, at) {
             return over;
         }
@@ -128,16 +134,15 @@ impl Connection {
             }
         }
         for direction in Direction::ALL {
-            let done = self.deliver(direction, at).and_then(|()| self.read(direction, at));
-            if done.is_err() {
+            if self.read(direction, at).is_err() {
                 self.tear(direction, at);
             }
         }
         if self.pipes.iter().all(|pipe| pipe.finished) {
             return Turn::Over { reset: false };
         }
-        now = clock::now();
-        self.over(now, at).unwrap_or_else(|| self.rest(now, at))
+        let now = clock::now();
+        if self.given_up(now, at) { Turn::Over { reset: true } } else { self.rest(now, at) }
     }
 
     /// When there is something to do again.
@@ -170,18 +175,20 @@ impl Connection {
 
     /// Whether it is over.
     fn over(&self, now: Nanos, at: &mut Surroundings<'_>) -> Option<Turn> {
-        let end = self.end(at);
-        if let Some(end) = end.filter(|end| end.at <= now) {
+        if let Some(end) = self.end(at).filter(|end| end.at <= now) {
             if self.torn != Some(end) {
                 *if end.reset { &mut at.tally.reset } else { &mut at.tally.closed } += 1;
             }
             return Some(Turn::Over { reset: end.reset });
         }
-        // The client has given up; what a fault holds back would keep the connection for ever.
+        self.given_up(now, at).then_some(Turn::Over { reset: true })
+    }
+
+    /// Whether the client has given up; what a fault holds back would keep the connection for ever.
+    fn given_up(&self, now: Nanos, at: &Surroundings<'_>) -> bool {
         let held =
             |direction| self.flow.discards(direction) || self.flow.unread_until(direction, now - at.begun).is_some();
-        let given_up = end.is_none() && self.client.ended && Direction::ALL.into_iter().any(held);
-        given_up.then_some(Turn::Over { reset: true })
+        self.client.ended && self.end(at).is_none() && Direction::ALL.into_iter().any(held)
     }
 
     /// Connects to the server, when it is time; whether it is connected.

@@ -97,7 +97,7 @@ fn a_blackhole_with_an_end_closes() {
 
 #[test]
 fn a_close_lets_through_what_came_before() {
-    let link = link(&["close after 1kB downstream"]);
+    let link = link(&["delay 1ms", "close after 1kB downstream"]);
     let mut socket = link.connect();
     socket.write_all(&pattern(5_000)).unwrap();
     let mut bytes = Vec::new();
