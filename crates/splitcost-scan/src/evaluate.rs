@@ -6,6 +6,7 @@
 //! [`MAX_VISITS`] times; there is no fixpoint over the whole program.
 
 use std::collections::BTreeSet;
+use std::mem;
 use std::rc::Rc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -34,6 +35,8 @@ const MAX_VISITS: u8 = 8;
 const MAX_REPLACED: usize = 32;
 /// Chosen: deeper expressions are machine-made.
 const MAX_DEPTH: u32 = 200;
+/// Chosen: a chain of functions of which each needs the next is seldom longer; the rest are looked at twice.
+const MAX_NESTED: u32 = 24;
 
 /// What one place calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -126,8 +129,11 @@ pub(crate) struct Evaluation<'a> {
     /// Elements that were surely replaced, until something else of the program is called.
     replaced: Vec<((u32, Key2), Values)>,
     depth: u32,
+    /// How many others wait for what this scope returns.
+    nested: u32,
     words: Words,
     module_visited: Vec<bool>,
+    are_modules_done: bool,
 }
 
 /// A subscript in the whole program.
@@ -225,8 +231,10 @@ impl<'a> Evaluation<'a> {
             flow: FxHashMap::default(),
             replaced: Vec::new(),
             depth: 0,
+            nested: 0,
             words,
             module_visited: vec![false; program.files.len()],
+            are_modules_done: false,
         };
         evaluation.run();
         evaluation.split_wrappers();
@@ -238,6 +246,7 @@ impl<'a> Evaluation<'a> {
         for file in self.import_order() {
             self.visit(self.program.module_place(file));
         }
+        self.are_modules_done = true;
         for place in 0..self.program.places() as Place {
             if matches!(self.program.scope(place).kind, Kind::Function | Kind::Lambda) {
                 self.queue.add(place);
@@ -400,19 +409,17 @@ impl<'a> Evaluation<'a> {
         values
     }
 
-    /// Looks at a function for the first time, in the middle of another.
+    /// Looks at a function for the first time, in the middle of another that needs to know what it returns.
     fn visit_now(&mut self, place: Place) {
-        // Chosen: decorators that decorate decorators are no deeper.
-        if self.queue.is_visited(place) || self.depth > 50 {
+        if self.queue.is_visited(place) || self.nested >= MAX_NESTED {
             return;
         }
-        let here = self.here;
-        let flow = std::mem::take(&mut self.flow);
-        self.depth += 10;
+        let outer = (self.here, self.depth, mem::take(&mut self.flow), mem::take(&mut self.replaced));
+        self.nested += 1;
+        self.depth = 0;
         self.visit(place);
-        self.depth -= 10;
-        self.here = here;
-        self.flow = flow;
+        self.nested -= 1;
+        (self.here, self.depth, self.flow, self.replaced) = outer;
     }
 
     /// What a scope gives to its callers.

@@ -336,6 +336,10 @@ impl Evaluation<'_> {
 
     /// What a function returns or yields.
     pub(super) fn result_of(&mut self, place: Place) -> Values {
+        // Decorators are needed before anything else is known.
+        if self.are_modules_done {
+            self.visit_now(place);
+        }
         let found = self.returns[place as usize].read(self.here);
         found.unwrap_or_else(|| self.declared_returns[place as usize].clone())
     }

@@ -111,12 +111,17 @@ impl Queue {
     }
 
     pub(super) fn next(&mut self) -> Option<Place> {
-        let place = self.waiting.pop_front()?;
-        self.is_waiting[place as usize] = false;
-        Some(place)
+        loop {
+            let place = self.waiting.pop_front()?;
+            // It may have been looked at in the middle of another.
+            if self.is_waiting[place as usize] {
+                return Some(place);
+            }
+        }
     }
 
     pub(super) fn visited(&mut self, place: Place) {
+        self.is_waiting[place as usize] = false;
         self.visits[place as usize] = self.visits[place as usize].saturating_add(1);
     }
 
