@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use ignore::WalkBuilder;
+use rayon::prelude::*;
 
 use crate::Error;
 use crate::glob::{Glob, Matcher};
@@ -39,14 +40,14 @@ pub(crate) struct Found {
 
 /// All Python files below the paths, in order, and those that cannot be read.
 pub(crate) fn discover(paths: &[PathBuf], exclude: &[Glob]) -> Result<(Vec<Found>, Vec<Skipped>), Error> {
-    let mut found = Vec::new();
+    let mut files: Vec<(PathBuf, &Path)> = Vec::new();
     let mut skipped = Vec::new();
     let mut seen = BTreeSet::new();
     for root in paths {
         let meta = fs::metadata(root).map_err(|source| Error::Read { path: root.clone(), source })?;
         if meta.is_file() {
             if seen.insert(root.clone()) {
-                read(root, root.parent().unwrap_or(Path::new("")), &mut found, &mut skipped);
+                files.push((root.clone(), root.parent().unwrap_or(Path::new(""))));
             }
             continue;
         }
@@ -71,7 +72,7 @@ pub(crate) fn discover(paths: &[PathBuf], exclude: &[Glob]) -> Result<(Vec<Found
             match entry {
                 Ok(entry) if entry.path().extension().is_some_and(|extension| extension == "py") => {
                     if entry.file_type().is_some_and(|kind| kind.is_file()) && seen.insert(entry.path().to_owned()) {
-                        read(entry.path(), root, &mut found, &mut skipped);
+                        files.push((entry.into_path(), root));
                     }
                 }
                 Ok(_) => {}
@@ -79,29 +80,32 @@ pub(crate) fn discover(paths: &[PathBuf], exclude: &[Glob]) -> Result<(Vec<Found
             }
         }
     }
+    let mut found = Vec::with_capacity(files.len());
+    for file in files.into_par_iter().map(|(path, root)| read(path, root)).collect::<Vec<_>>() {
+        match file {
+            Ok(file) => found.push(file),
+            Err(file) => skipped.push(file),
+        }
+    }
     Ok((found, skipped))
 }
 
-fn read(path: &Path, root: &Path, found: &mut Vec<Found>, skipped: &mut Vec<Skipped>) {
-    let mut skip = |reason: String| skipped.push(Skipped { path: path.display().to_string(), reason });
-    match fs::metadata(path) {
-        Ok(meta) if meta.len() > MAX_FILE_BYTES => {
-            return skip(format!("it has {} MiB: too large for a source file", meta.len() / 1024 / 1024));
-        }
-        Ok(_) => {}
-        Err(error) => return skip(error.to_string()),
+fn read(path: PathBuf, root: &Path) -> Result<Found, Skipped> {
+    let skip = |reason: String| Skipped { path: path.display().to_string(), reason };
+    let size = fs::metadata(&path).map_err(|error| skip(error.to_string()))?.len();
+    if size > MAX_FILE_BYTES {
+        return Err(skip(format!("it has {} MiB: too large for a source file", size / 1024 / 1024)));
     }
-    let bytes = match fs::read(path) {
-        Ok(bytes) => bytes,
-        Err(error) => return skip(error.to_string()),
-    };
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").map(<[u8]>::to_vec).unwrap_or(bytes);
+    let mut bytes = fs::read(&path).map_err(|error| skip(error.to_string()))?;
+    if bytes.starts_with(b"\xef\xbb\xbf") {
+        bytes.drain(..3);
+    }
     match String::from_utf8(bytes) {
-        Ok(text) => found.push(Found { path: path.to_owned(), module: module(path, root), text }),
+        Ok(text) => Ok(Found { module: module(&path, root), path, text }),
         Err(error) => {
             let at = error.utf8_error().valid_up_to();
             let line = error.as_bytes()[..at].split(|byte| *byte == b'\n').count();
-            skip(format!("line {line} is not UTF-8"));
+            Err(skip(format!("line {line} is not UTF-8")))
         }
     }
 }

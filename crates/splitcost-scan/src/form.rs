@@ -2,6 +2,8 @@
 //!
 //! Everything that no finding looks at (arithmetic, comparisons, formatting) is gone; the calls inside remain.
 
+use serde::{Deserialize, Serialize};
+
 /// A name or text of the file: an index into [`File::texts`].
 pub(crate) type Text = u32;
 /// A function, class or lambda of the file: an index into [`File::scopes`].
@@ -14,7 +16,7 @@ pub(crate) type CallId = u32;
 pub(crate) type LoopId = u32;
 
 /// Where something stands in its file, in bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Range {
     /// First byte.
     pub(crate) start: u32,
@@ -23,7 +25,7 @@ pub(crate) struct Range {
 }
 
 /// One file; its first scope is the module itself.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct File {
     pub(crate) texts: Vec<Box<str>>,
     pub(crate) scopes: Vec<Scope>,
@@ -34,7 +36,7 @@ pub(crate) struct File {
 }
 
 /// What a scope is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Kind {
     #[default]
     Module,
@@ -44,7 +46,7 @@ pub(crate) enum Kind {
 }
 
 /// A module, class, function or lambda: its signature, and its body in source order.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Scope {
     pub(crate) kind: Kind,
     pub(crate) name: Text,
@@ -75,7 +77,7 @@ pub(crate) struct Scope {
 }
 
 /// How an argument reaches a parameter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Passing {
     PositionalOnly,
     Either,
@@ -85,7 +87,7 @@ pub(crate) enum Passing {
 }
 
 /// A parameter; annotation and default are in the parent's expressions.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Param {
     pub(crate) name: Text,
     pub(crate) passing: Passing,
@@ -94,7 +96,7 @@ pub(crate) struct Param {
 }
 
 /// A constant subscript or dictionary key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum Key {
     Text(Text),
     Int(i64),
@@ -104,7 +106,7 @@ pub(crate) enum Key {
 }
 
 /// A constant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Constant {
     None,
     Bool(bool),
@@ -115,7 +117,7 @@ pub(crate) enum Constant {
 }
 
 /// An expression.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Expr {
     Name(Text),
     Attribute(ExprId, Text, Range),
@@ -141,7 +143,7 @@ pub(crate) enum Expr {
 }
 
 /// Which sequence.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Sequence {
     List,
     Tuple,
@@ -149,7 +151,7 @@ pub(crate) enum Sequence {
 }
 
 /// A comprehension or generator expression.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Comprehension {
     pub(crate) generators: Vec<(Target, ExprId, LoopId)>,
     pub(crate) conditions: Vec<ExprId>,
@@ -159,7 +161,7 @@ pub(crate) struct Comprehension {
 }
 
 /// A call.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Call {
     pub(crate) function: ExprId,
     /// A starred one is [`Expr::Starred`].
@@ -178,7 +180,7 @@ pub(crate) struct Call {
 }
 
 /// How something is repeated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum LoopKind {
     For,
     While,
@@ -186,7 +188,7 @@ pub(crate) enum LoopKind {
 }
 
 /// A loop.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Loop {
     pub(crate) kind: LoopKind,
     pub(crate) parent: Option<LoopId>,
@@ -201,7 +203,7 @@ pub(crate) struct Loop {
 }
 
 /// Something that happens.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Stmt {
     Eval(ExprId),
     /// `weak`: it may not happen, so what was bound before may still be.
@@ -249,7 +251,7 @@ pub(crate) enum Stmt {
 }
 
 /// What is assigned to.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Target {
     Name(Text),
     Attribute(ExprId, Text),

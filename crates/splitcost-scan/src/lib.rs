@@ -18,6 +18,7 @@
 //! It leaves to others: showing what was found (`splitcost-report`), and what the calls cost (`splitcost-recording`).
 
 mod baseline;
+mod cache;
 mod comment;
 mod discover;
 mod effect;

@@ -9,6 +9,7 @@ use splitcost_model::finding::{Finding, Scan, Skipped};
 use splitcost_model::graph::Graph;
 
 use crate::baseline::Baseline;
+use crate::cache::{self, Cache};
 use crate::discover::{Found, discover, module_at};
 use crate::evaluate::Evaluation;
 use crate::form::Kind;
@@ -39,6 +40,8 @@ pub struct Options {
     pub baseline: Option<Baseline>,
     /// Every way to a place where many end, as a baseline needs them; else only the shortest.
     pub every_way: bool,
+    /// Where it is kept what a scan found, and each file's form; nothing is kept without it.
+    pub cache: Option<PathBuf>,
 }
 
 /// Stack of the threads that parse and evaluate. Chosen: the deepest program that the parser takes fits ten times.
@@ -46,57 +49,81 @@ const STACK_BYTES: usize = 64 << 20;
 
 /// Scans a program.
 pub fn scan(options: &Options) -> Result<Scan, Error> {
-    let (found, skipped) = discover(&options.paths, &options.exclude)?;
-    look(options, found, skipped, |evaluation, sources, skipped| findings(options, evaluation, sources, skipped))?
+    with_stack(|| {
+        let (found, skipped) = discover(&options.paths, &options.exclude)?;
+        let Some(cache) = Cache::of(options) else {
+            return look(options, found, skipped, |evaluation, sources, skipped| {
+                findings(options, evaluation, sources, skipped)
+            })?;
+        };
+        let key = cache::key(&found, &skipped);
+        if let Some(scan) = cache.scan(key) {
+            return Ok(scan);
+        }
+        let scan = look(options, found, skipped, |evaluation, sources, skipped| {
+            findings(options, evaluation, sources, skipped)
+        })??;
+        cache.keep(key, &scan);
+        Ok(scan)
+    })?
 }
 
 /// Which module of a program imports which, and which function calls which; and what was not looked at.
 pub fn graph(options: &Options) -> Result<(Graph, Vec<Skipped>), Error> {
-    let (found, skipped) = discover(&options.paths, &options.exclude)?;
-    look(options, found, skipped, |evaluation, sources, skipped| (graph_of(evaluation, sources), skipped))
+    with_stack(|| {
+        let (found, skipped) = discover(&options.paths, &options.exclude)?;
+        look(options, found, skipped, |evaluation, sources, skipped| (graph_of(evaluation, sources), skipped))
+    })?
 }
 
 /// Scans a program whose files are in memory, each with its path: for tests and fuzzing, which need no disk.
 pub fn scan_texts(files: Vec<(PathBuf, String)>) -> Result<(Scan, Graph), Error> {
     let found = files.into_iter().map(|(path, text)| Found { module: module_at(&path), path, text }).collect();
     let options = Options::default();
-    look(&options, found, Vec::new(), |evaluation, sources, skipped| {
-        Ok((findings(&options, evaluation, sources, skipped)?, graph_of(evaluation, sources)))
+    with_stack(|| {
+        look(&options, found, Vec::new(), |evaluation, sources, skipped| {
+            Ok((findings(&options, evaluation, sources, skipped)?, graph_of(evaluation, sources)))
+        })?
     })?
 }
 
-/// Looks at all files, with enough stack for the deepest.
-fn look<R: Send>(
+/// Runs something in threads with enough stack for the deepest program.
+fn with_stack<R: Send>(run: impl FnOnce() -> R + Send) -> Result<R, Error> {
+    let pool = ThreadPoolBuilder::new().stack_size(STACK_BYTES).build();
+    Ok(pool.map_err(|error| Error::Threads(error.to_string()))?.install(run))
+}
+
+/// Looks at all files.
+fn look<R>(
     options: &Options,
     found: Vec<Found>,
     mut skipped: Vec<Skipped>,
-    finish: impl FnOnce(&Evaluation<'_>, &[Source], Vec<Skipped>) -> R + Send,
+    finish: impl FnOnce(&Evaluation<'_>, &[Source], Vec<Skipped>) -> R,
 ) -> Result<R, Error> {
     let mut library = Library::shipped();
     for (path, effect) in &options.effects {
         library.say(path, effect).map_err(|reason| Error::Effect { path: path.clone(), reason })?;
     }
-    let pool =
-        ThreadPoolBuilder::new().stack_size(STACK_BYTES).build().map_err(|error| Error::Threads(error.to_string()))?;
-    Ok(pool.install(|| {
-        let forms: Vec<_> = found.par_iter().map(|file| lower::lower(&file.text)).collect();
-        let mut modules = Vec::with_capacity(found.len());
-        let mut sources = Vec::with_capacity(found.len());
-        for (file, form) in found.into_iter().zip(&forms) {
-            let path = file.path.strip_prefix(".").unwrap_or(&file.path);
-            let source = Source::new(path.display().to_string(), file.text);
-            if let Some((range, reason)) = form.errors.first() {
-                let (line, column) = source.position(range.start);
-                let reason = format!("{line}:{column}: {reason}; the rest of the file is scanned");
-                skipped.push(Skipped { path: source.path().to_owned(), reason });
-            }
-            modules.push(file.module);
-            sources.push(source);
+    let forms = match Cache::of(options) {
+        Some(cache) => cache.forms(&found),
+        None => found.par_iter().map(|file| lower::lower(&file.text)).collect(),
+    };
+    let mut modules = Vec::with_capacity(found.len());
+    let mut sources = Vec::with_capacity(found.len());
+    for (file, form) in found.into_iter().zip(&forms) {
+        let path = file.path.strip_prefix(".").unwrap_or(&file.path);
+        let source = Source::new(path.display().to_string(), file.text);
+        if let Some((range, reason)) = form.errors.first() {
+            let (line, column) = source.position(range.start);
+            let reason = format!("{line}:{column}: {reason}; the rest of the file is scanned");
+            skipped.push(Skipped { path: source.path().to_owned(), reason });
         }
-        let mut program = Program::new(forms, modules);
-        let evaluation = Evaluation::of(&mut program, &library);
-        finish(&evaluation, &sources, skipped)
-    }))
+        modules.push(file.module);
+        sources.push(source);
+    }
+    let mut program = Program::new(forms, modules);
+    let evaluation = Evaluation::of(&mut program, &library);
+    Ok(finish(&evaluation, &sources, skipped))
 }
 
 fn findings(
