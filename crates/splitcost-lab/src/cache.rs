@@ -10,7 +10,7 @@ use splitcost_model::residual::Residuals;
 use crate::cpu;
 
 /// A file of the cache; `None` where there is no place for one.
-pub(crate) fn path(name: &str) -> Option<PathBuf> {
+pub fn path(name: &str) -> Option<PathBuf> {
     let base = env::var_os("XDG_CACHE_HOME").filter(|dir| !dir.is_empty()).map(PathBuf::from);
     let base = base.or_else(|| Some(Path::new(&env::var_os("HOME")?).join(".cache")))?;
     Some(base.join("splitcost").join(name))

@@ -4,6 +4,7 @@
 //! each: `#> CODE file:line function > function > sink`; a case without such lines is one where nothing is found.
 #![expect(clippy::unwrap_used, reason = "a test")]
 
+mod cache;
 mod graph;
 mod hostile;
 

@@ -29,6 +29,9 @@ pub(crate) struct Scan {
     /// Glob of files and directories that are left out; may be repeated
     #[arg(long, value_name = "GLOB")]
     pub(crate) exclude: Vec<String>,
+    /// Look at every file anew, and keep nothing of it
+    #[arg(long)]
+    pub(crate) no_cache: bool,
     /// Write which function calls which, and which module imports which, instead of findings
     #[arg(long, value_name = "FORM", conflicts_with_all = ["select", "ignore", "with", "baseline", "write_baseline"])]
     pub(crate) graph: Option<GraphFormat>,

@@ -31,6 +31,7 @@ pub(crate) fn run(session: &mut Session, args: &Scan) -> anyhow::Result<ExitCode
         effects: settings.effects,
         baseline: args.baseline.as_deref().map(baseline).transpose()?,
         every_way: args.write_baseline.is_some(),
+        cache: if args.no_cache { None } else { splitcost_lab::cache::path("scan") },
     };
     if let Some(format) = args.graph {
         let (graph, skipped) = graph(&options).map_err(|error| failure(&error))?;

@@ -1,0 +1,77 @@
+//! What is kept from scan to scan changes nothing but how long it takes.
+
+use std::fs;
+
+use splitcost_model::finding::Scan;
+use splitcost_scan::{Options, graph, scan};
+
+/// A program in its own directory, and its cache beside it.
+struct Program {
+    dir: tempfile::TempDir,
+}
+
+impl Program {
+    fn new() -> Self {
+        let program = Self { dir: tempfile::tempdir().unwrap() };
+        fs::create_dir(program.dir.path().join("app")).unwrap();
+        program.write("main.py", "import helper\nasync def wait():\n    helper.pause()\n");
+        program.write("helper.py", "import time\ndef pause():\n    time.sleep(1)\n");
+        program
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        fs::write(self.dir.path().join("app").join(name), text).unwrap();
+    }
+
+    fn options(&self, is_kept: bool) -> Options {
+        let cache = is_kept.then(|| self.dir.path().join("cache"));
+        Options { paths: vec![self.dir.path().join("app")], cache, ..Options::default() }
+    }
+
+    /// What is found with the cache; without it, it is the same.
+    fn found(&self) -> Scan {
+        let found = scan(&self.options(true)).unwrap();
+        assert_eq!(found, scan(&self.options(false)).unwrap());
+        assert_eq!(graph(&self.options(true)).unwrap(), graph(&self.options(false)).unwrap());
+        found
+    }
+
+    fn kept(&self) -> Vec<std::path::PathBuf> {
+        fs::read_dir(self.dir.path().join("cache")).unwrap().map(|entry| entry.unwrap().path()).collect()
+    }
+}
+
+#[test]
+fn a_change_is_seen_and_nothing_else_changes() {
+    let program = Program::new();
+    assert_eq!(program.found().findings.len(), 1);
+    assert_eq!(program.kept().len(), 2, "forms and findings");
+    assert_eq!(program.found().findings.len(), 1);
+    program.write("helper.py", "def pause():\n    pass\n");
+    assert_eq!(program.found().findings.len(), 0);
+    program.write("broken.py", "import time\nasync def wait(:\n    time.sleep(1)\n");
+    assert_eq!(program.found().skipped.len(), 1);
+    assert_eq!(program.found().skipped.len(), 1);
+}
+
+#[test]
+fn what_is_selected_is_no_part_of_what_is_kept() {
+    let program = Program::new();
+    let select = |code: &str| Options { select: vec![code.to_owned()], ..program.options(true) };
+    assert_eq!(scan(&select("SC2")).unwrap().findings.len(), 0);
+    assert_eq!(scan(&select("SC1")).unwrap().findings.len(), 1);
+}
+
+#[test]
+fn a_damaged_cache_is_no_cache() {
+    let program = Program::new();
+    program.found();
+    for (index, damage) in [&b""[..], b"\xff\x00\xff", b"{\"key\": 1}", &[0x7f; 64]].into_iter().enumerate() {
+        for path in program.kept() {
+            let mut bytes = fs::read(&path).unwrap();
+            bytes.splice(..bytes.len().min(7 * index), damage.iter().copied());
+            fs::write(&path, bytes).unwrap();
+        }
+        assert_eq!(program.found().findings.len(), 1);
+    }
+}
