@@ -223,6 +223,7 @@ pub(crate) enum Stmt {
         round: LoopId,
     },
     With {
+        is_async: bool,
         target: Option<Target>,
         context: ExprId,
         range: Range,

@@ -229,7 +229,8 @@ impl Lowering {
                     let context = self.expr(&item.context_expr);
                     let target = item.optional_vars.as_ref().map(|target| self.target(target));
                     let range = range(item.context_expr.range());
-                    self.scope.stmts.push(Stmt::With { target, context, range });
+                    let is_async = stmt.is_async;
+                    self.scope.stmts.push(Stmt::With { is_async, target, context, range });
                 }
                 self.body(&stmt.body);
             }

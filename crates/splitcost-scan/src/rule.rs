@@ -205,14 +205,11 @@ fn on_request(evaluation: &Evaluation<'_>) -> Vec<bool> {
 /// Whether a loop counts rather than goes through elements.
 fn counts(evaluation: &Evaluation<'_>, place: Place, round: &Loop) -> bool {
     let scope = evaluation.program.scope(place);
-    round.iter.is_some_and(|iter| match &scope.exprs[iter as usize] {
-        Expr::Call(call) => match &scope.exprs[scope.calls[*call as usize].function as usize] {
-            Expr::Name(name) => {
-                matches!(evaluation.program.symbols.text(evaluation.program.symbol(place, *name)), "range" | "count")
-            }
-            _ => false,
-        },
-        _ => false,
+    let Some(Expr::Call(call)) = round.iter.map(|iter| &scope.exprs[iter as usize]) else { return false };
+    let mut callees = evaluation.edges[place as usize].iter().filter(|edge| edge.call == Some(*call));
+    callees.any(|edge| match edge.callee {
+        Callee::Outside(outside) => matches!(evaluation.path(outside), "builtins.range" | "itertools.count"),
+        Callee::Inside(_) => false,
     })
 }
 

@@ -516,7 +516,7 @@ impl Evaluation<'_> {
                 Values::one(Value::Partial(container))
             }
             Known::Same if !arguments.positional.is_empty() => arguments.positional.last().cloned().unwrap_or_default(),
-            Known::Entered => self.entered(&first(), range),
+            Known::Entered | Known::EnteredAsync => self.entered(&first(), function == Known::EnteredAsync, range),
             _ => return None,
         })
     }
@@ -655,7 +655,7 @@ impl Evaluation<'_> {
     }
 
     /// What `with value as name` binds.
-    pub(super) fn entered(&mut self, values: &Values, range: Range) -> Values {
+    pub(super) fn entered(&mut self, values: &Values, is_async: bool, range: Range) -> Values {
         let mut found = Values::default();
         for value in values.iter() {
             match value {
@@ -663,36 +663,29 @@ impl Evaluation<'_> {
                     found.extend(&self.items_of(&Values::one(value), range));
                 }
                 Value::Instance(class) => {
-                    for name in self.words.exit {
-                        for method in self.of_instance(class, name, range).iter() {
-                            if let Value::Method(..) = method {
-                                self.call_value(method, &Arguments::default(), range, None, Manner::Implicit);
-                            }
-                        }
-                    }
-                    let mut entered = false;
-                    for name in self.words.enter {
-                        for method in self.of_instance(class, name, range).iter() {
-                            if let Value::Method(..) = method {
-                                entered = true;
-                                found.extend(&self.call_value(
-                                    method,
-                                    &Arguments::default(),
-                                    range,
-                                    None,
-                                    Manner::Implicit,
-                                ));
-                            }
-                        }
-                    }
-                    if !entered {
-                        found.add(value);
-                    }
+                    let which = usize::from(is_async);
+                    self.call_special(class, self.words.exit[which], range);
+                    match self.call_special(class, self.words.enter[which], range) {
+                        Some(entered) => found.extend(&entered),
+                        None => found.add(value),
+                    };
                 }
                 other => {
                     found.add(other);
                 }
             }
+        }
+        found
+    }
+
+    /// Calls a method that Python calls by itself; `None` where there is none.
+    fn call_special(&mut self, class: Place, name: Symbol, range: Range) -> Option<Values> {
+        let methods = self.of_instance(class, name, range);
+        let methods = methods.iter().filter(|method| matches!(method, Value::Method(..)));
+        let mut found = None;
+        for method in methods {
+            let given = self.call_value(method, &Arguments::default(), range, None, Manner::Implicit);
+            found.get_or_insert_with(Values::default).extend(&given);
         }
         found
     }

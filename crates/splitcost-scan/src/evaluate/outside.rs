@@ -41,6 +41,7 @@ pub(super) enum Known {
     Same,
     /// What `with` binds of the first argument.
     Entered,
+    EnteredAsync,
 }
 
 impl Known {
@@ -60,9 +61,8 @@ impl Known {
             | "contextlib.closing"
             | "contextlib.aclosing"
             | "contextlib.nullcontext" => Self::Same,
-            "contextlib.ExitStack.enter_context"
-            | "contextlib.AsyncExitStack.enter_context"
-            | "contextlib.AsyncExitStack.enter_async_context" => Self::Entered,
+            "contextlib.ExitStack.enter_context" | "contextlib.AsyncExitStack.enter_context" => Self::Entered,
+            "contextlib.AsyncExitStack.enter_async_context" => Self::EnteredAsync,
             _ => return None,
         })
     }

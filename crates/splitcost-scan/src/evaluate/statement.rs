@@ -31,9 +31,9 @@ impl<'a> Evaluation<'a> {
                 self.replaced.clear();
                 self.assign(target, &items, true);
             }
-            Stmt::With { target, context, range } => {
+            Stmt::With { is_async, target, context, range } => {
                 let values = self.eval(*context);
-                let entered = self.entered(&values, *range);
+                let entered = self.entered(&values, *is_async, *range);
                 if let Some(target) = target {
                     self.assign(target, &entered, false);
                 }

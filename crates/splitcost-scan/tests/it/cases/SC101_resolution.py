@@ -631,3 +631,33 @@ def chosen(session=shared):
 async def handler():
     chosen().get("u", timeout=1)
 #> SC101 app.py:6 app.handler
+
+# case: an object that can be entered either way is entered by the one that is written
+import requests
+
+
+class Client:
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *args):
+        requests.post("http://x/close", timeout=1)
+
+    async def __aenter__(self):
+        return self
+
+    async def __aexit__(self, *args):
+        pass
+
+
+async def asynchronously():
+    async with Client():
+        pass
+
+
+async def synchronously():
+    with Client():
+        pass
+
+
+#> SC101 app.py:24 app.synchronously > app.Client.__exit__ > requests.post
