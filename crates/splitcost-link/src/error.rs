@@ -24,9 +24,20 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
-    /// The policy holds what the engine cannot do truthfully.
+    /// The policy holds what the engine of streams cannot do truthfully.
     #[error("emulate this link by forwarding streams")]
     Refused(#[from] Refused),
+    /// The policy holds what the engine of packets cannot do truthfully.
+    #[error("emulate this link with packets")]
+    RefusedPackets(#[source] Refused),
+    /// The machine does not let packets be emulated.
+    #[error("emulate packets: {problem}")]
+    Packets {
+        /// Why.
+        problem: String,
+        /// What helps; may be empty.
+        hint: String,
+    },
     /// A profile is none, or unknown.
     #[error("use the profile: {problem}")]
     Profile {

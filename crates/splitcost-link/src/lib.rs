@@ -1,8 +1,8 @@
 //! Link emulator: what lies between two services, and what goes wrong there.
 //!
 //! Read in this order: [`profile`] (links by name, each number with its source), [`policy`] (what happens to
-//! bytes: pure, seeded), [`stream`] (the proxy that does it), [`toxiproxy`] (the API
-//! that its clients drive it by).
+//! bytes: pure, seeded), [`stream`] (the proxy that does it), [`packet`] (the network device that does it to packets),
+//! [`Emulator`] (either of them, chosen by a value), [`toxiproxy`] (the API that its clients drive it by).
 //!
 //! ```
 //! use splitcost_link::policy::{Policy, parse};
@@ -22,10 +22,16 @@
 //! It leaves to others: starting services on both sides of a link (`splitcost-lab`), and simulating links
 //! (`splitcost-sim`).
 
+mod clock;
+mod emulator;
 mod error;
+pub mod packet;
 pub mod policy;
+mod poller;
 pub mod profile;
 pub mod stream;
+mod tally;
 pub mod toxiproxy;
 
+pub use emulator::{Emulator, Engine};
 pub use error::Error;

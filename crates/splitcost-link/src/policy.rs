@@ -8,6 +8,7 @@
 
 mod fault;
 mod flow;
+mod packet;
 
 use splitcost_model::link::{Delay, Link};
 use splitcost_model::quantity::Nanos;
@@ -15,6 +16,7 @@ use splitcost_model::quantity::Nanos;
 pub(crate) use fault::around;
 pub use fault::{Malformed, parse};
 pub use flow::{End, Flow};
+pub use packet::{Fate, Kind, Loss};
 
 /// Which way bytes go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,8 +132,15 @@ pub enum Effect {
     SlowClose(Nanos),
     /// Nobody listens, and what was connected is closed, as when a server ends.
     Down,
-    /// Packets are lost.
+    /// Packets are lost, each by itself.
     Loss(f64),
+    /// Packets are lost several in a row.
+    LossBursts {
+        /// Which share of all.
+        share: f64,
+        /// How many in a row, on average.
+        mean_packets: f64,
+    },
     /// Packets come twice.
     Duplicate(f64),
 }
@@ -150,7 +159,7 @@ impl Effect {
             Self::Close { .. } => "close",
             Self::SlowClose(_) => "slow-close",
             Self::Down => "down",
-            Self::Loss(_) => "loss",
+            Self::Loss(_) | Self::LossBursts { .. } => "loss",
             Self::Duplicate(_) => "duplicate",
         }
     }
@@ -194,10 +203,12 @@ pub enum Verdict {
 
 /// What an engine cannot do truthfully.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{what} needs the packet engine: {why}")]
+#[error("{what} {instead}: {why}")]
 pub struct Refused {
     /// The fault.
     pub what: &'static str,
+    /// What it needs instead.
+    pub instead: &'static str,
     /// Why it cannot.
     pub why: &'static str,
 }
@@ -211,12 +222,14 @@ pub struct Policy {
     free_at: Vec<[Nanos; 2]>,
     /// Round trips of a new connection before its first byte, and CPU time that they take.
     pub handshake: (u32, Nanos),
+    /// Share of the packets that the link loses by itself; an engine of streams leaves it out.
+    pub loss: f64,
 }
 
 impl Policy {
     /// Rules, applied in this order, and drawn from a seed.
     pub fn new(rules: Vec<Rule>, seed: u64) -> Self {
-        Self { free_at: vec![[Nanos::ZERO; 2]; rules.len()], rules, seed, handshake: (0, Nanos::ZERO) }
+        Self { free_at: vec![[Nanos::ZERO; 2]; rules.len()], rules, seed, handshake: (0, Nanos::ZERO), loss: 0.0 }
     }
 
     /// What a link does by itself, and then what goes wrong on it.
@@ -234,6 +247,7 @@ impl Policy {
         rules.extend(faults);
         let mut policy = Self::new(rules, seed);
         policy.handshake = (link.handshake_round_trips, link.handshake_cpu * 2.0);
+        policy.loss = link.loss;
         policy
     }
 
@@ -241,7 +255,7 @@ impl Policy {
     #[must_use]
     pub fn with(&self, more: impl IntoIterator<Item = Rule>) -> Self {
         let rules = self.rules.iter().cloned().chain(more).collect();
-        Self { handshake: self.handshake, ..Self::new(rules, self.seed) }
+        Self { handshake: self.handshake, loss: self.loss, ..Self::new(rules, self.seed) }
     }
 
     /// The rules, in order.
@@ -255,17 +269,22 @@ impl Policy {
     /// The first that it cannot do.
     pub fn check_stream(&self, client_is_unix: bool) -> Result<(), Refused> {
         for rule in &self.rules {
-            let what = rule.effect.word();
+            let (what, mut instead) = (rule.effect.word(), "needs the packet engine");
             let why = match rule.effect {
-                Effect::Loss(_) => "a stream loses nothing, TCP sends again what a packet lost",
+                Effect::Loss(_) | Effect::LossBursts { .. } => {
+                    "a stream loses nothing, TCP sends again what a packet lost"
+                }
                 Effect::Duplicate(_) => "a stream has nothing twice, TCP drops the second packet",
                 _ if rule.effect.point() == Some(Point::Connect) => {
                     "the kernel answers the handshake before a proxy knows of it; `after-accept` is what a proxy can do"
                 }
-                Effect::Reset { .. } if client_is_unix => "unix sockets know no reset",
+                Effect::Reset { .. } if client_is_unix => {
+                    instead = "cannot be done here";
+                    "unix sockets know no reset"
+                }
                 _ => continue,
             };
-            return Err(Refused { what, why });
+            return Err(Refused { what, instead, why });
         }
         Ok(())
     }

@@ -7,22 +7,19 @@
 //! handshake before it knows of it. The time of the handshakes goes before the first byte instead.
 
 mod address;
-mod clock;
 mod connection;
 mod engine;
 mod link;
 mod pipe;
-mod poller;
-mod tally;
 
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 
 pub use address::Address;
-pub use tally::{Tally, Timing};
 
-use crate::Error;
 use crate::policy::Policy;
+pub use crate::tally::{Tally, Timing};
+use crate::{Error, clock};
 use engine::{Command, Engine};
 
 /// A link: where it listens, where it leads to, and what happens on the way.
@@ -76,9 +73,14 @@ impl Emulator {
     /// # Errors
     /// When the system refuses a thread or what it waits with.
     pub fn start() -> Result<Self, Error> {
+        Self::start_on(None)
+    }
+
+    /// The same; only what comes through a network device of this name is listened to.
+    pub(crate) fn start_on(device: Option<&str>) -> Result<Self, Error> {
         allow_files();
         let (commands, received) = mpsc::channel();
-        let (engine, waker) = Engine::new(received)?;
+        let (engine, waker) = Engine::new(received, device)?;
         let (ready, started) = mpsc::channel();
         let run = move || {
             // Whether it is permitted is told with the results; nobody waits for the answer in vain.

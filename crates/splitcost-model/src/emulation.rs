@@ -9,6 +9,9 @@ pub struct Emulation {
     pub listen: String,
     /// Where it led to.
     pub to: String,
+    /// The engine: `stream` or `packet`.
+    #[serde(default)]
+    pub engine: String,
     /// The link's profile.
     pub profile: String,
     /// What was made to go wrong.
@@ -38,7 +41,10 @@ pub struct Emulation {
     pub discarded_bytes: u64,
     /// Bytes that were under way at the same time in one direction of a connection, at most.
     pub most_under_way_bytes: u64,
-    /// Times that bytes were handed on at once, waits for a slow receiver left out.
+    /// What happened to packets, where the engine knows of them.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub packets: Option<Packets>,
+    /// Times that bytes were handed on at once, waits for a slow receiver left out; packets, where the engine knows of them.
     pub deliveries: u64,
     /// How long they should be under way.
     pub requested_delay: Spread,
@@ -55,6 +61,23 @@ pub struct Emulation {
     pub invalid: Option<String>,
     /// What would help.
     pub hints: Vec<String>,
+}
+
+/// What happened to the packets of a link, both ways.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Packets {
+    /// That were sent.
+    pub sent: u64,
+    /// Of these, lost by chance.
+    pub lost: u64,
+    /// That found the queue in front of a rate full.
+    pub overflowed: u64,
+    /// That vanished in a blackhole.
+    pub vanished: u64,
+    /// That came twice.
+    pub duplicated: u64,
+    /// That were lost because the machine was too slow.
+    pub missed: u64,
 }
 
 /// Quantiles of times.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use splitcost_model::emulation::{Emulation, Spread};
+use splitcost_model::emulation::{Emulation, Packets, Spread};
 
 use crate::number::{byte_unit, count, number, short};
 
@@ -19,6 +19,9 @@ pub fn text(found: &Emulation) -> String {
     };
     let (up, down) = (bytes(found.upstream_bytes), bytes(found.downstream_bytes));
     let _ = writeln!(text, "bytes        {up} upstream, {down} downstream{discarded}");
+    if let Some(packets) = &found.packets {
+        let _ = writeln!(text, "packets      {}", self::packets(packets));
+    }
     if found.deliveries > 0 {
         let _ = writeln!(
             text,
@@ -59,6 +62,22 @@ fn connections(found: &Emulation) -> String {
     text
 }
 
+fn packets(found: &Packets) -> String {
+    let mut text = format!("{} sent", count(found.sent));
+    let shares = [
+        (found.lost, "lost"),
+        (found.overflowed, "more than the rate's queue holds"),
+        (found.vanished, "vanished"),
+        (found.duplicated, "came twice"),
+        (found.missed, "missed by a slow machine"),
+    ];
+    for (packets, what) in shares.into_iter().filter(|(packets, _)| *packets > 0) {
+        let percent = number(packets as f64 * 100.0 / found.sent.max(1) as f64);
+        let _ = write!(text, ", {} {what} ({percent} %)", count(packets));
+    }
+    text
+}
+
 fn row(name: &str, spread: &Spread) -> String {
     let cells = [spread.p50_micros, spread.p99_micros, spread.p99_9_micros, spread.max_micros];
     let cells: Vec<String> = cells.iter().map(|micros| format!("{:>10}", number(*micros))).collect();
@@ -90,6 +109,7 @@ mod tests {
             upstream_bytes: 1_000,
             downstream_bytes: 2_500_000,
             discarded_bytes: 12,
+            packets: Some(Packets { sent: 20_408, lost: 408, ..Packets::default() }),
             deliveries: 20_000,
             requested_delay: Spread {
                 p50_micros: 400.0,
@@ -106,6 +126,7 @@ mod tests {
         127.0.0.1:4000 → 127.0.0.1:8000: cross-az-aws, reset 10%; 12.0 s
         connections  1,200 accepted, 3 open at the end, 120 reset by a fault, 2 not taken by the server (Connection refused)
         bytes        1 kB upstream, 2.5 MB downstream, 12 B vanished
+        packets      20,408 sent, 408 lost (2.00 %)
 
              20,000 deliveries       p50       p99     p99.9       max
         delay asked for, µs          400       900     1,500     6,000

@@ -58,7 +58,11 @@ impl<T> Failed<T> for Result<T, splitcost_link::Error> {
     fn failed(self) -> anyhow::Result<T> {
         self.map_err(|error| {
             let hint = match &error {
-                splitcost_link::Error::Profile { hint, .. } if !hint.is_empty() => Some(hint.clone()),
+                splitcost_link::Error::Profile { hint, .. } | splitcost_link::Error::Packets { hint, .. }
+                    if !hint.is_empty() =>
+                {
+                    Some(hint.clone())
+                }
                 _ => None,
             };
             let failure = Failure::new(format!("failed to {:#}", anyhow::Error::from(error)));

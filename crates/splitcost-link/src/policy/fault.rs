@@ -127,10 +127,27 @@ fn effect(words: &mut Words<'_>) -> Result<Effect, Malformed> {
         "close" => Effect::Close { at },
         "slow-close" => Effect::SlowClose(words.value("slow-close", TIME, time)?),
         "down" => Effect::Down,
-        "loss" => Effect::Loss(words.value("loss", "a share as 1%", share)?),
+        "loss" => loss(words)?,
         "duplicate" => Effect::Duplicate(words.value("duplicate", "a share as 1%", share)?),
         _ => return Err(words.wrong(word, format!("unknown fault; {EFFECTS}"))),
     })
+}
+
+/// `1%`, or `1% burst 5`.
+fn loss(words: &mut Words<'_>) -> Result<Effect, Malformed> {
+    let lost = words.value("loss", "a share as 1%", share)?;
+    if !words.skip("burst") {
+        return Ok(Effect::Loss(lost));
+    }
+    let word = words.peek();
+    let mean_packets =
+        words.value("burst", "a mean number of packets in a row as 5", |text| number(text, 1.0..=1e6))?;
+    // More would begin bursts than there are packets between them.
+    if lost / (1.0 - lost) > mean_packets {
+        let problem = "bursts that short cannot lose so much";
+        return Err(word.map_or_else(|| words.end(problem), |word| words.wrong(word, problem)));
+    }
+    Ok(Effect::LossBursts { share: lost, mean_packets })
 }
 
 /// `10ms`, `10ms ± 2ms`, `lognormal 10ms sigma 0.5`, `p50=1ms p99=5ms max=20ms`; with `correlation 0.3`.
@@ -319,6 +336,7 @@ mod tests {
         assert_eq!((rule.direction, rule.share, rule.over_bytes), (Some(Direction::Downstream), 0.125, 64_000));
         assert_eq!((rule.from, rule.until), (ms(10_000), ms(60_000)));
         assert_eq!(effect("loss 1% 50%"), Effect::Loss(0.01));
+        assert_eq!(effect("loss 1% burst 5 50%"), Effect::LossBursts { share: 0.01, mean_packets: 5.0 });
     }
 
     #[track_caller]
@@ -343,6 +361,7 @@ mod tests {
         );
         check("drip 10B 5ms", "drip takes `every` here\n  drip 10B 5ms\n           ^^^");
         check("delay p50=5ms p99=1ms", "the quantiles do not ascend\n  delay p50=5ms p99=1ms\n               ^");
+        check("loss 90% burst 5", "bursts that short cannot lose so much\n  loss 90% burst 5\n                 ^");
         assert!(parse("").is_err() && parse("flood").is_err() && parse("delay -1ms").is_err());
     }
 }

@@ -18,9 +18,9 @@ const RATE_STEP_SECS: f64 = 250e-6;
 pub struct Flow {
     connection: u64,
     opened: Nanos,
-    rngs: [ChaCha8Rng; 2],
-    rules: Vec<State>,
-    sides: [Side; 2],
+    pub(super) rngs: [ChaCha8Rng; 2],
+    pub(super) rules: Vec<State>,
+    pub(super) sides: [Side; 2],
     last: Option<Direction>,
     requests: u64,
     end: Option<End>,
@@ -37,20 +37,27 @@ pub struct End {
 
 /// What a rule knows of a connection.
 #[derive(Debug, Default)]
-struct State {
-    affected: bool,
+pub(super) struct State {
+    pub(super) affected: bool,
     fired: bool,
-    jitter: [Jitter; 2],
-    free_at: [Nanos; 2],
+    pub(super) jitter: [Jitter; 2],
+    pub(super) free_at: [Nanos; 2],
+    /// Of packets: the delay of the one before.
+    pub(super) delay: [Option<Nanos>; 2],
+    /// Of losses in bursts: whether the packet before was lost.
+    pub(super) losing: [Option<bool>; 2],
 }
 
 /// One direction.
 #[derive(Debug, Default)]
-struct Side {
+pub(super) struct Side {
     message_bytes: u64,
     total_bytes: u64,
     /// When the byte before arrives: none overtakes another.
-    last_arrival: Nanos,
+    pub(super) last_arrival: Nanos,
+    /// When the packet before came, and the first of its train.
+    pub(super) last_packet: Nanos,
+    pub(super) train_begun: Nanos,
     /// Nothing arrives before.
     held_until: Nanos,
     /// Nothing is read before.

@@ -42,9 +42,13 @@ impl Address {
         matches!(self, Self::Unix(_))
     }
 
-    /// A socket that listens, and where.
-    pub(super) fn listen(&self) -> io::Result<(Socket, Self)> {
+    /// A socket that listens, to one network device or to all, and where.
+    pub(super) fn listen(&self, device: Option<&str>) -> io::Result<(Socket, Self)> {
         let socket = self.socket()?;
+        #[cfg(target_os = "linux")]
+        socket.bind_device(device.map(str::as_bytes))?;
+        #[cfg(not(target_os = "linux"))]
+        let _ = device;
         if let Self::Tcp(_) = self {
             socket.set_reuse_address(true)?;
         }

@@ -7,11 +7,11 @@ use socket2::Socket;
 use splitcost_model::quantity::Nanos;
 
 use super::address::Address;
-use super::clock;
 use super::pipe::{Leg, Pipe};
-use super::poller::{Poller, Ready};
-use super::tally::Tally;
+use crate::clock;
 use crate::policy::{Direction, End, Flow, Policy, Verdict};
+use crate::poller::{Poller, Ready};
+use crate::tally::Tally;
 
 /// Chosen: what one connection may read before others have their turn.
 const TURN_BYTES: usize = 262_144;

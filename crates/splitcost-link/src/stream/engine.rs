@@ -9,14 +9,14 @@ use slab::Slab;
 use splitcost_model::quantity::Nanos;
 
 use super::address::{Address, prepare};
-use super::clock;
 use super::connection::{Connection, Surroundings, Turn};
 use super::link::Link;
-use super::poller::{Poller, Ready};
-use super::tally::Tally;
 use super::{LinkId, Spec};
 use crate::Error;
+use crate::clock;
 use crate::policy::Policy;
+use crate::poller::{Poller, Ready};
+use crate::tally::Tally;
 
 /// Chosen: a kernel's wake-up takes less, mostly, where a core is free.
 const SPIN: Nanos = Nanos::from_micros(80);
@@ -66,6 +66,8 @@ impl Key {
 }
 
 pub(super) struct Engine {
+    /// The only network device that is listened on; `None` is all.
+    device: Option<String>,
     commands: mpsc::Receiver<Command>,
     poller: Poller,
     links: Slab<Link>,
@@ -79,9 +81,10 @@ pub(super) struct Engine {
 }
 
 impl Engine {
-    pub(super) fn new(commands: mpsc::Receiver<Command>) -> Result<(Self, mio::Waker), Error> {
+    pub(super) fn new(commands: mpsc::Receiver<Command>, device: Option<&str>) -> Result<(Self, mio::Waker), Error> {
         let (poller, waker) = Poller::new().map_err(Error::system("wait for sockets"))?;
         let engine = Self {
+            device: device.map(str::to_owned),
             commands,
             poller,
             links: Slab::new(),
@@ -244,7 +247,7 @@ impl Engine {
         let now = clock::now();
         let was_up = link.listener.is_some();
         // When somebody else has taken the address meanwhile, it may be free again later.
-        let next = link.update(&self.poller, now).unwrap_or(now + ACCEPT_AGAIN);
+        let next = link.update(&self.poller, self.device.as_deref(), now).unwrap_or(now + ACCEPT_AGAIN);
         let goes_down = was_up && link.listener.is_none();
         if next < Nanos::MAX {
             self.wakes.push(Reverse((next, key)));
@@ -291,7 +294,7 @@ impl Engine {
         self.generation += 1;
         let entry = self.links.vacant_entry();
         let key = Key::new(Key::LISTENER, entry.key(), self.generation);
-        let (listener, listens) = Link::listen(&spec.listen, &self.poller, key.0)?;
+        let (listener, listens) = Link::listen(&spec.listen, self.device.as_deref(), &self.poller, key.0)?;
         let id = LinkId(entry.key());
         entry.insert(Link {
             key: key.0,

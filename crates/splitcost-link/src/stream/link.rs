@@ -6,10 +6,10 @@ use socket2::Socket;
 use splitcost_model::quantity::Nanos;
 
 use super::address::Address;
-use super::poller::Poller;
-use super::tally::Tally;
 use crate::Error;
 use crate::policy::Policy;
+use crate::poller::Poller;
+use crate::tally::Tally;
 
 pub(super) struct Link {
     pub(super) key: usize,
@@ -29,7 +29,7 @@ pub(super) struct Link {
 
 impl Link {
     /// Listens, or not, as the policy says now; when that changes next.
-    pub(super) fn update(&mut self, poller: &Poller, now: Nanos) -> io::Result<Nanos> {
+    pub(super) fn update(&mut self, poller: &Poller, device: Option<&str>, now: Nanos) -> io::Result<Nanos> {
         let (down, change) = self.policy.is_down(now - self.begun);
         if down {
             self.listener = None;
@@ -38,7 +38,7 @@ impl Link {
                 // It is our own of before; somebody may have removed it already.
                 let _ = std::fs::remove_file(path);
             }
-            let (listener, _) = self.listens.listen()?;
+            let (listener, _) = self.listens.listen(device)?;
             poller.add(&listener, self.key)?;
             self.listener = Some(listener);
             self.ready = true;
@@ -46,9 +46,14 @@ impl Link {
         Ok(self.begun + change)
     }
 
-    pub(super) fn listen(listen: &Address, poller: &Poller, key: usize) -> Result<(Socket, Address), Error> {
+    pub(super) fn listen(
+        listen: &Address,
+        device: Option<&str>,
+        poller: &Poller,
+        key: usize,
+    ) -> Result<(Socket, Address), Error> {
         let failed = |source| Error::Listen { address: listen.to_string(), source };
-        let (listener, listens) = listen.listen().map_err(failed)?;
+        let (listener, listens) = listen.listen(device).map_err(failed)?;
         poller.add(&listener, key).map_err(failed)?;
         Ok((listener, listens))
     }

@@ -6,9 +6,9 @@ use std::io::{self, ErrorKind, IoSlice, Write as _};
 use socket2::Socket;
 use splitcost_model::quantity::Nanos;
 
-use super::clock;
-use super::tally::Tally;
+use crate::clock;
 use crate::policy::Direction;
+use crate::tally::Tally;
 
 /// Chosen: what is written at once, so that other connections wait no longer than it takes.
 const WRITE_BYTES: usize = 262_144;

@@ -5,11 +5,9 @@ use serde_json::{Value, json};
 
 use super::Problem;
 use super::toxic::{Asked, Toxic};
+use crate::Emulator;
 use crate::policy::{Effect, Policy, Rule};
-use crate::stream::{Address, Emulator, LinkId, Spec, Tally};
-
-/// Where a proxy listens that does not say.
-const ANY_PORT: &str = "127.0.0.1:0";
+use crate::stream::{Address, LinkId, Spec, Tally};
 
 /// All proxies, and the emulator that runs them.
 #[derive(Debug)]
@@ -47,8 +45,8 @@ type Answer<T> = Result<T, Problem>;
 
 impl Board {
     /// None yet; toxicity is drawn from a seed.
-    pub fn new(emulator: Emulator, seed: u64) -> Self {
-        Self { emulator, seed, proxies: Vec::new() }
+    pub fn new(emulator: impl Into<Emulator>, seed: u64) -> Self {
+        Self { emulator: emulator.into(), seed, proxies: Vec::new() }
     }
 
     /// The emulator that runs them.
@@ -101,7 +99,8 @@ impl Board {
         }
         let policy = Policy::new(Vec::new(), self.seed);
         let enabled = asked.enabled.unwrap_or(true);
-        let listen = if asked.listen.is_empty() { ANY_PORT } else { &asked.listen };
+        let any = self.emulator.any_address().to_string();
+        let listen = if asked.listen.is_empty() { &any } else { &asked.listen };
         let (id, listens) = self.open(listen, &asked.upstream, ruled(&policy, enabled, &[]))?;
         self.add(&asked.name, (id, &listens), &asked.upstream, policy);
         let last = self.proxies.len() - 1;
@@ -110,7 +109,7 @@ impl Board {
     }
 
     fn open(&self, listen: &str, upstream: &str, policy: Policy) -> Answer<(LinkId, Address)> {
-        let listen = Address::parse(listen)?.swap_remove(0);
+        let listen = self.emulator.address(listen)?;
         Ok(self.emulator.open(Spec { listen, to: Address::parse(upstream)?, policy })?)
     }
 

@@ -5,6 +5,7 @@
 mod engine;
 mod fault;
 mod import;
+mod packet;
 mod peer;
 mod policy;
 mod toxiproxy;

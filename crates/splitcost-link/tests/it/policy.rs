@@ -1,7 +1,7 @@
 //! Laws of the policy: pure, seeded, in order, and nothing lost.
 
 use proptest::prelude::*;
-use splitcost_link::policy::{Direction, Effect, Flow, Policy, Rule, Verdict, parse};
+use splitcost_link::policy::{Direction, Effect, Fate, Flow, Kind, Loss, Policy, Rule, Verdict, parse};
 use splitcost_model::link::Delay;
 use splitcost_model::quantity::Nanos;
 
@@ -132,4 +132,101 @@ fn rules_are_applied_in_order() {
     // A stall that ends after 10 ms, before the slow part of the way or after it.
     assert_eq!(arrival(&["stall to 10ms", "rate 1MB/s"]), [11, 12]);
     assert_eq!(arrival(&["rate 1MB/s", "stall to 10ms"]), [10, 10]);
+}
+
+/// What happens to packets that come one each microsecond, of both directions in turn.
+fn fates(faults: &[&str], seed: u64, count: u64) -> Vec<Fate> {
+    let rules = faults.iter().map(|fault| parse(fault).unwrap()).collect();
+    let (mut way, _) = Policy::new(rules, seed).for_packets().unwrap();
+    let mut flow = way.open(1, Nanos::ZERO);
+    let packet = Kind { bytes: 1_500, handshake: false };
+    let pass = |i: u64| way.pass_packet(&mut flow, Direction::Upstream, Nanos::from_micros(i), packet);
+    (0..count).map(pass).collect()
+}
+
+#[test]
+fn losses_in_bursts_have_their_share_and_their_length() {
+    for (share, burst) in [(0.01, 1.0), (0.01, 5.0), (0.2, 3.0)] {
+        let fates = fates(&[&format!("loss {}% burst {burst}", share * 100.0)], 5, 1_000_000);
+        let lost: Vec<bool> = fates.iter().map(|fate| *fate == Fate::Lose(Loss::Chance)).collect();
+        let count = lost.iter().filter(|lost| **lost).count() as f64;
+        let bursts = lost.windows(2).filter(|pair| pair == &[false, true]).count() as f64;
+        assert!((count / 1e6 / share - 1.0).abs() < 0.05, "{share} {burst}: {count}");
+        assert!((count / bursts / burst - 1.0).abs() < 0.05, "{share} {burst}: {count} in {bursts}");
+    }
+}
+
+#[test]
+fn packets_keep_their_order_and_their_fates_follow_from_the_seed() {
+    let faults = ["delay lognormal 1ms sigma 1 correlation 0.5", "loss 3%", "duplicate 2%", "rate 5Gbit/s"];
+    let first = fates(&faults, 1, 20_000);
+    let mut last = Nanos::ZERO;
+    for fate in &first {
+        if let Fate::Deliver { at, .. } = fate {
+            assert!(*at >= last);
+            last = *at;
+        }
+    }
+    let twice = first.iter().filter(|fate| matches!(fate, Fate::Deliver { twice: true, .. })).count();
+    assert!((300..500).contains(&twice), "{twice} of 20,000");
+    assert_eq!(first, fates(&faults, 1, 20_000));
+    assert_ne!(first, fates(&faults, 2, 20_000));
+}
+
+#[test]
+fn what_a_rate_cannot_hold_is_lost() {
+    // 100 ms of 12 Mbit/s are 100 packets, and one is being sent.
+    let fates = fates(&["rate 12Mbit/s"], 1, 150);
+    let lost = fates.iter().position(|fate| *fate == Fate::Lose(Loss::Queue));
+    assert_eq!(lost, Some(101));
+    assert_eq!(fates[100], Fate::Deliver { at: Nanos::from_millis(101), twice: false });
+}
+
+#[test]
+fn rules_go_to_the_way_or_to_the_end_of_it() {
+    let rules = [
+        "delay 1ms",
+        "delay 1ms over 1kB",
+        "rate 1MB/s",
+        "drip 10B every 1ms",
+        "stall 1s",
+        "stall to 2s",
+        "blackhole",
+        "blackhole for 5s",
+        "blackhole after-accept",
+        "reset",
+        "down",
+        "loss 1%",
+        "blackhole at-connect",
+    ];
+    let rules: Vec<Rule> = rules.iter().map(|fault| parse(fault).unwrap()).collect();
+    let mut policy = Policy::new(rules, 1);
+    policy.loss = 0.5;
+    let (way, end) = policy.for_packets().unwrap();
+    let words = |policy: &Policy| policy.rules().iter().map(|rule| rule.effect.word()).collect::<Vec<_>>().join(" ");
+    assert_eq!(words(&way), "loss delay rate stall blackhole loss blackhole");
+    assert_eq!(words(&end), "delay drip stall blackhole blackhole reset down");
+}
+
+#[test]
+fn packets_of_a_train_have_the_same_delay() {
+    let fates = fates(&["delay lognormal 1ms sigma 1"], 1, 3_000);
+    let delays = fates.iter().zip(0..).map(|(fate, i)| match fate {
+        Fate::Deliver { at, .. } => *at - Nanos::from_micros(i),
+        other => panic!("{other:?}"),
+    });
+    // One a microsecond: a train is a thousand. What follows a longer delay waits for it at first.
+    let delays: Vec<Nanos> = delays.collect();
+    assert!(delays[..1_000].iter().all(|delay| *delay == delays[0]));
+    assert_ne!(delays[2_999], delays[0]);
+
+    // Apart, each has its own.
+    let (mut way, _) = policy(&["delay lognormal 1ms sigma 1"]).for_packets().unwrap();
+    let mut flow = way.open(1, Nanos::ZERO);
+    let packet = Kind { bytes: 1_500, handshake: false };
+    let mut times: Vec<Fate> = (0..100)
+        .map(|i| way.pass_packet(&mut flow, Direction::Upstream, Nanos::from_millis(i * 1_000), packet))
+        .collect();
+    times.dedup();
+    assert_eq!(times.len(), 100);
 }

@@ -12,6 +12,8 @@ use splitcost_link::policy::{Rule, parse};
   splitcost link --to unix:app.sock --listen 127.0.0.1:9000 --fault 'delay lognormal 1ms sigma 0.5'
   splitcost link --to 127.0.0.1:8000 --fault 'blackhole after-accept 10% from 10s to 40s'
   splitcost link --api 127.0.0.1:8474          for clients of Toxiproxy
+  sudo splitcost link --packets --to 127.0.0.1:8000 --profile cross-region
+  sudo splitcost link --packets --to 127.0.0.1:8000 --fault 'delay 10ms' --fault 'loss 1% burst 5'
 
 It forwards connections until Ctrl-C, and then tells what it did and how exactly. A fault is what
 happens and what that takes, and then whatever narrows it down, in any order:
@@ -26,8 +28,10 @@ happens and what that takes, and then whatever narrows it down, in any order:
   reset [in 2s] | close      the connection is reset, or closed
   slow-close 1s              the end of a connection takes longer
   down                       nobody listens, and connections are closed
-  loss 1% | duplicate 1%     needs packets, which a proxy does not see: refused
+  loss 1% [burst 5]          packets are lost, so many in a row on average; needs --packets
+  duplicate 1%               packets come twice; needs --packets
 
+  at-connect                 blackhole or reset instead of an answer to the handshake; needs --packets
   after-accept | mid-response | on-reuse | after 10kB     when in a connection; else at once
   upstream | downstream      to the server, or to the client; else both ways
   10%                        of the connections, drawn from --seed
@@ -100,9 +104,9 @@ pub(crate) struct Import {
 /// What is emulated.
 #[derive(Args, Debug)]
 pub(crate) struct Emulate {
-    /// Where to listen: HOST:PORT, or unix:PATH
-    #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDRESS")]
-    pub(crate) listen: String,
+    /// Where to listen: HOST:PORT, or unix:PATH; with --packets, a port [default: 127.0.0.1:0]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) listen: Option<String>,
     /// Where the service listens: HOST:PORT, or unix:PATH
     #[arg(long, value_name = "ADDRESS", required_unless_present = "api")]
     pub(crate) to: Option<String>,
@@ -112,6 +116,10 @@ pub(crate) struct Emulate {
     /// What goes wrong; may be repeated, and happens in this order
     #[arg(long = "fault", value_name = "FAULT", value_parser = fault)]
     pub(crate) faults: Vec<Fault>,
+    /// Send packets through a network device rather than forward streams: handshakes take their time, and loss is real;
+    /// needs Linux and root
+    #[arg(long)]
+    pub(crate) packets: bool,
     /// Serve the HTTP API of Toxiproxy here, so that its clients make links and faults; --to is its first, named link
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) api: Option<std::net::SocketAddr>,

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use splitcost_link::policy::Policy;
 use splitcost_link::profile::{self, Profile};
-use splitcost_link::stream::{self, Address, Emulator, Spec, Tally};
+use splitcost_link::stream::{Address, Spec, Tally};
 use splitcost_link::toxiproxy::{Api, Board};
+use splitcost_link::{Emulator, Engine};
 use splitcost_model::emulation::Emulation;
 use splitcost_model::link::Link;
 
@@ -41,11 +42,15 @@ fn emulate(session: &mut Session, args: &Emulate) -> anyhow::Result<ExitCode> {
     };
     let rules = args.faults.iter().map(|fault| fault.rule.clone()).collect();
     let policy = Policy::of(&profile, rules, args.seed);
-    let emulator = Emulator::start().failed()?;
+    let engine = if args.packets { Engine::Packet } else { Engine::Stream };
+    let emulator = Emulator::start(engine).failed()?;
     let realtime = emulator.realtime();
     let mut board = Board::new(emulator, args.seed);
     if let Some(to) = &args.to {
-        let listen = Address::parse(&args.listen).failed()?.swap_remove(0);
+        let listen = match &args.listen {
+            None => board.emulator().any_address(),
+            Some(address) => board.emulator().address(address).failed()?,
+        };
         let spec = Spec { listen, to: Address::parse(to).failed()?, policy: policy.clone() };
         let (id, listens) = board.emulator().open(spec).failed()?;
         session.printer.note(&format!("listening on {listens}, leading to {to}; Ctrl-C ends it"));
@@ -70,7 +75,8 @@ fn emulate(session: &mut Session, args: &Emulate) -> anyhow::Result<ExitCode> {
         .map(|(proxy, tally)| Emulation {
             listen: proxy.0,
             to: proxy.1,
-            left_out: stream::left_out(&profile),
+            engine: engine.word().to_owned(),
+            left_out: engine.left_out(&profile),
             profile: profile.name.clone(),
             faults: args.faults.iter().map(|fault| fault.text.clone()).collect(),
             seed: args.seed,

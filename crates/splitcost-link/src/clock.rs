@@ -11,14 +11,14 @@ use thread_priority::{
 const PRIORITY: u8 = 10;
 
 /// The machine's monotonic clock.
-pub(super) fn now() -> Nanos {
+pub(crate) fn now() -> Nanos {
     let time = clock_gettime(ClockId::Monotonic);
     Nanos::from_nanos(time.tv_sec.unsigned_abs() * 1_000_000_000 + time.tv_nsec.unsigned_abs())
 }
 
 /// Makes the running thread wake when it shall: its timers exact, and where it is permitted, before all others. Whether
 /// that was permitted.
-pub(super) fn raise_priority() -> bool {
+pub(crate) fn raise_priority() -> bool {
     #[cfg(target_os = "linux")]
     {
         // The kernel groups timers within 50 µs otherwise; one that refuses only makes deliveries later, which is told.

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use hdrhistogram::Histogram;
-use splitcost_model::emulation::{Emulation, Spread};
+use splitcost_model::emulation::{self, Emulation, Spread};
 use splitcost_model::quantity::Nanos;
 
 use crate::policy::Direction;
@@ -33,13 +33,46 @@ pub struct Tally {
     pub discarded_bytes: [u64; 2],
     /// Bytes that were under way at the same time in one direction of one connection, at most.
     pub most_under_way_bytes: u64,
-    /// How exactly bytes were handed on.
+    /// How exactly bytes were handed on; of an engine of packets, packets.
     pub timing: Timing,
+    /// What an engine of packets did.
+    pub packets: Option<Packets>,
+}
+
+/// What happened to packets, by direction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Packets {
+    /// That came.
+    pub came: [u64; 2],
+    /// Of these, lost by chance.
+    pub lost: [u64; 2],
+    /// That found the queue in front of a rate full.
+    pub overflowed: [u64; 2],
+    /// That vanished in a blackhole.
+    pub vanished: [u64; 2],
+    /// That were handed on twice.
+    pub duplicated: [u64; 2],
+    /// That the machine was too slow for, both ways and of all links: these should not have been lost.
+    pub missed: u64,
 }
 
 impl Tally {
-    pub(super) fn handed_on(&mut self, direction: Direction, bytes: usize) {
+    pub(crate) fn handed_on(&mut self, direction: Direction, bytes: usize) {
         self.bytes[direction.index()] += bytes as u64;
+    }
+}
+
+impl Packets {
+    fn total(&self) -> emulation::Packets {
+        let both = |ways: [u64; 2]| ways.iter().sum();
+        emulation::Packets {
+            sent: both(self.came),
+            lost: both(self.lost),
+            overflowed: both(self.overflowed),
+            vanished: both(self.vanished),
+            duplicated: both(self.duplicated),
+            missed: self.missed,
+        }
     }
 }
 
@@ -71,7 +104,7 @@ impl fmt::Debug for Timing {
 
 impl Timing {
     /// Bytes that came at `read` and were due at `due` were handed on at `now`.
-    pub(super) fn record(&mut self, read: Nanos, due: Nanos, now: Nanos) {
+    pub(crate) fn record(&mut self, read: Nanos, due: Nanos, now: Nanos) {
         let (requested, lateness) = (due - read, now - due);
         for (histogram, time) in [(&mut self.requested, requested), (&mut self.lateness, lateness)] {
             if histogram.record(time.as_nanos()).is_err() {
@@ -122,6 +155,7 @@ impl Tally {
             downstream_bytes: self.bytes[1],
             discarded_bytes: self.discarded_bytes.iter().sum(),
             most_under_way_bytes: self.most_under_way_bytes,
+            packets: self.packets.as_ref().map(Packets::total),
             deliveries: self.timing.count(),
             requested_delay: spread(|q| self.timing.requested(q)),
             lateness: spread(|q| self.timing.lateness(q)),
@@ -129,11 +163,16 @@ impl Tally {
             realtime,
             ..Emulation::default()
         };
+        if let Some(missed) = self.packets.map(|packets| packets.missed).filter(|missed| *missed > 0) {
+            found.invalid = Some(format!("{missed} packets were lost because the machine was too slow for them"));
+        }
         if self.timing.is_beyond_budget() {
             found.invalid = Some(format!(
                 "{:.1} % of the deliveries were late by more than 50 µs and more than a twentieth of their delay; 1 % may be",
                 found.late_percent
             ));
+        }
+        if found.invalid.is_some() {
             if !realtime {
                 found.hints.push("let it have real-time priority: as root, or with `ulimit -r 10`".to_owned());
             }

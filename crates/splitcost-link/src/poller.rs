@@ -18,15 +18,15 @@ const TIMER: Token = Token(usize::MAX - 1);
 
 /// What a wait has found.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Ready {
-    pub(super) key: usize,
-    pub(super) readable: bool,
-    pub(super) writable: bool,
+pub(crate) struct Ready {
+    pub(crate) key: usize,
+    pub(crate) readable: bool,
+    pub(crate) writable: bool,
     /// The other side sends no more.
-    pub(super) ended: bool,
+    pub(crate) ended: bool,
 }
 
-pub(super) struct Poller {
+pub(crate) struct Poller {
     poll: Poll,
     events: Events,
     #[cfg(target_os = "linux")]
@@ -34,7 +34,7 @@ pub(super) struct Poller {
 }
 
 impl Poller {
-    pub(super) fn new() -> io::Result<(Self, Waker)> {
+    pub(crate) fn new() -> io::Result<(Self, Waker)> {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), WAKER)?;
         #[cfg(target_os = "linux")]
@@ -49,13 +49,13 @@ impl Poller {
     }
 
     /// Reports changes of a socket under `key`, until it is removed.
-    pub(super) fn add(&self, socket: &impl AsRawFd, key: usize) -> io::Result<()> {
+    pub(crate) fn add(&self, socket: &impl AsRawFd, key: usize) -> io::Result<()> {
         let interest = Interest::READABLE | Interest::WRITABLE;
         self.poll.registry().register(&mut SourceFd(&socket.as_raw_fd()), Token(key), interest)
     }
 
     /// Waits for changes until `deadline`; not at all when it has passed.
-    pub(super) fn wait(&mut self, deadline: Nanos, now: Nanos) -> io::Result<()> {
+    pub(crate) fn wait(&mut self, deadline: Nanos, now: Nanos) -> io::Result<()> {
         let timeout = match deadline - now {
             Nanos::ZERO => Some(Duration::ZERO),
             #[cfg(target_os = "linux")]
@@ -76,7 +76,7 @@ impl Poller {
     }
 
     /// What the last wait has found.
-    pub(super) fn ready(&self, into: &mut Vec<Ready>) {
+    pub(crate) fn ready(&self, into: &mut Vec<Ready>) {
         into.clear();
         let sockets = self.events.iter().filter(|event| event.token() < TIMER);
         into.extend(sockets.map(|event| Ready {
