@@ -4,6 +4,7 @@
 //! is a profile's, or the path of a TOML file of the same form, and may carry a modifier: `cross-az-aws+istio-sidecar`.
 
 mod import;
+mod trace;
 
 use std::fmt;
 use std::fs;
@@ -12,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use splitcost_model::link::{Delay, Link, Quantiles, Sidecars};
 use splitcost_model::quantity::Nanos;
 
-pub use import::import;
+pub use import::{import, import_between};
+pub use trace::Between;
 
 use crate::Error;
 

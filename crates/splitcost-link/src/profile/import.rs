@@ -1,4 +1,4 @@
-//! Profiles out of what `ping`, `sockperf` and `iperf3 -J` have found.
+//! Profiles out of what `ping`, `sockperf` and `iperf3 -J` have found, and of traces.
 
 use std::fmt::Write as _;
 
@@ -6,6 +6,7 @@ use serde_json::Value;
 use splitcost_model::quantity::quantile;
 
 use super::Profile;
+use super::trace::{self, Between};
 use crate::Error;
 
 /// Quantiles that are worth a line, when there are enough samples for them.
@@ -22,19 +23,32 @@ struct Found {
     gbit_per_sec: Option<(f64, String)>,
 }
 
-/// A profile, as text, out of the outputs of `ping`, `sockperf` and `iperf3 -J`, given as (name, text).
+/// A profile, as text, out of the outputs of `ping`, `sockperf` and `iperf3 -J`, and of traces that OpenTelemetry
+/// exported as JSON, given as (name, text).
 ///
 /// # Errors
 /// When one is none of these, or says nothing; with the line.
 pub fn import(files: &[(String, String)]) -> Result<String, Error> {
+    import_between(files, Between::default())
+}
+
+/// The same; of traces, the calls between two services.
+///
+/// # Errors
+/// The same.
+pub fn import_between(files: &[(String, String)], between: Between<'_>) -> Result<String, Error> {
     let mut found = Found::default();
     for (name, text) in files {
         let wrong = |line: usize, problem: String| Error::Profile {
             problem: format!("{name}:{line}: {problem}"),
-            hint: "`ping -c 1000 -i 0.01 HOST`, `sockperf ping-pong --tcp -i HOST` and `iperf3 -J -c HOST` are read"
-                .into(),
+            hint:
+                "`ping -c 1000 -i 0.01 HOST`, `sockperf ping-pong --tcp -i HOST` and `iperf3 -J -c HOST` are read, and \
+                   traces that OpenTelemetry exported as JSON"
+                    .into(),
         };
-        let read = if text.trim_start().starts_with('{') {
+        let read = if trace::is_one(text) {
+            traces(text, name, between, &mut found)
+        } else if text.trim_start().starts_with('{') {
             iperf3(text, name, &mut found)
         } else if text.contains("sockperf:") {
             sockperf(text, name, &mut found)
@@ -42,7 +56,7 @@ pub fn import(files: &[(String, String)]) -> Result<String, Error> {
         {
             ping(text, name, &mut found)
         } else {
-            Err((1, "this is no output of ping, sockperf or iperf3 -J".to_owned()))
+            Err((1, "this is no output of ping, sockperf or iperf3 -J, and no trace".to_owned()))
         };
         read.map_err(|(line, problem)| wrong(line, problem))?;
     }
@@ -50,7 +64,7 @@ pub fn import(files: &[(String, String)]) -> Result<String, Error> {
     if found.round_trip.is_empty() {
         return Err(Error::Profile {
             problem: format!("{} tells no round trip", names.join(", ")),
-            hint: "add the output of ping".into(),
+            hint: "add the output of ping, or traces".into(),
         });
     }
     let text = write(&found, &names);
@@ -189,5 +203,23 @@ fn iperf3(text: &str, name: &str, found: &mut Found) -> Read {
         found.round_trip = shares(&mut micros);
         found.round_trip_source = format!("iperf3, {name}: the link was full");
     }
+    Ok(())
+}
+
+/// The calls of one service to another.
+fn traces(text: &str, name: &str, between: Between<'_>, found: &mut Found) -> Read {
+    let mut calls = trace::read(text, between)?;
+    let last = text.lines().count();
+    let left_out = match calls.left_out {
+        0 => String::new(),
+        some => format!(", {some} left out"),
+    };
+    let of = format!("{} calls of {} to {}{left_out}", calls.micros.len(), calls.from, calls.to);
+    if calls.micros.len() < FEWEST {
+        return Err((last, format!("{of} are too few, {FEWEST} are the least")));
+    }
+    found.round_trip = shares(&mut calls.micros);
+    found.round_trip_source =
+        format!("OpenTelemetry, {of}, {name}: what the client's span was longer than the server's");
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use proptest::prelude::*;
-use splitcost_link::profile::{Profile, import};
+use splitcost_link::profile::{Between, Profile, import, import_between};
 use splitcost_model::quantity::Nanos;
 
 fn read(name: &str, text: &str) -> Result<Profile, String> {
@@ -22,7 +22,7 @@ fn ping(count: usize) -> String {
 proptest! {
     #[test]
     fn any_text_is_read_or_refused(
-        begin in prop_oneof![Just("{"), Just("PING"), Just("sockperf: Summary: Latency is"), Just("about = 'x'")],
+        begin in prop_oneof![Just("{"), Just("{\"resourceSpans\": ["), Just("PING"), Just("sockperf: Summary: Latency is"), Just("about = 'x'")],
         text in "[ a-z0-9.=,:%{}\\[\\]\"\n<>-]{0,200}",
         values in prop::collection::vec(0.0..1e5_f64, 20..30),
     ) {
@@ -86,7 +86,10 @@ fn iperf3_tells_the_rate() {
 #[test]
 fn what_is_none_of_them_is_refused_with_its_line() {
     let wrong = |text: &str| read("x", text).unwrap_err();
-    assert_eq!(wrong("hello\n"), "use the profile: x:1: this is no output of ping, sockperf or iperf3 -J");
+    assert_eq!(
+        wrong("hello\n"),
+        "use the profile: x:1: this is no output of ping, sockperf or iperf3 -J, and no trace"
+    );
     assert_eq!(
         wrong("PING h\n64 bytes from h: icmp_seq=1 ttl=64 time=fast\n"),
         "use the profile: x:2: \"fast\" is not a time in ms"
@@ -102,4 +105,60 @@ fn what_is_none_of_them_is_refused_with_its_line() {
     assert!(wrong("sockperf: Summary: Latency is 8 usec\nsockperf: ---> percentile 50.0 = x\n").contains("x:2"));
     let only_rate = "{\"end\": {\"sum_received\": {\"bits_per_second\": 4.9e9}}}";
     assert_eq!(wrong(only_rate), "use the profile: x tells no round trip");
+}
+
+/// A client's span and its server's, which takes 1 ms of it.
+fn call(id: usize, client_micros: usize, (from, to): (&str, &str)) -> String {
+    let span = |service: &str, kind: &str, id: &str, parent: &str, nanos: usize| {
+        format!(
+            r#"{{"resourceSpans":[{{"resource":{{"attributes":[{{"key":"service.name","value":{{"stringValue":"{service}"}}}}]}},
+            "scopeSpans":[{{"spans":[{{"traceId":"t{}","spanId":"{id}","parentSpanId":"{parent}","name":"GET /",
+            "kind":{kind},"startTimeUnixNano":"1000000000","endTimeUnixNano":{}}}]}}]}}]}}"#,
+            id.len(),
+            1_000_000_000 + nanos
+        )
+        .replace('\n', "")
+    };
+    let client = span(from, "3", &format!("c{id:04}"), "", client_micros * 1_000);
+    let server = span(to, "\"SPAN_KIND_SERVER\"", &format!("s{id:04}"), &format!("c{id:04}"), 1_000_000);
+    format!("{server}\n{client}\n")
+}
+
+#[test]
+fn traces_tell_what_a_call_took_beyond_its_server() {
+    let calls: String = (0..100).map(|i| call(i, 1_500 + i, ("shop", "catalog"))).collect();
+    let profile = read("traces.json", &(calls.clone() + &call(100, 900, ("shop", "catalog")))).unwrap();
+    let median = profile.figures.iter().find(|figure| figure.what == "round_trip_micros p50").unwrap();
+    assert!((median.value - 549.5).abs() < 0.01, "{}", median.value);
+    assert_eq!(
+        median.source,
+        "OpenTelemetry, 100 calls of shop to catalog, 1 left out, traces.json: what the client's span was longer than \
+         the server's"
+    );
+
+    let both = calls + &(200..230).map(|i| call(i, 2_000, ("shop", "stock"))).collect::<String>();
+    let error = read("traces.json", &both).unwrap_err();
+    assert!(error.ends_with(
+        "traces.json:260: there are calls of 2 links, choose one with --from and --to: shop to catalog (100), shop to stock \
+         (30)"
+    ), "{error}");
+    let between = Between { to: Some("stock"), ..Between::default() };
+    assert!(import_between(&[("x".into(), both)], between).unwrap().contains("30 calls of shop to stock"));
+}
+
+#[test]
+fn what_is_wrong_with_traces_is_said_with_its_place() {
+    let good = call(1, 2_000, ("a", "b"));
+    let problem = |text: String| {
+        let error = read("t.json", &text).unwrap_err();
+        error.strip_prefix("use the profile: ").unwrap().to_owned()
+    };
+    assert_eq!(problem(good.clone()), "t.json:2: 1 calls of a to b are too few, 20 are the least");
+    assert!(problem(good.clone() + "{\"resourceSpans\": 3}").starts_with("t.json:3: not an export of OpenTelemetry: "));
+    assert_eq!(
+        problem(good.replace("\"1000000000\"", "\"soon\"")),
+        "t.json:1: startTimeUnixNano of span s0001 is no time"
+    );
+    assert_eq!(problem(good.replace("1002000000", "1")), "t.json:2: span c0001 ends before it begins");
+    assert!(problem(good.replace("\"kind\":3", "\"kind\":1")).contains("no span of a client has a child of a server"));
 }

@@ -54,7 +54,7 @@ pub(crate) enum What {
     List(List),
     /// Show a profile's numbers, each with its source and date
     Show(Show),
-    /// Make a profile out of what ping, sockperf or `iperf3 -J` have found
+    /// Make a profile out of what ping, sockperf or `iperf3 -J` have found, or out of traces
     Import(Import),
 }
 
@@ -94,11 +94,18 @@ pub(crate) enum ProfileFormat {
 #[command(after_help = "Examples:
   ping -c 1000 -i 0.01 10.0.0.7 > ping.txt; iperf3 -J -c 10.0.0.7 > iperf3.json
   splitcost link import ping.txt iperf3.json > ours.toml
-  splitcost link --to 127.0.0.1:8000 --profile ours.toml")]
+  splitcost link --to 127.0.0.1:8000 --profile ours.toml
+  splitcost link import traces.json --from shop --to catalog > ours.toml     OpenTelemetry, as JSON")]
 pub(crate) struct Import {
     /// What the tools wrote; which of them it was is seen
     #[arg(value_name = "FILE", required = true)]
     pub(crate) files: Vec<std::path::PathBuf>,
+    /// Of traces: the service that calls
+    #[arg(long, value_name = "SERVICE")]
+    pub(crate) from: Option<String>,
+    /// Of traces: the service that is called
+    #[arg(long, value_name = "SERVICE")]
+    pub(crate) to: Option<String>,
 }
 
 /// What is emulated.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use splitcost_link::policy::Policy;
-use splitcost_link::profile::{self, Profile};
+use splitcost_link::profile::{self, Between, Profile};
 use splitcost_link::stream::{Address, Spec, Tally};
 use splitcost_link::toxiproxy::{Api, Board};
 use splitcost_link::{Emulator, Engine};
@@ -165,6 +165,7 @@ fn import(session: &mut Session, args: &Import) -> anyhow::Result<ExitCode> {
         Ok((path.display().to_string(), text))
     });
     let files = read.collect::<anyhow::Result<Vec<_>>>()?;
-    session.printer.answer(&profile::import(&files).failed()?)?;
+    let between = Between { from: args.from.as_deref(), to: args.to.as_deref() };
+    session.printer.answer(&profile::import_between(&files, between).failed()?)?;
     Ok(ExitCode::SUCCESS)
 }
