@@ -14,7 +14,7 @@ mod wire;
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Mutex, PoisonError, mpsc};
+use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::JoinHandle;
 
 use crate::policy::Policy;
@@ -100,7 +100,7 @@ impl Emulator {
         let (id, listens) = self.relay.open(Spec { listen, to: spec.to, policy: end })?;
         let Address::Tcp(listens) = listens else { return Err(Error::Stopped) };
         self.ask(|reply| Command::Open(listens.port(), Box::new(way), reply))?;
-        self.ports.lock().unwrap_or_else(PoisonError::into_inner).insert(id, listens.port());
+        self.ports().insert(id, listens.port());
         Ok((id, Address::Tcp(SocketAddr::from((self.far, listens.port())))))
     }
 
@@ -119,7 +119,7 @@ impl Emulator {
     pub fn close(&self, id: LinkId) {
         self.relay.close(id);
         if let Ok(port) = self.port(id) {
-            self.ports.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+            self.ports().remove(&id);
             // When the thread is gone, so is the link.
             let _ = self.ask(|reply| Command::Close(port, reply));
         }
@@ -140,7 +140,11 @@ impl Emulator {
     }
 
     fn port(&self, id: LinkId) -> Result<u16, Error> {
-        self.ports.lock().unwrap_or_else(PoisonError::into_inner).get(&id).copied().ok_or(Error::Stopped)
+        self.ports().get(&id).copied().ok_or(Error::Stopped)
+    }
+
+    fn ports(&self) -> MutexGuard<'_, HashMap<LinkId, u16>> {
+        self.ports.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn ask<T>(&self, command: impl FnOnce(mpsc::Sender<T>) -> Command) -> Result<T, Error> {
@@ -154,6 +158,11 @@ impl Emulator {
 
 impl Drop for Emulator {
     fn drop(&mut self) {
+        // Clients shall see the end before the device is gone; afterwards they would wait for it.
+        let ids: Vec<LinkId> = self.ports().keys().copied().collect();
+        for id in ids {
+            self.relay.close(id);
+        }
         if self.commands.send(Command::Stop).is_ok() && self.waker.wake().is_ok() {
             // A panic of the thread was printed by itself.
             let _ = self.thread.take().map(JoinHandle::join);

@@ -27,6 +27,9 @@ const ENDED: Nanos = Nanos::from_millis(60_000);
 const SILENT: Nanos = Nanos::from_millis(4 * 3_600_000);
 /// Chosen: how often connections are looked through for such ones.
 const SWEEP: Nanos = Nanos::from_millis(10_000);
+/// Chosen: packets that are handed on at the end, so that it comes although clients go on sending.
+const LAST_PACKETS: usize = 65_536;
+/// What the poller calls the device.
 const DEVICE: usize = 0;
 
 /// What the thread is asked to do.
@@ -141,7 +144,7 @@ impl Engine {
         loop {
             loop {
                 match self.commands.try_recv() {
-                    Ok(Command::Stop) | Err(mpsc::TryRecvError::Disconnected) => return,
+                    Ok(Command::Stop) | Err(mpsc::TryRecvError::Disconnected) => return self.end(),
                     Ok(command) => self.obey(command),
                     Err(mpsc::TryRecvError::Empty) => break,
                 }
@@ -160,6 +163,21 @@ impl Engine {
             self.poller.ready(&mut ready);
             self.readable |= ready.iter().any(|event| event.readable);
             self.deliver(clock::now());
+        }
+    }
+
+    /// Hands on at once what is under way, and what follows from it: ends of connections.
+    fn end(mut self) {
+        while let Some(Reverse(packet)) = self.under_way.pop() {
+            self.hand_on(&packet.bytes);
+        }
+        let mut buffer = [0; MTU as usize];
+        for _ in 0..LAST_PACKETS {
+            let Ok(count) = self.device.read(&mut buffer) else { return };
+            if Segment::read(&buffer[..count]).is_some() {
+                turn_around(&mut buffer[..count]);
+                self.hand_on(&buffer[..count]);
+            }
         }
     }
 

@@ -291,12 +291,21 @@ fn what_packets_cannot_do_is_refused_by_name() {
 fn nothing_is_left_behind() {
     let Some(link) = link(policy(&["delay 1ms"])) else { return };
     link.round_trip(1_000);
+    let mut client = link.connect();
+    link.wait(|tally| tally.accepted == 2);
     let SocketAddr::V4(address) = link.listens else { panic!("{} is not of IPv4", link.listens) };
     let network = format!("{:08X}", (u32::from(*address.ip()) & !3).swap_bytes());
     let is_there = || std::fs::read_to_string("/proc/net/route").unwrap().contains(&network);
     assert!(is_there());
     drop(link);
     assert!(!is_there());
+    // Clients know that it has ended.
+    let end = client.read(&mut [0]);
+    assert!(end.as_ref().is_ok_and(|count| *count == 0) || end.as_ref().is_err_and(is_reset), "{end:?}");
     // Nor would a second be in the way of one that is made now.
     assert!(TcpListener::bind((*address.ip(), 0)).is_err());
+}
+
+fn is_reset(error: &std::io::Error) -> bool {
+    error.kind() == ErrorKind::ConnectionReset
 }
