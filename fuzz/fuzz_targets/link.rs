@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use splitcost_link::policy::{Direction, Policy, parse};
+use splitcost_link::policy::{Direction, Fate, Kind, Policy, parse};
 use splitcost_link::profile::{Profile, import};
 use splitcost_model::quantity::Nanos;
 
@@ -33,4 +33,13 @@ fn use_policy(mut policy: Policy) {
         policy.finish(&mut flow, direction, now);
     }
     policy.is_down(now);
+    if let Ok((mut way, _)) = policy.for_packets() {
+        let mut flow = way.open(1, Nanos::ZERO);
+        for bytes in [60, 1_500] {
+            let packet = Kind { bytes, handshake: bytes == 60 };
+            if let Fate::Deliver { at, .. } = way.pass_packet(&mut flow, Direction::Upstream, now, packet) {
+                assert!(at >= now);
+            }
+        }
+    }
 }

@@ -213,6 +213,15 @@ pub struct Refused {
     pub why: &'static str,
 }
 
+impl Refused {
+    /// Whether an engine of packets can do it.
+    pub fn needs_packets(&self) -> bool {
+        self.instead == NEEDS_PACKETS
+    }
+}
+
+const NEEDS_PACKETS: &str = "needs the packet engine";
+
 /// All rules of a link, and what connections share of them.
 #[derive(Clone, Debug)]
 pub struct Policy {
@@ -269,7 +278,7 @@ impl Policy {
     /// The first that it cannot do.
     pub fn check_stream(&self, client_is_unix: bool) -> Result<(), Refused> {
         for rule in &self.rules {
-            let (what, mut instead) = (rule.effect.word(), "needs the packet engine");
+            let (what, mut instead) = (rule.effect.word(), NEEDS_PACKETS);
             let why = match rule.effect {
                 Effect::Loss(_) | Effect::LossBursts { .. } => {
                     "a stream loses nothing, TCP sends again what a packet lost"

@@ -63,6 +63,9 @@ impl<T> Failed<T> for Result<T, splitcost_link::Error> {
                 {
                     Some(hint.clone())
                 }
+                splitcost_link::Error::Refused(refused) if refused.needs_packets() => {
+                    Some("`splitcost link --packets` has it; it needs Linux and root".to_owned())
+                }
                 _ => None,
             };
             let failure = Failure::new(format!("failed to {:#}", anyhow::Error::from(error)));

@@ -117,3 +117,23 @@ def test_no_device_is_left_however_it_ends(upstream: str, how: signal.Signals) -
     finally:
         process.kill()
         process.communicate()
+
+
+def test_what_packets_cannot_do_is_refused_by_name(upstream: str) -> None:
+    """An address to listen on, and faults that need a message."""
+    process, _ = start(upstream)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=DEADLINE_SECS)
+    command = [shutil.which("splitcost"), "link", "--packets", "--to", upstream]
+    for option, value, problem in [
+        (
+            "--listen",
+            "127.0.0.1:0",
+            "failed to listen on 127.0.0.1:0: packets come to an address of the link",
+        ),
+        ("--fault", "loss 1% over 64kB", "failed to emulate this link with packets: loss cannot be done so"),
+        ("--fault", "close at-connect", "failed to emulate this link with packets: close cannot be done so"),
+    ]:
+        ended = subprocess.run([*command, option, value], capture_output=True, text=True, check=False)
+        assert ended.returncode == 2
+        assert ended.stderr.startswith(f"error: {problem}")
