@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 
 use super::Problem;
 use super::toxic::{Asked, Toxic};
-use crate::Emulator;
 use crate::policy::{Effect, Policy, Rule};
 use crate::stream::{Address, LinkId, Spec, Tally};
+use crate::{Emulator, Engine};
 
 /// All proxies, and the emulator that runs them.
 #[derive(Debug)]
@@ -100,7 +100,9 @@ impl Board {
         let policy = Policy::new(Vec::new(), self.seed);
         let enabled = asked.enabled.unwrap_or(true);
         let any = self.emulator.any_address().to_string();
-        let listen = if asked.listen.is_empty() { &any } else { &asked.listen };
+        // Clients say 127.0.0.1:0 when they do not mind.
+        let own = self.emulator.engine() == Engine::Packet && asked.listen.ends_with(":0");
+        let listen = if own || asked.listen.is_empty() { &any } else { &asked.listen };
         let (id, listens) = self.open(listen, &asked.upstream, ruled(&policy, enabled, &[]))?;
         self.add(&asked.name, (id, &listens), &asked.upstream, policy);
         let last = self.proxies.len() - 1;
