@@ -7,12 +7,12 @@
 
 use std::collections::BTreeSet;
 use std::mem;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 
-use crate::form::{CallId, Expr, ExprId, Key, Kind, Passing, Range, Sequence, Stmt, Target};
+use crate::form::{CallId, Expr, ExprId, Key, Kind, Passing, Range, Scope, Sequence, Stmt, Target};
 use crate::library::{Library, Traits};
 use crate::program::Program;
 use crate::value::{Outside, Place, Symbol, Value, Values};
@@ -20,8 +20,11 @@ use crate::value::{Outside, Place, Symbol, Value, Values};
 mod attribute;
 mod builtin;
 mod call;
+mod container;
 mod dispatch;
 mod expression;
+mod implicit;
+mod library_call;
 mod outside;
 mod slot;
 mod statement;
@@ -90,8 +93,8 @@ pub(crate) struct Evaluation<'a> {
     outsides: Outsides<'a>,
     /// Per place, its names: of modules, classes, and of functions that are read out of order.
     names: Vec<Table>,
-    /// What instances of a class have been given.
-    attributes: FxHashMap<Place, Table>,
+    /// Per class, what its instances have been given.
+    attributes: Vec<Table>,
     params: Vec<Box<[Values]>>,
     /// What annotations and defaults say of them.
     declared: Vec<Box<[Values]>>,
@@ -102,7 +105,7 @@ pub(crate) struct Evaluation<'a> {
     declared_returns: Vec<Values>,
     bases: FxHashMap<Place, Values>,
     /// Of classes whose bases have not changed since.
-    mros: FxHashMap<Place, Rc<[Value]>>,
+    mros: FxHashMap<Place, Arc<[Value]>>,
     subclasses: FxHashMap<Place, Vec<Place>>,
     decorators: FxHashMap<Place, Values>,
     /// Per place, what its decorators say of it as a method.
@@ -125,6 +128,9 @@ pub(crate) struct Evaluation<'a> {
     queue: Queue,
     // Of the scope being looked at:
     here: Place,
+    scope: &'a Scope,
+    /// The symbols of its file's texts.
+    symbols: &'a [Symbol],
     flow: FxHashMap<Symbol, Values>,
     /// Elements that were surely replaced, until something else of the program is called.
     replaced: Vec<((u32, Key2), Values)>,
@@ -204,7 +210,7 @@ impl<'a> Evaluation<'a> {
             library,
             outsides: Outsides::new(library, &program.symbols),
             names: vec![Table::default(); places],
-            attributes: FxHashMap::default(),
+            attributes: vec![Table::default(); places],
             params: (0..places).map(params).collect(),
             declared: (0..places).map(params).collect(),
             defaults: vec![0; places],
@@ -228,6 +234,8 @@ impl<'a> Evaluation<'a> {
             unresolved: vec![Vec::new(); places],
             queue: Queue::new(places),
             here: 0,
+            scope: program.nothing(),
+            symbols: &[],
             flow: FxHashMap::default(),
             replaced: Vec::new(),
             depth: 0,
@@ -315,7 +323,7 @@ impl<'a> Evaluation<'a> {
     fn visit(&mut self, place: Place) {
         let scope = self.program.scope(place);
         self.queue.visited(place);
-        self.here = place;
+        self.stand_in(place);
         self.flow.clear();
         self.replaced.clear();
         self.edges[place as usize].clear();
@@ -333,12 +341,19 @@ impl<'a> Evaluation<'a> {
             }
             self.bind(self.program.symbol(place, param.name), values, false);
         }
-        self.body(place);
+        self.body();
+    }
+
+    /// Makes a place the one being looked at.
+    fn stand_in(&mut self, place: Place) {
+        self.here = place;
+        self.scope = self.program.scope(place);
+        self.symbols = self.program.texts(place);
     }
 
     /// The statements of a scope; a class body runs within its parent's visit.
-    fn body(&mut self, place: Place) {
-        for stmt in &self.program.scope(place).stmts {
+    fn body(&mut self) {
+        for stmt in &self.scope.stmts {
             self.stmt(stmt);
         }
     }
@@ -419,7 +434,8 @@ impl<'a> Evaluation<'a> {
         self.depth = 0;
         self.visit(place);
         self.nested -= 1;
-        (self.here, self.depth, self.flow, self.replaced) = outer;
+        self.stand_in(outer.0);
+        (_, self.depth, self.flow, self.replaced) = outer;
     }
 
     /// What a scope gives to its callers.
@@ -428,16 +444,15 @@ impl<'a> Evaluation<'a> {
     }
 
     fn symbol(&self, text: u32) -> Symbol {
-        self.program.symbol(self.here, text)
+        self.symbols[text as usize]
     }
 
     fn text(&self, text: u32) -> &'a str {
-        self.program.symbols.text(self.program.symbol(self.here, text))
+        self.program.symbols.text(self.symbols[text as usize])
     }
 
     fn bind(&mut self, name: Symbol, values: Values, weak: bool) {
-        let here = self.here;
-        let scope = self.program.scope(here);
+        let (here, scope) = (self.here, self.scope);
         let declared_global = scope.globals.iter().any(|global| self.symbol(*global) == name);
         if declared_global {
             let module = self.program.module_place(self.program.file_of(here));
@@ -472,7 +487,7 @@ impl<'a> Evaluation<'a> {
     }
 
     fn add_attribute(&mut self, class: Place, name: Symbol, values: &Values) {
-        self.attributes.entry(class).or_default().entry(name).or_default().add(values, &mut self.queue);
+        self.attributes[class as usize].entry(name).or_default().add(values, &mut self.queue);
     }
 
     /// What a name of a place may be; `None` where it has none of that name.
@@ -537,7 +552,7 @@ impl<'a> Evaluation<'a> {
 
     /// Whether a class defines a method of that name, looked at from inside a function.
     fn is_method(&self, class: Place, name: Symbol) -> bool {
-        self.program.scope(self.here).kind == Kind::Function
+        self.scope.kind == Kind::Function
             && self.names[class as usize].get(&name).is_some_and(|slot| {
                 slot.values
                     .iter()
@@ -562,7 +577,7 @@ impl<'a> Evaluation<'a> {
 
     /// The one container that an expression surely is: made in this scope, and not taken out of a loop's or another's.
     fn sole(&mut self, expr: ExprId) -> Option<u32> {
-        let objects = match self.program.scope(self.here).exprs[expr as usize] {
+        let objects = match self.scope.exprs[expr as usize] {
             Expr::Name(name) => self.flow.get(&self.symbol(name))?,
             Expr::Index(object, key, _) => {
                 let (container, key) = (self.sole(object)?, self.key(key));
@@ -638,7 +653,7 @@ impl<'a> Evaluation<'a> {
     }
 
     fn range_of(&self, expr: ExprId) -> Range {
-        let scope = self.program.scope(self.here);
+        let scope = self.scope;
         match &scope.exprs[expr as usize] {
             Expr::Call(call) => scope.calls[*call as usize].range,
             Expr::Attribute(_, _, range) => *range,
@@ -649,7 +664,7 @@ impl<'a> Evaluation<'a> {
 
     fn edge(&mut self, range: Range, call: Option<CallId>, callee: Callee, manner: Manner) {
         // What happens by itself, and nowhere in particular, is shown where the function begins.
-        let range = if range == Range::default() { self.program.scope(self.here).range } else { range };
+        let range = if range == Range::default() { self.scope.range } else { range };
         let edges = &mut self.edges[self.here as usize];
         let edge = Edge { range, call, callee, manner };
         // An attribute may be evaluated several times; only the last edges can be its.

@@ -60,6 +60,8 @@ pub(crate) struct Scope {
     pub(crate) params: Vec<Param>,
     /// The parameters that it returns as they were given, a bit each, of the first 64.
     pub(crate) hands_back: u64,
+    /// Names that it binds, and does nothing with that could lead to a call.
+    pub(crate) idle: Vec<Text>,
     /// In the parent's expressions.
     pub(crate) decorators: Vec<ExprId>,
     /// In the parent's expressions.

@@ -1,7 +1,8 @@
 //! Scanner: Python source to modules, calls and effects, and from these to findings.
 //!
-//! Read in this order: [`scan`], [`RULES`], [`graph()`]; inside, `lower` (a file's text to its compact form), `program` (all files
-//! together), `evaluate` (which function each call calls), `effect` (what that leads to), `rule` (one short file each).
+//! Read in this order: [`scan`], [`RULES`], [`graph()`]; inside, `lower` (a file's text to its compact form), `demand` (which
+//! names there lead to no call), `program` (all files together), `evaluate` (which function each call calls), `effect`
+//! (what that leads to), `rule` (one short file each).
 //!
 //! ```
 //! use splitcost_scan::{Options, scan};
@@ -20,6 +21,7 @@
 mod baseline;
 mod cache;
 mod comment;
+mod demand;
 mod discover;
 mod effect;
 mod evaluate;

@@ -2,17 +2,18 @@
 
 use std::mem;
 
+use indexmap::IndexSet;
 use ruff_python_ast as ast;
 use ruff_python_ast::token::TokenKind;
 use ruff_python_parser::{ParseOptions, Parsed, parse_unchecked};
 use ruff_text_size::{Ranged, TextRange};
-use rustc_hash::FxHashMap;
+use rustc_hash::FxBuildHasher;
 
-use crate::comment;
 use crate::form::{
     Call, Comprehension, Constant, Expr, ExprId, File, Key, Kind, Loop, LoopId, LoopKind, Param, Passing, Range, Scope,
     ScopeId, Sequence, Stmt, Target, Text,
 };
+use crate::{comment, demand};
 
 /// Deeper expressions are machine-made, and cut off. Chosen.
 const MAX_DEPTH: u32 = 300;
@@ -29,7 +30,7 @@ pub(crate) fn lower(source: &str) -> File {
         lowering.body(&module.body);
     }
     lowering.finish(0);
-    lowering.file
+    File { texts: lowering.texts.into_iter().collect(), ..lowering.file }
 }
 
 /// The comments with our mark in them; what looks like one inside a string is none.
@@ -42,6 +43,13 @@ fn comments(source: &str, parsed: &Parsed<ast::Mod>) -> Vec<Range> {
     comments.map(Ranged::range).filter(|at| source[*at].contains(comment::MARK)).map(range).collect()
 }
 
+/// What has been gathered, in a vector of just that size.
+fn fitting<T>(gathered: &mut Vec<T>) -> Vec<T> {
+    let mut fitting = Vec::with_capacity(gathered.len());
+    fitting.append(gathered);
+    fitting
+}
+
 fn range(range: TextRange) -> Range {
     Range { start: range.start().to_u32(), end: range.end().to_u32() }
 }
@@ -49,9 +57,11 @@ fn range(range: TextRange) -> Range {
 #[derive(Default)]
 struct Lowering {
     file: File,
-    texts: FxHashMap<Box<str>, Text>,
+    texts: IndexSet<Box<str>, FxBuildHasher>,
     /// The scope being filled; it goes to its place in the file when it is whole.
     scope: Scope,
+    /// Scopes without contents, whose vectors have grown already.
+    spare: Vec<Scope>,
     id: ScopeId,
     /// The innermost loop.
     in_loop: Option<LoopId>,
@@ -84,37 +94,38 @@ struct Outer {
 
 impl Lowering {
     fn text(&mut self, text: &str) -> Text {
-        if let Some(known) = self.texts.get(text) {
-            return *known;
-        }
-        let id = self.file.texts.len() as Text;
-        self.file.texts.push(text.into());
-        self.texts.insert(text.into(), id);
-        id
+        let index = self.texts.get_index_of(text).unwrap_or_else(|| self.texts.insert_full(text.into()).0);
+        index as Text
     }
 
     fn finish(&mut self, id: ScopeId) {
         let signature = mem::take(&mut self.file.scopes[id as usize]);
-        let body = mem::take(&mut self.scope);
+        let mut body = mem::take(&mut self.scope);
         let hands_back = hands_back(&signature.params, &body, &self.file.scopes);
-        self.file.scopes[id as usize] = Scope {
+        let mut scope = Scope {
             hands_back,
-            exprs: body.exprs,
-            calls: body.calls,
-            loops: body.loops,
-            stmts: body.stmts,
-            globals: body.globals,
-            nonlocals: body.nonlocals,
-            is_generator: body.is_generator,
+            exprs: fitting(&mut body.exprs),
+            calls: fitting(&mut body.calls),
+            loops: fitting(&mut body.loops),
+            stmts: fitting(&mut body.stmts),
+            globals: mem::take(&mut body.globals),
+            nonlocals: mem::take(&mut body.nonlocals),
+            is_generator: mem::take(&mut body.is_generator),
             ..signature
         };
+        let has_inner = self.file.scopes[id as usize + 1..].iter().any(|inner| inner.parent == id);
+        if matches!(scope.kind, Kind::Function | Kind::Lambda) && !has_inner {
+            scope.idle = demand::idle(&scope, self.texts.get_index_of("super").map(|index| index as Text));
+        }
+        self.file.scopes[id as usize] = scope;
+        self.spare.push(body);
     }
 
     fn enter(&mut self, signature: Scope) -> (ScopeId, Outer) {
         let id = self.file.scopes.len() as ScopeId;
         self.file.scopes.push(Scope { parent: self.id, ..signature });
         let outer = Outer {
-            scope: mem::take(&mut self.scope),
+            scope: mem::replace(&mut self.scope, self.spare.pop().unwrap_or_default()),
             id: mem::replace(&mut self.id, id),
             in_loop: self.in_loop.take(),
             branches: mem::take(&mut self.branches),

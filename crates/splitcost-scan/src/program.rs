@@ -30,6 +30,8 @@ pub(crate) struct Program {
     bound: Vec<Box<[Symbol]>>,
     /// Per place, whether its names are read elsewhere than behind where they are bound.
     read_out_of_order: Vec<bool>,
+    /// Stands for the scope being looked at where none is.
+    nothing: Scope,
 }
 
 impl Program {
@@ -76,6 +78,10 @@ impl Program {
         &self.files[file as usize].scopes[(place - self.base[file as usize]) as usize]
     }
 
+    pub(crate) fn nothing(&self) -> &Scope {
+        &self.nothing
+    }
+
     pub(crate) fn parent(&self, place: Place) -> Place {
         self.base[self.file_of[place as usize] as usize] + self.scope(place).parent
     }
@@ -86,6 +92,11 @@ impl Program {
 
     pub(crate) fn symbol(&self, place: Place, text: Text) -> Symbol {
         self.texts[self.file_of[place as usize] as usize][text as usize]
+    }
+
+    /// The symbols of all texts of a place's file.
+    pub(crate) fn texts(&self, place: Place) -> &[Symbol] {
+        &self.texts[self.file_of[place as usize] as usize]
     }
 
     pub(crate) fn name(&self, place: Place) -> Symbol {

@@ -1,8 +1,9 @@
 //! What a name may stand for.
 
+use std::sync::Arc;
+
 use indexmap::IndexSet;
 use rustc_hash::FxBuildHasher;
-use smallvec::SmallVec;
 
 /// A name or text, anywhere in the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -52,40 +53,70 @@ const MAX_VALUES: usize = 12;
 /// Chosen: texts matter as names of attributes; what may be more of them than this is no such name.
 const MAX_TEXTS: usize = 3;
 
-/// All things that a name may stand for; empty where nothing is known.
+/// All things that a name may stand for, each once, in the order in which they were found; empty where nothing is known.
+///
+/// Most are nothing or one thing, and are copied at every step: 16 bytes, and no allocation for those.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Values(SmallVec<[Value; 2]>);
+pub(crate) enum Values {
+    #[default]
+    None,
+    One(Value),
+    /// Two or more.
+    Many(Arc<Vec<Value>>),
+}
 
 impl Values {
     pub(crate) fn one(value: Value) -> Self {
-        Self(SmallVec::from_slice(&[value]))
+        Self::One(value)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        matches!(self, Self::None)
+    }
+
+    pub(crate) fn as_slice(&self) -> &[Value] {
+        match self {
+            Self::None => &[],
+            Self::One(value) => std::slice::from_ref(value),
+            Self::Many(values) => values,
+        }
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = Value> {
-        self.0.iter().copied()
+        self.as_slice().iter().copied()
     }
 
     /// Whether that was new.
     pub(crate) fn add(&mut self, value: Value) -> bool {
-        if self.0.len() >= MAX_VALUES || self.0.contains(&value) {
+        let known = self.as_slice();
+        if known.len() >= MAX_VALUES || known.contains(&value) {
             return false;
         }
         let is_text = |value: &Value| matches!(value, Value::Text(_));
-        if is_text(&value) && self.0.iter().filter(|value| is_text(value)).count() >= MAX_TEXTS {
+        if is_text(&value) && known.iter().filter(|value| is_text(value)).count() >= MAX_TEXTS {
             return false;
         }
-        self.0.push(value);
+        match self {
+            Self::None => *self = Self::One(value),
+            Self::One(first) => *self = Self::Many(Arc::new(vec![*first, value])),
+            Self::Many(values) => Arc::make_mut(values).push(value),
+        }
         true
     }
 
     /// Whether any of them was new.
     pub(crate) fn extend(&mut self, other: &Self) -> bool {
+        if self.is_empty() {
+            self.clone_from(other);
+            return !other.is_empty();
+        }
+        if let (Self::Many(known), Self::Many(other)) = (&*self, other)
+            && Arc::ptr_eq(known, other)
+        {
+            return false;
+        }
         let mut grew = false;
-        for value in &other.0 {
+        for value in other.as_slice() {
             grew |= self.add(*value);
         }
         grew

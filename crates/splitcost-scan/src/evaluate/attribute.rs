@@ -1,6 +1,6 @@
 //! What `object.name` is: instances, classes and their bases, modules, libraries.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::{Binding, Callee, Evaluation, Manner, bit};
 use crate::form::{Expr, ExprId, Kind, Range};
@@ -50,14 +50,14 @@ impl Evaluation<'_> {
 
     /// The classes that a class takes its attributes from, itself first: the order of Python's `__mro__`, or, where
     /// that is not known, each base after the other.
-    pub(super) fn mro(&mut self, class: Place) -> Rc<[Value]> {
+    pub(super) fn mro(&mut self, class: Place) -> Arc<[Value]> {
         if let Some(known) = self.mros.get(&class) {
-            return Rc::clone(known);
+            return Arc::clone(known);
         }
         let mut order = Vec::new();
         self.linearize(class, &mut order, 0);
-        let order: Rc<[Value]> = order.into();
-        self.mros.insert(class, Rc::clone(&order));
+        let order: Arc<[Value]> = order.into();
+        self.mros.insert(class, Arc::clone(&order));
         order
     }
 
@@ -109,7 +109,7 @@ impl Evaluation<'_> {
         let mut found = Values::default();
         for base in mro.iter() {
             if let Value::Class(base) = base {
-                let given = self.attributes.entry(*base).or_default().entry(name).or_default();
+                let given = self.attributes[*base as usize].entry(name).or_default();
                 if let Some(values) = given.read(self.here) {
                     found.extend(&values);
                 }
@@ -211,7 +211,7 @@ impl Evaluation<'_> {
 
     /// What a value is when an annotation says so.
     pub(super) fn annotated(&mut self, expr: ExprId) -> Values {
-        let scope = self.program.scope(self.here);
+        let scope = self.scope;
         match &scope.exprs[expr as usize] {
             Expr::Name(_) | Expr::Attribute(..) => {
                 let values = self.eval(expr);

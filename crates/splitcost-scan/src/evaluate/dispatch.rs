@@ -4,10 +4,10 @@
 //! to the wrapper and one to the function: the wrapper's own edges to all of them need not count. `listener(event)` may
 //! be any function of the program: a way through it leads from everything to everything.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 
-use super::{Callee, Evaluation, Manner};
+use super::{Callee, Edge, Evaluation, Manner};
 use crate::value::{Place, Symbol};
 
 /// Chosen: a method of one name has so many implementations at most, of which one is meant.
@@ -30,6 +30,13 @@ impl Evaluation<'_> {
     pub(super) fn split_wrappers(&mut self) {
         let shared = self.shared_wrappers();
         for place in 0..self.edges.len() {
+            let is_about_wrappers = |edge: &Edge| match edge.callee {
+                Callee::Inside(callee) => self.wrappers.contains_key(&callee),
+                Callee::Outside(_) => false,
+            };
+            if !self.edges[place].iter().any(is_about_wrappers) {
+                continue;
+            }
             let mut edges = std::mem::take(&mut self.edges[place]);
             let whole = edges.clone();
             edges.retain_mut(|edge| {
@@ -97,7 +104,8 @@ impl Evaluation<'_> {
     /// what it wraps is reported there.
     fn shared_wrappers(&self) -> FxHashMap<Place, Manner> {
         let mut shared = FxHashMap::default();
-        for wrapper in self.wrappers.values().flatten() {
+        let wrappers: FxHashSet<Place> = self.wrappers.values().flatten().copied().collect();
+        for wrapper in &wrappers {
             let wrapped = |callee: Place| self.is_wrapper_of(*wrapper, callee);
             let mut edges = self.edges[*wrapper as usize].iter().filter_map(|edge| match edge.callee {
                 Callee::Inside(callee) if wrapped(callee) => Some((callee, edge.manner)),

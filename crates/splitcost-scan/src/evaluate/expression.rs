@@ -16,15 +16,58 @@ impl<'a> Evaluation<'a> {
         values
     }
 
+    /// Looks at an expression whose value goes nowhere, for the sake of the calls within.
+    ///
+    /// A name there is not even read: what it stands for may grow without this scope being looked at again.
+    pub(super) fn skim(&mut self, expr: ExprId) {
+        if self.depth > MAX_DEPTH {
+            return;
+        }
+        self.depth += 1;
+        self.skim_within(expr);
+        self.depth -= 1;
+    }
+
+    fn skim_within(&mut self, id: ExprId) {
+        let scope = self.scope;
+        match &scope.exprs[id as usize] {
+            Expr::Name(_) | Expr::Text(_) | Expr::Constant(_) | Expr::Yield(None) => {}
+            Expr::Call(call) => {
+                self.call(*call, false);
+            }
+            Expr::Await(inner) => self.skim(*inner),
+            Expr::Index(object, key, index) => {
+                self.skim(*object);
+                if matches!(key, Key::Slice(_) | Key::Unknown) {
+                    self.skim(*index);
+                }
+            }
+            Expr::Either(values, others) => others.iter().chain(values).for_each(|part| self.skim(*part)),
+            Expr::Other(parts) => parts.iter().for_each(|part| self.skim(*part)),
+            // A property may be read, something bound or given, an iterator called.
+            Expr::Attribute(..)
+            | Expr::Items(..)
+            | Expr::Dict(_)
+            | Expr::Starred(_)
+            | Expr::Lambda(_)
+            | Expr::Bind(..)
+            | Expr::Yield(Some(_))
+            | Expr::YieldFrom(_)
+            | Expr::Comprehension(_) => {
+                self.eval_within(id);
+            }
+        }
+    }
+
     pub(super) fn eval_within(&mut self, id: ExprId) -> Values {
-        let scope = self.program.scope(self.here);
+        let scope = self.scope;
         match &scope.exprs[id as usize] {
             Expr::Name(name) => self.look_up(self.symbol(*name)),
             Expr::Attribute(object, name, range) => {
                 let objects = self.eval(*object);
                 self.attribute(&objects, self.symbol(*name), *range)
             }
-            Expr::Call(call) => self.call(*call),
+            Expr::Call(call) => self.call(*call, true),
             Expr::Await(value) => self.eval(*value),
             Expr::Index(object, key, index) => {
                 let found = self.indexed(id, *object, *key, *index);
@@ -48,7 +91,7 @@ impl<'a> Evaluation<'a> {
             }
             Expr::Either(values, others) => {
                 for other in others {
-                    self.eval(*other);
+                    self.skim(*other);
                 }
                 let mut found = Values::default();
                 for value in values {
@@ -77,7 +120,7 @@ impl<'a> Evaluation<'a> {
             Expr::Comprehension(comprehension) => self.comprehension(id, comprehension),
             Expr::Other(parts) => {
                 for part in parts {
-                    self.eval(*part);
+                    self.skim(*part);
                 }
                 Values::default()
             }
@@ -88,7 +131,7 @@ impl<'a> Evaluation<'a> {
     pub(super) fn indexed(&mut self, id: ExprId, object: ExprId, key: Key, index: ExprId) -> Values {
         let objects = self.eval(object);
         if matches!(key, Key::Slice(_) | Key::Unknown) {
-            self.eval(index);
+            self.skim(index);
         }
         let slice = match key {
             Key::Slice(slice) => Some(slice),
@@ -138,7 +181,7 @@ impl<'a> Evaluation<'a> {
 
     /// A list, tuple or set.
     pub(super) fn items(&mut self, id: ExprId, sequence: Sequence, items: &[ExprId]) -> Values {
-        let scope = self.program.scope(self.here);
+        let scope = self.scope;
         let container = self.container(self.here, id, Shape::Sequence(sequence));
         for (index, item) in items.iter().enumerate() {
             if let Expr::Starred(inner) = &scope.exprs[*item as usize] {
@@ -176,15 +219,15 @@ impl<'a> Evaluation<'a> {
     pub(super) fn comprehension(&mut self, id: ExprId, comprehension: &'a Comprehension) -> Values {
         for (target, iter, round) in &comprehension.generators {
             let values = self.eval(*iter);
-            let range = self.program.scope(self.here).loops[*round as usize].range;
+            let range = self.scope.loops[*round as usize].range;
             let items = self.items_of(&values, range);
             self.assign(target, &items, false);
         }
         for condition in &comprehension.conditions {
-            self.eval(*condition);
+            self.skim(*condition);
         }
         if let Some(key) = comprehension.key {
-            self.eval(key);
+            self.skim(key);
         }
         let values = self.eval(comprehension.element);
         let shape = match (comprehension.key, comprehension.is_set) {

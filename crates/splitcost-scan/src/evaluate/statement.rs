@@ -4,14 +4,15 @@ use smallvec::SmallVec;
 
 use super::call::Arguments;
 use super::{Binding, Evaluation, Manner, bit};
-use crate::form::{Expr, ExprId, Kind, Passing, Range, ScopeId, Stmt};
+use crate::form::{Expr, ExprId, Kind, Passing, Range, ScopeId, Stmt, Target};
 use crate::value::{Place, Value, Values};
 
 impl<'a> Evaluation<'a> {
     pub(super) fn stmt(&mut self, stmt: &'a Stmt) {
         match stmt {
-            Stmt::Eval(expr) => {
-                self.eval(*expr);
+            Stmt::Eval(expr) => self.skim(*expr),
+            Stmt::Assign { target: Target::Name(name), value, .. } if self.scope.idle.contains(name) => {
+                self.skim(*value);
             }
             Stmt::Assign { target, value, weak } => {
                 let values = self.eval(*value);
@@ -26,7 +27,7 @@ impl<'a> Evaluation<'a> {
             }
             Stmt::For { target, iter, round } => {
                 let values = self.eval(*iter);
-                let range = self.program.scope(self.here).loops[*round as usize].range;
+                let range = self.scope.loops[*round as usize].range;
                 let items = self.items_of(&values, range);
                 self.replaced.clear();
                 self.assign(target, &items, true);
@@ -83,7 +84,7 @@ impl<'a> Evaluation<'a> {
 
     /// Whether it is a parameter as it was given, which each call gets back by itself.
     fn hands_back(&self, value: ExprId) -> bool {
-        let scope = self.program.scope(self.here);
+        let scope = self.scope;
         let Expr::Name(name) = scope.exprs[value as usize] else { return false };
         scope.hands_back != 0
             && scope
@@ -178,7 +179,7 @@ impl<'a> Evaluation<'a> {
 
     /// Looks at the functions of the program that `@name(...)` calls, if none has been: what they return is needed now.
     fn visit_made(&mut self, decorator: ExprId) -> bool {
-        let scope = self.program.scope(self.here);
+        let scope = self.scope;
         let Expr::Call(call) = scope.exprs[decorator as usize] else { return false };
         let mut is_new = false;
         for value in self.eval(scope.calls[call as usize].function).iter() {
@@ -210,21 +211,22 @@ impl<'a> Evaluation<'a> {
     /// Runs a class body, whose names belong to the class.
     pub(super) fn class_body(&mut self, place: Place) {
         // Its expressions and edges are its own; nothing of a function's flow is bound in it.
-        let here = std::mem::replace(&mut self.here, place);
+        let here = self.here;
+        self.stand_in(place);
         let flow = std::mem::take(&mut self.flow);
         self.edges[place as usize].clear();
         self.sites[place as usize].clear();
         self.unresolved[place as usize].clear();
         self.queue.visited(place);
-        self.body(place);
-        self.here = here;
+        self.body();
+        self.stand_in(here);
         self.flow = flow;
     }
 
     /// What annotations and defaults say of a function.
     pub(super) fn declare(&mut self, place: Place) {
         let scope = self.program.scope(place);
-        let parent = self.program.scope(self.here);
+        let parent = self.scope;
         let is_method = parent.kind == Kind::Class && self.bindings[place as usize] != Binding::Static;
         for (index, param) in scope.params.iter().enumerate() {
             let mut values = Values::default();
