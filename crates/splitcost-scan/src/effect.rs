@@ -22,39 +22,80 @@ pub(crate) enum Spread {
     Everywhere,
 }
 
+/// The edges against which effects spread: all that spread in the same way share them.
+pub(crate) struct Steps {
+    /// Per place, where its callers begin in `callers`; one more at the end.
+    first: Vec<u32>,
+    /// Callers, each with the edge.
+    callers: Vec<(Place, u32)>,
+    /// Edges to something outside that the library says something of.
+    outside: Vec<(Place, u32)>,
+}
+
+impl Steps {
+    pub(crate) fn of(evaluation: &Evaluation<'_>, spread: Spread) -> Self {
+        let places = evaluation.program.places();
+        let all = || {
+            (0..places as Place).flat_map(|place| {
+                let edges = evaluation.edges[place as usize].iter().enumerate();
+                edges.filter(|(_, edge)| spreads(edge, spread)).map(move |(index, edge)| (place, index as u32, edge))
+            })
+        };
+        let goes_on = |edge: &Edge| match edge.callee {
+            Callee::Inside(callee) if spread != Spread::Blocking || !evaluation.program.scope(callee).is_async => {
+                Some(callee as usize)
+            }
+            _ => None,
+        };
+        let mut first = vec![0; places + 1];
+        let mut outside = Vec::new();
+        for (place, index, edge) in all() {
+            if let Some(callee) = goes_on(edge) {
+                first[callee + 1] += 1;
+            } else if let Callee::Outside(callee) = edge.callee
+                && evaluation.traits(callee) != Traits::NONE
+            {
+                outside.push((place, index));
+            }
+        }
+        for place in 0..places {
+            first[place + 1] += first[place];
+        }
+        let mut next = first.clone();
+        let mut callers = vec![(0, 0); first[places] as usize];
+        for (place, index, edge) in all() {
+            if let Some(callee) = goes_on(edge) {
+                callers[next[callee] as usize] = (place, index);
+                next[callee] += 1;
+            }
+        }
+        Self { first, callers, outside }
+    }
+
+    fn callers(&self, place: Place) -> &[(Place, u32)] {
+        &self.callers[self.first[place as usize] as usize..self.first[place as usize + 1] as usize]
+    }
+}
+
 impl Effect {
     /// All functions that reach something with any of these traits.
-    pub(crate) fn of(evaluation: &Evaluation<'_>, traits: Traits, spread: Spread) -> Self {
-        let places = evaluation.program.places();
-        let mut next = vec![None; places];
-        let mut callers: Vec<Vec<(Place, u32)>> = vec![Vec::new(); places];
+    pub(crate) fn of(evaluation: &Evaluation<'_>, steps: &Steps, traits: Traits) -> Self {
+        let mut next = vec![None; evaluation.program.places()];
         let mut queue = VecDeque::new();
-        for place in 0..places as Place {
-            for (index, edge) in evaluation.edges[place as usize].iter().enumerate() {
-                if !spreads(edge, spread) {
-                    continue;
-                }
-                match edge.callee {
-                    Callee::Outside(outside) => {
-                        if next[place as usize].is_none() && has(evaluation, place, edge, outside, traits) {
-                            next[place as usize] = Some((index as u32, 1));
-                            queue.push_back(place);
-                        }
-                    }
-                    Callee::Inside(callee) => {
-                        let is_boundary = spread == Spread::Blocking && evaluation.program.scope(callee).is_async;
-                        if !is_boundary {
-                            callers[callee as usize].push((place, index as u32));
-                        }
-                    }
-                }
+        for (place, index) in &steps.outside {
+            let edge = &evaluation.edges[*place as usize][*index as usize];
+            if let (None, Callee::Outside(outside)) = (next[*place as usize], edge.callee)
+                && has(evaluation, *place, edge, outside, traits)
+            {
+                next[*place as usize] = Some((*index, 1));
+                queue.push_back(*place);
             }
         }
         while let Some(place) = queue.pop_front() {
-            let steps = next[place as usize].map_or(0, |(_, steps)| steps);
-            for (caller, edge) in &callers[place as usize] {
+            let left = next[place as usize].map_or(0, |(_, left)| left);
+            for (caller, edge) in steps.callers(place) {
                 if next[*caller as usize].is_none() {
-                    next[*caller as usize] = Some((*edge, steps + 1));
+                    next[*caller as usize] = Some((*edge, left + 1));
                     queue.push_back(*caller);
                 }
             }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use splitcost_model::finding::{Confidence, Finding, Location, Step};
 use twox_hash::XxHash64;
 
-use crate::effect::{Effect, Spread, has};
+use crate::effect::{Effect, Spread, Steps, has};
 use crate::evaluate::{Callee, Edge, Evaluation, Manner, Site};
 use crate::form::{Constant, Expr, ExprId, Kind, Loop, Range};
 use crate::library::Traits;
@@ -78,13 +78,24 @@ pub(crate) const QUERY: Traits = Traits::BLOCKING_DATABASE.or(Traits::AWAITED_DA
 
 impl<'a> Context<'a> {
     pub(crate) fn new(evaluation: &'a Evaluation<'a>, sources: &'a [Source]) -> Self {
+        let blocking = || {
+            let steps = Steps::of(evaluation, Spread::Blocking);
+            [HTTP, Traits::BLOCKING_DATABASE, Traits::BLOCKING_WAIT]
+                .map(|traits| Effect::of(evaluation, &steps, traits))
+        };
+        let everywhere = || {
+            let steps = Steps::of(evaluation, Spread::Everywhere);
+            [REMOTE, QUERY, Traits::PAUSE].map(|traits| Effect::of(evaluation, &steps, traits))
+        };
+        let ([blocking_http, blocking_database, blocking_wait], [remote, query, pause]) =
+            rayon::join(blocking, everywhere);
         Self {
-            blocking_http: Effect::of(evaluation, HTTP, Spread::Blocking),
-            blocking_database: Effect::of(evaluation, Traits::BLOCKING_DATABASE, Spread::Blocking),
-            blocking_wait: Effect::of(evaluation, Traits::BLOCKING_WAIT, Spread::Blocking),
-            remote: Effect::of(evaluation, REMOTE, Spread::Everywhere),
-            query: Effect::of(evaluation, QUERY, Spread::Everywhere),
-            pause: Effect::of(evaluation, Traits::PAUSE, Spread::Everywhere),
+            blocking_http,
+            blocking_database,
+            blocking_wait,
+            remote,
+            query,
+            pause,
             on_request: on_request(evaluation),
             evaluation,
             sources,

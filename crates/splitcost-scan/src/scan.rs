@@ -133,10 +133,13 @@ fn findings(
     skipped: Vec<Skipped>,
 ) -> Result<Scan, Error> {
     let context = Context::new(evaluation, sources);
-    let mut findings = Vec::new();
-    for rule in RULES.iter().filter(|rule| options.wants(rule)) {
+    let of_rule = |rule: &Rule| {
+        let mut findings = Vec::new();
         (rule.find)(&context, rule, &mut findings);
-    }
+        findings
+    };
+    let rules = RULES.par_iter().filter(|rule| options.wants(rule));
+    let mut findings: Vec<Finding> = rules.flat_map_iter(of_rule).collect();
     let key = |finding: &Finding| {
         (finding.location.path.clone(), finding.location.line, finding.location.column, finding.code.clone())
     };
