@@ -24,6 +24,9 @@ pub enum Error {
         /// The system's answer.
         source: io::Error,
     },
+    /// A link could not be emulated.
+    #[error(transparent)]
+    Link(#[from] splitcost_link::Error),
     /// No interpreter was found.
     #[error("find a Python interpreter: looked for {looked_for}")]
     PythonNotFound {

@@ -3,7 +3,7 @@
 //! Read in this order: [`python`] (which interpreter), [`app`] (an app that was started, and how it ends),
 //! [`cpu`] (what its processes used), [`guard`] (what ends
 //! them should this process be killed), then the experiments: [`record`], [`calibrate`], [`rehearse`], and
-//! [`merge`], which puts what was measured beside what was predicted; [`bench`], load on any endpoint;
+//! [`fault`] (the same with something going wrong), [`merge`], which puts what was measured beside what was predicted; [`bench`], load on any endpoint;
 //! and [`stacks`], every client against every server.
 //!
 //! Every experiment tells its [`Step`]s to a callback, stops soon after its [`Cancel`] flag is set, and leaves no
@@ -25,11 +25,13 @@ pub mod codecs;
 pub mod cpu;
 mod drive;
 mod error;
+pub mod fault;
 pub mod grpc;
 pub mod guard;
 mod helper;
 mod log_tail;
 pub mod merge;
+mod network;
 pub mod python;
 pub mod record;
 pub mod rehearse;

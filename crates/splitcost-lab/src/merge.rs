@@ -1,12 +1,11 @@
 //! What was measured, put beside what was predicted.
 
-use splitcost_model::evaluation::{CannotCross, EndpointEvaluation, Pair, SplitEvaluation};
-use splitcost_model::link::Link;
+use splitcost_model::evaluation::{CannotCross, EndpointEvaluation, FaultEvaluation, Pair, SplitEvaluation};
 use splitcost_model::quantity::Interval;
 use splitcost_model::split::Prices;
 
 /// Puts the measured parts of a split's evaluation into the predicted one.
-pub fn merge(estimate: &mut SplitEvaluation, measured: SplitEvaluation, link: &Link, prices: &Prices) {
+pub fn merge(estimate: &mut SplitEvaluation, measured: SplitEvaluation, prices: &Prices) {
     let pairs: [(&mut Pair, Pair); 6] = [
         (&mut estimate.saturation_reqs_per_sec, measured.saturation_reqs_per_sec),
         (&mut estimate.baseline_saturation_reqs_per_sec, measured.baseline_saturation_reqs_per_sec),
@@ -18,11 +17,14 @@ pub fn merge(estimate: &mut SplitEvaluation, measured: SplitEvaluation, link: &L
     for (into, from) in pairs {
         into.measured = from.measured;
     }
-    let transfer =
-        bytes_per_request(&estimate.endpoints) * estimate.load_reqs_per_sec * 3_600.0 * Prices::HOURS_PER_MONTH / 1e9
-            * link.usd_per_gb;
-    estimate.usd_per_month.measured = money(measured.cores, prices, transfer);
+    // What crosses and a mesh's proxies are in the prediction alone: the same is added to what was measured.
+    let beside = match (estimate.usd_per_month.estimate, estimate.cores.estimate) {
+        (Some(all), Some(cores)) => all.value - cores.value * prices.usd_per_vcpu_month(),
+        _ => 0.0,
+    };
+    estimate.usd_per_month.measured = money(measured.cores, prices, beside);
     estimate.baseline_usd_per_month.measured = money(measured.baseline_cores, prices, 0.0);
+    estimate.emulations = measured.emulations;
     for endpoint in measured.endpoints {
         match estimate.endpoints.iter_mut().find(|known| known.name == endpoint.name) {
             Some(known) => merge_endpoint(known, endpoint),
@@ -31,6 +33,16 @@ pub fn merge(estimate: &mut SplitEvaluation, measured: SplitEvaluation, link: &L
     }
     for call in measured.cannot_cross {
         merge_cannot_cross(&mut estimate.cannot_cross, call);
+    }
+}
+
+/// Puts what was measured under a fault into what was predicted.
+pub fn merge_fault(estimate: &mut FaultEvaluation, measured: FaultEvaluation) {
+    for endpoint in measured.endpoints {
+        match estimate.endpoints.iter_mut().find(|known| known.name == endpoint.name) {
+            Some(known) => known.measured = endpoint.measured,
+            None => estimate.endpoints.push(endpoint),
+        }
     }
 }
 
@@ -51,14 +63,8 @@ fn merge_cannot_cross(known: &mut Vec<CannotCross>, call: CannotCross) {
     }
 }
 
-fn bytes_per_request(endpoints: &[EndpointEvaluation]) -> f64 {
-    let requests: u64 = endpoints.iter().map(|endpoint| endpoint.requests).sum();
-    let bytes: f64 = endpoints.iter().map(|endpoint| endpoint.bytes_per_request * endpoint.requests as f64).sum();
-    if requests == 0 { 0.0 } else { bytes / requests as f64 }
-}
-
 fn money(cores: Pair, prices: &Prices, transfer: f64) -> Option<Interval> {
-    let dollars = |cores: f64| cores * prices.usd_per_vcpu_hour * Prices::HOURS_PER_MONTH + transfer;
+    let dollars = |cores: f64| cores * prices.usd_per_vcpu_month() + transfer;
     let Interval { value, low, high } = cores.measured?;
     Some(Interval { value: dollars(value), low: dollars(low), high: dollars(high) })
 }
@@ -80,6 +86,8 @@ mod tests {
                 ..endpoint("a")
             }],
             saturation_reqs_per_sec: Pair { estimate: interval(40.0), measured: None },
+            cores: Pair { estimate: interval(1.0), measured: None },
+            usd_per_month: Pair { estimate: interval(1.0 * 0.04 * 730.0 + 0.25), measured: None },
             ..SplitEvaluation::default()
         };
         let measured = SplitEvaluation {
@@ -88,13 +96,12 @@ mod tests {
             cores: Pair { estimate: None, measured: interval(0.5) },
             ..SplitEvaluation::default()
         };
-        let link = Link { usd_per_gb: 0.01, ..Link::default() };
-        merge(&mut estimate, measured, &link, &Prices { usd_per_vcpu_hour: 0.04 });
+        merge(&mut estimate, measured, &Prices { usd_per_vcpu_hour: 0.04 });
         assert_eq!(estimate.saturation_reqs_per_sec, Pair { estimate: interval(40.0), measured: interval(42.0) });
         let names: Vec<(&str, u64)> = estimate.endpoints.iter().map(|e| (e.name.as_str(), e.failed_requests)).collect();
         assert_eq!(names, [("a", 3), ("b", 0)]);
-        // Half a core for 730 hours, and 26.28 GB.
+        // Half a core for 730 hours, and what was not computed.
         let usd = estimate.usd_per_month.measured.unwrap().value;
-        assert!((usd - (0.5 * 0.04 * 730.0 + 26.28 * 0.01)).abs() < 1e-9, "{usd}");
+        assert!((usd - (0.5 * 0.04 * 730.0 + 0.25)).abs() < 1e-9, "{usd}");
     }
 }

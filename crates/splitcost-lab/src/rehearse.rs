@@ -1,32 +1,30 @@
 //! Running splits for real, beside the monolith, in shuffled rounds.
 
-use std::collections::BTreeMap;
+mod deployment;
+
 use std::fmt::Write as _;
-use std::fs;
-use std::io::Read;
-use std::path::Path;
 use std::time::Duration;
 
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
-use serde::Deserialize;
-use splitcost_load::{Plan, Stop, Targets, Workload};
+use splitcost_load::{Plan, Stop, Workload};
 use splitcost_model::evaluation::{
     CannotCross, Distributions, EndpointEvaluation, Pair, Quantiles, ServiceModules, SplitEvaluation,
 };
 use splitcost_model::quantity::{Interval, Nanos};
 use splitcost_model::recording::Recording;
-use splitcost_model::split::{MAIN_SERVICE, Split};
+use splitcost_model::split::Split;
 
-use crate::app::{App, AppSpec, Mode, Scratch, free_port};
+use crate::app::AppSpec;
 use crate::bootstrap::{over_rounds, several_over_rounds};
 use crate::drive::{Driven, Driver, check_some_ok, failures};
 use crate::python::Python;
 use crate::{Cancel, Error, Progress, Result, Step};
+pub(crate) use deployment::{Deployment, Parts, token};
 
 /// Chosen: connections are open, thread pools grown, code specialised.
-const WARM_UP_SECS: f64 = 1.2;
+pub(crate) const WARM_UP_SECS: f64 = 1.2;
 /// Load before each measured run, which wakes an app that was idle while others were measured.
 ///
 /// Chosen: more than the time that caches take, a sixth of the run.
@@ -49,15 +47,11 @@ const CLOSED_TURNS: f64 = 4.0;
 /// Time to start the processes, for the progress only.
 ///
 /// Measured: `splitcost rehearse` on examples/shop, 2 cores, November 2026: 1.5 s for each process.
-const START_SECS: f64 = 1.5;
-/// A call between services ends after this long.
-///
-/// Chosen: the load generator gives up then, too.
-const CALL_DEADLINE_MILLIS: u64 = 10_000;
+pub(crate) const START_SECS: f64 = 1.5;
 /// How long a service takes at most to write what it saw.
 ///
 /// Spec: `python/splitcost/rehearsal/report.py`, once a second.
-const REPORT_DELAY: Duration = Duration::from_millis(1_200);
+pub(crate) const REPORT_DELAY: Duration = Duration::from_millis(1_200);
 /// Chosen: smooth at the size of a plot.
 const DISTRIBUTION_POINTS: usize = 100;
 
@@ -147,12 +141,13 @@ pub fn rehearse(
     let step = Step { total_secs: planned_secs(rehearsals.len(), conditions.rounds), ..Step::default() };
     let mut driver = Driver { workload, cancel, progress, step };
     driver.say("rehearse: starting the monolith and the splits");
-    let mut arms = vec![Deployment::monolith(spec, python, cancel)?];
+    let parts = Parts { spec, python, workload, recording: conditions.recording, seed: conditions.seed, cancel };
+    let mut arms = vec![Arm::new(Deployment::monolith(parts)?)];
     for rehearsal in rehearsals {
-        arms.push(Deployment::of(rehearsal, conditions.recording, workload, spec, python, cancel)?);
+        arms.push(Arm::new(Deployment::of(rehearsal, parts, false)?));
     }
     for arm in &mut arms {
-        arm.wait(spec, cancel)?;
+        arm.deployment.wait(spec, cancel)?;
     }
     driver.step.done_secs = START_SECS * (1.0 + 2.0 * rehearsals.len() as f64);
 
@@ -160,11 +155,11 @@ pub fn rehearse(
     let mut warnings = Vec::new();
     for arm in &mut arms {
         let plan = Plan { seed_offset: 1, ..Plan::closed(4, after(WARM_UP_SECS)) };
-        let (mut apps, targets) = arm.parts();
+        let (mut apps, targets) = arm.deployment.parts();
         let outcome = driver.run(&mut apps, &targets, &plan, WARM_UP_SECS)?.outcome;
         cancel.check()?;
         check_some_ok(&outcome, &apps)?;
-        let name = &arm.name;
+        let name = &arm.deployment.name;
         warnings.extend(failures(&outcome).into_iter().map(|failure| format!("{name}: {failure}")));
         let turn_secs = f64::from(conditions.concurrency) / outcome.throughput_reqs_per_sec();
         arm.closed_secs = (CLOSED_TURNS * turn_secs).clamp(CLOSED_SECS.0, CLOSED_SECS.1);
@@ -175,7 +170,7 @@ pub fn rehearse(
     // The services write what they saw once a second.
     std::thread::sleep(REPORT_DELAY);
     for arm in &mut arms {
-        arm.stop();
+        arm.deployment.stop();
     }
     let doubtful = runs.invalid();
     let splits = rehearsals
@@ -183,12 +178,39 @@ pub fn rehearse(
         .enumerate()
         .map(|(i, rehearsal)| {
             let mut evaluation = measured(rehearsal, &runs, i, conditions.seed);
-            evaluation.cannot_cross = arms[i + 1].cannot_cross()?;
+            let deployment = &arms[i + 1].deployment;
+            evaluation.cannot_cross = deployment.cannot_cross()?;
+            evaluation.emulations = deployment.emulations()?;
             Ok(evaluation)
         })
         .collect::<Result<Vec<_>>>()?;
     let slowness = slowness(conditions.recording, &runs.lone);
     Ok(Rehearsed { splits, slowness, doubtful, warnings })
+}
+
+/// How slow the machine is now: how many times as long the monolith's lone requests take as while recording.
+pub fn slowness_now(
+    spec: &AppSpec,
+    python: &Python,
+    workload: &Workload,
+    conditions: &Conditions<'_>,
+    progress: Progress<'_>,
+    cancel: &Cancel,
+) -> Result<f64> {
+    let total_secs = START_SECS + WARM_UP_SECS + LONE_SECS * f64::from(conditions.rounds);
+    let mut driver = Driver { workload, cancel, progress, step: Step { total_secs, ..Step::default() } };
+    driver.say("rehearse: how fast the machine is now");
+    let parts = Parts { spec, python, workload, recording: conditions.recording, seed: conditions.seed, cancel };
+    let mut monolith = Deployment::monolith(parts)?;
+    monolith.wait(spec, cancel)?;
+    let (mut apps, targets) = monolith.parts();
+    let lone = |secs| Plan { seed_offset: 1, ..Plan::closed(1, after(secs)) };
+    driver.run(&mut apps, &targets, &lone(WARM_UP_SECS), WARM_UP_SECS)?;
+    let secs = LONE_SECS * f64::from(conditions.rounds);
+    let run = driver.run(&mut apps, &targets, &lone(secs), secs)?;
+    cancel.check()?;
+    check_some_ok(&run.outcome, &apps)?;
+    Ok(slowness(conditions.recording, &[run]))
 }
 
 /// How many times as long lone requests took as while recording without the recorder: medians, each endpoint by its
@@ -209,183 +231,15 @@ fn slowness(recording: &Recording, lone: &[Driven]) -> f64 {
     if weights > 0.0 { (sum / weights).exp() } else { 1.0 }
 }
 
-/// The monolith, or a split, as processes.
-struct Deployment {
-    name: String,
-    apps: Vec<App>,
-    targets: Option<Targets>,
-    scratch: Scratch,
-    /// Length of a closed-loop run.
+/// The monolith or a split, and how long a run in closed loop is.
+struct Arm {
+    deployment: Deployment,
     closed_secs: f64,
 }
 
-impl Deployment {
-    fn monolith(spec: &AppSpec, python: &Python, cancel: &Cancel) -> Result<Self> {
-        let scratch = Scratch::set_up(spec, python, cancel)?;
-        let app = App::spawn(spec, python, &scratch, &Mode::None, "the monolith", &spec.command, free_port()?)?;
-        Ok(Self {
-            name: "the monolith".to_owned(),
-            targets: None,
-            apps: vec![app],
-            scratch,
-            closed_secs: CLOSED_SECS.0,
-        })
-    }
-
-    /// One process per service, all on the same scratch directory.
-    fn of(
-        rehearsal: &Rehearsal<'_>,
-        recording: &Recording,
-        workload: &Workload,
-        spec: &AppSpec,
-        python: &Python,
-        cancel: &Cancel,
-    ) -> Result<Self> {
-        let split = rehearsal.split;
-        let scratch = Scratch::set_up(spec, python, cancel)?;
-        let names = split.service_names();
-        let ports = names.iter().map(|_| Ok((free_port()?, free_port()?))).collect::<Result<Vec<_>>>()?;
-        let description = scratch.path().join("rehearsal.json");
-        let document = describe(rehearsal, spec, &names, &ports, scratch.path())?;
-        fs::write(&description, document.to_string()).map_err(Error::io("write", &description))?;
-        let mut apps = Vec::new();
-        for (service, (http_port, _)) in names.iter().zip(&ports) {
-            let mode = Mode::Rehearse { description: description.clone(), service: (*service).to_owned() };
-            let name = format!("service {service} of split {}", split.name);
-            apps.push(App::spawn(spec, python, &scratch, &mode, &name, &spec.command, *http_port)?);
-        }
-        let handlers = recording.handler_modules();
-        let mut targets = Targets::all(apps[0].address());
-        for request in workload.requests() {
-            let module = handlers.get(request.name()).and_then(|id| recording.modules.get(*id as usize));
-            let service = module.map_or(MAIN_SERVICE, |module| split.service_of(module));
-            let app = names.iter().position(|name| *name == service).unwrap_or(0);
-            targets = targets.with(request.name(), apps[app].address());
-        }
-        Ok(Self {
-            name: format!("split {}", split.name),
-            apps,
-            targets: Some(targets),
-            scratch,
-            closed_secs: CLOSED_SECS.0,
-        })
-    }
-
-    fn wait(&mut self, spec: &AppSpec, cancel: &Cancel) -> Result<()> {
-        self.apps.iter_mut().try_for_each(|app| app.wait_until_ready(spec, cancel))
-    }
-
-    fn parts(&mut self) -> (Vec<&mut App>, Targets) {
-        let targets = self.targets.clone().unwrap_or_else(|| Targets::all(self.apps[0].address()));
-        (self.apps.iter_mut().collect(), targets)
-    }
-
-    fn stop(&mut self) {
-        for app in &mut self.apps {
-            app.stop();
-        }
-    }
-
-    /// What the services saw that could not cross.
-    fn cannot_cross(&self) -> Result<Vec<CannotCross>> {
-        let mut found: BTreeMap<(String, String, String, String, u32), CannotCross> = BTreeMap::new();
-        let dir = report_dir(self.scratch.path());
-        let entries = fs::read_dir(&dir).map_err(Error::io("read", &dir))?;
-        for path in entries.flatten().map(|entry| entry.path()).filter(|p| p.extension().is_some_and(|e| e == "json")) {
-            let text = fs::read_to_string(&path).map_err(Error::io("read", &path))?;
-            let report: Report = serde_json::from_str(&text).map_err(|error| Error::Helper {
-                action: format!("read what {} saw", self.name),
-                reason: error.to_string(),
-                log: String::new(),
-            })?;
-            for event in report.events {
-                let call = event.cannot_cross();
-                let key = (call.caller.clone(), call.callee.clone(), call.reason.clone(), call.file.clone(), call.line);
-                found.entry(key).and_modify(|known| known.count += call.count).or_insert(call);
-            }
-        }
-        Ok(found.into_values().collect())
-    }
-}
-
-fn report_dir(scratch: &Path) -> std::path::PathBuf {
-    scratch.join("report")
-}
-
-/// The JSON file that each service reads.
-fn describe(
-    rehearsal: &Rehearsal<'_>,
-    spec: &AppSpec,
-    names: &[&str],
-    ports: &[(u16, u16)],
-    scratch: &Path,
-) -> Result<serde_json::Value> {
-    let split = rehearsal.split;
-    let services: serde_json::Map<String, serde_json::Value> = names
-        .iter()
-        .zip(ports)
-        .map(|(name, (http_port, rpc_port))| {
-            let modules = split.services.get(*name).cloned().unwrap_or_default();
-            let service = serde_json::json!({"http_port": http_port, "rpc_port": rpc_port, "modules": modules});
-            ((*name).to_owned(), service)
-        })
-        .collect();
-    let mut local: Vec<&str> =
-        rehearsal.cannot_cross.iter().filter(|c| c.handling == KEPT_LOCAL).map(|c| c.callee.as_str()).collect();
-    local.sort_unstable();
-    local.dedup();
-    let report_dir = report_dir(scratch);
-    fs::create_dir_all(&report_dir).map_err(Error::io("make", &report_dir))?;
-    Ok(serde_json::json!({
-        "token": token()?,
-        "stack": split.stack.name(),
-        "deadline_millis": CALL_DEADLINE_MILLIS,
-        "report_dir": report_dir,
-        "keep_local": split.keep_local,
-        "local_functions": local,
-        "one_way_delay_nanos": split.link.one_way_delay.median().as_nanos(),
-        "services": services,
-        "package": spec.packages.first(),
-        "packages": spec.packages,
-    }))
-}
-
-/// A secret of this run, without which no service answers a call.
-pub(crate) fn token() -> Result<String> {
-    let mut bytes = [0_u8; 16];
-    let source = "/dev/urandom";
-    fs::File::open(source).and_then(|mut file| file.read_exact(&mut bytes)).map_err(Error::io("read", source))?;
-    Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
-}
-
-#[derive(Deserialize)]
-struct Report {
-    events: Vec<Event>,
-}
-
-#[derive(Deserialize)]
-struct Event {
-    caller: String,
-    callee: String,
-    reason: String,
-    path: String,
-    #[serde(rename = "type")]
-    type_name: String,
-    file: String,
-    line: u32,
-    count: u64,
-    handling: String,
-}
-
-impl Event {
-    fn cannot_cross(self) -> CannotCross {
-        let what = if self.type_name.is_empty() { self.path } else { format!("{} ({})", self.path, self.type_name) };
-        let reason = match self.reason.as_str() {
-            "mutated argument" => format!("{what} is changed in place by the callee"),
-            reason => format!("{what} is a {reason}"),
-        };
-        let Self { caller, callee, file, line, count, handling, .. } = self;
-        CannotCross { caller, callee, reason, file, line, count, handling }
+impl Arm {
+    fn new(deployment: Deployment) -> Self {
+        Self { deployment, closed_secs: CLOSED_SECS.0 }
     }
 }
 
@@ -411,7 +265,7 @@ impl Runs {
 }
 
 #[derive(Clone, Copy)]
-enum Arm {
+enum Drive {
     BaselineOpen(usize),
     SplitOpen(usize),
     Closed(usize),
@@ -421,7 +275,7 @@ enum Arm {
 /// Runs every arm once in each round, in an order of its own.
 fn rounds(
     driver: &mut Driver<'_>,
-    arms: &mut [Deployment],
+    arms: &mut [Arm],
     rehearsals: &[Rehearsal<'_>],
     conditions: &Conditions<'_>,
 ) -> Result<Runs> {
@@ -432,17 +286,19 @@ fn rounds(
     let mut rng = ChaCha8Rng::seed_from_u64(conditions.seed);
     let concurrency = usize::try_from(conditions.concurrency).unwrap_or(1).max(1);
     for round in 0..conditions.rounds {
-        let mut order: Vec<Arm> = (0..splits).flat_map(|i| [Arm::BaselineOpen(i), Arm::SplitOpen(i)]).collect();
-        order.extend((0..=splits).map(Arm::Closed));
-        order.push(Arm::Lone);
+        let mut order: Vec<Drive> = (0..splits).flat_map(|i| [Drive::BaselineOpen(i), Drive::SplitOpen(i)]).collect();
+        order.extend((0..=splits).map(Drive::Closed));
+        order.push(Drive::Lone);
         order.shuffle(&mut rng);
         for arm in order {
             driver.say(format!("rehearse: round {} of {}", round + 1, conditions.rounds));
             let (deployment, plan, secs) = match arm {
-                Arm::BaselineOpen(i) => (0, Plan::open(rehearsals[i].rate_reqs_per_sec, after(OPEN_SECS)), OPEN_SECS),
-                Arm::SplitOpen(i) => (i + 1, Plan::open(rehearsals[i].rate_reqs_per_sec, after(OPEN_SECS)), OPEN_SECS),
-                Arm::Lone => (0, Plan::closed(1, after(LONE_SECS)), LONE_SECS),
-                Arm::Closed(i) => {
+                Drive::BaselineOpen(i) => (0, Plan::open(rehearsals[i].rate_reqs_per_sec, after(OPEN_SECS)), OPEN_SECS),
+                Drive::SplitOpen(i) => {
+                    (i + 1, Plan::open(rehearsals[i].rate_reqs_per_sec, after(OPEN_SECS)), OPEN_SECS)
+                }
+                Drive::Lone => (0, Plan::closed(1, after(LONE_SECS)), LONE_SECS),
+                Drive::Closed(i) => {
                     let secs = arms[i].closed_secs;
                     let warm_up = Nanos::from_secs_f64(secs / CLOSED_TURNS);
                     (i, Plan { warm_up, ..Plan::closed(concurrency, after(secs)) }, secs)
@@ -451,15 +307,15 @@ fn rounds(
             // The same requests in every arm of a round.
             let plan = Plan { seed_offset: 100 + u64::from(round), ..plan };
             let settle = Plan { seed_offset: 2, ..Plan::closed(2, after(SETTLE_SECS)) };
-            let (mut apps, targets) = arms[deployment].parts();
+            let (mut apps, targets) = arms[deployment].deployment.parts();
             driver.run(&mut apps, &targets, &settle, SETTLE_SECS)?;
             let run = driver.run(&mut apps, &targets, &plan, secs)?;
             driver.cancel.check()?;
             match arm {
-                Arm::BaselineOpen(i) => runs.baseline_open[i].push(run),
-                Arm::SplitOpen(i) => runs.split_open[i].push(run),
-                Arm::Closed(i) => runs.closed[i].push(run),
-                Arm::Lone => runs.lone.push(run),
+                Drive::BaselineOpen(i) => runs.baseline_open[i].push(run),
+                Drive::SplitOpen(i) => runs.split_open[i].push(run),
+                Drive::Closed(i) => runs.closed[i].push(run),
+                Drive::Lone => runs.lone.push(run),
             }
         }
     }
@@ -483,7 +339,7 @@ fn measured(rehearsal: &Rehearsal<'_>, runs: &Runs, index: usize, seed: u64) -> 
             })
             .collect(),
         stack: split.stack.name().to_owned(),
-        link: split.link.name.clone(),
+        link: split.links.name(),
         load_reqs_per_sec: rehearsal.rate_reqs_per_sec,
         endpoints: endpoints
             .enumerate()

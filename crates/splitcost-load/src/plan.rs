@@ -27,6 +27,8 @@ pub struct Plan {
     pub seed_offset: u64,
     /// Open loop: how long before an arrival the thread begins to spin rather than sleep.
     pub spin: Nanos,
+    /// Whether the outcome tells of each request, too.
+    pub fates: bool,
 }
 
 impl Plan {
@@ -55,6 +57,7 @@ impl Plan {
             seed_offset: 0,
             // Chosen: about the time a sleeping thread takes to run again; more would steal the app's CPU.
             spin: Nanos::from_micros(20),
+            fates: false,
         }
     }
 

@@ -2,9 +2,13 @@
 //!
 //! Keys end in their unit. A part that was not made (no rehearsal, say) is absent, never zero.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
-use crate::quantity::Interval;
+use crate::emulation::Emulation;
+use crate::policy::{CallPolicy, Fault};
+use crate::quantity::{Interval, quantile};
 use crate::recording::Phase;
 
 /// The whole answer.
@@ -16,6 +20,14 @@ pub struct Evaluation {
     pub provenance: Provenance,
     /// One entry per evaluated split, in configuration order.
     pub splits: Vec<SplitEvaluation>,
+}
+
+impl Evaluation {
+    /// Whether it is about the same splits over several links.
+    pub fn compares_links(&self) -> bool {
+        let links: BTreeSet<&str> = self.splits.iter().map(|split| split.link.as_str()).collect();
+        links.len() > 1
+    }
 }
 
 /// Where the numbers came from.
@@ -76,6 +88,9 @@ pub struct SplitEvaluation {
     pub stack: String,
     /// The link's name.
     pub link: String,
+    /// Median of what a round trip takes over the link, beyond loopback; of several links, the longest.
+    #[serde(default)]
+    pub link_round_trip_ms: f64,
     /// Arrival rate at which the response times hold.
     pub load_reqs_per_sec: f64,
     /// Per endpoint.
@@ -96,6 +111,15 @@ pub struct SplitEvaluation {
     pub usd_per_month: Pair,
     /// The same for the monolith.
     pub baseline_usd_per_month: Pair,
+    /// Cores of a mesh's proxies at the load, which are in the money and in no other number here; simulated.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub sidecar_cores: Option<Interval>,
+    /// What links really did in the rehearsal, one entry for each pair of services.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub emulations: Vec<Emulation>,
+    /// What happened when something went wrong.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub faults: Vec<FaultEvaluation>,
     /// Calls between services, dearest first.
     pub calls: Vec<CrossingCost>,
     /// What cannot cross.
@@ -243,4 +267,140 @@ pub struct CannotCross {
     pub count: u64,
     /// `kept local` or `refused`.
     pub handling: String,
+}
+
+/// What happened when something went wrong with the services that others call, under one policy.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FaultEvaluation {
+    /// What went wrong.
+    pub fault: Fault,
+    /// How services call each other.
+    pub policy: CallPolicy,
+    /// The load came so long before, while and after it went wrong.
+    pub before_secs: f64,
+    /// How long it went wrong.
+    pub fault_secs: f64,
+    /// How long the load went on after it.
+    pub after_secs: f64,
+    /// After which the load generator gave a request up.
+    pub patience_secs: f64,
+    /// Per endpoint, those first that call other services.
+    pub endpoints: Vec<EndpointFault>,
+}
+
+impl FaultEvaluation {
+    /// Whether it was run, and not only simulated.
+    pub fn was_run(&self) -> bool {
+        self.endpoints.iter().any(|endpoint| endpoint.measured.is_some())
+    }
+}
+
+/// One endpoint while something went wrong.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct EndpointFault {
+    /// `METHOD /path/{template}`.
+    pub name: String,
+    /// Services that a request needs.
+    pub services_needed: u32,
+    /// Share of the time that all of them are up, in percent, where each is up for the stated share.
+    pub availability_percent: f64,
+    /// Simulated.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub estimate: Option<UnderFault>,
+    /// Measured.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub measured: Option<UnderFault>,
+}
+
+/// What became of the requests that came while something went wrong.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct UnderFault {
+    /// So many.
+    pub requests: u64,
+    /// Not answered well, in percent.
+    pub error_percent: f64,
+    /// Of these, given up by the load generator, in percent of all.
+    pub stuck_percent: f64,
+    /// Median time of those that were answered well.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub p50_ms: Option<f64>,
+    /// Their 99th percentile.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub p99_ms: Option<f64>,
+    /// Median time until a failure, of those that were not stuck.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub failure_p50_ms: Option<f64>,
+    /// Attempts per call to another service.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub amplification: Option<f64>,
+    /// From the end of the fault until requests are answered well again; absent when they never were.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub recovery_secs: Option<f64>,
+}
+
+/// A request under a fault: when it came, since the load began, how long it took, and what became of it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Fate {
+    /// When it came.
+    pub at_secs: f64,
+    /// Until its end.
+    pub took_secs: f64,
+    /// Whether it was answered well.
+    pub ok: bool,
+    /// Whether it was given up.
+    pub stuck: bool,
+}
+
+impl UnderFault {
+    /// Buckets in which recovery is looked for.
+    ///
+    /// Chosen: at ten requests a second, each holds five.
+    const BUCKET_SECS: f64 = 0.5;
+    /// Requests of a bucket that are answered well again when it has recovered, relative to before.
+    ///
+    /// Chosen: one failure of twenty is not an outage.
+    const WELL: f64 = 0.95;
+
+    /// From the fates of requests, of which those from `from` to `until` came while something went wrong.
+    pub fn of(fates: &[Fate], from: f64, until: f64, attempts: Option<(u64, u64)>) -> Self {
+        let during = || fates.iter().filter(|fate| (from..until).contains(&fate.at_secs));
+        let millis = |pick: &dyn Fn(&Fate) -> bool| {
+            let mut times: Vec<f64> = during().filter(|fate| pick(fate)).map(|fate| fate.took_secs * 1e3).collect();
+            times.sort_by(f64::total_cmp);
+            times
+        };
+        let requests = during().count();
+        let percent = |count: usize| if requests == 0 { 0.0 } else { 100.0 * count as f64 / requests as f64 };
+        let ok = millis(&|fate| fate.ok);
+        let failed = millis(&|fate| !fate.ok && !fate.stuck);
+        Self {
+            requests: requests as u64,
+            error_percent: percent(requests - ok.len()),
+            stuck_percent: percent(requests - ok.len() - failed.len()),
+            p50_ms: quantile(&ok, 0.5),
+            p99_ms: quantile(&ok, 0.99),
+            failure_p50_ms: quantile(&failed, 0.5),
+            amplification: attempts.filter(|(calls, _)| *calls > 0).map(|(calls, tries)| tries as f64 / calls as f64),
+            recovery_secs: Self::recovery_secs(fates, from, until),
+        }
+    }
+
+    /// From the end of the fault to the end of the last bucket in which too many requests were not answered well.
+    fn recovery_secs(fates: &[Fate], from: f64, until: f64) -> Option<f64> {
+        let share = |begins: f64, ends: f64| {
+            let within = || fates.iter().filter(|fate| (begins..ends).contains(&fate.at_secs));
+            let ok = within().filter(|fate| fate.ok).count();
+            (within().count() > 0).then(|| ok as f64 / within().count() as f64)
+        };
+        let wanted = share(0.0, from).unwrap_or(1.0) * Self::WELL;
+        let last = fates.iter().map(|fate| fate.at_secs).fold(until, f64::max);
+        let buckets = ((last - until) / Self::BUCKET_SECS).floor() as u32;
+        let begins = |bucket: u32| until + f64::from(bucket) * Self::BUCKET_SECS;
+        let bad = (0..buckets).filter(|&b| share(begins(b), begins(b + 1)).is_some_and(|share| share < wanted)).max();
+        match bad {
+            None => Some(0.0),
+            Some(bad) if bad + 1 < buckets => Some(begins(bad + 1) - until),
+            Some(_) => None,
+        }
+    }
 }

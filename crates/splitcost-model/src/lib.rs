@@ -2,7 +2,7 @@
 //!
 //! Read in this order: [`quantity`] (nanoseconds, bytes, intervals), [`recording`] (what a monolith's
 //! requests did), [`split`] (which module lives in which service, over which stack and link),
-//! [`link`] (what lies between two services), [`calibration`] (what a call over a stack costs on one
+//! [`link`] (what lies between two services), [`policy`] (how calls are made, what goes wrong), [`calibration`] (what a call over a stack costs on one
 //! machine), [`evaluation`] (what was predicted and what was measured; the JSON users read),
 //! [`residual`] (how far past predictions were off), [`bench`] (what one endpoint, or two, did under load),
 //! [`emulation`] (what an emulated link did), [`finding`] and [`graph`] (what is in the code).
@@ -22,6 +22,7 @@ pub mod evaluation;
 pub mod finding;
 pub mod graph;
 pub mod link;
+pub mod policy;
 pub mod quantity;
 pub mod recording;
 pub mod residual;

@@ -46,6 +46,63 @@ impl Default for Link {
     }
 }
 
+impl Link {
+    /// Whether it adds nothing to what is there without it.
+    pub fn is_loopback(&self) -> bool {
+        self.one_way_delay.is_zero()
+            && self.bits_per_sec.is_none()
+            && self.loss == 0.0
+            && self.handshake_cpu.is_zero()
+            && self.sidecars.is_none()
+    }
+}
+
+/// The links of a split.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Links {
+    /// Between any two services that are not named below.
+    pub default: Link,
+    /// Between two services, whichever of them calls.
+    pub between: Vec<([String; 2], Link)>,
+}
+
+impl Links {
+    /// What lies between two services.
+    pub fn between(&self, one: &str, other: &str) -> &Link {
+        let named = |pair: &[String; 2]| pair == &[one, other] || pair == &[other, one];
+        self.between.iter().find(|(pair, _)| named(pair)).map_or(&self.default, |(_, link)| link)
+    }
+
+    /// Their names, for people.
+    pub fn name(&self) -> String {
+        let between =
+            self.between.iter().map(|([one, other], link)| format!("{} between {one} and {other}", link.name));
+        let names: Vec<String> = std::iter::once(self.default.name.clone()).chain(between).collect();
+        names.join(", ")
+    }
+
+    /// Median of the longest round trip, beyond loopback.
+    pub fn round_trip(&self) -> Nanos {
+        let all = std::iter::once(&self.default).chain(self.between.iter().map(|(_, link)| link));
+        let round_trip = |link: &Link| {
+            let proxies = link.sidecars.as_ref().map_or(Nanos::ZERO, |sidecars| sidecars.one_way_delay.median());
+            (link.one_way_delay.median() + proxies) * 2.0
+        };
+        all.map(round_trip).max().unwrap_or_default()
+    }
+
+    /// Whether none of them adds anything.
+    pub fn are_loopback(&self) -> bool {
+        self.default.is_loopback() && self.between.iter().all(|(_, link)| link.is_loopback())
+    }
+}
+
+impl From<Link> for Links {
+    fn from(default: Link) -> Self {
+        Self { default, between: Vec::new() }
+    }
+}
+
 /// The proxies of a service mesh that a request passes, there and back.
 ///
 /// They are CPU first: where it is missing, requests queue for them.
@@ -83,6 +140,18 @@ impl Delay {
             Self::Constant(delay) => *delay,
             Self::LogNormal { median, sigma } => *median * (sigma * deviate).exp(),
             Self::Quantiles(quantiles) => quantiles.at(normal_share(deviate)),
+        }
+    }
+
+    /// Each delay times `factor`.
+    #[must_use]
+    pub fn scale(&self, factor: f64) -> Self {
+        match self {
+            Self::Constant(delay) => Self::Constant(*delay * factor),
+            Self::LogNormal { median, sigma } => Self::LogNormal { median: *median * factor, sigma: *sigma },
+            Self::Quantiles(quantiles) => {
+                Self::Quantiles(Quantiles(quantiles.0.iter().map(|(share, value)| (*share, *value * factor)).collect()))
+            }
         }
     }
 

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::link::Link;
+use crate::link::Links;
+use crate::policy::CallPolicy;
 
 /// The service that keeps every module no other service claims.
 pub const MAIN_SERVICE: &str = "main";
@@ -21,7 +22,9 @@ pub struct Split {
     /// Modules whose functions run in the caller where their arguments cannot cross.
     pub keep_local: Vec<String>,
     /// What lies between the services.
-    pub link: Link,
+    pub links: Links,
+    /// How they call each other.
+    pub calls: CallPolicy,
 }
 
 impl Split {
@@ -35,6 +38,11 @@ impl Split {
             })
             .max_by_key(|(claimed, _)| claimed.len())
             .map_or(MAIN_SERVICE, |(_, service)| service)
+    }
+
+    /// Connections that a service keeps to another one at most; `None`: all calls share one.
+    pub fn max_connections(&self) -> Option<u32> {
+        self.stack.max_connections().map(|most| self.calls.connections.unwrap_or(most))
     }
 
     /// All services, [`MAIN_SERVICE`] first.
@@ -68,6 +76,13 @@ impl StackName {
         }
     }
 
+    /// Whether the server of the app answers the calls, too.
+    ///
+    /// Spec: `rpc_port_is_http_port` of `python/splitcost/stacks/rehearsed.py`.
+    pub fn shares_port(self) -> bool {
+        self == Self::Httpx
+    }
+
     /// Connections that a service keeps to another one at most; a call beyond waits for one. `None`: all calls share one.
     ///
     /// Spec: `CONNECTIONS` of `python/splitcost/stacks`, 100 as in httpx's own defaults; HTTP/2 sends calls beside each other.
@@ -91,6 +106,11 @@ impl Prices {
     ///
     /// Spec: AWS and GCP price calculators use 730.
     pub const HOURS_PER_MONTH: f64 = 730.0;
+
+    /// US dollars for one virtual core for one month.
+    pub fn usd_per_vcpu_month(&self) -> f64 {
+        self.usd_per_vcpu_hour * Self::HOURS_PER_MONTH
+    }
 }
 
 impl Default for Prices {

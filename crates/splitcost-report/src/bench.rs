@@ -6,12 +6,11 @@ mod comparison;
 mod measurement;
 mod saturation;
 mod stacks;
-mod table;
 
+pub use crate::table::Style;
 pub use call::call;
 pub use codecs::codecs;
 pub use comparison::*;
 pub use measurement::*;
 pub use saturation::*;
 pub use stacks::*;
-pub use table::Style;

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use splitcost_sim::engine::{Run, Source, simulate};
-use splitcost_sim::program::{Body, Cost, Cpu, Crowding, Machine, Op, Program, Remote};
+use splitcost_sim::program::{Body, Cost, Cpu, Crowding, Machine, Network, Op, Program, Remote};
 
 /// What `bench/sim` demands.
 ///
@@ -29,7 +29,7 @@ fn main() -> std::process::ExitCode {
         Body { ops: vec![Op::Cpu(150_000)] },
         Body { ops: vec![Op::Cpu(100_000), Op::Block(50_000)] },
     ];
-    let cost = Cost { client: Cpu::of(100_000), server: Cpu::of(100_000), one_way_nanos: 20_000 };
+    let cost = Cost { client: Cpu::of(100_000), server: Cpu::of(100_000), one_way_nanos: 20_000, ..Cost::default() };
     let machine = Machine::one_host(2, 3);
     let run = |seed| {
         simulate(&Run {
@@ -37,6 +37,7 @@ fn main() -> std::process::ExitCode {
             programs: &[Program { endpoint: 0, entry, bodies: bodies.clone() }],
             pool: &[0],
             costs: &[cost, cost],
+            network: &Network::default(),
             crowding: Crowding::default(),
             free_share: 0.0,
             load_nanos: 20_000,

@@ -4,6 +4,7 @@
 //! computes only while it holds its process's GIL and a core of its host. Equal seeds give equal results, bit
 //! for bit: ties in time are broken by order of scheduling.
 
+mod call;
 mod threads;
 
 use std::cmp::Reverse;
@@ -12,7 +13,8 @@ use std::collections::{BinaryHeap, VecDeque};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::program::{BodyId, Cost, Cpu, Crowding, Machine, Op, Program, Remote};
+use crate::program::{BodyId, Cost, Cpu, Crowding, Machine, Network, Op, Program, Remote};
+use call::{Connections, Message, Proxy, Way};
 
 /// What drives the machine.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -21,6 +23,13 @@ pub enum Source {
     Open {
         /// Arrivals per second.
         reqs_per_sec: f64,
+    },
+    /// The same for a time; the run ends when nothing happens any more.
+    OpenFor {
+        /// Arrivals per second.
+        reqs_per_sec: f64,
+        /// No request comes after it.
+        nanos: u64,
     },
     /// So many requests always in flight.
     Closed {
@@ -40,6 +49,8 @@ pub struct Run<'a> {
     pub pool: &'a [u32],
     /// Costs by crossing.
     pub costs: &'a [Cost],
+    /// What lies between the processes, and how they call each other.
+    pub network: &'a Network,
     /// What crowding adds to the CPU time of bodies (not of crossings).
     pub crowding: Crowding,
     /// Share of the CPU time of bodies that is spent in C code or in the kernel without the GIL, from 0 to 1.
@@ -65,10 +76,40 @@ pub struct Outcome {
     pub elapsed_nanos: u64,
     /// CPU time per process in the measured stretch.
     pub cpu_nanos: Vec<u64>,
+    /// CPU time of all proxies of a mesh in the measured stretch.
+    pub proxy_nanos: u64,
+    /// Every request that ended, in order; only where something goes wrong.
+    pub log: Vec<Ended>,
+    /// By endpoint, calls between services and attempts of these that began while something went wrong.
+    pub attempts: Vec<(u64, u64)>,
     /// Integral of the number of requests in the system over the measured stretch.
     pub in_system_nanos: u128,
     /// Events handled, warm-up included.
     pub events: u64,
+}
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Result {
+    /// Well.
+    Answered,
+    /// With an error.
+    Failed,
+    /// The load generator gave it up.
+    Unanswered,
+}
+
+/// A request that has ended; times in nanoseconds of simulated time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// Which endpoint it was for.
+    pub endpoint: u32,
+    /// When it came.
+    pub arrived: u64,
+    /// When it ended.
+    pub ended: u64,
+    /// How.
+    pub result: Result,
 }
 
 impl Outcome {
@@ -82,9 +123,15 @@ impl Outcome {
         let cpu: u64 = self.cpu_nanos.iter().skip(1).sum();
         cpu as f64 / 1e9 / self.responses.len().max(1) as f64
     }
+
+    /// CPU seconds per request of a mesh's proxies.
+    pub fn sidecar_secs_per_request(&self) -> f64 {
+        self.proxy_nanos as f64 / 1e9 / self.responses.len().max(1) as f64
+    }
 }
 
 const NONE: u32 = u32::MAX;
+const NEVER: u64 = u64::MAX;
 /// As many others add half of what very many add to a crossing's CPU time.
 ///
 /// Measured: 1, 2, 4, 8 and 16 threads calling through httpx2, 2 cores, November 2026: 0.43, 0.57, 0.68, 0.71 and
@@ -106,6 +153,14 @@ enum Event {
     Unblock { thread: u32 },
     /// A task's wait is over, or a message arrived for it.
     Wake { fiber: u32 },
+    /// A message comes to the proxy beside a process.
+    Proxy { to: u16, link: u16, message: Message },
+    /// A message is there.
+    Deliver { message: Message },
+    /// The time of an attempt is over.
+    Timeout { fiber: u32, call: u32 },
+    /// Nobody listens there.
+    Refused { fiber: u32, call: u32 },
     /// The next open-loop arrival.
     Arrive,
 }
@@ -151,8 +206,8 @@ struct ProcessState {
     idle_helpers: Vec<u32>,
     pool_started: u32,
     pool_queue: VecDeque<u32>,
-    /// Per called process: connections in use, and the calls that wait for one.
-    connections: Vec<(u32, VecDeque<(u32, Remote)>)>,
+    /// Per called process.
+    connections: Vec<Connections>,
     cpu_nanos: u64,
 }
 
@@ -186,7 +241,9 @@ enum Then {
     /// Tells its parent, which may be joining.
     Join,
     /// Answers its parent's remote call.
-    Answer { one_way: u64 },
+    Answer { remote: Remote, call: u32 },
+    /// Wakes its parent after a while.
+    Wake { after: u64 },
     /// Nobody waits.
     Nothing,
 }
@@ -209,6 +266,47 @@ struct Fiber {
     server: Cpu,
     pooled: bool,
     arrived: u64,
+    /// The remote call that it waits for, by number; 0 for none.
+    call: u32,
+    /// Which attempt that is, the first being 0.
+    attempt: u16,
+    /// Whether it has a connection, and whether that one is never answered.
+    connected: bool,
+    bad: bool,
+    /// Something that it waited for ended with an error.
+    failed: bool,
+    /// How many times as long its body takes, and when that began.
+    slowness: f64,
+    began: u64,
+}
+
+impl Fiber {
+    fn new(program: u32, role: Role, arrived: u64) -> Self {
+        Self {
+            program,
+            body: NONE,
+            pc: 0,
+            process: 0,
+            role,
+            stage: Stage::Body,
+            thread: NONE,
+            parent: NONE,
+            then: Then::Nothing,
+            outstanding: 0,
+            joining: false,
+            freed: false,
+            server: Cpu::default(),
+            pooled: false,
+            arrived,
+            call: 0,
+            attempt: 0,
+            connected: false,
+            bad: false,
+            failed: false,
+            slowness: 1.0,
+            began: NEVER,
+        }
+    }
 }
 
 struct Engine<'a> {
@@ -222,6 +320,11 @@ struct Engine<'a> {
     fibers: Vec<Fiber>,
     free_fibers: Vec<u32>,
     rng: ChaCha8Rng,
+    /// By link and direction.
+    ways: Vec<[Way; 2]>,
+    proxies: Vec<Proxy>,
+    /// Attempts of remote calls so far.
+    calls: u32,
     completed: u64,
     measuring_from: u64,
     in_system: u64,
@@ -257,6 +360,9 @@ impl<'a> Engine<'a> {
             fibers: Vec::new(),
             free_fibers: Vec::new(),
             rng: ChaCha8Rng::seed_from_u64(run.seed),
+            ways: vec![<[Way; 2]>::default(); run.network.links.len()],
+            proxies: vec![Proxy::default(); machine.processes.len()],
+            calls: 0,
             completed: 0,
             measuring_from: 0,
             in_system: 0,
@@ -264,7 +370,7 @@ impl<'a> Engine<'a> {
             outcome: Outcome { responses: Vec::with_capacity(run.requests as usize), ..Outcome::default() },
         };
         for index in 0..machine.processes.len() {
-            let connections = vec![(0, VecDeque::new()); machine.processes.len()];
+            let connections = machine.processes.iter().map(|_| Connections::new()).collect();
             engine.processes.push(ProcessState { connections, ..ProcessState::default() });
             engine.processes[index].loop_thread = engine.new_thread(index as u16, Role::Loop);
         }
@@ -273,7 +379,7 @@ impl<'a> Engine<'a> {
 
     fn begin(&mut self) {
         match self.run.source {
-            Source::Open { .. } => self.schedule_arrival(),
+            Source::Open { .. } | Source::OpenFor { .. } => self.schedule_arrival(),
             Source::Closed { concurrency } => {
                 for _ in 0..concurrency.max(1) {
                     self.start_request();
@@ -293,6 +399,9 @@ impl<'a> Engine<'a> {
                 Event::Gil { process, switch } => self.gil_timer(process, switch),
                 Event::Unblock { thread } => self.advance(thread),
                 Event::Wake { fiber } => self.wake(fiber),
+                Event::Proxy { to, link, message } => self.proxy(to, link, message),
+                Event::Deliver { message } => self.deliver(message),
+                Event::Timeout { fiber, call } | Event::Refused { fiber, call } => self.fail(fiber, call),
                 Event::Arrive => {
                     self.start_request();
                     self.schedule_arrival();
@@ -306,6 +415,7 @@ impl<'a> Engine<'a> {
         self.count_in_system(0);
         self.outcome.elapsed_nanos = self.now - self.measuring_from;
         self.outcome.cpu_nanos = self.processes.iter().map(|p| p.cpu_nanos).collect();
+        self.outcome.proxy_nanos = self.proxies.iter().map(|proxy| proxy.computed).sum();
     }
 
     fn schedule(&mut self, at: u64, event: Event) {
@@ -316,48 +426,25 @@ impl<'a> Engine<'a> {
     // ---- requests
 
     fn schedule_arrival(&mut self) {
-        if let Source::Open { reqs_per_sec } = self.run.source {
-            let uniform: f64 = self.rng.random();
-            let gap = -(1.0 - uniform).ln() / reqs_per_sec * 1e9;
-            self.schedule(self.now + gap.round() as u64, Event::Arrive);
+        let (reqs_per_sec, until) = match self.run.source {
+            Source::Open { reqs_per_sec } => (reqs_per_sec, NEVER),
+            Source::OpenFor { reqs_per_sec, nanos } => (reqs_per_sec, nanos),
+            Source::Closed { .. } => return,
+        };
+        let uniform: f64 = self.rng.random();
+        let gap = -(1.0 - uniform).ln() / reqs_per_sec * 1e9;
+        let at = self.now + gap.round() as u64;
+        if at < until {
+            self.schedule(at, Event::Arrive);
         }
     }
 
     fn start_request(&mut self) {
         let program = self.run.pool[self.rng.random_range(0..self.run.pool.len())];
         self.count_in_system(1);
-        let fiber = self.new_fiber(Fiber {
-            program,
-            body: NONE,
-            pc: 0,
-            process: 0,
-            role: Role::Loop,
-            stage: Stage::Sending,
-            thread: NONE,
-            parent: NONE,
-            then: Then::Complete,
-            outstanding: 0,
-            joining: false,
-            freed: false,
-            server: Cpu::default(),
-            pooled: false,
-            arrived: self.now,
-        });
+        let request = Fiber::new(program, Role::Loop, self.now);
+        let fiber = self.new_fiber(Fiber { stage: Stage::Sending, then: Then::Complete, ..request });
         self.make_ready(fiber);
-    }
-
-    fn complete(&mut self, fiber: u32) {
-        let Fiber { program, arrived, .. } = self.fibers[fiber as usize];
-        self.count_in_system(-1);
-        self.completed += 1;
-        if self.completed == self.run.warm_up {
-            self.start_measuring();
-        } else if self.completed > self.run.warm_up {
-            self.outcome.responses.push((self.run.programs[program as usize].endpoint, self.now - arrived));
-        }
-        if matches!(self.run.source, Source::Closed { .. }) {
-            self.start_request();
-        }
     }
 
     fn start_measuring(&mut self) {
@@ -365,6 +452,9 @@ impl<'a> Engine<'a> {
         self.outcome.in_system_nanos = 0;
         for process in &mut self.processes {
             process.cpu_nanos = 0;
+        }
+        for proxy in &mut self.proxies {
+            proxy.computed = 0;
         }
     }
 
@@ -466,14 +556,17 @@ impl<'a> Engine<'a> {
         match then {
             Then::Complete => self.complete(fiber),
             Then::Join => {
+                let failed = self.fibers[fiber as usize].failed;
                 let caller = &mut self.fibers[parent as usize];
+                caller.failed |= failed;
                 caller.outstanding -= 1;
                 if caller.outstanding == 0 && caller.joining {
                     caller.joining = false;
                     self.schedule(self.now, Event::Wake { fiber: parent });
                 }
             }
-            Then::Answer { one_way } => self.schedule(self.now + one_way, Event::Wake { fiber: parent }),
+            Then::Answer { remote, call } => self.answer(fiber, remote, call),
+            Then::Wake { after } => self.schedule(self.now + after, Event::Wake { fiber: parent }),
             Then::Nothing => {}
         }
         self.free_fibers.push(fiber);
@@ -507,12 +600,16 @@ impl<'a> Engine<'a> {
             let goes_on = match fiber.stage {
                 Stage::Before => {
                     self.fibers[id as usize].stage = if fiber.pooled { Stage::Pooled } else { Stage::Body };
+                    if !fiber.pooled && matches!(fiber.then, Then::Answer { remote, .. } if remote.crossing != 0) {
+                        self.fibers[id as usize].slowness = self.slowness();
+                    }
                     let nanos = self.half(thread, fiber.server);
                     self.compute(thread, nanos)
                 }
                 Stage::Pooled => {
                     self.fibers[id as usize].stage = Stage::After;
-                    self.fork(id, fiber.body, Role::Pool, true);
+                    let child = self.fork(id, fiber.body, Role::Pool, true);
+                    self.fibers[child as usize].slowness = self.slowness();
                     self.join(id, thread)
                 }
                 Stage::Body => self.step(id, thread),
@@ -533,7 +630,8 @@ impl<'a> Engine<'a> {
                     }
                 }
                 Stage::Receiving => {
-                    self.disconnect(id);
+                    self.disconnect(id, true);
+                    self.fibers[id as usize].attempt = 0;
                     let nanos = self.half(thread, self.client_cpu(id));
                     self.fibers[id as usize].stage = match fiber.then {
                         Then::Complete => Stage::Done,
@@ -558,11 +656,32 @@ impl<'a> Engine<'a> {
         }
     }
 
+    /// Lets time pass: on its thread, or suspended.
+    fn wait(&mut self, id: u32, thread: u32, nanos: u64) -> bool {
+        if self.fibers[id as usize].role == Role::Loop {
+            self.schedule(self.now + nanos, Event::Wake { fiber: id });
+            self.suspend(id, thread)
+        } else {
+            self.block(thread);
+            self.schedule(self.now + nanos, Event::Unblock { thread });
+            false
+        }
+    }
+
     /// One operation of a body; true when the fiber goes on at once.
     fn step(&mut self, id: u32, thread: u32) -> bool {
         let fiber = &mut self.fibers[id as usize];
         let body = &self.run.programs[fiber.program as usize].bodies[fiber.body as usize];
-        let Some(&op) = body.ops.get(fiber.pc as usize) else {
+        if fiber.began == NEVER {
+            fiber.began = self.now;
+        }
+        let next = body.ops.get(fiber.pc as usize).filter(|_| !fiber.failed);
+        let Some(&op) = next else {
+            if fiber.slowness > 1.0 {
+                let more = ((self.now - fiber.began) as f64 * (fiber.slowness - 1.0)) as u64;
+                fiber.slowness = 1.0;
+                return self.wait(id, thread, more);
+            }
             fiber.stage = if matches!(fiber.then, Then::Answer { .. }) { Stage::After } else { Stage::Done };
             return self.join(id, thread);
         };
@@ -601,18 +720,6 @@ impl<'a> Engine<'a> {
         }
     }
 
-    fn remote(&mut self, id: u32) -> Remote {
-        let fiber = &mut self.fibers[id as usize];
-        let program = &self.run.programs[fiber.program as usize];
-        if fiber.then == Then::Complete {
-            return program.entry;
-        }
-        let op = program.bodies[fiber.body as usize].ops[fiber.pc as usize];
-        fiber.pc += 1;
-        let Op::Remote(remote) = op else { unreachable!("only a remote call is sent") };
-        remote
-    }
-
     /// Other threads that want this one's GIL, and other tasks that want its event loop.
     fn others(&self, thread: u32) -> (f64, f64) {
         let Thread { process, role, .. } = self.threads[thread as usize];
@@ -648,119 +755,33 @@ impl<'a> Engine<'a> {
         *computed = computed.saturating_add_signed(nanos as i64);
     }
 
-    fn client_cpu(&self, id: u32) -> Cpu {
-        let fiber = &self.fibers[id as usize];
-        if fiber.then == Then::Complete {
-            return Cpu::of(self.run.load_nanos);
-        }
-        let ops = &self.run.programs[fiber.program as usize].bodies[fiber.body as usize].ops;
-        // While receiving, the program counter has moved past the call.
-        let at = if fiber.stage == Stage::Receiving { fiber.pc - 1 } else { fiber.pc };
-        match ops[at as usize] {
-            Op::Remote(remote) => self.run.costs[remote.crossing as usize].client,
-            _ => Cpu::default(),
-        }
-    }
-
-    /// Sends over a connection of the process's pool, or waits for one. The load generator has its own.
-    fn connect(&mut self, id: u32, remote: Remote) {
-        let Fiber { process, then, .. } = self.fibers[id as usize];
-        if then != Then::Complete {
-            let limit = self.run.machine.processes[process as usize].connections;
-            let (used, waiting) = &mut self.processes[process as usize].connections[remote.process as usize];
-            if *used >= limit {
-                waiting.push_back((id, remote));
-                return;
-            }
-            *used += 1;
-        }
-        self.send(id, remote);
-    }
-
-    /// The answer is there: the connection goes to the next call, or back to the pool.
-    fn disconnect(&mut self, id: u32) {
-        let Fiber { process, then, program, body, pc, .. } = self.fibers[id as usize];
-        if then == Then::Complete {
-            return;
-        }
-        // The program counter has moved past the call.
-        let op = self.run.programs[program as usize].bodies[body as usize].ops[pc as usize - 1];
-        let Op::Remote(remote) = op else { unreachable!("only a remote call is answered") };
-        let (used, waiting) = &mut self.processes[process as usize].connections[remote.process as usize];
-        match waiting.pop_front() {
-            Some((next, remote)) => self.send(next, remote),
-            None => *used -= 1,
-        }
-    }
-
-    fn send(&mut self, id: u32, remote: Remote) {
-        let cost = self.run.costs[remote.crossing as usize];
-        let Fiber { program, arrived, .. } = self.fibers[id as usize];
-        let server = self.new_fiber(Fiber {
-            program,
-            body: remote.body,
-            pc: 0,
-            process: remote.process,
-            role: Role::Loop,
-            stage: Stage::Before,
-            thread: NONE,
-            parent: id,
-            then: Then::Answer { one_way: cost.one_way_nanos },
-            outstanding: 0,
-            joining: false,
-            freed: false,
-            server: cost.server,
-            pooled: remote.pooled,
-            arrived,
-        });
-        self.schedule(self.now + cost.one_way_nanos, Event::Wake { fiber: server });
-    }
-
-    fn fork(&mut self, parent: u32, body: BodyId, role: Role, joined: bool) {
+    fn fork(&mut self, parent: u32, body: BodyId, role: Role, joined: bool) -> u32 {
         let Fiber { program, process, arrived, .. } = self.fibers[parent as usize];
         if joined {
             self.fibers[parent as usize].outstanding += 1;
         }
         let child = self.new_fiber(Fiber {
-            program,
             body,
-            pc: 0,
             process,
-            role,
-            stage: Stage::Body,
-            thread: NONE,
             parent,
             then: if joined { Then::Join } else { Then::Nothing },
-            outstanding: 0,
-            joining: false,
-            freed: false,
-            server: Cpu::default(),
-            pooled: false,
-            arrived,
+            ..Fiber::new(program, role, arrived)
         });
         self.schedule(self.now, Event::Wake { fiber: child });
+        child
     }
 
     /// A helper thread computes for a suspended fiber and wakes it after `delay`.
     fn help(&mut self, parent: u32, nanos: u64, delay: u64) {
         let Fiber { program, process, arrived, .. } = self.fibers[parent as usize];
         let helper = self.new_fiber(Fiber {
-            program,
-            body: NONE,
-            pc: 0,
             process,
-            role: Role::Helper,
             stage: Stage::After,
-            thread: NONE,
             parent,
-            then: Then::Answer { one_way: delay },
-            outstanding: 0,
-            joining: false,
-            freed: false,
+            then: Then::Wake { after: delay },
             // Only the half after the body is computed.
             server: Cpu::of(nanos * 2),
-            pooled: false,
-            arrived,
+            ..Fiber::new(program, Role::Helper, arrived)
         });
         self.schedule(self.now, Event::Wake { fiber: helper });
     }

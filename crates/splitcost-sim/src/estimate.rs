@@ -1,5 +1,7 @@
 //! The prediction: replications of baseline and split with common random numbers, and what they say.
 
+mod fault;
+mod network;
 mod server;
 
 use std::collections::BTreeMap;
@@ -11,8 +13,8 @@ use splitcost_model::calibration::{Calibration, Linear, Round};
 use splitcost_model::evaluation::{
     CannotCross, CrossingCost, Distributions, EndpointEvaluation, Pair, Quantiles, ServiceModules, SplitEvaluation,
 };
-use splitcost_model::link::Link;
-use splitcost_model::quantity::{Interval, quantile};
+use splitcost_model::policy::Fault;
+use splitcost_model::quantity::{Interval, Nanos, quantile};
 use splitcost_model::recording::{FunctionKind, Recording, Request};
 use splitcost_model::split::{Prices, Split};
 
@@ -21,6 +23,8 @@ use crate::cost::CostModel;
 use crate::demand::{Demand, demand};
 use crate::engine::{Outcome, Run, Source, simulate};
 use crate::program::{Cost, Cpu, Machine};
+pub use fault::{Faulty, estimate_fault};
+use network::Pairs;
 use server::Server;
 
 /// What is to be predicted.
@@ -72,6 +76,11 @@ const OPEN_REQUESTS: (u64, u64) = (4_000, 400);
 ///
 /// Chosen: throughput over 2,000 requests varies by about 2 %.
 const CLOSED_REQUESTS: (u64, u64) = (2_000, 300);
+/// What a packet carries.
+///
+/// Spec: Ethernet's 1,500 bytes without the headers of IPv4 and TCP with timestamps.
+const PACKET_BYTES: f64 = 1_448.0;
+
 /// Predicts a split.
 pub fn estimate(scenario: &Scenario<'_>, progress: Progress<'_>) -> Result<SplitEvaluation, Error> {
     if scenario.calibration.rounds.is_empty() {
@@ -89,6 +98,7 @@ pub fn estimate(scenario: &Scenario<'_>, progress: Progress<'_>) -> Result<Split
         for (all, outcome) in samples.cpu_secs.iter_mut().zip(&outcomes) {
             all.push(outcome.cpu_secs_per_request());
         }
+        samples.sidecar_secs.push(outcomes[1].sidecar_secs_per_request());
         for (all, outcome) in samples.runs.iter_mut().zip(outcomes) {
             all.push(outcome);
         }
@@ -131,6 +141,8 @@ struct Input<'a> {
     baseline: Compiled,
     split: Compiled,
     rewritten: Option<Compiled>,
+    /// Services that call each other, whose links these are.
+    pairs: Pairs,
 }
 
 /// What a run holds for.
@@ -145,12 +157,16 @@ struct Conditions {
     source: Source,
     /// Measured, and before measuring begins.
     requests: (u64, u64),
+    /// What goes wrong, from when to when.
+    fault: Option<(Fault, Nanos, Nanos)>,
 }
 
 #[derive(Default)]
 struct Samples {
     saturation: [Vec<f64>; 2],
     cpu_secs: [Vec<f64>; 2],
+    /// CPU seconds of the mesh per request.
+    sidecar_secs: Vec<f64>,
     runs: [Vec<Outcome>; 3],
 }
 
@@ -190,6 +206,7 @@ impl<'a> Input<'a> {
             |split: &Split, rewritten| Compiler::new(recording, split, &endpoints, rewritten).compile(&triples);
         let split = compile(scenario.split, false);
         let server = Server::of(&recording.meta, &requests, &own);
+        let pairs = Pairs::of(&split.crossings);
         let blocks = split.crossings.iter().flatten().any(|c| c.blocks_event_loop);
         let mut input = Self {
             server,
@@ -198,6 +215,7 @@ impl<'a> Input<'a> {
             split,
             requests,
             endpoints,
+            pairs,
         };
         input.fit(scenario);
         Ok(input)
@@ -214,16 +232,18 @@ impl<'a> Input<'a> {
     }
 
     /// The costs of all crossings, at the recording's speed of a machine that is `slow` times slower.
-    fn costs(&self, compiled: &Compiled, link: &Link, model: &CostModel, at: &Conditions) -> Vec<Cost> {
-        let entry = self.server.entry(at.cold_nanos);
-        let delay = link.one_way_delay.median() * (1.0 / at.slow);
+    fn costs(&self, compiled: &Compiled, scenario: &Scenario<'_>, model: &CostModel, at: &Conditions) -> Vec<Cost> {
+        let entry = Cost { link: u16::MAX, ..self.server.entry(at.cold_nanos) };
+        let links = self.pairs.links(scenario.split);
         compiled
             .crossings
             .iter()
             .map(|crossing| {
                 let Some(c) = crossing else { return entry };
                 let cost = model.get(c.client, c.handler);
-                let transmission = link.bits_per_sec.map_or(0.0, |rate| c.bytes * 8.0 / rate * 1e9 / 2.0 / at.slow);
+                let link = self.pairs.link_of(c);
+                let rate = links[usize::from(link)].bits_per_sec;
+                let transmission = rate.map_or(0.0, |rate| c.bytes * 8.0 / rate * 1e9 / 2.0 / at.slow);
                 let idle = match (at.cold, c.first) {
                     (false, _) => [0.0; 3],
                     (true, false) => cost.burst_nanos,
@@ -242,7 +262,9 @@ impl<'a> Input<'a> {
                 Cost {
                     client: cpu(cost.client, 0, cost.held_nanos),
                     server: cpu(cost.server, 1, cost.crowded_nanos[1]),
-                    one_way_nanos: (unexplained / 2.0 + transmission) as u64 + delay.as_nanos(),
+                    one_way_nanos: (unexplained / 2.0 + transmission) as u64,
+                    link,
+                    packets: (c.bytes / 2.0 / PACKET_BYTES).ceil() as u32,
                 }
             })
             .collect()
@@ -256,6 +278,7 @@ impl<'a> Input<'a> {
             slow: scenario.slowness,
             source: Source::Closed { concurrency: scenario.concurrency },
             requests: CLOSED_REQUESTS,
+            fault: None,
         };
         let outcomes = self.replication(scenario, replication, 2, &at);
         outcomes.iter().map(Outcome::throughput_reqs_per_sec).collect()
@@ -269,6 +292,7 @@ impl<'a> Input<'a> {
             slow: scenario.slowness,
             source: Source::Open { reqs_per_sec: load },
             requests: OPEN_REQUESTS,
+            fault: None,
         };
         self.replication(scenario, replication, 3, &at)
     }
@@ -290,7 +314,7 @@ impl<'a> Input<'a> {
         at: &Conditions,
     ) -> Outcome {
         let mut machine = Machine::one_host(scenario.host_cores as u32, services + 1);
-        if let Some(limit) = scenario.split.stack.max_connections() {
+        if let Some(limit) = scenario.split.max_connections() {
             machine.processes.iter_mut().for_each(|process| process.connections = limit);
         }
         for nanos in [&mut machine.switch_interval_nanos, &mut machine.core_slice_nanos] {
@@ -298,13 +322,17 @@ impl<'a> Input<'a> {
         }
         let source = match at.source {
             Source::Open { reqs_per_sec } => Source::Open { reqs_per_sec: reqs_per_sec * at.slow },
+            Source::OpenFor { reqs_per_sec, nanos } => {
+                Source::OpenFor { reqs_per_sec: reqs_per_sec * at.slow, nanos: (nanos as f64 / at.slow) as u64 }
+            }
             closed @ Source::Closed { .. } => closed,
         };
         let mut outcome = simulate(&Run {
             machine: &machine,
             programs: &compiled.programs,
             pool,
-            costs: &self.costs(compiled, &scenario.split.link, model, at),
+            costs: &self.costs(compiled, scenario, model, at),
+            network: &self.pairs.network(scenario.split, at.slow, at.fault),
             crowding: self.server.crowding,
             free_share: self.server.free_share,
             load_nanos: self.server.load_nanos,
@@ -317,6 +345,11 @@ impl<'a> Input<'a> {
         outcome.responses.iter_mut().for_each(|(_, nanos)| dilate(nanos));
         outcome.cpu_nanos.iter_mut().for_each(dilate);
         dilate(&mut outcome.elapsed_nanos);
+        dilate(&mut outcome.proxy_nanos);
+        outcome.log.iter_mut().for_each(|ended| {
+            dilate(&mut ended.arrived);
+            dilate(&mut ended.ended);
+        });
         outcome
     }
 
@@ -336,10 +369,11 @@ impl Input<'_> {
         let cpu = pair(&samples.cpu_secs[1]);
         let baseline_cpu = pair(&samples.cpu_secs[0]);
         let gigabytes = self.bytes_per_request() * load * 3600.0 * Prices::HOURS_PER_MONTH / 1e9;
-        let transfer = gigabytes * scenario.split.link.usd_per_gb;
+        let transfer = gigabytes * self.usd_per_gb(scenario.split);
+        let sidecars = Interval::of(&samples.sidecar_secs).map(|i| i.scale(load)).filter(|i| i.value > 0.0);
+        let transfer = transfer + sidecars.map_or(0.0, |cores| cores.value * scenario.prices.usd_per_vcpu_month());
         let money = |p: Pair, transfer: f64| {
-            let hours = scenario.prices.usd_per_vcpu_hour * Prices::HOURS_PER_MONTH;
-            let dollars = |x: f64| x * hours + transfer;
+            let dollars = |x: f64| x * scenario.prices.usd_per_vcpu_month() + transfer;
             Pair {
                 estimate: p.estimate.map(|i| Interval {
                     value: dollars(i.value),
@@ -353,7 +387,8 @@ impl Input<'_> {
             name: scenario.split.name.clone(),
             services: services(scenario),
             stack: scenario.split.stack.name().to_owned(),
-            link: scenario.split.link.name.clone(),
+            link: scenario.split.links.name(),
+            link_round_trip_ms: scenario.split.links.round_trip().as_millis_f64(),
             load_reqs_per_sec: load,
             endpoints: self.endpoints(scenario, samples),
             saturation_reqs_per_sec: pair(&samples.saturation[1]),
@@ -363,11 +398,23 @@ impl Input<'_> {
             cores: cores(cpu),
             baseline_cores: cores(baseline_cpu),
             usd_per_month: money(cores(cpu), transfer),
+            sidecar_cores: sidecars,
             baseline_usd_per_month: money(cores(baseline_cpu), 0.0),
             calls: self.calls(scenario),
             cannot_cross: cannot_cross(scenario.recording, scenario.split),
-            verdict: String::new(),
+            ..SplitEvaluation::default()
         }
+    }
+
+    /// Price of what crosses, by the bytes over each link.
+    fn usd_per_gb(&self, split: &Split) -> f64 {
+        let links = self.pairs.links(split);
+        let (mut bytes, mut dollars) = (0.0, 0.0);
+        for crossing in self.split.crossings.iter().flatten() {
+            bytes += crossing.bytes;
+            dollars += crossing.bytes * links[usize::from(self.pairs.link_of(crossing))].usd_per_gb;
+        }
+        if bytes > 0.0 { dollars / bytes } else { 0.0 }
     }
 
     fn bytes_per_request(&self) -> f64 {
@@ -420,8 +467,10 @@ impl Input<'_> {
             slow: 1.0,
             source: Source::Closed { concurrency: 1 },
             requests: OPEN_REQUESTS,
+            fault: None,
         };
-        let costs = self.costs(&self.split, &scenario.split.link, &model, &at);
+        let costs = self.costs(&self.split, scenario, &model, &at);
+        let links = self.pairs.links(scenario.split);
         let services = scenario.split.service_names();
         let mut groups = BTreeMap::new();
         for (crossing, cost) in self.split.crossings.iter().zip(&costs) {
@@ -432,7 +481,9 @@ impl Input<'_> {
             sum.0 += 1.0;
             sum.1 += c.bytes;
             sum.2 += cpu;
-            sum.3 += cpu + 2.0 * cost.one_way_nanos as f64;
+            let delay =
+                links.get(usize::from(cost.link)).map_or(0.0, |link| link.one_way_delay.median().as_nanos_f64());
+            sum.3 += cpu + 2.0 * (cost.one_way_nanos as f64 + delay);
         }
         let sites = call_sites(recording);
         let mut calls: Vec<CrossingCost> = groups

@@ -6,7 +6,7 @@
 //!
 //! ```
 //! use splitcost_sim::engine::{Run, Source, simulate};
-//! use splitcost_sim::program::{Body, Cost, Crowding, Machine, Op, Program, Remote};
+//! use splitcost_sim::program::{Body, Cost, Crowding, Machine, Network, Op, Program, Remote};
 //!
 //! let machine = Machine::one_host(2, 2); // process 0 drives the load, process 1 answers
 //! let entry = Remote { crossing: 0, process: 1, body: 0, blocking: false, pooled: false };
@@ -16,6 +16,7 @@
 //!     programs: &[program],
 //!     pool: &[0],
 //!     costs: &[Cost::default()],
+//!     network: &Network::default(),
 //!     crowding: Crowding::default(),
 //!     free_share: 0.0,
 //!     load_nanos: 0,

@@ -1,5 +1,8 @@
 //! What a request does, compiled for the engine: bodies of operations, and crossings between processes.
 
+use splitcost_model::link::Delay;
+use splitcost_model::policy::{CallPolicy, Fault};
+
 /// Index of a [`Body`] in [`Program::bodies`].
 pub type BodyId = u32;
 /// Index into the scenario's table of crossing costs.
@@ -53,7 +56,7 @@ pub enum Op {
 }
 
 /// A call into another process.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Remote {
     /// Where its costs stand.
     pub crossing: CrossingId,
@@ -74,8 +77,40 @@ pub struct Cost {
     pub client: Cpu,
     /// CPU on the answering side, half before the work, half after.
     pub server: Cpu,
-    /// Passes in each direction; nanoseconds.
+    /// Passes in each direction, beside what the link takes; nanoseconds.
     pub one_way_nanos: u64,
+    /// Where its link stands in [`Network::links`]; beyond them, there is none.
+    pub link: u16,
+    /// Packets of a message in each direction, which can be lost.
+    pub packets: u32,
+}
+
+/// What lies between the processes, how they call each other, and what goes wrong.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Network {
+    /// Links, each between two processes.
+    pub links: Vec<Link>,
+    /// How processes call each other; connections are [`Process::connections`].
+    pub calls: CallPolicy,
+    /// After which the load generator gives up a request; `None` never.
+    pub patience_nanos: Option<u64>,
+    /// What goes wrong with every process but the load generator and the one behind it, from when to when.
+    pub fault: Option<(Fault, u64, u64)>,
+}
+
+/// A link between two processes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Link {
+    /// Under way in each direction.
+    pub delay: Delay,
+    /// How much of a delay's deviation the next one of its direction keeps.
+    pub correlation: f64,
+    /// Share of packets that are lost.
+    pub loss: f64,
+    /// CPU time of the mesh's proxy beside each of the two, for a message.
+    pub proxy_nanos: Option<u64>,
+    /// What the proxies add to each direction where CPU is plenty.
+    pub proxy_delay: Delay,
 }
 
 /// What one side of a crossing takes; nanoseconds.

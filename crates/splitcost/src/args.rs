@@ -7,6 +7,7 @@ pub(crate) mod scan;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use splitcost_model::policy::{CallPolicy, Fault, Malformed};
 use splitcost_model::split::StackName;
 
 /// What splitting a Python monolith into services costs, before you build it.
@@ -118,6 +119,30 @@ pub(crate) struct Scenario {
     /// Measure the stacks again, even if this machine has been measured
     #[arg(long)]
     pub(crate) fresh_calibration: bool,
+    /// Profiles of links to put between the services instead of the settings'; `all` are those that are shipped
+    #[arg(long, value_name = "PROFILE", value_delimiter = ',')]
+    pub(crate) profiles: Vec<String>,
+    /// Make something go wrong with every service that others call; may be repeated: slow [FACTOR], silent, down,
+    /// loss [SHARE], brown-out [DELAY], pool-exhausted, half-bad [SHARE]
+    #[arg(long = "fault", value_name = "FAULT", value_parser = text::<Fault>)]
+    pub(crate) faults: Vec<Fault>,
+    /// Under a fault, how services call each other, instead of the settings'; may be repeated, to compare
+    #[arg(long = "policy", value_name = "POLICY", value_parser = text::<CallPolicy>, requires = "faults")]
+    pub(crate) policies: Vec<CallPolicy>,
+    /// Share of the time that each service is up, in percent, of which that of a request's services is computed
+    #[arg(long, default_value_t = 99.9, value_name = "PERCENT", value_parser = percent, requires = "faults")]
+    pub(crate) availability: f64,
+}
+
+fn text<T: std::str::FromStr<Err = Malformed>>(text: &str) -> Result<T, Malformed> {
+    text.parse()
+}
+
+fn percent(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(percent) if percent > 0.0 && percent <= 100.0 => Ok(percent),
+        _ => Err("not a percentage above 0".to_owned()),
+    }
 }
 
 #[derive(Args, Debug)]
@@ -197,7 +222,9 @@ pub(crate) struct Calibrate {
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   splitcost estimate
-  splitcost estimate --split chatty --rate 40 --format json")]
+  splitcost estimate --split chatty --rate 40 --format json
+  splitcost estimate --profiles all           at which distance does the split stop being acceptable?
+  splitcost estimate --fault silent --policy 'no timeout' --policy '1s + 2 retries + budget 20%'")]
 pub(crate) struct Estimate {
     #[command(flatten)]
     pub(crate) from: From,
@@ -210,7 +237,9 @@ pub(crate) struct Estimate {
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   splitcost rehearse
-  splitcost rehearse --split chatty --rate 40")]
+  splitcost rehearse --split chatty --rate 40
+  splitcost rehearse --profiles cross-az-aws  as if the services were in two zones
+  splitcost rehearse --fault 'slow 10'        as if they took ten times as long for ten seconds")]
 pub(crate) struct Rehearse {
     #[command(flatten)]
     pub(crate) from: From,

@@ -1,5 +1,7 @@
 //! What estimate, rehearse and evaluate share: calibrate, predict, run, and put it all into one evaluation.
 
+mod fault;
+
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::path::Path;
@@ -12,8 +14,10 @@ use splitcost_lab::merge::merge;
 use splitcost_lab::python::Python;
 use splitcost_lab::record::now;
 use splitcost_lab::rehearse::{self, Conditions, Rehearsal, refusal};
+use splitcost_link::profile::Profile;
 use splitcost_model::calibration::Calibration;
 use splitcost_model::evaluation::{Evaluation, Provenance, SplitEvaluation, StackProvenance};
+use splitcost_model::link::Link;
 use splitcost_model::recording::Recording;
 use splitcost_model::residual::Residuals;
 use splitcost_model::split::{Split, StackName};
@@ -25,7 +29,8 @@ use crate::args::{self, Format};
 use crate::failure::Failed;
 use crate::printer::Printer;
 use crate::session::{Session, shown};
-use crate::settings::Settings;
+use crate::settings::{self, Settings};
+pub(crate) use fault::Faults;
 
 /// Version of the evaluation's shape.
 pub(crate) const EVALUATION_VERSION: u32 = 1;
@@ -75,6 +80,33 @@ pub(crate) struct Pipeline<'a> {
     pub(crate) fresh_calibration: bool,
     /// How far predictions on this machine were off before.
     pub(crate) residuals: Residuals,
+    /// What shall go wrong.
+    pub(crate) faults: Faults,
+}
+
+/// Each split over the links that it has, or over those of each profile.
+fn under_profiles(splits: Vec<Split>, profiles: &[String]) -> anyhow::Result<Vec<Split>> {
+    if profiles.is_empty() {
+        return Ok(splits);
+    }
+    let here = std::env::current_dir()?;
+    let mut links = Vec::new();
+    for name in profiles {
+        if name == "all" {
+            for name in Profile::names().0 {
+                links.push(settings::link(name, &here).failed()?);
+            }
+        } else {
+            links.push(settings::link(name, &here).failed()?);
+        }
+    }
+    let several = links.len() > 1;
+    let over = |split: &Split, link: &Link| Split {
+        name: if several { format!("{} over {}", split.name, link.name) } else { split.name.clone() },
+        links: link.clone().into(),
+        ..split.clone()
+    };
+    Ok(splits.iter().flat_map(|split| links.iter().map(move |link| over(split, link))).collect())
 }
 
 impl<'a> Pipeline<'a> {
@@ -91,12 +123,13 @@ impl<'a> Pipeline<'a> {
             python,
             recording,
             recording_dir: shown(recording_dir).display().to_string(),
-            splits: settings.splits(&scenario.splits)?,
+            splits: under_profiles(settings.splits(&scenario.splits)?, &scenario.profiles)?,
             load: Load::resolve(settings, scenario.rate, scenario.concurrency),
             rounds: scenario.rounds,
             seed: scenario.seed,
             fresh_calibration: scenario.fresh_calibration,
             residuals: cache::residuals(),
+            faults: Faults::new(scenario),
         })
     }
 
@@ -140,6 +173,29 @@ impl<'a> Pipeline<'a> {
         predicted
     }
 
+    /// What is to be predicted of a split.
+    fn scenario<'b>(
+        &'b self,
+        calibrations: &'b Calibrations,
+        split: &'b Split,
+        load_reqs_per_sec: Option<f64>,
+        slowness: f64,
+        replications: u32,
+    ) -> Scenario<'b> {
+        Scenario {
+            recording: self.recording,
+            calibration: &calibrations[&self.needs(split)],
+            split,
+            prices: &self.settings.prices,
+            host_cores: cpu::cores(),
+            load_reqs_per_sec,
+            concurrency: self.load.concurrency,
+            slowness,
+            seed: self.seed,
+            replications,
+        }
+    }
+
     fn estimate(
         &self,
         session: &mut Session,
@@ -150,19 +206,7 @@ impl<'a> Pipeline<'a> {
         replications: u32,
     ) -> anyhow::Result<SplitEvaluation> {
         let split = &self.splits[index];
-        let calibration = &calibrations[&self.needs(split)];
-        let scenario = Scenario {
-            recording: self.recording,
-            calibration,
-            split,
-            prices: &self.settings.prices,
-            host_cores: cpu::cores(),
-            load_reqs_per_sec,
-            concurrency: self.load.concurrency,
-            slowness,
-            seed: self.seed,
-            replications,
-        };
+        let scenario = self.scenario(calibrations, split, load_reqs_per_sec, slowness, replications);
         let Session { printer, cancel, .. } = session;
         let mut predicted = estimate(&scenario, &mut |fraction| {
             printer.step(&Step {
@@ -260,12 +304,13 @@ impl<'a> Pipeline<'a> {
             let mut predicted = self.estimate(session, calibrations, index, load, slowness, REPLICATIONS)?;
             if let Some(mut measured) = ran.remove(&split.name) {
                 self.shorten_paths(&mut measured);
-                merge(&mut predicted, measured, &split.link, &self.settings.prices);
-                if !split.link.one_way_delay.is_zero() || split.link.bits_per_sec.is_some() {
+                merge(&mut predicted, measured, &self.settings.prices);
+                let late = predicted.emulations.iter().find_map(|link| Some((link, link.invalid.as_ref()?)));
+                if let Some((link, invalid)) = late {
                     evaluation.provenance.warnings.push(format!(
-                        "split {}: the prediction has the link {} in it, the rehearsal ran over loopback: their times \
-                         cannot be compared",
-                        split.name, split.link.name
+                        "split {}: the link {} from {} to {} was not what was asked for, and neither is what was \
+                         measured over it: {invalid}",
+                        split.name, link.profile, link.listen, link.to
                     ));
                 } else {
                     found.extend(Residuals::of(&predicted));
@@ -280,6 +325,9 @@ impl<'a> Pipeline<'a> {
         evaluation.provenance.warnings.extend(rehearsed.doubtful);
         session.printer.done();
         judge(&mut evaluation.splits);
+        if !self.faults.kinds.is_empty() {
+            self.fail(session, calibrations, &mut evaluation, Some(slowness))?;
+        }
         Ok((evaluation, refused.is_empty()))
     }
 
@@ -355,7 +403,15 @@ pub(crate) fn print(printer: &mut Printer, evaluation: &Evaluation, format: Form
         Format::Json => printer.json(evaluation),
         Format::Text => {
             let style = Style { color: Printer::color(), width: Printer::width() };
-            printer.answer(&splitcost_report::text::render(evaluation, &style))
+            let faulty = evaluation.splits.iter().any(|split| !split.faults.is_empty());
+            let text = if faulty && evaluation.splits.iter().all(|split| split.verdict.is_empty()) {
+                splitcost_report::fault::render(evaluation)
+            } else if evaluation.splits.len() > 2 && evaluation.compares_links() {
+                splitcost_report::distance::render(evaluation)
+            } else {
+                splitcost_report::text::render(evaluation, &style)
+            };
+            printer.answer(&text)
         }
     }
 }

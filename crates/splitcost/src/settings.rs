@@ -10,9 +10,10 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use splitcost_lab::app::AppSpec;
+use splitcost_link::profile::Profile;
 use splitcost_load::{Workload, WorkloadTable};
-use splitcost_model::link::{Delay, Link};
-use splitcost_model::quantity::Nanos;
+use splitcost_model::link::{Link, Links};
+use splitcost_model::policy::CallPolicy;
 use splitcost_model::split::{MAIN_SERVICE, Prices, Split, StackName};
 use toml::Spanned;
 
@@ -110,16 +111,8 @@ struct SplitTable {
     #[serde(default)]
     keep_local: Vec<Spanned<String>>,
     #[serde(default)]
-    link: LinkTable,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct LinkTable {
-    name: Option<String>,
-    one_way_delay_micros: Option<u64>,
-    bandwidth_mbit_per_sec: Option<f64>,
-    usd_per_gb: Option<f64>,
+    links: BTreeMap<Spanned<String>, Spanned<String>>,
+    calls: Option<Spanned<String>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -386,16 +379,51 @@ fn split(
         named_modules.push((module.get_ref().clone(), file.place(&module.span())));
         keep_local.push(module.into_inner());
     }
-    let defaults = Link::default();
-    let named = table.link.one_way_delay_micros.is_some_and(|micros| micros > 0);
-    let link = Link {
-        name: table.link.name.unwrap_or(if named { "link".to_owned() } else { defaults.name }),
-        one_way_delay: Delay::Constant(Nanos::from_micros(table.link.one_way_delay_micros.unwrap_or(0))),
-        bits_per_sec: table.link.bandwidth_mbit_per_sec.map(|mbit| mbit * 1e6),
-        usd_per_gb: table.link.usd_per_gb.unwrap_or(defaults.usd_per_gb),
-        ..defaults
+    let links = links(file, table.links, &services)?;
+    let calls = match table.calls {
+        None => CallPolicy::default(),
+        Some(calls) => calls.get_ref().parse().map_err(|error| file.wrong(&calls.span(), error))?,
     };
-    Ok(Split { name, services, stack: table.stack, keep_local, link })
+    Ok(Split { name, services, stack: table.stack, keep_local, links, calls })
+}
+
+/// The profile of a link; a file's path starts at `dir`.
+pub(crate) fn link(name: &str, dir: &Path) -> Result<Link, splitcost_link::Error> {
+    let path = if name.contains(".toml") { dir.join(name).display().to_string() } else { name.to_owned() };
+    Ok(Profile::find(&path)?.link)
+}
+
+/// Between which services which link is.
+fn links(
+    file: &File<'_>,
+    table: BTreeMap<Spanned<String>, Spanned<String>>,
+    services: &BTreeMap<String, Vec<String>>,
+) -> Result<Links, Failure> {
+    let dir = file.dir()?;
+    let mut links = Links::default();
+    for (between, profile) in table {
+        let found = link(profile.get_ref(), &dir).map_err(|error| {
+            let hint = match &error {
+                splitcost_link::Error::Profile { hint, .. } => Some(hint.clone()),
+                _ => None,
+            };
+            hint.into_iter().fold(file.wrong(&profile.span(), error), Failure::hint)
+        })?;
+        let pair: Vec<&str> = between.get_ref().split_whitespace().collect();
+        let is_service = |name: &&str| *name == MAIN_SERVICE || services.contains_key(*name);
+        match pair[..] {
+            ["default"] => links.default = found,
+            [one, other] if one != other && pair.iter().all(is_service) => {
+                links.between.push(([one.to_owned(), other.to_owned()], found));
+            }
+            _ => {
+                return Err(file
+                    .wrong(&between.span(), format_args!("{:?} is not two services of the split", between.get_ref()))
+                    .hint("default = \"cross-az-aws\" is between any two; \"main pricing\" = \"same-node-pods\" between these"));
+            }
+        }
+    }
+    Ok(links)
 }
 
 fn check_module(file: &File<'_>, module: &Spanned<String>, packages: &[String]) -> Result<(), Failure> {
@@ -469,11 +497,36 @@ mod tests {
             "[splits.a]\nservices = { x = ['shop.a'] }\nstack = 'thrift'\n",
             "splitcost.toml:6:9: unknown variant `thrift`, expected `httpx` or `grpc`",
         );
+        check(
+            "[splits.a]\nservices = { x = ['shop.a'] }\nlinks = { default = 'moon' }\n",
+            "splitcost.toml:6:21: there is no profile \"moon\"",
+        );
+        check(
+            "[splits.a]\nservices = { x = ['shop.a'] }\nlinks = { 'main y' = 'cross-region' }\n",
+            "splitcost.toml:6:11: \"main y\" is not two services of the split",
+        );
+        check(
+            "[splits.a]\nservices = { x = ['shop.a'] }\ncalls = '0s'\n",
+            "splitcost.toml:6:9: a timeout of 0 lets no call end",
+        );
         check("[load]\nconcurrency = 0\n", "splitcost.toml:5:15: concurrency is not between 1 and 10000");
         check(
             "[load]\nworkers = 2\n",
             "splitcost.toml:5:1: unknown field `workers`, expected `rate_reqs_per_sec` or `concurrency`",
         );
+    }
+
+    #[test]
+    fn links_lie_between_services() {
+        let settings = read(&format!(
+            "{APP}[splits.a]\nservices = {{ x = ['shop.a'], y = ['shop.b'] }}\ncalls = '1s + 2 retries'\n\
+             [splits.a.links]\ndefault = 'cross-az-aws'\n'x y' = 'same-node-pods+linkerd'\n"
+        ))
+        .unwrap();
+        let split = &settings.splits[0];
+        assert_eq!(split.links.between("main", "x").name, "cross-az-aws");
+        assert_eq!(split.links.between("y", "x").name, "same-node-pods+linkerd");
+        assert_eq!(split.calls.to_string(), "1s + 2 retries");
     }
 
     #[test]

@@ -72,6 +72,7 @@ def _start(config: Any) -> Any:
     from splitcost import stacks
 
     stacks.require(config.stack)
+    stacks.CONNECTIONS = config.policy.connections or stacks.CONNECTIONS
     from splitcost.rehearsal import hooks
     from splitcost.rehearsal.imports import Finder
     from splitcost.rehearsal.runtime import Runtime

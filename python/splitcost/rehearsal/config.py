@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from splitcost.rehearsal.policy import NO_TIMEOUT_SECS, Policy
+
 MAIN = "main"
 
 
@@ -30,7 +32,10 @@ class Config:
     stack: str
     packages: tuple[str, ...]
     services: dict[str, Service]
-    deadline_millis: float = 10_000.0
+    policy: Policy = field(default_factory=Policy)
+    links: dict[str, int] = field(default_factory=dict)
+    """Service → the port of the emulated link that leads there, where there is one."""
+    faults: Path | None = None
     keep_local: tuple[str, ...] = ()
     local_functions: frozenset[str] = frozenset()
     report_dir: Path | None = None
@@ -57,14 +62,16 @@ class Config:
             ((module, s.name) for s in services.values() for module in s.modules),
             key=lambda claim: -len(claim[0]),
         )
-        report_dir = document.get("report_dir")
+        report_dir, faults = document.get("report_dir"), document.get("faults")
         return cls(
             service=service,
             token=token,
             stack=stack,
             packages=tuple(packages),
             services=services,
-            deadline_millis=float(document.get("deadline_millis") or 10_000),
+            policy=_policy(document.get("policy") or {}),
+            links=dict((document.get("links") or {}).get(service, {})),
+            faults=Path(faults) if faults else None,
             keep_local=tuple(document.get("keep_local") or ()),
             local_functions=frozenset(document.get("local_functions") or ()),
             report_dir=Path(report_dir) if report_dir else None,
@@ -100,6 +107,19 @@ class Config:
     def is_kept_local(self, module: str) -> bool:
         """Whether the user lets this module's functions run in the caller where they cannot cross."""
         return any(_within(module, name) for name in self.keep_local)
+
+
+def _policy(table: dict[str, Any]) -> Policy:
+    """Read ``timeout_millis`` (``null``: none), ``retries``, ``backoff_millis``, ``budget``
+    and ``connections``."""
+    timeout = table.get("timeout_millis", 10_000)
+    return Policy(
+        timeout_secs=NO_TIMEOUT_SECS if timeout is None else timeout / 1000,
+        retries=int(table.get("retries", 0)),
+        backoff_secs=table.get("backoff_millis", 100) / 1000,
+        budget=table.get("budget"),
+        connections=table.get("connections"),
+    )
 
 
 def _within(module: str, name: str) -> bool:

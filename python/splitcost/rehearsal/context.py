@@ -8,6 +8,7 @@ import threading
 import time
 from contextvars import ContextVar
 from typing import NamedTuple
+from urllib.parse import unquote
 
 
 class Context(NamedTuple):
@@ -55,9 +56,14 @@ _prefix = f"{os.getpid():x}-"
 _count = itertools.count(1)
 
 
-def new_request(service: str) -> Context:
-    """The context of a request that came from outside."""
-    return Context(_prefix + str(next(_count)), None, (service,))
+def new_request(service: str, endpoint: str = "") -> Context:
+    """The context of a request that came from outside; its endpoint is part of its name, in one word."""
+    return Context(f"{_prefix}{next(_count)}:{endpoint}", None, (service,))
+
+
+def endpoint_of(request: str) -> str:
+    """The endpoint in a request's name, as the load generator calls it."""
+    return unquote(request.partition(":")[2])
 
 
 def format_metadata(

@@ -47,6 +47,7 @@ class Report:
         self._write_lock = threading.Lock()
         self._events: dict[Place, list[int | str]] = {}
         self._calls: dict[tuple[str, str], CallCount] = {}
+        self._attempts: dict[str, list[int]] = {}
         self._changed = False
         if self._path:
             self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -73,6 +74,14 @@ class Report:
             counts.errors += failed
             self._changed = True
 
+    def attempt(self, endpoint: str, *, first: bool) -> None:
+        """Count an attempt of a call while something goes wrong on purpose, and the call with its first one."""
+        with self._lock:
+            counts = self._attempts.setdefault(endpoint, [0, 0])
+            counts[0] += first
+            counts[1] += 1
+            self._changed = True
+
     def as_dict(self) -> dict[str, object]:
         """The report's document."""
         with self._lock:
@@ -90,7 +99,14 @@ class Report:
                 }
                 for (caller, callee), c in self._calls.items()
             ]
-        return {"service": self._service, "pid": os.getpid(), "events": events, "calls": calls}
+            attempts = {endpoint: list(counts) for endpoint, counts in self._attempts.items()}
+        return {
+            "service": self._service,
+            "pid": os.getpid(),
+            "events": events,
+            "calls": calls,
+            "attempts": attempts,
+        }
 
     def write(self) -> None:
         """Write the file if anything changed; readers see the old one or the new one, never half of one."""

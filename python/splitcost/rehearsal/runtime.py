@@ -23,6 +23,7 @@ from splitcost.rehearsal.context import (
     Context,
     Site,
     current,
+    endpoint_of,
     format_metadata,
     handed_by,
     new_request,
@@ -36,6 +37,8 @@ from splitcost.rehearsal.errors import (
     ServiceRefused,
     ServiceUnavailable,
 )
+from splitcost.rehearsal.faults import Faults
+from splitcost.rehearsal.policy import Budget
 from splitcost.rehearsal.report import KEPT_LOCAL, REFUSED, Place, Report
 from splitcost.rehearsal.server import CANNOT_CROSS, MUTATED, RAISED, RESULT, Server
 
@@ -77,7 +80,7 @@ class Target:
 class Call:
     """One call on its way: made by :meth:`Runtime._prepare`, ended by :meth:`Runtime._finish`."""
 
-    __slots__ = ("args", "body", "caller", "frame", "kwargs", "line", "remaining", "target")
+    __slots__ = ("args", "body", "caller", "frame", "kwargs", "line", "remaining", "request", "target")
 
     target: Target
     args: tuple[Any, ...]
@@ -87,6 +90,7 @@ class Call:
     body: bytes
     line: str
     remaining: float
+    request: str
 
 
 class Runtime:
@@ -95,10 +99,12 @@ class Runtime:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.report = Report(config.service, config.report_dir)
-        self.server = Server(config)
+        self.faults = Faults(config.faults)
+        self.server = Server(config, self.faults)
         self.stack = stacks.load(config.stack)
         self.rpc_port = 0  # Known once the server has started.
-        self._deadline_secs = config.deadline_millis / 1000
+        self._policy = config.policy
+        self._budgets = {service: Budget(config.policy.budget) for service in config.services}
         self._callers: dict[str, str | None] = {}
         self._blocked_self = (config.service + BLOCKED,)
         codec_packages = {package.partition(".")[0] for package in config.packages}
@@ -206,6 +212,9 @@ class Runtime:
         return async_stub
 
     def _port_of(self, service: str) -> int:
+        link = self.config.links.get(service)
+        if link is not None:
+            return link
         there = self.config.services[service]
         return there.http_port if self.stack.rpc_port_is_http_port else there.rpc_port
 
@@ -218,11 +227,17 @@ class Runtime:
         call = self._prepare(target, args, kwargs, frame, context, blocking)
         if call is None:
             return target.real(*args, **kwargs)
-        try:
-            answer = self.stack.call(target.port, call.line, call.body, call.remaining)
-        except BaseException as error:
-            self._count(call, 0, blocking, True)
-            self._translate(call, error)
+        retry = 0
+        while True:
+            try:
+                answer = self.stack.call(target.port, call.line, call.body, call.remaining)
+                break
+            except BaseException as error:
+                self._count(call, 0, blocking, True)
+                retry += 1
+                if not self._may_retry(call, retry, error):
+                    self._translate(call, error)
+            time.sleep(self._policy.wait_secs(retry))
         return self._finish(call, answer, blocking)
 
     async def _call_async(
@@ -233,11 +248,17 @@ class Runtime:
         call = self._prepare(target, args, kwargs, frame, context, False)
         if call is None:
             return await target.real(*args, **kwargs)
-        try:
-            answer = await self.stack.call_async(target.port, call.line, call.body, call.remaining)
-        except BaseException as error:
-            self._count(call, 0, False, True)
-            self._translate(call, error)
+        retry = 0
+        while True:
+            try:
+                answer = await self.stack.call_async(target.port, call.line, call.body, call.remaining)
+                break
+            except BaseException as error:
+                self._count(call, 0, False, True)
+                retry += 1
+                if not self._may_retry(call, retry, error):
+                    self._translate(call, error)
+            await asyncio.sleep(self._policy.wait_secs(retry))
         return self._finish(call, answer, False)
 
     def _prepare(
@@ -257,15 +278,18 @@ class Runtime:
                 self._note(target, error, frame, KEPT_LOCAL)
                 return None
             self._refuse(target, error, frame)
-        remaining = self._deadline_secs
+        remaining = self._policy.timeout_secs
         if context.deadline is not None:
             remaining = min(remaining, context.deadline - time.monotonic())
             if remaining <= 0:
-                raise DeadlineExceeded(target.service, target.shown, self.config.deadline_millis)
+                raise DeadlineExceeded(target.service, target.shown, self._policy.timeout_secs * 1000)
         chain = context.chain[:-1] + self._blocked_self if blocking else context.chain
         call.target, call.args, call.kwargs, call.frame = target, args, kwargs, frame
         call.caller = self._app_module(frame) or self.site(frame).caller
         call.remaining = remaining
+        call.request = context.request
+        self._budgets[target.service].earn()
+        self._attempt(call, first=True)
         call.line = format_metadata(
             self.config.token, target.wire_name, self.config.service, remaining, context.request, chain
         )
@@ -305,6 +329,19 @@ class Runtime:
         _write_back(call.args, args)
         _write_back(call.kwargs.values(), kwargs.values())
         return result
+
+    def _may_retry(self, call: Call, retry: int, error: BaseException) -> bool:
+        """Whether an attempt that nobody answered is made again, as retry ``retry``; counts it, if so."""
+        if retry > self._policy.retries or not isinstance(error, TimeoutError | stacks.Unreachable):
+            return False
+        if not self._budgets[call.target.service].spend():
+            return False
+        self._attempt(call, first=False)
+        return True
+
+    def _attempt(self, call: Call, *, first: bool) -> None:
+        if self.faults.is_on():
+            self.report.attempt(endpoint_of(call.request), first=first)
 
     def _translate(self, call: Call, error: BaseException) -> None:
         target = call.target
@@ -360,13 +397,18 @@ class Runtime:
             if scope["type"] != "http":
                 await app(scope, receive, send)
                 return
-            token = current.set(new_request(service))
+            token = current.set(new_request(service, _endpoint(scope["headers"])))
             try:
                 await app(scope, receive, send)
             finally:
                 current.reset(token)
 
         return self.stack.wrap_app(with_context, self.server.answer)
+
+
+def _endpoint(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    """What the load generator calls the endpoint, as one word."""
+    return next((quote(value) for name, value in headers if name == b"x-splitcost-request"), "")
 
 
 def _write_back(mine: Iterable[Any], theirs: Iterable[Any]) -> None:

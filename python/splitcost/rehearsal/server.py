@@ -7,6 +7,7 @@ import functools
 import hmac
 import inspect
 import sys
+import time
 import types
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +19,7 @@ import orjson
 from splitcost import codec
 from splitcost.rehearsal.config import Config
 from splitcost.rehearsal.context import Context, Metadata, current, deadline_in, parse_metadata
+from splitcost.rehearsal.faults import Faults
 from splitcost.stacks import Answer, Status
 
 RESULT, RAISED, CANNOT_CROSS, MUTATED = b"r", b"x", b"c", b"m"
@@ -46,8 +48,9 @@ class Served:
 class Server:
     """Answers calls for the functions of the modules this service owns."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, faults: Faults) -> None:
         self._config = config
+        self._faults = faults
         self._token = config.token.encode()
         self._served: dict[str, Served] = {}
         self._pool = ThreadPoolExecutor(POOL_THREADS, thread_name_prefix="splitcost-call")
@@ -92,10 +95,15 @@ class Server:
                 metadata.request, deadline_in(metadata.remaining_micros / 1e6), (*metadata.chain, service)
             )
         )
+        slowness = self._faults.slowness()
         if served.is_async:
+            if slowness > 1.0:
+                return await _slow_async(slowness, served.function, args, kwargs)
             return await served.function(*args, **kwargs)
         pool = self._reentrant_pool if again else self._pool
         call = functools.partial(served.function, *args, **kwargs)
+        if slowness > 1.0:
+            call = functools.partial(_slow, slowness, call)
         return await asyncio.get_running_loop().run_in_executor(pool, call)
 
     def _find(self, name: str) -> Served | str:
@@ -128,6 +136,25 @@ class Server:
             return told + b"\n" + codec.encode(error)
         except codec.CannotCross:
             return told + b"\n"
+
+
+def _slow(slowness: float, call: Callable[[], Any]) -> Any:
+    """Call a function that takes so many times as long, without computing more."""
+    began = time.monotonic()
+    try:
+        return call()
+    finally:
+        time.sleep((time.monotonic() - began) * (slowness - 1.0))
+
+
+async def _slow_async(
+    slowness: float, function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]
+) -> Any:
+    began = time.monotonic()
+    try:
+        return await function(*args, **kwargs)
+    finally:
+        await asyncio.sleep((time.monotonic() - began) * (slowness - 1.0))
 
 
 def _message(error: BaseException) -> str:

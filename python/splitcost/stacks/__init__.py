@@ -64,7 +64,10 @@ Chosen: uvicorn closes one after 5 s; a client that gives it up before never los
 """
 
 CONNECTIONS = 100
-"""Connections that a client keeps. Chosen: httpx's default; above the concurrency that is measured."""
+"""Connections that a client keeps. Chosen: httpx's default; above the concurrency that is measured.
+
+A rehearsal whose policy names another number sets it before it makes a client.
+"""
 
 SERVER_THREADS = 40
 """Threads of servers that have some. Chosen: as many as Starlette gives `def` routes."""

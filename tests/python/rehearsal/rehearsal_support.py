@@ -58,7 +58,7 @@ class Split:
         self.document: dict[str, Any] = {
             "token": secrets.token_hex(16),
             "stack": stack,
-            "deadline_millis": 10_000,
+            "policy": {"timeout_millis": 10_000},
             "report_dir": str(directory / "reports"),
             "keep_local": ["bazaar.inventory"],
             "local_functions": ["bazaar.inventory:always_here"],

@@ -203,7 +203,7 @@ def test_a_service_that_dies_during_a_call(fresh_split: Split) -> None:
 def test_each_call_has_a_deadline(tmp_path: Any) -> None:
     for stack in ("httpx", "grpc"):
         (tmp_path / stack).mkdir()
-        services = Split(stack, tmp_path / stack, deadline_millis=300)
+        services = Split(stack, tmp_path / stack, policy={"timeout_millis": 300})
         try:
             services.start("main", "pricing")
             error = services.error("pricing:hang")

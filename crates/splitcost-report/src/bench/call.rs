@@ -6,8 +6,8 @@ use splitcost_model::bench::{Call, CallStack, CallTimes};
 use splitcost_model::quantity::Interval;
 
 use super::codecs::place_words;
-use super::table::{Style, table};
 use crate::number::{factor, number};
+use crate::table::{Style, table};
 
 /// The call for a terminal: how long in process, how long over each stack, and where that goes.
 pub fn call(found: &Call) -> String {

@@ -8,8 +8,8 @@ use splitcost_model::bench::{
 };
 use splitcost_model::quantity::Interval;
 
-use super::table::{Style, table};
 use crate::number::{count, factor, number};
+use crate::table::{Style, table};
 
 /// Everything that was found: times, sizes, depths, and what each codec does to which value.
 pub fn codecs(found: &Codecs, style: Style) -> String {

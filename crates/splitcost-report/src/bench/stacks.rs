@@ -7,8 +7,8 @@ use splitcost_model::bench::{
 };
 use splitcost_model::quantity::Interval;
 
-use super::table::{Style, table};
 use crate::number::{count, number};
+use crate::table::{Style, table};
 
 /// What `splitcost bench stacks` found.
 // Writing to a string does not fail.

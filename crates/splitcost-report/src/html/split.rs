@@ -8,6 +8,7 @@ use splitcost_model::quantity::Interval;
 
 use super::markup::{Mark, Page, breakable, escape};
 use crate::effect::{Effect, Quantile, per_request};
+use crate::fault;
 use crate::number::{byte_unit, count, factor, number, short};
 use crate::verdict::{Kind, judge};
 
@@ -172,7 +173,62 @@ pub(super) fn section(page: &mut Page, i: usize, split: &SplitEvaluation) {
     charts(page, split);
     calls(page, i, split);
     cannot_cross(page, i, split);
+    links(page, split);
+    faults(page, split);
     page.raw("</section>\n");
+}
+
+/// What emulated links asked for and delivered.
+fn links(page: &mut Page, split: &SplitEvaluation) {
+    if split.emulations.is_empty() {
+        return;
+    }
+    page.raw("<h3>What the links did</h3>\n<table class=\"links\">\n<thead><tr><td></td>");
+    for head in ["deliveries", "asked for, p50 µs", "p99 µs", "late by, p50 µs", "p99 µs"] {
+        page.raw(&format!("<th scope=\"col\" class=\"n\">{head}</th>"));
+    }
+    page.raw("</tr></thead>\n<tbody>\n");
+    for link in &split.emulations {
+        page.raw(&format!(
+            "<tr><th scope=\"row\">{} → {} <small>{}</small></th>",
+            escape(&link.listen),
+            escape(&link.to),
+            escape(&link.profile)
+        ));
+        let (asked, late) = (&link.requested_delay, &link.lateness);
+        let numbers = [asked.p50_micros, asked.p99_micros, late.p50_micros, late.p99_micros].map(number);
+        for cell in std::iter::once(count(link.deliveries)).chain(numbers) {
+            page.raw(&format!("<td class=\"n\">{cell}</td>"));
+        }
+        page.raw("</tr>\n");
+    }
+    page.raw("</tbody>\n</table>\n");
+}
+
+/// What became of requests when something went wrong.
+fn faults(page: &mut Page, split: &SplitEvaluation) {
+    if split.faults.is_empty() {
+        return;
+    }
+    page.raw("<h3>When something goes wrong</h3>\n");
+    for fault in &split.faults {
+        page.raw(&format!("<p class=\"note\">{}</p>\n", escape(&fault::title(split, fault))));
+        page.raw("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Endpoints under a fault\">\n");
+        page.raw("<table class=\"faults\">\n<thead><tr><td></td>");
+        for (head, _) in fault::COLUMNS {
+            page.raw(&format!("<th scope=\"col\" class=\"n\">{head}</th>"));
+        }
+        page.raw("</tr></thead>\n<tbody>\n");
+        for endpoint in &fault.endpoints {
+            page.raw(&format!("<tr><th scope=\"row\">{}</th>", breakable(&endpoint.name)));
+            for (_, of) in fault::COLUMNS {
+                page.raw(&format!("<td class=\"n\">{}</td>", fault::cell(endpoint, of)));
+            }
+            page.raw("</tr>\n");
+        }
+        page.raw("</tbody>\n</table>\n</div>\n");
+    }
+    page.raw(&format!("<p class=\"note\">{} {}</p>\n", Mark::Assumed.glyph(), fault::availability(&split.faults[0])));
 }
 
 /// A column of the endpoint table.

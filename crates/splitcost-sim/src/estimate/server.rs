@@ -119,7 +119,12 @@ impl Server {
         let gap = Nanos::from_nanos_f64(quantile(&gaps, 0.5).unwrap_or_default());
         let open = seen("open");
         Self {
-            entry: Cost { client: Cpu::default(), server: Cpu::of(server as u64), one_way_nanos: gap.as_nanos() / 2 },
+            entry: Cost {
+                client: Cpu::default(),
+                server: Cpu::of(server as u64),
+                one_way_nanos: gap.as_nanos() / 2,
+                ..Cost::default()
+            },
             load_nanos: load as u64,
             cold_nanos: open.map_or(0.0, |seen| (seen.cpu_nanos - lone_nanos).max(0.0)),
             yardstick_nanos: phase.yardstick_nanos,
@@ -197,6 +202,7 @@ impl Input<'_> {
                 Source::Open { reqs_per_sec: phase.rate_reqs_per_sec }
             },
             requests: if closed { CLOSED_REQUESTS } else { OPEN_REQUESTS },
+            fault: None,
         };
         let pool: Vec<u32> = (0..self.requests.len() as u32).collect();
         self.simulate(scenario, 0, (&self.baseline, 1), (&CostModel::default(), &pool), &at)

@@ -13,7 +13,7 @@ use splitcost_sim::compile::Compiler;
 use splitcost_sim::demand::{Demand, demand};
 use splitcost_sim::engine::{Outcome, Run, Source, simulate};
 use splitcost_sim::estimate::{Scenario, estimate};
-use splitcost_sim::program::{Cost, Crowding, Machine};
+use splitcost_sim::program::{Cost, Crowding, Machine, Network};
 
 const MILLI: u64 = 1_000_000;
 
@@ -133,6 +133,7 @@ fn alone(recording: &Recording, split: &Split, services: usize) -> Outcome {
         programs: &compiled.programs,
         pool: &pool,
         costs: &vec![Cost::default(); compiled.crossings.len()],
+        network: &Network::default(),
         crowding: Crowding::default(),
         free_share: 0.0,
         load_nanos: 10_000,

@@ -3,7 +3,7 @@
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use splitcost_sim::engine::{Outcome, Run, Source, simulate};
-use splitcost_sim::program::{Body, Cost, Cpu, Crowding, Machine, Op, Process, Program, Remote};
+use splitcost_sim::program::{Body, Cost, Cpu, Crowding, Machine, Network, Op, Process, Program, Remote};
 
 const MEAN_NANOS: f64 = 1e6;
 
@@ -28,6 +28,7 @@ fn run(machine: &Machine, programs: &[Program], load: f64, requests: u64) -> Out
         programs,
         pool: &pool,
         costs: &[Cost::default()],
+        network: &Network::default(),
         crowding: Crowding::default(),
         free_share: 0.0,
         load_nanos: 0,
@@ -171,6 +172,7 @@ fn the_gil_changes_hands_after_the_switch_interval() {
         programs: &[program(bodies, false)],
         pool: &[0],
         costs: &[Cost::default()],
+        network: &Network::default(),
         crowding: Crowding::default(),
         free_share: 0.0,
         load_nanos: 0,
@@ -190,13 +192,14 @@ fn callers_beside_each_other_pass_the_gil_on() {
     let calls = Body { ops: vec![Op::Remote(call); 10] };
     let programs = [program(vec![calls, Body::default()], true)];
     let client = Cpu { nanos: 400_000, held_nanos: 600_000, crowded_nanos: 700_000 };
-    let costs = [Cost::default(), Cost { client, server: Cpu::of(100_000), one_way_nanos: 0 }];
+    let costs = [Cost::default(), Cost { client, server: Cpu::of(100_000), one_way_nanos: 0, ..Cost::default() }];
     let completed = |concurrency| {
         simulate(&Run {
             machine: &Machine::one_host(4, 3),
             programs: &programs,
             pool: &[0],
             costs: &costs,
+            network: &Network::default(),
             crowding: Crowding::default(),
             free_share: 0.0,
             load_nanos: 0,

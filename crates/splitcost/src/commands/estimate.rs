@@ -14,7 +14,11 @@ pub(crate) fn run(session: &mut Session, args: &Estimate) -> anyhow::Result<Exit
     let recording = Session::open(&dir)?;
     let pipeline = Pipeline::new(&settings, &python, &recording, &dir, &args.scenario)?;
     let calibrations = pipeline.calibrate(session, 0.0)?;
-    let evaluation = pipeline.predict(session, &calibrations)?;
+    let evaluation = if pipeline.faults.kinds.is_empty() {
+        pipeline.predict(session, &calibrations)?
+    } else {
+        pipeline.predict_faults(session, &calibrations)?
+    };
     print(&mut session.printer, &evaluation, args.output.format)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -175,8 +175,10 @@ services = {{ {service} = ["{candidate}"] }}
 stack = "httpx"
 # Modules whose functions run in the caller where their arguments cannot cross, a database session for instance.
 # keep_local = ["{candidate}"]
-# What lies between the services, beyond this machine's loopback.
-# link = {{ name = "same zone", one_way_delay_micros = 250, usd_per_gb = 0.01 }}
+# What lies between the services, beyond this machine's loopback: `splitcost link list` names the profiles.
+# links = {{ default = "cross-az-aws" }}
+# How services call each other.
+# calls = "1s + 2 retries + budget 20%"
 
 # [prices]
 # usd_per_vcpu_hour = 0.0445

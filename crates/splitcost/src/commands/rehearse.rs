@@ -15,6 +15,12 @@ pub(crate) fn run(session: &mut Session, args: &Rehearse) -> anyhow::Result<Exit
     let recording = Session::open(&dir)?;
     let pipeline = Pipeline::new(&settings, &python, &recording, &dir, &args.scenario)?;
     let calibrations = pipeline.calibrate(session, pipeline.rehearsal_secs())?;
+    if !pipeline.faults.kinds.is_empty() {
+        let evaluation = pipeline.rehearse_faults(session, &calibrations)?;
+        print(&mut session.printer, &evaluation, args.output.format)?;
+        let all_ran = evaluation.splits.iter().flat_map(|split| &split.faults).all(|fault| fault.was_run());
+        return Ok(if all_ran { ExitCode::SUCCESS } else { ExitCode::from(1) });
+    }
     let (evaluation, all_ran) = pipeline.rehearse(session, &calibrations)?;
     print(&mut session.printer, &evaluation, args.output.format)?;
     Ok(if all_ran { ExitCode::SUCCESS } else { ExitCode::from(1) })

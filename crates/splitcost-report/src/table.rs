@@ -13,7 +13,7 @@ pub enum Style {
 
 impl Style {
     /// What begins a title.
-    pub(super) fn title(self) -> &'static str {
+    pub(crate) fn title(self) -> &'static str {
         match self {
             Self::Text => "",
             Self::Markdown => "## ",
@@ -21,7 +21,7 @@ impl Style {
     }
 
     /// What begins an item of a list.
-    pub(super) fn item(self) -> &'static str {
+    pub(crate) fn item(self) -> &'static str {
         match self {
             Self::Text => "  ",
             Self::Markdown => "- ",
@@ -29,7 +29,7 @@ impl Style {
     }
 
     /// What comes between a sentence and the list after it.
-    pub(super) fn item_gap(self) -> &'static str {
+    pub(crate) fn item_gap(self) -> &'static str {
         match self {
             Self::Text => "",
             Self::Markdown => "\n",
@@ -38,7 +38,7 @@ impl Style {
 }
 
 /// The rows, the first of them the head; the first column is text, the others stand to the right.
-pub(super) fn table(rows: &[Vec<String>], style: Style) -> String {
+pub(crate) fn table(rows: &[Vec<String>], style: Style) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let cell = |row: &[String], i: usize| row.get(i).cloned().unwrap_or_default();
     let width = |i: usize| rows.iter().map(|row| cell(row, i).chars().count()).max().unwrap_or(0);

@@ -1,0 +1,117 @@
+//! Running a split while something goes wrong with the services that others call.
+
+use std::time::Duration;
+
+use splitcost_load::{Plan, Stop, Workload};
+use splitcost_model::evaluation::{EndpointFault, Fate, FaultEvaluation, UnderFault};
+use splitcost_model::policy::Fault;
+use splitcost_model::quantity::Nanos;
+use splitcost_model::recording::Recording;
+
+use crate::app::AppSpec;
+use crate::drive::{Driver, check_some_ok};
+use crate::python::Python;
+use crate::rehearse::{Deployment, Parts, REPORT_DELAY, Rehearsal, START_SECS, WARM_UP_SECS, refusal};
+use crate::{Cancel, Progress, Result, Step};
+
+/// Connections that the load generator may have: requests that are stuck keep theirs.
+///
+/// Chosen: as many as come in the time until it gives up, at 400 requests/s.
+const MAX_CONNECTIONS: usize = 4_000;
+
+/// What goes wrong, and when.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Faulty {
+    /// What goes wrong.
+    pub fault: Fault,
+    /// The same as it is made: of a pool that is to be exhausted, the delay that does it.
+    pub made: Fault,
+    /// The load comes so long before it.
+    pub before: Nanos,
+    /// It lasts so long.
+    pub lasts: Nanos,
+    /// The load goes on for so long after it.
+    pub after: Nanos,
+}
+
+impl Faulty {
+    fn load(&self) -> Nanos {
+        self.before + self.lasts + self.after
+    }
+}
+
+/// Planned seconds of one, on so many services.
+pub fn planned_secs(faulty: &Faulty, services: usize, deadline: Duration) -> f64 {
+    let drain = Plan::open(1.0, Stop::Requests(1)).deadline.as_secs_f64().min(deadline.as_secs_f64());
+    START_SECS * services as f64 + WARM_UP_SECS + faulty.load().as_secs_f64() + drain / 4.0
+}
+
+/// Runs a split at its rate while something goes wrong, and tells what became of its requests.
+#[expect(clippy::too_many_arguments, reason = "an app, its load, a split of it, and who watches")]
+pub fn rehearse_fault(
+    spec: &AppSpec,
+    python: &Python,
+    workload: &Workload,
+    rehearsal: &Rehearsal<'_>,
+    recording: &Recording,
+    faulty: &Faulty,
+    seed: u64,
+    progress: Progress<'_>,
+    cancel: &Cancel,
+) -> Result<FaultEvaluation> {
+    if let Some(refusal) = refusal(rehearsal) {
+        return Err(refusal);
+    }
+    let split = rehearsal.split;
+    let services = split.service_names().len();
+    let total_secs = planned_secs(faulty, services, spec.deadline);
+    let mut driver = Driver { workload, cancel, progress, step: Step { total_secs, ..Step::default() } };
+    let label = format!("rehearse: {} under {}, {}", split.name, faulty.fault, split.calls);
+    driver.say(format!("{label}: starting"));
+    let parts = Parts { spec, python, workload, recording, seed, cancel };
+    let mut deployment = Deployment::of(rehearsal, parts, true)?;
+    deployment.wait(spec, cancel)?;
+    driver.step.done_secs = START_SECS * services as f64;
+
+    driver.say(format!("{label}: warming up"));
+    let (mut apps, targets) = deployment.parts();
+    let warm_up = Plan { seed_offset: 1, ..Plan::closed(4, Stop::After(Nanos::from_secs_f64(WARM_UP_SECS))) };
+    let outcome = driver.run(&mut apps, &targets, &warm_up, WARM_UP_SECS)?.outcome;
+    cancel.check()?;
+    check_some_ok(&outcome, &apps)?;
+
+    driver.say(label);
+    let plan = Plan {
+        seed_offset: 100,
+        fates: true,
+        max_connections: MAX_CONNECTIONS,
+        ..Plan::open(rehearsal.rate_reqs_per_sec, Stop::After(faulty.load()))
+    };
+    deployment.fail(faulty.made, faulty.before, faulty.lasts)?;
+    let (mut apps, targets) = deployment.parts();
+    let outcome = driver.run(&mut apps, &targets, &plan, faulty.load().as_secs_f64())?.outcome;
+    cancel.check()?;
+    // The services write what they saw once a second.
+    std::thread::sleep(REPORT_DELAY);
+    deployment.stop();
+    let attempts = deployment.attempts()?;
+    let (from, until) = (faulty.before.as_secs_f64(), (faulty.before + faulty.lasts).as_secs_f64());
+    let endpoints = outcome.endpoints.iter().enumerate().map(|(index, endpoint)| {
+        let fates: Vec<Fate> = outcome.fates.iter().filter(|(of, _)| *of == index).map(|(_, fate)| *fate).collect();
+        let attempts = attempts.get(&endpoint.name).copied();
+        EndpointFault {
+            name: endpoint.name.clone(),
+            measured: Some(UnderFault::of(&fates, from, until, attempts)),
+            ..EndpointFault::default()
+        }
+    });
+    Ok(FaultEvaluation {
+        fault: faulty.fault,
+        policy: split.calls,
+        before_secs: from,
+        fault_secs: faulty.lasts.as_secs_f64(),
+        after_secs: faulty.after.as_secs_f64(),
+        patience_secs: plan.deadline.as_secs_f64(),
+        endpoints: endpoints.collect(),
+    })
+}

@@ -1,0 +1,110 @@
+//! The emulated links between the services of a rehearsal.
+
+use std::time::Instant;
+
+use splitcost_link::policy::{Effect, Point, Policy, Rule};
+use splitcost_link::stream::{self, Address, Emulator, LinkId, Spec};
+use splitcost_model::emulation::Emulation;
+use splitcost_model::link::{Delay, Link};
+use splitcost_model::policy::Fault;
+use splitcost_model::quantity::Nanos;
+use splitcost_model::split::Split;
+
+use crate::Result;
+
+/// The links of a split, each in front of a service for one of the others.
+pub(crate) struct Network {
+    emulator: Emulator,
+    roads: Vec<Road>,
+}
+
+/// A link from one service to another.
+struct Road {
+    caller: String,
+    callee: String,
+    link: Link,
+    id: LinkId,
+    listens: Address,
+    policy: Policy,
+    opened: Instant,
+}
+
+impl Network {
+    /// Opens the links of a split whose services are called at these ports: those that add something, or all.
+    pub(crate) fn open(split: &Split, called: &[(&str, u16)], all: bool, seed: u64) -> Result<Option<Self>> {
+        if split.links.are_loopback() && !all {
+            return Ok(None);
+        }
+        let emulator = Emulator::start()?;
+        let mut roads = Vec::new();
+        for (number, &(caller, _)) in called.iter().enumerate() {
+            for &(callee, port) in called.iter().filter(|(callee, _)| *callee != caller) {
+                let link = split.links.between(caller, callee).clone();
+                if link.is_loopback() && !all {
+                    continue;
+                }
+                let policy = Policy::of(&link, Vec::new(), seed.wrapping_add(number as u64));
+                let to = Address::Tcp(([127, 0, 0, 1], port).into());
+                let listen = Address::Tcp(([127, 0, 0, 1], 0).into());
+                let opened = Instant::now();
+                let (id, listens) = emulator.open(Spec { listen, to: vec![to], policy: policy.clone() })?;
+                let (caller, callee) = (caller.to_owned(), callee.to_owned());
+                roads.push(Road { caller, callee, link, id, listens, policy, opened });
+            }
+        }
+        Ok(Some(Self { emulator, roads }))
+    }
+
+    /// The port at which `caller` reaches `callee`, where a link is between them.
+    pub(crate) fn port(&self, caller: &str, callee: &str) -> Option<u16> {
+        let road = self.roads.iter().find(|road| road.caller == caller && road.callee == callee)?;
+        match &road.listens {
+            Address::Tcp(address) => Some(address.port()),
+            Address::Unix(_) => None,
+        }
+    }
+
+    /// Makes something go wrong on every link, so long from now and for so long.
+    pub(crate) fn fail(&self, fault: Fault, after: Nanos, lasts: Nanos) -> Result<()> {
+        let Some((effect, share)) = effect(fault) else { return Ok(()) };
+        for road in &self.roads {
+            let from = Nanos::from_secs_f64(road.opened.elapsed().as_secs_f64()) + after;
+            let rule = Rule { share, from, until: from + lasts, ..Rule::new(effect.clone()) };
+            self.emulator.change(road.id, road.policy.with([rule]))?;
+        }
+        Ok(())
+    }
+
+    /// What the links have done so far; those that nothing went over are left out.
+    pub(crate) fn emulations(&self) -> Result<Vec<Emulation>> {
+        let mut found = Vec::new();
+        for road in &self.roads {
+            let tally = self.emulator.tally(road.id)?;
+            if tally.accepted == 0 {
+                continue;
+            }
+            found.push(Emulation {
+                listen: road.caller.clone(),
+                to: road.callee.clone(),
+                profile: road.link.name.clone(),
+                left_out: stream::left_out(&road.link),
+                secs: road.opened.elapsed().as_secs_f64(),
+                ..tally.emulation(self.emulator.realtime())
+            });
+        }
+        Ok(found)
+    }
+}
+
+/// What a link does for a fault, and to which share of the connections; `None` where the service itself does it.
+fn effect(fault: Fault) -> Option<(Effect, f64)> {
+    let silent = Effect::Blackhole { at: Point::Any, closes_after: None };
+    match fault {
+        Fault::Slow(_) | Fault::PoolExhausted => None,
+        Fault::Silent => Some((silent, 1.0)),
+        Fault::HalfBad(share) => Some((silent, share)),
+        Fault::Down => Some((Effect::Down, 1.0)),
+        Fault::Loss(share) => Some((Effect::Loss(share), 1.0)),
+        Fault::BrownOut(delay) => Some((Effect::Delay { delay: Delay::Constant(delay), correlation: 0.0 }, 1.0)),
+    }
+}

@@ -1,0 +1,143 @@
+//! What a split does when something goes wrong with the services that others call.
+
+use splitcost_model::evaluation::{EndpointFault, Fate, FaultEvaluation, UnderFault};
+use splitcost_model::policy::Fault;
+use splitcost_model::quantity::Nanos;
+
+use super::network::PATIENCE;
+use super::{Conditions, Error, Input, Progress, Scenario, replicate};
+use crate::compile::Crossing;
+use crate::engine::{Outcome, Result as End, Source};
+
+/// What goes wrong, and when.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Faulty {
+    /// What goes wrong.
+    pub fault: Fault,
+    /// The load comes so long before it.
+    pub before: Nanos,
+    /// It lasts so long.
+    pub lasts: Nanos,
+    /// The load goes on for so long after it.
+    pub after: Nanos,
+    /// Share of the time that each service is up.
+    pub availability: f64,
+}
+
+/// Longer than calls hold connections before there is none left, by this factor.
+///
+/// Chosen: enough that the pool stays exhausted although arrivals are random.
+const BEYOND_POOL: f64 = 1.5;
+
+impl Faulty {
+    /// The fault as it is made: of a pool that is to be exhausted, a delay that does it.
+    ///
+    /// By Little's law, calls hold as many connections as come in the time that each takes.
+    pub fn made(&self, connections: Option<u32>, calls_per_sec: f64) -> Fault {
+        match (self.fault, connections) {
+            (Fault::PoolExhausted, Some(connections)) => {
+                let round_trip_secs = BEYOND_POOL * f64::from(connections) / calls_per_sec.max(1e-3);
+                Fault::BrownOut(Nanos::from_secs_f64((round_trip_secs / 2.0).min(3_600.0)))
+            }
+            (fault, _) => fault,
+        }
+    }
+}
+
+/// Predicts what becomes of requests, at an arrival rate, under the split's policy.
+pub fn estimate_fault(
+    scenario: &Scenario<'_>,
+    load_reqs_per_sec: f64,
+    faulty: &Faulty,
+    progress: Progress<'_>,
+) -> Result<FaultEvaluation, Error> {
+    let input = Input::new(scenario)?;
+    let fault = faulty.made(scenario.split.max_connections(), input.calls_per_request() * load_reqs_per_sec);
+    let until = faulty.before + faulty.lasts;
+    let at = Conditions {
+        cold: true,
+        cold_nanos: input.server.cold_nanos,
+        slow: scenario.slowness,
+        source: Source::OpenFor { reqs_per_sec: load_reqs_per_sec, nanos: (until + faulty.after).as_nanos() },
+        requests: (u64::MAX, 0),
+        fault: Some((fault, faulty.before, until)),
+    };
+    let outcomes = replicate(
+        scenario,
+        |replication| {
+            let (model, pool) = input.draw(scenario, replication);
+            let split = (&input.split, scenario.split.service_names().len());
+            input.simulate(scenario, replication, split, (&model, &pool), &at)
+        },
+        progress,
+    );
+    let mut endpoints: Vec<EndpointFault> = input
+        .endpoints
+        .iter()
+        .enumerate()
+        .map(|(index, name)| {
+            let services = input.services_needed(index as u32);
+            EndpointFault {
+                name: name.clone(),
+                services_needed: services,
+                availability_percent: 100.0 * faulty.availability.powi(services as i32),
+                estimate: Some(of_endpoint(&outcomes, index, faulty.before, until)),
+                measured: None,
+            }
+        })
+        .collect();
+    endpoints.sort_by(|a, b| b.services_needed.cmp(&a.services_needed).then_with(|| a.name.cmp(&b.name)));
+    Ok(FaultEvaluation {
+        fault: faulty.fault,
+        policy: scenario.split.calls,
+        before_secs: faulty.before.as_secs_f64(),
+        fault_secs: faulty.lasts.as_secs_f64(),
+        after_secs: faulty.after.as_secs_f64(),
+        patience_secs: PATIENCE.as_secs_f64(),
+        endpoints,
+    })
+}
+
+/// All replications put together, but for the recovery, which is the median of theirs.
+fn of_endpoint(outcomes: &[Outcome], endpoint: usize, from: Nanos, until: Nanos) -> UnderFault {
+    let (from, until) = (from.as_secs_f64(), until.as_secs_f64());
+    let fates = |outcome: &Outcome| -> Vec<Fate> {
+        let mine = outcome.log.iter().filter(|ended| ended.endpoint as usize == endpoint);
+        mine.map(|ended| Fate {
+            at_secs: ended.arrived as f64 / 1e9,
+            took_secs: (ended.ended - ended.arrived) as f64 / 1e9,
+            ok: ended.result == End::Answered,
+            stuck: ended.result == End::Unanswered,
+        })
+        .collect()
+    };
+    let attempts = outcomes.iter().filter_map(|outcome| outcome.attempts.get(endpoint));
+    let attempts = attempts.fold((0, 0), |sum, more| (sum.0 + more.0, sum.1 + more.1));
+    let all: Vec<Fate> = outcomes.iter().flat_map(fates).collect();
+    let together = UnderFault::of(&all, from, until, Some(attempts));
+    let alone = outcomes.iter().map(|outcome| UnderFault::of(&fates(outcome), from, until, None).recovery_secs);
+    let mut recoveries: Vec<f64> = alone.map(|secs| secs.unwrap_or(f64::INFINITY)).collect();
+    recoveries.sort_by(f64::total_cmp);
+    let median = recoveries.get(recoveries.len() / 2).copied().filter(|secs| secs.is_finite());
+    UnderFault { requests: together.requests / outcomes.len().max(1) as u64, recovery_secs: median, ..together }
+}
+
+impl Input<'_> {
+    fn crossings_of(&self, endpoint: u32) -> impl Iterator<Item = &Crossing> {
+        self.split.crossings.iter().flatten().filter(move |crossing| crossing.endpoint == endpoint)
+    }
+
+    /// Calls between services per request.
+    fn calls_per_request(&self) -> f64 {
+        self.split.crossings.iter().flatten().count() as f64 / self.requests.len().max(1) as f64
+    }
+
+    /// The services that a request of an endpoint can need, the one that it comes to among them.
+    fn services_needed(&self, endpoint: u32) -> u32 {
+        let mut services: Vec<u16> =
+            self.crossings_of(endpoint).flat_map(|c| [c.caller_service, c.callee_service]).collect();
+        services.sort_unstable();
+        services.dedup();
+        services.len().max(1) as u32
+    }
+}

@@ -1,0 +1,78 @@
+//! The links of a split, as the engine takes them.
+
+use splitcost_model::link::Link;
+use splitcost_model::policy::Fault;
+use splitcost_model::quantity::Nanos;
+use splitcost_model::split::Split;
+
+use crate::compile::Crossing;
+use crate::program::{self, Network};
+
+/// How long the load generator waits for an answer.
+///
+/// Spec: `Plan::deadline` of `splitcost-load`.
+pub(super) const PATIENCE: Nanos = Nanos::from_millis(10_000);
+
+/// Services that call each other: indices into [`Split::service_names`], the smaller first.
+pub(super) struct Pairs(Vec<(u16, u16)>);
+
+impl Pairs {
+    pub(super) fn of(crossings: &[Option<Crossing>]) -> Self {
+        let mut pairs: Vec<(u16, u16)> = crossings.iter().flatten().map(pair).collect();
+        pairs.sort_unstable();
+        pairs.dedup();
+        Self(pairs)
+    }
+
+    /// Where the link of a crossing stands.
+    pub(super) fn link_of(&self, crossing: &Crossing) -> u16 {
+        self.0.binary_search(&pair(crossing)).map_or(u16::MAX, |index| index as u16)
+    }
+
+    /// The link of each pair.
+    pub(super) fn links<'a>(&self, split: &'a Split) -> Vec<&'a Link> {
+        let names = split.service_names();
+        self.0
+            .iter()
+            .map(|&(one, other)| split.links.between(names[usize::from(one)], names[usize::from(other)]))
+            .collect()
+    }
+
+    /// The same for the engine, which runs `slow` times as fast as the machine.
+    pub(super) fn network(&self, split: &Split, slow: f64, fault: Option<(Fault, Nanos, Nanos)>) -> Network {
+        let faster = 1.0 / slow;
+        let scaled = |time: Nanos| (time * faster).as_nanos();
+        Network {
+            links: self.links(split).into_iter().map(|link| scale(link, faster)).collect(),
+            calls: split.calls.scale(faster),
+            patience_nanos: Some(scaled(PATIENCE)),
+            fault: fault.map(|(fault, from, until)| (fault_scaled(fault, faster), scaled(from), scaled(until))),
+        }
+    }
+}
+
+fn pair(crossing: &Crossing) -> (u16, u16) {
+    let (caller, callee) = (crossing.caller_service, crossing.callee_service);
+    (caller.min(callee), caller.max(callee))
+}
+
+fn scale(link: &Link, factor: f64) -> program::Link {
+    let sidecars = link.sidecars.as_ref();
+    program::Link {
+        delay: link.one_way_delay.scale(factor),
+        correlation: link.correlation,
+        loss: link.loss,
+        // A request and its response pass each proxy once.
+        proxy_nanos: sidecars.map(|sidecars| (sidecars.cpu_per_request * (factor / 2.0)).as_nanos()),
+        proxy_delay: sidecars.map_or(splitcost_model::link::Delay::Constant(Nanos::ZERO), |sidecars| {
+            sidecars.one_way_delay.scale(factor)
+        }),
+    }
+}
+
+fn fault_scaled(fault: Fault, factor: f64) -> Fault {
+    match fault {
+        Fault::BrownOut(delay) => Fault::BrownOut(delay * factor),
+        fault => fault,
+    }
+}
