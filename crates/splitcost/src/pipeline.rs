@@ -82,6 +82,8 @@ pub(crate) struct Pipeline<'a> {
     pub(crate) residuals: Residuals,
     /// What shall go wrong.
     pub(crate) faults: Faults,
+    /// Whether the same splits are compared over several links.
+    over_several_links: bool,
 }
 
 /// Each split over the links that it has, or over those of each profile.
@@ -118,12 +120,16 @@ impl<'a> Pipeline<'a> {
         recording_dir: &Path,
         scenario: &args::Scenario,
     ) -> anyhow::Result<Self> {
+        let splits = settings.splits(&scenario.splits)?;
+        let asked = splits.len();
+        let splits = under_profiles(splits, &scenario.profiles)?;
         Ok(Self {
             settings,
             python,
             recording,
             recording_dir: shown(recording_dir).display().to_string(),
-            splits: under_profiles(settings.splits(&scenario.splits)?, &scenario.profiles)?,
+            over_several_links: splits.len() > asked,
+            splits,
             load: Load::resolve(settings, scenario.rate, scenario.concurrency),
             rounds: scenario.rounds,
             seed: scenario.seed,
@@ -166,8 +172,15 @@ impl<'a> Pipeline<'a> {
         calibrations: &Calibrations,
         replications: u32,
     ) -> anyhow::Result<Vec<SplitEvaluation>> {
-        let load = self.load.rate_reqs_per_sec;
+        let mut load = self.load.rate_reqs_per_sec;
         let splits = 0..self.splits.len();
+        if load.is_none() && self.over_several_links {
+            // Only at the same load can links be compared: one that all of them can take.
+            for index in splits.clone() {
+                let scout = self.estimate(session, calibrations, index, None, 1.0, SCOUT_REPLICATIONS)?;
+                load = Some(load.unwrap_or(f64::INFINITY).min(scout.load_reqs_per_sec));
+            }
+        }
         let predicted = splits.map(|i| self.estimate(session, calibrations, i, load, 1.0, replications)).collect();
         session.printer.done();
         predicted

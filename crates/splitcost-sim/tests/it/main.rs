@@ -1,4 +1,5 @@
 //! Laws that the simulator must obey.
 
 mod monolith;
+mod network;
 mod queues;
