@@ -118,5 +118,3 @@ def _deep(levels: int) -> Any:
 def sample(value: Any) -> Any:
     """The document that a value is tried in: its path there is ``.rows[0].value``."""
     return {"rows": [{"id": 1, "value": value}]}
-
-

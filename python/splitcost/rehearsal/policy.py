@@ -7,10 +7,10 @@ import threading
 from dataclasses import dataclass
 
 NO_TIMEOUT_SECS = 86_400.0
-"""What stands for none. Chosen: longer than any rehearsal, and short enough for every clock of every client."""
+"""What stands for none. Chosen: longer than any rehearsal, and no client's clock overflows."""
 
 TOKENS = 10.0
-"""Retries that a budget holds at most, and at the beginning. Spec: the example of gRPC's retry throttling (A6)."""
+"""Retries that a budget holds at most, and at first. Spec: the example of gRPC's retry throttling (A6)."""
 
 
 @dataclass(frozen=True)

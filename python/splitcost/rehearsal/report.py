@@ -75,7 +75,7 @@ class Report:
             self._changed = True
 
     def attempt(self, endpoint: str, *, first: bool) -> None:
-        """Count an attempt of a call while something goes wrong on purpose, and the call with its first one."""
+        """Count an attempt while something goes wrong on purpose, and with the first one its call."""
         with self._lock:
             counts = self._attempts.setdefault(endpoint, [0, 0])
             counts[0] += first

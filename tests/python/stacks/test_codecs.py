@@ -78,7 +78,9 @@ def test_the_proto_of_a_document() -> None:
     }
     codec = codecs.make("protobuf", sample)
     assert codec.decode(codec.encode(sample)) == sample
-    assert codec.schema == """\
+    assert (
+        codec.schema
+        == """\
 syntax = "proto3";
 package splitcost.sample;
 import "google/protobuf/timestamp.proto";
@@ -108,6 +110,7 @@ message Sample {
   google.protobuf.Timestamp at = 7;
 }
 """
+    )
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,59 @@ fn a_small_app_is_recorded_predicted_run_and_reported() {
     assert_eq!(reported, "exit 0\nwrote report/index.html");
     assert!(project.path("report/index.html").exists());
 
+    far_away(&project);
+    broken(&project);
     damaged(&project);
+}
+
+/// The same over links: predicted over two, run over one.
+fn far_away(project: &Project) {
+    let table = project.run(&["estimate", "--split", "good", "--profiles", "same-az-aws,cross-az-aws,cross-region"]);
+    assert!(table.starts_with("exit 0"), "{table}");
+    for profile in ["same-az-aws", "cross-az-aws", "cross-region"] {
+        assert!(table.contains(&format!("\n{profile} ")), "{table}");
+    }
+    let rehearse = ["rehearse", "--split", "good", "--profiles", "cross-az-aws", "--rounds", "2", "--format", "json"];
+    let far = &json(&project.run(&rehearse))["splits"][0];
+    assert_eq!(far["link"], "cross-az-aws");
+    let p50 = |part: &str| endpoint(&far["endpoints"], "GET /items/{item}")[part]["p50_ms"]["value"].as_f64().unwrap();
+    // Shorter than its median of 0.785 ms, two delays of a round trip are never: nothing is below its shortest.
+    for part in ["estimate", "measured"] {
+        assert!(p50(part) > 0.7, "{part}: {}", p50(part));
+    }
+    let link = &far["emulations"][0];
+    assert_eq!(
+        (&link["listen"], &link["to"], &link["profile"]),
+        (&"main".into(), &"prices".into(), &"cross-az-aws".into())
+    );
+    assert!(link["deliveries"].as_u64().unwrap() > 100, "{link}");
+}
+
+/// What becomes of requests when the other service does not answer, and how policies compare.
+fn broken(project: &Project) {
+    let rehearse = ["rehearse", "--split", "good", "--rate", "20", "--fault", "silent", "--policy", "no timeout"];
+    let compared = [&rehearse[..], &["--policy", "200ms + 1 retry", "--format", "json"]].concat();
+    let split = &json(&project.run(&compared))["splits"][0];
+    let faults = split["faults"].as_array().unwrap();
+    let policies: Vec<&str> = faults.iter().map(|fault| fault["policy"].as_str().unwrap()).collect();
+    assert_eq!(policies, ["no timeout", "200ms + 1 retry"]);
+    for part in ["estimate", "measured"] {
+        let [without, with] = [0, 1].map(|i| &endpoint(&faults[i]["endpoints"], "GET /items/{item}")[part]);
+        for (found, stuck) in [(without, 100.0), (with, 0.0)] {
+            assert_eq!(found["error_percent"], 100.0, "{part}: {found}");
+            assert_eq!(found["stuck_percent"], stuck, "{part}: {found}");
+        }
+        // Two attempts of 200 ms.
+        assert!(with["failure_p50_ms"].as_f64().unwrap() > 400.0, "{part}: {with}");
+        assert_eq!(with["amplification"], 2.0, "{part}: {with}");
+    }
+    let refused = project.run(&["estimate", "--fault", "earthquake"]);
+    assert!(refused.starts_with("exit 2"), "{refused}");
+    assert!(refused.contains("\"earthquake\" is no fault: they are slow, silent, down"), "{refused}");
+}
+
+fn endpoint<'a>(endpoints: &'a serde_json::Value, name: &str) -> &'a serde_json::Value {
+    endpoints.as_array().unwrap().iter().find(|endpoint| endpoint["name"] == name).unwrap()
 }
 
 /// Recordings that are cut short, or of another version.

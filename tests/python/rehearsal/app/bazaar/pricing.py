@@ -4,6 +4,7 @@ import asyncio
 import functools
 import os
 import threading
+import time
 from contextlib import contextmanager
 from decimal import Decimal
 
@@ -107,6 +108,14 @@ def call_back():
 
 async def call_back_async():
     return await orders.service.async_pid()
+
+
+def nap():
+    time.sleep(0.01)
+
+
+async def nap_async():
+    await asyncio.sleep(0.01)
 
 
 async def hang():
