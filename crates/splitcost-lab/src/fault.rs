@@ -69,7 +69,7 @@ pub fn rehearse_fault(
     let label = format!("rehearse: {} under {}, {}", split.name, faulty.fault, split.calls);
     driver.say(format!("{label}: starting"));
     let parts = Parts { spec, python, workload, recording, seed, cancel };
-    let mut deployment = Deployment::of(rehearsal, parts, true)?;
+    let mut deployment = Deployment::of(rehearsal, parts, Some(faulty.made))?;
     deployment.wait(spec, cancel)?;
     driver.step.done_secs = START_SECS * services as f64;
 

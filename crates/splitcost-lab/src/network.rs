@@ -3,7 +3,8 @@
 use std::time::Instant;
 
 use splitcost_link::policy::{Effect, Point, Policy, Rule};
-use splitcost_link::stream::{self, Address, Emulator, LinkId, Spec};
+use splitcost_link::stream::{Address, LinkId, Spec};
+use splitcost_link::{Emulator, Engine};
 use splitcost_model::emulation::Emulation;
 use splitcost_model::link::{Delay, Link};
 use splitcost_model::policy::Fault;
@@ -30,12 +31,14 @@ struct Road {
 }
 
 impl Network {
-    /// Opens the links of a split whose services are called at these ports: those that add something, or all.
-    pub(crate) fn open(split: &Split, called: &[(&str, u16)], all: bool, seed: u64) -> Result<Option<Self>> {
+    /// Opens the links of a split whose services are called at these ports: those that add something, or all where one
+    /// shall fail.
+    pub(crate) fn open(split: &Split, called: &[(&str, u16)], fault: Option<Fault>, seed: u64) -> Result<Option<Self>> {
+        let all = fault.is_some();
         if split.links.are_loopback() && !all {
             return Ok(None);
         }
-        let emulator = Emulator::start()?;
+        let emulator = start(split, fault)?;
         let mut roads = Vec::new();
         for (number, &(caller, _)) in called.iter().enumerate() {
             for &(callee, port) in called.iter().filter(|(callee, _)| *callee != caller) {
@@ -45,7 +48,7 @@ impl Network {
                 }
                 let policy = Policy::of(&link, Vec::new(), seed.wrapping_add(number as u64));
                 let to = Address::Tcp(([127, 0, 0, 1], port).into());
-                let listen = Address::Tcp(([127, 0, 0, 1], 0).into());
+                let listen = emulator.any_address();
                 let opened = Instant::now();
                 let (id, listens) = emulator.open(Spec { listen, to: vec![to], policy: policy.clone() })?;
                 let (caller, callee) = (caller.to_owned(), callee.to_owned());
@@ -55,13 +58,10 @@ impl Network {
         Ok(Some(Self { emulator, roads }))
     }
 
-    /// The port at which `caller` reaches `callee`, where a link is between them.
-    pub(crate) fn port(&self, caller: &str, callee: &str) -> Option<u16> {
+    /// Where `caller` reaches `callee`, where a link is between them.
+    pub(crate) fn address(&self, caller: &str, callee: &str) -> Option<String> {
         let road = self.roads.iter().find(|road| road.caller == caller && road.callee == callee)?;
-        match &road.listens {
-            Address::Tcp(address) => Some(address.port()),
-            Address::Unix(_) => None,
-        }
+        Some(road.listens.to_string())
     }
 
     /// Makes something go wrong on every link, so long from now and for so long.
@@ -87,13 +87,27 @@ impl Network {
                 listen: road.caller.clone(),
                 to: road.callee.clone(),
                 profile: road.link.name.clone(),
-                left_out: stream::left_out(&road.link),
+                left_out: self.emulator.engine().left_out(&road.link),
                 secs: road.opened.elapsed().as_secs_f64(),
                 ..tally.emulation(self.emulator.realtime())
             });
         }
         Ok(found)
     }
+}
+
+/// Starts the engine that a split's links need: where packets are lost, that of packets. Loss that belongs to a profile is
+/// left out where making a network device is not permitted.
+fn start(split: &Split, fault: Option<Fault>) -> Result<Emulator> {
+    if matches!(fault, Some(Fault::Loss(_))) {
+        return Ok(Emulator::start(Engine::Packet)?);
+    }
+    let lossy =
+        split.links.between.iter().map(|(_, link)| link).chain([&split.links.default]).any(|link| link.loss > 0.0);
+    if lossy && let Ok(emulator) = Emulator::start(Engine::Packet) {
+        return Ok(emulator);
+    }
+    Ok(Emulator::start(Engine::Stream)?)
 }
 
 /// What a link does for a fault, and to which share of the connections; `None` where the service itself does it.

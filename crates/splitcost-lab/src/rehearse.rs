@@ -144,7 +144,7 @@ pub fn rehearse(
     let parts = Parts { spec, python, workload, recording: conditions.recording, seed: conditions.seed, cancel };
     let mut arms = vec![Arm::new(Deployment::monolith(parts)?)];
     for rehearsal in rehearsals {
-        arms.push(Arm::new(Deployment::of(rehearsal, parts, false)?));
+        arms.push(Arm::new(Deployment::of(rehearsal, parts, None)?));
     }
     for arm in &mut arms {
         arm.deployment.wait(spec, cancel)?;

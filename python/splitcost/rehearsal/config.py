@@ -33,8 +33,8 @@ class Config:
     packages: tuple[str, ...]
     services: dict[str, Service]
     policy: Policy = field(default_factory=Policy)
-    links: dict[str, int] = field(default_factory=dict)
-    """Service → the port of the emulated link that leads there, where there is one."""
+    links: dict[str, str] = field(default_factory=dict)
+    """Service → the address of the emulated link that leads there, where there is one."""
     faults: Path | None = None
     keep_local: tuple[str, ...] = ()
     local_functions: frozenset[str] = frozenset()

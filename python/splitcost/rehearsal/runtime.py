@@ -60,10 +60,10 @@ def is_stub(function: Any) -> bool:
 class Target:
     """A function that lives in another service."""
 
-    __slots__ = ("is_local", "module", "name", "port", "real", "service", "shown", "verdict", "wire_name")
+    __slots__ = ("address", "is_local", "module", "name", "real", "service", "shown", "verdict", "wire_name")
 
     def __init__(
-        self, real: Any, module: str, name: str, config: Config, port_of: Callable[[str], int]
+        self, real: Any, module: str, name: str, config: Config, address_of: Callable[[str], str]
     ) -> None:
         self.real = real
         self.module = module
@@ -71,7 +71,7 @@ class Target:
         self.wire_name = quote(f"{self.module}:{self.name}", safe=":._")
         self.shown = f"{config.boundary(self.module)}:{self.name}"
         self.service = str(config.owner(self.module))
-        self.port = port_of(self.service)
+        self.address = address_of(self.service)
         # Whether calls stay in this process from now on, and why they are refused from now on.
         self.is_local = bool(config.local_functions & {self.shown, f"{self.module}:{self.name}"})
         self.verdict: tuple[str, str, str] | None = None
@@ -125,7 +125,7 @@ class Runtime:
 
     def stub_of(self, real: Any, module: str, name: str, *, awaited: bool) -> Any:
         """A stub that is awaited or one that blocks, whichever way the other side runs the function."""
-        target = Target(real, module, name, self.config, self._port_of)
+        target = Target(real, module, name, self.config, self._address_of)
         invoke, invoke_async = self._call, self._call_async
 
         if not awaited:
@@ -162,7 +162,7 @@ class Runtime:
 
     def _generator_stub(self, real: Any, module: str, name: str) -> Any:
         """A generator function runs in the caller, and is listed: its values cannot be sent one by one."""
-        target = Target(real, module, name, self.config, self._port_of)
+        target = Target(real, module, name, self.config, self._address_of)
 
         def note(frame: FrameType) -> None:
             if current.get() is not None:
@@ -211,12 +211,12 @@ class Runtime:
 
         return async_stub
 
-    def _port_of(self, service: str) -> int:
+    def _address_of(self, service: str) -> str:
         link = self.config.links.get(service)
         if link is not None:
             return link
         there = self.config.services[service]
-        return there.http_port if self.stack.rpc_port_is_http_port else there.rpc_port
+        return f"127.0.0.1:{there.http_port if self.stack.rpc_port_is_http_port else there.rpc_port}"
 
     # --- a call
 
@@ -230,7 +230,7 @@ class Runtime:
         retry = 0
         while True:
             try:
-                answer = self.stack.call(target.port, call.line, call.body, call.remaining)
+                answer = self.stack.call(target.address, call.line, call.body, call.remaining)
                 break
             except BaseException as error:
                 self._count(call, 0, blocking, True)
@@ -251,7 +251,7 @@ class Runtime:
         retry = 0
         while True:
             try:
-                answer = await self.stack.call_async(target.port, call.line, call.body, call.remaining)
+                answer = await self.stack.call_async(target.address, call.line, call.body, call.remaining)
                 break
             except BaseException as error:
                 self._count(call, 0, False, True)

@@ -203,10 +203,10 @@ class Stack(Protocol):
     rpc_port_is_http_port: bool
     """Whether the app's own server carries the calls, too."""
 
-    def call(self, port: int, line: str, body: bytes, timeout_secs: float) -> Answer:
+    def call(self, address: str, line: str, body: bytes, timeout_secs: float) -> Answer:
         """Call from a thread, which blocks."""
 
-    async def call_async(self, port: int, line: str, body: bytes, timeout_secs: float) -> Answer:
+    async def call_async(self, address: str, line: str, body: bytes, timeout_secs: float) -> Answer:
         """Call from the running event loop, which goes on."""
 
     def wrap_app(self, app: Any, answerer: Answerer) -> Any:

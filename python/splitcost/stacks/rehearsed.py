@@ -22,30 +22,30 @@ class _Clients:
         self._lock = threading.Lock()
         self._client: Any = None
         self._clients: dict[asyncio.AbstractEventLoop, Any] = {}
-        self._urls: dict[int, str] = {}
+        self._urls: dict[str, str] = {}
 
-    def _url_of(self, port: int) -> str:
-        url = self._urls.get(port)
+    def _url_of(self, address: str) -> str:
+        url = self._urls.get(address)
         if url is None:
-            url = self._urls[port] = self._url.format(port=port)
+            url = self._urls[address] = self._url.format(address=address)
         return url
 
-    def call(self, port: int, line: str, body: bytes, timeout_secs: float) -> Answer:
+    def call(self, address: str, line: str, body: bytes, timeout_secs: float) -> Answer:
         """Call from a thread, which blocks."""
         if self._client is None:
             with self._lock:
                 if self._client is None:
                     self._client = find("clients", self._blocking).make(self._transport)
-        answer: Answer = self._client.call(self._url_of(port), line, body, timeout_secs)
+        answer: Answer = self._client.call(self._url_of(address), line, body, timeout_secs)
         return answer
 
-    async def call_async(self, port: int, line: str, body: bytes, timeout_secs: float) -> Answer:
+    async def call_async(self, address: str, line: str, body: bytes, timeout_secs: float) -> Answer:
         """Call from the running event loop, which goes on."""
         loop = asyncio.get_running_loop()
         client = self._clients.get(loop)
         if client is None:
             client = self._clients[loop] = find("clients", self._awaiting).make(self._transport)
-        answer: Answer = await client.call(self._url_of(port), line, body, timeout_secs)
+        answer: Answer = await client.call(self._url_of(address), line, body, timeout_secs)
         return answer
 
     async def stop(self) -> None:
@@ -61,7 +61,7 @@ class HttpxStack(_Clients):
     rpc_port_is_http_port = True
 
     def __init__(self, library: str) -> None:
-        super().__init__(f"{library}_sync", f"{library}_async", "http/1.1", "http://127.0.0.1:{port}" + PATH)
+        super().__init__(f"{library}_sync", f"{library}_async", "http/1.1", "http://{address}" + PATH)
 
     def wrap_app(self, app: Any, answerer: Answerer) -> Any:
         """Put the path of the calls in front of the app."""
@@ -78,7 +78,7 @@ class GrpcStack(_Clients):
     rpc_port_is_http_port = False
 
     def __init__(self) -> None:
-        super().__init__("grpcio", "grpc_aio", "grpc", "http://127.0.0.1:{port}")
+        super().__init__("grpcio", "grpc_aio", "grpc", "http://{address}")
         self._server: Any = None
 
     def wrap_app(self, app: Any, answerer: Answerer) -> Any:

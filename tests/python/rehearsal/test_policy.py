@@ -66,7 +66,7 @@ def test_a_call_that_nobody_answers_is_made_again(stack: str, how: str, tmp_path
     always_on(faults)
     policy = {"timeout_millis": 200, "retries": 2, "backoff_millis": 1}
     with silent_port() as (port, _):
-        links = {"main": {"pricing": port}}
+        links = {"main": {"pricing": f"127.0.0.1:{port}"}}
         split = Split(stack, tmp_path, policy=policy, links=links, faults=str(faults))
         try:
             split.start("main")
@@ -83,7 +83,7 @@ def test_a_budget_ends_the_retries(tmp_path: Path) -> None:
     policy = {"timeout_millis": 5_000, "retries": 3, "backoff_millis": 1, "budget": 0.0}
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        links = {"main": {"pricing": probe.getsockname()[1]}}  # Bound, and nobody listens.
+        links = {"main": {"pricing": f"127.0.0.1:{probe.getsockname()[1]}"}}  # Bound, and nobody listens.
         split = Split("httpx", tmp_path, policy=policy, links=links, faults=str(faults))
         try:
             split.start("main")
@@ -109,7 +109,7 @@ def test_an_error_of_the_function_is_no_reason_to_call_again(tmp_path: Path) -> 
 @pytest.mark.parametrize("how", HOWS)
 def test_without_a_timeout_a_call_waits(how: str, tmp_path: Path) -> None:
     with silent_port() as (port, taken):
-        split = Split("httpx", tmp_path, policy={"timeout_millis": None}, links={"main": {"pricing": port}})
+        split = Split("httpx", tmp_path, policy={"timeout_millis": None}, links={"main": {"pricing": f"127.0.0.1:{port}"}})
         try:
             split.start("main")
             error: dict[str, Any] = {}

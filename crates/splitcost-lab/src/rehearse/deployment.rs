@@ -48,9 +48,9 @@ impl Deployment {
         Ok(Self { name: "the monolith".to_owned(), targets: None, apps: vec![app], scratch, network: None })
     }
 
-    /// One process per service, all on the same scratch directory; with `all_links`, calls pass an emulated link even
-    /// where it adds nothing, so that it can fail.
-    pub(crate) fn of(rehearsal: &Rehearsal<'_>, parts: Parts<'_>, all_links: bool) -> Result<Self> {
+    /// One process per service, all on the same scratch directory; where something shall go wrong, calls pass an emulated
+    /// link even where it adds nothing.
+    pub(crate) fn of(rehearsal: &Rehearsal<'_>, parts: Parts<'_>, fault: Option<Fault>) -> Result<Self> {
         let Parts { spec, python, workload, recording, seed, cancel } = parts;
         let split = rehearsal.split;
         let scratch = Scratch::set_up(spec, python, cancel)?;
@@ -62,7 +62,7 @@ impl Deployment {
             .zip(&ports)
             .map(|(name, (http, rpc))| (*name, if split.stack.shares_port() { *http } else { *rpc }))
             .collect();
-        let network = Network::open(split, &called, all_links, seed)?;
+        let network = Network::open(split, &called, fault, seed)?;
         let document = describe(rehearsal, spec, &names, &ports, network.as_ref(), scratch.path())?;
         fs::write(&description, document.to_string()).map_err(Error::io("write", &description))?;
         let mut apps = Vec::new();
@@ -192,10 +192,10 @@ fn describe(
     local.dedup();
     let report_dir = report_dir(scratch);
     fs::create_dir_all(&report_dir).map_err(Error::io("make", &report_dir))?;
-    let from = |caller: &str| -> BTreeMap<&str, u16> {
-        names.iter().filter_map(|callee| Some((*callee, network?.port(caller, callee)?))).collect()
+    let from = |caller: &str| -> BTreeMap<&str, String> {
+        names.iter().filter_map(|callee| Some((*callee, network?.address(caller, callee)?))).collect()
     };
-    let links: BTreeMap<&str, BTreeMap<&str, u16>> = names.iter().map(|caller| (*caller, from(caller))).collect();
+    let links: BTreeMap<&str, BTreeMap<&str, String>> = names.iter().map(|caller| (*caller, from(caller))).collect();
     Ok(serde_json::json!({
         "token": token()?,
         "stack": split.stack.name(),
