@@ -404,3 +404,42 @@ impl UnderFault {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fate(at_secs: f64, took_secs: f64, ok: bool, stuck: bool) -> Fate {
+        Fate { at_secs, took_secs, ok, stuck }
+    }
+
+    #[test]
+    fn requests_count_by_when_they_came() {
+        let mut fates: Vec<Fate> = (0..100).map(|i| fate(f64::from(i) / 10.0, 0.02, true, false)).collect();
+        for (i, fate) in fates[20..60].iter_mut().enumerate() {
+            (fate.ok, fate.stuck, fate.took_secs) = (i % 4 == 0, i % 4 == 1, 0.1 * f64::from(i as u32 % 4));
+        }
+        let found = UnderFault::of(&fates, 2.0, 6.0, Some((10, 25)));
+        assert_eq!(found.requests, 40);
+        assert_eq!((found.error_percent, found.stuck_percent), (75.0, 25.0));
+        assert_eq!((found.p50_ms, found.amplification), (Some(0.0), Some(2.5)));
+        assert!((found.failure_p50_ms.unwrap() - 250.0).abs() < 1e-9);
+        assert_eq!(found.recovery_secs, Some(0.0));
+        assert_eq!(
+            UnderFault::of(&[], 2.0, 6.0, Some((0, 0))),
+            UnderFault { recovery_secs: Some(0.0), ..UnderFault::default() }
+        );
+    }
+
+    #[test]
+    fn recovery_is_the_end_of_the_last_bad_bucket() {
+        let until = |bad: f64| {
+            let fates: Vec<Fate> =
+                (0..120).map(|i| f64::from(i) / 10.0).map(|at| fate(at, 0.0, at < 2.0 || at >= bad, false)).collect();
+            UnderFault::of(&fates, 2.0, 6.0, None).recovery_secs
+        };
+        assert_eq!(until(6.0), Some(0.0));
+        assert_eq!(until(7.2), Some(1.5));
+        assert_eq!(until(20.0), None);
+    }
+}

@@ -77,3 +77,45 @@ fn block(name: &str, splits: &[&SplitEvaluation]) -> String {
         table(&rows, table::Style::Text)
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use splitcost_model::quantity::Interval;
+
+    use super::*;
+
+    #[test]
+    fn the_endpoint_that_suffers_most_is_shown_over_every_link() {
+        let interval = |value| Interval { value, low: value * 0.9, high: value * 1.1 };
+        let all = |p50| Some(Quantiles { p50_ms: interval(p50), p90_ms: interval(p50), p99_ms: interval(p50 * 2.0) });
+        let over = |link: &str, round_trip: f64| SplitEvaluation {
+            name: format!("pricing over {link}"),
+            link: link.into(),
+            link_round_trip_ms: round_trip,
+            load_reqs_per_sec: 20.0,
+            endpoints: ["GET /calm", "GET /chatty"]
+                .iter()
+                .zip([0.0, 20.0])
+                .map(|(name, calls)| EndpointEvaluation {
+                    name: (*name).into(),
+                    requests: 100,
+                    baseline: all(10.0),
+                    estimate: all(10.0 + calls * (0.3 + round_trip)),
+                    crossings_per_request: calls,
+                    ..EndpointEvaluation::default()
+                })
+                .collect(),
+            saturation_reqs_per_sec: Pair { estimate: Some(interval(80.0)), measured: None },
+            usd_per_month: Pair { estimate: Some(interval(12.0)), measured: None },
+            ..SplitEvaluation::default()
+        };
+        let splits = vec![over("same-host", 0.0), over("cross-az-aws", 0.785), over("cross-region", 71.0)];
+        insta::assert_snapshot!(render(&Evaluation { splits, ..Evaluation::default() }), @r"
+        pricing: GET /chatty, which suffers most, at 20 requests/s; all simulated
+        link          round trip ms  p50 ms  p99 ms  slower  saturation/s  $/month                verdict
+        same-host                 0    16.0    32.0    1.6×          80.0     12.0          Has its price
+        cross-az-aws          0.785    31.7    63.4    3.2×          80.0     12.0  Do not split here yet
+        cross-region           71.0   1,436   2,872    144×          80.0     12.0  Do not split here yet
+        ");
+    }
+}

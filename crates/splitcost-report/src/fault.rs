@@ -91,15 +91,65 @@ pub(crate) fn availability(fault: &FaultEvaluation) -> String {
         }
     }
     by_services.sort_by_key(|(services, ..)| *services);
+    let plural = |number: usize, what: &str| format!("{number} {what}{}", if number == 1 { "" } else { "s" });
     let parts: Vec<String> = by_services
         .into_iter()
         .map(|(services, percent, number)| {
-            let each = if services == 1 { "1 service".to_owned() } else { format!("{services} services") };
-            format!(
-                "{} that need {each}: {percent:.2} %",
-                if number == 1 { "1 endpoint".to_owned() } else { format!("{number} endpoints") }
-            )
+            format!("{} {percent:.2} % ({})", plural(services as usize, "service"), plural(number, "endpoint"))
         })
         .collect();
-    format!("Availability from the parts, each service for itself: {}", parts.join("; "))
+    format!("Availability from the parts, by the services that a request needs: {}", parts.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn under(error_percent: f64, recovery_secs: Option<f64>) -> UnderFault {
+        UnderFault {
+            requests: 200,
+            error_percent,
+            stuck_percent: error_percent / 4.0,
+            p50_ms: Some(12.3),
+            p99_ms: None,
+            failure_p50_ms: Some(2_034.0),
+            amplification: Some(1.18),
+            recovery_secs,
+        }
+    }
+
+    #[test]
+    fn predicted_and_measured_stand_side_by_side() {
+        let endpoint = |name: &str, services_needed: u32, measured: Option<UnderFault>| EndpointFault {
+            name: name.into(),
+            services_needed,
+            availability_percent: 100.0 * 0.999_f64.powi(services_needed as i32),
+            estimate: Some(under(40.0, Some(0.5))),
+            measured,
+        };
+        let fault = FaultEvaluation {
+            fault: "silent".parse().unwrap(),
+            policy: "1s + 2 retries + budget 20%".parse().unwrap(),
+            before_secs: 5.0,
+            fault_secs: 10.0,
+            after_secs: 10.0,
+            patience_secs: 10.0,
+            endpoints: vec![endpoint("GET /a", 2, Some(under(44.0, None))), endpoint("GET /b", 1, None)],
+        };
+        let split = SplitEvaluation {
+            name: "pricing".into(),
+            load_reqs_per_sec: 20.0,
+            faults: vec![fault],
+            ..SplitEvaluation::default()
+        };
+        let evaluation = Evaluation { splits: vec![split], ..Evaluation::default() };
+        insta::assert_snapshot!(render(&evaluation), @r"
+        pricing: silent for 10.0 s at 20 requests/s; calls: 1s + 2 retries + budget 20%; predicted | measured
+                   errors %      stuck %  fails after ms       p50 ms  p99 ms  attempts/call   back after s
+        GET /a  40.0 | 44.0  10.0 | 11.0   2,034 | 2,034  12.3 | 12.3   – | –    1.18 | 1.18  0.500 | never
+        GET /b         40.0         10.0           2,034         12.3       –           1.18          0.500
+
+        Availability from the parts, by the services that a request needs: 1 service 99.90 % (1 endpoint), 2 services 99.80 % (1 endpoint)
+        ");
+    }
 }

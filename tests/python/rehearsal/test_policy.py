@@ -109,7 +109,8 @@ def test_an_error_of_the_function_is_no_reason_to_call_again(tmp_path: Path) -> 
 @pytest.mark.parametrize("how", HOWS)
 def test_without_a_timeout_a_call_waits(how: str, tmp_path: Path) -> None:
     with silent_port() as (port, taken):
-        split = Split("httpx", tmp_path, policy={"timeout_millis": None}, links={"main": {"pricing": f"127.0.0.1:{port}"}})
+        links = {"main": {"pricing": f"127.0.0.1:{port}"}}
+        split = Split("httpx", tmp_path, policy={"timeout_millis": None}, links=links)
         try:
             split.start("main")
             error: dict[str, Any] = {}
