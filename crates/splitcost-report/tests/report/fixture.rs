@@ -1,9 +1,11 @@
 //! Evaluations of a shop like the one under `examples/`, made up: the report's own tests need numbers that never change.
 
+use splitcost_model::emulation::{Emulation, Spread};
 use splitcost_model::evaluation::{
-    CannotCross, CrossingCost, Distributions, EndpointEvaluation, Evaluation, Pair, Provenance, Quantiles,
-    ServiceModules, SplitEvaluation, StackProvenance,
+    CannotCross, CrossingCost, Distributions, EndpointEvaluation, EndpointFault, Evaluation, FaultEvaluation, Pair,
+    Provenance, Quantiles, ServiceModules, SplitEvaluation, StackProvenance, UnderFault,
 };
+use splitcost_model::policy::Fault;
 use splitcost_model::quantity::Interval;
 use splitcost_model::recording::{Phase, PhaseEndpoint};
 
@@ -237,8 +239,7 @@ fn coarse() -> SplitEvaluation {
             ),
             call("POST /orders", "orders", "billing", "shop.billing:authorize", (1.0, 1.72), false, 97),
         ],
-        cannot_cross: vec![],
-        verdict: String::new(),
+        ..SplitEvaluation::default()
     }
 }
 
@@ -318,7 +319,54 @@ fn chatty() -> SplitEvaluation {
             ),
             cannot("billing", "shop.pricing:iter_rules", "result is a generator", 70, 298),
         ],
-        verdict: String::new(),
+        link_round_trip_ms: 0.78,
+        emulations: vec![emulated()],
+        faults: vec![silent("no timeout", 100.0), silent("1s + 2 retries + budget 20%", 42.0)],
+        ..SplitEvaluation::default()
+    }
+}
+
+/// What a link did.
+fn emulated() -> Emulation {
+    let spread = |p50_micros, p99_micros| Spread { p50_micros, p99_micros, ..Spread::default() };
+    Emulation {
+        listen: "main".to_owned(),
+        to: "pricing".to_owned(),
+        profile: "same zone".to_owned(),
+        deliveries: 15_797,
+        requested_delay: spread(393.0, 1_116.0),
+        lateness: spread(0.4, 8.2),
+        ..Emulation::default()
+    }
+}
+
+/// A callee that does not answer, under a policy.
+fn silent(policy: &str, error_percent: f64) -> FaultEvaluation {
+    let under = |error_percent: f64| UnderFault {
+        requests: 200,
+        error_percent,
+        stuck_percent: if policy == "no timeout" { error_percent } else { 0.0 },
+        p50_ms: (error_percent < 100.0).then_some(41.0),
+        failure_p50_ms: (policy != "no timeout").then_some(3_120.0),
+        amplification: Some(1.2),
+        recovery_secs: (policy != "no timeout").then_some(0.5),
+        ..UnderFault::default()
+    };
+    let endpoint = |(name, services_needed): (&str, u32)| EndpointFault {
+        name: name.to_owned(),
+        services_needed,
+        availability_percent: 100.0 * 0.999_f64.powi(services_needed as i32),
+        estimate: Some(under(error_percent)),
+        measured: Some(under(error_percent * 0.96)),
+    };
+    FaultEvaluation {
+        fault: Fault::Silent,
+        policy: policy.parse().unwrap_or_default(),
+        before_secs: 5.0,
+        fault_secs: 10.0,
+        after_secs: 10.0,
+        patience_secs: 10.0,
+        endpoints: [("GET /users/{user_id}/orders", 2), ("GET /products", 1)].map(endpoint).to_vec(),
     }
 }
 
