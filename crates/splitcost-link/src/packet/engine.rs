@@ -253,6 +253,7 @@ impl Engine {
             Fate::Lose(Loss::Blackhole) => link.packets.vanished[d] += 1,
             Fate::Reset(at) => {
                 link.tally.reset += 1;
+                connection.ended = true;
                 let address = |at: usize| Ipv4Addr::from([packet[at], packet[at + 1], packet[at + 2], packet[at + 3]]);
                 // Its addresses are those of the other side by now.
                 let bytes: Box<[u8]> = segment.reset(self.device.far, address(16)).into();
