@@ -33,16 +33,21 @@ struct Road {
 impl Network {
     /// Opens the links of a split whose services are called at these ports: those that add something, or all where one
     /// shall fail.
-    pub(crate) fn open(split: &Split, called: &[(&str, u16)], fault: Option<Fault>, seed: u64) -> Result<Option<Self>> {
+    pub(crate) fn open(
+        split: &Split,
+        services: &[(&str, u16)],
+        fault: Option<Fault>,
+        seed: u64,
+    ) -> Result<Option<Self>> {
         let all = fault.is_some();
         if split.links.are_loopback() && !all {
             return Ok(None);
         }
         let emulator = start(split, fault)?;
         let mut roads = Vec::new();
-        for (number, &(caller, _)) in called.iter().enumerate() {
-            for &(callee, port) in called.iter().filter(|(callee, _)| *callee != caller) {
-                let link = split.links.between(caller, callee).clone();
+        for (number, &(caller, _)) in services.iter().enumerate() {
+            for &(other, port) in services.iter().filter(|(other, _)| *other != caller) {
+                let link = split.links.between(caller, other).clone();
                 if link.is_loopback() && !all {
                     continue;
                 }
@@ -51,16 +56,23 @@ impl Network {
                 let listen = emulator.any_address();
                 let opened = Instant::now();
                 let (id, listens) = emulator.open(Spec { listen, to: vec![to], policy: policy.clone() })?;
-                let (caller, callee) = (caller.to_owned(), callee.to_owned());
-                roads.push(Road { caller, callee, link, id, listens, policy, opened });
+                roads.push(Road {
+                    caller: caller.to_owned(),
+                    callee: other.to_owned(),
+                    link,
+                    id,
+                    listens,
+                    policy,
+                    opened,
+                });
             }
         }
         Ok(Some(Self { emulator, roads }))
     }
 
-    /// Where `caller` reaches `callee`, where a link is between them.
-    pub(crate) fn address(&self, caller: &str, callee: &str) -> Option<String> {
-        let road = self.roads.iter().find(|road| road.caller == caller && road.callee == callee)?;
+    /// Where `from` reaches `to`, where a link is between them.
+    pub(crate) fn address(&self, from: &str, to: &str) -> Option<String> {
+        let road = self.roads.iter().find(|road| road.caller == from && road.callee == to)?;
         Some(road.listens.to_string())
     }
 

@@ -12,8 +12,10 @@ use crate::table::{Style, table};
 /// Chosen: three policies fit a screen.
 const ENDPOINTS: usize = 6;
 
-/// What a column shows, with its head, of what was predicted or measured.
-pub(crate) const COLUMNS: [(&str, fn(&UnderFault) -> String); 7] = [
+/// A column: its head, and what it shows of what was predicted or measured.
+type Column = (&'static str, fn(&UnderFault) -> String);
+
+pub(crate) const COLUMNS: [Column; 7] = [
     ("errors %", |under| number(under.error_percent)),
     ("stuck %", |under| number(under.stuck_percent)),
     ("fails after ms", |under| optional(under.failure_p50_ms)),
@@ -123,7 +125,7 @@ mod tests {
         let endpoint = |name: &str, services_needed: u32, measured: Option<UnderFault>| EndpointFault {
             name: name.into(),
             services_needed,
-            availability_percent: 100.0 * 0.999_f64.powi(services_needed as i32),
+            availability_percent: 100.0 * 0.999_f64.powf(f64::from(services_needed)),
             estimate: Some(under(40.0, Some(0.5))),
             measured,
         };

@@ -251,6 +251,7 @@ enum Then {
 }
 
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is about something else, and they are copied often")]
 struct Fiber {
     program: u32,
     body: BodyId,

@@ -50,8 +50,8 @@ impl Deployment {
 
     /// One process per service, all on the same scratch directory; where something shall go wrong, calls pass an emulated
     /// link even where it adds nothing.
-    pub(crate) fn of(rehearsal: &Rehearsal<'_>, parts: Parts<'_>, fault: Option<Fault>) -> Result<Self> {
-        let Parts { spec, python, workload, recording, seed, cancel } = parts;
+    pub(crate) fn of(rehearsal: &Rehearsal<'_>, made_of: Parts<'_>, fault: Option<Fault>) -> Result<Self> {
+        let Parts { spec, python, workload, recording, seed, cancel } = made_of;
         let split = rehearsal.split;
         let scratch = Scratch::set_up(spec, python, cancel)?;
         let names = split.service_names();

@@ -355,7 +355,7 @@ fn silent(policy: &str, error_percent: f64) -> FaultEvaluation {
     let endpoint = |(name, services_needed): (&str, u32)| EndpointFault {
         name: name.to_owned(),
         services_needed,
-        availability_percent: 100.0 * 0.999_f64.powi(services_needed as i32),
+        availability_percent: 100.0 * 0.999_f64.powf(f64::from(services_needed)),
         estimate: Some(under(error_percent)),
         measured: Some(under(error_percent * 0.96)),
     };

@@ -359,16 +359,16 @@ impl Engine<'_> {
         }
         // Those that enough others follow are sent again a round trip later, all at once.
         let told = packets.saturating_sub(TELLING_PACKETS);
-        if told > 0 && self.draws(1.0 - (1.0 - loss).powi(told as i32)) {
+        if told > 0 && self.draws(1.0 - (1.0 - loss).powf(f64::from(told))) {
             nanos += 2 * one_way;
         }
         let mut wait = RETRANSMIT_NANOS + 2 * one_way;
-        let last = 1.0 - (1.0 - loss).powi(packets.clamp(1, TELLING_PACKETS) as i32);
-        let mut lost = self.draws(last);
-        while lost {
+        let tail = 1.0 - (1.0 - loss).powf(f64::from(packets.clamp(1, TELLING_PACKETS)));
+        let mut again = self.draws(tail);
+        while again {
             nanos += wait;
             wait *= 2;
-            lost = self.draws(loss);
+            again = self.draws(loss);
         }
         nanos
     }

@@ -80,7 +80,7 @@ pub fn estimate_fault(
             EndpointFault {
                 name: name.clone(),
                 services_needed: services,
-                availability_percent: 100.0 * faulty.availability.powi(services as i32),
+                availability_percent: 100.0 * faulty.availability.powf(f64::from(services)),
                 estimate: Some(of_endpoint(&outcomes, index, faulty.before, until)),
                 measured: None,
             }

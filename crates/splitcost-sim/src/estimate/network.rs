@@ -52,8 +52,8 @@ impl Pairs {
 }
 
 fn pair(crossing: &Crossing) -> (u16, u16) {
-    let (caller, callee) = (crossing.caller_service, crossing.callee_service);
-    (caller.min(callee), caller.max(callee))
+    let (from, to) = (crossing.caller_service, crossing.callee_service);
+    (from.min(to), from.max(to))
 }
 
 fn scale(link: &Link, factor: f64) -> program::Link {

@@ -52,7 +52,7 @@ fn lone(program: &Program, network: &Network, requests: u64) -> Outcome {
 /// Ten requests a second for twelve seconds, something going wrong from the second to the sixth.
 fn faulty(machine: &Machine, program: &Program, fault: Fault, policy: &str) -> Outcome {
     let network = Network {
-        calls: policy.parse().unwrap(),
+        calls: policy.parse().unwrap_or_else(|error| panic!("{error}")),
         patience_nanos: Some(10 * SECOND),
         fault: Some((fault, 2 * SECOND, 6 * SECOND)),
         ..Network::default()

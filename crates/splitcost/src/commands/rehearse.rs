@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use splitcost_model::evaluation::FaultEvaluation;
+
 use crate::args::Rehearse;
 use crate::pipeline::{Pipeline, print};
 use crate::session::Session;
@@ -18,7 +20,7 @@ pub(crate) fn run(session: &mut Session, args: &Rehearse) -> anyhow::Result<Exit
     if !pipeline.faults.kinds.is_empty() {
         let evaluation = pipeline.rehearse_faults(session, &calibrations)?;
         print(&mut session.printer, &evaluation, args.output.format)?;
-        let all_ran = evaluation.splits.iter().flat_map(|split| &split.faults).all(|fault| fault.was_run());
+        let all_ran = evaluation.splits.iter().flat_map(|split| &split.faults).all(FaultEvaluation::was_run);
         return Ok(if all_ran { ExitCode::SUCCESS } else { ExitCode::from(1) });
     }
     let (evaluation, all_ran) = pipeline.rehearse(session, &calibrations)?;
