@@ -6,6 +6,7 @@ use hdrhistogram::Histogram;
 use splitcost_model::emulation::{self, Emulation, Spread};
 use splitcost_model::quantity::Nanos;
 
+use crate::Engine;
 use crate::policy::Direction;
 
 /// Chosen: a delivery that is so much late, or a twentieth of its delay, is late.
@@ -144,7 +145,9 @@ impl Timing {
 impl Tally {
     /// The numbers, and whether the link was what was asked for.
     pub fn emulation(&self, realtime: bool) -> Emulation {
+        let engine = if self.packets.is_some() { Engine::Packet } else { Engine::Stream };
         let mut found = Emulation {
+            engine: engine.word().to_owned(),
             accepted: self.accepted,
             open: self.open,
             refused: self.refused,

@@ -100,6 +100,7 @@ fn a_handshake_takes_a_round_trip() {
     assert!(begun.elapsed() >= Duration::from_millis(40), "{:?}", begun.elapsed());
     let tally = link.tally();
     assert_eq!((tally.accepted, tally.bytes), (1, [8, 8]));
+    assert_eq!(tally.emulation(true).engine, "packet");
     assert!(tally.timing.requested(0.0) >= Nanos::from_micros(19_900), "{:?}", tally.timing);
 }
 

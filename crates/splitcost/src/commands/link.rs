@@ -75,7 +75,6 @@ fn emulate(session: &mut Session, args: &Emulate) -> anyhow::Result<ExitCode> {
         .map(|(proxy, tally)| Emulation {
             listen: proxy.0,
             to: proxy.1,
-            engine: engine.word().to_owned(),
             left_out: engine.left_out(&profile),
             profile: profile.name.clone(),
             faults: args.faults.iter().map(|fault| fault.text.clone()).collect(),
