@@ -407,7 +407,7 @@ fn links(
                 splitcost_link::Error::Profile { hint, .. } => Some(hint.clone()),
                 _ => None,
             };
-            hint.into_iter().fold(file.wrong(&profile.span(), error), Failure::hint)
+            hint.into_iter().fold(file.wrong(&profile.span(), format_args!("failed to {error}")), Failure::hint)
         })?;
         let pair: Vec<&str> = between.get_ref().split_whitespace().collect();
         let is_service = |name: &&str| *name == MAIN_SERVICE || services.contains_key(*name);
@@ -499,7 +499,7 @@ mod tests {
         );
         check(
             "[splits.a]\nservices = { x = ['shop.a'] }\nlinks = { default = 'moon' }\n",
-            "splitcost.toml:6:21: there is no profile \"moon\"",
+            "splitcost.toml:6:21: failed to use the profile: there is no profile \"moon\"",
         );
         check(
             "[splits.a]\nservices = { x = ['shop.a'] }\nlinks = { 'main y' = 'cross-region' }\n",
