@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use splitcost_load::{Plan, Stop, Workload};
 use splitcost_model::evaluation::{EndpointFault, Fate, FaultEvaluation, UnderFault};
-use splitcost_model::policy::Fault;
+use splitcost_model::policy::{Fault, FaultPlan};
 use splitcost_model::quantity::Nanos;
 use splitcost_model::recording::Recording;
 
@@ -19,34 +19,14 @@ use crate::{Cancel, Progress, Result, Step};
 /// Chosen: as many as come in the time until it gives up, at 400 requests/s.
 const MAX_CONNECTIONS: usize = 4_000;
 
-/// What goes wrong, and when.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Faulty {
-    /// What goes wrong.
-    pub fault: Fault,
-    /// The same as it is made: of a pool that is to be exhausted, the delay that does it.
-    pub made: Fault,
-    /// The load comes so long before it.
-    pub before: Nanos,
-    /// It lasts so long.
-    pub lasts: Nanos,
-    /// The load goes on for so long after it.
-    pub after: Nanos,
-}
-
-impl Faulty {
-    fn load(&self) -> Nanos {
-        self.before + self.lasts + self.after
-    }
-}
-
 /// Planned seconds of one, on so many services.
-pub fn planned_secs(faulty: &Faulty, services: usize, deadline: Duration) -> f64 {
+pub fn planned_secs(plan: &FaultPlan, services: usize, deadline: Duration) -> f64 {
     let drain = Plan::open(1.0, Stop::Requests(1)).deadline.as_secs_f64().min(deadline.as_secs_f64());
-    START_SECS * services as f64 + WARM_UP_SECS + faulty.load().as_secs_f64() + drain / 4.0
+    START_SECS * services as f64 + WARM_UP_SECS + plan.load().as_secs_f64() + drain / 4.0
 }
 
-/// Runs a split at its rate while something goes wrong, and tells what became of its requests.
+/// Runs a split at its rate while something goes wrong, and tells what became of its requests. The fault is made as
+/// [`FaultPlan::made`] says.
 #[expect(clippy::too_many_arguments, reason = "an app, its load, a split of it, and who watches")]
 pub fn rehearse_fault(
     spec: &AppSpec,
@@ -54,7 +34,8 @@ pub fn rehearse_fault(
     workload: &Workload,
     rehearsal: &Rehearsal<'_>,
     recording: &Recording,
-    faulty: &Faulty,
+    plan: &FaultPlan,
+    made: Fault,
     seed: u64,
     progress: Progress<'_>,
     cancel: &Cancel,
@@ -64,12 +45,12 @@ pub fn rehearse_fault(
     }
     let split = rehearsal.split;
     let services = split.service_names().len();
-    let total_secs = planned_secs(faulty, services, spec.deadline);
+    let total_secs = planned_secs(plan, services, spec.deadline);
     let mut driver = Driver { workload, cancel, progress, step: Step { total_secs, ..Step::default() } };
-    let label = format!("rehearse: {} under {}, {}", split.name, faulty.fault, split.calls);
+    let label = format!("rehearse: {} under {}, {}", split.name, plan.fault, split.calls);
     driver.say(format!("{label}: starting"));
     let parts = Parts { spec, python, workload, recording, seed, cancel };
-    let mut deployment = Deployment::of(rehearsal, parts, Some(faulty.made))?;
+    let mut deployment = Deployment::of(rehearsal, parts, Some(made))?;
     deployment.wait(spec, cancel)?;
     driver.step.done_secs = START_SECS * services as f64;
 
@@ -81,21 +62,21 @@ pub fn rehearse_fault(
     check_some_ok(&outcome, &apps)?;
 
     driver.say(label);
-    let plan = Plan {
+    let load = Plan {
         seed_offset: 100,
         fates: true,
         max_connections: MAX_CONNECTIONS,
-        ..Plan::open(rehearsal.rate_reqs_per_sec, Stop::After(faulty.load()))
+        ..Plan::open(rehearsal.rate_reqs_per_sec, Stop::After(plan.load()))
     };
-    deployment.fail(faulty.made, faulty.before, faulty.lasts)?;
+    deployment.fail(made, plan.before, plan.lasts)?;
     let (mut apps, targets) = deployment.parts();
-    let outcome = driver.run(&mut apps, &targets, &plan, faulty.load().as_secs_f64())?.outcome;
+    let outcome = driver.run(&mut apps, &targets, &load, plan.load().as_secs_f64())?.outcome;
     cancel.check()?;
     // The services write what they saw once a second.
     std::thread::sleep(REPORT_DELAY);
     deployment.stop();
     let attempts = deployment.attempts()?;
-    let (from, until) = (faulty.before.as_secs_f64(), (faulty.before + faulty.lasts).as_secs_f64());
+    let (from, until) = (plan.before.as_secs_f64(), (plan.before + plan.lasts).as_secs_f64());
     let endpoints = outcome.endpoints.iter().enumerate().map(|(index, endpoint)| {
         let fates: Vec<Fate> = outcome.fates.iter().filter(|(of, _)| *of == index).map(|(_, fate)| *fate).collect();
         let attempts = attempts.get(&endpoint.name).copied();
@@ -106,12 +87,13 @@ pub fn rehearse_fault(
         }
     });
     Ok(FaultEvaluation {
-        fault: faulty.fault,
+        fault: plan.fault,
         policy: split.calls,
         before_secs: from,
-        fault_secs: faulty.lasts.as_secs_f64(),
-        after_secs: faulty.after.as_secs_f64(),
-        patience_secs: plan.deadline.as_secs_f64(),
+        fault_secs: plan.lasts.as_secs_f64(),
+        after_secs: plan.after.as_secs_f64(),
+        patience_secs: load.deadline.as_secs_f64(),
         endpoints: endpoints.collect(),
+        emulations: deployment.emulations()?,
     })
 }

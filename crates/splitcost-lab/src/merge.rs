@@ -38,6 +38,7 @@ pub fn merge(estimate: &mut SplitEvaluation, measured: SplitEvaluation, prices: 
 
 /// Puts what was measured under a fault into what was predicted.
 pub fn merge_fault(estimate: &mut FaultEvaluation, measured: FaultEvaluation) {
+    estimate.emulations = measured.emulations;
     for endpoint in measured.endpoints {
         match estimate.endpoints.iter_mut().find(|known| known.name == endpoint.name) {
             Some(known) => known.measured = endpoint.measured,

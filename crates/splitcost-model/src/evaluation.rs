@@ -286,6 +286,9 @@ pub struct FaultEvaluation {
     pub patience_secs: f64,
     /// Per endpoint, those first that call other services.
     pub endpoints: Vec<EndpointFault>,
+    /// What links really did in the rehearsal, one entry for each pair of services.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub emulations: Vec<Emulation>,
 }
 
 impl FaultEvaluation {

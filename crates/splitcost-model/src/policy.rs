@@ -169,6 +169,43 @@ impl Fault {
     pub const NAMES: [&str; 7] = ["slow", "silent", "down", "loss", "brown-out", "pool-exhausted", "half-bad"];
 }
 
+/// A fault, and the load around it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FaultPlan {
+    /// What goes wrong.
+    pub fault: Fault,
+    /// The load comes so long before it.
+    pub before: Nanos,
+    /// It lasts so long.
+    pub lasts: Nanos,
+    /// The load goes on for so long after it.
+    pub after: Nanos,
+}
+
+impl FaultPlan {
+    /// Longer than calls hold connections before there is none left, by this factor.
+    ///
+    /// Chosen: enough that the pool stays exhausted although arrivals are random.
+    const BEYOND_POOL: f64 = 1.5;
+
+    /// How long the load comes.
+    pub fn load(&self) -> Nanos {
+        self.before + self.lasts + self.after
+    }
+
+    /// The fault as it is made: of a pool that is to be exhausted, a delay that does it. By Little's law, calls hold as many
+    /// connections as come in the time that each takes.
+    pub fn made(&self, connections: Option<u32>, calls_per_sec: f64) -> Fault {
+        match (self.fault, connections) {
+            (Fault::PoolExhausted, Some(connections)) => {
+                let round_trip_secs = Self::BEYOND_POOL * f64::from(connections) / calls_per_sec.max(1e-3);
+                Fault::BrownOut(Nanos::from_secs_f64((round_trip_secs / 2.0).min(3_600.0)))
+            }
+            (fault, _) => fault,
+        }
+    }
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -48,6 +48,22 @@ pub fn text(found: &Emulation) -> String {
     text
 }
 
+/// The same of a link between two services, in a line.
+pub fn line(found: &Emulation) -> String {
+    let (asked, late) = (&found.requested_delay, &found.lateness);
+    format!(
+        "{} → {} {}: asked for {} µs (p99 {}), late by {} (p99 {}){}",
+        found.listen,
+        found.to,
+        found.profile,
+        number(asked.p50_micros),
+        number(asked.p99_micros),
+        number(late.p50_micros),
+        number(late.p99_micros),
+        if found.invalid.is_some() { "; invalid" } else { "" }
+    )
+}
+
 fn connections(found: &Emulation) -> String {
     let mut text = format!("{} accepted, {} open at the end", count(found.accepted), count(found.open));
     for (connections, what) in [(found.reset, "reset by a fault"), (found.closed, "closed by a fault")] {

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use splitcost_model::evaluation::{EndpointFault, Evaluation, FaultEvaluation, SplitEvaluation, UnderFault};
 
+use crate::emulation;
 use crate::number::{count, number, short};
 use crate::table::{Style, table};
 
@@ -69,6 +70,9 @@ fn block(fault: &FaultEvaluation) -> String {
     let hidden = fault.endpoints.len().saturating_sub(ENDPOINTS);
     if hidden > 0 {
         let _ = writeln!(text, "… and {}, which need as many services or fewer", endpoints(hidden));
+    }
+    for link in &fault.emulations {
+        let _ = writeln!(text, "{}", emulation::line(link));
     }
     text
 }
@@ -137,6 +141,7 @@ mod tests {
             after_secs: 10.0,
             patience_secs: 10.0,
             endpoints: vec![endpoint("GET /a", 2, Some(under(44.0, None))), endpoint("GET /b", 1, None)],
+            emulations: Vec::new(),
         };
         let split = SplitEvaluation {
             name: "pricing".into(),

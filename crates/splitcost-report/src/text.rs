@@ -8,6 +8,7 @@ use splitcost_model::evaluation::{EndpointEvaluation, Evaluation, Pair, Quantile
 use splitcost_model::quantity::Interval;
 
 use crate::effect::{Effect, Quantile};
+use crate::emulation;
 use crate::number::{count, factor, number, short};
 use crate::verdict::{Kind, judge};
 
@@ -262,6 +263,9 @@ fn verdict(split: &SplitEvaluation, width: usize, paint: Paint, lines: &mut Vec<
     wrap(&format!("  {}", if split.verdict.is_empty() { &verdict.sentence } else { &split.verdict }), width, 2, lines);
     if !totals.is_empty() {
         wrap(&format!("  {}", totals.join("; ")), width, 2, lines);
+    }
+    for link in &split.emulations {
+        wrap(&format!("  link {}", emulation::line(link)), width, 2, lines);
     }
 }
 

@@ -23,7 +23,7 @@ use crate::cost::CostModel;
 use crate::demand::{Demand, demand};
 use crate::engine::{Outcome, Run, Source, simulate};
 use crate::program::{Cost, Cpu, Machine};
-pub use fault::{Faulty, estimate_fault};
+pub use fault::estimate_fault;
 use network::Pairs;
 use server::Server;
 

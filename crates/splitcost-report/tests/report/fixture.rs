@@ -367,6 +367,7 @@ fn silent(policy: &str, error_percent: f64) -> FaultEvaluation {
         after_secs: 10.0,
         patience_secs: 10.0,
         endpoints: [("GET /users/{user_id}/orders", 2), ("GET /products", 1)].map(endpoint).to_vec(),
+        emulations: vec![emulated()],
     }
 }
 

@@ -66,6 +66,7 @@ fn a_full_evaluation_fits_a_screen() {
       saturation in requests/s 130 → 46.1 ±9% predicted, 44.8 ±5% measured; CPU ms/request 7.68 → 21.4
       ±7% predicted, 20.9 ±4% measured; cores 0.461 → 1.28 ±7% predicted, 1.25 ±4% measured; $/month
       15.0 → 41.7 ±7% predicted, 40.7 ±4% measured
+      link main → pricing same zone: asked for 393 µs (p99 1,116), late by 0.400 (p99 8.20)
     ! 14 recorded requests failed (status 400 and above); they are in no response time.
     "#);
 }
@@ -108,6 +109,7 @@ fn a_prediction_alone_says_so() {
       shop.pricing:quote is batched (23 calls per request).
       saturation in requests/s 131 → 46.1 ±9% predicted; CPU ms/request 7.62 → 21.4 ±7% predicted; cores
       0.457 → 1.28 ±7% predicted; $/month 14.8 → 41.7 ±7% predicted
+      link main → pricing same zone: asked for 393 µs (p99 1,116), late by 0.400 (p99 8.20)
     ! 14 recorded requests failed (status 400 and above); they are in no response time.
     "#);
 }
@@ -142,6 +144,7 @@ fn a_rehearsal_alone_says_so() {
       shop.pricing:quote is batched (23 calls per request).
       saturation in requests/s 130 → 44.8 ±5% measured; CPU ms/request 7.68 → 20.9 ±4% measured; cores
       0.461 → 1.25 ±4% measured; $/month 15.0 → 40.7 ±4% measured
+      link main → pricing same zone: asked for 393 µs (p99 1,116), late by 0.400 (p99 8.20)
     ! 14 recorded requests failed (status 400 and above); they are in no response time.
     "#);
 }

@@ -1,7 +1,7 @@
 //! What a split does when something goes wrong with the services that others call.
 
 use splitcost_model::evaluation::{EndpointFault, Fate, FaultEvaluation, UnderFault};
-use splitcost_model::policy::Fault;
+use splitcost_model::policy::FaultPlan;
 use splitcost_model::quantity::Nanos;
 
 use super::network::PATIENCE;
@@ -9,58 +9,25 @@ use super::{Conditions, Error, Input, Progress, Scenario, replicate};
 use crate::compile::Crossing;
 use crate::engine::{Outcome, Result as End, Source};
 
-/// What goes wrong, and when.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Faulty {
-    /// What goes wrong.
-    pub fault: Fault,
-    /// The load comes so long before it.
-    pub before: Nanos,
-    /// It lasts so long.
-    pub lasts: Nanos,
-    /// The load goes on for so long after it.
-    pub after: Nanos,
-    /// Share of the time that each service is up.
-    pub availability: f64,
-}
-
-/// Longer than calls hold connections before there is none left, by this factor.
-///
-/// Chosen: enough that the pool stays exhausted although arrivals are random.
-const BEYOND_POOL: f64 = 1.5;
-
-impl Faulty {
-    /// The fault as it is made: of a pool that is to be exhausted, a delay that does it.
-    ///
-    /// By Little's law, calls hold as many connections as come in the time that each takes.
-    pub fn made(&self, connections: Option<u32>, calls_per_sec: f64) -> Fault {
-        match (self.fault, connections) {
-            (Fault::PoolExhausted, Some(connections)) => {
-                let round_trip_secs = BEYOND_POOL * f64::from(connections) / calls_per_sec.max(1e-3);
-                Fault::BrownOut(Nanos::from_secs_f64((round_trip_secs / 2.0).min(3_600.0)))
-            }
-            (fault, _) => fault,
-        }
-    }
-}
-
-/// Predicts what becomes of requests, at an arrival rate, under the split's policy.
+/// Predicts what becomes of requests, at an arrival rate, under the split's policy. Each service is up for the share
+/// `availability` of the time.
 pub fn estimate_fault(
     scenario: &Scenario<'_>,
     load_reqs_per_sec: f64,
-    faulty: &Faulty,
+    plan: &FaultPlan,
+    availability: f64,
     progress: Progress<'_>,
 ) -> Result<FaultEvaluation, Error> {
     let input = Input::new(scenario)?;
-    let fault = faulty.made(scenario.split.max_connections(), input.calls_per_request() * load_reqs_per_sec);
-    let until = faulty.before + faulty.lasts;
+    let fault = plan.made(scenario.split.max_connections(), input.calls_per_request() * load_reqs_per_sec);
+    let until = plan.before + plan.lasts;
     let at = Conditions {
         cold: true,
         cold_nanos: input.server.cold_nanos,
         slow: scenario.slowness,
-        source: Source::OpenFor { reqs_per_sec: load_reqs_per_sec, nanos: (until + faulty.after).as_nanos() },
+        source: Source::OpenFor { reqs_per_sec: load_reqs_per_sec, nanos: plan.load().as_nanos() },
         requests: (u64::MAX, 0),
-        fault: Some((fault, faulty.before, until)),
+        fault: Some((fault, plan.before, until)),
     };
     let outcomes = replicate(
         scenario,
@@ -80,21 +47,22 @@ pub fn estimate_fault(
             EndpointFault {
                 name: name.clone(),
                 services_needed: services,
-                availability_percent: 100.0 * faulty.availability.powf(f64::from(services)),
-                estimate: Some(of_endpoint(&outcomes, index, faulty.before, until)),
+                availability_percent: 100.0 * availability.powf(f64::from(services)),
+                estimate: Some(of_endpoint(&outcomes, index, plan.before, until)),
                 measured: None,
             }
         })
         .collect();
     endpoints.sort_by(|a, b| b.services_needed.cmp(&a.services_needed).then_with(|| a.name.cmp(&b.name)));
     Ok(FaultEvaluation {
-        fault: faulty.fault,
+        fault: plan.fault,
         policy: scenario.split.calls,
-        before_secs: faulty.before.as_secs_f64(),
-        fault_secs: faulty.lasts.as_secs_f64(),
-        after_secs: faulty.after.as_secs_f64(),
+        before_secs: plan.before.as_secs_f64(),
+        fault_secs: plan.lasts.as_secs_f64(),
+        after_secs: plan.after.as_secs_f64(),
         patience_secs: PATIENCE.as_secs_f64(),
         endpoints,
+        emulations: Vec::new(),
     })
 }
 

@@ -1,14 +1,14 @@
 //! What splits do when something goes wrong: predicted, and run.
 
 use splitcost_lab::Step;
-use splitcost_lab::fault::{self, rehearse_fault};
+use splitcost_lab::fault::rehearse_fault;
 use splitcost_lab::merge::merge_fault;
 use splitcost_lab::rehearse::{Conditions, Rehearsal, refusal, slowness_now};
 use splitcost_model::evaluation::{Evaluation, SplitEvaluation};
-use splitcost_model::policy::{CallPolicy, Fault};
+use splitcost_model::policy::{CallPolicy, Fault, FaultPlan};
 use splitcost_model::quantity::Nanos;
 use splitcost_model::split::Split;
-use splitcost_sim::estimate::{Faulty, estimate_fault};
+use splitcost_sim::estimate::estimate_fault;
 
 use super::{Calibrations, Pipeline, SCOUT_REPLICATIONS, stack_provenance};
 use crate::args;
@@ -111,12 +111,13 @@ impl Pipeline<'_> {
         slowness: Option<f64>,
     ) -> anyhow::Result<()> {
         let [before, lasts, after] = PHASES;
-        let faulty = Faulty { fault, before, lasts, after, availability: self.faults.availability };
+        let plan = FaultPlan { fault, before, lasts, after };
+        let availability = self.faults.availability;
         let load = evaluated.load_reqs_per_sec;
         let scenario = self.scenario(calibrations, split, Some(load), slowness.unwrap_or(1.0), SCOUT_REPLICATIONS);
         let Session { printer, cancel, .. } = session;
         let label = format!("estimate: {} under {fault}, {}", split.name, split.calls);
-        let mut predicted = estimate_fault(&scenario, load, &faulty, &mut |fraction| {
+        let mut predicted = estimate_fault(&scenario, load, &plan, availability, &mut |fraction| {
             printer.step(&Step { label: label.clone(), done_secs: fraction, total_secs: 1.0, ..Step::default() });
         })
         .failed()?;
@@ -126,8 +127,7 @@ impl Pipeline<'_> {
         if slowness.is_some() && refusal(&rehearsal).is_none() {
             let calls = evaluated.endpoints.iter().map(|e| e.crossings_per_request * e.requests as f64).sum::<f64>()
                 / evaluated.endpoints.iter().map(|e| e.requests as f64).sum::<f64>().max(1.0);
-            let made = faulty.made(split.max_connections(), calls * load);
-            let faulty = fault::Faulty { fault, made, before, lasts, after };
+            let made = plan.made(split.max_connections(), calls * load);
             let app = &self.settings.app;
             let progress = &mut |step: &Step| printer.step(step);
             let measured = rehearse_fault(
@@ -136,7 +136,8 @@ impl Pipeline<'_> {
                 self.settings.workload()?,
                 &rehearsal,
                 self.recording,
-                &faulty,
+                &plan,
+                made,
                 self.seed,
                 progress,
                 cancel,
