@@ -285,12 +285,7 @@ impl<'a> Pipeline<'a> {
             return Ok((self.predict(session, calibrations)?, false));
         }
         session.printer.later_secs = 0.0;
-        let conditions = Conditions {
-            recording: self.recording,
-            concurrency: self.load.concurrency,
-            rounds: self.rounds,
-            seed: self.seed,
-        };
+        let conditions = self.conditions();
         let workload = self.settings.workload()?;
         let rehearsed = {
             let Session { printer, cancel, .. } = session;
@@ -342,6 +337,16 @@ impl<'a> Pipeline<'a> {
             self.fail(session, calibrations, &mut evaluation, Some(slowness))?;
         }
         Ok((evaluation, refused.is_empty()))
+    }
+
+    /// What all splits of a rehearsal share.
+    fn conditions(&self) -> Conditions<'_> {
+        Conditions {
+            recording: self.recording,
+            concurrency: self.load.concurrency,
+            rounds: self.rounds,
+            seed: self.seed,
+        }
     }
 
     /// Planned seconds of the rehearsal.

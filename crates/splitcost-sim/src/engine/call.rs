@@ -7,7 +7,7 @@ use rand_distr::StandardNormal;
 use splitcost_model::link::Jitter;
 use splitcost_model::policy::{CallPolicy, Fault};
 
-use super::{Ended, Engine, Event, Fiber, Result, Role, Stage, Then};
+use super::{End, Ended, Engine, Event, Fiber, Role, Stage, Then};
 use crate::program::{Cpu, Op, Remote};
 
 /// What a lost packet takes when none comes after it that would tell: the sender's timer, beside a round trip.
@@ -394,7 +394,7 @@ impl Engine<'_> {
             return;
         }
         if fiber.then == Then::Complete {
-            self.end_request(id, Result::Unanswered);
+            self.end_request(id, End::Unanswered);
             // What is done for it goes on; the fiber stays until that is over.
             self.fibers[id as usize].call = 0;
             return;
@@ -425,17 +425,17 @@ impl Engine<'_> {
     }
 
     /// A request has its answer, or nobody waits for it any more.
-    pub(super) fn end_request(&mut self, id: u32, result: Result) {
+    pub(super) fn end_request(&mut self, id: u32, end: End) {
         let Fiber { program, arrived, .. } = self.fibers[id as usize];
         let endpoint = self.run.programs[program as usize].endpoint;
         self.count_in_system(-1);
         self.completed += 1;
         if self.run.network.fault.is_some() {
-            self.outcome.log.push(Ended { endpoint, arrived, ended: self.now, result });
+            self.outcome.log.push(Ended { endpoint, arrived, ended: self.now, end });
         }
         if self.completed == self.run.warm_up {
             self.start_measuring();
-        } else if self.completed > self.run.warm_up && result == Result::Answered {
+        } else if self.completed > self.run.warm_up && end == End::Answered {
             self.outcome.responses.push((endpoint, self.now - arrived));
         }
         if matches!(self.run.source, super::Source::Closed { .. }) {
@@ -445,6 +445,6 @@ impl Engine<'_> {
 
     pub(super) fn complete(&mut self, id: u32) {
         let failed = self.fibers[id as usize].failed;
-        self.end_request(id, if failed { Result::Failed } else { Result::Answered });
+        self.end_request(id, if failed { End::Failed } else { End::Answered });
     }
 }

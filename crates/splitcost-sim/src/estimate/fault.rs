@@ -7,7 +7,7 @@ use splitcost_model::quantity::Nanos;
 use super::network::PATIENCE;
 use super::{Conditions, Error, Input, Progress, Scenario, replicate};
 use crate::compile::Crossing;
-use crate::engine::{Outcome, Result as End, Source};
+use crate::engine::{End, Outcome, Source};
 
 /// Predicts what becomes of requests, at an arrival rate, under the split's policy. Each service is up for the share
 /// `availability` of the time.
@@ -74,8 +74,8 @@ fn of_endpoint(outcomes: &[Outcome], endpoint: usize, from: Nanos, until: Nanos)
         mine.map(|ended| Fate {
             at_secs: ended.arrived as f64 / 1e9,
             took_secs: (ended.ended - ended.arrived) as f64 / 1e9,
-            ok: ended.result == End::Answered,
-            stuck: ended.result == End::Unanswered,
+            ok: ended.end == End::Answered,
+            stuck: ended.end == End::Unanswered,
         })
         .collect()
     };

@@ -3,7 +3,7 @@
 use splitcost_model::link::{Delay, Quantiles};
 use splitcost_model::policy::{CallPolicy, Fault};
 use splitcost_model::quantity::Nanos;
-use splitcost_sim::engine::{Outcome, Result as End, Run, Source, simulate};
+use splitcost_sim::engine::{End, Outcome, Run, Source, simulate};
 use splitcost_sim::program::{Body, Cost, Crowding, Link, Machine, Network, Op, Program, Remote};
 
 const MILLI: u64 = 1_000_000;
@@ -70,7 +70,7 @@ fn pooled(connections: u32) -> Machine {
 /// (well, with an error, given up) of the requests that came in these seconds.
 fn fates(outcome: &Outcome, from: u64, until: u64) -> [usize; 3] {
     let within = || outcome.log.iter().filter(|ended| (from * SECOND..until * SECOND).contains(&ended.arrived));
-    [End::Answered, End::Failed, End::Unanswered].map(|end| within().filter(|ended| ended.result == end).count())
+    [End::Answered, End::Failed, End::Unanswered].map(|end| within().filter(|ended| ended.end == end).count())
 }
 
 #[test]
@@ -164,7 +164,7 @@ fn with_a_timeout_requests_fail_after_it() {
     let outcome = faulty(&pooled(100), &program(1, Op::Cpu(MILLI), false), Fault::Silent, "500ms");
     let [well, failed, stuck] = fates(&outcome, 2, 6);
     assert_eq!((well, stuck), (0, 0));
-    let ended = outcome.log.iter().filter(|ended| ended.result == End::Failed);
+    let ended = outcome.log.iter().filter(|ended| ended.end == End::Failed);
     assert!(failed > 20 && ended.clone().all(|ended| ended.ended - ended.arrived >= 501 * MILLI));
     assert_eq!(outcome.attempts, vec![(failed as u64, failed as u64)]);
     assert_eq!(fates(&outcome, 7, 12)[1..], [0, 0]);
@@ -186,8 +186,7 @@ fn a_budget_bounds_the_retries() {
 #[test]
 fn a_refused_connection_fails_at_once() {
     let outcome = faulty(&pooled(100), &program(1, Op::Cpu(MILLI), true), Fault::Down, "1s");
-    let failed: Vec<u64> =
-        outcome.log.iter().filter(|e| e.result == End::Failed).map(|e| e.ended - e.arrived).collect();
+    let failed: Vec<u64> = outcome.log.iter().filter(|e| e.end == End::Failed).map(|e| e.ended - e.arrived).collect();
     assert!(failed.len() > 20 && failed.iter().all(|nanos| *nanos < 10 * MILLI));
 }
 

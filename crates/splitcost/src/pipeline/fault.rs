@@ -3,7 +3,7 @@
 use splitcost_lab::Step;
 use splitcost_lab::fault::rehearse_fault;
 use splitcost_lab::merge::merge_fault;
-use splitcost_lab::rehearse::{Conditions, Rehearsal, refusal, slowness_now};
+use splitcost_lab::rehearse::{Rehearsal, refusal, slowness_now};
 use splitcost_model::evaluation::{Evaluation, SplitEvaluation};
 use splitcost_model::policy::{CallPolicy, Fault, FaultPlan};
 use splitcost_model::quantity::Nanos;
@@ -59,12 +59,7 @@ impl Pipeline<'_> {
         calibrations: &Calibrations,
     ) -> anyhow::Result<Evaluation> {
         let mut evaluation = self.scouted(session, calibrations)?;
-        let conditions = Conditions {
-            recording: self.recording,
-            concurrency: self.load.concurrency,
-            rounds: self.rounds,
-            seed: self.seed,
-        };
+        let conditions = self.conditions();
         let workload = self.settings.workload()?;
         let slowness = {
             let Session { printer, cancel, .. } = session;
