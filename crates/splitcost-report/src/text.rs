@@ -258,6 +258,7 @@ fn verdict(split: &SplitEvaluation, width: usize, paint: Paint, lines: &mut Vec<
         total("cores", split.baseline_cores, split.cores, 1.0),
         total("$/month", split.baseline_usd_per_month, split.usd_per_month, 1.0),
     ];
+    totals.extend(split.sidecar_cores.map(|cores| format!("sidecars {} cores more, in the $", number(cores.value))));
     totals.retain(|t| !t.is_empty());
     lines.push(paint.verdict(verdict.kind, &format!("{}: {}", split.name, verdict.kind.label())));
     wrap(&format!("  {}", if split.verdict.is_empty() { &verdict.sentence } else { &split.verdict }), width, 2, lines);

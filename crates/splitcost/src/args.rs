@@ -223,7 +223,7 @@ pub(crate) struct Calibrate {
 #[command(after_help = "Examples:
   splitcost estimate
   splitcost estimate --split chatty --rate 40 --format json
-  splitcost estimate --profiles all           at which distance does the split stop being acceptable?
+  splitcost estimate --profiles all     how far apart may the services be?
   splitcost estimate --fault silent --policy 'no timeout' --policy '1s + 2 retries + budget 20%'")]
 pub(crate) struct Estimate {
     #[command(flatten)]

@@ -12,7 +12,7 @@ use splitcost_sim::estimate::estimate_fault;
 
 use super::{Calibrations, Pipeline, SCOUT_REPLICATIONS, stack_provenance};
 use crate::args;
-use crate::failure::Failed;
+use crate::failure::{Failed, Failure};
 use crate::session::Session;
 
 /// How long the load comes before, while and after it goes wrong.
@@ -105,6 +105,15 @@ impl Pipeline<'_> {
         fault: Fault,
         slowness: Option<f64>,
     ) -> anyhow::Result<()> {
+        if fault == Fault::PoolExhausted && split.max_connections().is_none() {
+            return Err(Failure::new(format!(
+                "split {}: over {} all calls to a service share a connection: there is no pool to exhaust",
+                split.name,
+                split.stack.name()
+            ))
+            .hint("`--fault brown-out` makes its calls wait as long")
+            .into());
+        }
         let [before, lasts, after] = PHASES;
         let plan = FaultPlan { fault, before, lasts, after };
         let availability = self.faults.availability;
