@@ -276,16 +276,9 @@ impl Evaluation<'_> {
         let mut next = 0;
         let mut passed = 0;
         let mut back = Values::default();
-        if let Some(receiver) = receiver {
-            self.pass(place, 0, &Values::one(receiver));
-            if scope.hands_back & bit(0) != 0 {
-                back.add(receiver);
-            }
-            next = 1;
-            passed = bit(0);
-        }
         let rest = scope.params.iter().position(|param| param.passing == Passing::RestPositional);
-        for (index, values) in arguments.positional.iter().enumerate() {
+        let receiver = receiver.map(Values::one);
+        for (index, values) in receiver.iter().chain(&arguments.positional).enumerate() {
             let takes = |param: usize| {
                 scope
                     .params
@@ -301,8 +294,7 @@ impl Evaluation<'_> {
                 next += 1;
             } else if let Some(rest) = rest {
                 let container = self.rest_container(place, rest);
-                let before = next.min(rest) - usize::from(receiver.is_some() && next > 0);
-                self.put(container, Key2::at(index.saturating_sub(before)), values);
+                self.put(container, Key2::at(index - next), values);
             }
         }
         if !arguments.spread.is_empty() {

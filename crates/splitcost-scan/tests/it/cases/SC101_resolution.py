@@ -661,3 +661,27 @@ async def synchronously():
 
 
 #> SC101 app.py:24 app.synchronously > app.Client.__exit__ > requests.post
+
+# case: a method that takes everything as one tuple has its object first in it
+import requests
+
+
+class Job:
+    def run(*everything):
+        everything[0].fetch()
+        everything[1].fetch()
+
+    def fetch(self):
+        requests.get("http://x/job", timeout=1)
+
+
+class Other:
+    def fetch(self):
+        requests.get("http://x/other", timeout=1)
+
+
+async def handler():
+    Job().run(Other())
+
+
+#> SC101 app.py:19 app.handler > app.Job.run > app.Job.fetch > requests.get
