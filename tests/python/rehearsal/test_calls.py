@@ -238,8 +238,8 @@ def _post(split: Split, line: str, body: bytes) -> tuple[int, bytes]:
 def _grpc(split: Split, line: str, body: bytes) -> tuple[int, bytes]:
     from splitcost.stacks import load
 
-    port = split.document["services"]["pricing"]["rpc_port"]
-    answer = load("grpc").call(port, line, body, 10)
+    address = f"127.0.0.1:{split.document['services']['pricing']['rpc_port']}"
+    answer = load("grpc").call(address, line, body, 10)
     return int(answer.status), answer.body
 
 

@@ -183,7 +183,9 @@ fn links(page: &mut Page, split: &SplitEvaluation) {
     if split.emulations.is_empty() {
         return;
     }
-    page.raw("<h3>What the links did</h3>\n<table class=\"links\">\n<thead><tr><td></td>");
+    page.raw("<h3>What the links did</h3>\n");
+    page.raw("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Links and what they delivered\">\n");
+    page.raw("<table class=\"links\">\n<thead><tr><td></td>");
     for head in ["deliveries", "asked for, p50 µs", "p99 µs", "late by, p50 µs", "p99 µs"] {
         page.raw(&format!("<th scope=\"col\" class=\"n\">{head}</th>"));
     }
@@ -202,7 +204,7 @@ fn links(page: &mut Page, split: &SplitEvaluation) {
         }
         page.raw("</tr>\n");
     }
-    page.raw("</tbody>\n</table>\n");
+    page.raw("</tbody>\n</table>\n</div>\n");
 }
 
 /// What became of requests when something went wrong.
