@@ -1,23 +1,21 @@
-//! What is kept from run to run: calibrations, and how far past predictions were off.
+//! Files that are kept from run to run, such as calibrations.
 
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use splitcost_model::residual::Residuals;
+use serde::de::DeserializeOwned;
 
-use crate::cpu;
-
-/// A file of the cache; `None` where there is no place for one.
+/// Returns the path of a file of the cache; `None` if neither `XDG_CACHE_HOME` nor `HOME` is set.
 pub fn path(name: &str) -> Option<PathBuf> {
     let base = env::var_os("XDG_CACHE_HOME").filter(|dir| !dir.is_empty()).map(PathBuf::from);
     let base = base.or_else(|| Some(Path::new(&env::var_os("HOME")?).join(".cache")))?;
     Some(base.join("splitcost").join(name))
 }
 
-/// Writes a file whole or not at all. Without a cache everything works, only later: trouble is not reported.
-pub(crate) fn write(path: &Path, value: &impl Serialize) {
+/// Writes a file as JSON, whole or not at all. Errors are not reported, as everything works without a cache.
+pub fn write(path: &Path, value: &impl Serialize) {
     if let Ok(text) = serde_json::to_string(value) {
         let draft = path.with_extension(format!("{}.part", std::process::id()));
         let parent = path.parent().unwrap_or(Path::new("."));
@@ -26,21 +24,7 @@ pub(crate) fn write(path: &Path, value: &impl Serialize) {
     }
 }
 
-fn residuals_path() -> Option<PathBuf> {
-    path(&format!("residuals-{}.json", cpu::machine().replace(|c: char| !c.is_ascii_alphanumeric(), "-")))
-}
-
-/// How far predictions on this machine were off so far.
-pub fn residuals() -> Residuals {
-    let text = residuals_path().and_then(|path| fs::read_to_string(path).ok());
-    text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default()
-}
-
-/// Adds what a rehearsal showed.
-pub fn add_residuals(later: Residuals) {
-    let mut all = residuals();
-    all.extend(later);
-    if let Some(path) = residuals_path() {
-        write(&path, &all);
-    }
+/// Reads a JSON file; `None` if there is none, or if it holds something else.
+pub fn read<T: DeserializeOwned>(path: &Path) -> Option<T> {
+    serde_json::from_str(&fs::read_to_string(path).ok()?).ok()
 }

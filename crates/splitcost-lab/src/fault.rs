@@ -1,9 +1,9 @@
-//! Running a split while something goes wrong with the services that others call.
+//! The rehearsal of a split with a fault of the services that others call.
 
 use std::time::Duration;
 
 use splitcost_load::{Plan, Stop, Workload};
-use splitcost_model::evaluation::{EndpointFault, Fate, FaultEvaluation, UnderFault};
+use splitcost_model::fault::{EndedRequest, FaultRehearsal, RehearsedUnderFault, UnderFault};
 use splitcost_model::policy::{Fault, FaultPlan};
 use splitcost_model::quantity::Nanos;
 use splitcost_model::recording::Recording;
@@ -11,7 +11,7 @@ use splitcost_model::recording::Recording;
 use crate::app::AppSpec;
 use crate::drive::{Driver, check_some_ok};
 use crate::python::Python;
-use crate::rehearse::{Deployment, Parts, REPORT_DELAY, Rehearsal, START_SECS, WARM_UP_SECS, refusal};
+use crate::rehearse::{Deployment, Parts, REPORT_DELAY, START_SECS, SplitRun, WARM_UP_SECS, refusal};
 use crate::{Cancel, Progress, Result, Step};
 
 /// Connections that the load generator may have: requests that are stuck keep theirs.
@@ -25,32 +25,32 @@ pub fn planned_secs(plan: &FaultPlan, services: usize, deadline: Duration) -> f6
     START_SECS * services as f64 + WARM_UP_SECS + plan.load().as_secs_f64() + drain / 4.0
 }
 
-/// Runs a split at its rate while something goes wrong, and tells what became of its requests. The fault is made as
-/// [`FaultPlan::made`] says.
+/// Runs a split at its rate with a fault, and measures the outcome of its requests. `made` is the fault as
+/// [`FaultPlan::made`] gives it for this split.
 #[expect(clippy::too_many_arguments, reason = "an app, its load, a split of it, and who watches")]
 pub fn rehearse_fault(
     spec: &AppSpec,
     python: &Python,
     workload: &Workload,
-    rehearsal: &Rehearsal<'_>,
+    run: &SplitRun<'_>,
     recording: &Recording,
     plan: &FaultPlan,
     made: Fault,
     seed: u64,
     progress: Progress<'_>,
     cancel: &Cancel,
-) -> Result<FaultEvaluation> {
-    if let Some(refusal) = refusal(rehearsal) {
+) -> Result<FaultRehearsal> {
+    if let Some(refusal) = refusal(run) {
         return Err(refusal);
     }
-    let split = rehearsal.split;
+    let split = run.split;
     let services = split.service_names().len();
     let total_secs = planned_secs(plan, services, spec.deadline);
     let mut driver = Driver { workload, cancel, progress, step: Step { total_secs, ..Step::default() } };
     let label = format!("rehearse: {} under {}, {}", split.name, plan.fault, split.calls);
     driver.say(format!("{label}: starting"));
     let parts = Parts { spec, python, workload, recording, seed, cancel };
-    let mut deployment = Deployment::of(rehearsal, parts, Some(made))?;
+    let mut deployment = Deployment::of(run, parts, Some(made))?;
     deployment.wait(spec, cancel)?;
     driver.step.done_secs = START_SECS * services as f64;
 
@@ -64,9 +64,9 @@ pub fn rehearse_fault(
     driver.say(label);
     let load = Plan {
         seed_offset: 100,
-        fates: true,
+        keep_ended: true,
         max_connections: MAX_CONNECTIONS,
-        ..Plan::open(rehearsal.rate_reqs_per_sec, Stop::After(plan.load()))
+        ..Plan::open(run.rate_reqs_per_sec, Stop::After(plan.load()))
     };
     deployment.fail(made, plan.before, plan.lasts)?;
     let (mut apps, targets) = deployment.parts();
@@ -78,22 +78,11 @@ pub fn rehearse_fault(
     let attempts = deployment.attempts()?;
     let (from, until) = (plan.before.as_secs_f64(), (plan.before + plan.lasts).as_secs_f64());
     let endpoints = outcome.endpoints.iter().enumerate().map(|(index, endpoint)| {
-        let fates: Vec<Fate> = outcome.fates.iter().filter(|(of, _)| *of == index).map(|(_, fate)| *fate).collect();
-        let attempts = attempts.get(&endpoint.name).copied();
-        EndpointFault {
-            name: endpoint.name.clone(),
-            measured: Some(UnderFault::of(&fates, from, until, attempts)),
-            ..EndpointFault::default()
-        }
+        let of_endpoint = outcome.ended_requests.iter().filter(|(of, _)| *of == index);
+        let ended: Vec<EndedRequest> = of_endpoint.map(|(_, request)| *request).collect();
+        let attempts = attempts.get(&endpoint.name).copied().unwrap_or_default();
+        let outcome = UnderFault::of(&ended, from, until, attempts);
+        RehearsedUnderFault { name: endpoint.name.clone(), outcome }
     });
-    Ok(FaultEvaluation {
-        fault: plan.fault,
-        policy: split.calls,
-        before_secs: from,
-        fault_secs: plan.lasts.as_secs_f64(),
-        after_secs: plan.after.as_secs_f64(),
-        patience_secs: load.deadline.as_secs_f64(),
-        endpoints: endpoints.collect(),
-        emulations: deployment.emulations()?,
-    })
+    Ok(FaultRehearsal { endpoints: endpoints.collect(), emulations: deployment.emulations()? })
 }

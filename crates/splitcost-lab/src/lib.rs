@@ -30,7 +30,6 @@ pub mod grpc;
 pub mod guard;
 mod helper;
 mod log_tail;
-pub mod merge;
 mod network;
 pub mod python;
 pub mod record;

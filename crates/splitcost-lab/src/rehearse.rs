@@ -9,11 +9,10 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use splitcost_load::{Plan, Stop, Workload};
-use splitcost_model::evaluation::{
-    CannotCross, Distributions, EndpointEvaluation, Pair, Quantiles, ServiceModules, SplitEvaluation,
-};
+use splitcost_model::estimate::{Arms, CannotCross, Figures, Handling, ResponseTimes};
 use splitcost_model::quantity::{Interval, Nanos};
 use splitcost_model::recording::Recording;
+use splitcost_model::rehearsal::{Rehearsal, RehearsedEndpoint};
 use splitcost_model::split::Split;
 
 use crate::app::AppSpec;
@@ -57,19 +56,19 @@ const DISTRIBUTION_POINTS: usize = 100;
 
 /// One split to run.
 #[derive(Clone, Copy, Debug)]
-pub struct Rehearsal<'a> {
+pub struct SplitRun<'a> {
     /// The split.
     pub split: &'a Split,
     /// Arrival rate in open loop.
     pub rate_reqs_per_sec: f64,
-    /// What the recording shows cannot cross.
+    /// Calls of the recording that cannot cross.
     pub cannot_cross: &'a [CannotCross],
 }
 
-/// What all splits share.
+/// Conditions that all splits of a rehearsal share.
 #[derive(Clone, Copy, Debug)]
 pub struct Conditions<'a> {
-    /// What the app did: it tells which module handles which endpoint.
+    /// The app's recording, which names the module that handles each endpoint.
     pub recording: &'a Recording,
     /// Requests in flight in closed loop.
     pub concurrency: u32,
@@ -79,22 +78,22 @@ pub struct Conditions<'a> {
     pub seed: u64,
 }
 
-/// What was measured.
+/// The measurements of a rehearsal.
 #[derive(Clone, Debug)]
 pub struct Rehearsed {
-    /// Per split; only the measured parts are there.
-    pub splits: Vec<SplitEvaluation>,
-    /// How many times as long lone requests to the monolith took as while recording: how slow the machine was.
+    /// One per split, in the order of the runs.
+    pub rehearsals: Vec<Rehearsal>,
+    /// Duration of the monolith's lone requests, relative to their duration in the recording: the machine's slowness.
     pub slowness: f64,
-    /// Why its numbers are doubtful: the load generator made some of them.
+    /// Reason to doubt the numbers, where the load generator was too slow.
     pub doubtful: Option<String>,
-    /// What else to know of it; for the user's terminal only, as it may quote answers of the app.
+    /// Warnings for the user's terminal only, as they may quote answers of the app.
     pub warnings: Vec<String>,
 }
 
-/// Why a split cannot be run as it is: calls that cannot cross, in modules that are not kept local.
-pub fn refusal(rehearsal: &Rehearsal<'_>) -> Option<Error> {
-    let refused: Vec<&CannotCross> = rehearsal.cannot_cross.iter().filter(|c| c.handling == REFUSED).collect();
+/// Returns the error for a split that cannot be run, because a call that cannot cross is not kept local.
+pub fn refusal(run: &SplitRun<'_>) -> Option<Error> {
+    let refused: Vec<&CannotCross> = run.cannot_cross.iter().filter(|c| c.handling == Handling::Refused).collect();
     if refused.is_empty() {
         return None;
     }
@@ -108,11 +107,8 @@ pub fn refusal(rehearsal: &Rehearsal<'_>) -> Option<Error> {
         refused.iter().filter_map(|c| c.callee.split_once(':')).map(|(module, _)| module.to_owned()).collect();
     modules.sort();
     modules.dedup();
-    Some(Error::CannotCross { split: rehearsal.split.name.clone(), count: refused.len(), list, modules })
+    Some(Error::CannotCross { split: run.split.name.clone(), count: refused.len(), list, modules })
 }
-
-const REFUSED: &str = "refused";
-const KEPT_LOCAL: &str = "kept local";
 
 /// Planned seconds for so many splits.
 pub fn planned_secs(splits: usize, rounds: u32) -> f64 {
@@ -130,26 +126,26 @@ pub fn rehearse(
     spec: &AppSpec,
     python: &Python,
     workload: &Workload,
-    rehearsals: &[Rehearsal<'_>],
+    runs: &[SplitRun<'_>],
     conditions: &Conditions<'_>,
     progress: Progress<'_>,
     cancel: &Cancel,
 ) -> Result<Rehearsed> {
-    if let Some(refusal) = rehearsals.iter().find_map(refusal) {
+    if let Some(refusal) = runs.iter().find_map(refusal) {
         return Err(refusal);
     }
-    let step = Step { total_secs: planned_secs(rehearsals.len(), conditions.rounds), ..Step::default() };
+    let step = Step { total_secs: planned_secs(runs.len(), conditions.rounds), ..Step::default() };
     let mut driver = Driver { workload, cancel, progress, step };
     driver.say("rehearse: starting the monolith and the splits");
     let parts = Parts { spec, python, workload, recording: conditions.recording, seed: conditions.seed, cancel };
     let mut arms = vec![Arm::new(Deployment::monolith(parts)?)];
-    for rehearsal in rehearsals {
-        arms.push(Arm::new(Deployment::of(rehearsal, parts, None)?));
+    for run in runs {
+        arms.push(Arm::new(Deployment::of(run, parts, None)?));
     }
     for arm in &mut arms {
         arm.deployment.wait(spec, cancel)?;
     }
-    driver.step.done_secs = START_SECS * (1.0 + 2.0 * rehearsals.len() as f64);
+    driver.step.done_secs = START_SECS * (1.0 + 2.0 * runs.len() as f64);
 
     driver.say("rehearse: warming up");
     let mut warnings = Vec::new();
@@ -165,30 +161,23 @@ pub fn rehearse(
         arm.closed_secs = (CLOSED_TURNS * turn_secs).clamp(CLOSED_SECS.0, CLOSED_SECS.1);
     }
 
-    let runs = rounds(&mut driver, &mut arms, rehearsals, conditions)?;
+    let measured = rounds(&mut driver, &mut arms, runs, conditions)?;
     driver.say("rehearse: stopping the services");
     // The services write what they saw once a second.
     std::thread::sleep(REPORT_DELAY);
     for arm in &mut arms {
         arm.deployment.stop();
     }
-    let doubtful = runs.invalid();
-    let splits = rehearsals
+    let rehearsals = runs
         .iter()
         .enumerate()
-        .map(|(i, rehearsal)| {
-            let mut evaluation = measured(rehearsal, &runs, i, conditions.seed);
-            let deployment = &arms[i + 1].deployment;
-            evaluation.cannot_cross = deployment.cannot_cross()?;
-            evaluation.emulations = deployment.emulations()?;
-            Ok(evaluation)
-        })
+        .map(|(index, run)| rehearsal(run, &measured, index, &arms[index + 1].deployment, conditions.seed))
         .collect::<Result<Vec<_>>>()?;
-    let slowness = slowness(conditions.recording, &runs.lone);
-    Ok(Rehearsed { splits, slowness, doubtful, warnings })
+    let slowness = slowness(conditions.recording, &measured.lone);
+    Ok(Rehearsed { rehearsals, slowness, doubtful: measured.invalid(), warnings })
 }
 
-/// How slow the machine is now: how many times as long the monolith's lone requests take as while recording.
+/// Measures the machine's slowness now: the duration of the monolith's lone requests, relative to the recording's.
 pub fn slowness_now(
     spec: &AppSpec,
     python: &Python,
@@ -213,8 +202,8 @@ pub fn slowness_now(
     Ok(slowness(conditions.recording, &[run]))
 }
 
-/// How many times as long lone requests took as while recording without the recorder: medians, each endpoint by its
-/// requests. One where the app was not recorded so.
+/// Returns the duration of lone requests relative to those recorded without the recorder: the geometric mean of the
+/// ratios of medians, weighted by requests. One if the app was not recorded so.
 fn slowness(recording: &Recording, lone: &[Driven]) -> f64 {
     let Some(recorded) = recording.meta.lone_phase_of(true) else { return 1.0 };
     let mut runs = lone.iter();
@@ -245,7 +234,7 @@ impl Arm {
 
 /// The measured runs, by arm and round.
 #[derive(Default)]
-struct Runs {
+struct Measured {
     baseline_open: Vec<Vec<Driven>>,
     split_open: Vec<Vec<Driven>>,
     /// The monolith's first, then the splits'.
@@ -254,7 +243,7 @@ struct Runs {
     lone: Vec<Driven>,
 }
 
-impl Runs {
+impl Measured {
     fn invalid(&self) -> Option<String> {
         let all = self.baseline_open.iter().chain(&self.split_open).flatten();
         let reasons: Vec<String> = all.filter_map(|run| run.outcome.invalid()).collect();
@@ -272,17 +261,21 @@ enum Drive {
     Lone,
 }
 
-/// Runs every arm once in each round, in an order of its own.
+/// Runs every arm once in each round, in shuffled order.
 fn rounds(
     driver: &mut Driver<'_>,
     arms: &mut [Arm],
-    rehearsals: &[Rehearsal<'_>],
+    split_runs: &[SplitRun<'_>],
     conditions: &Conditions<'_>,
-) -> Result<Runs> {
-    let splits = rehearsals.len();
+) -> Result<Measured> {
+    let splits = split_runs.len();
     let empty = |n: usize| (0..n).map(|_| Vec::new()).collect::<Vec<Vec<Driven>>>();
-    let mut runs =
-        Runs { baseline_open: empty(splits), split_open: empty(splits), closed: empty(splits + 1), lone: Vec::new() };
+    let mut runs = Measured {
+        baseline_open: empty(splits),
+        split_open: empty(splits),
+        closed: empty(splits + 1),
+        lone: Vec::new(),
+    };
     let mut rng = ChaCha8Rng::seed_from_u64(conditions.seed);
     let concurrency = usize::try_from(conditions.concurrency).unwrap_or(1).max(1);
     for round in 0..conditions.rounds {
@@ -293,9 +286,9 @@ fn rounds(
         for arm in order {
             driver.say(format!("rehearse: round {} of {}", round + 1, conditions.rounds));
             let (deployment, plan, secs) = match arm {
-                Drive::BaselineOpen(i) => (0, Plan::open(rehearsals[i].rate_reqs_per_sec, after(OPEN_SECS)), OPEN_SECS),
+                Drive::BaselineOpen(i) => (0, Plan::open(split_runs[i].rate_reqs_per_sec, after(OPEN_SECS)), OPEN_SECS),
                 Drive::SplitOpen(i) => {
-                    (i + 1, Plan::open(rehearsals[i].rate_reqs_per_sec, after(OPEN_SECS)), OPEN_SECS)
+                    (i + 1, Plan::open(split_runs[i].rate_reqs_per_sec, after(OPEN_SECS)), OPEN_SECS)
                 }
                 Drive::Lone => (0, Plan::closed(1, after(LONE_SECS)), LONE_SECS),
                 Drive::Closed(i) => {
@@ -322,55 +315,45 @@ fn rounds(
     Ok(runs)
 }
 
-/// The measured parts of a split's evaluation.
-fn measured(rehearsal: &Rehearsal<'_>, runs: &Runs, index: usize, seed: u64) -> SplitEvaluation {
-    let split = rehearsal.split;
-    let (baseline, open) = (&runs.baseline_open[index], &runs.split_open[index]);
-    let pair = |measured: Option<Interval>| Pair { estimate: None, measured };
+/// The measurement of one split.
+fn rehearsal(
+    run: &SplitRun<'_>,
+    measured: &Measured,
+    index: usize,
+    deployment: &Deployment,
+    seed: u64,
+) -> Result<Rehearsal> {
+    let (baseline, open) = (&measured.baseline_open[index], &measured.split_open[index]);
     let endpoints = open.first().map(|run| run.outcome.endpoints.iter()).into_iter().flatten();
-    SplitEvaluation {
-        name: split.name.clone(),
-        services: split
-            .service_names()
-            .into_iter()
-            .map(|name| ServiceModules {
-                name: name.to_owned(),
-                modules: split.services.get(name).cloned().unwrap_or_default(),
-            })
-            .collect(),
-        stack: split.stack.name().to_owned(),
-        link: split.links.name(),
-        load_reqs_per_sec: rehearsal.rate_reqs_per_sec,
+    let figures = |closed: &[Driven], open: &[Driven]| Figures {
+        saturation_reqs_per_sec: throughput(closed, seed),
+        cpu_secs_per_request: cpu_per_request(open, seed),
+        cores: cores(open, seed),
+    };
+    Ok(Rehearsal {
+        load_reqs_per_sec: run.rate_reqs_per_sec,
+        figures: Arms {
+            monolith: figures(&measured.closed[0], baseline),
+            split: figures(&measured.closed[index + 1], open),
+        },
         endpoints: endpoints
             .enumerate()
-            .map(|(i, endpoint)| EndpointEvaluation {
+            .map(|(i, endpoint)| RehearsedEndpoint {
                 name: endpoint.name.clone(),
                 failed_requests: open.iter().map(|run| run.outcome.endpoints[i].failed.total()).sum(),
-                baseline_measured: quantiles(baseline, i, seed),
-                measured: quantiles(open, i, seed),
-                distributions: Distributions {
-                    baseline_measured: distribution(baseline, i),
-                    measured: distribution(open, i),
-                    ..Distributions::default()
-                },
-                ..EndpointEvaluation::default()
+                response: Arms { monolith: response(baseline, i, seed), split: response(open, i, seed) },
             })
             .collect(),
-        saturation_reqs_per_sec: pair(throughput(&runs.closed[index + 1], seed)),
-        baseline_saturation_reqs_per_sec: pair(throughput(&runs.closed[0], seed)),
-        cpu_secs_per_request: pair(cpu_per_request(open, seed)),
-        baseline_cpu_secs_per_request: pair(cpu_per_request(baseline, seed)),
-        cores: pair(cores(open, seed)),
-        baseline_cores: pair(cores(baseline, seed)),
-        ..SplitEvaluation::default()
-    }
+        cannot_cross: deployment.cannot_cross()?,
+        emulations: deployment.emulations()?,
+    })
 }
 
-fn quantiles(runs: &[Driven], endpoint: usize, seed: u64) -> Option<Quantiles> {
+fn response(runs: &[Driven], endpoint: usize, seed: u64) -> Option<ResponseTimes> {
     let times = Times::of(runs, endpoint);
     let [p50_ms, p90_ms, p99_ms] =
         several_over_rounds(runs.len(), seed, |picked| times.quantiles_ms(picked, [0.5, 0.9, 0.99]))?;
-    Some(Quantiles { p50_ms, p90_ms, p99_ms })
+    Some(ResponseTimes { p50_ms, p90_ms, p99_ms, distribution: distribution(runs, endpoint) })
 }
 
 /// Response times of one endpoint in all rounds.
@@ -463,22 +446,22 @@ mod tests {
 
     #[test]
     fn a_split_that_cannot_run_is_refused_with_the_setting_that_helps() {
-        let call = |handling: &str| CannotCross {
+        let call = |handling| CannotCross {
             caller: "shop.orders".into(),
             callee: "shop.inventory:reserve".into(),
             reason: "arguments.session (Session) is a live resource".into(),
             file: "shop/orders.py".into(),
             line: 7,
             count: 3,
-            handling: handling.into(),
+            handling,
         };
         let split = Split { name: "stock".into(), ..Split::default() };
         let with = |calls: &[CannotCross]| {
-            refusal(&Rehearsal { split: &split, rate_reqs_per_sec: 1.0, cannot_cross: calls })
+            refusal(&SplitRun { split: &split, rate_reqs_per_sec: 1.0, cannot_cross: calls })
                 .map(|error| (error.to_string(), error.hints()))
         };
-        assert_eq!(with(&[call(KEPT_LOCAL)]), None);
-        let (message, hints) = with(&[call(KEPT_LOCAL), call(REFUSED)]).unwrap();
+        assert_eq!(with(&[call(Handling::KeptLocal)]), None);
+        let (message, hints) = with(&[call(Handling::KeptLocal), call(Handling::Refused)]).unwrap();
         assert_eq!(
             message,
             "rehearse the split stock: 1 call cannot cross\n  shop/orders.py:7: shop.orders calls shop.inventory:reserve \

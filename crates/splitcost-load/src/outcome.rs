@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use splitcost_model::evaluation::Fate;
+use splitcost_model::fault::EndedRequest;
 use splitcost_model::quantity::Nanos;
 
 use crate::histogram::Histogram;
@@ -49,8 +49,8 @@ pub struct Outcome {
     pub started: Nanos,
     /// End of the window on the monotonic clock; of the last run, when merged.
     pub ended: Nanos,
-    /// Each request that counted, by its place in the workload; only where the plan asks for it.
-    pub fates: Vec<(usize, Fate)>,
+    /// Each request that counted, by its place in the workload; only where `Plan::keep_ended` is set.
+    pub ended_requests: Vec<(usize, EndedRequest)>,
     /// Whether it was cancelled: what was found until then is here, requests then in flight are not.
     pub cancelled: bool,
 }
@@ -71,7 +71,7 @@ impl Outcome {
             bytes_out: 0,
             started: Nanos::ZERO,
             ended: Nanos::ZERO,
-            fates: Vec::new(),
+            ended_requests: Vec::new(),
             cancelled: false,
         }
     }
@@ -150,7 +150,7 @@ impl Outcome {
         self.bytes_out += other.bytes_out;
         self.started = self.started.min(other.started);
         self.ended = self.ended.max(other.ended);
-        self.fates.extend(&other.fates);
+        self.ended_requests.extend(&other.ended_requests);
         self.cancelled |= other.cancelled;
     }
 }

@@ -27,8 +27,8 @@ pub struct Plan {
     pub seed_offset: u64,
     /// Open loop: how long before an arrival the thread begins to spin rather than sleep.
     pub spin: Nanos,
-    /// Whether the outcome tells of each request, too.
-    pub fates: bool,
+    /// Whether the outcome lists each request besides counting it.
+    pub keep_ended: bool,
 }
 
 impl Plan {
@@ -57,7 +57,7 @@ impl Plan {
             seed_offset: 0,
             // Chosen: about the time a sleeping thread takes to run again; more would steal the app's CPU.
             spin: Nanos::from_micros(20),
-            fates: false,
+            keep_ended: false,
         }
     }
 

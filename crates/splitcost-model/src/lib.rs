@@ -1,29 +1,33 @@
 //! The nouns of splitcost and their quantities.
 //!
-//! Read in this order: [`quantity`] (nanoseconds, bytes, intervals), [`recording`] (what a monolith's
-//! requests did), [`split`] (which module lives in which service, over which stack and link),
-//! [`link`] (what lies between two services), [`policy`] (how calls are made, what goes wrong), [`calibration`] (what a call over a stack costs on one
-//! machine), [`evaluation`] (what was predicted and what was measured; the JSON users read),
-//! [`residual`] (how far past predictions were off), [`bench`] (what one endpoint, or two, did under load),
-//! [`emulation`] (what an emulated link did), [`finding`] and [`graph`] (what is in the code).
+//! Read in this order: [`quantity`] (durations and intervals), [`recording`] (the requests of a monolith), [`split`]
+//! (modules assigned to services, and the stack between these), [`link`] (the network between two services), [`policy`]
+//! (timeouts, retries and faults of calls), [`calibration`] (unit costs of a stack on one machine), [`estimate`] (a
+//! prediction), [`rehearsal`] (a measurement), [`fault`] (both of them while something is wrong), and [`study`], the
+//! document that holds them all. Apart from these stand [`bench`] (results of `splitcost bench`), [`emulation`] (an
+//! emulated link's own record), [`finding`] and [`graph`] (results of `splitcost scan`) and [`number`] (how numbers are
+//! written in text).
 //!
 //! ```
 //! use splitcost_model::quantity::Nanos;
 //! assert_eq!(Nanos::from_micros(3) + Nanos::from_nanos(5), Nanos::from_nanos(3_005));
 //! ```
 //!
-//! It does no IO and reads no clock. Files are `splitcost-recording`'s, prediction is `splitcost-sim`'s,
-//! running things is `splitcost-lab`'s.
+//! This crate does no IO and reads no clock. Files belong to `splitcost-recording`, predictions to `splitcost-sim`, and
+//! real processes to `splitcost-lab`.
 
 pub mod bench;
 pub mod calibration;
 pub mod emulation;
-pub mod evaluation;
+pub mod estimate;
+pub mod fault;
 pub mod finding;
 pub mod graph;
 pub mod link;
+pub mod number;
 pub mod policy;
 pub mod quantity;
 pub mod recording;
-pub mod residual;
+pub mod rehearsal;
 pub mod split;
+pub mod study;

@@ -2,13 +2,12 @@
 "use strict";
 (() => {
   const read = (id) => JSON.parse(document.getElementById(id).textContent);
-  const evaluation = read("evaluation");
-  const edges = read("edges");
+  const study = read("study");
   const quantiles = ["p50", "p90", "p99"];
   const symbols = { p50: "circle", p90: "diamond", p99: "triangle" };
   const charts = new Map(); // element → chart, those drawn so far
 
-  /** Three significant digits, thousands apart: the rule of src/number.rs. */
+  /** Three significant digits, thousands apart: the rule of splitcost-model/src/number.rs. */
   const number = (value) => {
     if (!Number.isFinite(value)) return "–";
     const rounded = Math.abs(Number(value.toPrecision(3)));
@@ -16,6 +15,10 @@
     const decimals = Math.min(6, Math.max(0, 2 - Math.floor(Math.log10(rounded))));
     return value.toLocaleString("en-US", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
   };
+  /** The same without zeros behind the point. */
+  const short = (value) => { const text = number(value); return text.includes(".") ? text.replace(/\.?0+$/, "") : text; };
+  /** An endpoint of an estimate or a rehearsal, by its name. */
+  const find = (part, name) => part?.endpoints.find((endpoint) => endpoint.name === name);
   const milliseconds = (interval) => `${number(interval.value)} ms (${number(interval.low)}–${number(interval.high)})`;
   const escape = (text) => text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
   const tick = (value) => (value >= 1 ? value.toLocaleString("en-US") : String(Number(value.toPrecision(1))));
@@ -57,11 +60,13 @@
   const accuracy = (split, t) => {
     const series = [];
     const all = [];
-    const kinds = [["Split", "estimate", "measured", t.after], ["Monolith", "baseline", "baseline_measured", t.monolith]];
-    for (const [kind, predicted, measured, color] of kinds) {
-      const rows = split.endpoints.filter((e) => e[predicted] && e[measured]);
+    const kinds = [["Split", "split", t.after], ["Monolith", "monolith", t.monolith]];
+    for (const [kind, arm, color] of kinds) {
+      const rows = split.estimate.endpoints
+        .map(({ name, [arm]: predicted }) => ({ name, predicted, measured: find(split.rehearsal, name)?.[arm] }))
+        .filter(({ predicted, measured }) => predicted && measured);
       for (const q of quantiles) {
-        const data = rows.map((e) => ({ name: e.name, x: e[predicted][`${q}_ms`], y: e[measured][`${q}_ms`] }))
+        const data = rows.map((e) => ({ name: e.name, x: e.predicted[`${q}_ms`], y: e.measured[`${q}_ms`] }))
           .filter(({ x, y }) => [x.low, x.high, y.low, y.high].every((v) => v > 0));
         if (!data.length) continue;
         data.forEach(({ x, y }) => all.push(x.low, x.high, y.low, y.high));
@@ -110,12 +115,13 @@
   /** Share of an endpoint's requests answered within a time. */
   const distribution = (split, t, element) => {
     const select = element.parentElement.querySelector("select.endpoint");
-    const curves = split.endpoints[Number(select.value)].distributions ?? {};
+    const [measured, predicted] = [split.rehearsal, split.estimate].map((part) => find(part, select.value));
     const kinds = [
-      ["Monolith measured", "baseline_measured", t.monolith, "solid"], ["Monolith simulated", "baseline", t.monolith, "dashed"],
-      ["Split measured", "measured", t.after, "solid"], ["Split predicted", "estimate", t.after, "dashed"],
-    ].filter(([, key]) => curves[key]?.length);
-    const times = kinds.flatMap(([, key]) => curves[key].map(([ms]) => ms)).filter((ms) => ms > 0);
+      ["Monolith measured", measured?.monolith, t.monolith, "solid"],
+      ["Monolith simulated", predicted?.monolith, t.monolith, "dashed"],
+      ["Split measured", measured?.split, t.after, "solid"], ["Split predicted", predicted?.split, t.after, "dashed"],
+    ].map(([name, times, ...look]) => [name, times?.distribution ?? [], ...look]).filter(([, curve]) => curve.length);
+    const times = kinds.flatMap(([, curve]) => curve.map(([ms]) => ms)).filter((ms) => ms > 0);
     if (!times.length) return null;
     return {
       ...base(t),
@@ -124,8 +130,8 @@
       xAxis: logAxis(t, "response time, ms", Math.min(...times), Math.max(...times), { nameGap: 28 }),
       yAxis: axis(t, "", { type: "value", min: 0, max: 1, interval: 0.25,
         axisLabel: { color: t.soft, fontSize: 11.5, formatter: (share) => `${Math.round(share * 100)} %` } }),
-      series: kinds.map(([name, key, color, type]) => ({
-        name, type: "line", data: curves[key].filter(([ms]) => ms > 0), showSymbol: false, itemStyle: { color },
+      series: kinds.map(([name, curve, color, type]) => ({
+        name, type: "line", data: curve.filter(([ms]) => ms > 0), showSymbol: false, itemStyle: { color },
         lineStyle: { color, width: 2, type: type === "dashed" ? [5, 4] : "solid" },
       })),
       tooltip: { ...base(t).tooltip, trigger: "axis", axisPointer: { lineStyle: { color: t.soft } },
@@ -135,8 +141,8 @@
   };
 
   /** Services as dots, the calls per request between them on the arrows. */
-  const graph = (split, t, element, index) => {
-    const links = edges[index];
+  const graph = (split, t, element) => {
+    const links = split.comparison.service_calls;
     const names = new Set([...split.services.map((s) => s.name), ...links.flatMap((e) => [e.from, e.to])]);
     names.delete("main");
     const others = [...names];
@@ -164,7 +170,7 @@
           source: e.from, target: e.to,
           lineStyle: { color: t.soft, width: 1 + 2 * (e.calls_per_request / most), opacity: 1,
             curveness: returned(e) ? 0.25 : e.from !== "main" && e.to !== "main" ? -0.4 : 0 },
-          label: { show: true, formatter: `${e.shown} calls`, color: t.ink, fontSize: 13, fontWeight: 600, fontFamily: t.font },
+          label: { show: true, formatter: `${short(e.calls_per_request)} calls`, color: t.ink, fontSize: 13, fontWeight: 600, fontFamily: t.font },
         })),
       }],
     };
@@ -173,7 +179,7 @@
   const kinds = { accuracy, distribution, graph };
   const draw = (element) => {
     const index = Number(element.closest("[data-split]").dataset.split);
-    const option = kinds[element.dataset.chart](evaluation.splits[index], theme(), element, index);
+    const option = kinds[element.dataset.chart](study.splits[index], theme(), element);
     if (!option) return;
     const chart = charts.get(element) ?? echarts.init(element, null, { renderer: "svg" });
     charts.set(element, chart);

@@ -1,116 +1,135 @@
-//! The same splits over several links, in one table: at which distance does a split stop being acceptable?
+//! One split over several links, in one table, to find the distance at which it stops being acceptable.
 
 use std::fmt::Write as _;
 
-use splitcost_model::evaluation::{EndpointEvaluation, Evaluation, Pair, Quantiles, SplitEvaluation};
+use splitcost_model::estimate::ResponseTimes;
+use splitcost_model::number::{factor, number, short};
+use splitcost_model::study::{Change, LinkComparison, SplitStudy, Study};
 
-use crate::effect::{Effect, Quantile};
-use crate::number::{factor, number, short};
 use crate::table::{self, table};
-use crate::verdict::judge;
 
-/// A row for each split and link, nearest first as they come; for the endpoint that suffers most over any of them.
-pub fn render(evaluation: &Evaluation) -> String {
+/// Renders a row for each split and link, for the endpoint that suffers most over any of the links.
+pub fn render(study: &Study) -> String {
     let mut text = String::new();
-    let mut begun: Vec<&str> = Vec::new();
-    for split in &evaluation.splits {
-        let name = base(split);
-        if begun.contains(&name) {
-            continue;
-        }
-        begun.push(name);
-        let all: Vec<&SplitEvaluation> = evaluation.splits.iter().filter(|split| base(split) == name).collect();
-        let _ = writeln!(text, "{}", block(name, &all));
+    for comparison in &study.link_comparisons {
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "{}", block(study, comparison));
     }
-    for warning in &evaluation.provenance.warnings {
+    for warning in &study.provenance.warnings {
         let _ = writeln!(text, "! {warning}");
     }
     text
 }
 
-/// The split's name without its link.
-fn base(split: &SplitEvaluation) -> &str {
-    split.name.strip_suffix(&format!(" over {}", split.link)).unwrap_or(&split.name)
-}
-
-fn block(name: &str, splits: &[&SplitEvaluation]) -> String {
-    let worst = |split: &SplitEvaluation| {
-        let slowdown =
-            |e: &EndpointEvaluation| Effect::of_endpoint(e, Quantile::P50).map_or(0.0, |effect| effect.ratio());
-        split.endpoints.iter().max_by(|a, b| slowdown(a).total_cmp(&slowdown(b))).map(|e| (e.name.clone(), slowdown(e)))
-    };
-    let hardest = splits.iter().filter_map(|split| worst(split)).max_by(|a, b| a.1.total_cmp(&b.1));
-    let Some((endpoint, _)) = hardest else { return format!("{name}: nothing was predicted\n") };
-    let measured = splits.iter().any(|split| split.saturation_reqs_per_sec.measured.is_some());
+fn block(study: &Study, comparison: &LinkComparison) -> String {
+    let LinkComparison { split: name, endpoint, studies } = comparison;
+    let splits: Vec<&SplitStudy> = study.splits.iter().filter(|split| studies.contains(&split.name)).collect();
+    if endpoint.is_empty() {
+        return format!("{name}: nothing was predicted\n");
+    }
+    let rehearsed = splits.iter().any(|split| split.rehearsal.is_some());
     let mut head = vec!["link", "round trip ms", "p50 ms", "p99 ms"];
-    if measured {
+    if rehearsed {
         head.extend(["p50 measured", "p99 measured"]);
     }
     head.extend(["slower", "saturation/s", "$/month", "verdict"]);
     let mut rows = vec![head.into_iter().map(str::to_owned).collect::<Vec<String>>()];
-    for split in splits {
-        let Some(found) = split.endpoints.iter().find(|e| e.name == endpoint) else { continue };
-        let both = |of: Option<Quantiles>| match of {
-            Some(all) => [number(all.p50_ms.value), number(all.p99_ms.value)],
-            None => ["–".to_owned(), "–".to_owned()],
-        };
-        let mut row = vec![split.link.clone(), number(split.link_round_trip_ms)];
-        row.extend(both(found.estimate));
-        if measured {
-            row.extend(both(found.measured));
-        }
-        let slower =
-            Effect::of_endpoint(found, Quantile::P50).map_or("–".to_owned(), |effect| factor(effect.ratio()));
-        let best =
-            |pair: Pair| pair.measured.or(pair.estimate).map_or("–".to_owned(), |interval| number(interval.value));
-        row.extend([slower, best(split.saturation_reqs_per_sec), best(split.usd_per_month)]);
-        row.push(judge(split).kind.label().to_owned());
-        rows.push(row);
-    }
-    let loads: Vec<f64> = splits.iter().map(|split| split.load_reqs_per_sec).collect();
-    let (least, most) =
-        (loads.iter().copied().fold(f64::INFINITY, f64::min), loads.iter().copied().fold(0.0, f64::max));
+    rows.extend(splits.iter().map(|split| row(split, endpoint, rehearsed)));
+    let loads = splits.iter().map(|split| split.estimate.load_reqs_per_sec);
+    let (least, most) = (loads.clone().fold(f64::INFINITY, f64::min), loads.fold(0.0, f64::max));
     let load = if most - least < 0.5 { short(most) } else { format!("{} to {}", short(least), short(most)) };
     format!(
         "{name}: {endpoint}, which suffers most, at {load} requests/s{}\n{}",
-        if measured { "" } else { "; all simulated" },
+        if rehearsed { "" } else { "; all simulated" },
         table(&rows, table::Style::Text)
     )
 }
 
+fn row(split: &SplitStudy, endpoint: &str, rehearsed: bool) -> Vec<String> {
+    let dash = || "–".to_owned();
+    let both = |times: Option<&ResponseTimes>| match times {
+        Some(times) => [number(times.p50_ms.value), number(times.p99_ms.value)],
+        None => [dash(), dash()],
+    };
+    let predicted = split.estimate.endpoints.iter().find(|known| known.name == endpoint);
+    let measured = split.rehearsal.iter().flat_map(|r| &r.endpoints).find(|known| known.name == endpoint);
+    let compared = split.comparison.endpoints.iter().find(|known| known.name == endpoint);
+    let after = |change: Option<Change>| change.map_or_else(dash, |change| number(change.after.value));
+    let mut row = vec![split.link.clone(), number(split.link_round_trip_ms)];
+    row.extend(both(predicted.and_then(|known| known.response.split.as_ref())));
+    if rehearsed {
+        row.extend(both(measured.and_then(|known| known.response.split.as_ref())));
+    }
+    row.push(compared.and_then(|known| known.p50_ms).map_or_else(dash, |change| factor(change.ratio)));
+    row.extend([after(split.comparison.saturation), after(split.comparison.usd_per_month)]);
+    row.push(split.verdict.as_ref().map_or_else(dash, |verdict| verdict.class.label().to_owned()));
+    row
+}
+
 #[cfg(test)]
 mod tests {
+    use splitcost_model::estimate::{Arms, Estimate, EstimatedEndpoint, Figures};
     use splitcost_model::quantity::Interval;
+    use splitcost_model::study::{Comparison, EndpointComparison, Origin, Verdict, VerdictClass};
 
     use super::*;
 
-    #[test]
-    fn the_endpoint_that_suffers_most_is_shown_over_every_link() {
-        let interval = |value| Interval { value, low: value * 0.9, high: value * 1.1 };
-        let all = |p50| Some(Quantiles { p50_ms: interval(p50), p90_ms: interval(p50), p99_ms: interval(p50 * 2.0) });
-        let over = |link: &str, round_trip: f64| SplitEvaluation {
+    fn interval(value: f64) -> Interval {
+        Interval { value, low: value * 0.9, high: value * 1.1 }
+    }
+
+    fn change(before: f64, after: f64) -> Option<Change> {
+        let (ratio, added) = (after / before, after - before);
+        Some(Change { before: interval(before), after: interval(after), ratio, added, origin: Origin::Predicted })
+    }
+
+    fn over(link: &str, link_round_trip_ms: f64, class: VerdictClass) -> SplitStudy {
+        let p50 = 10.0 + 20.0 * (0.3 + link_round_trip_ms);
+        let times = |p50| {
+            let [p50_ms, p90_ms, p99_ms] = [p50, p50, 2.0 * p50].map(interval);
+            Some(ResponseTimes { p50_ms, p90_ms, p99_ms, distribution: Vec::new() })
+        };
+        let endpoint = EstimatedEndpoint {
+            name: "GET /chatty".into(),
+            response: Arms { monolith: times(10.0), split: times(p50) },
+            ..EstimatedEndpoint::default()
+        };
+        SplitStudy {
             name: format!("pricing over {link}"),
             link: link.into(),
-            link_round_trip_ms: round_trip,
-            load_reqs_per_sec: 20.0,
-            endpoints: ["GET /calm", "GET /chatty"]
-                .iter()
-                .zip([0.0, 20.0])
-                .map(|(name, calls)| EndpointEvaluation {
-                    name: (*name).into(),
-                    requests: 100,
-                    baseline: all(10.0),
-                    estimate: all(10.0 + calls * (0.3 + round_trip)),
-                    crossings_per_request: calls,
-                    ..EndpointEvaluation::default()
-                })
-                .collect(),
-            saturation_reqs_per_sec: Pair { estimate: Some(interval(80.0)), measured: None },
-            usd_per_month: Pair { estimate: Some(interval(12.0)), measured: None },
-            ..SplitEvaluation::default()
-        };
-        let splits = vec![over("same-host", 0.0), over("cross-az-aws", 0.785), over("cross-region", 71.0)];
-        insta::assert_snapshot!(render(&Evaluation { splits, ..Evaluation::default() }), @r"
+            link_round_trip_ms,
+            estimate: Estimate {
+                load_reqs_per_sec: 20.0,
+                figures: Arms { monolith: Figures::default(), split: Figures::default() },
+                endpoints: vec![endpoint],
+                ..Estimate::default()
+            },
+            comparison: Comparison {
+                endpoints: vec![EndpointComparison {
+                    name: "GET /chatty".into(),
+                    p50_ms: change(10.0, p50),
+                    ..EndpointComparison::default()
+                }],
+                saturation: change(90.0, 80.0),
+                usd_per_month: change(11.0, 12.0),
+                ..Comparison::default()
+            },
+            verdict: Some(Verdict { class, sentence: String::new() }),
+            ..SplitStudy::default()
+        }
+    }
+
+    #[test]
+    fn the_endpoint_that_suffers_most_is_shown_over_every_link() {
+        let splits = vec![
+            over("same-host", 0.0, VerdictClass::Costly),
+            over("cross-az-aws", 0.785, VerdictClass::Prohibitive),
+            over("cross-region", 71.0, VerdictClass::Prohibitive),
+        ];
+        let studies = splits.iter().map(|split| split.name.clone()).collect();
+        let comparison = LinkComparison { split: "pricing".into(), endpoint: "GET /chatty".into(), studies };
+        let study = Study { splits, link_comparisons: vec![comparison], ..Study::default() };
+        insta::assert_snapshot!(render(&study), @r"
         pricing: GET /chatty, which suffers most, at 20 requests/s; all simulated
         link          round trip ms  p50 ms  p99 ms  slower  saturation/s  $/month                verdict
         same-host                 0    16.0    32.0    1.6×          80.0     12.0          Has its price

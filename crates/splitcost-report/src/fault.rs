@@ -1,11 +1,12 @@
-//! What became of requests when something went wrong, for a terminal.
+//! Outcomes of requests under faults, for a terminal.
 
 use std::fmt::Write as _;
 
-use splitcost_model::evaluation::{EndpointFault, Evaluation, FaultEvaluation, SplitEvaluation, UnderFault};
+use splitcost_model::fault::{EndpointUnderFault, FaultStudy, RehearsedUnderFault, UnderFault};
+use splitcost_model::number::{count, number, short};
+use splitcost_model::study::{SplitStudy, Study};
 
 use crate::emulation;
-use crate::number::{count, number, short};
 use crate::table::{Style, table};
 
 /// Endpoints shown of each, those first that call other services.
@@ -13,27 +14,36 @@ use crate::table::{Style, table};
 /// Chosen: three policies fit a screen.
 const ENDPOINTS: usize = 6;
 
-/// A column: its head, and what it shows of what was predicted or measured.
-type Column = (&'static str, fn(&UnderFault) -> String);
-
-pub(crate) const COLUMNS: [Column; 7] = [
-    ("errors %", |under| number(under.error_percent)),
-    ("stuck %", |under| number(under.stuck_percent)),
-    ("fails after ms", |under| optional(under.failure_p50_ms)),
-    ("p50 ms", |under| optional(under.p50_ms)),
-    ("p99 ms", |under| optional(under.p99_ms)),
-    ("attempts/call", |under| optional(under.amplification)),
-    ("back after s", |under| under.recovery_secs.map_or("never".to_owned(), number)),
-];
-
-fn optional(value: Option<f64>) -> String {
-    value.map_or("–".to_owned(), number)
+/// A column: its head, and the number of an outcome that it shows.
+pub(crate) struct Column {
+    pub(crate) head: &'static str,
+    /// Key of the number in [`UnderFault`].
+    pub(crate) key: &'static str,
+    pub(crate) of: fn(&UnderFault) -> Option<f64>,
+    /// Shown if there is no such number.
+    pub(crate) absent: &'static str,
 }
 
-/// Every fault of every split.
-pub fn render(evaluation: &Evaluation) -> String {
+impl Column {
+    fn cell(&self, outcome: &UnderFault) -> String {
+        (self.of)(outcome).map_or_else(|| self.absent.to_owned(), number)
+    }
+}
+
+pub(crate) const COLUMNS: [Column; 7] = [
+    Column { head: "errors %", key: "error_percent", of: |under| Some(under.error_percent), absent: "–" },
+    Column { head: "stuck %", key: "stuck_percent", of: |under| Some(under.stuck_percent), absent: "–" },
+    Column { head: "fails after ms", key: "failure_p50_ms", of: |under| under.failure_p50_ms, absent: "–" },
+    Column { head: "p50 ms", key: "p50_ms", of: |under| under.p50_ms, absent: "–" },
+    Column { head: "p99 ms", key: "p99_ms", of: |under| under.p99_ms, absent: "–" },
+    Column { head: "attempts/call", key: "amplification", of: |under| under.amplification, absent: "–" },
+    Column { head: "back after s", key: "recovery_secs", of: |under| under.recovery_secs, absent: "never" },
+];
+
+/// Renders every fault of every split.
+pub fn render(study: &Study) -> String {
     let mut text = String::new();
-    for split in &evaluation.splits {
+    for split in &study.splits {
         for fault in &split.faults {
             // Writing to a string does not fail.
             let _ = writeln!(text, "{}\n{}", title(split, fault), block(fault));
@@ -42,55 +52,62 @@ pub fn render(evaluation: &Evaluation) -> String {
             let _ = writeln!(text, "{}\n", availability(fault));
         }
     }
-    for warning in &evaluation.provenance.warnings {
+    for warning in &study.provenance.warnings {
         let _ = writeln!(text, "! {warning}");
     }
     text
 }
 
-pub(crate) fn title(split: &SplitEvaluation, fault: &FaultEvaluation) -> String {
+pub(crate) fn title(split: &SplitStudy, fault: &FaultStudy) -> String {
     format!(
         "{}: {} for {} s at {} requests/s; calls: {}{}",
         split.name,
         fault.fault,
         number(fault.fault_secs),
-        short(split.load_reqs_per_sec),
+        short(split.estimate.load_reqs_per_sec),
         fault.policy,
-        if fault.was_run() { "; predicted | measured" } else { "; simulated" }
+        if fault.rehearsal.is_some() { "; predicted | measured" } else { "; simulated" }
     )
 }
 
-fn block(fault: &FaultEvaluation) -> String {
-    let mut rows = vec![std::iter::once("").chain(COLUMNS.iter().map(|(head, _)| *head)).map(str::to_owned).collect()];
-    for endpoint in fault.endpoints.iter().take(ENDPOINTS) {
-        let cells = COLUMNS.iter().map(|(_, of)| cell(endpoint, *of));
+fn block(fault: &FaultStudy) -> String {
+    let mut rows =
+        vec![std::iter::once("").chain(COLUMNS.iter().map(|column| column.head)).map(str::to_owned).collect()];
+    let all = &fault.estimate.endpoints;
+    for endpoint in all.iter().take(ENDPOINTS) {
+        let cells = COLUMNS.iter().map(|column| cell(fault, endpoint, column));
         rows.push(std::iter::once(endpoint.name.clone()).chain(cells).collect());
     }
     let mut text = table(&rows, Style::Text);
-    let hidden = fault.endpoints.len().saturating_sub(ENDPOINTS);
+    let hidden = all.len().saturating_sub(ENDPOINTS);
     if hidden > 0 {
         let _ = writeln!(text, "… and {}, which need as many services or fewer", endpoints(hidden));
     }
-    for link in &fault.emulations {
+    for link in fault.rehearsal.iter().flat_map(|rehearsal| &rehearsal.emulations) {
         let _ = writeln!(text, "{}", emulation::line(link));
     }
     text
 }
 
+/// The measured endpoint of a name, with its place in the rehearsal.
+pub(crate) fn rehearsed<'a>(fault: &'a FaultStudy, name: &str) -> Option<(usize, &'a RehearsedUnderFault)> {
+    fault.rehearsal.as_ref()?.endpoints.iter().enumerate().find(|(_, endpoint)| endpoint.name == name)
+}
+
 /// `98.2 | 97.4`: predicted, measured.
-pub(crate) fn cell(endpoint: &EndpointFault, of: impl Fn(&UnderFault) -> String) -> String {
-    let parts: Vec<String> = [&endpoint.estimate, &endpoint.measured].into_iter().flatten().map(of).collect();
-    parts.join(" | ")
+fn cell(fault: &FaultStudy, endpoint: &EndpointUnderFault, column: &Column) -> String {
+    let measured = rehearsed(fault, &endpoint.name).map(|(_, measured)| column.cell(&measured.outcome));
+    std::iter::once(column.cell(&endpoint.outcome)).chain(measured).collect::<Vec<_>>().join(" | ")
 }
 
 fn endpoints(number: usize) -> String {
     if number == 1 { "1 more endpoint".to_owned() } else { format!("{} more endpoints", count(number as u64)) }
 }
 
-/// How available endpoints are, by the services that they need.
-pub(crate) fn availability(fault: &FaultEvaluation) -> String {
+/// The availability of endpoints, by the number of services that they need.
+pub(crate) fn availability(fault: &FaultStudy) -> String {
     let mut by_services: Vec<(u32, f64, usize)> = Vec::new();
-    for endpoint in fault.endpoints.iter().filter(|endpoint| endpoint.services_needed > 0) {
+    for endpoint in fault.estimate.endpoints.iter().filter(|endpoint| endpoint.services_needed > 0) {
         match by_services.iter_mut().find(|(services, ..)| *services == endpoint.services_needed) {
             Some((_, _, number)) => *number += 1,
             None => by_services.push((endpoint.services_needed, endpoint.availability_percent, 1)),
@@ -109,6 +126,9 @@ pub(crate) fn availability(fault: &FaultEvaluation) -> String {
 
 #[cfg(test)]
 mod tests {
+    use splitcost_model::estimate::Estimate;
+    use splitcost_model::fault::{FaultEstimate, FaultRehearsal};
+
     use super::*;
 
     fn under(error_percent: f64, recovery_secs: Option<f64>) -> UnderFault {
@@ -126,31 +146,31 @@ mod tests {
 
     #[test]
     fn predicted_and_measured_stand_side_by_side() {
-        let endpoint = |name: &str, services_needed: u32, measured: Option<UnderFault>| EndpointFault {
+        let endpoint = |name: &str, services_needed: u32| EndpointUnderFault {
             name: name.into(),
             services_needed,
             availability_percent: 100.0 * 0.999_f64.powf(f64::from(services_needed)),
-            estimate: Some(under(40.0, Some(0.5))),
-            measured,
+            outcome: under(40.0, Some(0.5)),
         };
-        let fault = FaultEvaluation {
+        let measured = RehearsedUnderFault { name: "GET /a".into(), outcome: under(44.0, None) };
+        let fault = FaultStudy {
             fault: "silent".parse().unwrap(),
             policy: "1s + 2 retries + budget 20%".parse().unwrap(),
             before_secs: 5.0,
             fault_secs: 10.0,
             after_secs: 10.0,
             patience_secs: 10.0,
-            endpoints: vec![endpoint("GET /a", 2, Some(under(44.0, None))), endpoint("GET /b", 1, None)],
-            emulations: Vec::new(),
+            estimate: FaultEstimate { endpoints: vec![endpoint("GET /a", 2), endpoint("GET /b", 1)] },
+            rehearsal: Some(FaultRehearsal { endpoints: vec![measured], emulations: Vec::new() }),
         };
-        let split = SplitEvaluation {
+        let split = SplitStudy {
             name: "pricing".into(),
-            load_reqs_per_sec: 20.0,
+            estimate: Estimate { load_reqs_per_sec: 20.0, ..Estimate::default() },
             faults: vec![fault],
-            ..SplitEvaluation::default()
+            ..SplitStudy::default()
         };
-        let evaluation = Evaluation { splits: vec![split], ..Evaluation::default() };
-        insta::assert_snapshot!(render(&evaluation), @r"
+        let study = Study { splits: vec![split], ..Study::default() };
+        insta::assert_snapshot!(render(&study), @r"
         pricing: silent for 10.0 s at 20 requests/s; calls: 1s + 2 retries + budget 20%; predicted | measured
                    errors %      stuck %  fails after ms       p50 ms  p99 ms  attempts/call   back after s
         GET /a  40.0 | 44.0  10.0 | 11.0   2,034 | 2,034  12.3 | 12.3   – | –    1.18 | 1.18  0.500 | never

@@ -1,18 +1,18 @@
 //! The report: one HTML file with its data, style, script and charts inside.
 //!
-//! The tables are written here and read without a script; the script adds the charts and shows one split at a time. A cell
-//! that shows a number of the evaluation names it by its JSON pointer in `data-path` and holds it unrounded in `data-value`;
-//! `data-scale` is the factor between that and what is shown. A policy in the page's head forbids every network request.
+//! The tables are written here and read without a script; the script adds the charts and shows one split at a time. A
+//! cell that shows a number of the study names it by its JSON pointer in `data-path` and holds it unrounded in
+//! `data-value`; `data-scale` is the factor between that and the shown number. A cell with `data-length` shows the length
+//! of a list. A policy in the page's head forbids every network request.
 
 mod markup;
 mod split;
 
-use splitcost_model::evaluation::Evaluation;
+use splitcost_model::number::{count, short};
 use splitcost_model::recording::Phase;
+use splitcost_model::study::Study;
 
 use self::markup::{Mark, Page, escape};
-use crate::number::{count, short};
-use crate::verdict::judge;
 
 /// Vendored: see `vendor/echarts/README.md`.
 const ECHARTS: &str = include_str!("../vendor/echarts/echarts.min.js");
@@ -21,15 +21,13 @@ const SCRIPT: &str = include_str!("../assets/report.js");
 /// Nothing is loaded from anywhere, and nothing is sent.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:";
 
-/// The evaluation as one self-contained HTML file.
+/// Renders a study as one self-contained HTML file.
 ///
 /// # Panics
-/// Never: an evaluation is numbers, strings, lists and structs, which all have JSON.
-pub fn render(evaluation: &Evaluation) -> String {
+/// Never: a study consists of numbers, strings, lists and structs, which all have JSON.
+pub fn render(study: &Study) -> String {
     #[expect(clippy::expect_used, reason = "writing plain data to a string cannot fail")]
-    let json = serde_json::to_string(evaluation).expect("an evaluation is plain data");
-    let edges: Vec<_> = evaluation.splits.iter().map(split::edges_json).collect();
-    let edges = serde_json::Value::from(edges).to_string();
+    let json = serde_json::to_string(study).expect("a study is plain data");
 
     let mut page = Page::default();
     page.raw(&format!(
@@ -37,33 +35,31 @@ pub fn render(evaluation: &Evaluation) -> String {
          <meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"color-scheme\" content=\"light dark\">\n<link rel=\"icon\" href=\"data:,\">\n\
-         <title>What the split costs: {}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n",
-        escape(&subject(evaluation))
+         <title>Cost of the split: {}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n",
+        escape(&subject(study))
     ));
-    header(&mut page, evaluation);
+    header(&mut page, study);
     page.raw("<main>\n");
-    verdicts(&mut page, evaluation);
-    if !evaluation.splits.is_empty() {
-        comparison(&mut page, evaluation);
-        if evaluation.splits.len() > 1 {
+    verdicts(&mut page, study);
+    if !study.splits.is_empty() {
+        comparison(&mut page, study);
+        if study.splits.len() > 1 {
             page.raw("<nav class=\"tabs\" aria-label=\"Splits\">\n");
-            for (i, split) in evaluation.splits.iter().enumerate() {
+            for (i, split) in study.splits.iter().enumerate() {
                 page.raw(&format!("<a href=\"#split-{i}\">{}</a>\n", escape(&split.name)));
             }
             page.raw("</nav>\n");
         }
     }
-    for (i, split) in evaluation.splits.iter().enumerate() {
+    for (i, split) in study.splits.iter().enumerate() {
         split::section(&mut page, i, split);
     }
-    provenance(&mut page, evaluation);
+    provenance(&mut page, study);
     page.raw("</main>\n");
     page.raw(&format!(
-        "<script type=\"application/json\" id=\"evaluation\">{}</script>\n\
-         <script type=\"application/json\" id=\"edges\">{}</script>\n\
+        "<script type=\"application/json\" id=\"study\">{}</script>\n\
          <script>{ECHARTS}</script>\n<script>\n{SCRIPT}</script>\n</body>\n</html>\n",
         inside_script(&json),
-        inside_script(&edges),
     ));
     page.finish()
 }
@@ -73,15 +69,15 @@ fn inside_script(json: &str) -> String {
     json.replace('<', "\\u003c")
 }
 
-fn subject(evaluation: &Evaluation) -> String {
-    let names: Vec<&str> = evaluation.splits.iter().map(|s| s.name.as_str()).collect();
+fn subject(study: &Study) -> String {
+    let names: Vec<&str> = study.splits.iter().map(|s| s.name.as_str()).collect();
     if names.is_empty() { "no split".to_owned() } else { names.join(", ") }
 }
 
-fn header(page: &mut Page, evaluation: &Evaluation) {
-    let provenance = &evaluation.provenance;
+fn header(page: &mut Page, study: &Study) {
+    let provenance = &study.provenance;
     page.raw(
-        "<header class=\"top\">\n<p class=\"brand\">splitcost</p>\n<h1>What the split costs</h1>\n<p class=\"facts\">",
+        "<header class=\"top\">\n<p class=\"brand\">splitcost</p>\n<h1>Cost of the split</h1>\n<p class=\"facts\">",
     );
     let facts = [
         provenance.command.join(" "),
@@ -94,25 +90,24 @@ fn header(page: &mut Page, evaluation: &Evaluation) {
     page.raw("</p>\n</header>\n");
 }
 
-fn verdicts(page: &mut Page, evaluation: &Evaluation) {
+fn verdicts(page: &mut Page, study: &Study) {
     page.raw("<section class=\"verdicts\" aria-label=\"Verdict\">\n");
-    if evaluation.splits.is_empty() {
-        page.raw("<p class=\"sentence\">No split was evaluated.</p>\n");
+    if study.splits.is_empty() {
+        page.raw("<p class=\"sentence\">The study has no split.</p>\n");
     }
-    for split in &evaluation.splits {
-        let verdict = judge(split);
-        let sentence = if split.verdict.is_empty() { &verdict.sentence } else { &split.verdict };
+    for split in &study.splits {
+        let Some(verdict) = &split.verdict else { continue };
         page.raw(&format!(
             "<article class=\"verdict {}\">\n<p class=\"label\"><b>{}</b> <span>{}</span></p>\n<p class=\"sentence\">{}</p>\n</article>\n",
-            split::kind_class(verdict.kind),
-            verdict.kind.label(),
+            split::verdict_class(verdict.class),
+            verdict.class.label(),
             escape(&split.name),
-            escape(sentence),
+            escape(&verdict.sentence),
         ));
     }
-    if !evaluation.provenance.warnings.is_empty() {
+    if !study.provenance.warnings.is_empty() {
         page.raw("<aside class=\"warnings\" aria-label=\"Warnings\">\n<h2>Read with care</h2>\n<ul>\n");
-        for warning in &evaluation.provenance.warnings {
+        for warning in &study.provenance.warnings {
             page.raw(&format!("<li>{}</li>\n", escape(warning)));
         }
         page.raw("</ul>\n</aside>\n");
@@ -120,21 +115,21 @@ fn verdicts(page: &mut Page, evaluation: &Evaluation) {
     page.raw("</section>\n");
 }
 
-fn comparison(page: &mut Page, evaluation: &Evaluation) {
+fn comparison(page: &mut Page, study: &Study) {
     page.raw("<section>\n<h2>Side by side</h2>\n<p class=\"note\">");
-    page.raw("Monolith → split at the stated load, with 90 % intervals. ");
+    page.raw("Monolith → split at the stated load, with intervals. ");
     for mark in [Mark::Measured, Mark::Simulated, Mark::Assumed] {
         page.raw(&format!("<span class=\"key\">{} {}</span> ", mark.glyph(), mark.name()));
     }
     page.raw("</p>\n<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Comparison of the splits\">\n");
     page.raw("<table class=\"comparison\">\n<thead><tr><td></td>");
-    for split in &evaluation.splits {
+    for split in &study.splits {
         page.raw(&format!("<th scope=\"col\">{}</th>", escape(&split.name)));
     }
     page.raw("</tr></thead>\n<tbody>\n");
     for row in split::comparison_rows() {
         page.raw(&format!("<tr><th scope=\"row\">{}</th>", row.head));
-        for (i, split) in evaluation.splits.iter().enumerate() {
+        for (i, split) in study.splits.iter().enumerate() {
             page.raw("<td>");
             (row.cell)(page, i, split);
             page.raw("</td>");
@@ -144,9 +139,9 @@ fn comparison(page: &mut Page, evaluation: &Evaluation) {
     page.raw("</tbody>\n</table>\n</div>\n</section>\n");
 }
 
-fn provenance(page: &mut Page, evaluation: &Evaluation) {
-    let provenance = &evaluation.provenance;
-    page.raw("<section class=\"provenance\">\n<h2>Where the numbers come from</h2>\n<dl class=\"marks\">\n");
+fn provenance(page: &mut Page, study: &Study) {
+    let provenance = &study.provenance;
+    page.raw("<section class=\"provenance\">\n<h2>Origin of the numbers</h2>\n<dl class=\"marks\">\n");
     for mark in [Mark::Measured, Mark::Simulated, Mark::Assumed] {
         page.raw(&format!("<dt>{}</dt><dd>{}</dd>\n", mark.tag(), mark.source()));
     }
@@ -170,30 +165,33 @@ fn provenance(page: &mut Page, evaluation: &Evaluation) {
     page.raw(&format!("</dd></div>\n<div><dt>Price of a core</dt><dd>{} $ ", Mark::Assumed.glyph()));
     page.number("/provenance/usd_per_vcpu_hour", provenance.usd_per_vcpu_hour, 1.0);
     page.raw(" an hour</dd></div>\n</dl>\n");
-    if !provenance.notes.is_empty() {
+    if !provenance.notes.is_empty() || !provenance.assumptions.is_empty() {
         page.raw("<ul class=\"notes\">\n");
+        for assumption in &provenance.assumptions {
+            page.raw(&format!("<li>{} {}</li>\n", Mark::Assumed.glyph(), escape(assumption)));
+        }
         for note in &provenance.notes {
             page.raw(&format!("<li>{}</li>\n", escape(note)));
         }
         page.raw("</ul>\n");
     }
-    stacks(page, evaluation);
+    stacks(page, study);
     phases(page, &provenance.phases);
     page.raw("</section>\n");
 }
 
-fn stacks(page: &mut Page, evaluation: &Evaluation) {
-    if evaluation.provenance.stacks.is_empty() {
+fn stacks(page: &mut Page, study: &Study) {
+    if study.provenance.stacks.is_empty() {
         return;
     }
     let measured = Mark::Measured.tag();
     page.raw(&format!(
-        "<h3>What a call costs</h3>\n<p class=\"note\">A small call over each stack, with the recorded gaps between calls.</p>\n\
+        "<h3>Cost of a call</h3>\n<p class=\"note\">A small call over each stack, with the recorded gaps between calls.</p>\n\
          <div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Stacks\">\n<table>\n<thead><tr><th scope=\"col\">Stack</th>\
          <th scope=\"col\" class=\"n\">CPU, µs {measured}</th><th scope=\"col\" class=\"n\">Wall, µs {measured}</th>\
          <th scope=\"col\">Holds for</th><th scope=\"col\">Measured at</th></tr></thead>\n<tbody>\n"
     ));
-    for (i, stack) in evaluation.provenance.stacks.iter().enumerate() {
+    for (i, stack) in study.provenance.stacks.iter().enumerate() {
         let path = format!("/provenance/stacks/{i}");
         page.raw(&format!("<tr><th scope=\"row\">{}</th><td class=\"n\">", escape(&stack.name)));
         page.interval(&format!("{path}/call_cpu_micros"), Some(stack.call_cpu_micros), 1.0);
@@ -214,7 +212,7 @@ fn phases(page: &mut Page, phases: &[Phase]) {
     }
     let measured = Mark::Measured.tag();
     page.raw(&format!(
-        "<h3>What was recorded</h3>\n<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Load phases\">\n<table>\n\
+        "<h3>The recording</h3>\n<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Load phases\">\n<table>\n\
          <thead><tr><th scope=\"col\">Load</th><th scope=\"col\" class=\"n\">Seconds {measured}</th>\
          <th scope=\"col\" class=\"n\">Requests {measured}</th><th scope=\"col\" class=\"n\">App CPU, s {measured}</th>\
          <th scope=\"col\" class=\"n\">Generator CPU, s {measured}</th></tr></thead>\n<tbody>\n"
@@ -226,10 +224,11 @@ fn phases(page: &mut Page, phases: &[Phase]) {
             other => escape(other),
         };
         let load = if phase.bare { format!("{load}, without the recorder") } else { load };
-        // Phases take turns: this is the time that they were driven.
-        let secs = phase.driven_nanos as f64 / 1e9;
         let path = format!("/provenance/phases/{i}");
-        page.raw(&format!("<tr><th scope=\"row\">{load}</th><td class=\"n\">{}</td><td class=\"n\">", short(secs)));
+        page.raw(&format!("<tr><th scope=\"row\">{load}</th><td class=\"n\">"));
+        // Phases take turns: this is the time during which they were driven.
+        page.short(&format!("{path}/driven_nanos"), phase.driven_nanos as f64, 1e-9);
+        page.raw("</td><td class=\"n\">");
         page.count(&format!("{path}/requests"), phase.requests);
         page.raw("</td><td class=\"n\">");
         page.number(&format!("{path}/app_cpu_nanos"), phase.app_cpu_nanos as f64, 1e-9);

@@ -1,28 +1,27 @@
-//! An [`Evaluation`](splitcost_model::evaluation::Evaluation) for people: one HTML file, a screen of terminal text, and a
-//! plain sentence.
+//! Documents for people and for other programs: one HTML file, terminal text, and the formats of code scanners.
 //!
-//! Read in this order: [`verdict`] (whether a split is worth it, by stated thresholds), [`text`] (what `evaluate` prints),
-//! [`distance`] (a split over several links), [`fault`] (what became of requests when something went wrong), [`emulation`]
-//! (what a link did), [`html`] (the report, one file that asks the network for nothing), [`bench`] (what `bench` prints), [`finding`] (what
-//! `scan` found, for people and programs), [`graph`] (what calls what), [`number`] (the one rule by which all write numbers).
+//! Read in this order: [`text`] (a study on one screen), [`html`] (a study as one file that asks the network for nothing),
+//! [`distance`] (one split over several links), [`fault`] (outcomes under faults), [`emulation`] (the record of an emulated
+//! link), [`bench`] (results of `splitcost bench`), [`finding`] (results of `splitcost scan`) and [`graph`] (the call graph
+//! as DOT).
 //!
 //! ```
-//! use splitcost_model::evaluation::Evaluation;
-//! let page = splitcost_report::html::render(&Evaluation::default());
+//! use splitcost_model::study::Study;
+//! let page = splitcost_report::html::render(&Study::default());
 //! assert!(page.starts_with("<!doctype html>"));
 //! ```
 //!
-//! The JSON is the evaluation itself, as its own crate writes it. Reading files and choosing a format are the command line's.
+//! This crate renders and computes nothing: every number that it shows is in the document. The JSON of a document is
+//! written by the document's own crate; files and the choice of a format belong to the command line.
 
 pub mod bench;
 pub mod distance;
-mod effect;
 pub mod emulation;
 pub mod fault;
 pub mod finding;
 pub mod graph;
 pub mod html;
-pub mod number;
 mod table;
 pub mod text;
-pub mod verdict;
+
+pub(crate) use splitcost_model::number;

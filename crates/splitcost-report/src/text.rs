@@ -1,16 +1,13 @@
-//! What `evaluate`, `estimate` and `rehearse` print: a screen that says what each endpoint costs, which calls cause it,
-//! what cannot cross, and a plain verdict.
-
-use std::cmp::Ordering;
+//! A study on a terminal: one screen with the cost of each endpoint, the calls that cause it, the calls that cannot
+//! cross, and a plain verdict.
 
 use anstyle::{AnsiColor, Style as Ansi};
-use splitcost_model::evaluation::{EndpointEvaluation, Evaluation, Pair, Quantiles, SplitEvaluation};
+use splitcost_model::estimate::{Arms, Figures, Quantile, ResponseTimes};
+use splitcost_model::number::{count, factor, number, short};
 use splitcost_model::quantity::Interval;
+use splitcost_model::study::{EndpointComparison, SplitStudy, Study, VerdictClass};
 
-use crate::effect::{Effect, Quantile};
 use crate::emulation;
-use crate::number::{count, factor, number, short};
-use crate::verdict::{Kind, judge};
 
 /// Endpoints shown per split, slowest-made first.
 ///
@@ -42,23 +39,23 @@ impl Default for Style {
     }
 }
 
-/// The evaluation as terminal text, ending in a newline.
-pub fn render(evaluation: &Evaluation, style: &Style) -> String {
+/// Renders a study as terminal text that ends in a newline.
+pub fn render(study: &Study, style: &Style) -> String {
     let paint = Paint { color: style.color };
     let width = style.width.max(60);
     let mut lines = Vec::new();
-    if evaluation.splits.is_empty() {
-        lines.push("No split was evaluated.".to_owned());
+    if study.splits.is_empty() {
+        lines.push("The study has no split.".to_owned());
     }
-    for split in &evaluation.splits {
+    for split in &study.splits {
         endpoints(split, width, paint, &mut lines);
     }
-    section("Calls that cause it", evaluation, width, paint, &mut lines, calls);
-    section("What cannot cross", evaluation, width, paint, &mut lines, cannot_cross);
-    for split in &evaluation.splits {
+    section("Calls that cause it", study, width, paint, &mut lines, calls);
+    section("Calls that cannot cross", study, width, paint, &mut lines, cannot_cross);
+    for split in &study.splits {
         verdict(split, width, paint, &mut lines);
     }
-    for warning in &evaluation.provenance.warnings {
+    for warning in &study.provenance.warnings {
         wrap(&format!("! {warning}"), width, 2, &mut lines);
     }
     lines.iter().map(|line| line.trim_end()).collect::<Vec<_>>().join("\n") + "\n"
@@ -82,53 +79,66 @@ impl Paint {
         self.with(Ansi::new().dimmed(), text)
     }
 
-    fn verdict(self, kind: Kind, text: &str) -> String {
-        let color = match kind {
-            Kind::Gains | Kind::Cheap => AnsiColor::Green,
-            Kind::Costly | Kind::Undecided => AnsiColor::Yellow,
-            Kind::Prohibitive => AnsiColor::Red,
+    fn verdict(self, class: VerdictClass, text: &str) -> String {
+        let color = match class {
+            VerdictClass::Gains | VerdictClass::Cheap => AnsiColor::Green,
+            VerdictClass::Costly | VerdictClass::Undecided => AnsiColor::Yellow,
+            VerdictClass::Prohibitive => AnsiColor::Red,
         };
         self.with(Ansi::new().bold().fg_color(Some(color.into())), text)
     }
 }
 
-/// A column: its head, and the quantiles it shows.
-type Column = (&'static str, fn(&EndpointEvaluation) -> Option<Quantiles>);
+/// A column: its head, and the response times of an endpoint that it shows.
+type Column = (&'static str, fn(&SplitStudy, &str) -> Option<ResponseTimes>);
 
-/// The columns that at least one endpoint can fill.
-fn columns(split: &SplitEvaluation) -> Vec<Column> {
-    // The monolith was measured where there was a rehearsal; a simulated one stands in where there was none.
-    let monolith: Column = if split.endpoints.iter().any(|e| e.baseline_measured.is_some()) {
-        ("mono", |e| e.baseline_measured)
-    } else {
-        ("mono", |e| e.baseline)
-    };
-    [monolith, ("predicted", |e| e.estimate), ("measured", |e| e.measured)]
-        .into_iter()
-        .filter(|column| split.endpoints.iter().any(|e| column.1(e).is_some()))
-        .collect()
+/// The measured arms of an endpoint.
+fn measured(split: &SplitStudy, name: &str) -> Option<Arms<Option<ResponseTimes>>> {
+    let endpoints = &split.rehearsal.as_ref()?.endpoints;
+    Some(endpoints.iter().find(|endpoint| endpoint.name == name)?.response.clone())
 }
 
-fn endpoints(split: &SplitEvaluation, width: usize, paint: Paint, lines: &mut Vec<String>) {
+/// The predicted arms of an endpoint.
+fn predicted(split: &SplitStudy, name: &str) -> Option<Arms<Option<ResponseTimes>>> {
+    Some(split.estimate.endpoints.iter().find(|endpoint| endpoint.name == name)?.response.clone())
+}
+
+/// The columns that at least one endpoint can fill.
+fn columns(split: &SplitStudy) -> Vec<Column> {
+    // The monolith was measured if there was a rehearsal; otherwise the simulated one stands in.
+    let monolith: Column = if split.rehearsal.is_some() {
+        ("mono", |split, name| measured(split, name)?.monolith)
+    } else {
+        ("mono", |split, name| predicted(split, name)?.monolith)
+    };
+    let filled =
+        |column: &Column| split.comparison.endpoints.iter().any(|endpoint| column.1(split, &endpoint.name).is_some());
+    [
+        monolith,
+        ("predicted", |split, name| predicted(split, name)?.split),
+        ("measured", |split, name| measured(split, name)?.split),
+    ]
+    .into_iter()
+    .filter(filled)
+    .collect()
+}
+
+fn endpoints(split: &SplitStudy, width: usize, paint: Paint, lines: &mut Vec<String>) {
     let columns = columns(split);
-    let measured = split.endpoints.iter().any(|e| e.baseline_measured.is_some());
     let title = format!(
         "{}: {}, {} link, {} requests/s. Response times in ms with 90 % intervals{}",
         split.name,
         split.stack,
         split.link,
-        short(split.load_reqs_per_sec),
-        if measured || split.endpoints.is_empty() { "" } else { ", monolith simulated" },
+        short(split.estimate.load_reqs_per_sec),
+        if split.rehearsal.is_some() || split.comparison.endpoints.is_empty() { "" } else { ", monolith simulated" },
     );
     let mut wrapped = Vec::new();
     wrap(&title, width, 2, &mut wrapped);
     lines.extend(wrapped.iter().map(|line| paint.bold(line)));
 
-    let mut rows: Vec<&EndpointEvaluation> = split.endpoints.iter().collect();
-    rows.sort_by(|a, b| slowdown(b).partial_cmp(&slowdown(a)).unwrap_or(Ordering::Equal));
-    let hidden = rows.split_off(rows.len().min(ENDPOINTS));
-
-    let both = [Quantile::P50, Quantile::P99].map(|quantile| quantile_columns(&rows, &columns, quantile));
+    let (rows, hidden) = split.comparison.endpoints.split_at(split.comparison.endpoints.len().min(ENDPOINTS));
+    let both = [Quantile::P50, Quantile::P99].map(|quantile| quantile_columns(split, rows, &columns, quantile));
     let widths = both.each_ref().map(|part| part.iter().map(|column| column_width(column)).sum::<usize>());
     // Both quantiles where they fit beside a legible name, else the median alone.
     let shown = if width >= NAME + CALLS_COLUMN + widths[0] + widths[1] { 2 } else { 1 };
@@ -137,10 +147,10 @@ fn endpoints(split: &SplitEvaluation, width: usize, paint: Paint, lines: &mut Ve
     let names = width.saturating_sub(numbers).min(longest).max(NAME / 2);
 
     for i in 0..=rows.len() {
-        let row = i.checked_sub(1).map(|i| rows[i]);
+        let row = i.checked_sub(1).map(|i| &rows[i]);
         let mut line = match row {
             None => format!("{:names$}{:>CALLS_COLUMN$}", "", "calls"),
-            Some(e) => format!("{:names$}{:>CALLS_COLUMN$}", clip(&e.name, names), short(e.crossings_per_request)),
+            Some(e) => format!("{:names$}{:>CALLS_COLUMN$}", clip(&e.name, names), crossings(split, &e.name)),
         };
         for part in &both[..shown] {
             for (c, column) in part.iter().enumerate() {
@@ -151,24 +161,35 @@ fn endpoints(split: &SplitEvaluation, width: usize, paint: Paint, lines: &mut Ve
         lines.push(if row.is_none() { paint.dim(&line) } else { line });
     }
     if let Some(next) = hidden.first() {
-        let slowest = factor(slowdown(next));
-        lines.push(paint.dim(&format!("… and {} more, the median {slowest} at most", hidden.len())));
+        let most = next.p50_ms.map_or_else(|| "–".to_owned(), |change| factor(change.ratio));
+        lines.push(paint.dim(&format!("… and {} more, the median {most} at most", hidden.len())));
     }
 }
 
-/// For each column its head and one cell per row; the last column says how many times slower it gets.
-fn quantile_columns(rows: &[&EndpointEvaluation], columns: &[Column], quantile: Quantile) -> Vec<Vec<String>> {
+/// Calls between services per request of an endpoint.
+fn crossings(split: &SplitStudy, name: &str) -> String {
+    let endpoint = split.estimate.endpoints.iter().find(|endpoint| endpoint.name == name);
+    endpoint.map_or_else(|| "–".to_owned(), |endpoint| short(endpoint.crossings_per_request))
+}
+
+/// For each column its head and one cell per row; the last column is the factor by which the quantile grows.
+fn quantile_columns(
+    split: &SplitStudy,
+    rows: &[EndpointComparison],
+    columns: &[Column],
+    quantile: Quantile,
+) -> Vec<Vec<String>> {
     let dash = || "–".to_owned();
     let mut out: Vec<Vec<String>> = columns
         .iter()
         .enumerate()
         .map(|(i, (head, of))| {
             let head = if i == 0 { format!("{} {head}", quantile.name()) } else { (*head).to_owned() };
-            let cells = rows.iter().map(|e| of(e).map_or_else(dash, |all| interval(quantile.of(&all))));
+            let cells = rows.iter().map(|e| of(split, &e.name).map_or_else(dash, |times| interval(times.at(quantile))));
             std::iter::once(head).chain(cells).collect()
         })
         .collect();
-    let factors = rows.iter().map(|e| Effect::of_endpoint(e, quantile).map_or_else(dash, |e| factor(e.ratio())));
+    let factors = rows.iter().map(|e| e.at(quantile).map_or_else(dash, |change| factor(change.ratio)));
     out.push(std::iter::once(String::new()).chain(factors).collect());
     out
 }
@@ -176,11 +197,6 @@ fn quantile_columns(rows: &[&EndpointEvaluation], columns: &[Column], quantile: 
 /// Columns of the terminal that a column takes, its gap included.
 fn column_width(column: &[String]) -> usize {
     column.iter().map(|cell| cell.chars().count()).max().unwrap_or(0) + 1
-}
-
-/// How many times slower the median gets; endpoints without one come last.
-fn slowdown(endpoint: &EndpointEvaluation) -> f64 {
-    Effect::of_endpoint(endpoint, Quantile::P50).map_or(f64::NEG_INFINITY, |effect| effect.ratio())
 }
 
 /// `74.1 ±9%`; `74.1 (30.2–410)` where half of the interval is more than half of the value.
@@ -196,16 +212,16 @@ fn interval(interval: Interval) -> String {
 /// A title, then each split's lines, at most as wide as told, with its name in front where there are several.
 fn section(
     title: &str,
-    evaluation: &Evaluation,
+    study: &Study,
     width: usize,
     paint: Paint,
     lines: &mut Vec<String>,
-    body: impl Fn(&SplitEvaluation, usize) -> Vec<String>,
+    body: impl Fn(&SplitStudy, usize) -> Vec<String>,
 ) {
-    let longest = evaluation.splits.iter().map(|s| s.name.chars().count()).max().unwrap_or(0);
-    let names = if evaluation.splits.len() > 1 { longest.min(16) + 2 } else { 0 };
+    let longest = study.splits.iter().map(|s| s.name.chars().count()).max().unwrap_or(0);
+    let names = if study.splits.len() > 1 { longest.min(16) + 2 } else { 0 };
     let before = lines.len();
-    for split in &evaluation.splits {
+    for split in &study.splits {
         let label = if names > 0 { split.name.as_str() } else { "" };
         for line in body(split, width - 2 - names) {
             lines.push(format!("  {}{line}", paint.dim(&format!("{:names$}", clip(label, names)))));
@@ -216,8 +232,8 @@ fn section(
     }
 }
 
-fn calls(split: &SplitEvaluation, width: usize) -> Vec<String> {
-    let lines = split.calls.iter().take(CALLS).map(|call| {
+fn calls(split: &SplitStudy, width: usize) -> Vec<String> {
+    let lines = split.estimate.calls.iter().take(CALLS).map(|call| {
         format!(
             "+{} ms/request: {} × {} at {}:{}{}, {}",
             number(call.added_ms_per_request),
@@ -229,13 +245,13 @@ fn calls(split: &SplitEvaluation, width: usize) -> Vec<String> {
             call.endpoint,
         )
     });
-    fit(lines.collect(), split.calls.len(), width)
+    fit(lines.collect(), split.estimate.calls.len(), width)
 }
 
-fn cannot_cross(split: &SplitEvaluation, width: usize) -> Vec<String> {
-    let lines = split.cannot_cross.iter().take(CANNOT_CROSS).map(|place| {
-        let calls = count(place.count);
-        format!("{}:{} {}: {} ({calls} ×, {})", place.file, place.line, place.callee, place.reason, place.handling)
+fn cannot_cross(split: &SplitStudy, width: usize) -> Vec<String> {
+    let lines = split.cannot_cross.iter().take(CANNOT_CROSS).map(|site| {
+        let calls = count(site.count);
+        format!("{}:{} {}: {} ({calls} ×, {})", site.file, site.line, site.callee, site.reason, site.handling.name())
     });
     fit(lines.collect(), split.cannot_cross.len(), width)
 }
@@ -250,37 +266,49 @@ fn fit(lines: Vec<String>, all: usize, width: usize) -> Vec<String> {
     lines.into_iter().enumerate().map(finish).collect()
 }
 
-fn verdict(split: &SplitEvaluation, width: usize, paint: Paint, lines: &mut Vec<String>) {
-    let verdict = judge(split);
+fn verdict(split: &SplitStudy, width: usize, paint: Paint, lines: &mut Vec<String>) {
+    let figures = |of: fn(&Figures) -> Option<Interval>| {
+        let arms = |figures: &Arms<Figures>| Arms { monolith: of(&figures.monolith), split: of(&figures.split) };
+        (arms(&split.estimate.figures), split.rehearsal.as_ref().map(|rehearsal| arms(&rehearsal.figures)))
+    };
+    let money = (split.usd_per_month.estimate, split.usd_per_month.rehearsal);
     let mut totals = vec![
-        total("saturation in requests/s", split.baseline_saturation_reqs_per_sec, split.saturation_reqs_per_sec, 1.0),
-        total("CPU ms/request", split.baseline_cpu_secs_per_request, split.cpu_secs_per_request, 1e3),
-        total("cores", split.baseline_cores, split.cores, 1.0),
-        total("$/month", split.baseline_usd_per_month, split.usd_per_month, 1.0),
+        total("saturation in requests/s", figures(|f| f.saturation_reqs_per_sec), 1.0),
+        total("CPU ms/request", figures(|f| f.cpu_secs_per_request), 1e3),
+        total("cores", figures(|f| f.cores), 1.0),
+        total("$/month", money, 1.0),
     ];
-    totals.extend(split.sidecar_cores.map(|cores| format!("sidecars {} cores more, in the $", number(cores.value))));
-    totals.retain(|t| !t.is_empty());
-    lines.push(paint.verdict(verdict.kind, &format!("{}: {}", split.name, verdict.kind.label())));
-    wrap(&format!("  {}", if split.verdict.is_empty() { &verdict.sentence } else { &split.verdict }), width, 2, lines);
+    let sidecars = split.estimate.sidecar_cores;
+    totals.extend(sidecars.map(|cores| format!("sidecars {} cores more, in the $", number(cores.value))));
+    totals.retain(|total| !total.is_empty());
+    if let Some(verdict) = &split.verdict {
+        lines.push(paint.verdict(verdict.class, &format!("{}: {}", split.name, verdict.class.label())));
+        wrap(&format!("  {}", verdict.sentence), width, 2, lines);
+    }
     if !totals.is_empty() {
         wrap(&format!("  {}", totals.join("; ")), width, 2, lines);
     }
-    for link in &split.emulations {
+    for link in split.rehearsal.iter().flat_map(|rehearsal| &rehearsal.emulations) {
         wrap(&format!("  link {}", emulation::line(link)), width, 2, lines);
     }
 }
 
-/// `cores 0.461 → 1.28 ±7% predicted, 1.25 ±4% measured`; empty where nothing is known of the split.
-fn total(name: &str, before: Pair, after: Pair, scale: f64) -> String {
-    let parts: Vec<String> = [(after.estimate, "predicted"), (after.measured, "measured")]
+/// `cores 0.461 → 1.28 ±7% predicted, 1.25 ±4% measured`; empty if nothing is known of the split.
+fn total(
+    name: &str,
+    (predicted, measured): (Arms<Option<Interval>>, Option<Arms<Option<Interval>>>),
+    scale: f64,
+) -> String {
+    let after = [(predicted.split, "predicted"), (measured.and_then(|arms| arms.split), "measured")];
+    let parts: Vec<String> = after
         .into_iter()
         .filter_map(|(value, word)| Some(format!("{} {word}", interval(value?.scale(scale)))))
         .collect();
     if parts.is_empty() {
         return String::new();
     }
-    let before = before.measured.or(before.estimate);
-    let before = before.map_or(String::new(), |b| format!("{} → ", number(b.value * scale)));
+    let before = measured.and_then(|arms| arms.monolith).or(predicted.monolith);
+    let before = before.map_or(String::new(), |before| format!("{} → ", number(before.value * scale)));
     format!("{name} {before}{}", parts.join(", "))
 }
 

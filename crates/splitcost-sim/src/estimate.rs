@@ -10,8 +10,8 @@ use std::thread;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use splitcost_model::calibration::{Calibration, Linear, Round};
-use splitcost_model::evaluation::{
-    CannotCross, CrossingCost, Distributions, EndpointEvaluation, Pair, Quantiles, ServiceModules, SplitEvaluation,
+use splitcost_model::estimate::{
+    Arms, CannotCross, CrossingCost, Estimate, EstimatedEndpoint, Figures, Handling, ResponseTimes,
 };
 use splitcost_model::policy::Fault;
 use splitcost_model::quantity::{Interval, Nanos, quantile};
@@ -24,6 +24,7 @@ use crate::demand::{Demand, demand};
 use crate::engine::{Outcome, Run, Source, simulate};
 use crate::program::{Cost, Cpu, Machine};
 pub use fault::estimate_fault;
+pub use network::PATIENCE;
 use network::Pairs;
 use server::Server;
 
@@ -36,8 +37,6 @@ pub struct Scenario<'a> {
     pub calibration: &'a Calibration,
     /// The split.
     pub split: &'a Split,
-    /// What computing costs.
-    pub prices: &'a Prices,
     /// Cores of the one host that everything shares, the load generator included.
     pub host_cores: usize,
     /// Arrival rate; `None` for half of what the split (or the monolith, if less) is predicted to saturate at.
@@ -82,7 +81,7 @@ const CLOSED_REQUESTS: (u64, u64) = (2_000, 300);
 const PACKET_BYTES: f64 = 1_448.0;
 
 /// Predicts a split.
-pub fn estimate(scenario: &Scenario<'_>, progress: Progress<'_>) -> Result<SplitEvaluation, Error> {
+pub fn estimate(scenario: &Scenario<'_>, progress: Progress<'_>) -> Result<Estimate, Error> {
     if scenario.calibration.rounds.is_empty() {
         return Err(Error::NoRounds(scenario.split.stack.name()));
     }
@@ -103,7 +102,7 @@ pub fn estimate(scenario: &Scenario<'_>, progress: Progress<'_>) -> Result<Split
             all.push(outcome);
         }
     }
-    Ok(input.evaluation(scenario, load, &samples))
+    Ok(input.summed_up(scenario, load, &samples))
 }
 
 /// Every replication's outcome, in order: computed by as many threads as there are cores, whose number changes nothing.
@@ -363,46 +362,25 @@ impl<'a> Input<'a> {
 }
 
 impl Input<'_> {
-    fn evaluation(&self, scenario: &Scenario<'_>, load: f64, samples: &Samples) -> SplitEvaluation {
-        let pair = |values: &[f64]| Pair { estimate: Interval::of(values), measured: None };
-        let cores = |p: Pair| Pair { estimate: p.estimate.map(|i| i.scale(load)), measured: None };
-        let cpu = pair(&samples.cpu_secs[1]);
-        let baseline_cpu = pair(&samples.cpu_secs[0]);
-        let gigabytes = self.bytes_per_request() * load * 3600.0 * Prices::HOURS_PER_MONTH / 1e9;
-        let transfer = gigabytes * self.usd_per_gb(scenario.split);
-        let sidecars = Interval::of(&samples.sidecar_secs).map(|i| i.scale(load)).filter(|i| i.value > 0.0);
-        let transfer = transfer + sidecars.map_or(0.0, |cores| cores.value * scenario.prices.usd_per_vcpu_month());
-        let money = |p: Pair, transfer: f64| {
-            let dollars = |x: f64| x * scenario.prices.usd_per_vcpu_month() + transfer;
-            Pair {
-                estimate: p.estimate.map(|i| Interval {
-                    value: dollars(i.value),
-                    low: dollars(i.low),
-                    high: dollars(i.high),
-                }),
-                measured: None,
+    fn summed_up(&self, scenario: &Scenario<'_>, load: f64, samples: &Samples) -> Estimate {
+        let figures = |arm: usize| {
+            let cpu_secs_per_request = Interval::of(&samples.cpu_secs[arm]);
+            Figures {
+                saturation_reqs_per_sec: Interval::of(&samples.saturation[arm]),
+                cpu_secs_per_request,
+                cores: cpu_secs_per_request.map(|cpu| cpu.scale(load)),
             }
         };
-        SplitEvaluation {
-            name: scenario.split.name.clone(),
-            services: services(scenario),
-            stack: scenario.split.stack.name().to_owned(),
-            link: scenario.split.links.name(),
-            link_round_trip_ms: scenario.split.links.round_trip().as_millis_f64(),
+        let gigabytes_per_month = self.bytes_per_request() * load * 3600.0 * Prices::HOURS_PER_MONTH / 1e9;
+        let sidecars = Interval::of(&samples.sidecar_secs).map(|secs| secs.scale(load));
+        Estimate {
             load_reqs_per_sec: load,
+            figures: Arms { monolith: figures(0), split: figures(1) },
+            sidecar_cores: sidecars.filter(|cores| cores.value > 0.0),
+            transfer_usd_per_month: gigabytes_per_month * self.usd_per_gb(scenario.split),
             endpoints: self.endpoints(scenario, samples),
-            saturation_reqs_per_sec: pair(&samples.saturation[1]),
-            baseline_saturation_reqs_per_sec: pair(&samples.saturation[0]),
-            cpu_secs_per_request: cpu,
-            baseline_cpu_secs_per_request: baseline_cpu,
-            cores: cores(cpu),
-            baseline_cores: cores(baseline_cpu),
-            usd_per_month: money(cores(cpu), transfer),
-            sidecar_cores: sidecars,
-            baseline_usd_per_month: money(cores(baseline_cpu), 0.0),
             calls: self.calls(scenario),
             cannot_cross: cannot_cross(scenario.recording, scenario.split),
-            ..SplitEvaluation::default()
         }
     }
 
@@ -421,7 +399,7 @@ impl Input<'_> {
         self.split.crossings.iter().flatten().map(|c| c.bytes).sum::<f64>() / self.requests.len() as f64
     }
 
-    fn endpoints(&self, scenario: &Scenario<'_>, samples: &Samples) -> Vec<EndpointEvaluation> {
+    fn endpoints(&self, scenario: &Scenario<'_>, samples: &Samples) -> Vec<EstimatedEndpoint> {
         let number = self.endpoints.len();
         let [baseline, split, rewritten] = &samples.runs;
         let [baseline, split, rewritten] = [baseline, split, rewritten].map(|runs| by_endpoint(runs, number));
@@ -435,22 +413,15 @@ impl Input<'_> {
                     self.split.crossings.iter().flatten().filter(|c| c.endpoint == index as u32).collect();
                 let per_request = |x: f64| x / requests.max(1) as f64;
                 let blocking = crossings.iter().filter(|c| c.blocks_event_loop).count();
-                EndpointEvaluation {
+                EstimatedEndpoint {
                     name: name.clone(),
                     requests: requests as u64,
                     failed_requests: all.iter().filter(|r| r.endpoint == *name && r.status >= 400).count() as u64,
-                    baseline: quantiles(&baseline[index]),
-                    estimate: quantiles(&split[index]),
-                    estimate_if_async: if blocking > 0 { quantiles(&rewritten[index]) } else { None },
+                    response: Arms { monolith: response(&baseline[index]), split: response(&split[index]) },
+                    split_if_async: if blocking > 0 { response(&rewritten[index]) } else { None },
                     crossings_per_request: per_request(crossings.len() as f64),
                     blocking_crossings_per_request: per_request(blocking as f64),
                     bytes_per_request: per_request(crossings.iter().map(|c| c.bytes).sum()),
-                    distributions: Distributions {
-                        baseline: distribution(&baseline[index]),
-                        estimate: distribution(&split[index]),
-                        ..Distributions::default()
-                    },
-                    ..EndpointEvaluation::default()
                 }
             })
             .collect()
@@ -476,19 +447,19 @@ impl Input<'_> {
         for (crossing, cost) in self.split.crossings.iter().zip(&costs) {
             let Some(c) = crossing else { continue };
             let key = (c.endpoint, c.caller_service, c.caller, c.callee_service, c.function, c.blocks_event_loop);
-            let sum: &mut (f64, f64, f64, f64) = groups.entry(key).or_default();
-            let cpu = (cost.client.nanos + cost.server.nanos) as f64;
-            sum.0 += 1.0;
-            sum.1 += c.bytes;
-            sum.2 += cpu;
+            let sum: &mut CrossingSum = groups.entry(key).or_default();
+            let cpu_nanos = (cost.client.nanos + cost.server.nanos) as f64;
+            sum.calls += 1.0;
+            sum.bytes += c.bytes;
+            sum.cpu_nanos += cpu_nanos;
             let delay =
                 links.get(usize::from(cost.link)).map_or(0.0, |link| link.one_way_delay.median().as_nanos_f64());
-            sum.3 += cpu + 2.0 * (cost.one_way_nanos as f64 + delay);
+            sum.wall_nanos += cpu_nanos + 2.0 * (cost.one_way_nanos as f64 + delay);
         }
         let sites = call_sites(recording);
         let mut calls: Vec<CrossingCost> = groups
             .into_iter()
-            .map(|((endpoint, from, caller, to, function, blocks_event_loop), (count, bytes, cpu, wall))| {
+            .map(|((endpoint, from, caller, to, function, blocks_event_loop), sum)| {
                 let name = &self.endpoints[endpoint as usize];
                 let requests = self.requests.iter().filter(|r| r.endpoint == *name).count().max(1) as f64;
                 let (file, line) =
@@ -499,10 +470,10 @@ impl Input<'_> {
                     caller: recording.modules[caller as usize].clone(),
                     callee_service: services[to as usize].to_owned(),
                     callee: function_name(recording, function),
-                    calls_per_request: count / requests,
-                    bytes_per_call: bytes / count,
-                    cpu_micros_per_call: cpu / count / 1e3,
-                    added_ms_per_request: wall / requests / 1e6,
+                    calls_per_request: sum.calls / requests,
+                    bytes_per_call: sum.bytes / sum.calls,
+                    cpu_micros_per_call: sum.cpu_nanos / sum.calls / 1e3,
+                    added_ms_per_request: sum.wall_nanos / requests / 1e6,
                     blocks_event_loop,
                     file,
                     line,
@@ -516,6 +487,15 @@ impl Input<'_> {
         calls.sort_by(|a, b| weight(b).total_cmp(&weight(a)));
         calls
     }
+}
+
+/// Alike crossings of all recorded requests, summed.
+#[derive(Clone, Copy, Debug, Default)]
+struct CrossingSum {
+    calls: f64,
+    bytes: f64,
+    cpu_nanos: f64,
+    wall_nanos: f64,
 }
 
 fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
@@ -538,12 +518,17 @@ fn by_endpoint(runs: &[Outcome], endpoints: usize) -> Vec<Vec<Vec<f64>>> {
     out
 }
 
-fn quantiles(replications: &[Vec<f64>]) -> Option<Quantiles> {
+fn response(replications: &[Vec<f64>]) -> Option<ResponseTimes> {
     let at = |q: f64| {
         let values: Vec<f64> = replications.iter().filter_map(|times| quantile(times, q)).collect();
         Interval::of(&values)
     };
-    Some(Quantiles { p50_ms: at(0.5)?, p90_ms: at(0.9)?, p99_ms: at(0.99)? })
+    Some(ResponseTimes {
+        p50_ms: at(0.5)?,
+        p90_ms: at(0.9)?,
+        p99_ms: at(0.99)?,
+        distribution: distribution(replications),
+    })
 }
 
 /// Shares at which a distribution is drawn: even steps, closer in the tail.
@@ -555,19 +540,6 @@ const SHARES: [f64; 24] = [
 fn distribution(replications: &[Vec<f64>]) -> Vec<(f64, f64)> {
     let pooled = sorted(replications.iter().flatten().copied());
     SHARES.iter().filter_map(|&share| Some((quantile(&pooled, share)?, share))).collect()
-}
-
-fn services(scenario: &Scenario<'_>) -> Vec<ServiceModules> {
-    let modules = scenario.recording.modules.iter().skip(1);
-    let split = scenario.split;
-    split
-        .service_names()
-        .into_iter()
-        .map(|name| ServiceModules {
-            name: name.to_owned(),
-            modules: modules.clone().filter(|m| split.service_of(m) == name).cloned().collect(),
-        })
-        .collect()
 }
 
 fn function_name(recording: &Recording, function: u32) -> String {
@@ -637,7 +609,7 @@ pub fn cannot_cross(recording: &Recording, split: &Split) -> Vec<CannotCross> {
                 file,
                 line,
                 count: counts.get(&(caller, function)).copied().unwrap_or_default(),
-                handling: if local { "kept local" } else { "refused" }.to_owned(),
+                handling: if local { Handling::KeptLocal } else { Handling::Refused },
             }
         })
         .collect();

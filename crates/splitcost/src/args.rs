@@ -57,7 +57,7 @@ pub(crate) enum Verb {
     Rehearse(Rehearse),
     /// The main job: record, calibrate, estimate, rehearse, report
     Evaluate(Evaluate),
-    /// Write the HTML report of an evaluation
+    /// Write the HTML report of a study
     Report(Report),
     /// Put load on an endpoint, or compare two with a verdict
     Bench(Box<bench::Bench>),
@@ -268,11 +268,11 @@ pub(crate) struct Evaluate {
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   splitcost report
-  splitcost report evaluation.json --output chatty.html")]
+  splitcost report study.json --output chatty.html")]
 pub(crate) struct Report {
-    /// Evaluation as JSON [default: .splitcost/evaluation.json beside the settings file]
+    /// Study as JSON [default: .splitcost/study.json beside the settings file]
     #[arg(value_name = "FILE")]
-    pub(crate) evaluation: Option<PathBuf>,
+    pub(crate) study: Option<PathBuf>,
     /// HTML report to write
     #[arg(long, env = "SPLITCOST_REPORT", default_value = "report/index.html", value_name = "FILE")]
     pub(crate) output: PathBuf,

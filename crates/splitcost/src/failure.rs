@@ -37,14 +37,18 @@ pub(crate) trait Failed<T> {
 
 impl<T> Failed<T> for splitcost_lab::Result<T> {
     fn failed(self) -> anyhow::Result<T> {
-        self.map_err(|error| match error {
-            splitcost_lab::Error::Cancelled => Interrupted.into(),
-            splitcost_lab::Error::Recording(error) => recording_failure(&error).into(),
-            error => {
-                let hints = error.hints();
-                Failure { message: format!("failed to {error}"), hints }.into()
-            }
-        })
+        self.map_err(lab_failure)
+    }
+}
+
+fn lab_failure(error: splitcost_lab::Error) -> anyhow::Error {
+    match error {
+        splitcost_lab::Error::Cancelled => Interrupted.into(),
+        splitcost_lab::Error::Recording(error) => recording_failure(&error).into(),
+        error => {
+            let hints = error.hints();
+            Failure { message: format!("failed to {error}"), hints }.into()
+        }
     }
 }
 
@@ -74,9 +78,15 @@ impl<T> Failed<T> for Result<T, splitcost_link::Error> {
     }
 }
 
-impl<T> Failed<T> for Result<T, splitcost_sim::estimate::Error> {
+impl<T> Failed<T> for splitcost_study::Result<T> {
     fn failed(self) -> anyhow::Result<T> {
-        self.map_err(|error| Failure::new(error.to_string()).into())
+        self.map_err(|error| match error {
+            splitcost_study::Error::Lab(error) => lab_failure(error),
+            error => {
+                let hints = error.hints();
+                Failure { message: format!("failed to {error}"), hints }.into()
+            }
+        })
     }
 }
 

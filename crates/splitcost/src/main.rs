@@ -1,15 +1,15 @@
 //! The command line: what a split costs, before it is built.
 //!
 //! Read in this order: [`args`] (verbs and options), [`settings`] (the file), [`session`] (both together), then a
-//! file per verb in [`commands`]; [`pipeline`], which estimate, rehearse and evaluate share, and [`requests`], what a bench
+//! file per verb in [`commands`]; [`experiment`], which estimate, rehearse and evaluate share, and [`requests`], what a bench
 //! asks.
 //!
 //! Numbers come from the libraries: nothing is measured or computed here.
 
 mod args;
 mod commands;
+mod experiment;
 mod failure;
-mod pipeline;
 mod printer;
 mod requests;
 mod session;

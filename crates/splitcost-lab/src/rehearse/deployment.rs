@@ -8,13 +8,14 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use splitcost_load::{Targets, Workload};
 use splitcost_model::emulation::Emulation;
-use splitcost_model::evaluation::CannotCross;
+use splitcost_model::estimate::{CannotCross, Handling};
+use splitcost_model::fault::Attempts;
 use splitcost_model::policy::{CallPolicy, Fault};
 use splitcost_model::quantity::Nanos;
 use splitcost_model::recording::Recording;
 use splitcost_model::split::MAIN_SERVICE;
 
-use super::{KEPT_LOCAL, Rehearsal};
+use super::SplitRun;
 use crate::app::{App, AppSpec, Mode, Scratch, free_port};
 use crate::network::Network;
 use crate::python::Python;
@@ -50,9 +51,9 @@ impl Deployment {
 
     /// One process per service, all on the same scratch directory; where something shall go wrong, calls pass an emulated
     /// link even where it adds nothing.
-    pub(crate) fn of(rehearsal: &Rehearsal<'_>, made_of: Parts<'_>, fault: Option<Fault>) -> Result<Self> {
+    pub(crate) fn of(run: &SplitRun<'_>, made_of: Parts<'_>, fault: Option<Fault>) -> Result<Self> {
         let Parts { spec, python, workload, recording, seed, cancel } = made_of;
-        let split = rehearsal.split;
+        let split = run.split;
         let scratch = Scratch::set_up(spec, python, cancel)?;
         let names = split.service_names();
         let ports = names.iter().map(|_| Ok((free_port()?, free_port()?))).collect::<Result<Vec<_>>>()?;
@@ -63,7 +64,7 @@ impl Deployment {
             .map(|(name, (http, rpc))| (*name, if split.stack.shares_port() { *http } else { *rpc }))
             .collect();
         let network = Network::open(split, &called, fault, seed)?;
-        let document = describe(rehearsal, spec, &names, &ports, network.as_ref(), scratch.path())?;
+        let document = describe(run, spec, &names, &ports, network.as_ref(), scratch.path())?;
         fs::write(&description, document.to_string()).map_err(Error::io("write", &description))?;
         let mut apps = Vec::new();
         for (service, (http_port, _)) in names.iter().zip(&ports) {
@@ -109,11 +110,10 @@ impl Deployment {
     }
 
     /// By endpoint, calls between services and attempts of these that began while something went wrong.
-    pub(crate) fn attempts(&self) -> Result<BTreeMap<String, (u64, u64)>> {
-        let mut found: BTreeMap<String, (u64, u64)> = BTreeMap::new();
-        for (endpoint, (calls, attempts)) in self.reports()?.into_iter().flat_map(|report| report.attempts) {
-            let sum = found.entry(endpoint).or_default();
-            *sum = (sum.0 + calls, sum.1 + attempts);
+    pub(crate) fn attempts(&self) -> Result<BTreeMap<String, Attempts>> {
+        let mut found: BTreeMap<String, Attempts> = BTreeMap::new();
+        for (endpoint, attempts) in self.reports()?.into_iter().flat_map(|report| report.attempts) {
+            *found.entry(endpoint).or_default() += attempts;
         }
         Ok(found)
     }
@@ -169,14 +169,14 @@ fn faults(scratch: &Path) -> PathBuf {
 
 /// The JSON file that each service reads.
 fn describe(
-    rehearsal: &Rehearsal<'_>,
+    run: &SplitRun<'_>,
     spec: &AppSpec,
     names: &[&str],
     ports: &[(u16, u16)],
     network: Option<&Network>,
     scratch: &Path,
 ) -> Result<serde_json::Value> {
-    let split = rehearsal.split;
+    let split = run.split;
     let services: serde_json::Map<String, serde_json::Value> = names
         .iter()
         .zip(ports)
@@ -187,7 +187,7 @@ fn describe(
         })
         .collect();
     let mut local: Vec<&str> =
-        rehearsal.cannot_cross.iter().filter(|c| c.handling == KEPT_LOCAL).map(|c| c.callee.as_str()).collect();
+        run.cannot_cross.iter().filter(|c| c.handling == Handling::KeptLocal).map(|c| c.callee.as_str()).collect();
     local.sort_unstable();
     local.dedup();
     let report_dir = report_dir(scratch);
@@ -233,7 +233,7 @@ pub(crate) fn token() -> Result<String> {
 #[derive(Deserialize)]
 struct Report {
     events: Vec<Event>,
-    attempts: BTreeMap<String, (u64, u64)>,
+    attempts: BTreeMap<String, Attempts>,
 }
 
 #[derive(Deserialize)]
@@ -247,7 +247,7 @@ struct Event {
     file: String,
     line: u32,
     count: u64,
-    handling: String,
+    handling: Handling,
 }
 
 impl Event {

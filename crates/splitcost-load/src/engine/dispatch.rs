@@ -2,7 +2,7 @@
 
 use rustix::event::epoll;
 use rustix::io::Errno;
-use splitcost_model::evaluation::Fate;
+use splitcost_model::fault::EndedRequest;
 use splitcost_model::quantity::Nanos;
 
 use super::{ARRIVAL_BATCH, Engine, IDLE_LIMIT, Open, RETRY_AFTER, Slot, slot_name};
@@ -294,14 +294,14 @@ impl Engine<'_> {
         if !job.counts {
             return;
         }
-        if self.plan.fates {
-            let fate = Fate {
+        if self.plan.keep_ended {
+            let ended = EndedRequest {
                 at_secs: (job.intended - self.window_start).as_secs_f64(),
                 took_secs: (now - job.intended).as_secs_f64(),
                 ok: expected.is_ok(),
                 stuck: expected == Err(Failure::Timeout),
             };
-            self.outcome.fates.push((job.request, fate));
+            self.outcome.ended_requests.push((job.request, ended));
         }
         let endpoint = &mut self.outcome.endpoints[job.request];
         match expected {

@@ -2,7 +2,7 @@
 
 use splitcost_model::quantity::Interval;
 
-use crate::number::{count, number, short};
+use splitcost_model::number::{count, factor, number, short};
 
 /// Where a number comes from, shown beside it.
 #[derive(Clone, Copy)]
@@ -103,9 +103,33 @@ impl Page {
         self.raw(&format!("<span data-path=\"{path}\" data-value=\"{value}\"{scale}>{shown}</span>"));
     }
 
-    /// A number of the evaluation, multiplied by `scale`.
+    /// A number of the study, multiplied by `scale`.
     pub(super) fn number(&mut self, path: &str, value: f64, scale: f64) {
         self.value(path, &value.to_string(), scale, &number(value * scale));
+    }
+
+    /// A factor, as `6.1×`.
+    pub(super) fn factor(&mut self, path: &str, value: f64) {
+        self.value(path, &value.to_string(), 1.0, &factor(value));
+    }
+
+    /// A number that may be absent, with the words for its absence.
+    pub(super) fn optional(&mut self, path: &str, value: Option<f64>, absent: &str) {
+        match value {
+            Some(value) => self.number(path, value, 1.0),
+            None => self.raw(absent),
+        }
+    }
+
+    /// The length of a list of the document.
+    pub(super) fn length(&mut self, path: &str, length: usize) {
+        let shown = count(length as u64);
+        self.raw(&format!("<span data-path=\"{}\" data-length=\"{length}\">{shown}</span>", escape(path)));
+    }
+
+    /// A dash, for a number that the document does not hold.
+    pub(super) fn nothing(&mut self) {
+        self.raw("<span class=\"none\">–</span>");
     }
 
     /// A count per request, without zeros behind the point.

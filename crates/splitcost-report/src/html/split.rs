@@ -1,159 +1,158 @@
 //! The part of the page about one split, and its column in the comparison.
 
-use std::collections::BTreeMap;
-
-use serde_json::{Value, json};
-use splitcost_model::evaluation::{EndpointEvaluation, Pair, Quantiles, SplitEvaluation};
+use splitcost_model::estimate::{Arms, EstimatedEndpoint, Figures, Quantile, ResponseTimes};
+use splitcost_model::number::{byte_unit, short};
 use splitcost_model::quantity::Interval;
+use splitcost_model::rehearsal::RehearsedEndpoint;
+use splitcost_model::study::{EndpointComparison, Origin, SplitStudy, VerdictClass};
 
 use super::markup::{Mark, Page, breakable, escape};
-use crate::effect::{Effect, Quantile, per_request};
 use crate::fault;
-use crate::number::{byte_unit, count, factor, number, short};
-use crate::verdict::{Kind, judge};
 
 /// Rows of a long table that are seen before the reader asks for the rest.
 ///
 /// Chosen: about a screen.
 const ROWS: usize = 12;
 
-pub(super) fn kind_class(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Gains => "gains",
-        Kind::Cheap => "cheap",
-        Kind::Costly => "costly",
-        Kind::Prohibitive => "prohibitive",
-        Kind::Undecided => "undecided",
+pub(super) fn verdict_class(class: VerdictClass) -> &'static str {
+    match class {
+        VerdictClass::Gains => "gains",
+        VerdictClass::Cheap => "cheap",
+        VerdictClass::Costly => "costly",
+        VerdictClass::Prohibitive => "prohibitive",
+        VerdictClass::Undecided => "undecided",
     }
 }
 
-/// A row of the comparison: its head as HTML, and what writes a split's cell.
+/// A row of the comparison: its head as HTML, and the function that writes a split's cell.
 pub(super) struct ComparisonRow {
     pub(super) head: &'static str,
-    pub(super) cell: fn(&mut Page, usize, &SplitEvaluation),
+    pub(super) cell: fn(&mut Page, usize, &SplitStudy),
 }
 
 pub(super) fn comparison_rows() -> [ComparisonRow; 9] {
     [
         ComparisonRow {
             head: "Verdict",
-            cell: |page, _, split| {
-                let kind = judge(split).kind;
-                page.raw(&format!("<b class=\"kind {}\">{}</b>", kind_class(kind), kind.label()));
+            cell: |page, _, split| match &split.verdict {
+                Some(verdict) => page.raw(&format!(
+                    "<b class=\"kind {}\">{}</b>",
+                    verdict_class(verdict.class),
+                    verdict.class.label()
+                )),
+                None => page.nothing(),
             },
         },
-        ComparisonRow {
-            head: "Hit hardest <small>at the median</small>",
-            cell: |page, i, split| hardest(page, i, split),
-        },
+        ComparisonRow { head: "Suffers most <small>at the median</small>", cell: hardest },
         ComparisonRow {
             head: "Load <small>requests/s</small>",
             cell: |page, i, split| {
-                page.short(&format!("/splits/{i}/load_reqs_per_sec"), split.load_reqs_per_sec, 1.0);
+                page.short(&format!("/splits/{i}/estimate/load_reqs_per_sec"), split.estimate.load_reqs_per_sec, 1.0);
             },
         },
         ComparisonRow {
             head: "Saturation <small>requests/s</small>",
             cell: |page, i, split| {
-                pair(
-                    page,
-                    i,
-                    "saturation_reqs_per_sec",
-                    split.baseline_saturation_reqs_per_sec,
-                    split.saturation_reqs_per_sec,
-                    1.0,
-                );
+                figure(page, i, split, "saturation_reqs_per_sec", |f| f.saturation_reqs_per_sec, 1.0);
             },
         },
         ComparisonRow {
             head: "CPU per request <small>ms</small>",
-            cell: |page, i, split| {
-                pair(
-                    page,
-                    i,
-                    "cpu_secs_per_request",
-                    split.baseline_cpu_secs_per_request,
-                    split.cpu_secs_per_request,
-                    1e3,
-                );
-            },
+            cell: |page, i, split| figure(page, i, split, "cpu_secs_per_request", |f| f.cpu_secs_per_request, 1e3),
         },
         ComparisonRow {
             head: "Cores busy <small>at the load</small>",
-            cell: |page, i, split| {
-                pair(page, i, "cores", split.baseline_cores, split.cores, 1.0);
-            },
+            cell: |page, i, split| figure(page, i, split, "cores", |f| f.cores, 1.0),
         },
         ComparisonRow {
             head: "Money <small>$ a month, at assumed prices ◇</small>",
             cell: |page, i, split| {
-                pair(page, i, "usd_per_month", split.baseline_usd_per_month, split.usd_per_month, 1.0);
+                let path = format!("/splits/{i}/usd_per_month");
+                let money = &split.usd_per_month;
+                before_and_after(page, money.rehearsal.as_ref(), Some(&money.estimate), 1.0, |origin, arm| {
+                    format!("{path}/{}/{arm}", part(origin))
+                });
             },
         },
         ComparisonRow {
             head: "Calls between services <small>per request, over the mix</small>",
-            cell: |page, _, split| {
-                page.raw(&format!(
-                    "{} {}",
-                    Mark::Measured.glyph(),
-                    short(per_request(split, |e| e.crossings_per_request))
-                ));
+            cell: |page, i, split| {
+                page.raw(&format!("{} ", Mark::Measured.glyph()));
+                let path = format!("/splits/{i}/comparison/crossings_per_request");
+                page.short(&path, split.comparison.crossings_per_request, 1.0);
             },
         },
         ComparisonRow {
             head: "Cannot cross <small>call sites</small>",
-            cell: |page, _, split| {
-                page.raw(&format!("{} {}", Mark::Measured.glyph(), count(split.cannot_cross.len() as u64)));
+            cell: |page, i, split| {
+                page.raw(&format!("{} ", Mark::Measured.glyph()));
+                page.length(&format!("/splits/{i}/cannot_cross"), split.cannot_cross.len());
             },
         },
     ]
 }
 
-fn hardest(page: &mut Page, i: usize, split: &SplitEvaluation) {
-    let effects = split
-        .endpoints
-        .iter()
-        .enumerate()
-        .filter_map(|(e, endpoint)| Some((e, endpoint, Effect::of_endpoint(endpoint, Quantile::P50)?)));
-    match effects.max_by(|a, b| a.2.ratio().total_cmp(&b.2.ratio())) {
-        Some((e, endpoint, effect)) => page.raw(&format!(
-            "<a href=\"#endpoint-{i}-{e}\">{}</a> <b>{}</b> <small>{} → {} ms, {}</small>",
-            breakable(&endpoint.name),
-            factor(effect.ratio()),
-            number(effect.before.value),
-            number(effect.after.value),
-            effect.source.word(),
-        )),
-        None => page.raw("<span class=\"none\">–</span>"),
+/// The endpoint whose median grows by the largest factor.
+fn hardest(page: &mut Page, i: usize, split: &SplitStudy) {
+    let Some((endpoint, change)) = split.comparison.endpoints.first().and_then(|e| Some((e, e.p50_ms?))) else {
+        page.nothing();
+        return;
+    };
+    let path = format!("/splits/{i}/comparison/endpoints/0/p50_ms");
+    page.raw(&format!("<a href=\"#endpoint-{i}-0\">{}</a> <b>", breakable(&endpoint.name)));
+    page.factor(&format!("{path}/ratio"), change.ratio);
+    page.raw("</b> <small>");
+    page.number(&format!("{path}/before/value"), change.before.value, 1.0);
+    page.raw(" → ");
+    page.number(&format!("{path}/after/value"), change.after.value, 1.0);
+    page.raw(&format!(" ms, {}</small>", change.origin.name()));
+}
+
+/// The key of a [`SplitStudy`]'s part that numbers of an origin are in.
+fn part(origin: Origin) -> &'static str {
+    match origin {
+        Origin::Measured => "rehearsal",
+        Origin::Predicted => "estimate",
     }
 }
 
-/// A line for what was measured and one for what was simulated, each from the monolith to the split.
-fn pair(page: &mut Page, i: usize, key: &str, before: Pair, after: Pair, scale: f64) {
-    let lines = [
-        (Mark::Measured, "measured", before.measured, after.measured),
-        (Mark::Simulated, "estimate", before.estimate, after.estimate),
-    ];
-    if lines.iter().all(|line| line.2.is_none() && line.3.is_none()) {
-        page.raw("<span class=\"none\">–</span>");
-        return;
-    }
-    for (mark, source, before, after) in lines {
-        if before.is_none() && after.is_none() {
-            continue;
-        }
+fn figure(page: &mut Page, i: usize, split: &SplitStudy, key: &str, of: fn(&Figures) -> Option<Interval>, scale: f64) {
+    let arms = |figures: &Arms<Figures>| Arms { monolith: of(&figures.monolith), split: of(&figures.split) };
+    let measured = split.rehearsal.as_ref().map(|rehearsal| arms(&rehearsal.figures));
+    let predicted = arms(&split.estimate.figures);
+    before_and_after(page, measured.as_ref(), Some(&predicted), scale, |origin, arm| {
+        format!("/splits/{i}/{}/{arm}/{key}", part(origin))
+    });
+}
+
+/// A line for the measured and one for the predicted numbers, each from the monolith to the split.
+fn before_and_after(
+    page: &mut Page,
+    measured: Option<&Arms<Option<Interval>>>,
+    predicted: Option<&Arms<Option<Interval>>>,
+    scale: f64,
+    path: impl Fn(Origin, &str) -> String,
+) {
+    let lines = [(Mark::Measured, Origin::Measured, measured), (Mark::Simulated, Origin::Predicted, predicted)];
+    let mut written = false;
+    for (mark, origin, arms) in lines {
+        let Some(arms) = arms.filter(|arms| arms.monolith.is_some() || arms.split.is_some()) else { continue };
+        written = true;
         page.raw(&format!("<div class=\"pair\">{} ", mark.glyph()));
-        match before {
-            Some(before) => page.number(&format!("/splits/{i}/baseline_{key}/{source}/value"), before.value, scale),
-            None => page.raw("–"),
+        match arms.monolith {
+            Some(before) => page.number(&format!("{}/value", path(origin, "monolith")), before.value, scale),
+            None => page.nothing(),
         }
         page.raw(" → <b>");
-        page.interval(&format!("/splits/{i}/{key}/{source}"), after, scale);
+        page.interval(&path(origin, "split"), arms.split, scale);
         page.raw("</b></div>");
+    }
+    if !written {
+        page.nothing();
     }
 }
 
-pub(super) fn section(page: &mut Page, i: usize, split: &SplitEvaluation) {
+pub(super) fn section(page: &mut Page, i: usize, split: &SplitStudy) {
     let name = escape(&split.name);
     page.raw(&format!("<section class=\"split\" id=\"split-{i}\" data-split=\"{i}\" aria-label=\"Split {name}\">\n"));
     page.raw(&format!("<h2 class=\"split-name\">{name}</h2>\n<dl class=\"services\">\n"));
@@ -167,106 +166,159 @@ pub(super) fn section(page: &mut Page, i: usize, split: &SplitEvaluation) {
         escape(&split.link),
         Mark::Assumed.glyph()
     ));
-    page.short(&format!("/splits/{i}/load_reqs_per_sec"), split.load_reqs_per_sec, 1.0);
+    page.short(&format!("/splits/{i}/estimate/load_reqs_per_sec"), split.estimate.load_reqs_per_sec, 1.0);
     page.raw(" requests/s.</p>\n");
     endpoints(page, i, split);
-    charts(page, split);
+    charts(page, i, split);
     calls(page, i, split);
     cannot_cross(page, i, split);
-    links(page, split);
-    faults(page, split);
+    links(page, i, split);
+    faults(page, i, split);
     page.raw("</section>\n");
 }
 
-/// What emulated links asked for and delivered.
-fn links(page: &mut Page, split: &SplitEvaluation) {
-    if split.emulations.is_empty() {
-        return;
-    }
-    page.raw("<h3>What the links did</h3>\n");
-    page.raw("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Links and what they delivered\">\n");
+/// The delays that emulated links were asked for and delivered.
+fn links(page: &mut Page, i: usize, split: &SplitStudy) {
+    let Some(rehearsal) = split.rehearsal.as_ref().filter(|rehearsal| !rehearsal.emulations.is_empty()) else { return };
+    page.raw("<h3>The emulated links</h3>\n");
+    page.raw("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Links and their delays\">\n");
     page.raw("<table class=\"links\">\n<thead><tr><td></td>");
     for head in ["deliveries", "asked for, p50 µs", "p99 µs", "late by, p50 µs", "p99 µs"] {
         page.raw(&format!("<th scope=\"col\" class=\"n\">{head}</th>"));
     }
     page.raw("</tr></thead>\n<tbody>\n");
-    for link in &split.emulations {
+    for (l, link) in rehearsal.emulations.iter().enumerate() {
+        let path = format!("/splits/{i}/rehearsal/emulations/{l}");
         page.raw(&format!(
-            "<tr><th scope=\"row\">{} → {} <small>{}</small></th>",
+            "<tr><th scope=\"row\">{} → {} <small>{}</small></th><td class=\"n\">",
             escape(&link.listen),
             escape(&link.to),
             escape(&link.profile)
         ));
-        let (asked, late) = (&link.requested_delay, &link.lateness);
-        let numbers = [asked.p50_micros, asked.p99_micros, late.p50_micros, late.p99_micros].map(number);
-        for cell in std::iter::once(count(link.deliveries)).chain(numbers) {
-            page.raw(&format!("<td class=\"n\">{cell}</td>"));
+        page.count(&format!("{path}/deliveries"), link.deliveries);
+        for (key, spread) in [("requested_delay", &link.requested_delay), ("lateness", &link.lateness)] {
+            for (percentile, micros) in [("p50_micros", spread.p50_micros), ("p99_micros", spread.p99_micros)] {
+                page.raw("</td><td class=\"n\">");
+                page.number(&format!("{path}/{key}/{percentile}"), micros, 1.0);
+            }
         }
-        page.raw("</tr>\n");
+        page.raw("</td></tr>\n");
     }
     page.raw("</tbody>\n</table>\n</div>\n");
 }
 
-/// What became of requests when something went wrong.
-fn faults(page: &mut Page, split: &SplitEvaluation) {
-    if split.faults.is_empty() {
-        return;
-    }
-    page.raw("<h3>When something goes wrong</h3>\n");
-    for fault in &split.faults {
+/// Outcomes of requests under faults.
+fn faults(page: &mut Page, i: usize, split: &SplitStudy) {
+    let Some(first) = split.faults.first() else { return };
+    page.raw("<h3>Under faults</h3>\n");
+    for (f, fault) in split.faults.iter().enumerate() {
         page.raw(&format!("<p class=\"note\">{}</p>\n", escape(&fault::title(split, fault))));
         page.raw("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Endpoints under a fault\">\n");
         page.raw("<table class=\"faults\">\n<thead><tr><td></td>");
-        for (head, _) in fault::COLUMNS {
-            page.raw(&format!("<th scope=\"col\" class=\"n\">{head}</th>"));
+        for column in &fault::COLUMNS {
+            page.raw(&format!("<th scope=\"col\" class=\"n\">{}</th>", column.head));
         }
         page.raw("</tr></thead>\n<tbody>\n");
-        for endpoint in &fault.endpoints {
+        for (e, endpoint) in fault.estimate.endpoints.iter().enumerate() {
             page.raw(&format!("<tr><th scope=\"row\">{}</th>", breakable(&endpoint.name)));
-            for (_, of) in fault::COLUMNS {
-                page.raw(&format!("<td class=\"n\">{}</td>", fault::cell(endpoint, of)));
+            let rehearsed = fault::rehearsed(fault, &endpoint.name);
+            for column in &fault::COLUMNS {
+                let path = |part: &str, e: usize| {
+                    format!("/splits/{i}/faults/{f}/{part}/endpoints/{e}/outcome/{}", column.key)
+                };
+                page.raw("<td class=\"n\">");
+                page.optional(&path("estimate", e), (column.of)(&endpoint.outcome), column.absent);
+                if let Some((m, measured)) = rehearsed {
+                    page.raw(" | ");
+                    page.optional(&path("rehearsal", m), (column.of)(&measured.outcome), column.absent);
+                }
+                page.raw("</td>");
             }
             page.raw("</tr>\n");
         }
         page.raw("</tbody>\n</table>\n</div>\n");
     }
-    page.raw(&format!("<p class=\"note\">{} {}</p>\n", Mark::Assumed.glyph(), fault::availability(&split.faults[0])));
+    page.raw(&format!("<p class=\"note\">{} {}</p>\n", Mark::Assumed.glyph(), fault::availability(first)));
 }
 
-/// A column of the endpoint table.
+/// An endpoint of the comparison, with its places in the document.
+struct Row<'a> {
+    compared: &'a EndpointComparison,
+    /// JSON pointer of `compared`.
+    path: String,
+    estimated: Option<(&'a EstimatedEndpoint, String)>,
+    rehearsed: Option<(&'a RehearsedEndpoint, String)>,
+}
+
+impl<'a> Row<'a> {
+    /// Every endpoint, in the comparison's order.
+    fn all(i: usize, split: &'a SplitStudy) -> Vec<Self> {
+        let estimated = |name: &str| {
+            let e = split.estimate.endpoints.iter().position(|endpoint| endpoint.name == name)?;
+            Some((&split.estimate.endpoints[e], format!("/splits/{i}/estimate/endpoints/{e}")))
+        };
+        let rehearsed = |name: &str| {
+            let endpoints = &split.rehearsal.as_ref()?.endpoints;
+            let e = endpoints.iter().position(|endpoint| endpoint.name == name)?;
+            Some((&endpoints[e], format!("/splits/{i}/rehearsal/endpoints/{e}")))
+        };
+        let rows = split.comparison.endpoints.iter().enumerate().map(|(e, compared)| Self {
+            compared,
+            path: format!("/splits/{i}/comparison/endpoints/{e}"),
+            estimated: estimated(&compared.name),
+            rehearsed: rehearsed(&compared.name),
+        });
+        rows.collect()
+    }
+
+    /// The response times of a column, with their JSON pointer.
+    fn times(&self, column: &Column) -> Option<(&'a ResponseTimes, String)> {
+        let (response, path) = match column.origin {
+            Origin::Predicted => self.estimated.as_ref().map(|(endpoint, path)| (&endpoint.response, path))?,
+            Origin::Measured => self.rehearsed.as_ref().map(|(endpoint, path)| (&endpoint.response, path))?,
+        };
+        let times = if column.arm == "monolith" { &response.monolith } else { &response.split };
+        Some((times.as_ref()?, format!("{path}/{}", column.arm)))
+    }
+}
+
+/// A column of the endpoint table: an arm's response times of one origin.
 struct Column {
-    key: &'static str,
+    arm: &'static str,
     class: &'static str,
     group: &'static str,
-    mark: Mark,
-    of: fn(&EndpointEvaluation) -> Option<Quantiles>,
+    origin: Origin,
+}
+
+impl Column {
+    fn mark(&self) -> Mark {
+        match self.origin {
+            Origin::Measured => Mark::Measured,
+            Origin::Predicted => Mark::Simulated,
+        }
+    }
 }
 
 /// All columns that may be filled, the monolith's before the split's.
 const COLUMNS: [Column; 4] = [
-    Column { key: "baseline", class: "monolith", group: "Monolith", mark: Mark::Simulated, of: |e| e.baseline },
-    Column {
-        key: "baseline_measured",
-        class: "monolith",
-        group: "Monolith",
-        mark: Mark::Measured,
-        of: |e| e.baseline_measured,
-    },
-    Column { key: "estimate", class: "after", group: "Split", mark: Mark::Simulated, of: |e| e.estimate },
-    Column { key: "measured", class: "after", group: "Split", mark: Mark::Measured, of: |e| e.measured },
+    Column { arm: "monolith", class: "monolith", group: "Monolith", origin: Origin::Predicted },
+    Column { arm: "monolith", class: "monolith", group: "Monolith", origin: Origin::Measured },
+    Column { arm: "split", class: "after", group: "Split", origin: Origin::Predicted },
+    Column { arm: "split", class: "after", group: "Split", origin: Origin::Measured },
 ];
 
-fn endpoints(page: &mut Page, i: usize, split: &SplitEvaluation) {
-    page.raw("<h3>What each endpoint costs</h3>\n");
-    let columns: Vec<&Column> =
-        COLUMNS.iter().filter(|c| split.endpoints.iter().any(|e| (c.of)(e).is_some())).collect();
+fn endpoints(page: &mut Page, i: usize, split: &SplitStudy) {
+    page.raw("<h3>Cost of each endpoint</h3>\n");
+    let rows = Row::all(i, split);
+    let filled = |column: &&Column| rows.iter().any(|row| row.times(column).is_some());
+    let columns: Vec<&Column> = COLUMNS.iter().filter(filled).collect();
     if columns.is_empty() {
         page.raw("<p class=\"empty\">No endpoint was predicted or measured.</p>\n");
         return;
     }
-    let axis = Axis::over(split, &columns);
+    let axis = Axis::over(&rows, &columns);
     page.raw(
-        "<p class=\"note\">Response times in milliseconds from the intended start of a request, queueing included, with 90 % \
+        "<p class=\"note\">Response times in milliseconds from the intended start of a request, queueing included, with \
          intervals; the endpoint that suffers most first. <label class=\"switch\"><input type=\"checkbox\" class=\"show-p90\"> \
          show p90 too</label></p>\n",
     );
@@ -280,7 +332,7 @@ fn endpoints(page: &mut Page, i: usize, split: &SplitEvaluation) {
     }
     page.raw("<td></td><td class=\"plot\"></td></tr>\n<tr><td></td>");
     for column in &columns {
-        page.raw(&format!("<th scope=\"col\" class=\"n\">{}</th>", column.mark.tag()));
+        page.raw(&format!("<th scope=\"col\" class=\"n\">{}</th>", column.mark().tag()));
     }
     page.raw("<th scope=\"col\" class=\"n\">Change</th><td class=\"plot\" aria-hidden=\"true\"><div class=\"axis\">");
     for tick in axis.ticks() {
@@ -288,37 +340,62 @@ fn endpoints(page: &mut Page, i: usize, split: &SplitEvaluation) {
     }
     page.raw("<em>ms</em></div></td></tr>\n</thead>\n");
 
-    let slowdown =
-        |e: &EndpointEvaluation| Effect::of_endpoint(e, Quantile::P50).map_or(f64::NEG_INFINITY, |x| x.ratio());
-    let mut rows: Vec<(usize, &EndpointEvaluation)> = split.endpoints.iter().enumerate().collect();
-    rows.sort_by(|a, b| slowdown(b.1).total_cmp(&slowdown(a.1)));
-    for (e, endpoint) in rows {
-        endpoint_rows(page, &format!("/splits/{i}/endpoints/{e}"), (i, e), endpoint, &columns, &axis);
+    for (e, row) in rows.iter().enumerate() {
+        endpoint_rows(page, (i, e), row, &columns, &axis);
     }
     page.raw("</table>\n");
 }
 
-fn endpoint_rows(
-    page: &mut Page,
-    path: &str,
-    (i, e): (usize, usize),
-    endpoint: &EndpointEvaluation,
-    columns: &[&Column],
-    axis: &Axis,
-) {
+fn endpoint_rows(page: &mut Page, (i, e): (usize, usize), row: &Row<'_>, columns: &[&Column], axis: &Axis) {
     let span = columns.len() + 2;
     page.raw(&format!(
         "<tbody id=\"endpoint-{i}-{e}\">\n<tr class=\"name\"><th scope=\"rowgroup\" colspan=\"{span}\"><b>{}</b> <span class=\"meta\">",
-        breakable(&endpoint.name)
+        breakable(&row.compared.name)
     ));
     page.raw(&format!("{} ", Mark::Measured.glyph()));
-    page.count(&format!("{path}/requests"), endpoint.requests);
+    page.count(&format!("{}/requests", row.path), row.compared.requests);
     page.raw(" requests");
-    if endpoint.failed_requests > 0 {
+    if row.compared.failed_requests > 0 {
         page.raw(", <b class=\"bad\">");
-        page.count(&format!("{path}/failed_requests"), endpoint.failed_requests);
+        page.count(&format!("{}/failed_requests", row.path), row.compared.failed_requests);
         page.raw(" failed</b>");
     }
+    if let Some((endpoint, path)) = &row.estimated {
+        calls_of(page, endpoint, path);
+    }
+    page.raw("</span></th><td class=\"plot\"></td></tr>\n");
+    for quantile in Quantile::ALL {
+        page.raw(&format!("<tr class=\"{0}\"><th scope=\"row\">{0}</th>", quantile.name()));
+        for column in columns {
+            page.raw(&format!("<td class=\"n {}\">", column.class));
+            match row.times(column) {
+                Some((times, path)) => {
+                    page.interval(&format!("{path}/{}", quantile.key()), Some(times.at(quantile)), 1.0);
+                }
+                None => page.nothing(),
+            }
+            page.raw("</td>");
+        }
+        page.raw("<td class=\"n change\">");
+        match row.compared.at(quantile) {
+            Some(change) => page.factor(&format!("{}/{}/ratio", row.path, quantile.key()), change.ratio),
+            None => page.nothing(),
+        }
+        page.raw("</td><td class=\"plot\" aria-hidden=\"true\"><div class=\"lanes\">");
+        for tick in axis.ticks() {
+            page.raw(&format!("<hr style=\"left:{:.2}%\">", axis.share(tick)));
+        }
+        for (lane, column) in columns.iter().enumerate() {
+            let Some((times, _)) = row.times(column) else { continue };
+            lane_marks(page, axis, times.at(quantile), (2 * lane + 1, 2 * columns.len()), column);
+        }
+        page.raw("</div></td></tr>\n");
+    }
+    page.raw("</tbody>\n");
+}
+
+/// Calls between services that an endpoint's requests make.
+fn calls_of(page: &mut Page, endpoint: &EstimatedEndpoint, path: &str) {
     if endpoint.crossings_per_request > 0.0 {
         page.raw(" · ");
         page.short(&format!("{path}/crossings_per_request"), endpoint.crossings_per_request, 1.0);
@@ -327,50 +404,25 @@ fn endpoint_rows(
         page.short(&format!("{path}/bytes_per_request"), endpoint.bytes_per_request, scale);
         page.raw(&format!(" {unit} between services per request"));
     }
-    page.raw("</span>");
     if endpoint.blocking_crossings_per_request > 0.0 {
-        page.raw("<span class=\"meta\"><b class=\"bad\">Blocks the event loop</b> ");
+        page.raw("</span><span class=\"meta\"><b class=\"bad\">Blocks the event loop</b> ");
         page.short(&format!("{path}/blocking_crossings_per_request"), endpoint.blocking_crossings_per_request, 1.0);
         page.raw(" × per request");
-        if let Some(rewritten) = endpoint.estimate_if_async {
+        if let Some(awaited) = &endpoint.split_if_async {
             page.raw("; awaited instead: p50 ");
-            page.interval(&format!("{path}/estimate_if_async/p50_ms"), Some(rewritten.p50_ms), 1.0);
+            page.interval(&format!("{path}/split_if_async/p50_ms"), Some(awaited.p50_ms), 1.0);
             page.raw(" ms, p99 ");
-            page.interval(&format!("{path}/estimate_if_async/p99_ms"), Some(rewritten.p99_ms), 1.0);
+            page.interval(&format!("{path}/split_if_async/p99_ms"), Some(awaited.p99_ms), 1.0);
             page.raw(&format!(" ms {}", Mark::Simulated.glyph()));
         }
-        page.raw("</span>");
     }
-    page.raw("</th><td class=\"plot\"></td></tr>\n");
-    for quantile in Quantile::ALL {
-        page.raw(&format!("<tr class=\"{0}\"><th scope=\"row\">{0}</th>", quantile.name()));
-        for column in columns {
-            let value = (column.of)(endpoint).map(|all| quantile.of(&all));
-            page.raw(&format!("<td class=\"n {}\">", column.class));
-            page.interval(&format!("{path}/{}/{}", column.key, quantile.key()), value, 1.0);
-            page.raw("</td>");
-        }
-        let change = Effect::of_endpoint(endpoint, quantile).map_or_else(|| "–".to_owned(), |x| factor(x.ratio()));
-        page.raw(&format!(
-            "<td class=\"n change\">{change}</td><td class=\"plot\" aria-hidden=\"true\"><div class=\"lanes\">"
-        ));
-        for tick in axis.ticks() {
-            page.raw(&format!("<hr style=\"left:{:.2}%\">", axis.share(tick)));
-        }
-        for (lane, column) in columns.iter().enumerate() {
-            let Some(all) = (column.of)(endpoint) else { continue };
-            lane_marks(page, axis, quantile.of(&all), (2 * lane + 1, 2 * columns.len()), column);
-        }
-        page.raw("</div></td></tr>\n");
-    }
-    page.raw("</tbody>\n");
 }
 
 /// An interval as a bar and its value as a dot, on the `nth` of so many halves of lanes.
 fn lane_marks(page: &mut Page, axis: &Axis, interval: Interval, (nth, of): (usize, usize), column: &Column) {
     let (low, high) = (axis.share(interval.low), axis.share(interval.high));
     let top = 100.0 * nth as f64 / of as f64;
-    let class = format!("{} {}", column.class, if matches!(column.mark, Mark::Measured) { "filled" } else { "hollow" });
+    let class = format!("{} {}", column.class, if column.origin == Origin::Measured { "filled" } else { "hollow" });
     page.raw(&format!(
         "<i class=\"{class}\" style=\"top:{top:.1}%;left:{low:.2}%;width:{:.2}%\"></i><u class=\"{class}\" style=\"top:{top:.1}%;left:{:.2}%\"></u>",
         high - low,
@@ -385,10 +437,10 @@ struct Axis {
 }
 
 impl Axis {
-    fn over(split: &SplitEvaluation, columns: &[&Column]) -> Self {
+    fn over(rows: &[Row<'_>], columns: &[&Column]) -> Self {
         let mut axis = Self { low: f64::INFINITY, high: 0.0 };
-        let quantiles = split.endpoints.iter().flat_map(|e| columns.iter().filter_map(move |c| (c.of)(e)));
-        for interval in quantiles.flat_map(|all| Quantile::ALL.map(|q| q.of(&all))) {
+        let times = rows.iter().flat_map(|row| columns.iter().filter_map(|column| Some(row.times(column)?.0)));
+        for interval in times.flat_map(|times| Quantile::ALL.map(|q| times.at(q))) {
             for value in [interval.low, interval.high, interval.value].into_iter().filter(|v| v.is_finite() && *v > 0.0)
             {
                 axis.low = axis.low.min(value);
@@ -418,91 +470,50 @@ impl Axis {
     }
 }
 
-fn charts(page: &mut Page, split: &SplitEvaluation) {
+fn charts(page: &mut Page, i: usize, split: &SplitStudy) {
     page.raw("<div class=\"charts\">\n<figure>\n<h3>Predicted against measured</h3>\n");
-    match accuracy(split) {
-        Some(caption) => {
+    match split.comparison.accuracy {
+        Some(accuracy) => {
+            let path = format!("/splits/{i}/comparison/accuracy");
             page.raw(&chart_box("accuracy", "Predicted against measured response times of every endpoint"));
-            page.raw(&format!("<figcaption>{caption}</figcaption>\n"));
+            page.raw("<figcaption>");
+            page.count(&format!("{path}/inside"), accuracy.inside);
+            page.raw(" of ");
+            page.count(&format!("{path}/values"), accuracy.values);
+            page.raw(" measured values lie inside their predicted interval; the median error is ");
+            page.short(&format!("{path}/median_error_percent"), accuracy.median_error_percent, 1.0);
+            page.raw(" %. On the diagonal, prediction and measurement agree.</figcaption>\n");
         }
         None => page.raw("<p class=\"empty\">This needs both a prediction and a rehearsal of the same split.</p>\n"),
     }
     page.raw("</figure>\n<figure>\n<h3>Distribution of response times</h3>\n");
-    if split.endpoints.iter().all(|e| e.distributions.is_empty()) {
+    let rows = Row::all(i, split);
+    let drawn = |row: &&Row<'_>| {
+        COLUMNS.iter().any(|column| row.times(column).is_some_and(|(times, _)| !times.distribution.is_empty()))
+    };
+    let drawn: Vec<&str> = rows.iter().filter(drawn).map(|row| row.compared.name.as_str()).collect();
+    if drawn.is_empty() {
         page.raw("<p class=\"empty\">No distribution was kept.</p>\n");
     } else {
         page.raw("<label class=\"select\"><span>Endpoint</span> <select class=\"endpoint\">");
-        for (e, endpoint) in split.endpoints.iter().enumerate().filter(|(_, e)| !e.distributions.is_empty()) {
-            page.raw(&format!("<option value=\"{e}\">{}</option>", escape(&endpoint.name)));
+        for name in drawn {
+            page.raw(&format!("<option>{}</option>", escape(name)));
         }
         page.raw("</select></label>\n");
         page.raw(&chart_box("distribution", "Share of requests answered within a time"));
         page.raw("<figcaption>Share of requests answered within a time: solid lines were measured, dashed ones simulated.</figcaption>\n");
     }
     page.raw("</figure>\n</div>\n");
-    graph(page, split);
+    graph(page, i, split);
 }
 
 fn chart_box(chart: &str, label: &str) -> String {
     format!("<div class=\"chart {chart}\" data-chart=\"{chart}\" role=\"img\" aria-label=\"{label}\"></div>\n")
 }
 
-/// How good the predictions were, in a sentence; `None` where nothing can be compared.
-fn accuracy(split: &SplitEvaluation) -> Option<String> {
-    let pairs: Vec<(Interval, Interval)> = split
-        .endpoints
-        .iter()
-        .filter_map(|e| Some((e.estimate?, e.measured?)))
-        .flat_map(|(estimate, measured)| Quantile::ALL.map(|q| (q.of(&estimate), q.of(&measured))))
-        .collect();
-    let mut errors: Vec<f64> =
-        pairs.iter().map(|(e, m)| (e.value / m.value - 1.0).abs()).filter(|x| x.is_finite()).collect();
-    errors.sort_by(f64::total_cmp);
-    let median = splitcost_model::quantity::quantile(&errors, 0.5)?;
-    let inside = pairs.iter().filter(|(e, m)| (e.low..=e.high).contains(&m.value)).count();
-    Some(format!(
-        "{inside} of {} measured values lie inside their predicted 90 % interval; the median error is {} %. On the diagonal, \
-         prediction and measurement agree.",
-        pairs.len(),
-        short(100.0 * median)
-    ))
-}
-
-/// Calls from one service to another, per request of the mix.
-#[derive(Default)]
-struct Edge {
-    calls: f64,
-    bytes: f64,
-    added_ms: f64,
-}
-
-fn edges(split: &SplitEvaluation) -> BTreeMap<(&str, &str), Edge> {
-    let total: u64 = split.endpoints.iter().map(|e| e.requests).sum();
-    let mut edges: BTreeMap<(&str, &str), Edge> = BTreeMap::new();
-    for call in &split.calls {
-        let requests = split.endpoints.iter().find(|e| e.name == call.endpoint).map_or(0, |e| e.requests);
-        let share = if total == 0 { 0.0 } else { requests as f64 / total as f64 };
-        let edge = edges.entry((&call.caller_service, &call.callee_service)).or_default();
-        edge.calls += share * call.calls_per_request;
-        edge.bytes += share * call.calls_per_request * call.bytes_per_call;
-        edge.added_ms += share * call.added_ms_per_request;
-    }
-    edges
-}
-
-/// The service graph's edges, for the script.
-pub(super) fn edges_json(split: &SplitEvaluation) -> Value {
-    let edges = edges(split);
-    let list = edges.iter().map(|((from, to), edge)| {
-        json!({ "from": from, "to": to, "calls_per_request": edge.calls, "shown": short(edge.calls) })
-    });
-    Value::from(list.collect::<Vec<_>>())
-}
-
-fn graph(page: &mut Page, split: &SplitEvaluation) {
-    page.raw("<h3>Who calls whom</h3>\n");
-    let edges = edges(split);
-    if edges.is_empty() {
+fn graph(page: &mut Page, i: usize, split: &SplitStudy) {
+    page.raw("<h3>Calls between services</h3>\n");
+    if split.comparison.service_calls.is_empty() {
         page.raw("<p class=\"empty\">No call goes between services.</p>\n");
         return;
     }
@@ -515,36 +526,40 @@ fn graph(page: &mut Page, split: &SplitEvaluation) {
          <th scope=\"col\" class=\"n\">Calls per request {measured}</th><th scope=\"col\" class=\"n\">Sent per request {measured}</th>\
          <th scope=\"col\" class=\"n\">Added ms per request {simulated}</th></tr></thead>\n<tbody>\n"
     ));
-    for ((from, to), edge) in &edges {
-        let (scale, unit) = byte_unit(edge.bytes);
+    for (c, calls) in split.comparison.service_calls.iter().enumerate() {
+        let path = format!("/splits/{i}/comparison/service_calls/{c}");
+        let (scale, unit) = byte_unit(calls.bytes_per_request);
         page.raw(&format!(
-            "<tr><th scope=\"row\">{}</th><td>{}</td><td class=\"n\">{}</td><td class=\"n\">{} {unit}</td><td class=\"n\">{}</td></tr>\n",
-            escape(from),
-            escape(to),
-            short(edge.calls),
-            short(edge.bytes * scale),
-            number(edge.added_ms),
+            "<tr><th scope=\"row\">{}</th><td>{}</td><td class=\"n\">",
+            escape(&calls.from),
+            escape(&calls.to)
         ));
+        page.short(&format!("{path}/calls_per_request"), calls.calls_per_request, 1.0);
+        page.raw("</td><td class=\"n\">");
+        page.short(&format!("{path}/bytes_per_request"), calls.bytes_per_request, scale);
+        page.raw(&format!(" {unit}</td><td class=\"n\">"));
+        page.number(&format!("{path}/added_ms_per_request"), calls.added_ms_per_request, 1.0);
+        page.raw("</td></tr>\n");
     }
     page.raw("</tbody>\n</table>\n</div>\n</div>\n");
 }
 
-fn calls(page: &mut Page, i: usize, split: &SplitEvaluation) {
-    page.raw("<h3>Which calls cause it</h3>\n");
-    if split.calls.is_empty() {
+fn calls(page: &mut Page, i: usize, split: &SplitStudy) {
+    page.raw("<h3>Calls that cost most</h3>\n");
+    if split.estimate.calls.is_empty() {
         page.raw("<p class=\"empty\">No call goes between services.</p>\n");
         return;
     }
     let (measured, simulated) = (Mark::Measured.tag(), Mark::Simulated.tag());
     page.raw(&format!(
-        "<p class=\"note\">Dearest first, over all recorded requests together; what a call adds is its calibrated cost, without queueing.</p>\n\
+        "<p class=\"note\">Dearest first, over all recorded requests together; the added time of a call is its calibrated cost, without queueing.</p>\n\
          <table class=\"calls stack\">\n<thead><tr><th scope=\"col\">Call</th><th scope=\"col\">By requests of</th>\
          <th scope=\"col\" class=\"n\">Calls per request {measured}</th><th scope=\"col\" class=\"n\">Added ms per request {simulated}</th>\
          <th scope=\"col\" class=\"n\">CPU µs per call {simulated}</th><th scope=\"col\" class=\"n\">Bytes per call {measured}</th></tr></thead>\n<tbody>\n"
     ));
-    let dearest = split.calls.iter().map(|c| c.added_ms_per_request).fold(0.0, f64::max);
-    for (c, call) in split.calls.iter().enumerate() {
-        let path = format!("/splits/{i}/calls/{c}");
+    let dearest = split.estimate.calls.iter().map(|c| c.added_ms_per_request).fold(0.0, f64::max);
+    for (c, call) in split.estimate.calls.iter().enumerate() {
+        let path = format!("/splits/{i}/estimate/calls/{c}");
         let blocks = if call.blocks_event_loop { " <b class=\"bad\">blocks the event loop</b>" } else { "" };
         page.raw(&format!(
             "<tr{}><th scope=\"row\"><code>{}</code><span class=\"meta\">{} · {}:{}</span>{blocks}</th><td data-label=\"By requests of\">{}</td>\
@@ -567,34 +582,34 @@ fn calls(page: &mut Page, i: usize, split: &SplitEvaluation) {
         page.raw("</td></tr>\n");
     }
     page.raw("</tbody>\n</table>\n");
-    show_all(page, split.calls.len());
+    show_all(page, split.estimate.calls.len());
 }
 
-fn cannot_cross(page: &mut Page, i: usize, split: &SplitEvaluation) {
-    page.raw("<h3>What cannot cross</h3>\n");
+fn cannot_cross(page: &mut Page, i: usize, split: &SplitStudy) {
+    page.raw("<h3>Calls that cannot cross</h3>\n");
     if split.cannot_cross.is_empty() {
-        page.raw("<p class=\"empty\">Everything that was seen to cross can be sent.</p>\n");
+        page.raw("<p class=\"empty\">Every recorded call between the services can cross.</p>\n");
         return;
     }
     page.raw(&format!(
-        "<p class=\"note\">The work that a real split would have to do first.</p>\n<table class=\"cannot stack\">\n<thead><tr>\
-         <th scope=\"col\">Place</th><th scope=\"col\">Call</th><th scope=\"col\">Why</th><th scope=\"col\" class=\"n\">Seen {}</th>\
-         <th scope=\"col\">Here</th></tr></thead>\n<tbody>\n",
+        "<p class=\"note\">Work that a real split has to do first.</p>\n<table class=\"cannot stack\">\n<thead><tr>\
+         <th scope=\"col\">Call site</th><th scope=\"col\">Call</th><th scope=\"col\">Why</th><th scope=\"col\" class=\"n\">Seen {}</th>\
+         <th scope=\"col\">In a rehearsal</th></tr></thead>\n<tbody>\n",
         Mark::Measured.tag()
     ));
-    for (c, place) in split.cannot_cross.iter().enumerate() {
+    for (c, site) in split.cannot_cross.iter().enumerate() {
         page.raw(&format!(
             "<tr{}><th scope=\"row\"><code>{}:{}</code></th><td data-label=\"Call\"><code>{}</code><span class=\"meta\">from {}</span></td>\
              <td data-label=\"Why\">{}</td><td class=\"n\" data-label=\"Seen ●\">",
             extra(c),
-            breakable(&place.file),
-            place.line,
-            breakable(&place.callee),
-            breakable(&place.caller),
-            escape(&place.reason),
+            breakable(&site.file),
+            site.line,
+            breakable(&site.callee),
+            breakable(&site.caller),
+            escape(&site.reason),
         ));
-        page.count(&format!("/splits/{i}/cannot_cross/{c}/count"), place.count);
-        page.raw(&format!("</td><td data-label=\"Here\">{}</td></tr>\n", escape(&place.handling)));
+        page.count(&format!("/splits/{i}/cannot_cross/{c}/count"), site.count);
+        page.raw(&format!("</td><td data-label=\"In a rehearsal\">{}</td></tr>\n", site.handling.name()));
     }
     page.raw("</tbody>\n</table>\n");
     show_all(page, split.cannot_cross.len());

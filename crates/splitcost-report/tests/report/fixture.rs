@@ -1,13 +1,21 @@
-//! Evaluations of a shop like the one under `examples/`, made up: the report's own tests need numbers that never change.
+//! Made-up studies of a shop like the one under `examples/`: the report's own tests need numbers that never change.
 
 use splitcost_model::emulation::{Emulation, Spread};
-use splitcost_model::evaluation::{
-    CannotCross, CrossingCost, Distributions, EndpointEvaluation, EndpointFault, Evaluation, FaultEvaluation, Pair,
-    Provenance, Quantiles, ServiceModules, SplitEvaluation, StackProvenance, UnderFault,
+use splitcost_model::estimate::{
+    Arms, CannotCross, CrossingCost, Estimate, EstimatedEndpoint, Figures, Handling, ResponseTimes,
+};
+use splitcost_model::fault::{
+    EndpointUnderFault, FaultEstimate, FaultRehearsal, FaultStudy, RehearsedUnderFault, UnderFault,
 };
 use splitcost_model::policy::Fault;
 use splitcost_model::quantity::Interval;
 use splitcost_model::recording::{Phase, PhaseEndpoint};
+use splitcost_model::rehearsal::{Rehearsal, RehearsedEndpoint};
+use splitcost_model::split::Prices;
+use splitcost_model::study::{Provenance, ServiceModules, SplitStudy, StackProvenance, Study};
+use splitcost_study::comparison::{cannot_cross, compare};
+use splitcost_study::money::money;
+use splitcost_study::verdict::judge;
 
 /// An endpoint: name, requests, failed requests, p50 and p99 of the monolith in milliseconds, bytes per crossing.
 type Route = (&'static str, u64, u64, f64, f64, f64);
@@ -51,92 +59,69 @@ const COARSE: [Hit; 9] = [
 ];
 
 /// Nine endpoints, two splits, predicted and measured.
-pub(crate) fn shop() -> Evaluation {
-    Evaluation { format_version: 1, provenance: provenance(), splits: vec![coarse(), chatty()] }
+pub(crate) fn shop() -> Study {
+    study(vec![coarse(), chatty()])
 }
 
 /// The same before anything was rehearsed.
-pub(crate) fn estimated() -> Evaluation {
-    let mut evaluation = shop();
-    for split in &mut evaluation.splits {
-        for pair in pairs(split) {
-            pair.measured = None;
-        }
-        for endpoint in &mut split.endpoints {
-            endpoint.measured = None;
-            endpoint.baseline_measured = None;
-            endpoint.distributions.measured.clear();
-            endpoint.distributions.baseline_measured.clear();
-        }
+pub(crate) fn estimated() -> Study {
+    let mut splits = vec![coarse(), chatty()];
+    for split in &mut splits {
+        split.rehearsal = None;
     }
-    evaluation
-}
-
-/// The same, rehearsed without a prediction.
-pub(crate) fn rehearsed() -> Evaluation {
-    let mut evaluation = shop();
-    for split in &mut evaluation.splits {
-        for pair in pairs(split) {
-            pair.estimate = None;
-        }
-        for endpoint in &mut split.endpoints {
-            endpoint.estimate = None;
-            endpoint.estimate_if_async = None;
-            endpoint.baseline = None;
-            endpoint.distributions.estimate.clear();
-            endpoint.distributions.baseline.clear();
-        }
-    }
-    evaluation
+    study(splits)
 }
 
 /// Thirty endpoints, five services, and names that try to break out of the page.
-pub(crate) fn crowded() -> Evaluation {
-    let mut evaluation = shop();
-    let split = &mut evaluation.splits[1];
-    let original = split.endpoints.clone();
+pub(crate) fn crowded() -> Study {
+    let mut splits = vec![coarse(), chatty()];
+    let SplitStudy { services, estimate, rehearsal, .. } = &mut splits[1];
+    let measured = &mut rehearsal.as_mut().expect("it was rehearsed").endpoints;
     for i in 0..21_usize {
-        let mut endpoint = original[i % original.len()].clone();
-        endpoint.name = format!("{}/variant-{i}/{{with_a_rather_long_parameter}}", endpoint.name);
-        split.endpoints.push(endpoint);
+        let more = |name: &str| format!("{name}/variant-{i}/{{with_a_rather_long_parameter}}");
+        let (mut of_estimate, mut of_rehearsal) = (estimate.endpoints[i % 9].clone(), measured[i % 9].clone());
+        of_estimate.name = more(&of_estimate.name);
+        of_rehearsal.name = more(&of_rehearsal.name);
+        estimate.endpoints.push(of_estimate);
+        measured.push(of_rehearsal);
     }
     let hostile = "</script><b>&\"'";
-    for call in split.calls.iter_mut().filter(|call| call.endpoint == "GET /products") {
+    for call in estimate.calls.iter_mut().filter(|call| call.endpoint == "GET /users/{user_id}/orders") {
         hostile.clone_into(&mut call.endpoint);
     }
-    hostile.clone_into(&mut split.endpoints[0].name);
+    hostile.clone_into(&mut estimate.endpoints[4].name);
+    hostile.clone_into(&mut measured[4].name);
     for (i, name) in ["billing", "inventory", "notifications"].iter().enumerate() {
-        split.services.push(ServiceModules { name: (*name).to_owned(), modules: vec![format!("shop.{name}")] });
-        let mut call = split.calls[i].clone();
+        services.push(ServiceModules { name: (*name).to_owned(), modules: vec![format!("shop.{name}")] });
+        let mut call = estimate.calls[i].clone();
         (*name).clone_into(&mut call.callee_service);
         call.callee = format!("shop.{name}:do");
-        split.calls.push(call);
+        estimate.calls.push(call);
     }
-    evaluation
+    study(splits)
 }
 
-fn pairs(split: &mut SplitEvaluation) -> [&mut Pair; 8] {
-    [
-        &mut split.saturation_reqs_per_sec,
-        &mut split.baseline_saturation_reqs_per_sec,
-        &mut split.cpu_secs_per_request,
-        &mut split.baseline_cpu_secs_per_request,
-        &mut split.cores,
-        &mut split.baseline_cores,
-        &mut split.usd_per_month,
-        &mut split.baseline_usd_per_month,
-    ]
+/// Composes a study as `splitcost-study` does.
+fn study(mut splits: Vec<SplitStudy>) -> Study {
+    for split in &mut splits {
+        split.usd_per_month = money(&split.estimate, split.rehearsal.as_ref(), &Prices { usd_per_vcpu_hour: 0.0445 });
+        split.comparison = compare(&split.estimate, split.rehearsal.as_ref(), &split.usd_per_month);
+        split.cannot_cross = cannot_cross(&split.estimate, split.rehearsal.as_ref());
+        split.verdict = Some(judge(split));
+    }
+    Study { format_version: 2, provenance: provenance(), splits, ..Study::default() }
 }
 
 fn around(value: f64, share: f64) -> Interval {
     Interval { value, low: value * (1.0 - share), high: value * (1.0 + 1.2 * share) }
 }
 
-fn quantiles(p50: f64, p99: f64, share: f64) -> Quantiles {
-    Quantiles {
+fn times(p50: f64, p99: f64, share: f64) -> ResponseTimes {
+    ResponseTimes {
         p50_ms: around(p50, share),
         p90_ms: around(p50 * (p99 / p50).powf(0.551), 1.5 * share),
         p99_ms: around(p99, 2.5 * share),
+        distribution: distribution(p50, p99),
     }
 }
 
@@ -163,42 +148,60 @@ fn distribution(p50: f64, p99: f64) -> Vec<(f64, f64)> {
     NORMAL.iter().map(|(share, z)| (p50 * (sigma * z).exp(), *share)).collect()
 }
 
-fn endpoint(route: Route, hit: Hit, blocking: bool) -> EndpointEvaluation {
+/// The 99th percentile of an endpoint whose median grows by a factor.
+fn tail(p99: f64, factor: f64) -> f64 {
+    p99 * (1.0 + (factor - 1.0) * 0.7)
+}
+
+fn estimated_endpoint(route: Route, hit: Hit, blocking: bool) -> EstimatedEndpoint {
     let (name, requests, failed_requests, p50, p99, bytes) = route;
-    let (crossings, predicted, measured) = hit;
-    let tail = |factor: f64| p99 * (1.0 + (factor - 1.0) * 0.7);
-    EndpointEvaluation {
+    let (crossings, slower, _) = hit;
+    let split = times(p50 * slower, tail(p99, slower), 0.08);
+    let awaited = times(p50 * slower * 0.62, tail(p99, slower) * 0.5, 0.09);
+    EstimatedEndpoint {
         name: name.to_owned(),
         requests,
         failed_requests,
-        baseline: Some(quantiles(p50 * 0.98, p99 * 0.96, 0.03)),
-        baseline_measured: Some(quantiles(p50, p99, 0.04)),
-        estimate: Some(quantiles(p50 * predicted, tail(predicted), 0.08)),
-        measured: Some(quantiles(p50 * measured, tail(measured), 0.05)),
-        estimate_if_async: blocking.then(|| quantiles(p50 * predicted * 0.62, tail(predicted) * 0.5, 0.09)),
+        response: Arms { monolith: Some(times(p50 * 0.98, p99 * 0.96, 0.03)), split: Some(split) },
+        split_if_async: blocking.then_some(awaited),
         crossings_per_request: crossings,
         blocking_crossings_per_request: if blocking { crossings } else { 0.0 },
         bytes_per_request: crossings * bytes,
-        distributions: Distributions {
-            baseline_measured: distribution(p50, p99),
-            baseline: distribution(p50 * 0.98, p99 * 0.96),
-            estimate: distribution(p50 * predicted, tail(predicted)),
-            measured: distribution(p50 * measured, tail(measured)),
-        },
     }
 }
 
-fn pair(estimate: f64, measured: f64, share: f64) -> Pair {
-    Pair { estimate: Some(around(estimate, share)), measured: Some(around(measured, share * 0.6)) }
+fn rehearsed_endpoint(route: Route, hit: Hit) -> RehearsedEndpoint {
+    let (name, _, _, p50, p99, _) = route;
+    let (_, _, slower) = hit;
+    let split = Some(times(p50 * slower, tail(p99, slower), 0.05));
+    RehearsedEndpoint {
+        name: name.to_owned(),
+        failed_requests: 0,
+        response: Arms { monolith: Some(times(p50, p99, 0.04)), split },
+    }
+}
+
+/// Throughput at saturation, CPU seconds per request and busy cores, each with the half width of its interval.
+fn figures(saturation: (f64, f64), cpu: (f64, f64), cores: (f64, f64)) -> Figures {
+    let around = |(value, share)| Some(around(value, share));
+    Figures { saturation_reqs_per_sec: around(saturation), cpu_secs_per_request: around(cpu), cores: around(cores) }
+}
+
+fn monolith_estimated() -> Figures {
+    figures((131.2, 0.04), (0.007_62, 0.02), (0.457, 0.02))
+}
+
+fn monolith_rehearsed() -> Figures {
+    figures((130.1, 0.024), (0.007_68, 0.012), (0.461, 0.012))
 }
 
 fn service(name: &str, modules: &[&str]) -> ServiceModules {
     ServiceModules { name: name.to_owned(), modules: modules.iter().map(|m| (*m).to_owned()).collect() }
 }
 
-fn coarse() -> SplitEvaluation {
-    let endpoints = ROUTES.iter().zip(COARSE).map(|(route, hit)| endpoint(*route, hit, false)).collect();
-    SplitEvaluation {
+fn coarse() -> SplitStudy {
+    let routes = || ROUTES.iter().zip(COARSE);
+    SplitStudy {
         name: "billing".to_owned(),
         services: vec![
             service(
@@ -217,36 +220,43 @@ fn coarse() -> SplitEvaluation {
         ],
         stack: "httpx".to_owned(),
         link: "loopback".to_owned(),
-        load_reqs_per_sec: 60.0,
-        endpoints,
-        saturation_reqs_per_sec: pair(128.4, 126.2, 0.05),
-        baseline_saturation_reqs_per_sec: pair(131.2, 130.1, 0.04),
-        cpu_secs_per_request: pair(0.007_81, 0.007_94, 0.04),
-        baseline_cpu_secs_per_request: pair(0.007_62, 0.007_68, 0.02),
-        cores: pair(0.469, 0.476, 0.04),
-        baseline_cores: pair(0.457, 0.461, 0.02),
-        usd_per_month: pair(15.2, 15.5, 0.04),
-        baseline_usd_per_month: pair(14.8, 15.0, 0.02),
-        calls: vec![
-            call(
-                "POST /orders/{order_id}/invoice",
-                "orders",
-                "billing",
-                "shop.billing:create_invoice",
-                (1.0, 2.01),
-                false,
-                142,
-            ),
-            call("POST /orders", "orders", "billing", "shop.billing:authorize", (1.0, 1.72), false, 97),
-        ],
-        ..SplitEvaluation::default()
+        estimate: Estimate {
+            load_reqs_per_sec: 60.0,
+            figures: Arms {
+                monolith: monolith_estimated(),
+                split: figures((128.4, 0.05), (0.007_81, 0.04), (0.469, 0.04)),
+            },
+            endpoints: routes().map(|(route, hit)| estimated_endpoint(*route, hit, false)).collect(),
+            calls: vec![
+                call(
+                    "POST /orders/{order_id}/invoice",
+                    "orders",
+                    "billing",
+                    "shop.billing:create_invoice",
+                    (1.0, 2.01),
+                    false,
+                    142,
+                ),
+                call("POST /orders", "orders", "billing", "shop.billing:authorize", (1.0, 1.72), false, 97),
+            ],
+            ..Estimate::default()
+        },
+        rehearsal: Some(Rehearsal {
+            load_reqs_per_sec: 60.0,
+            figures: Arms {
+                monolith: monolith_rehearsed(),
+                split: figures((126.2, 0.03), (0.007_94, 0.024), (0.476, 0.024)),
+            },
+            endpoints: routes().map(|(route, hit)| rehearsed_endpoint(*route, hit)).collect(),
+            ..Rehearsal::default()
+        }),
+        ..SplitStudy::default()
     }
 }
 
-fn chatty() -> SplitEvaluation {
-    let endpoints =
-        ROUTES.iter().zip(CHATTY).map(|(route, hit)| endpoint(*route, hit, route.0.ends_with("/orders"))).collect();
-    SplitEvaluation {
+fn chatty() -> SplitStudy {
+    let routes = || ROUTES.iter().zip(CHATTY);
+    SplitStudy {
         name: "pricing".to_owned(),
         services: vec![
             service(
@@ -265,68 +275,86 @@ fn chatty() -> SplitEvaluation {
         ],
         stack: "httpx".to_owned(),
         link: "same zone".to_owned(),
-        load_reqs_per_sec: 60.0,
-        endpoints,
-        saturation_reqs_per_sec: pair(46.1, 44.8, 0.08),
-        baseline_saturation_reqs_per_sec: pair(131.2, 130.1, 0.04),
-        cpu_secs_per_request: pair(0.0214, 0.0209, 0.06),
-        baseline_cpu_secs_per_request: pair(0.007_62, 0.007_68, 0.02),
-        cores: pair(1.284, 1.254, 0.06),
-        baseline_cores: pair(0.457, 0.461, 0.02),
-        usd_per_month: pair(41.7, 40.7, 0.06),
-        baseline_usd_per_month: pair(14.8, 15.0, 0.02),
-        calls: vec![
-            call("GET /reports/sales", "orders", "pricing", "shop.pricing:historic_price", (40.0, 71.2), false, 311),
-            call("GET /users/{user_id}/orders", "orders", "pricing", "shop.pricing:quote", (23.0, 61.9), true, 88),
-            call("GET /products", "catalog", "pricing", "shop.pricing:quote", (12.0, 26.6), false, 54),
-            call("POST /orders", "orders", "pricing", "shop.pricing:quote", (3.4, 12.3), true, 121),
-            call("GET /orders/{order_id}", "orders", "pricing", "shop.pricing:quote", (3.2, 5.75), false, 203),
-            call(
-                "POST /orders/{order_id}/invoice",
-                "billing",
-                "pricing",
-                "shop.pricing:tax_of",
-                (2.0, 4.43),
-                false,
-                61,
-            ),
-            call("POST /orders", "orders", "pricing", "shop.pricing:apply_discounts", (1.0, 3.21), true, 126),
-            call("GET /products/{product_id}", "catalog", "pricing", "shop.pricing:quote", (1.0, 1.43), false, 79),
-            call(
-                "GET /products/{product_id}/price",
-                "catalog",
-                "pricing",
-                "shop.pricing:quote",
-                (1.0, 1.38),
-                false,
-                92,
-            ),
-        ],
-        cannot_cross: vec![
-            cannot(
-                "orders",
-                "shop.pricing:apply_discounts",
-                "arguments.order is changed by the callee (OrderDraft)",
-                126,
-                604,
-            ),
-            cannot(
-                "catalog",
-                "shop.pricing:reprice_all",
-                "arguments.session is a live resource (AsyncSession)",
-                158,
-                12,
-            ),
-            cannot("billing", "shop.pricing:iter_rules", "result is a generator", 70, 298),
-        ],
         link_round_trip_ms: 0.78,
-        emulations: vec![emulated()],
+        estimate: Estimate {
+            load_reqs_per_sec: 60.0,
+            figures: Arms {
+                monolith: monolith_estimated(),
+                split: figures((46.1, 0.08), (0.0214, 0.06), (1.284, 0.06)),
+            },
+            endpoints: routes()
+                .map(|(route, hit)| estimated_endpoint(*route, hit, route.0.ends_with("/orders")))
+                .collect(),
+            calls: vec![
+                call(
+                    "GET /reports/sales",
+                    "orders",
+                    "pricing",
+                    "shop.pricing:historic_price",
+                    (40.0, 71.2),
+                    false,
+                    311,
+                ),
+                call("GET /users/{user_id}/orders", "orders", "pricing", "shop.pricing:quote", (23.0, 61.9), true, 88),
+                call("GET /products", "catalog", "pricing", "shop.pricing:quote", (12.0, 26.6), false, 54),
+                call("POST /orders", "orders", "pricing", "shop.pricing:quote", (3.4, 12.3), true, 121),
+                call("GET /orders/{order_id}", "orders", "pricing", "shop.pricing:quote", (3.2, 5.75), false, 203),
+                call(
+                    "POST /orders/{order_id}/invoice",
+                    "billing",
+                    "pricing",
+                    "shop.pricing:tax_of",
+                    (2.0, 4.43),
+                    false,
+                    61,
+                ),
+                call("POST /orders", "orders", "pricing", "shop.pricing:apply_discounts", (1.0, 3.21), true, 126),
+                call("GET /products/{product_id}", "catalog", "pricing", "shop.pricing:quote", (1.0, 1.43), false, 79),
+                call(
+                    "GET /products/{product_id}/price",
+                    "catalog",
+                    "pricing",
+                    "shop.pricing:quote",
+                    (1.0, 1.38),
+                    false,
+                    92,
+                ),
+            ],
+            cannot_cross: vec![
+                cannot(
+                    "orders",
+                    "shop.pricing:apply_discounts",
+                    "arguments.order is changed by the callee (OrderDraft)",
+                    126,
+                    604,
+                ),
+                cannot(
+                    "catalog",
+                    "shop.pricing:reprice_all",
+                    "arguments.session is a live resource (AsyncSession)",
+                    158,
+                    12,
+                ),
+                cannot("billing", "shop.pricing:iter_rules", "result is a generator", 70, 298),
+            ],
+            ..Estimate::default()
+        },
+        rehearsal: Some(Rehearsal {
+            load_reqs_per_sec: 60.0,
+            figures: Arms {
+                monolith: monolith_rehearsed(),
+                split: figures((44.8, 0.048), (0.0209, 0.036), (1.254, 0.036)),
+            },
+            endpoints: routes().map(|(route, hit)| rehearsed_endpoint(*route, hit)).collect(),
+            emulations: vec![emulated()],
+            ..Rehearsal::default()
+        }),
         faults: vec![silent("no timeout", 100.0), silent("1s + 2 retries + budget 20%", 42.0)],
-        ..SplitEvaluation::default()
+        ..SplitStudy::default()
     }
 }
 
-/// What a link did.
+/// The record of an emulated link.
 fn emulated() -> Emulation {
     let spread = |p50_micros, p99_micros| Spread { p50_micros, p99_micros, ..Spread::default() };
     Emulation {
@@ -341,7 +369,7 @@ fn emulated() -> Emulation {
 }
 
 /// A callee that does not answer, under a policy.
-fn silent(policy: &str, error_percent: f64) -> FaultEvaluation {
+fn silent(policy: &str, error_percent: f64) -> FaultStudy {
     let under = |error_percent: f64| UnderFault {
         requests: 200,
         error_percent,
@@ -352,22 +380,24 @@ fn silent(policy: &str, error_percent: f64) -> FaultEvaluation {
         recovery_secs: (policy != "no timeout").then_some(0.5),
         ..UnderFault::default()
     };
-    let endpoint = |(name, services_needed): (&str, u32)| EndpointFault {
+    let endpoints = [("GET /users/{user_id}/orders", 2), ("GET /products", 1)];
+    let estimated = |(name, services_needed): (&str, u32)| EndpointUnderFault {
         name: name.to_owned(),
         services_needed,
         availability_percent: 100.0 * 0.999_f64.powf(f64::from(services_needed)),
-        estimate: Some(under(error_percent)),
-        measured: Some(under(error_percent * 0.96)),
+        outcome: under(error_percent),
     };
-    FaultEvaluation {
+    let rehearsed =
+        |(name, _): (&str, u32)| RehearsedUnderFault { name: name.to_owned(), outcome: under(error_percent * 0.96) };
+    FaultStudy {
         fault: Fault::Silent,
         policy: policy.parse().unwrap_or_default(),
         before_secs: 5.0,
         fault_secs: 10.0,
         after_secs: 10.0,
         patience_secs: 10.0,
-        endpoints: [("GET /users/{user_id}/orders", 2), ("GET /products", 1)].map(endpoint).to_vec(),
-        emulations: vec![emulated()],
+        estimate: FaultEstimate { endpoints: endpoints.map(estimated).to_vec() },
+        rehearsal: Some(FaultRehearsal { endpoints: endpoints.map(rehearsed).to_vec(), emulations: vec![emulated()] }),
     }
 }
 
@@ -404,7 +434,7 @@ fn cannot(from: &str, callee: &str, reason: &str, line: u32, count: u64) -> Cann
         file: format!("shop/{from}/service.py"),
         line,
         count,
-        handling: "kept local".to_owned(),
+        handling: Handling::KeptLocal,
     }
 }
 
@@ -439,6 +469,7 @@ fn provenance() -> Provenance {
         usd_per_vcpu_hour: 0.0445,
         warnings: vec!["14 recorded requests failed (status 400 and above); they are in no response time.".to_owned()],
         notes: vec!["The load generator ran on the same two cores as the app.".to_owned()],
+        assumptions: vec!["A pool thread takes 60 µs to wake.".to_owned()],
     }
 }
 

@@ -1,21 +1,25 @@
-//! The report's texts, as snapshots of made-up evaluations; what a browser shows of the page is tested in
+//! The report's texts, as snapshots of made-up studies; what a browser shows of the page is tested in
 //! `tests/python/report`.
 
-use splitcost_model::evaluation::{Evaluation, SplitEvaluation};
+use splitcost_model::estimate::Estimate;
+use splitcost_model::number;
 use splitcost_model::quantity::Interval;
+use splitcost_model::rehearsal::Rehearsal;
+use splitcost_model::study::{SplitStudy, Study, VerdictClass};
 use splitcost_report::text::Style;
-use splitcost_report::verdict::{Kind, judge, sentence};
-use splitcost_report::{html, number, text};
+use splitcost_report::{html, text};
+use splitcost_study::comparison::compare;
+use splitcost_study::verdict::judge;
 
 mod finding;
 mod fixture;
 
-fn screen(evaluation: &Evaluation) -> String {
-    text::render(evaluation, &Style::default())
+fn screen(study: &Study) -> String {
+    text::render(study, &Style::default())
 }
 
 #[test]
-fn a_full_evaluation_fits_a_screen() {
+fn a_full_study_fits_a_screen() {
     let screen = screen(&fixture::shop());
     assert!(screen.lines().count() <= 50, "{} lines", screen.lines().count());
     assert!(screen.lines().all(|line| line.chars().count() <= 100));
@@ -48,13 +52,13 @@ fn a_full_evaluation_fits_a_screen() {
       pricing  +71.2 ms/request: 40 × shop.pricing:historic_price at shop/orders/service.py:311, GET /r…
       pricing  +61.9 ms/request: 23 × shop.pricing:quote at shop/orders/service.py:88, blocks the loop,…
       pricing  +26.6 ms/request: 12 × shop.pricing:quote at shop/catalog/service.py:54, GE… (and 6 more)
-    What cannot cross
+    Calls that cannot cross
       pricing  shop/orders/service.py:126 shop.pricing:apply_discounts: arguments.order is changed by t…
-      pricing  shop/catalog/service.py:158 shop.pricing:reprice_all: arguments.session is … (and 1 more)
+      pricing  shop/billing/service.py:70 shop.pricing:iter_rules: result is a generator (… (and 1 more)
     billing: Costs little
       billing as its own service makes POST /orders 1.1× slower at the median (18.7 → 20.9 ms, measured)
       and saturates as before, at 126 requests/s: worth considering, the boundary costs little (within
-      the 90 % intervals, “has its price” is possible too).
+      the intervals, “has its price” is possible too).
       saturation in requests/s 130 → 128 ±6% predicted, 126 ±3% measured; CPU ms/request 7.68 → 7.81 ±4%
       predicted, 7.94 ±3% measured; cores 0.461 → 0.469 ±4% predicted, 0.476 ±3% measured; $/month 15.0
       → 15.2 ±4% predicted, 15.5 ±3% measured
@@ -72,7 +76,7 @@ fn a_full_evaluation_fits_a_screen() {
 }
 
 #[test]
-fn a_crowded_evaluation_fits_a_screen_too() {
+fn a_crowded_study_fits_a_screen_too() {
     let screen = screen(&fixture::crowded());
     assert!(screen.lines().count() <= 50, "{} lines", screen.lines().count());
     assert!(screen.lines().all(|line| line.chars().count() <= 100));
@@ -99,9 +103,9 @@ fn a_prediction_alone_says_so() {
       +71.2 ms/request: 40 × shop.pricing:historic_price at shop/orders/service.py:311, GET /reports/sa…
       +61.9 ms/request: 23 × shop.pricing:quote at shop/orders/service.py:88, blocks the loop, GET /use…
       +26.6 ms/request: 12 × shop.pricing:quote at shop/catalog/service.py:54, GET /produc… (and 6 more)
-    What cannot cross
+    Calls that cannot cross
       shop/orders/service.py:126 shop.pricing:apply_discounts: arguments.order is changed by the callee…
-      shop/catalog/service.py:158 shop.pricing:reprice_all: arguments.session is a live re… (and 1 more)
+      shop/billing/service.py:70 shop.pricing:iter_rules: result is a generator (298 ×, ke… (and 1 more)
     pricing: Do not split here yet
       pricing as its own service makes GET /users/{user_id}/orders 6.2× slower at the median (11.9 →
       74.1 ms, predicted), needs 0.8 more cores at 60 requests/s, saturates at 46.1 instead of 131
@@ -109,49 +113,13 @@ fn a_prediction_alone_says_so() {
       shop.pricing:quote is batched (23 calls per request).
       saturation in requests/s 131 → 46.1 ±9% predicted; CPU ms/request 7.62 → 21.4 ±7% predicted; cores
       0.457 → 1.28 ±7% predicted; $/month 14.8 → 41.7 ±7% predicted
-      link main → pricing same zone: asked for 393 µs (p99 1,116), late by 0.400 (p99 8.20)
-    ! 14 recorded requests failed (status 400 and above); they are in no response time.
-    "#);
-}
-
-#[test]
-fn a_rehearsal_alone_says_so() {
-    let mut evaluation = fixture::rehearsed();
-    evaluation.splits.remove(0);
-    insta::assert_snapshot!(screen(&evaluation), @r#"
-    pricing: httpx, same zone link, 60 requests/s. Response times in ms with 90 % intervals
-                                     calls p50 mono measured       p99 mono  measured
-    GET /users/{user_id}/orders         23 12.1 ±4% 80.2 ±6% 6.6× 31.2 ±11%  154 ±14% 4.9×
-    GET /products                       12 6.82 ±4% 36.1 ±6% 5.3× 19.4 ±11% 77.8 ±14% 4.0×
-    GET /reports/sales                  40 41.6 ±4%  103 ±6% 2.5× 96.4 ±11%  196 ±14% 2.0×
-    GET /orders/{order_id}             3.2 5.42 ±4% 11.7 ±6% 2.1× 16.9 ±11% 30.5 ±14% 1.8×
-    GET /products/{product_id}/price     1 1.94 ±4% 3.47 ±6% 1.8× 6.71 ±11% 10.4 ±14% 1.6×
-    POST /orders                       4.4 18.7 ±4% 32.5 ±6% 1.7× 52.3 ±11% 79.4 ±14% 1.5×
-    GET /products/{product_id}           1 2.31 ±4% 3.65 ±6% 1.6× 8.05 ±11% 11.3 ±14% 1.4×
-    POST /orders/{order_id}/invoice      2 14.3 ±4% 19.4 ±6% 1.4× 44.1 ±11% 55.2 ±14% 1.3×
-    GET /users/{user_id}                 0 2.08 ±4% 2.12 ±6% 1.0× 7.30 ±11% 7.40 ±14% 1.0×
-    Calls that cause it
-      +71.2 ms/request: 40 × shop.pricing:historic_price at shop/orders/service.py:311, GET /reports/sa…
-      +61.9 ms/request: 23 × shop.pricing:quote at shop/orders/service.py:88, blocks the loop, GET /use…
-      +26.6 ms/request: 12 × shop.pricing:quote at shop/catalog/service.py:54, GET /produc… (and 6 more)
-    What cannot cross
-      shop/orders/service.py:126 shop.pricing:apply_discounts: arguments.order is changed by the callee…
-      shop/catalog/service.py:158 shop.pricing:reprice_all: arguments.session is a live re… (and 1 more)
-    pricing: Do not split here yet
-      pricing as its own service makes GET /users/{user_id}/orders 6.6× slower at the median (12.1 →
-      80.2 ms, measured), needs 0.8 more cores at 60 requests/s, saturates at 44.8 instead of 130
-      requests/s and has 3 call sites that cannot cross as they are: do not split here before
-      shop.pricing:quote is batched (23 calls per request).
-      saturation in requests/s 130 → 44.8 ±5% measured; CPU ms/request 7.68 → 20.9 ±4% measured; cores
-      0.461 → 1.25 ±4% measured; $/month 15.0 → 40.7 ±4% measured
-      link main → pricing same zone: asked for 393 µs (p99 1,116), late by 0.400 (p99 8.20)
     ! 14 recorded requests failed (status 400 and above); they are in no response time.
     "#);
 }
 
 #[test]
 fn nothing_is_said_to_be_nothing() {
-    insta::assert_snapshot!(screen(&Evaluation::default()), @"No split was evaluated.");
+    insta::assert_snapshot!(screen(&Study::default()), @"The study has no split.");
 }
 
 #[test]
@@ -170,67 +138,80 @@ fn colours_come_only_when_asked_for() {
     assert!(text::render(&evaluation, &Style { color: true, width: 100 }).contains('\x1b'));
 }
 
-/// The chatty split, changed, and what is then said of it.
-fn verdict_on(change: impl FnOnce(&mut SplitEvaluation)) -> (Kind, String) {
-    let mut split = fixture::shop().splits.remove(1);
-    change(&mut split);
+/// Judges a split after a change of its estimate and rehearsal.
+fn judged(mut split: SplitStudy, change: impl FnOnce(&mut Estimate, &mut Rehearsal)) -> (VerdictClass, String) {
+    let rehearsal = split.rehearsal.as_mut().expect("the fixture's splits were rehearsed");
+    change(&mut split.estimate, rehearsal);
+    split.comparison = compare(&split.estimate, split.rehearsal.as_ref(), &split.usd_per_month);
     let verdict = judge(&split);
-    assert_eq!(verdict.sentence, sentence(&split));
-    (verdict.kind, verdict.sentence)
+    (verdict.class, verdict.sentence)
+}
+
+/// The verdict on the chatty split after a change.
+fn verdict_on(change: impl FnOnce(&mut Estimate, &mut Rehearsal)) -> (VerdictClass, String) {
+    judged(fixture::shop().splits.remove(1), change)
+}
+
+/// The saturation and the cores of the split become the monolith's.
+fn only_response_times(_: &mut Estimate, rehearsal: &mut Rehearsal) {
+    rehearsal.figures.split = rehearsal.figures.monolith;
 }
 
 #[test]
 fn a_chatty_split_is_advised_against() {
-    let (kind, sentence) = verdict_on(|_| {});
-    assert_eq!(kind, Kind::Prohibitive);
+    let (class, sentence) = verdict_on(|_, _| {});
+    assert_eq!(class, VerdictClass::Prohibitive);
     insta::assert_snapshot!(sentence, @"pricing as its own service makes GET /users/{user_id}/orders 6.6× slower at the median (12.1 → 80.2 ms, measured), needs 0.8 more cores at 60 requests/s, saturates at 44.8 instead of 130 requests/s and has 3 call sites that cannot cross as they are: do not split here before shop.pricing:quote is batched (23 calls per request).");
 }
 
 #[test]
 fn a_coarse_split_is_worth_considering() {
-    let verdict = judge(&fixture::shop().splits[0]);
-    assert_eq!(verdict.kind, Kind::Cheap);
-    insta::assert_snapshot!(verdict.sentence, @"billing as its own service makes POST /orders 1.1× slower at the median (18.7 → 20.9 ms, measured) and saturates as before, at 126 requests/s: worth considering, the boundary costs little (within the 90 % intervals, “has its price” is possible too).");
+    let (class, sentence) = judged(fixture::shop().splits.remove(0), |_, _| {});
+    assert_eq!(class, VerdictClass::Cheap);
+    insta::assert_snapshot!(sentence, @"billing as its own service makes POST /orders 1.1× slower at the median (18.7 → 20.9 ms, measured) and saturates as before, at 126 requests/s: worth considering, the boundary costs little (within the intervals, “has its price” is possible too).");
 }
 
 #[test]
 fn a_split_that_lets_more_through_is_a_gain() {
-    let mut split = fixture::shop().splits.remove(0);
-    split.saturation_reqs_per_sec.measured = Some(Interval { value: 190.0, low: 184.0, high: 197.0 });
-    for endpoint in &mut split.endpoints {
-        endpoint.measured = endpoint.baseline_measured;
-    }
-    let verdict = judge(&split);
-    assert_eq!(verdict.kind, Kind::Gains);
-    insta::assert_snapshot!(verdict.sentence, @"billing as its own service leaves every endpoint about as fast at the median (at worst GET /products: 6.82 → 6.82 ms, measured) and saturates at 190 instead of 130 requests/s: worth considering, for the throughput.");
+    let (class, sentence) = judged(fixture::shop().splits.remove(0), |_, rehearsal| {
+        let saturation = Interval { value: 190.0, low: 184.0, high: 197.0 };
+        rehearsal.figures.split.saturation_reqs_per_sec = Some(saturation);
+        for endpoint in &mut rehearsal.endpoints {
+            endpoint.response.split.clone_from(&endpoint.response.monolith);
+        }
+    });
+    assert_eq!(class, VerdictClass::Gains);
+    insta::assert_snapshot!(sentence, @"billing as its own service leaves every endpoint about as fast at the median (at worst GET /products: 6.82 → 6.82 ms, measured) and saturates at 190 instead of 130 requests/s: worth considering, for the throughput.");
 }
 
 #[test]
 fn wide_intervals_allow_no_verdict() {
-    let (kind, sentence) = verdict_on(|split| {
-        split.saturation_reqs_per_sec = split.baseline_saturation_reqs_per_sec;
-        split.cores = split.baseline_cores;
-        for endpoint in &mut split.endpoints {
-            let before = endpoint.baseline_measured.unwrap_or_default();
+    let (class, sentence) = verdict_on(|estimate, rehearsal| {
+        only_response_times(estimate, rehearsal);
+        for endpoint in &mut rehearsal.endpoints {
+            endpoint.response.split.clone_from(&endpoint.response.monolith);
             let p50_ms = Interval { value: 30.0, low: 2.0, high: 400.0 };
-            endpoint.measured = Some(splitcost_model::evaluation::Quantiles { p50_ms, ..before });
+            endpoint.response.split.iter_mut().for_each(|times| times.p50_ms = p50_ms);
         }
     });
-    assert_eq!(kind, Kind::Undecided);
-    insta::assert_snapshot!(sentence, @"pricing as its own service makes GET /products/{product_id}/price 15× slower at the median (1.94 → 30.0 ms, measured), saturates as before, at 130 requests/s and has 3 call sites that cannot cross as they are: no verdict, the 90 % intervals reach from “costs little” to “do not split”; rehearse it for longer.");
+    assert_eq!(class, VerdictClass::Undecided);
+    insta::assert_snapshot!(sentence, @"pricing as its own service makes GET /products/{product_id}/price 15× slower at the median (1.94 → 30.0 ms, measured), saturates as before, at 130 requests/s and has 3 call sites that cannot cross as they are: no verdict, the intervals reach from “costs little” to “do not split”; rehearse it for longer.");
 }
 
 #[test]
 fn missing_numbers_allow_no_verdict() {
-    let (kind, sentence) = verdict_on(|split| split.endpoints.clear());
-    assert_eq!(kind, Kind::Undecided);
+    let (class, sentence) = verdict_on(|estimate, rehearsal| {
+        estimate.endpoints.clear();
+        rehearsal.endpoints.clear();
+    });
+    assert_eq!(class, VerdictClass::Undecided);
     insta::assert_snapshot!(sentence, @"No verdict on “pricing”: no endpoint has response times of both the monolith and the split.");
 }
 
 #[test]
 fn a_blocking_call_is_the_remedy_where_nothing_can_be_batched() {
-    let (_, sentence) = verdict_on(|split| {
-        for call in &mut split.calls {
+    let (_, sentence) = verdict_on(|estimate, _| {
+        for call in &mut estimate.calls {
             call.calls_per_request = call.calls_per_request.min(1.0);
         }
     });
@@ -239,40 +220,39 @@ fn a_blocking_call_is_the_remedy_where_nothing_can_be_batched() {
 
 #[test]
 fn an_endpoint_that_few_use_decides_nothing() {
-    let (kind, _) = verdict_on(|split| {
-        split.saturation_reqs_per_sec = split.baseline_saturation_reqs_per_sec;
-        split.cores = split.baseline_cores;
-        for endpoint in &mut split.endpoints {
-            if endpoint.name == "GET /users/{user_id}/orders" {
-                endpoint.requests = 10;
-            } else {
-                endpoint.measured = endpoint.baseline_measured;
-            }
+    let (class, _) = verdict_on(|estimate, rehearsal| {
+        only_response_times(estimate, rehearsal);
+        let rare = "GET /users/{user_id}/orders";
+        for endpoint in estimate.endpoints.iter_mut().filter(|endpoint| endpoint.name == rare) {
+            endpoint.requests = 10;
+        }
+        for endpoint in rehearsal.endpoints.iter_mut().filter(|endpoint| endpoint.name != rare) {
+            endpoint.response.split.clone_from(&endpoint.response.monolith);
         }
     });
-    assert_eq!(kind, Kind::Cheap);
+    assert_eq!(class, VerdictClass::Cheap);
 }
 
-/// The kind of verdict where all that differs is a tenfold p99 of endpoints with so many requests.
+/// Checks the verdict if nothing but the 99th percentile grows, tenfold, and endpoints have so many requests.
 #[track_caller]
-fn check_tail(requests: u64, expected: Kind) {
-    let (kind, _) = verdict_on(|split| {
-        split.saturation_reqs_per_sec = split.baseline_saturation_reqs_per_sec;
-        split.cores = split.baseline_cores;
-        for endpoint in &mut split.endpoints {
-            let before = endpoint.baseline_measured.unwrap_or_default();
-            let p99_ms = before.p99_ms.scale(10.0);
+fn check_tail(requests: u64, expected: VerdictClass) {
+    let (class, _) = verdict_on(|estimate, rehearsal| {
+        only_response_times(estimate, rehearsal);
+        for endpoint in &mut estimate.endpoints {
             endpoint.requests = requests;
-            endpoint.measured = Some(splitcost_model::evaluation::Quantiles { p99_ms, ..before });
+        }
+        for endpoint in &mut rehearsal.endpoints {
+            endpoint.response.split.clone_from(&endpoint.response.monolith);
+            endpoint.response.split.iter_mut().for_each(|times| times.p99_ms = times.p99_ms.scale(10.0));
         }
     });
-    assert_eq!(kind, expected);
+    assert_eq!(class, expected);
 }
 
 #[test]
 fn a_tail_of_few_requests_decides_nothing() {
-    check_tail(999, Kind::Cheap);
-    check_tail(1_000, Kind::Prohibitive);
+    check_tail(999, VerdictClass::Cheap);
+    check_tail(1_000, VerdictClass::Prohibitive);
 }
 
 #[test]
@@ -280,7 +260,7 @@ fn a_name_cannot_break_out_of_the_page() {
     let page = html::render(&fixture::crowded());
     assert!(!page.contains("</script><b>"));
     assert!(page.contains("&lt;/<wbr>script&gt;&lt;b&gt;&amp;&quot;&#39;"));
-    let start = page.find("id=\"evaluation\">").map(|i| i + "id=\"evaluation\">".len()).unwrap();
+    let start = page.find("id=\"study\">").map(|i| i + "id=\"study\">".len()).unwrap();
     let length = page[start..].find("</script>").unwrap();
     let read: serde_json::Value = serde_json::from_str(&page[start..start + length]).unwrap();
     let whole = serde_json::to_string(&fixture::crowded()).unwrap();
@@ -289,13 +269,13 @@ fn a_name_cannot_break_out_of_the_page() {
 
 #[test]
 fn every_part_may_be_missing() {
-    for evaluation in [fixture::estimated(), fixture::rehearsed(), Evaluation::default()] {
-        let page = html::render(&evaluation);
+    for study in [fixture::estimated(), Study::default()] {
+        let page = html::render(&study);
         assert!(page.ends_with("</html>\n"));
     }
-    let bare = Evaluation { splits: vec![SplitEvaluation::default()], ..Evaluation::default() };
+    let bare = Study { splits: vec![SplitStudy::default()], ..Study::default() };
     assert!(html::render(&bare).contains("No endpoint was predicted or measured."));
-    assert!(screen(&bare).contains("No verdict"));
+    assert!(screen(&bare).contains("requests/s. Response times"), "{}", screen(&bare));
 }
 
 #[test]

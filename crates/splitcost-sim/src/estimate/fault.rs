@@ -1,10 +1,9 @@
 //! What a split does when something goes wrong with the services that others call.
 
-use splitcost_model::evaluation::{EndpointFault, Fate, FaultEvaluation, UnderFault};
+use splitcost_model::fault::{Attempts, EndedRequest, EndpointUnderFault, FaultEstimate, UnderFault};
 use splitcost_model::policy::FaultPlan;
 use splitcost_model::quantity::Nanos;
 
-use super::network::PATIENCE;
 use super::{Conditions, Error, Input, Progress, Scenario, replicate};
 use crate::compile::Crossing;
 use crate::engine::{End, Outcome, Source};
@@ -17,7 +16,7 @@ pub fn estimate_fault(
     plan: &FaultPlan,
     availability: f64,
     progress: Progress<'_>,
-) -> Result<FaultEvaluation, Error> {
+) -> Result<FaultEstimate, Error> {
     let input = Input::new(scenario)?;
     let fault = plan.made(scenario.split.max_connections(), input.calls_per_request() * load_reqs_per_sec);
     let until = plan.before + plan.lasts;
@@ -38,40 +37,30 @@ pub fn estimate_fault(
         },
         progress,
     );
-    let mut endpoints: Vec<EndpointFault> = input
+    let mut endpoints: Vec<EndpointUnderFault> = input
         .endpoints
         .iter()
         .enumerate()
         .map(|(index, name)| {
             let services = input.services_needed(index as u32);
-            EndpointFault {
+            EndpointUnderFault {
                 name: name.clone(),
                 services_needed: services,
                 availability_percent: 100.0 * availability.powf(f64::from(services)),
-                estimate: Some(of_endpoint(&outcomes, index, plan.before, until)),
-                measured: None,
+                outcome: of_endpoint(&outcomes, index, plan.before, until),
             }
         })
         .collect();
     endpoints.sort_by(|a, b| b.services_needed.cmp(&a.services_needed).then_with(|| a.name.cmp(&b.name)));
-    Ok(FaultEvaluation {
-        fault: plan.fault,
-        policy: scenario.split.calls,
-        before_secs: plan.before.as_secs_f64(),
-        fault_secs: plan.lasts.as_secs_f64(),
-        after_secs: plan.after.as_secs_f64(),
-        patience_secs: PATIENCE.as_secs_f64(),
-        endpoints,
-        emulations: Vec::new(),
-    })
+    Ok(FaultEstimate { endpoints })
 }
 
 /// All replications put together, but for the recovery, which is the median of theirs.
 fn of_endpoint(outcomes: &[Outcome], endpoint: usize, from: Nanos, until: Nanos) -> UnderFault {
     let (from, until) = (from.as_secs_f64(), until.as_secs_f64());
-    let fates = |outcome: &Outcome| -> Vec<Fate> {
+    let ended = |outcome: &Outcome| -> Vec<EndedRequest> {
         let mine = outcome.log.iter().filter(|ended| ended.endpoint as usize == endpoint);
-        mine.map(|ended| Fate {
+        mine.map(|ended| EndedRequest {
             at_secs: ended.arrived as f64 / 1e9,
             took_secs: (ended.ended - ended.arrived) as f64 / 1e9,
             ok: ended.end == End::Answered,
@@ -79,11 +68,14 @@ fn of_endpoint(outcomes: &[Outcome], endpoint: usize, from: Nanos, until: Nanos)
         })
         .collect()
     };
-    let attempts = outcomes.iter().filter_map(|outcome| outcome.attempts.get(endpoint));
-    let attempts = attempts.fold((0, 0), |sum, more| (sum.0 + more.0, sum.1 + more.1));
-    let all: Vec<Fate> = outcomes.iter().flat_map(fates).collect();
-    let together = UnderFault::of(&all, from, until, Some(attempts));
-    let alone = outcomes.iter().map(|outcome| UnderFault::of(&fates(outcome), from, until, None).recovery_secs);
+    let mut attempts = Attempts::default();
+    for (calls, tries) in outcomes.iter().filter_map(|outcome| outcome.attempts.get(endpoint)) {
+        attempts += Attempts { calls: *calls, attempts: *tries };
+    }
+    let all: Vec<EndedRequest> = outcomes.iter().flat_map(ended).collect();
+    let together = UnderFault::of(&all, from, until, attempts);
+    let alone =
+        outcomes.iter().map(|outcome| UnderFault::of(&ended(outcome), from, until, Attempts::default()).recovery_secs);
     let mut recoveries: Vec<f64> = alone.map(|secs| secs.unwrap_or(f64::INFINITY)).collect();
     recoveries.sort_by(f64::total_cmp);
     let median = recoveries.get(recoveries.len() / 2).copied().filter(|secs| secs.is_finite());

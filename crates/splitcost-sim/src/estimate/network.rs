@@ -8,10 +8,10 @@ use splitcost_model::split::Split;
 use crate::compile::Crossing;
 use crate::program::{self, Network};
 
-/// How long the load generator waits for an answer.
+/// Time after which the load generator gives a request up.
 ///
 /// Spec: `Plan::deadline` of `splitcost-load`.
-pub(super) const PATIENCE: Nanos = Nanos::from_millis(10_000);
+pub const PATIENCE: Nanos = Nanos::from_millis(10_000);
 
 /// Services that call each other: indices into [`Split::service_names`], the smaller first.
 pub(super) struct Pairs(Vec<(u16, u16)>);

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use splitcost_model::calibration::{Calibration, ClientMode, HandlerMode, Pace, Point, Round};
-use splitcost_model::evaluation::{EndpointEvaluation, SplitEvaluation};
+use splitcost_model::estimate::{Estimate, EstimatedEndpoint, Handling};
 use splitcost_model::quantity::Nanos;
 use splitcost_model::recording::{
     Call, Function, FunctionKind, Meta, Payload, PayloadClass, Phase, PhaseEndpoint, Recording, Request, Segment, Via,
 };
-use splitcost_model::split::{Prices, Split};
+use splitcost_model::split::Split;
 use splitcost_sim::compile::Compiler;
 use splitcost_sim::demand::{Demand, demand};
 use splitcost_sim::engine::{Outcome, Run, Source, simulate};
@@ -166,17 +166,16 @@ fn a_lone_monolith_takes_as_long_as_it_was_recorded() {
     }
 }
 
-fn estimated(nanos: f64) -> SplitEvaluation {
+fn estimated(nanos: f64) -> Estimate {
     estimated_of(&recording(), nanos)
 }
 
-fn estimated_of(recording: &Recording, nanos: f64) -> SplitEvaluation {
+fn estimated_of(recording: &Recording, nanos: f64) -> Estimate {
     let calibration = calibration(nanos);
     let scenario = Scenario {
         recording,
         calibration: &calibration,
         split: &split(),
-        prices: &Prices::default(),
         host_cores: 2,
         load_reqs_per_sec: Some(100.0),
         concurrency: 8,
@@ -195,12 +194,12 @@ fn equal_seeds_give_equal_estimates() {
 #[test]
 fn dearer_crossings_cost_more() {
     let (cheap, dear) = (estimated(1e4), estimated(1e6));
-    let p50 = |e: &SplitEvaluation| e.endpoints[0].estimate.map_or(0.0, |q| q.p50_ms.value);
+    let p50 = |e: &Estimate| e.endpoints[0].response.split.as_ref().map_or(0.0, |times| times.p50_ms.value);
     assert!(p50(&dear) > p50(&cheap) + 4.0 * 2.0 * 0.9, "{} and {}", p50(&dear), p50(&cheap));
     let counts =
-        |e: &EndpointEvaluation| [e.crossings_per_request, e.blocking_crossings_per_request, e.bytes_per_request];
+        |e: &EstimatedEndpoint| [e.crossings_per_request, e.blocking_crossings_per_request, e.bytes_per_request];
     assert_eq!(format!("{:?}", counts(&cheap.endpoints[0])), "[4.0, 2.0, 1600.0]");
-    assert!(cheap.endpoints[0].estimate_if_async.is_some());
+    assert!(cheap.endpoints[0].split_if_async.is_some());
 }
 
 /// Lone requests without the recorder took three quarters of the time: so does the prediction.
@@ -218,7 +217,7 @@ fn what_the_recorder_costs_is_taken_off() {
     let mut bare = Phase { bare: true, app_cpu_nanos: bare_cpu, ..lone.clone() };
     bare.endpoints[0].response_nanos_p50 -= saved as u64;
     recording.meta.phases.push(bare);
-    let cpu_secs = |e: &SplitEvaluation| e.baseline_cpu_secs_per_request.estimate.map_or(0.0, |i| i.value);
+    let cpu_secs = |e: &Estimate| e.figures.monolith.cpu_secs_per_request.map_or(0.0, |i| i.value);
     let (with, without) = (cpu_secs(&estimated(1e4)), cpu_secs(&estimated_of(&recording, 1e4)));
     let expected = bare_cpu as f64 / cpu as f64;
     assert!((without / with / expected - 1.0).abs() < 0.02, "{without} of {with} is not {expected}");
@@ -236,7 +235,7 @@ fn what_cannot_cross_stays_and_is_listed() {
     let listed = splitcost_sim::estimate::cannot_cross(&recording, &split);
     assert_eq!(listed.len(), 1);
     assert_eq!((listed[0].callee.as_str(), listed[0].count), ("c:log", 400));
-    assert_eq!(listed[0].handling, "kept local");
+    assert_eq!(listed[0].handling, Handling::KeptLocal);
     assert_eq!(listed[0].reason, "arguments.session (Session) is a live resource");
     assert_eq!(alone(&recording, &split, 3).cpu_nanos[3], 0);
 }

@@ -2,8 +2,10 @@
 
 use std::process::ExitCode;
 
+use splitcost_study::{Depth, Scope};
+
 use crate::args::Estimate;
-use crate::pipeline::{Pipeline, print};
+use crate::experiment::{self, Subject};
 use crate::session::Session;
 
 /// Predicts splits from a recording.
@@ -12,13 +14,9 @@ pub(crate) fn run(session: &mut Session, args: &Estimate) -> anyhow::Result<Exit
     let python = session.python_with_modules(&settings)?;
     let dir = Session::recording_dir(&settings, args.from.recording.as_deref());
     let recording = Session::open(&dir)?;
-    let pipeline = Pipeline::new(&settings, &python, &recording, &dir, &args.scenario)?;
-    let calibrations = pipeline.calibrate(session, 0.0)?;
-    let evaluation = if pipeline.faults.kinds.is_empty() {
-        pipeline.predict(session, &calibrations)?
-    } else {
-        pipeline.predict_faults(session, &calibrations)?
-    };
-    print(&mut session.printer, &evaluation, args.output.format)?;
+    let subject = Subject { settings: &settings, python: &python, recording: &recording, recording_dir: &dir };
+    let scope = if args.scenario.faults.is_empty() { Scope::Splits } else { Scope::FaultsOnly };
+    let studied = experiment::run(session, &subject, &args.scenario, Depth::Estimate, scope)?;
+    experiment::print(&mut session.printer, &studied.study, args.output.format)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -3,12 +3,13 @@
 use std::fs;
 use std::process::ExitCode;
 
-use splitcost_model::evaluation::Evaluation;
+use splitcost_model::study::Study;
+use splitcost_study::{Depth, Scope, calibration_secs};
 
 use crate::args::Evaluate;
 use crate::commands::{record, report};
+use crate::experiment::{self, Subject};
 use crate::failure::Failure;
-use crate::pipeline::{Load, Pipeline, calibration_secs, print};
 use crate::session::{Session, shown};
 use crate::settings::Settings;
 
@@ -23,25 +24,24 @@ pub(crate) fn run(session: &mut Session, args: &Evaluate) -> anyhow::Result<Exit
         Session::open(&dir)?
     } else {
         let rehearsal = splitcost_lab::rehearse::planned_secs(splits.len(), args.scenario.rounds);
-        session.printer.later_secs = calibration_secs(&splits) + rehearsal;
-        let load = Load::resolve(&settings, None, args.scenario.concurrency);
+        session.printer.later_secs = calibration_secs(splits.len()) + rehearsal;
+        let load = experiment::load(&settings, None, args.scenario.concurrency);
         record::app(session, &settings, &python, load, &dir)?
     };
-    let pipeline = Pipeline::new(&settings, &python, &recording, &dir, &args.scenario)?;
-    let calibrations = pipeline.calibrate(session, pipeline.rehearsal_secs())?;
-    let (evaluation, all_ran) = pipeline.rehearse(session, &calibrations)?;
-    keep(&settings, &evaluation)?;
-    report::write(&evaluation, &args.report)?;
-    print(&mut session.printer, &evaluation, args.output.format)?;
+    let subject = Subject { settings: &settings, python: &python, recording: &recording, recording_dir: &dir };
+    let studied = experiment::run(session, &subject, &args.scenario, Depth::Rehearse, Scope::Splits)?;
+    keep(&settings, &studied.study)?;
+    report::write(&studied.study, &args.report)?;
+    experiment::print(&mut session.printer, &studied.study, args.output.format)?;
     session.printer.note(&format!("wrote {}", shown(&args.report).display()));
-    Ok(if all_ran { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    Ok(if studied.all_ran { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
-/// Keeps the evaluation for `splitcost report`.
-fn keep(settings: &Settings, evaluation: &Evaluation) -> anyhow::Result<()> {
+/// Keeps the study for `splitcost report`.
+fn keep(settings: &Settings, study: &Study) -> anyhow::Result<()> {
     let dir = Session::own_dir(settings);
-    let path = dir.join("evaluation.json");
-    let text = serde_json::to_string_pretty(evaluation)?;
+    let path = dir.join("study.json");
+    let text = serde_json::to_string_pretty(study)?;
     let written = fs::create_dir_all(&dir).and_then(|()| fs::write(&path, text));
     Ok(written.map_err(|error| Failure::new(format!("failed to write {}: {error}", shown(&path).display())))?)
 }

@@ -14,8 +14,8 @@ use splitcost_recording::convert;
 
 use crate::INTERRUPTED;
 use crate::args::Record;
+use crate::experiment;
 use crate::failure::{Failed, Interrupted};
-use crate::pipeline::Load;
 use crate::session::{Session, shown};
 use crate::settings::Settings;
 
@@ -25,7 +25,7 @@ pub(crate) fn run(session: &mut Session, args: &Record) -> anyhow::Result<ExitCo
         let settings = session.settings()?;
         let python = session.python_with_modules(&settings)?;
         let place = Session::recording_dir(&settings, args.output.as_deref());
-        let load = Load::resolve(&settings, args.rate, args.concurrency);
+        let load = experiment::load(&settings, args.rate, args.concurrency);
         app(session, &settings, &python, load, &place)?;
         return Ok(ExitCode::SUCCESS);
     }
@@ -37,7 +37,7 @@ pub(crate) fn app(
     session: &mut Session,
     settings: &Settings,
     python: &Python,
-    load: Load,
+    load: splitcost_study::Load,
     place: &Path,
 ) -> anyhow::Result<Recording> {
     let workload = settings.workload()?;

@@ -2,28 +2,22 @@
 
 use std::process::ExitCode;
 
-use splitcost_model::evaluation::FaultEvaluation;
+use splitcost_study::{Depth, Scope};
 
 use crate::args::Rehearse;
-use crate::pipeline::{Pipeline, print};
+use crate::experiment::{self, Subject};
 use crate::session::Session;
 
-/// Predicts splits, runs them for real, and prints both.
+/// Predicts splits, runs them, and prints both.
 pub(crate) fn run(session: &mut Session, args: &Rehearse) -> anyhow::Result<ExitCode> {
     let settings = session.settings()?;
     settings.workload()?;
     let python = session.python_with_modules(&settings)?;
     let dir = Session::recording_dir(&settings, args.from.recording.as_deref());
     let recording = Session::open(&dir)?;
-    let pipeline = Pipeline::new(&settings, &python, &recording, &dir, &args.scenario)?;
-    let calibrations = pipeline.calibrate(session, pipeline.rehearsal_secs())?;
-    if !pipeline.faults.kinds.is_empty() {
-        let evaluation = pipeline.rehearse_faults(session, &calibrations)?;
-        print(&mut session.printer, &evaluation, args.output.format)?;
-        let all_ran = evaluation.splits.iter().flat_map(|split| &split.faults).all(FaultEvaluation::was_run);
-        return Ok(if all_ran { ExitCode::SUCCESS } else { ExitCode::from(1) });
-    }
-    let (evaluation, all_ran) = pipeline.rehearse(session, &calibrations)?;
-    print(&mut session.printer, &evaluation, args.output.format)?;
-    Ok(if all_ran { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    let subject = Subject { settings: &settings, python: &python, recording: &recording, recording_dir: &dir };
+    let scope = if args.scenario.faults.is_empty() { Scope::Splits } else { Scope::FaultsOnly };
+    let studied = experiment::run(session, &subject, &args.scenario, Depth::Rehearse, scope)?;
+    experiment::print(&mut session.printer, &studied.study, args.output.format)?;
+    Ok(if studied.all_ran { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }

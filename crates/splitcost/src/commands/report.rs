@@ -4,51 +4,57 @@ use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
-use splitcost_model::evaluation::Evaluation;
+use splitcost_model::study::{FORMAT_VERSION, Study};
 
 use crate::args::Report;
 use crate::failure::Failure;
-use crate::pipeline::EVALUATION_VERSION;
 use crate::session::{Session, shown};
 
-/// Writes the HTML report of an evaluation.
+/// Writes the HTML report of a study.
 pub(crate) fn run(session: &mut Session, args: &Report) -> anyhow::Result<ExitCode> {
-    let path = match &args.evaluation {
+    let path = match &args.study {
         Some(path) => path.clone(),
-        None => shown(&Session::own_dir(&session.settings()?).join("evaluation.json")),
+        None => shown(&Session::own_dir(&session.settings()?).join("study.json")),
     };
-    let evaluation = read(&path)?;
-    write(&evaluation, &args.output)?;
+    let study = read(&path)?;
+    write(&study, &args.output)?;
     session.printer.note(&format!("wrote {}", args.output.display()));
     Ok(ExitCode::SUCCESS)
 }
 
 /// Writes the report, and the directory it is in.
-pub(crate) fn write(evaluation: &Evaluation, path: &Path) -> anyhow::Result<()> {
+pub(crate) fn write(study: &Study, path: &Path) -> anyhow::Result<()> {
     let failed = |error| Failure::new(format!("failed to write {}: {error}", path.display()));
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent).map_err(failed)?;
     }
-    Ok(fs::write(path, splitcost_report::html::render(evaluation)).map_err(failed)?)
+    Ok(fs::write(path, splitcost_report::html::render(study)).map_err(failed)?)
 }
 
-fn read(path: &Path) -> anyhow::Result<Evaluation> {
+/// The part of a study that every version has.
+#[derive(serde::Deserialize)]
+struct Version {
+    format_version: u32,
+}
+
+fn read(path: &Path) -> anyhow::Result<Study> {
     let text = fs::read_to_string(path).map_err(|error| {
         Failure::new(format!("failed to read {}: {error}", path.display()))
-            .hint("`splitcost evaluate` makes an evaluation and its report")
+            .hint("`splitcost evaluate` makes a study and its report")
     })?;
-    let evaluation: Evaluation = serde_json::from_str(&text).map_err(|error| {
-        Failure::new(format!("failed to read {}: it is not an evaluation: {error}", path.display()))
+    let no_study = |error| {
+        Failure::new(format!("failed to read {}: it is not a study: {error}", path.display()))
             .hint("`splitcost evaluate --format json` writes one")
-    })?;
-    if evaluation.format_version != EVALUATION_VERSION {
+    };
+    let version: Version = serde_json::from_str(&text).map_err(no_study)?;
+    if version.format_version != FORMAT_VERSION {
         return Err(Failure::new(format!(
-            "failed to read {}: its format version is {}, this splitcost reads version {EVALUATION_VERSION}",
+            "failed to read {}: its format version is {}, and this splitcost reads version {FORMAT_VERSION}",
             path.display(),
-            evaluation.format_version
+            version.format_version
         ))
-        .hint("evaluate again with `splitcost evaluate`")
+        .hint("make the study again with `splitcost evaluate`")
         .into());
     }
-    Ok(evaluation)
+    Ok(serde_json::from_str(&text).map_err(no_study)?)
 }

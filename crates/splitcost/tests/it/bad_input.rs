@@ -244,17 +244,17 @@ fn a_directory_that_is_not_a_recording() {
 }
 
 #[test]
-fn no_evaluation() {
+fn no_study() {
     let project = Project::with_command(UVICORN, WORKLOAD);
     assert_transcript!(project.run(&["report"]), @r"
     exit 2
-    error: failed to read .splitcost/evaluation.json: No such file or directory (os error 2)
-    hint: `splitcost evaluate` makes an evaluation and its report
+    error: failed to read .splitcost/study.json: No such file or directory (os error 2)
+    hint: `splitcost evaluate` makes a study and its report
     ");
     std::fs::write(project.path("half.json"), "{\"format_version\": 1, ").unwrap();
     assert_transcript!(project.run(&["report", "half.json"]), @r"
     exit 2
-    error: failed to read half.json: it is not an evaluation: EOF while parsing a value at line 1 column 22
+    error: failed to read half.json: it is not a study: EOF while parsing a value at line 1 column 22
     hint: `splitcost evaluate --format json` writes one
     ");
 }

@@ -39,24 +39,25 @@ fn a_small_app_is_recorded_predicted_run_and_reported() {
     assert!(evaluated.contains("cannot rehearse the split impossible: 1 call cannot cross"), "{evaluated}");
     assert!(evaluated.contains("small/main.py:28: small.main calls small.stock:left"), "{evaluated}");
     assert!(evaluated.contains("hint: keep_local = [\"small.stock\"] in [splits.impossible]"), "{evaluated}");
-    let evaluation = json(&evaluated);
-    let good = &evaluation["splits"][0];
+    let study = json(&evaluated);
+    let good = &study["splits"][0];
     assert_eq!(good["name"], "good");
-    let endpoints = good["endpoints"].as_array().unwrap();
-    let items = endpoints.iter().find(|endpoint| endpoint["name"] == "GET /items/{item}").unwrap();
-    for part in ["baseline", "baseline_measured", "estimate", "measured"] {
-        let p50 = items[part]["p50_ms"]["value"].as_f64().unwrap_or_else(|| panic!("no {part} in {items}"));
-        assert!(p50 > 0.0, "{part} {p50}");
+    for part in ["estimate", "rehearsal"] {
+        let items = endpoint(&good[part]["endpoints"], "GET /items/{item}");
+        for arm in ["monolith", "split"] {
+            let p50 = items[arm]["p50_ms"]["value"].as_f64().unwrap_or_else(|| panic!("no {arm} in {items}"));
+            assert!(p50 > 0.0, "{part} {arm} {p50}");
+            for number in ["saturation_reqs_per_sec", "cpu_secs_per_request", "cores"] {
+                assert!(good[part][arm][number]["value"].as_f64().unwrap() > 0.0, "{part} {arm} {number}");
+            }
+        }
     }
+    let items = endpoint(&good["estimate"]["endpoints"], "GET /items/{item}");
     assert!((items["crossings_per_request"].as_f64().unwrap() - 1.0).abs() < 1e-9);
-    for number in ["saturation_reqs_per_sec", "cpu_secs_per_request", "cores"] {
-        assert!(good[number]["estimate"]["value"].as_f64().unwrap() > 0.0, "{number}");
-        assert!(good[number]["measured"]["value"].as_f64().unwrap() > 0.0, "{number}");
-    }
-    // A call to another process costs more CPU than one within.
-    let cpu = |key: &str| good[key]["measured"]["value"].as_f64().unwrap();
-    assert!(cpu("cpu_secs_per_request") > cpu("baseline_cpu_secs_per_request"));
-    assert_eq!(evaluation["splits"][1]["saturation_reqs_per_sec"].get("measured"), None);
+    assert_eq!(good["comparison"]["saturation"]["origin"], "measured");
+    assert!(good["verdict"]["sentence"].as_str().unwrap().contains("prices as its own service"), "{good}");
+    assert_eq!(study["splits"][1].get("rehearsal"), None);
+    assert_eq!(study["splits"][1]["comparison"]["saturation"]["origin"], "predicted");
 
     let page = fs::read_to_string(project.path("report/index.html")).unwrap();
     assert!(page.contains("GET /items/{item}"));
@@ -80,12 +81,15 @@ fn far_away(project: &Project) {
     let rehearse = ["rehearse", "--split", "good", "--profiles", "cross-az-aws", "--rounds", "2", "--format", "json"];
     let far = &json(&project.run(&rehearse))["splits"][0];
     assert_eq!(far["link"], "cross-az-aws");
-    let p50 = |part: &str| endpoint(&far["endpoints"], "GET /items/{item}")[part]["p50_ms"]["value"].as_f64().unwrap();
+    let p50 = |part: &str| {
+        let items = endpoint(&far[part]["endpoints"], "GET /items/{item}");
+        items["split"]["p50_ms"]["value"].as_f64().unwrap()
+    };
     // Shorter than its median of 0.785 ms, two delays of a round trip are never: nothing is below its shortest.
-    for part in ["estimate", "measured"] {
+    for part in ["estimate", "rehearsal"] {
         assert!(p50(part) > 0.7, "{part}: {}", p50(part));
     }
-    let link = &far["emulations"][0];
+    let link = &far["rehearsal"]["emulations"][0];
     assert_eq!(
         (&link["listen"], &link["to"], &link["profile"]),
         (&"main".into(), &"prices".into(), &"cross-az-aws".into())
@@ -98,15 +102,17 @@ fn broken(project: &Project) {
     let silent = ["--split", "good", "--rate", "20", "--fault", "silent", "--format", "json", "--policy"];
     let under = |verb: &str, policies: &[&str]| {
         let all = [&[verb], &silent[..], policies].concat();
-        let evaluation = json(&project.run(&all));
-        let faults = evaluation["splits"][0]["faults"].as_array().unwrap().iter();
-        faults.map(|fault| endpoint(&fault["endpoints"], "GET /items/{item}").clone()).collect::<Vec<_>>()
+        json(&project.run(&all))["splits"][0]["faults"].as_array().unwrap().clone()
+    };
+    let outcome = |fault: &serde_json::Value, part: &str| {
+        endpoint(&fault[part]["endpoints"], "GET /items/{item}")["outcome"].clone()
     };
     let predicted = under("estimate", &["no timeout", "--policy", "200ms + 1 retry"]);
     assert_eq!(predicted.len(), 2);
-    assert_eq!(predicted[0]["estimate"]["stuck_percent"], 100.0, "{}", predicted[0]);
+    assert_eq!(outcome(&predicted[0], "estimate")["stuck_percent"], 100.0, "{}", predicted[0]);
     let run = under("rehearse", &["200ms + 1 retry"]);
-    for found in [&predicted[1]["estimate"], &run[0]["estimate"], &run[0]["measured"]] {
+    for (fault, part) in [(&predicted[1], "estimate"), (&run[0], "estimate"), (&run[0], "rehearsal")] {
+        let found = outcome(fault, part);
         // Who comes in the last 400 ms has a second attempt after it.
         assert!(found["error_percent"].as_f64().unwrap() > 80.0, "{found}");
         assert_eq!(found["stuck_percent"], 0.0, "{found}");

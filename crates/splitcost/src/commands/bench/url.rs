@@ -156,7 +156,7 @@ fn told(session: &mut Session, args: &Url, found: &Measurement) -> anyhow::Resul
     let broken: Vec<&Threshold> = args.fail_if.iter().filter(|threshold| threshold.holds(found)).collect();
     for threshold in &broken {
         let value = threshold.figure.of(found);
-        printer.warn(&format!("{}: it is {}", threshold.text, splitcost_report::number::number(value)));
+        printer.warn(&format!("{}: it is {}", threshold.text, splitcost_model::number::number(value)));
     }
     if found.ok == 0 {
         printer.warn("no request was answered well");

@@ -8,7 +8,7 @@ const DIGITS: i32 = 3;
 /// Three significant digits; whole numbers from a thousand on; a dash for what is not a number.
 ///
 /// ```
-/// use splitcost_report::number::number;
+/// use splitcost_model::number::number;
 /// assert_eq!(number(74.149), "74.1");
 /// assert_eq!(number(0.012_34), "0.0123");
 /// assert_eq!(number(12_345.6), "12,346");
@@ -30,7 +30,7 @@ pub fn number(value: f64) -> String {
 /// Like [`number`], without zeros behind the point: for counts per request, which are often whole.
 ///
 /// ```
-/// use splitcost_report::number::short;
+/// use splitcost_model::number::short;
 /// assert_eq!(short(23.0), "23");
 /// assert_eq!(short(2.50), "2.5");
 /// ```
@@ -47,7 +47,7 @@ pub fn count(value: u64) -> String {
 /// A factor, as `6.1×`: two significant digits are enough for one.
 ///
 /// ```
-/// use splitcost_report::number::factor;
+/// use splitcost_model::number::factor;
 /// assert_eq!(factor(6.129), "6.1×");
 /// assert_eq!(factor(0.979), "0.98×");
 /// assert_eq!(factor(61.29), "61×");

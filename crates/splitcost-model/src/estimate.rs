@@ -1,0 +1,202 @@
+//! The estimate of a split: predicted figures of the monolith and of the split, and the calls between services.
+
+use serde::{Deserialize, Serialize};
+
+use crate::quantity::Interval;
+
+/// A value for the monolith and one for the split, at the same load on the same machine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Arms<T> {
+    /// The app as one process.
+    pub monolith: T,
+    /// The same app as services.
+    pub split: T,
+}
+
+/// Figures of one arm over all its requests; a figure that could not be determined is absent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Figures {
+    /// Throughput at saturation.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub saturation_reqs_per_sec: Option<Interval>,
+    /// CPU time of all processes per request, at the load.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub cpu_secs_per_request: Option<Interval>,
+    /// Busy cores at the load.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub cores: Option<Interval>,
+}
+
+/// Response times of one endpoint in one arm, from the intended start, queueing included.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ResponseTimes {
+    /// Median.
+    pub p50_ms: Interval,
+    /// 90th percentile.
+    pub p90_ms: Interval,
+    /// 99th percentile.
+    pub p99_ms: Interval,
+    /// Cumulative distribution: (milliseconds, share of requests at or below), ascending. May be empty.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub distribution: Vec<(f64, f64)>,
+}
+
+impl ResponseTimes {
+    /// The percentile that `quantile` names.
+    pub fn at(&self, quantile: Quantile) -> Interval {
+        match quantile {
+            Quantile::P50 => self.p50_ms,
+            Quantile::P90 => self.p90_ms,
+            Quantile::P99 => self.p99_ms,
+        }
+    }
+}
+
+/// A percentile of response times that documents hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Quantile {
+    /// Median.
+    P50,
+    /// 90th percentile.
+    P90,
+    /// 99th percentile.
+    P99,
+}
+
+impl Quantile {
+    /// Every percentile, ascending.
+    pub const ALL: [Self; 3] = [Self::P50, Self::P90, Self::P99];
+
+    /// Its short name, as `p50`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::P50 => "p50",
+            Self::P90 => "p90",
+            Self::P99 => "p99",
+        }
+    }
+
+    /// Its key in [`ResponseTimes`].
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::P50 => "p50_ms",
+            Self::P90 => "p90_ms",
+            Self::P99 => "p99_ms",
+        }
+    }
+}
+
+/// The prediction for one split at one load.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Estimate {
+    /// Arrival rate at which the response times and the cores hold.
+    pub load_reqs_per_sec: f64,
+    /// Figures over all requests.
+    #[serde(flatten)]
+    pub figures: Arms<Figures>,
+    /// Busy cores of a service mesh's proxies at the load, in addition to the split's cores.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub sidecar_cores: Option<Interval>,
+    /// Price of the bytes between services for a month (730 h) at the load.
+    pub transfer_usd_per_month: f64,
+    /// Per endpoint of the recording, by name.
+    pub endpoints: Vec<EstimatedEndpoint>,
+    /// Calls between services, dearest first.
+    pub calls: Vec<CrossingCost>,
+    /// Calls that the recording shows and that cannot cross, most frequent first.
+    pub cannot_cross: Vec<CannotCross>,
+}
+
+/// One endpoint, predicted.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct EstimatedEndpoint {
+    /// `METHOD /path/{template}`.
+    pub name: String,
+    /// Recorded requests that the prediction rests on.
+    pub requests: u64,
+    /// Recorded requests that failed (status 400 and above); they are in no response time.
+    pub failed_requests: u64,
+    /// Response times in both arms; absent where no simulated request ended.
+    #[serde(flatten)]
+    pub response: Arms<Option<ResponseTimes>>,
+    /// The split's response times if each blocking call inside `async def` were rewritten to be awaited; absent where
+    /// nothing blocks.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub split_if_async: Option<ResponseTimes>,
+    /// Calls between services per request.
+    pub crossings_per_request: f64,
+    /// Those of these calls that block an event loop.
+    pub blocking_crossings_per_request: f64,
+    /// Encoded bytes between services per request, both ways.
+    pub bytes_per_request: f64,
+}
+
+/// A call between two services, priced.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct CrossingCost {
+    /// Endpoint whose requests make it.
+    pub endpoint: String,
+    /// Calling service.
+    pub caller_service: String,
+    /// Calling module.
+    pub caller: String,
+    /// Called service.
+    pub callee_service: String,
+    /// Called function, as `shop.pricing:quote`.
+    pub callee: String,
+    /// Calls per request of the endpoint.
+    pub calls_per_request: f64,
+    /// Encoded bytes per call, both ways.
+    pub bytes_per_call: f64,
+    /// CPU added per call, client and server together.
+    pub cpu_micros_per_call: f64,
+    /// Wall time added per request of the endpoint, without queueing.
+    pub added_ms_per_request: f64,
+    /// Whether it blocks an event loop.
+    pub blocks_event_loop: bool,
+    /// File of a call site.
+    pub file: String,
+    /// Line of that call site.
+    pub line: u32,
+}
+
+/// A call that cannot cross as the code is: work that a real split has to do first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CannotCross {
+    /// Calling module.
+    pub caller: String,
+    /// Called function, as `shop.inventory:reserve`.
+    pub callee: String,
+    /// The value in the way and why, as `arguments.session is a live resource (Session)`.
+    pub reason: String,
+    /// File of the call site.
+    pub file: String,
+    /// Line of the call site.
+    pub line: u32,
+    /// Calls seen.
+    pub count: u64,
+    /// Consequence for a rehearsal.
+    pub handling: Handling,
+}
+
+/// Consequence of a call that cannot cross.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Handling {
+    /// The call runs in the caller, because the settings list its module in `keep_local`.
+    #[serde(rename = "kept local")]
+    KeptLocal,
+    /// The split cannot be rehearsed with this call.
+    #[serde(rename = "refused")]
+    Refused,
+}
+
+impl Handling {
+    /// The words used in documents and in text.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::KeptLocal => "kept local",
+            Self::Refused => "refused",
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! The rehearsal of a split: figures measured on real processes, monolith and split in turns.
+
+use serde::{Deserialize, Serialize};
+
+use crate::emulation::Emulation;
+use crate::estimate::{Arms, CannotCross, Figures, ResponseTimes};
+
+/// The measurement of one split at one load.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Rehearsal {
+    /// Arrival rate at which the response times and the cores hold.
+    pub load_reqs_per_sec: f64,
+    /// Figures over all requests.
+    #[serde(flatten)]
+    pub figures: Arms<Figures>,
+    /// Per endpoint of the workload, in its order.
+    pub endpoints: Vec<RehearsedEndpoint>,
+    /// Calls that the services met and that could not cross.
+    pub cannot_cross: Vec<CannotCross>,
+    /// Requested and delivered delay of each emulated link, one entry per pair of services.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub emulations: Vec<Emulation>,
+}
+
+/// One endpoint, measured.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct RehearsedEndpoint {
+    /// `METHOD /path/{template}`.
+    pub name: String,
+    /// Requests to the split that failed (status 400 and above, or no answer); they are in no response time.
+    pub failed_requests: u64,
+    /// Response times in both arms; absent where no request was answered.
+    #[serde(flatten)]
+    pub response: Arms<Option<ResponseTimes>>,
+}

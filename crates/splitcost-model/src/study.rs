@@ -1,0 +1,299 @@
+//! The document of an experiment: the JSON that `evaluate`, `estimate` and `rehearse` print and that `report` reads.
+//!
+//! Read in this order: [`Study`], [`SplitStudy`], the [`Estimate`] and the [`Rehearsal`] in it, and the [`Comparison`]
+//! of both, from which the [`Verdict`] follows. `splitcost-study` makes it; `splitcost-report` shows it.
+//!
+//! Keys end in their unit. A part that was not made is absent, never zero.
+
+use serde::{Deserialize, Serialize};
+
+use crate::estimate::{Arms, CannotCross, Estimate, Quantile};
+use crate::fault::FaultStudy;
+use crate::quantity::Interval;
+use crate::recording::Phase;
+use crate::rehearsal::Rehearsal;
+
+/// Version of the document's shape; a reader refuses any other.
+pub const FORMAT_VERSION: u32 = 2;
+
+/// Every split of an experiment, predicted and perhaps rehearsed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Study {
+    /// [`FORMAT_VERSION`] of the program that wrote it.
+    pub format_version: u32,
+    /// Origin of the numbers.
+    pub provenance: Provenance,
+    /// The splits, in the order of the settings.
+    pub splits: Vec<SplitStudy>,
+    /// The same split over several links, one entry per split; empty where each split has one link.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub link_comparisons: Vec<LinkComparison>,
+}
+
+/// Origin of the numbers in a [`Study`].
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// Version of splitcost.
+    pub splitcost_version: String,
+    /// Time of the study, as RFC 3339 in UTC.
+    pub made_at: String,
+    /// Processor, cores, kernel.
+    pub machine: String,
+    /// `CPython`'s version.
+    pub python_version: String,
+    /// The app's command line.
+    pub command: Vec<String>,
+    /// Path of the recording.
+    pub recording: String,
+    /// Requests in that recording.
+    pub recorded_requests: u64,
+    /// The recording's load phases.
+    pub phases: Vec<Phase>,
+    /// The calibrated stacks.
+    pub stacks: Vec<StackProvenance>,
+    /// Seed of workload and simulation.
+    pub seed: u64,
+    /// Price of a virtual core for an hour.
+    pub usd_per_vcpu_hour: f64,
+    /// Reasons to doubt a number of the study, in words.
+    pub warnings: Vec<String>,
+    /// Facts that a comparison of the numbers needs, in words.
+    #[serde(default)]
+    pub notes: Vec<String>,
+    /// Constants of the model that were not measured on this app or this machine, in words.
+    #[serde(default)]
+    pub assumptions: Vec<String>,
+}
+
+/// Origin of a stack's unit costs.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct StackProvenance {
+    /// `httpx` or `grpc`.
+    pub name: String,
+    /// Package versions, Python, machine.
+    pub fingerprint: String,
+    /// Time of the calibration.
+    pub measured_at: String,
+    /// CPU of client and server together for a small call, with the recorded gaps between calls.
+    pub call_cpu_micros: Interval,
+    /// Wall time of a small call, with the recorded gaps between calls.
+    pub call_wall_micros: Interval,
+}
+
+/// One split over one link at one load.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SplitStudy {
+    /// Its name in the settings; over one of several links, with the link's name.
+    pub name: String,
+    /// The services and their modules.
+    pub services: Vec<ServiceModules>,
+    /// The stack's name.
+    pub stack: String,
+    /// The link's name.
+    pub link: String,
+    /// Median time of a round trip over the link, beyond loopback; of several links, the longest.
+    pub link_round_trip_ms: f64,
+    /// The prediction.
+    pub estimate: Estimate,
+    /// The measurement; absent where the split was not run.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub rehearsal: Option<Rehearsal>,
+    /// Computing and data transfer for a month (730 h) at the load.
+    pub usd_per_month: Money,
+    /// Changes from the monolith to the split, and from the prediction to the measurement.
+    pub comparison: Comparison,
+    /// Calls that cannot cross, seen in the recording or in the rehearsal, most frequent first.
+    pub cannot_cross: Vec<CannotCross>,
+    /// Outcomes under faults.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub faults: Vec<FaultStudy>,
+    /// The judgement; absent where only faults were asked for.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub verdict: Option<Verdict>,
+}
+
+/// The modules of a service.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ServiceModules {
+    /// Name of the service.
+    pub name: String,
+    /// Its modules; `main` has those that no other service claims.
+    pub modules: Vec<String>,
+}
+
+/// US dollars for a month (730 h), from predicted and from measured cores.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Money {
+    /// From the predicted cores.
+    pub estimate: Arms<Option<Interval>>,
+    /// From the measured cores.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub rehearsal: Option<Arms<Option<Interval>>>,
+}
+
+/// Origin of a number of a split.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// The rehearsal.
+    Measured,
+    /// The simulator.
+    Predicted,
+}
+
+impl Origin {
+    /// The word used in text.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Measured => "measured",
+            Self::Predicted => "predicted",
+        }
+    }
+}
+
+/// A number of the monolith and of the split, both of the same origin.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Change {
+    /// The monolith's.
+    pub before: Interval,
+    /// The split's.
+    pub after: Interval,
+    /// Split ÷ monolith.
+    pub ratio: f64,
+    /// Split − monolith, in the unit of both.
+    pub added: f64,
+    /// Origin of both numbers.
+    pub origin: Origin,
+}
+
+/// Changes from the monolith to the split: measured where both arms were, else predicted.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Comparison {
+    /// Every endpoint, the one whose median grows by the largest factor first.
+    pub endpoints: Vec<EndpointComparison>,
+    /// Throughput at saturation, requests per second.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub saturation: Option<Change>,
+    /// CPU seconds per request.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub cpu: Option<Change>,
+    /// Busy cores at the load.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub cores: Option<Change>,
+    /// US dollars per month.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub usd_per_month: Option<Change>,
+    /// Calls between services per request, averaged over the recorded mix of endpoints.
+    pub crossings_per_request: f64,
+    /// Calls from each service to each other one.
+    pub service_calls: Vec<ServiceCalls>,
+    /// Distance between prediction and measurement; absent without a rehearsal.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub accuracy: Option<Accuracy>,
+}
+
+/// Changes of one endpoint's response times.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct EndpointComparison {
+    /// `METHOD /path/{template}`.
+    pub name: String,
+    /// Recorded requests.
+    pub requests: u64,
+    /// Requests that failed while recording or in the rehearsed split.
+    pub failed_requests: u64,
+    /// Change of the median, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub p50_ms: Option<Change>,
+    /// Change of the 90th percentile, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub p90_ms: Option<Change>,
+    /// Change of the 99th percentile, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub p99_ms: Option<Change>,
+}
+
+impl EndpointComparison {
+    /// The change of the percentile that `quantile` names.
+    pub fn at(&self, quantile: Quantile) -> Option<Change> {
+        match quantile {
+            Quantile::P50 => self.p50_ms,
+            Quantile::P90 => self.p90_ms,
+            Quantile::P99 => self.p99_ms,
+        }
+    }
+}
+
+/// Calls from one service to another, per request, averaged over the recorded mix of endpoints.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ServiceCalls {
+    /// Calling service.
+    pub from: String,
+    /// Called service.
+    pub to: String,
+    /// Calls per request.
+    pub calls_per_request: f64,
+    /// Encoded bytes per request, both ways.
+    pub bytes_per_request: f64,
+    /// Wall time that the calls add per request, without queueing.
+    pub added_ms_per_request: f64,
+}
+
+/// Distance between predicted and measured response times of the split, over all endpoints and percentiles.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Accuracy {
+    /// Compared values.
+    pub values: u64,
+    /// Measured values that lie inside their predicted interval.
+    pub inside: u64,
+    /// Median of |predicted ÷ measured − 1|, in percent.
+    pub median_error_percent: f64,
+}
+
+/// One split over several links.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct LinkComparison {
+    /// The split's name, without a link's.
+    pub split: String,
+    /// The endpoint whose median grows by the largest factor over any of the links.
+    pub endpoint: String,
+    /// Names of the [`SplitStudy`]s, one per link.
+    pub studies: Vec<String>,
+}
+
+/// The judgement of a split, with its reasons in one sentence.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// Class of the judgement.
+    pub class: VerdictClass,
+    /// The reasons.
+    pub sentence: String,
+}
+
+/// Class of a judgement; a later one is worse, [`VerdictClass::Undecided`] excepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum VerdictClass {
+    /// The boundary costs little, and throughput at saturation grows.
+    Gains,
+    /// The boundary costs little.
+    Cheap,
+    /// The boundary has a price.
+    Costly,
+    /// The boundary costs too much as the code is.
+    Prohibitive,
+    /// Intervals that are too wide, or missing numbers, allow no judgement.
+    Undecided,
+}
+
+impl VerdictClass {
+    /// A few words for a heading.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Gains => "Worth considering",
+            Self::Cheap => "Costs little",
+            Self::Costly => "Has its price",
+            Self::Prohibitive => "Do not split here yet",
+            Self::Undecided => "No verdict",
+        }
+    }
+}

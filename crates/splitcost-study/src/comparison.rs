@@ -1,0 +1,278 @@
+//! Changes from the monolith to the split, and the distance between prediction and measurement.
+
+use std::collections::BTreeMap;
+
+use splitcost_model::estimate::{Arms, CannotCross, Estimate, Figures, Quantile, ResponseTimes};
+use splitcost_model::quantity::{Interval, quantile};
+use splitcost_model::rehearsal::Rehearsal;
+use splitcost_model::study::{
+    Accuracy, Change, Comparison, EndpointComparison, LinkComparison, Money, Origin, ServiceCalls, SplitStudy,
+};
+
+/// Compares the arms of a split.
+pub fn compare(estimate: &Estimate, rehearsal: Option<&Rehearsal>, money: &Money) -> Comparison {
+    let figure = |pick: fn(&Figures) -> Option<Interval>| {
+        let arms = |figures: Arms<Figures>| Arms { monolith: pick(&figures.monolith), split: pick(&figures.split) };
+        change(rehearsal.map(|measured| arms(measured.figures)), arms(estimate.figures))
+    };
+    Comparison {
+        endpoints: endpoints(estimate, rehearsal),
+        saturation: figure(|figures| figures.saturation_reqs_per_sec),
+        cpu: figure(|figures| figures.cpu_secs_per_request),
+        cores: figure(|figures| figures.cores),
+        usd_per_month: change(money.rehearsal, money.estimate),
+        crossings_per_request: average(estimate, |endpoint| endpoint.crossings_per_request),
+        service_calls: service_calls(estimate),
+        accuracy: rehearsal.and_then(|measured| accuracy(estimate, measured)),
+    }
+}
+
+/// The calls that cannot cross, most frequent first. The recording samples calls and the rehearsal counts all that were
+/// made, so of two counts the larger one holds.
+pub fn cannot_cross(estimate: &Estimate, rehearsal: Option<&Rehearsal>) -> Vec<CannotCross> {
+    let mut all = estimate.cannot_cross.clone();
+    for call in rehearsal.iter().flat_map(|measured| &measured.cannot_cross) {
+        let same = |k: &&mut CannotCross| (&k.caller, &k.callee, k.line) == (&call.caller, &call.callee, call.line);
+        match all.iter_mut().find(same) {
+            Some(known) => known.count = known.count.max(call.count),
+            None => all.push(call.clone()),
+        }
+    }
+    all.sort_by_key(|call| std::cmp::Reverse(call.count));
+    all
+}
+
+/// For each split that was studied over several links, the endpoint that suffers most over any of them.
+///
+/// `of` gives the split's name without a link's for each study.
+pub fn over_links(studies: &[SplitStudy], of: &[&str]) -> Vec<LinkComparison> {
+    let mut comparisons: Vec<LinkComparison> = Vec::new();
+    let mut worst: Vec<f64> = Vec::new();
+    for (study, split) in studies.iter().zip(of) {
+        let known = comparisons.iter().position(|comparison| comparison.split == *split);
+        let index = known.unwrap_or_else(|| {
+            comparisons.push(LinkComparison { split: (*split).to_owned(), ..LinkComparison::default() });
+            worst.push(f64::NEG_INFINITY);
+            comparisons.len() - 1
+        });
+        comparisons[index].studies.push(study.name.clone());
+        if let Some(hardest) = study.comparison.endpoints.first()
+            && hardest.p50_ms.is_some_and(|change| change.ratio > worst[index])
+        {
+            worst[index] = hardest.p50_ms.map_or(worst[index], |change| change.ratio);
+            comparisons[index].endpoint.clone_from(&hardest.name);
+        }
+    }
+    comparisons.retain(|comparison| comparison.studies.len() > 1);
+    comparisons
+}
+
+/// The change between two arms: measured if both were, else predicted.
+fn change(measured: Option<Arms<Option<Interval>>>, predicted: Arms<Option<Interval>>) -> Option<Change> {
+    let of = |arms: Arms<Option<Interval>>, origin| {
+        let (before, after) = (arms.monolith?, arms.split?);
+        let (ratio, added) = (after.value / before.value, after.value - before.value);
+        Some(Change { before, after, ratio, added, origin })
+    };
+    measured.and_then(|arms| of(arms, Origin::Measured)).or_else(|| of(predicted, Origin::Predicted))
+}
+
+/// Every endpoint of the estimate and of the rehearsal, the one whose median grows most first.
+fn endpoints(estimate: &Estimate, rehearsal: Option<&Rehearsal>) -> Vec<EndpointComparison> {
+    let at = |times: &Arms<Option<ResponseTimes>>, quantile| Arms {
+        monolith: times.monolith.as_ref().map(|times| times.at(quantile)),
+        split: times.split.as_ref().map(|times| times.at(quantile)),
+    };
+    let measured = |name: &str| rehearsal?.endpoints.iter().find(|endpoint| endpoint.name == name);
+    let predicted = |name: &str| estimate.endpoints.iter().find(|endpoint| endpoint.name == name);
+    let only_measured = rehearsal.iter().flat_map(|measured| &measured.endpoints).map(|endpoint| &endpoint.name);
+    let names = estimate.endpoints.iter().map(|endpoint| &endpoint.name);
+    let names = names.chain(only_measured.filter(|name| predicted(name).is_none()));
+    let mut compared: Vec<EndpointComparison> = names
+        .map(|name| {
+            let (measured, predicted) = (measured(name), predicted(name));
+            let change = |quantile| {
+                let nothing = Arms { monolith: None, split: None };
+                let of_estimate = predicted.map_or(nothing, |endpoint| at(&endpoint.response, quantile));
+                change(measured.map(|endpoint| at(&endpoint.response, quantile)), of_estimate)
+            };
+            EndpointComparison {
+                name: name.clone(),
+                requests: predicted.map_or(0, |endpoint| endpoint.requests),
+                failed_requests: predicted.map_or(0, |endpoint| endpoint.failed_requests)
+                    + measured.map_or(0, |endpoint| endpoint.failed_requests),
+                p50_ms: change(Quantile::P50),
+                p90_ms: change(Quantile::P90),
+                p99_ms: change(Quantile::P99),
+            }
+        })
+        .collect();
+    let growth = |endpoint: &EndpointComparison| endpoint.p50_ms.map_or(f64::NEG_INFINITY, |change| change.ratio);
+    compared.sort_by(|a, b| growth(b).total_cmp(&growth(a)));
+    compared
+}
+
+/// An average over the recorded mix of endpoints.
+fn average(estimate: &Estimate, of: impl Fn(&splitcost_model::estimate::EstimatedEndpoint) -> f64) -> f64 {
+    let total: u64 = estimate.endpoints.iter().map(|endpoint| endpoint.requests).sum();
+    if total == 0 {
+        return 0.0;
+    }
+    estimate.endpoints.iter().map(|endpoint| of(endpoint) * endpoint.requests as f64).sum::<f64>() / total as f64
+}
+
+/// Calls between each two services, averaged over the recorded mix of endpoints.
+fn service_calls(estimate: &Estimate) -> Vec<ServiceCalls> {
+    let mut all: BTreeMap<(&str, &str), ServiceCalls> = BTreeMap::new();
+    for call in &estimate.calls {
+        let share = average(estimate, |endpoint| if endpoint.name == call.endpoint { 1.0 } else { 0.0 });
+        let sum = all.entry((&call.caller_service, &call.callee_service)).or_insert_with(|| ServiceCalls {
+            from: call.caller_service.clone(),
+            to: call.callee_service.clone(),
+            ..ServiceCalls::default()
+        });
+        sum.calls_per_request += share * call.calls_per_request;
+        sum.bytes_per_request += share * call.calls_per_request * call.bytes_per_call;
+        sum.added_ms_per_request += share * call.added_ms_per_request;
+    }
+    all.into_values().collect()
+}
+
+/// Compares the split's predicted response times with the measured ones; `None` if no endpoint has both.
+fn accuracy(estimate: &Estimate, rehearsal: &Rehearsal) -> Option<Accuracy> {
+    let pairs: Vec<(Interval, Interval)> = estimate
+        .endpoints
+        .iter()
+        .filter_map(|endpoint| {
+            let measured = rehearsal.endpoints.iter().find(|measured| measured.name == endpoint.name)?;
+            Some((endpoint.response.split.as_ref()?, measured.response.split.as_ref()?))
+        })
+        .flat_map(|(predicted, measured)| Quantile::ALL.map(|q| (predicted.at(q), measured.at(q))))
+        .collect();
+    let errors = pairs.iter().map(|(predicted, measured)| (predicted.value / measured.value - 1.0).abs());
+    let mut errors: Vec<f64> = errors.filter(|error| error.is_finite()).collect();
+    errors.sort_by(f64::total_cmp);
+    let inside = |pair: &&(Interval, Interval)| (pair.0.low..=pair.0.high).contains(&pair.1.value);
+    Some(Accuracy {
+        values: pairs.len() as u64,
+        inside: pairs.iter().filter(inside).count() as u64,
+        median_error_percent: 100.0 * quantile(&errors, 0.5)?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use splitcost_model::estimate::{CrossingCost, EstimatedEndpoint, Handling};
+    use splitcost_model::rehearsal::RehearsedEndpoint;
+
+    use super::*;
+
+    fn interval(value: f64) -> Interval {
+        Interval { value, low: value * 0.9, high: value * 1.1 }
+    }
+
+    fn times(p50: f64) -> Option<ResponseTimes> {
+        let [p50_ms, p90_ms, p99_ms] = [p50, 2.0 * p50, 3.0 * p50].map(interval);
+        Some(ResponseTimes { p50_ms, p90_ms, p99_ms, distribution: Vec::new() })
+    }
+
+    fn predicted(name: &str, requests: u64, monolith: f64, split: f64) -> EstimatedEndpoint {
+        EstimatedEndpoint {
+            name: name.into(),
+            requests,
+            failed_requests: 1,
+            response: Arms { monolith: times(monolith), split: times(split) },
+            ..EstimatedEndpoint::default()
+        }
+    }
+
+    fn rehearsed(name: &str, monolith: f64, split: f64) -> RehearsedEndpoint {
+        let response = Arms { monolith: times(monolith), split: times(split) };
+        RehearsedEndpoint { name: name.into(), failed_requests: 2, response }
+    }
+
+    #[test]
+    fn a_change_is_measured_where_both_arms_were() {
+        let estimate = Estimate {
+            endpoints: vec![predicted("a", 3, 1.0, 2.0), predicted("b", 1, 1.0, 5.0)],
+            ..Estimate::default()
+        };
+        let rehearsal =
+            Rehearsal { endpoints: vec![rehearsed("a", 1.0, 8.0), rehearsed("c", 1.0, 1.5)], ..Rehearsal::default() };
+        let found = compare(&estimate, Some(&rehearsal), &Money::default());
+        let shown: Vec<_> = found
+            .endpoints
+            .iter()
+            .map(|e| (e.name.as_str(), e.failed_requests, e.p50_ms.map(|change| (change.ratio, change.origin))))
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                ("a", 3, Some((8.0, Origin::Measured))),
+                ("b", 1, Some((5.0, Origin::Predicted))),
+                ("c", 2, Some((1.5, Origin::Measured)))
+            ]
+        );
+        let accuracy = found.accuracy.expect("endpoint a has both");
+        assert_eq!((accuracy.values, accuracy.inside, accuracy.median_error_percent), (3, 0, 75.0));
+    }
+
+    #[test]
+    fn calls_between_services_are_averaged_over_the_mix() {
+        let call = |endpoint: &str, to: &str, calls: f64| CrossingCost {
+            endpoint: endpoint.into(),
+            caller_service: "main".into(),
+            callee_service: to.into(),
+            calls_per_request: calls,
+            bytes_per_call: 10.0,
+            added_ms_per_request: 2.0 * calls,
+            ..CrossingCost::default()
+        };
+        let estimate = Estimate {
+            endpoints: vec![predicted("a", 3, 1.0, 2.0), predicted("b", 1, 1.0, 5.0)],
+            calls: vec![call("a", "pricing", 4.0), call("b", "pricing", 8.0), call("b", "stock", 4.0)],
+            ..Estimate::default()
+        };
+        let found: Vec<_> = service_calls(&estimate)
+            .into_iter()
+            .map(|calls| (calls.to, calls.calls_per_request, calls.bytes_per_request, calls.added_ms_per_request))
+            .collect();
+        assert_eq!(found, [("pricing".to_owned(), 5.0, 50.0, 10.0), ("stock".to_owned(), 1.0, 10.0, 2.0)]);
+    }
+
+    #[test]
+    fn the_larger_count_of_a_call_that_cannot_cross_holds() {
+        let call = |callee: &str, count| CannotCross {
+            caller: "shop.orders".into(),
+            callee: callee.into(),
+            reason: "live".into(),
+            file: "orders.py".into(),
+            line: 1,
+            count,
+            handling: Handling::KeptLocal,
+        };
+        let estimate = Estimate { cannot_cross: vec![call("a", 5), call("b", 4)], ..Estimate::default() };
+        let rehearsal = Rehearsal { cannot_cross: vec![call("a", 9), call("c", 1)], ..Rehearsal::default() };
+        let found: Vec<_> =
+            cannot_cross(&estimate, Some(&rehearsal)).into_iter().map(|c| (c.callee, c.count)).collect();
+        assert_eq!(found, [("a".to_owned(), 9), ("b".to_owned(), 4), ("c".to_owned(), 1)]);
+    }
+
+    #[test]
+    fn the_endpoint_that_suffers_most_over_any_link_is_named() {
+        let study = |name: &str, endpoint: &str, slower: f64| {
+            let estimate = Estimate { endpoints: vec![predicted(endpoint, 1, 1.0, slower)], ..Estimate::default() };
+            SplitStudy {
+                name: name.into(),
+                comparison: compare(&estimate, None, &Money::default()),
+                ..SplitStudy::default()
+            }
+        };
+        let studies =
+            [study("p over near", "calm", 1.1), study("p over far", "chatty", 9.0), study("alone", "calm", 2.0)];
+        let found = over_links(&studies, &["p", "p", "alone"]);
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].split.as_str(), found[0].endpoint.as_str()), ("p", "chatty"));
+        assert_eq!(found[0].studies, ["p over near", "p over far"]);
+    }
+}

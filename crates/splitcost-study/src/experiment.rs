@@ -1,0 +1,536 @@
+//! One call that answers: calibrates, predicts, runs, compares and judges.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::path::Path;
+
+use splitcost_lab::app::AppSpec;
+use splitcost_lab::calibrate::{self, Needs, calibrate};
+use splitcost_lab::python::Python;
+use splitcost_lab::record::now;
+use splitcost_lab::rehearse::{self, Conditions, SplitRun, refusal};
+use splitcost_lab::{Cancel, Step, cache, cpu};
+use splitcost_load::Workload;
+use splitcost_model::calibration::Calibration;
+use splitcost_model::estimate::Estimate;
+use splitcost_model::link::Link;
+use splitcost_model::policy::{CallPolicy, Fault};
+use splitcost_model::recording::Recording;
+use splitcost_model::rehearsal::Rehearsal;
+use splitcost_model::split::{Prices, Split, StackName};
+use splitcost_model::study::{FORMAT_VERSION, Provenance, ServiceModules, SplitStudy, StackProvenance, Study};
+use splitcost_sim::cost::small_call_micros;
+use splitcost_sim::estimate::{Scenario, estimate};
+
+use crate::comparison::{cannot_cross, compare, over_links};
+use crate::money::money;
+use crate::residual::Residuals;
+use crate::verdict::judge;
+use crate::{Error, Result};
+
+/// Replications of a prediction.
+///
+/// Chosen: the 5th and 95th percentile of 30 replications stand on one or two each; more cost time in proportion.
+const REPLICATIONS: u32 = 30;
+/// Replications of the first prediction of a split, which only finds the load.
+///
+/// Chosen: a median of a few replications is as good as the machine holds its speed until then.
+pub(crate) const SCOUT_REPLICATIONS: u32 = 5;
+/// Planned seconds of a prediction, for the progress only.
+///
+/// Measured: `splitcost estimate` on examples/shop, 2 cores, November 2026.
+const ESTIMATE_SECS: f64 = 5.0;
+
+/// The load at which splits are compared.
+#[derive(Clone, Copy, Debug)]
+pub struct Load {
+    /// Arrival rate; `None` for half of the throughput at which the split saturates.
+    pub rate_reqs_per_sec: Option<f64>,
+    /// Requests in flight at saturation.
+    pub concurrency: u32,
+}
+
+/// Faults to predict and to run.
+#[derive(Clone, Debug, Default)]
+pub struct Faults {
+    /// The faults.
+    pub kinds: Vec<Fault>,
+    /// Policies of calls to compare; empty for each split's own.
+    pub policies: Vec<CallPolicy>,
+    /// Share of the time during which each service is up, from 0 to 1.
+    pub availability: f64,
+}
+
+/// Effort of an experiment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// Predicts only.
+    Estimate,
+    /// Predicts, and runs every split that can be run.
+    Rehearse,
+}
+
+/// Subject of an experiment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// The splits, and under faults if there are any.
+    Splits,
+    /// The splits under faults, and nothing else.
+    FaultsOnly,
+}
+
+/// A recorded app, its splits, and the question that is asked of them.
+#[derive(Clone, Copy, Debug)]
+pub struct Experiment<'a> {
+    /// The app.
+    pub app: &'a AppSpec,
+    /// The interpreter that runs it.
+    pub python: &'a Python,
+    /// The requests that drive it; needed only to rehearse.
+    pub workload: Option<&'a Workload>,
+    /// The recording of it.
+    pub recording: &'a Recording,
+    /// The recording's path, for the provenance.
+    pub recording_name: &'a str,
+    /// The splits.
+    pub splits: &'a [Split],
+    /// Links to compare every split over; empty for each split's own.
+    pub links: &'a [Link],
+    /// Price of computing.
+    pub prices: &'a Prices,
+    /// The load.
+    pub load: Load,
+    /// Rounds of a rehearsal.
+    pub rounds: u32,
+    /// Seed of workload, order and simulation.
+    pub seed: u64,
+    /// Whether calibrations are measured again.
+    pub fresh_calibration: bool,
+    /// The faults.
+    pub faults: &'a Faults,
+    /// The effort.
+    pub depth: Depth,
+    /// The subject.
+    pub scope: Scope,
+}
+
+impl Experiment<'_> {
+    /// The conditions of its rehearsals.
+    pub(crate) fn conditions(&self) -> Conditions<'_> {
+        Conditions {
+            recording: self.recording,
+            concurrency: self.load.concurrency,
+            rounds: self.rounds,
+            seed: self.seed,
+        }
+    }
+
+    /// The prediction of a split.
+    pub(crate) fn scenario<'b>(
+        &'b self,
+        subject: &'b Subject<'_>,
+        load_reqs_per_sec: Option<f64>,
+        slowness: f64,
+        replications: u32,
+    ) -> Scenario<'b> {
+        Scenario {
+            recording: self.recording,
+            calibration: subject.calibration,
+            split: subject.split,
+            host_cores: cpu::cores(),
+            load_reqs_per_sec,
+            concurrency: self.load.concurrency,
+            slowness,
+            seed: self.seed,
+            replications,
+        }
+    }
+}
+
+/// Something that happens while an experiment runs.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// Progress of a stage.
+    Step {
+        /// The stage's progress.
+        step: &'a Step,
+        /// Planned seconds of the stages after it.
+        later_secs: f64,
+    },
+    /// The end of a stage.
+    StageEnded,
+    /// A warning for the terminal, which may quote answers of the app.
+    Warning {
+        /// The warning.
+        text: String,
+        /// Sentences that say what helps.
+        hints: Vec<String>,
+    },
+}
+
+/// The result of an experiment.
+#[derive(Clone, Debug)]
+pub struct Studied {
+    /// The document.
+    pub study: Study,
+    /// Whether everything ran that was to be run.
+    pub all_ran: bool,
+}
+
+/// Planned seconds of calibrating so many splits without a cache.
+pub fn calibration_secs(splits: usize) -> f64 {
+    calibrate::planned_secs(&Needs::default()) * splits as f64
+}
+
+/// Answers an experiment with one document.
+///
+/// # Errors
+/// Fails if a process cannot be run or measured, if the recording or a calibration does not suffice for a prediction,
+/// if a fault does not fit a split's stack, and with [`splitcost_lab::Error::Cancelled`] after a cancellation.
+pub fn study(experiment: &Experiment<'_>, watch: &mut dyn FnMut(Event<'_>), cancel: &Cancel) -> Result<Studied> {
+    let mut lab = Lab { experiment, watch, cancel, later_secs: 0.0 };
+    let (splits, names) = over_each_link(experiment.splits, experiment.links);
+    let calibrations = lab.calibrate(&splits)?;
+    let residuals = Residuals::on_this_machine();
+    let subjects: Vec<Subject<'_>> =
+        splits.iter().map(|split| Subject { split, calibration: &calibrations[&lab.needs(split)] }).collect();
+    let mut study = lab.blank(&calibrations, &residuals);
+    let all_ran = match (experiment.scope, experiment.depth) {
+        (Scope::Splits, Depth::Estimate) => {
+            lab.predict(&subjects, &residuals, &mut study)?;
+            lab.fail(&subjects, &mut study, None)?;
+            true
+        }
+        (Scope::Splits, Depth::Rehearse) => lab.rehearse(&subjects, &residuals, &mut study)?,
+        (Scope::FaultsOnly, depth) => {
+            for (subject, scouted) in subjects.iter().zip(lab.estimates(&subjects, &residuals, SCOUT_REPLICATIONS)?) {
+                study.splits.push(lab.compose(subject, scouted, None));
+            }
+            let slowness = if depth == Depth::Rehearse { Some(lab.slowness()?) } else { None };
+            lab.fail(&subjects, &mut study, slowness)?;
+            depth == Depth::Estimate || study.splits.iter().flat_map(|s| &s.faults).all(|f| f.rehearsal.is_some())
+        }
+    };
+    if experiment.links.len() > 1 {
+        study.link_comparisons = over_links(&study.splits, &names);
+    }
+    if experiment.scope == Scope::Splits {
+        for split in &mut study.splits {
+            split.verdict = Some(judge(split));
+        }
+    }
+    Ok(Studied { study, all_ran })
+}
+
+/// Every split over every link, beside the names of the splits without links.
+fn over_each_link<'a>(splits: &'a [Split], links: &[Link]) -> (Vec<Split>, Vec<&'a str>) {
+    if links.is_empty() {
+        return (splits.to_vec(), splits.iter().map(|split| split.name.as_str()).collect());
+    }
+    let over = |split: &'a Split, link: &Link| {
+        let name = if links.len() > 1 { format!("{} over {}", split.name, link.name) } else { split.name.clone() };
+        (Split { name, links: link.clone().into(), ..split.clone() }, split.name.as_str())
+    };
+    splits.iter().flat_map(|split| links.iter().map(move |link| over(split, link))).unzip()
+}
+
+/// A split with the unit costs of its stack.
+#[derive(Clone, Copy)]
+pub(crate) struct Subject<'a> {
+    pub(crate) split: &'a Split,
+    pub(crate) calibration: &'a Calibration,
+}
+
+/// An experiment under way.
+pub(crate) struct Lab<'a> {
+    pub(crate) experiment: &'a Experiment<'a>,
+    watch: &'a mut dyn FnMut(Event<'_>),
+    pub(crate) cancel: &'a Cancel,
+    /// Planned seconds of the stages after the present one.
+    later_secs: f64,
+}
+
+type Calibrations = BTreeMap<(StackName, Needs), Calibration>;
+
+impl Lab<'_> {
+    pub(crate) fn step(&mut self, step: &Step) {
+        (self.watch)(Event::Step { step, later_secs: self.later_secs });
+    }
+
+    pub(crate) fn stage_ended(&mut self) {
+        (self.watch)(Event::StageEnded);
+    }
+
+    fn warn(&mut self, text: String, hints: Vec<String>) {
+        (self.watch)(Event::Warning { text, hints });
+    }
+
+    /// The unit costs that the calibration of a split's stack has to cover.
+    fn needs(&self, split: &Split) -> (StackName, Needs) {
+        (split.stack, Needs::of(self.experiment.recording, &[split]))
+    }
+
+    /// Measures the stacks of the splits, or takes them from the cache.
+    fn calibrate(&mut self, splits: &[Split]) -> Result<Calibrations> {
+        let Experiment { python, seed, fresh_calibration, .. } = *self.experiment;
+        let rehearsal_secs = match self.experiment.depth {
+            Depth::Estimate => 0.0,
+            Depth::Rehearse => rehearse::planned_secs(splits.len(), self.experiment.rounds),
+        };
+        self.later_secs = rehearsal_secs + ESTIMATE_SECS * splits.len() as f64;
+        let mut calibrations = Calibrations::new();
+        for split in splits {
+            if let Entry::Vacant(entry) = calibrations.entry(self.needs(split)) {
+                let (stack, needs) = entry.key();
+                let cancel = self.cancel;
+                let options = (seed, fresh_calibration);
+                let calibration = calibrate(*stack, needs, python, options, &mut |step| self.step(step), cancel);
+                self.stage_ended();
+                entry.insert(calibration?);
+            }
+        }
+        Ok(calibrations)
+    }
+
+    /// A study without splits.
+    fn blank(&self, calibrations: &Calibrations, residuals: &Residuals) -> Study {
+        let meta = &self.experiment.recording.meta;
+        let mut warnings = meta.troubles.clone();
+        if meta.machine != cpu::machine() {
+            warnings.push(format!("the recording was made on another machine: {}", meta.machine));
+        }
+        let note = if residuals.is_known() {
+            "predicted intervals contain the errors of earlier predictions that were rehearsed on this machine"
+        } else {
+            "predicted intervals come from resampling the recording and the calibration; the model's own error is not in \
+             them until a few rehearsals were made on this machine"
+        };
+        Study {
+            format_version: FORMAT_VERSION,
+            provenance: Provenance {
+                splitcost_version: env!("CARGO_PKG_VERSION").to_owned(),
+                made_at: now(),
+                machine: cpu::machine(),
+                python_version: self.experiment.python.version.clone(),
+                command: meta.command.clone(),
+                recording: self.experiment.recording_name.to_owned(),
+                recorded_requests: self.experiment.recording.requests.len() as u64,
+                phases: meta.phases.clone(),
+                stacks: calibrations.values().map(stack_provenance).collect(),
+                seed: self.experiment.seed,
+                usd_per_vcpu_hour: self.experiment.prices.usd_per_vcpu_hour,
+                warnings,
+                notes: vec![note.to_owned()],
+                assumptions: Vec::new(),
+            },
+            splits: Vec::new(),
+            link_comparisons: Vec::new(),
+        }
+    }
+
+    /// Predicts every split for the machine's speed during the recording.
+    fn predict(&mut self, subjects: &[Subject<'_>], residuals: &Residuals, study: &mut Study) -> Result<()> {
+        self.later_secs = 0.0;
+        for (subject, predicted) in subjects.iter().zip(self.estimates(subjects, residuals, REPLICATIONS)?) {
+            study.splits.push(self.compose(subject, predicted, None));
+        }
+        Ok(())
+    }
+
+    fn estimates(
+        &mut self,
+        subjects: &[Subject<'_>],
+        residuals: &Residuals,
+        replications: u32,
+    ) -> Result<Vec<Estimate>> {
+        let mut load = self.experiment.load.rate_reqs_per_sec;
+        if load.is_none() && self.experiment.links.len() > 1 {
+            // Links can be compared only at the same load: one that all of them can take.
+            for nth in 0..subjects.len() {
+                let scouted = self.estimate(subjects, nth, residuals, None, 1.0, SCOUT_REPLICATIONS)?;
+                load = Some(load.unwrap_or(f64::INFINITY).min(scouted.load_reqs_per_sec));
+            }
+        }
+        let predicted =
+            (0..subjects.len()).map(|nth| self.estimate(subjects, nth, residuals, load, 1.0, replications)).collect();
+        self.stage_ended();
+        predicted
+    }
+
+    fn estimate(
+        &mut self,
+        subjects: &[Subject<'_>],
+        nth: usize,
+        residuals: &Residuals,
+        load_reqs_per_sec: Option<f64>,
+        slowness: f64,
+        replications: u32,
+    ) -> Result<Estimate> {
+        let experiment = self.experiment;
+        let split = subjects[nth].split;
+        let scenario = experiment.scenario(&subjects[nth], load_reqs_per_sec, slowness, replications);
+        let mut predicted = estimate(&scenario, &mut |fraction| {
+            self.step(&Step {
+                label: format!("estimate: split {}", split.name),
+                done_secs: ESTIMATE_SECS * (nth as f64 + fraction),
+                total_secs: ESTIMATE_SECS * subjects.len() as f64,
+                ..Step::default()
+            });
+        })?;
+        self.cancel.check()?;
+        shorten_paths(&mut predicted, &experiment.app.cwd);
+        residuals.widen(&mut predicted);
+        Ok(predicted)
+    }
+
+    /// Runs every split that can be run beside the monolith, and predicts every split. Returns whether every split
+    /// could be run.
+    ///
+    /// A shared machine changes its speed from one minute to the next, so the prediction is made for the speed that the
+    /// monolith's lone requests showed during the rehearsal. Nothing else of the rehearsal enters the prediction.
+    fn rehearse(&mut self, subjects: &[Subject<'_>], residuals: &Residuals, study: &mut Study) -> Result<bool> {
+        let experiment = self.experiment;
+        self.later_secs = rehearse::planned_secs(subjects.len(), experiment.rounds);
+        let scouted = self.estimates(subjects, residuals, SCOUT_REPLICATIONS)?;
+        let runs = subjects.iter().zip(&scouted).map(|(subject, scouted)| SplitRun {
+            split: subject.split,
+            rate_reqs_per_sec: scouted.load_reqs_per_sec,
+            cannot_cross: &scouted.cannot_cross,
+        });
+        let (refused, runnable): (Vec<_>, Vec<_>) = runs.partition(|run| refusal(run).is_some());
+        for error in refused.iter().filter_map(refusal) {
+            self.warn(format!("cannot {error}"), error.hints());
+        }
+        if runnable.is_empty() {
+            self.predict(subjects, residuals, study)?;
+            self.fail(subjects, study, None)?;
+            return Ok(false);
+        }
+        self.later_secs = 0.0;
+        let workload = experiment.workload.ok_or(Error::NoWorkload)?;
+        let conditions = experiment.conditions();
+        let cancel = self.cancel;
+        let progress = &mut |step: &Step| self.step(step);
+        let rehearsed =
+            rehearse::rehearse(experiment.app, experiment.python, workload, &runnable, &conditions, progress, cancel);
+        self.stage_ended();
+        let rehearsed = rehearsed?;
+        for warning in rehearsed.warnings.into_iter().chain(rehearsed.doubtful.clone()) {
+            self.warn(warning, Vec::new());
+        }
+        let slowness = rehearsed.slowness;
+        study.provenance.notes.push(format!(
+            "lone requests to the monolith took {slowness:.2} times as long during the rehearsal as in the recording; the \
+             prediction is for that speed"
+        ));
+        let names = runnable.iter().map(|run| run.split.name.as_str());
+        let mut measured: BTreeMap<&str, Rehearsal> = names.zip(rehearsed.rehearsals).collect();
+        let mut found = Residuals::default();
+        for (nth, subject) in subjects.iter().enumerate() {
+            let load = Some(scouted[nth].load_reqs_per_sec);
+            let predicted = self.estimate(subjects, nth, residuals, load, slowness, REPLICATIONS)?;
+            let rehearsal = measured.remove(subject.split.name.as_str());
+            if let Some(rehearsal) = &rehearsal {
+                match invalid_link(&subject.split.name, rehearsal) {
+                    Some(warning) => study.provenance.warnings.push(warning),
+                    None => found.extend(Residuals::of(&predicted, rehearsal)),
+                }
+            }
+            study.splits.push(self.compose(subject, predicted, rehearsal));
+        }
+        // Numbers that a late load generator made say nothing about the model.
+        if rehearsed.doubtful.is_none() {
+            found.keep_on_this_machine();
+        }
+        study.provenance.warnings.extend(rehearsed.doubtful);
+        self.stage_ended();
+        self.fail(subjects, study, Some(slowness))?;
+        Ok(refused.is_empty())
+    }
+
+    /// Everything about one split.
+    fn compose(&self, subject: &Subject<'_>, estimate: Estimate, rehearsal: Option<Rehearsal>) -> SplitStudy {
+        let Subject { split, .. } = subject;
+        let mut rehearsal = rehearsal;
+        for call in rehearsal.iter_mut().flat_map(|measured| &mut measured.cannot_cross) {
+            shorten(&mut call.file, &self.experiment.app.cwd);
+        }
+        let usd_per_month = money(&estimate, rehearsal.as_ref(), self.experiment.prices);
+        SplitStudy {
+            name: split.name.clone(),
+            services: services(self.experiment.recording, split),
+            stack: split.stack.name().to_owned(),
+            link: split.links.name(),
+            link_round_trip_ms: split.links.round_trip().as_millis_f64(),
+            usd_per_month,
+            comparison: compare(&estimate, rehearsal.as_ref(), &usd_per_month),
+            cannot_cross: cannot_cross(&estimate, rehearsal.as_ref()),
+            estimate,
+            rehearsal,
+            faults: Vec::new(),
+            verdict: None,
+        }
+    }
+}
+
+/// A warning if an emulated link did not deliver what was asked for.
+fn invalid_link(split: &str, rehearsal: &Rehearsal) -> Option<String> {
+    let (link, invalid) = rehearsal.emulations.iter().find_map(|link| Some((link, link.invalid.as_ref()?)))?;
+    Some(format!(
+        "split {split}: the link {} from {} to {} did not deliver what was asked for, so what was measured over it does \
+         not hold: {invalid}",
+        link.profile, link.listen, link.to
+    ))
+}
+
+/// The services of a split with the recorded modules that each has.
+fn services(recording: &Recording, split: &Split) -> Vec<ServiceModules> {
+    let modules = recording.modules.iter().skip(1);
+    let of = |name: &str| modules.clone().filter(|module| split.service_of(module) == name).cloned().collect();
+    split.service_names().into_iter().map(|name| ServiceModules { name: name.to_owned(), modules: of(name) }).collect()
+}
+
+/// The origin of a stack's unit costs.
+fn stack_provenance(calibration: &Calibration) -> StackProvenance {
+    let (call_cpu_micros, call_wall_micros) = small_call_micros(&calibration.rounds).unwrap_or_default();
+    StackProvenance {
+        name: calibration.stack.name().to_owned(),
+        fingerprint: calibration.fingerprint.clone(),
+        measured_at: calibration.measured_at.clone(),
+        call_cpu_micros,
+        call_wall_micros,
+    }
+}
+
+fn shorten_paths(estimate: &mut Estimate, cwd: &Path) {
+    let files = estimate.calls.iter_mut().map(|call| &mut call.file);
+    files.chain(estimate.cannot_cross.iter_mut().map(|call| &mut call.file)).for_each(|file| shorten(file, cwd));
+}
+
+/// Makes a path below the app's directory relative to it.
+fn shorten(file: &mut String, cwd: &Path) {
+    if let Ok(inside) = Path::new(file.as_str()).strip_prefix(cwd) {
+        *file = inside.display().to_string();
+    }
+}
+
+impl Residuals {
+    /// Name of the cache's file with this machine's residuals.
+    fn file() -> String {
+        format!("residuals-{}.json", cpu::machine().replace(|c: char| !c.is_ascii_alphanumeric(), "-"))
+    }
+
+    /// The residuals of earlier rehearsals on this machine.
+    fn on_this_machine() -> Self {
+        cache::path(&Self::file()).and_then(|path| cache::read(&path)).unwrap_or_default()
+    }
+
+    /// Adds these residuals to those of this machine.
+    fn keep_on_this_machine(self) {
+        let mut all = Self::on_this_machine();
+        all.extend(self);
+        if let Some(path) = cache::path(&Self::file()) {
+            cache::write(&path, &all);
+        }
+    }
+}

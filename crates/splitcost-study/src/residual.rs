@@ -1,0 +1,197 @@
+//! Errors of past predictions, and intervals that contain them.
+
+use serde::{Deserialize, Serialize};
+
+use splitcost_model::estimate::{Arms, Estimate, Figures, ResponseTimes};
+use splitcost_model::quantity::{Interval, quantile};
+use splitcost_model::rehearsal::Rehearsal;
+
+/// Chosen: the last few evaluations of a service of ordinary size; older ones knew an older machine.
+const MOST: usize = 500;
+/// Chosen: two evaluations of two splits; the 5th percentile of so few is their minimum.
+const FEWEST: usize = 8;
+
+/// The logarithms of measured over predicted, by kind of figure, oldest first.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Residuals {
+    /// Medians of response times, of monolith and split.
+    pub p50: Vec<f64>,
+    /// 90th percentiles.
+    pub p90: Vec<f64>,
+    /// 99th percentiles.
+    pub p99: Vec<f64>,
+    /// CPU per request.
+    pub cpu: Vec<f64>,
+    /// Throughput at saturation.
+    pub saturation: Vec<f64>,
+}
+
+impl Residuals {
+    /// Returns the residuals of one rehearsed split.
+    pub fn of(estimate: &Estimate, rehearsal: &Rehearsal) -> Self {
+        let mut all = Self::default();
+        for predicted in &estimate.endpoints {
+            let Some(measured) = rehearsal.endpoints.iter().find(|measured| measured.name == predicted.name) else {
+                continue;
+            };
+            let arms = [
+                (&predicted.response.monolith, &measured.response.monolith),
+                (&predicted.response.split, &measured.response.split),
+            ];
+            for (predicted, measured) in arms {
+                let (Some(predicted), Some(measured)) = (predicted, measured) else { continue };
+                note(&mut all.p50, Some(predicted.p50_ms), Some(measured.p50_ms));
+                note(&mut all.p90, Some(predicted.p90_ms), Some(measured.p90_ms));
+                note(&mut all.p99, Some(predicted.p99_ms), Some(measured.p99_ms));
+            }
+        }
+        let (predicted, measured) = (estimate.figures, rehearsal.figures);
+        for (predicted, measured) in [(predicted.monolith, measured.monolith), (predicted.split, measured.split)] {
+            note(&mut all.cpu, predicted.cpu_secs_per_request, measured.cpu_secs_per_request);
+            note(&mut all.saturation, predicted.saturation_reqs_per_sec, measured.saturation_reqs_per_sec);
+        }
+        all
+    }
+
+    /// Appends later residuals and drops the oldest ones beyond a limit.
+    pub fn extend(&mut self, later: Self) {
+        let kinds = [
+            (&mut self.p50, later.p50),
+            (&mut self.p90, later.p90),
+            (&mut self.p99, later.p99),
+            (&mut self.cpu, later.cpu),
+            (&mut self.saturation, later.saturation),
+        ];
+        for (all, new) in kinds {
+            all.extend(new);
+            all.drain(..all.len().saturating_sub(MOST));
+        }
+    }
+
+    /// Widens the intervals of a prediction by the 5th and the 95th percentile of the residuals. Values stay, and so do
+    /// intervals of a kind with too few residuals.
+    pub fn widen(&self, estimate: &mut Estimate) {
+        let [p50, p90, p99] = [&self.p50, &self.p90, &self.p99].map(|logs| margin(logs));
+        for endpoint in &mut estimate.endpoints {
+            let Arms { monolith, split } = &mut endpoint.response;
+            for times in [monolith, split, &mut endpoint.split_if_async] {
+                let Some(ResponseTimes { p50_ms, p90_ms, p99_ms, .. }) = times else { continue };
+                apply(p50, p50_ms);
+                apply(p90, p90_ms);
+                apply(p99, p99_ms);
+            }
+        }
+        let (cpu, saturation) = (margin(&self.cpu), margin(&self.saturation));
+        for figures in [&mut estimate.figures.monolith, &mut estimate.figures.split] {
+            let Figures { saturation_reqs_per_sec, cpu_secs_per_request, cores } = figures;
+            [cpu_secs_per_request, cores].into_iter().flatten().for_each(|interval| apply(cpu, interval));
+            saturation_reqs_per_sec.iter_mut().for_each(|interval| apply(saturation, interval));
+        }
+    }
+
+    /// Returns whether there are enough residuals to widen response times.
+    pub fn is_known(&self) -> bool {
+        margin(&self.p50).is_some()
+    }
+}
+
+fn note(all: &mut Vec<f64>, predicted: Option<Interval>, measured: Option<Interval>) {
+    if let (Some(predicted), Some(measured)) = (predicted, measured)
+        && predicted.value > 0.0
+        && measured.value > 0.0
+    {
+        all.push((measured.value / predicted.value).ln());
+    }
+}
+
+/// Factors on the lower and the upper end.
+fn margin(logs: &[f64]) -> Option<(f64, f64)> {
+    if logs.len() < FEWEST {
+        return None;
+    }
+    let mut sorted = logs.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    Some((quantile(&sorted, 0.05)?.min(0.0).exp(), quantile(&sorted, 0.95)?.max(0.0).exp()))
+}
+
+fn apply(margin: Option<(f64, f64)>, interval: &mut Interval) {
+    if let Some((low, high)) = margin {
+        interval.low *= low;
+        interval.high *= high;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use splitcost_model::estimate::EstimatedEndpoint;
+    use splitcost_model::rehearsal::RehearsedEndpoint;
+
+    fn interval(value: f64) -> Interval {
+        Interval { value, low: value * 0.99, high: value * 1.01 }
+    }
+
+    fn response(value: f64) -> Arms<Option<ResponseTimes>> {
+        let [p50_ms, p90_ms, p99_ms] = [interval(value); 3];
+        let times = Some(ResponseTimes { p50_ms, p90_ms, p99_ms, distribution: Vec::new() });
+        Arms { monolith: times.clone(), split: times }
+    }
+
+    fn figures(value: f64) -> Arms<Figures> {
+        let value = Some(interval(value));
+        let split = Figures { saturation_reqs_per_sec: value, cpu_secs_per_request: value, cores: value };
+        Arms { monolith: Figures::default(), split }
+    }
+
+    fn estimate(value: f64) -> Estimate {
+        let endpoint = EstimatedEndpoint { response: response(value), ..EstimatedEndpoint::default() };
+        Estimate { figures: figures(value), endpoints: vec![endpoint], ..Estimate::default() }
+    }
+
+    /// Residuals of a split whose figures came out `off` times as large as predicted.
+    fn residuals(predicted: f64, off: f64) -> Residuals {
+        let endpoint = RehearsedEndpoint { response: response(predicted * off), ..RehearsedEndpoint::default() };
+        let rehearsal =
+            Rehearsal { figures: figures(predicted * off), endpoints: vec![endpoint], ..Rehearsal::default() };
+        Residuals::of(&estimate(predicted), &rehearsal)
+    }
+
+    #[test]
+    fn past_errors_would_have_been_inside() {
+        let mut all = Residuals::default();
+        let offs: Vec<f64> = (0..40).map(|i| 0.8 + f64::from(i) * 0.01).collect();
+        for off in &offs {
+            all.extend(residuals(5.0, *off));
+        }
+        let mut next = estimate(7.0);
+        all.widen(&mut next);
+        let times = next.endpoints[0].response.split.clone().expect("it stays");
+        let figures = next.figures.split;
+        for interval in [Some(times.p50_ms), Some(times.p99_ms), figures.cpu_secs_per_request, figures.cores] {
+            let interval = interval.expect("it stays");
+            assert!((interval.value - 7.0).abs() < 1e-9);
+            let inside = offs.iter().filter(|off| (interval.low..=interval.high).contains(&(7.0 * **off))).count();
+            assert!((36..40).contains(&inside), "{inside} of 40 inside {interval:?}");
+        }
+    }
+
+    #[test]
+    fn too_few_residuals_change_nothing() {
+        let few = residuals(5.0, 3.0);
+        assert!(!few.is_known());
+        let mut next = estimate(7.0);
+        few.widen(&mut next);
+        assert_eq!(next, estimate(7.0));
+    }
+
+    #[test]
+    fn the_oldest_go() {
+        let mut all = Residuals::default();
+        for off in 0..1_000 {
+            all.extend(residuals(1.0, f64::from(off + 1)));
+        }
+        assert_eq!((all.p50.len(), all.cpu.len()), (500, 500));
+        assert!((all.cpu[499] - 1_000_f64.ln()).abs() < 1e-9);
+    }
+}

@@ -1,0 +1,306 @@
+//! The judgement of a split, in one plain sentence, by the thresholds in this file.
+//!
+//! Each threshold is tried three times: on the point estimates, and on both ends of the intervals. If the two ends lie
+//! more than one class apart, the sentence says that there is no verdict.
+
+use splitcost_model::estimate::{CrossingCost, Quantile};
+use splitcost_model::number::{count, factor, number, short};
+use splitcost_model::split::MAIN_SERVICE;
+use splitcost_model::study::{Change, EndpointComparison, Origin, SplitStudy, Verdict, VerdictClass};
+
+/// An endpoint this many times slower is a reason not to split, if [`PROHIBITIVE_ADDED_MS`] holds too.
+///
+/// Chosen: teams live with a doubled response time more often than with a tripled one.
+pub const PROHIBITIVE_SLOWDOWN: f64 = 3.0;
+/// Added milliseconds below which no slowdown is a reason not to split.
+///
+/// Chosen: two frames of a screen at 100 Hz; users of a page do not see less.
+pub const PROHIBITIVE_ADDED_MS: f64 = 20.0;
+/// An endpoint this many times slower is a cost, if [`COSTLY_ADDED_MS`] holds too.
+///
+/// Chosen: a quarter is more than releases usually differ by.
+pub const COSTLY_SLOWDOWN: f64 = 1.25;
+/// Added milliseconds below which a slowdown is no cost worth a word.
+///
+/// Chosen: less than the jitter of one mobile or office network hop.
+pub const COSTLY_ADDED_MS: f64 = 5.0;
+/// Throughput left at saturation, as a share of the monolith's, at or below which a split is not worth it.
+///
+/// Chosen: half means twice the machines for the same work.
+pub const PROHIBITIVE_SATURATION: f64 = 0.5;
+/// The same share, at or below which a split costs something.
+///
+/// Chosen: a fifth less is usually an instance more.
+pub const COSTLY_SATURATION: f64 = 0.8;
+/// The same share, at or above which a split buys something.
+///
+/// Chosen: the mirror image of [`COSTLY_SATURATION`].
+pub const GAINING_SATURATION: f64 = 1.2;
+/// Cores busy beyond the monolith's at which a split costs something, if they are a quarter more as well.
+///
+/// Chosen: half a core is the smallest step most platforms sell.
+pub const COSTLY_CORES: f64 = 0.5;
+/// Share of requests below which an endpoint decides nothing.
+///
+/// Chosen: a route that fewer than one request in a hundred uses may be slow.
+pub const DECIDING_SHARE: f64 = 0.01;
+/// Calls per request from which batching is the remedy to name.
+///
+/// Chosen: below three there is little to batch.
+pub const BATCHABLE_CALLS_PER_REQUEST: f64 = 3.0;
+
+/// Judges a split by its measurements, or if it was not run, by its prediction.
+pub fn judge(split: &SplitStudy) -> Verdict {
+    let slowdowns = slowdowns(split);
+    if slowdowns.is_empty() {
+        let sentence = format!(
+            "No verdict on {}: no endpoint has response times of both the monolith and the split.",
+            quoted(&split.name)
+        );
+        return Verdict { class: VerdictClass::Undecided, sentence };
+    }
+    let [best, middle, worst] =
+        [Bound::Best, Bound::Middle, Bound::Worst].map(|bound| class_at(split, &slowdowns, bound));
+    let undecided = worst as i32 - best as i32 > 1;
+    let class = if undecided { VerdictClass::Undecided } else { middle };
+
+    let culprit = culprit(&slowdowns);
+    let (reasons, origin) = reasons(split, culprit);
+    let caveat = if undecided {
+        let remedy = match origin {
+            Origin::Predicted => "rehearse it, or record more requests",
+            Origin::Measured => "rehearse it for longer",
+        };
+        format!(", the intervals reach from “{}” to “{}”; {remedy}", words(best), words(worst))
+    } else if best == worst {
+        String::new()
+    } else {
+        let other = if best == middle { worst } else { best };
+        format!(" (within the intervals, “{}” is possible too)", words(other))
+    };
+    let sentence = format!("{} {reasons}: {}{caveat}.", subject(split), conclusion(split, class, culprit));
+    Verdict { class, sentence }
+}
+
+/// Recorded requests of an endpoint from which on its 99th percentile decides.
+///
+/// Chosen: ten requests lie beyond it. With fewer, one late request is the percentile.
+pub const P99_REQUESTS: u64 = 1_000;
+
+/// An endpoint's quantile before and after.
+struct Slowdown<'a> {
+    endpoint: &'a EndpointComparison,
+    quantile: Quantile,
+    change: Change,
+}
+
+/// Every endpoint that decides, at the median and, with enough requests, at the 99th percentile.
+fn slowdowns(split: &SplitStudy) -> Vec<Slowdown<'_>> {
+    let endpoints = &split.comparison.endpoints;
+    let total: u64 = endpoints.iter().map(|endpoint| endpoint.requests).sum();
+    let decides = |e: &&EndpointComparison| total == 0 || e.requests as f64 >= DECIDING_SHARE * total as f64;
+    endpoints
+        .iter()
+        .filter(decides)
+        .flat_map(|endpoint| {
+            let p99 = (endpoint.requests >= P99_REQUESTS).then_some(Quantile::P99);
+            std::iter::once(Quantile::P50).chain(p99).filter_map(move |quantile| {
+                let change = endpoint.at(quantile)?;
+                (change.before.value > 0.0).then_some(Slowdown { endpoint, quantile, change })
+            })
+        })
+        .collect()
+}
+
+/// Ends of the intervals that a threshold is tried on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Bound {
+    /// The ends that favour the split.
+    Best,
+    /// The point estimates.
+    Middle,
+    /// The ends that speak against it.
+    Worst,
+}
+
+/// The values before and after at a bound, for a number of which more is worse.
+fn at(change: &Change, bound: Bound) -> (f64, f64) {
+    match bound {
+        Bound::Best => (change.before.high, change.after.low),
+        Bound::Middle => (change.before.value, change.after.value),
+        Bound::Worst => (change.before.low, change.after.high),
+    }
+}
+
+fn class_at(split: &SplitStudy, slowdowns: &[Slowdown], bound: Bound) -> VerdictClass {
+    let mut class = slowdowns.iter().map(|s| slowdown_class(&s.change, bound)).max().unwrap_or(VerdictClass::Cheap);
+    if let Some(cores) = &split.comparison.cores {
+        let (before, after) = at(cores, bound);
+        if after - before >= COSTLY_CORES && after >= COSTLY_SLOWDOWN * before {
+            class = class.max(VerdictClass::Costly);
+        }
+    }
+    if let Some(saturation) = saturation(split) {
+        // More is better here, so the good end is where the cost's bad end would be.
+        let (before, after) = match bound {
+            Bound::Best => at(saturation, Bound::Worst),
+            Bound::Middle => at(saturation, Bound::Middle),
+            Bound::Worst => at(saturation, Bound::Best),
+        };
+        let share = after / before;
+        if share <= PROHIBITIVE_SATURATION {
+            class = class.max(VerdictClass::Prohibitive);
+        } else if share <= COSTLY_SATURATION {
+            class = class.max(VerdictClass::Costly);
+        } else if share >= GAINING_SATURATION && class == VerdictClass::Cheap {
+            class = VerdictClass::Gains;
+        }
+    }
+    class
+}
+
+fn slowdown_class(change: &Change, bound: Bound) -> VerdictClass {
+    let (before, after) = at(change, bound);
+    let (ratio, added) = (after / before, after - before);
+    if ratio >= PROHIBITIVE_SLOWDOWN && added >= PROHIBITIVE_ADDED_MS {
+        VerdictClass::Prohibitive
+    } else if ratio >= COSTLY_SLOWDOWN && added >= COSTLY_ADDED_MS {
+        VerdictClass::Costly
+    } else {
+        VerdictClass::Cheap
+    }
+}
+
+/// The slowdown to name: of the worst kind, the median before the tail, then the largest factor.
+fn culprit<'a>(slowdowns: &'a [Slowdown<'a>]) -> &'a Slowdown<'a> {
+    let mut worst = &slowdowns[0];
+    for candidate in &slowdowns[1..] {
+        let rank = |s: &Slowdown| (slowdown_class(&s.change, Bound::Middle), s.quantile == Quantile::P50);
+        let (a, b) = (rank(candidate), rank(worst));
+        if a > b || (a == b && candidate.change.ratio > worst.change.ratio) {
+            worst = candidate;
+        }
+    }
+    worst
+}
+
+fn saturation(split: &SplitStudy) -> Option<&Change> {
+    split.comparison.saturation.as_ref().filter(|change| change.before.value > 0.0)
+}
+
+/// `pricing as its own service`.
+fn subject(split: &SplitStudy) -> String {
+    let own: Vec<&str> = split.services.iter().map(|s| s.name.as_str()).filter(|name| *name != MAIN_SERVICE).collect();
+    match own.as_slice() {
+        [] => format!("Split {}", quoted(&split.name)),
+        [one] => format!("{one} as its own service"),
+        [rest @ .., last] => format!("splitting off {} and {last}", rest.join(", ")),
+    }
+}
+
+fn quoted(name: &str) -> String {
+    format!("“{name}”")
+}
+
+/// The effects of the split: the endpoint that suffers most, cores, saturation, and calls that cannot cross.
+fn reasons(split: &SplitStudy, culprit: &Slowdown) -> (String, Origin) {
+    let change = culprit.change;
+    let origin = change.origin;
+    // A number of another origin than the first one says so.
+    let other = |number: Origin| if number == origin { String::new() } else { format!(" ({})", number.name()) };
+    let times = format!("{} → {} ms, {}", number(change.before.value), number(change.after.value), origin.name());
+    let (endpoint, phrase) = (&culprit.endpoint.name, phrase(culprit.quantile));
+    let mut parts = vec![if change.ratio >= 1.05 {
+        format!("makes {endpoint} {} slower {phrase} ({times})", factor(change.ratio))
+    } else if change.ratio > 0.95 {
+        format!("leaves every endpoint about as fast {phrase} (at worst {endpoint}: {times})")
+    } else {
+        format!("makes every endpoint faster {phrase} (least {endpoint}: {times})")
+    }];
+    if let Some(cores) = split.comparison.cores.filter(|cores| cores.added.abs() >= 0.05) {
+        let word = if cores.added > 0.0 { "more" } else { "fewer" };
+        let load = short(split.estimate.load_reqs_per_sec);
+        let added = cores.added.abs();
+        parts.push(format!("needs {added:.1} {word} cores at {load} requests/s{}", other(cores.origin)));
+    }
+    if let Some(saturation) = saturation(split) {
+        let (before, after) = (number(saturation.before.value), number(saturation.after.value));
+        parts.push(if (0.95..1.05).contains(&saturation.ratio) {
+            format!("saturates as before, at {after} requests/s{}", other(saturation.origin))
+        } else {
+            format!("saturates at {after} instead of {before} requests/s{}", other(saturation.origin))
+        });
+    }
+    match split.cannot_cross.len() {
+        0 => {}
+        1 => parts.push("has one call site that cannot cross as it is".to_owned()),
+        n => parts.push(format!("has {} call sites that cannot cross as they are", count(n as u64))),
+    }
+    (join(&parts), origin)
+}
+
+fn phrase(quantile: Quantile) -> &'static str {
+    match quantile {
+        Quantile::P50 => "at the median",
+        Quantile::P90 => "at the 90th percentile",
+        Quantile::P99 => "at the 99th percentile",
+    }
+}
+
+/// The class in the words of a sentence.
+fn words(class: VerdictClass) -> &'static str {
+    match class {
+        VerdictClass::Gains => "worth considering",
+        VerdictClass::Cheap => "costs little",
+        VerdictClass::Costly => "has its price",
+        VerdictClass::Prohibitive => "do not split",
+        VerdictClass::Undecided => "no verdict",
+    }
+}
+
+/// `a, b and c`.
+fn join(parts: &[String]) -> String {
+    match parts {
+        [] => String::new(),
+        [one] => one.clone(),
+        [rest @ .., last] => format!("{} and {last}", rest.join(", ")),
+    }
+}
+
+fn conclusion(split: &SplitStudy, class: VerdictClass, culprit: &Slowdown) -> String {
+    let remedy = dearest_call(split, &culprit.endpoint.name).map(remedy);
+    match class {
+        VerdictClass::Gains => "worth considering, for the throughput".to_owned(),
+        VerdictClass::Cheap => "worth considering, the boundary costs little".to_owned(),
+        VerdictClass::Costly => match remedy {
+            Some(remedy) => format!("possible at this price, better once {remedy}"),
+            None => "possible at this price".to_owned(),
+        },
+        VerdictClass::Prohibitive => match remedy {
+            Some(remedy) => format!("do not split here before {remedy}"),
+            None => "do not split here".to_owned(),
+        },
+        VerdictClass::Undecided => "no verdict".to_owned(),
+    }
+}
+
+/// The call that costs this endpoint most, or the dearest of all.
+fn dearest_call<'a>(split: &'a SplitStudy, endpoint: &str) -> Option<&'a CrossingCost> {
+    let calls = &split.estimate.calls;
+    calls
+        .iter()
+        .filter(|call| call.endpoint == endpoint)
+        .max_by(|a, b| a.added_ms_per_request.total_cmp(&b.added_ms_per_request))
+        .or_else(|| calls.first())
+}
+
+fn remedy(call: &CrossingCost) -> String {
+    let callee = &call.callee;
+    if call.calls_per_request >= BATCHABLE_CALLS_PER_REQUEST {
+        format!("{callee} is batched ({} calls per request)", short(call.calls_per_request))
+    } else if call.blocks_event_loop {
+        format!("{callee} is awaited (it blocks the event loop)")
+    } else {
+        format!("{callee} is called less (it adds {} ms per request)", number(call.added_ms_per_request))
+    }
+}

@@ -1,0 +1,115 @@
+//! The experiment behind `estimate`, `rehearse` and `evaluate`: from options and settings to a printed study.
+
+use std::path::Path;
+
+use splitcost_lab::python::Python;
+use splitcost_link::profile::Profile;
+use splitcost_model::link::Link;
+use splitcost_model::recording::Recording;
+use splitcost_model::study::Study;
+use splitcost_report::text::Style;
+use splitcost_study::{Depth, Event, Experiment, Faults, Load, Scope, Studied, study};
+
+use crate::args::{self, Format};
+use crate::failure::Failed;
+use crate::printer::Printer;
+use crate::session::{Session, shown};
+use crate::settings::{self, Settings};
+
+/// Takes the load from the command line, else from the settings.
+pub(crate) fn load(settings: &Settings, rate: Option<f64>, concurrency: Option<u32>) -> Load {
+    Load {
+        rate_reqs_per_sec: rate.or(settings.rate_reqs_per_sec),
+        concurrency: concurrency.unwrap_or(settings.concurrency),
+    }
+}
+
+/// An app with its settings, interpreter and recording.
+pub(crate) struct Subject<'a> {
+    pub(crate) settings: &'a Settings,
+    pub(crate) python: &'a Python,
+    pub(crate) recording: &'a Recording,
+    pub(crate) recording_dir: &'a Path,
+}
+
+/// Runs the experiment that the options of a scenario describe, with progress and warnings on standard error.
+pub(crate) fn run(
+    session: &mut Session,
+    subject: &Subject<'_>,
+    scenario: &args::Scenario,
+    depth: Depth,
+    scope: Scope,
+) -> anyhow::Result<Studied> {
+    let Subject { settings, python, recording, recording_dir } = *subject;
+    let splits = settings.splits(&scenario.splits)?;
+    let links = links(&scenario.profiles)?;
+    let faults = Faults {
+        kinds: scenario.faults.clone(),
+        policies: scenario.policies.clone(),
+        availability: scenario.availability / 100.0,
+    };
+    let experiment = Experiment {
+        app: &settings.app,
+        python,
+        workload: settings.workload().ok(),
+        recording,
+        recording_name: &shown(recording_dir).display().to_string(),
+        splits: &splits,
+        links: &links,
+        prices: &settings.prices,
+        load: load(settings, scenario.rate, scenario.concurrency),
+        rounds: scenario.rounds,
+        seed: scenario.seed,
+        fresh_calibration: scenario.fresh_calibration,
+        faults: &faults,
+        depth,
+        scope,
+    };
+    let Session { printer, cancel, .. } = session;
+    let watch = &mut |event: Event<'_>| match event {
+        Event::Step { step, later_secs } => {
+            printer.later_secs = later_secs;
+            printer.step(step);
+        }
+        Event::StageEnded => printer.done(),
+        Event::Warning { text, hints } => {
+            printer.warn(&text);
+            hints.iter().for_each(|hint| printer.hint(hint));
+        }
+    };
+    let studied = study(&experiment, watch, cancel).failed();
+    printer.done();
+    studied
+}
+
+/// The links that the options name; `all` names every profile.
+fn links(names: &[String]) -> anyhow::Result<Vec<Link>> {
+    let here = std::env::current_dir()?;
+    let mut links = Vec::new();
+    for name in names {
+        let named: Vec<&str> = if name == "all" { Profile::names().0.collect() } else { vec![name] };
+        for name in named {
+            links.push(settings::link(name, &here).failed()?);
+        }
+    }
+    Ok(links)
+}
+
+/// Prints a study in the chosen format.
+pub(crate) fn print(printer: &mut Printer, study: &Study, format: Format) -> anyhow::Result<()> {
+    match format {
+        Format::Json => printer.json(study),
+        Format::Text => {
+            let style = Style { color: Printer::color(), width: Printer::width() };
+            let faulty = study.splits.iter().any(|split| !split.faults.is_empty());
+            let text = if faulty && study.splits.iter().all(|split| split.verdict.is_none()) {
+                splitcost_report::fault::render(study)
+            } else if study.splits.len() > 2 && !study.link_comparisons.is_empty() {
+                splitcost_report::distance::render(study)
+            } else {
+                splitcost_report::text::render(study, &style)
+            };
+            printer.answer(&text)
+        }
+    }
+}
