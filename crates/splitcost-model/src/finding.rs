@@ -34,7 +34,7 @@ pub enum Confidence {
 
 /// One step from where a finding is to what hurts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Step {
+pub struct CallStep {
     /// Where the call stands.
     pub location: Location,
     /// The function that it is in, by its dotted path.
@@ -61,7 +61,7 @@ pub struct Finding {
     pub help: Option<String>,
     /// From there to what hurts; empty where it hurts right there.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    pub way: Vec<Step>,
+    pub way: Vec<CallStep>,
     /// How sure it is.
     pub confidence: Confidence,
     /// Rule, function and the text of the line, as a hash: what stays when lines move.
@@ -157,7 +157,7 @@ pub struct Skipped {
 /// A finding in a baseline.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Known {
+pub struct KnownFinding {
     /// The file, from the baseline's directory.
     pub path: String,
     /// The rule's code.
@@ -218,7 +218,7 @@ pub struct Scan {
     pub known: u64,
     /// What the baseline knows and is no longer found.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    pub gone: Vec<Known>,
+    pub gone: Vec<KnownFinding>,
     /// What is to be said of comments for us.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub remarks: Vec<Remark>,

@@ -30,7 +30,7 @@ pub struct Module {
 /// What a function is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Kind {
+pub enum FunctionKind {
     /// `def`
     #[default]
     Function,
@@ -48,7 +48,7 @@ pub struct Function {
     /// Its name in the graph.
     pub name: String,
     /// What it is.
-    pub kind: Kind,
+    pub kind: FunctionKind,
     /// The file.
     pub path: String,
     /// The line of its name, from 1.

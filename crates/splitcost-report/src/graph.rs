@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use splitcost_model::graph::{Graph, Kind, Manner};
+use splitcost_model::graph::{FunctionKind, Graph, Manner};
 
 /// The graph in graphviz's language: a box per module with its functions in it; imports between modules of the program
 /// are grey. A pair that calls each other in several places has one arrow per manner.
@@ -19,9 +19,9 @@ pub fn dot(graph: &Graph) -> String {
         while let Some(function) = functions.next_if(|function| function.path == module.path) {
             let label = function.name.strip_prefix(&format!("{}.", module.name)).unwrap_or(&function.name);
             let style = match function.kind {
-                Kind::Coroutine => ", peripheries=2",
-                Kind::Class => ", shape=component",
-                Kind::Function | Kind::Lambda => "",
+                FunctionKind::Coroutine => ", peripheries=2",
+                FunctionKind::Class => ", shape=component",
+                FunctionKind::Function | FunctionKind::Lambda => "",
             };
             _ = writeln!(text, "    {} [label={}{style}]", quoted(&function.name), quoted(label));
         }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use splitcost_model::finding::{
-    Basis, Bound, Confidence, Cost, Finding, Location, Price, RulePage, Scan, Skipped, Step,
+    Basis, Bound, CallStep, Confidence, Cost, Finding, Location, Price, RulePage, Scan, Skipped,
 };
 use splitcost_report::finding::{github, junit, sarif, text};
 
@@ -21,7 +21,7 @@ fn location(path: &str, line: u32, columns: (u32, u32), text: &str) -> Location 
 fn found() -> Scan {
     let here = location("app/a b,c:ü.py", 5, (12, 18), "    return load()");
     let there = location("app/load.py", 3, (12, 41), "    return requests.get(u, timeout=1)");
-    let step = |location: &Location, function: &str, callee: &str| Step {
+    let step = |location: &Location, function: &str, callee: &str| CallStep {
         location: location.clone(),
         function: function.into(),
         callee: callee.into(),
