@@ -113,7 +113,7 @@ pub(crate) fn key(found: &[FoundFile], skipped: &[Skipped]) -> Hash {
     hash.finish_128()
 }
 
-/// Writes a whole file or none: first beside its place, then renamed.
+/// Writes a file as a whole: first under another name, then renamed.
 fn write_whole(path: &Path, bytes: &[u8]) {
     let draft = path.with_extension(format!("{}.part", std::process::id()));
     let parent = path.parent().unwrap_or(Path::new("."));

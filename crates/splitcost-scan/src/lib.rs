@@ -70,7 +70,7 @@ pub enum Error {
     Glob {
         /// The glob as it was written.
         glob: String,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
     /// The effect of a library's function is not one of [`EFFECTS`].
@@ -78,7 +78,7 @@ pub enum Error {
     Effect {
         /// The dotted path of the function.
         path: String,
-        /// What is wrong with the effect.
+        /// The reason.
         reason: String,
     },
 }

@@ -485,13 +485,10 @@ impl Lowering {
                 ast::Number::Int(int) => int.as_i64().map_or(Key::Unknown, Key::Int),
                 _ => Key::Unknown,
             },
-            // Only a literal may follow the sign: signs of any number would recurse without a bound.
-            ast::Expr::UnaryOp(unary) if unary.op == ast::UnaryOp::USub && unary.operand.is_number_literal_expr() => {
-                match self.key(&unary.operand) {
-                    Key::Int(int) => Key::Int(-int),
-                    _ => Key::Unknown,
-                }
-            }
+            ast::Expr::UnaryOp(unary) if unary.op == ast::UnaryOp::USub => match self.key(&unary.operand) {
+                Key::Int(int) => Key::Int(-int),
+                _ => Key::Unknown,
+            },
             ast::Expr::Slice(slice) if slice.step.is_none() => {
                 let mut end = |end: &Option<Box<ast::Expr>>, missing| match end.as_ref().map(|end| self.key(end)) {
                     None => Some(missing),
@@ -789,4 +786,39 @@ fn is_stub(body: &[ast::Stmt]) -> bool {
         }),
         _ => false,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::lower;
+
+    /// Tests have threads of 2 MiB. The fault is a stack overflow, which aborts all tests.
+    #[test]
+    fn deep_syntax_trees_fit_any_stack() {
+        let shapes = [
+            ("x = ", "-", "1", ""),
+            ("x = ", "1**", "1", ""),
+            ("x = ", "[", "", "]"),
+            ("x = ", "{1:", "1", "}"),
+            ("x = ", "f(", "", ")"),
+            ("x = ", "lambda: ", "1", ""),
+            ("x = ", "1 if 1 else ", "1", ""),
+            ("x = a", "", "", ".b()"),
+            ("x = a", "", "", "[1]"),
+            ("x[", "-", "1", "] = 1"),
+            ("", "(", "x", ",)"),
+            ("match x:\n case ", "[", "y", "]"),
+        ];
+        for (start, open, middle, close) in shapes {
+            let levels = 100_000;
+            let closed = if close == "] = 1" { close.to_owned() } else { close.repeat(levels) };
+            let end = match start {
+                "" => " = 1",
+                _ if start.starts_with("match") => ": pass",
+                _ => "",
+            };
+            let text = format!("{start}{}{middle}{closed}{end}\n", open.repeat(levels));
+            assert_eq!(lower(&text).errors, [], "{start}{open}{middle}{close}");
+        }
+    }
 }

@@ -53,7 +53,7 @@ const MAX_VALUES: usize = 12;
 /// The number of texts among them. Chosen: texts matter as names of attributes, and few names stand for more.
 const MAX_TEXTS: usize = 3;
 
-/// All values that a name may have, each once, in the order in which they were found; empty if none is known.
+/// All values that a name may have, each once, in the order in which they were found; empty if no value is known.
 ///
 /// Most names have no value or one, and these sets are copied at every step: they take 16 bytes and no allocation.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -94,7 +94,7 @@ impl Resolution<'_> {
         loop {
             tails.retain(|tail| !tail.is_empty());
             let Some(first) = tails.first().map(|tail| tail[0]) else { break };
-            // C3: the first head that is in no other tail; if there is none, the first head.
+            // C3: the first head that is in no other tail, or else the first head.
             let next = tails
                 .iter()
                 .map(|tail| tail[0])
