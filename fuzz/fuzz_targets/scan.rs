@@ -1,7 +1,9 @@
-//! Python source, in several files: whatever they hold, the scan ends, without a panic and with bounded recursion.
+//! Python source in several files. Whatever they contain, the scan must end, without a panic and with bounded
+//! recursion.
 //!
-//! `# file: NAME` begins another file, as in the labelled suite, whose cases are good seeds. With `-detect_leaks=0` it is
-//! ten times as fast: each scan has threads of its own, at whose end leaks are searched for.
+//! `# file: NAME` begins another file, as in the labelled tests of the scanner, whose cases are good seeds. The option
+//! `-detect_leaks=0` makes fuzzing ten times as fast: each scan starts threads, and leaks are searched for when they
+//! end.
 #![no_main]
 
 use std::path::PathBuf;
@@ -20,8 +22,8 @@ fuzz_target!(|text: &str| {
     }
     let count = files.len() as u64;
     let (scan, graph) = scan_texts(files).expect("threads");
-    assert_eq!(scan.files, count, "every file is looked at");
-    assert!(scan.unresolved_calls <= scan.calls, "more calls are unknown than there are");
+    assert_eq!(scan.files, count, "every file is scanned");
+    assert!(scan.unresolved_calls <= scan.calls, "there are more unresolved calls than calls");
     splitcost_report::finding::text(&scan, false, 100);
     splitcost_report::graph::dot(&graph);
 });

@@ -1,101 +1,101 @@
-//! A place in the code with a communication anti-pattern.
+//! Findings: places in the code with a communication anti-pattern, and the result of a scan.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// Where something stands in a source file.
+/// A range of text in a source file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Location {
-    /// The file, as it was named or found.
+    /// The path of the file, as it was named or found.
     pub path: String,
-    /// Its line, from 1.
+    /// The first line, from 1.
     pub line: u32,
-    /// Its first column, from 1, in characters.
+    /// The column of the first character, from 1, in characters.
     pub column: u32,
     /// The last line, from 1.
     pub end_line: u32,
-    /// The column behind the last character.
+    /// The column after the last character.
     pub end_column: u32,
     /// The text of the first line.
     pub text: String,
 }
 
-/// How sure a finding is: as sure as the weakest step of its way.
+/// The confidence in a finding: that of the least certain call on its path.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Confidence {
-    /// Some step has several possible targets.
+    /// Some call on the path may call several functions.
     Possible,
-    /// Every step has one target.
+    /// Every call on the path can call only one function.
     #[default]
     Certain,
 }
 
-/// One step from where a finding is to what hurts.
+/// One call on the path from a finding to the call that it is about.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Step {
-    /// Where the call stands.
+pub struct CallStep {
+    /// The place of the call.
     pub location: Location,
-    /// The function that it is in, by its dotted path.
+    /// The dotted path of the function that makes the call.
     pub function: String,
-    /// What is called there, by its dotted path.
+    /// The dotted path of the function that is called.
     pub callee: String,
 }
 
 /// A place in the code with a communication anti-pattern.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
-    /// The rule's code, as `SC101`.
+    /// The code of the rule, such as `SC101`.
     pub code: String,
-    /// The rule's name, as `blocking-http-in-async`.
+    /// The name of the rule, such as `blocking-http-in-async`.
     pub name: String,
-    /// Where it is.
+    /// The place of the finding.
     pub location: Location,
-    /// The function that it is in, by its dotted path.
+    /// The dotted path of the function that it is in.
     pub function: String,
-    /// What is wrong, in a sentence.
+    /// The problem, in a sentence.
     pub message: String,
-    /// What to do instead.
+    /// The remedy, if there is a short one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub help: Option<String>,
-    /// From there to what hurts; empty where it hurts right there.
+    /// The calls from the finding to the call that it is about; empty if they are the same.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    pub way: Vec<Step>,
-    /// How sure it is.
+    pub way: Vec<CallStep>,
+    /// The confidence in the finding.
     pub confidence: Confidence,
-    /// Rule, function and the text of the line, as a hash: what stays when lines move.
+    /// A hash of the rule, the function and the text of the line, which stays the same when lines move.
     pub fingerprint: String,
-    /// What a recording says that it costs, where there is one.
+    /// The cost by a recording, if one was given.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub price: Option<Price>,
 }
 
-/// What a recording says of a finding.
+/// The price of a finding by a recording.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Price {
-    /// It was reached.
+    /// The recording has calls of the finding.
     Seen(Cost),
-    /// It was not reached, or that cannot be told: it has no price, which is not a price of zero.
+    /// The recording has no calls of the finding, or cannot tell. The price is unknown, not zero.
     NotSeen {
-        /// Why not, in words.
+        /// The reason, in words.
         reason: String,
     },
 }
 
-/// What a finding costs.
+/// The cost of a finding.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Cost {
-    /// Which recorded calls stand for it.
+    /// The recorded calls that the figures are taken from.
     pub basis: Basis,
-    /// What these say of it.
+    /// The relation of these calls to the finding.
     pub bound: Bound,
-    /// The recorded function, as `shop.pricing:price_line`.
+    /// The recorded function, such as `shop.pricing:price_line`.
     pub function: String,
-    /// The time is that for which the event loop is held; else that from a call's start to its end.
+    /// The time is that for which calls block the event loop; otherwise it is that from their start to their end.
     pub holds_event_loop: bool,
-    /// The endpoint whose requests reach it most often.
+    /// The endpoint whose requests make the most such calls.
     pub endpoint: String,
     /// Calls per request of that endpoint.
     pub calls_per_request: f64,
@@ -105,127 +105,127 @@ pub struct Cost {
     pub overall_calls_per_request: f64,
     /// Time per request, over the requests of all endpoints.
     pub overall_millis_per_request: f64,
-    /// Of a million such requests: CPU time at the price of a virtual core, or the time for which the loop is held, as if
-    /// that were CPU time.
+    /// The money for a million requests of all endpoints: CPU time at the price of a virtual core. For calls that block
+    /// the event loop, the blocked time counts as CPU time.
     pub usd_per_million_requests: f64,
 }
 
-/// Which recorded calls stand for a finding, the surest first.
+/// The recorded calls that the figures of a finding are taken from, the most exact first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Basis {
-    /// Calls that were sampled at its very line.
+    /// Calls that were sampled at the line of the finding.
     CallSite,
-    /// Calls from its function, or from its module, to the next one on the way.
+    /// Calls from the function of the finding, or from its module, to the next recorded function on its path.
     Caller,
-    /// Calls of the function that it is in.
+    /// Calls of the function that the finding is in.
     Function,
 }
 
-/// What recorded calls say of a finding.
+/// The relation of recorded calls to a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Bound {
-    /// They are what was found.
+    /// They are the calls of the finding.
     Exact,
-    /// They are a part of it.
+    /// They are a part of the calls of the finding.
     AtLeast,
-    /// It is a part of them.
+    /// They include the calls of the finding.
     AtMost,
 }
 
-/// A rule, and what is to be said of it.
+/// A rule and its documentation page.
 #[derive(Clone, Copy, Debug)]
 pub struct RulePage {
-    /// As `SC101`.
+    /// The code, such as `SC101`.
     pub code: &'static str,
-    /// As `blocking-http-in-async`.
+    /// The name, such as `blocking-http-in-async`.
     pub name: &'static str,
-    /// What, why it hurts, example, instead, when it is fine: Markdown.
+    /// The page in Markdown. Its second paragraph, after the heading, describes what the rule finds.
     pub page: &'static str,
 }
 
-/// A file that was not scanned, or not all of it.
+/// A file that was not scanned, or not wholly.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Skipped {
-    /// Which.
+    /// The path of the file.
     pub path: String,
-    /// Why.
+    /// The reason, in words.
     pub reason: String,
 }
 
 /// A finding in a baseline.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Known {
-    /// The file, from the baseline's directory.
+pub struct KnownFinding {
+    /// The path of the file, relative to the directory of the baseline.
     pub path: String,
-    /// The rule's code.
+    /// The code of the rule.
     pub code: String,
-    /// The function that it is in.
+    /// The dotted path of the function that it is in.
     pub function: String,
-    /// Rule, function and the text of the line, as a hash.
+    /// A hash of the rule, the function and the text of the line.
     pub fingerprint: String,
-    /// How many are alike.
+    /// The number of equal findings.
     pub count: u32,
 }
 
-/// What is to be said of a comment for us.
+/// A remark about a comment for splitcost.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Remark {
-    /// The file.
+    /// The path of the file.
     pub path: String,
-    /// Its line, from 1.
+    /// The line of the comment, from 1.
     pub line: u32,
-    /// Its column, from 1.
+    /// The column of the comment, from 1, in characters.
     pub column: u32,
-    /// How bad it is.
+    /// The kind of the remark.
     pub kind: RemarkKind,
-    /// In words.
+    /// The remark, in words.
     pub text: String,
 }
 
-/// How bad a remark is.
+/// The kind of a remark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RemarkKind {
-    /// The comment is not understood, or names what is not there.
+    /// The comment is malformed, or names a rule that does not exist.
     Malformed,
-    /// Nothing is found where it stands.
+    /// The comment ignores no finding.
     Unused,
 }
 
-/// What a scan found.
+/// The result of a scan.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Scan {
-    /// By file and place.
+    /// The findings, by file and place; after pricing, by price.
     pub findings: Vec<Finding>,
-    /// What was not scanned.
+    /// The files that were not scanned, or not wholly.
     pub skipped: Vec<Skipped>,
-    /// Files that were.
+    /// The number of scanned files.
     pub files: u64,
-    /// Functions in them.
+    /// The number of functions in these files.
     pub functions: u64,
-    /// Calls in them.
+    /// The number of calls in these files.
     pub calls: u64,
-    /// Of these, calls of which it is not known what they call.
+    /// The number of these calls whose callee is unknown.
     pub unresolved_calls: u64,
-    /// Findings that comments or settings took out.
+    /// The number of findings that comments or settings left out.
     #[serde(default)]
     pub ignored: u64,
-    /// Findings that the baseline knew.
+    /// The number of findings that the baseline knows.
     #[serde(default)]
     pub known: u64,
-    /// What the baseline knows and is no longer found.
+    /// The findings that the baseline knows and the scan did not find.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    pub gone: Vec<Known>,
-    /// What is to be said of comments for us.
+    pub gone: Vec<KnownFinding>,
+    /// The remarks about comments for splitcost.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub remarks: Vec<Remark>,
 }
 
 impl Scan {
-    /// Findings per rule.
+    /// Returns the number of findings for each code.
     pub fn counts(&self) -> BTreeMap<&str, u64> {
         let mut counts = BTreeMap::new();
         for finding in &self.findings {

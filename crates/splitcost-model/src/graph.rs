@@ -1,55 +1,55 @@
-//! Which module of a program imports which, and which function calls which.
+//! The module and call graph of a program.
 
 use serde::{Deserialize, Serialize};
 
 /// The module and call graph of a program.
 ///
-/// What calls or is called has a name that is its own: its dotted path, and `@LINE` behind it where the program has
-/// several of that path, as with lambdas and functions that are defined twice; `@LINE:COLUMN` where a line has several.
+/// Every function, class body and module has a unique name: its dotted path. Where several have the same path, as lambdas
+/// and functions that are defined twice do, `@LINE` follows the path, or `@LINE:COLUMN` if a line has several.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Graph {
-    /// By path.
+    /// The modules, by path.
     pub modules: Vec<Module>,
-    /// By path and place.
+    /// The functions, by path and place.
     pub functions: Vec<Function>,
-    /// By caller and place.
+    /// The calls, by caller and place.
     pub edges: Vec<Edge>,
 }
 
-/// A file of the program. Its body is a caller, by its name.
+/// A file of the program. Its body is a caller, by the name of the module.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Module {
     /// The dotted name that it is imported by.
     pub name: String,
-    /// The file.
+    /// The path of the file.
     pub path: String,
-    /// The dotted names of what it imports, of the program and of libraries, each once, by name.
+    /// The dotted names of the modules that it imports, of the program and of libraries, each once, by name.
     pub imports: Vec<String>,
 }
 
-/// What a function is.
+/// The kind of a function.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// `def`
+pub enum FunctionKind {
+    /// A `def`.
     #[default]
     Function,
-    /// `async def`
+    /// An `async def`.
     Coroutine,
-    /// `lambda`
+    /// A `lambda`.
     Lambda,
-    /// The body of a `class`, which runs where it stands.
+    /// The body of a `class`, which runs when its module does.
     Class,
 }
 
-/// Something that can be called, or a class's body.
+/// A function, or the body of a class.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Function {
-    /// Its name in the graph.
+    /// The unique name.
     pub name: String,
-    /// What it is.
-    pub kind: Kind,
-    /// The file.
+    /// The kind.
+    pub kind: FunctionKind,
+    /// The path of the file.
     pub path: String,
     /// The line of its name, from 1.
     pub line: u32,
@@ -57,34 +57,34 @@ pub struct Function {
     pub column: u32,
 }
 
-/// How a call is made.
+/// The way in which a call is made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Manner {
-    /// Here and now.
+    /// At once, in the same thread.
     #[default]
     Direct,
     /// Without parentheses: by reading a property, entering a context, iterating, decorating, raising.
     Implicit,
     /// In another thread or process.
     Offloaded,
-    /// By a framework, later.
+    /// Later, by a framework.
     Deferred,
 }
 
-/// One possible target of one call.
+/// A call with one of its possible callees.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Edge {
     /// The name of the function, class body or module that calls.
     pub caller: String,
-    /// The name of the function that is called; the dotted path of what is outside.
+    /// The name of the function that is called, or the dotted path of an external one.
     pub callee: String,
-    /// Whether the callee is outside the program: of a library, or built in.
+    /// The callee is outside the program: it belongs to a library or is a builtin.
     pub outside: bool,
-    /// How it is called.
+    /// The way in which the call is made.
     pub manner: Manner,
-    /// The line of the call in the caller's file, from 1.
+    /// The line of the call in the file of the caller, from 1.
     pub line: u32,
-    /// Its column, from 1, in characters.
+    /// The column of the call, from 1, in characters.
     pub column: u32,
 }

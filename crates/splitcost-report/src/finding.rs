@@ -1,4 +1,4 @@
-//! Findings for people and programs: one file per format.
+//! Findings as text, SARIF, GitHub annotations and `JUnit` XML: one file for each format.
 
 mod github;
 mod junit;
@@ -16,7 +16,7 @@ pub use junit::junit;
 pub use sarif::sarif;
 pub use text::text;
 
-/// What was found and looked at, in two lines.
+/// Returns two lines: the numbers of findings, and the numbers of files, functions and calls.
 fn summary(scan: &Scan) -> String {
     let counts: Vec<String> = scan.counts().into_iter().map(|(code, count)| format!("{count} {code}")).collect();
     let found = match scan.findings.len() {
@@ -36,12 +36,13 @@ fn summary(scan: &Scan) -> String {
         let _ = write!(found, "; {unseen} not seen in the recording");
     }
     format!(
-        "{found}\n{} files, {} functions, {} calls; of {share:.0} % of the calls it is not known what they call\n",
+        "{found}\n{} files, {} functions, {} calls; the callee of {share:.0} % of the calls is unknown\n",
         scan.files, scan.functions, scan.calls
     )
 }
 
-/// A finding beyond its message, for formats that show no source: the way, a line per step, and what helps.
+/// Returns the details of a finding for formats that show no source: a line for each call on its path, the help and the
+/// price.
 fn details(finding: &Finding) -> Vec<String> {
     let steps = finding.way.iter().map(|step| {
         let at = &step.location;
@@ -52,7 +53,7 @@ fn details(finding: &Finding) -> Vec<String> {
     steps.chain(help).chain(price).collect()
 }
 
-/// What a recording says of a finding: what was measured first, what is assumed last.
+/// Returns the price of a finding in words, the measured figures before the assumed ones.
 fn price(price: &Price) -> Vec<String> {
     let cost = match price {
         Price::Seen(cost) => cost,
@@ -66,23 +67,23 @@ fn price(price: &Price) -> Vec<String> {
     let how = match cost.basis {
         Basis::CallSite => "measured at this line",
         Basis::Caller => "measured from this function or its module",
-        Basis::Function => "only its function was measured",
+        Basis::Function => "measured for the whole function",
     };
     let (time, money) = if cost.holds_event_loop {
-        ("ms of a held event loop", "for a core that is paid for while the loop is held")
+        ("ms of blocked event loop", "for a core that is paid for while the event loop is blocked")
     } else {
         ("ms", "for CPU time")
     };
     let of_the_worst = format!(
-        "{bound}{} {time} per request of {}, by {} × `{}` ({how})",
+        "{bound}{} {time} per request of {}, in {} × `{}` ({how})",
         short(cost.millis_per_request),
         cost.endpoint,
         short(cost.calls_per_request),
         cost.function,
     );
     let of_all = format!(
-        "{bound}{} ms per request of all endpoints, by {} calls; {bound}{} $ per million requests {money} (its price is \
-         assumed)",
+        "{bound}{} ms per request over all endpoints, in {} calls; {bound}{} $ per million requests {money} (the price \
+         is assumed)",
         short(cost.overall_millis_per_request),
         short(cost.overall_calls_per_request),
         short(cost.usd_per_million_requests),

@@ -1,17 +1,17 @@
-//! A [`Graph`] for graphviz.
+//! A [`Graph`] in the language of Graphviz.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use splitcost_model::graph::{Graph, Kind, Manner};
+use splitcost_model::graph::{FunctionKind, Graph, Manner};
 
-/// The graph in graphviz's language: a box per module with its functions in it; imports between modules of the program
-/// are grey. A pair that calls each other in several places has one arrow per manner.
+/// Returns the graph in the language of Graphviz: a box for each module with its functions inside, and grey arrows for
+/// imports between modules. Calls between the same two functions share an arrow for each manner.
 pub fn dot(graph: &Graph) -> String {
     let mut text = String::from(
         "digraph splitcost {\n  rankdir=LR\n  node [shape=box, style=rounded, fontname=\"Helvetica\"]\n  edge [fontname=\"Helvetica\"]\n",
     );
-    // Names are their own, so that a module's functions are those of its file.
+    // The functions are ordered by file, as the modules are.
     let mut functions = graph.functions.iter().peekable();
     for (index, module) in graph.modules.iter().enumerate() {
         let name = quoted(&module.name);
@@ -19,9 +19,9 @@ pub fn dot(graph: &Graph) -> String {
         while let Some(function) = functions.next_if(|function| function.path == module.path) {
             let label = function.name.strip_prefix(&format!("{}.", module.name)).unwrap_or(&function.name);
             let style = match function.kind {
-                Kind::Coroutine => ", peripheries=2",
-                Kind::Class => ", shape=component",
-                Kind::Function | Kind::Lambda => "",
+                FunctionKind::Coroutine => ", peripheries=2",
+                FunctionKind::Class => ", shape=component",
+                FunctionKind::Function | FunctionKind::Lambda => "",
             };
             _ = writeln!(text, "    {} [label={}{style}]", quoted(&function.name), quoted(label));
         }
@@ -59,11 +59,12 @@ pub fn dot(graph: &Graph) -> String {
     text
 }
 
-/// A module of the program and a path outside may have one name.
+/// Returns the node of an external path, which differs from that of a module with the same name.
 fn outside_node(path: &str) -> String {
     format!("outside {path}")
 }
 
+/// Returns a text as a quoted string.
 fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }

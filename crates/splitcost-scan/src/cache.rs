@@ -1,5 +1,7 @@
-//! What is kept from scan to scan: the compact form of each file, by its contents; and what a scan found, by everything
-//! that it depends on. Without a cache everything works, only later: trouble with it is not reported.
+//! The cache between scans: the compact form of each file, by a hash of its contents, and the result of the last scan, by
+//! a hash of everything that it depends on.
+//!
+//! A cache that cannot be read or written is not reported: the scan then takes longer and finds the same.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,32 +12,32 @@ use serde::{Deserialize, Serialize};
 use splitcost_model::finding::{Scan, Skipped};
 use twox_hash::XxHash3_128;
 
-use crate::discover::Found;
+use crate::discover::FoundFile;
 use crate::form::File;
 use crate::lower::lower;
-use crate::scan::Options;
+use crate::options::Options;
 
 /// The cache of one program, scanned in one way.
 pub(crate) struct Cache {
     directory: PathBuf,
-    /// Of the paths.
+    /// The hash of the scanned paths.
     program: Hash,
-    /// Of the options, the paths among them.
+    /// The hash of all options, the paths included.
     options: Hash,
 }
 
-/// A hash of contents.
+/// A hash of some contents.
 type Hash = u128;
 
-/// What a scan found, and the hash of what that depends on.
+/// The result of a scan, and the hash of everything that it depends on.
 #[derive(Serialize, Deserialize)]
-struct Kept<S> {
+struct CachedScan<S> {
     key: Hash,
     scan: S,
 }
 
 impl Cache {
-    /// Where the options name a place for one.
+    /// Returns the cache in the directory that the options name, if they name one.
     pub(crate) fn of(options: &Options) -> Option<Self> {
         let directory = options.cache.clone()?;
         let mut hash = XxHash3_128::new();
@@ -47,29 +49,30 @@ impl Cache {
         Some(Self { directory, program, options: hash.finish_128() })
     }
 
-    /// What a scan with that key found.
+    /// Returns the result of the last scan with these options, if its key was the same.
     pub(crate) fn scan(&self, key: Hash) -> Option<Scan> {
         let text = fs::read(self.path(self.options, "scan")).ok()?;
-        let kept: Kept<Scan> = serde_json::from_slice(&text).ok()?;
+        let kept: CachedScan<Scan> = serde_json::from_slice(&text).ok()?;
         (kept.key == key).then_some(kept.scan)
     }
 
+    /// Writes the result of a scan.
     pub(crate) fn keep(&self, key: Hash, scan: &Scan) {
-        if let Ok(text) = serde_json::to_vec(&Kept { key, scan }) {
+        if let Ok(text) = serde_json::to_vec(&CachedScan { key, scan }) {
             write_whole(&self.path(self.options, "scan"), &text);
         }
     }
 
-    /// The compact forms of files: kept ones, and new ones, which are kept from now on.
-    pub(crate) fn forms(&self, found: &[Found]) -> Vec<File> {
+    /// Returns the compact forms of files: those in the cache, and new ones, which are added to it.
+    pub(crate) fn forms(&self, found: &[FoundFile]) -> Vec<File> {
         let bytes = fs::read(self.path(self.program, "forms")).unwrap_or_default();
-        let (by, known): (Vec<u8>, Vec<(Hash, &[u8])>) = postcard::from_bytes(&bytes).unwrap_or_default();
+        let (build, known): (Vec<u8>, Vec<(Hash, &[u8])>) = postcard::from_bytes(&bytes).unwrap_or_default();
         let known: FxHashMap<Hash, &[u8]> =
-            if by == scanner() { known.into_iter().collect() } else { FxHashMap::default() };
+            if build == build_id() { known.into_iter().collect() } else { FxHashMap::default() };
         let forms: Vec<(File, Hash, Option<Vec<u8>>)> = found
             .par_iter()
             .map(|file| {
-                let hash = of(&file.text);
+                let hash = hash_of(&file.text);
                 let kept = known.get(&hash).and_then(|kept| postcard::from_bytes(kept).ok());
                 let is_new = kept.is_none();
                 let form = kept.unwrap_or_else(|| lower(&file.text));
@@ -78,10 +81,10 @@ impl Cache {
             })
             .collect();
         if forms.iter().any(|(_, _, bytes)| bytes.is_some()) {
-            let kept = forms.iter().filter_map(|(_, hash, bytes)| {
+            let cached = forms.iter().filter_map(|(_, hash, bytes)| {
                 bytes.as_deref().or_else(|| known.get(hash).copied()).map(|bytes| (*hash, bytes))
             });
-            if let Ok(bytes) = postcard::to_stdvec(&(scanner(), kept.collect::<Vec<_>>())) {
+            if let Ok(bytes) = postcard::to_stdvec(&(build_id(), cached.collect::<Vec<_>>())) {
                 write_whole(&self.path(self.program, "forms"), &bytes);
             }
         }
@@ -93,11 +96,11 @@ impl Cache {
     }
 }
 
-/// The hash of everything but the options that a scan depends on: this very program, and all files.
-pub(crate) fn key(found: &[Found], skipped: &[Skipped]) -> Hash {
+/// Returns the hash of everything that a scan depends on besides its options: this build of splitcost, and all files.
+pub(crate) fn key(found: &[FoundFile], skipped: &[Skipped]) -> Hash {
     let mut hash = XxHash3_128::new();
-    write(&mut hash, &scanner());
-    let contents: Vec<Hash> = found.par_iter().map(|file| of(&file.text)).collect();
+    write(&mut hash, &build_id());
+    let contents: Vec<Hash> = found.par_iter().map(|file| hash_of(&file.text)).collect();
     for (file, contents) in found.iter().zip(contents) {
         write(&mut hash, file.path.as_os_str().as_encoded_bytes());
         file.module.names.iter().for_each(|name| write(&mut hash, name.as_bytes()));
@@ -110,7 +113,7 @@ pub(crate) fn key(found: &[Found], skipped: &[Skipped]) -> Hash {
     hash.finish_128()
 }
 
-/// Writes a file whole or not at all.
+/// Writes a file as a whole: first under another name, then renamed.
 fn write_whole(path: &Path, bytes: &[u8]) {
     let draft = path.with_extension(format!("{}.part", std::process::id()));
     let parent = path.parent().unwrap_or(Path::new("."));
@@ -120,18 +123,18 @@ fn write_whole(path: &Path, bytes: &[u8]) {
     }
 }
 
-/// This very program: another build may find something else.
-fn scanner() -> Vec<u8> {
+/// Returns what identifies this build of splitcost: another build may find something else.
+fn build_id() -> Vec<u8> {
     let file = std::env::current_exe().and_then(fs::metadata);
     let built = file.ok().map(|file| (file.len(), file.modified().ok()));
     format!("{} {built:?}", env!("CARGO_PKG_VERSION")).into_bytes()
 }
 
-fn of(text: &str) -> Hash {
+fn hash_of(text: &str) -> Hash {
     XxHash3_128::oneshot(text.as_bytes())
 }
 
-/// Text and length: that two texts follow each other differs from one text of both.
+/// Hashes bytes and their length, so that two texts in a row have another hash than both in one.
 fn write(hash: &mut XxHash3_128, bytes: &[u8]) {
     hash.write(bytes);
     hash.write(&(bytes.len() as u64).to_le_bytes());

@@ -1,42 +1,42 @@
-//! `# splitcost: ignore[SC201] reason`: findings that somebody has looked at.
+//! Comments such as `# splitcost: ignore[SC201] reason`, which leave out findings that a person has reviewed.
 //!
-//! It holds for findings on its line, or, alone on a line, for those on the next line that has code.
+//! A comment applies to the findings on its own line. A comment that stands alone on a line applies to the next line
+//! that has code.
 
 use std::collections::BTreeMap;
 
 use splitcost_model::finding::{Finding, Remark, RemarkKind};
 
-use crate::form::Range;
+use crate::form::{COMMENT_MARK, Range};
 use crate::rule::{RULES, Rule};
-use crate::source::Source;
+use crate::source::SourceFile;
 
-/// What every comment of ours has.
-pub(crate) const MARK: &str = "splitcost:";
-
-/// A code in a comment.
-struct Ignore {
+/// A code that a comment ignores.
+struct IgnoredCode {
     code: String,
-    /// The line whose findings it is about.
+    /// The line whose findings it applies to.
     line: u32,
-    place: (u32, u32),
+    /// The line and column of the comment.
+    position: (u32, u32),
+    /// It has removed a finding.
     is_used: bool,
 }
 
-/// Takes out the findings that comments are about, and gives what is to be said of the comments.
+/// Removes the findings that comments ignore, and returns remarks about comments that are malformed or ignore nothing.
 ///
-/// `comments` holds the comments with our mark in them, per source.
+/// `comments` holds, for each source, the comments that contain [`COMMENT_MARK`].
 pub(crate) fn apply(
     findings: &mut Vec<Finding>,
-    sources: &[Source],
+    sources: &[SourceFile],
     comments: &[Vec<Range>],
     active: impl Fn(&Rule) -> bool,
 ) -> Vec<Remark> {
     let mut remarks = Vec::new();
-    let mut ignores: BTreeMap<&str, Vec<Ignore>> = BTreeMap::new();
+    let mut ignores: BTreeMap<&str, Vec<IgnoredCode>> = BTreeMap::new();
     for (source, comments) in sources.iter().zip(comments) {
         for comment in comments {
-            let place = source.position(comment.start);
-            let mut say = |text: String| remarks.push(remark(source.path(), place, RemarkKind::Malformed, text));
+            let position = source.position(comment.start);
+            let mut say = |text: String| remarks.push(remark(source.path(), position, RemarkKind::Malformed, text));
             let codes = match codes(source.text(*comment)) {
                 None => continue,
                 Some(Ok(codes)) => codes,
@@ -48,10 +48,10 @@ pub(crate) fn apply(
             let line = source.line_of_code(*comment);
             for code in codes {
                 if !RULES.iter().any(|rule| rule.code == code) {
-                    say(format!("{code:?} is no rule: `splitcost explain` lists them"));
+                    say(format!("there is no rule {code:?}: `splitcost explain` lists the rules"));
                     continue;
                 }
-                let ignore = Ignore { code: code.to_owned(), line, place, is_used: false };
+                let ignore = IgnoredCode { code: code.to_owned(), line, position, is_used: false };
                 ignores.entry(source.path()).or_default().push(ignore);
             }
         }
@@ -70,8 +70,8 @@ pub(crate) fn apply(
     for (path, ignores) in &ignores {
         for ignore in ignores.iter().filter(|ignore| !ignore.is_used) {
             if RULES.iter().any(|rule| rule.code == ignore.code && active(rule)) {
-                let text = format!("there is no {} to ignore: take it out", ignore.code);
-                remarks.push(remark(path, ignore.place, RemarkKind::Unused, text));
+                let text = format!("this comment ignores no {} finding: remove it", ignore.code);
+                remarks.push(remark(path, ignore.position, RemarkKind::Unused, text));
             }
         }
     }
@@ -82,20 +82,22 @@ fn remark(path: &str, (line, column): (u32, u32), kind: RemarkKind, text: String
     Remark { path: path.to_owned(), line, column, kind, text }
 }
 
-/// The codes in a comment; `None` where it only talks about us.
+/// Returns the codes in a comment, or what is wrong with it; `None` if the comment only mentions splitcost.
 fn codes(comment: &str) -> Option<Result<Vec<&str>, String>> {
-    let (_, rest) = comment.match_indices(MARK).map(|(at, _)| comment.split_at(at)).find(|(before, _)| {
-        // Other tools' comments may stand on the same line, each with its own sign.
+    let (_, rest) = comment.match_indices(COMMENT_MARK).map(|(at, _)| comment.split_at(at)).find(|(before, _)| {
+        // Comments for other tools may stand on the same line, each with its own `#`.
         before.trim_end().ends_with('#')
     })?;
-    let rest = rest[MARK.len()..].trim_start();
-    let wrong = |what: &str| Some(Err(format!("{what}: it is written `# splitcost: ignore[SC201] reason`")));
-    let Some(rest) = rest.strip_prefix("ignore") else { return wrong("this comment says nothing that is known") };
-    let Some(rest) = rest.trim_start().strip_prefix('[') else { return wrong("this comment names no codes") };
-    let Some((codes, _)) = rest.split_once(']') else { return wrong("the bracket is not closed") };
+    let rest = rest[COMMENT_MARK.len()..].trim_start();
+    let wrong = |what: &str| Some(Err(format!("{what}: write `# splitcost: ignore[SC201] reason`")));
+    let Some(rest) = rest.strip_prefix("ignore") else { return wrong("this comment has no `ignore`") };
+    let Some(rest) = rest.trim_start().strip_prefix('[') else {
+        return wrong("this comment names no codes in brackets");
+    };
+    let Some((codes, _)) = rest.split_once(']') else { return wrong("the bracket `[` is not closed") };
     let codes: Vec<&str> = codes.split(',').map(str::trim).collect();
     if codes.iter().any(|code| code.is_empty()) {
-        return wrong("this comment names no codes");
+        return wrong("a code in the brackets is empty");
     }
     Some(Ok(codes))
 }
@@ -105,7 +107,7 @@ mod tests {
     use super::codes;
 
     #[test]
-    fn codes_are_read() {
+    fn codes_between_brackets_are_read() {
         assert_eq!(codes("# splitcost: ignore[SC201]"), Some(Ok(vec!["SC201"])));
         assert_eq!(codes("#splitcost:ignore[SC201,SC101 ] two"), Some(Ok(vec!["SC201", "SC101"])));
         assert_eq!(codes("# noqa: F401  # splitcost: ignore[SC201] both"), Some(Ok(vec!["SC201"])));
@@ -113,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said() {
+    fn malformed_comments_are_errors() {
         for comment in ["# splitcost: ignore", "# splitcost: ignore[]", "# splitcost: ignore[SC201", "# splitcost: off"]
         {
             assert!(matches!(codes(comment), Some(Err(_))), "{comment}");

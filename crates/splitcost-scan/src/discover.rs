@@ -1,4 +1,4 @@
-//! Which files there are, and which modules they are.
+//! The Python files below the scanned paths, and the module names that they can be imported by.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,13 +9,13 @@ use rayon::prelude::*;
 
 use crate::Error;
 use crate::glob::{Glob, Matcher};
-use crate::program::Module;
+use crate::program::ModuleNames;
 use splitcost_model::finding::Skipped;
 
-/// A larger file is no source that a person wrote. Chosen.
+/// The size of the largest file that is scanned. Chosen: no person writes a larger source file.
 const MAX_FILE_BYTES: u64 = 8 * 1024 * 1024;
 
-/// Directories that hold no source of the project.
+/// Directories that hold no source of the project itself.
 const NEVER: &[&str] = &[
     "__pycache__",
     "node_modules",
@@ -30,16 +30,16 @@ const NEVER: &[&str] = &[
     "site-packages",
 ];
 
-/// A file that will be scanned.
+/// A file to scan.
 #[derive(Clone, Debug)]
-pub(crate) struct Found {
+pub(crate) struct FoundFile {
     pub(crate) path: PathBuf,
-    pub(crate) module: Module,
+    pub(crate) module: ModuleNames,
     pub(crate) text: String,
 }
 
-/// All Python files below the paths, in order, and those that cannot be read.
-pub(crate) fn discover(paths: &[PathBuf], exclude: &[Glob]) -> Result<(Vec<Found>, Vec<Skipped>), Error> {
+/// Returns all Python files below the paths, in order, and the ones that cannot be read.
+pub(crate) fn discover(paths: &[PathBuf], exclude: &[Glob]) -> Result<(Vec<FoundFile>, Vec<Skipped>), Error> {
     let mut files: Vec<(PathBuf, &Path)> = Vec::new();
     let mut skipped = Vec::new();
     let mut seen = BTreeSet::new();
@@ -58,7 +58,7 @@ pub(crate) fn discover(paths: &[PathBuf], exclude: &[Glob]) -> Result<(Vec<Found
             .hidden(false)
             .sort_by_file_name(Ord::cmp)
             .filter_entry(move |entry| {
-                // What was named is looked at, whatever it is called.
+                // A path that the user named is scanned whatever its name.
                 let Ok(inside) = entry.path().strip_prefix(&named) else { return true };
                 if inside.as_os_str().is_empty() {
                     return true;
@@ -90,18 +90,18 @@ pub(crate) fn discover(paths: &[PathBuf], exclude: &[Glob]) -> Result<(Vec<Found
     Ok((found, skipped))
 }
 
-fn read(path: PathBuf, root: &Path) -> Result<Found, Skipped> {
+fn read(path: PathBuf, root: &Path) -> Result<FoundFile, Skipped> {
     let skip = |reason: String| Skipped { path: path.display().to_string(), reason };
     let size = fs::metadata(&path).map_err(|error| skip(error.to_string()))?.len();
     if size > MAX_FILE_BYTES {
-        return Err(skip(format!("it has {} MiB: too large for a source file", size / 1024 / 1024)));
+        return Err(skip(format!("the file has {} MiB, which is too large for a source file", size / 1024 / 1024)));
     }
     let mut bytes = fs::read(&path).map_err(|error| skip(error.to_string()))?;
     if bytes.starts_with(b"\xef\xbb\xbf") {
         bytes.drain(..3);
     }
     match String::from_utf8(bytes) {
-        Ok(text) => Ok(Found { module: module(&path, root), path, text }),
+        Ok(text) => Ok(FoundFile { module: module(&path, root), path, text }),
         Err(error) => {
             let at = error.utf8_error().valid_up_to();
             let line = error.as_bytes()[..at].split(|byte| *byte == b'\n').count();
@@ -110,18 +110,18 @@ fn read(path: PathBuf, root: &Path) -> Result<Found, Skipped> {
     }
 }
 
-/// The name of a file that is not on the disk: all of its path.
-pub(crate) fn module_at(path: &Path) -> Module {
+/// Returns the module name of a file that is only in memory: its whole path.
+pub(crate) fn module_at(path: &Path) -> ModuleNames {
     let is_package = path.file_name().is_some_and(|name| name == "__init__.py");
     let directory = path.parent().unwrap_or(Path::new(""));
     let path = if is_package { directory.to_owned() } else { path.with_extension("") };
     let parts: Vec<_> = path.iter().map(|part| part.to_string_lossy()).collect();
-    Module { names: vec![parts.join(".")], is_package }
+    ModuleNames { names: vec![parts.join(".")], is_package }
 }
 
-/// The names that a file can be imported by: from the nearest directory that is no package, from the one above, up to
-/// where the search began.
-fn module(path: &Path, root: &Path) -> Module {
+/// Returns the names that a file can be imported by: relative to the nearest directory that is no package, to the one
+/// above it, and so on up to the scanned path.
+fn module(path: &Path, root: &Path) -> ModuleNames {
     let is_package = path.file_name().is_some_and(|name| name == "__init__.py");
     let mut parts: Vec<String> = Vec::new();
     if !is_package {
@@ -145,5 +145,5 @@ fn module(path: &Path, root: &Path) -> Module {
     if names.is_empty() {
         names.push(parts.iter().rev().cloned().collect::<Vec<_>>().join("."));
     }
-    Module { names, is_package }
+    ModuleNames { names, is_package }
 }

@@ -1,48 +1,48 @@
-//! Effects: what a call leads to, through however many functions, and the shortest way there.
+//! Effects: what a call leads to through any number of functions, and the shortest call path to it.
 
 use std::collections::VecDeque;
 
-use crate::evaluate::{Callee, Edge, Evaluation, Manner};
 use crate::form::{Constant, Expr, ExprId};
 use crate::library::Traits;
+use crate::resolve::{CallEdge, CallManner, Callee, Resolution};
 use crate::value::{Outside, Place};
 
-/// One effect, with the shortest way to it from every function that has it.
+/// One effect, with the shortest call path to it from every function that has it.
 pub(crate) struct Effect {
-    /// Per place, the edge that is the next step, and how many steps are left.
+    /// For each place that has the effect: the index of the next edge on the path, and the number of edges left.
     next: Vec<Option<(u32, u32)>>,
 }
 
-/// How an effect spreads from a callee to its callers.
+/// The rule by which an effect spreads from a callee to its callers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Spread {
-    /// It holds the calling thread: an `async def` is where that ends, and another thread too.
+    /// The effect occupies the calling thread. It ends at an `async def`, and at calls in another thread.
     Blocking,
-    /// It happens, wherever it does.
+    /// The effect happens whichever thread runs it.
     Everywhere,
 }
 
-/// The edges against which effects spread: all that spread in the same way share them.
-pub(crate) struct Steps {
-    /// Per place, where its callers begin in `callers`; one more at the end.
+/// The edges of the call graph, by callee. All effects that spread by the same rule share one index.
+pub(crate) struct CallerIndex {
+    /// For each place, the index in `callers` at which its callers begin; one more at the end.
     first: Vec<u32>,
-    /// Callers, each with the edge.
+    /// Each caller with the index of its edge, grouped by callee.
     callers: Vec<(Place, u32)>,
-    /// Edges to something outside that the library says something of.
+    /// The edges to external functions that have traits, by caller and index.
     outside: Vec<(Place, u32)>,
 }
 
-impl Steps {
-    pub(crate) fn of(evaluation: &Evaluation<'_>, spread: Spread) -> Self {
-        let places = evaluation.program.places();
+impl CallerIndex {
+    pub(crate) fn of(resolution: &Resolution<'_>, spread: Spread) -> Self {
+        let places = resolution.program.places();
         let all = || {
             (0..places as Place).flat_map(|place| {
-                let edges = evaluation.edges[place as usize].iter().enumerate();
+                let edges = resolution.edges[place as usize].iter().enumerate();
                 edges.filter(|(_, edge)| spreads(edge, spread)).map(move |(index, edge)| (place, index as u32, edge))
             })
         };
-        let goes_on = |edge: &Edge| match edge.callee {
-            Callee::Inside(callee) if spread != Spread::Blocking || !evaluation.program.scope(callee).is_async => {
+        let goes_on = |edge: &CallEdge| match edge.callee {
+            Callee::Inside(callee) if spread != Spread::Blocking || !resolution.program.scope(callee).is_async => {
                 Some(callee as usize)
             }
             _ => None,
@@ -53,7 +53,7 @@ impl Steps {
             if let Some(callee) = goes_on(edge) {
                 first[callee + 1] += 1;
             } else if let Callee::Outside(callee) = edge.callee
-                && evaluation.traits(callee) != Traits::NONE
+                && resolution.traits(callee) != Traits::NONE
             {
                 outside.push((place, index));
             }
@@ -78,14 +78,14 @@ impl Steps {
 }
 
 impl Effect {
-    /// All functions that reach something with any of these traits.
-    pub(crate) fn of(evaluation: &Evaluation<'_>, steps: &Steps, traits: Traits) -> Self {
-        let mut next = vec![None; evaluation.program.places()];
+    /// Finds all functions that reach an external function with any of these traits.
+    pub(crate) fn of(resolution: &Resolution<'_>, steps: &CallerIndex, traits: Traits) -> Self {
+        let mut next = vec![None; resolution.program.places()];
         let mut queue = VecDeque::new();
         for (place, index) in &steps.outside {
-            let edge = &evaluation.edges[*place as usize][*index as usize];
+            let edge = &resolution.edges[*place as usize][*index as usize];
             if let (None, Callee::Outside(outside)) = (next[*place as usize], edge.callee)
-                && has(evaluation, *place, edge, outside, traits)
+                && has(resolution, *place, edge, outside, traits)
             {
                 next[*place as usize] = Some((*index, 1));
                 queue.push_back(*place);
@@ -103,23 +103,23 @@ impl Effect {
         Self { next }
     }
 
-    /// Whether a function has it.
+    /// Returns whether a function has the effect.
     pub(crate) fn is_in(&self, place: Place) -> bool {
         self.next[place as usize].is_some()
     }
 
-    /// The way from a function's edge to where the effect is: the edges, each with the place it is in.
+    /// Returns the call path from a function's edge to the effect: the edges, each with the place that it is in.
     pub(crate) fn way<'e>(
         &self,
-        evaluation: &'e Evaluation<'_>,
+        resolution: &'e Resolution<'_>,
         place: Place,
-        edge: &'e Edge,
-    ) -> Vec<(Place, &'e Edge)> {
+        edge: &'e CallEdge,
+    ) -> Vec<(Place, &'e CallEdge)> {
         let mut way = vec![(place, edge)];
         let mut at = edge.callee;
         while let Callee::Inside(place) = at {
             let Some((index, _)) = self.next[place as usize] else { break };
-            let edge = &evaluation.edges[place as usize][index as usize];
+            let edge = &resolution.edges[place as usize][index as usize];
             way.push((place, edge));
             at = edge.callee;
         }
@@ -127,32 +127,40 @@ impl Effect {
     }
 }
 
-fn spreads(edge: &Edge, spread: Spread) -> bool {
+fn spreads(edge: &CallEdge, spread: Spread) -> bool {
     match spread {
-        Spread::Blocking => matches!(edge.manner, Manner::Direct | Manner::Implicit),
-        Spread::Everywhere => !matches!(edge.manner, Manner::Deferred | Manner::Dispatched),
+        Spread::Blocking => matches!(edge.manner, CallManner::Direct | CallManner::Implicit),
+        Spread::Everywhere => !matches!(edge.manner, CallManner::Deferred | CallManner::Dispatched),
     }
 }
 
-/// Whether an edge to something outside has a trait. What is awaited does not block.
-pub(crate) fn has(evaluation: &Evaluation<'_>, place: Place, edge: &Edge, outside: Outside, traits: Traits) -> bool {
-    let found = evaluation.traits(outside);
+/// Returns whether an edge to an external function has a trait. An awaited call does not block.
+pub(crate) fn has(
+    resolution: &Resolution<'_>,
+    place: Place,
+    edge: &CallEdge,
+    outside: Outside,
+    traits: Traits,
+) -> bool {
+    let found = resolution.traits(outside);
     if !found.has(traits) {
         return false;
     }
     let blocking =
         Traits::BLOCKING_HTTP.or(Traits::BLOCKING_DATABASE).or(Traits::BLOCKING_GRPC).or(Traits::BLOCKING_WAIT);
-    let is_awaited = edge.manner == Manner::Direct
-        && edge.call.is_some_and(|call| evaluation.program.scope(place).calls[call as usize].awaited);
+    let is_awaited = edge.manner == CallManner::Direct
+        && edge.call.is_some_and(|call| resolution.program.scope(place).calls[call as usize].awaited);
     let is_coroutine = is_awaited && !traits.has(Traits::AWAITED_REMOTE);
-    !(found.has(blocking) && traits.has(blocking) && (is_coroutine || is_told_not_to_wait(evaluation, place, edge)))
+    !(found.has(blocking) && traits.has(blocking) && (is_coroutine || is_asked_not_to_wait(resolution, place, edge)))
 }
 
-/// `lock.acquire(blocking=False)`, `queue.get(False)`, `event.wait(timeout=0)`.
-fn is_told_not_to_wait(evaluation: &Evaluation<'_>, place: Place, edge: &Edge) -> bool {
-    let program = evaluation.program;
+/// Returns whether a call's arguments ask not to wait: `lock.acquire(blocking=False)`, `queue.get(False)`,
+/// `event.wait(timeout=0)`.
+fn is_asked_not_to_wait(resolution: &Resolution<'_>, place: Place, edge: &CallEdge) -> bool {
+    let program = resolution.program;
     let scope = program.scope(place);
-    let Some(call) = edge.call.map(|call| &scope.calls[call as usize]).filter(|_| edge.manner == Manner::Direct) else {
+    let Some(call) = edge.call.map(|call| &scope.calls[call as usize]).filter(|_| edge.manner == CallManner::Direct)
+    else {
         return false;
     };
     let is =

@@ -1,6 +1,6 @@
-//! The compact form of a file: what can be called, bound and read there, in the order in which it happens.
+//! The compact form of a file: its calls, and the names that it binds and reads, in source order.
 //!
-//! Everything that no finding looks at (arithmetic, comparisons, formatting) is gone; the calls inside remain.
+//! Arithmetic, comparisons and formatting, which no rule needs, are left out; the calls inside them are kept.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,29 +15,32 @@ pub(crate) type CallId = u32;
 /// A loop: an index into [`Scope::loops`].
 pub(crate) type LoopId = u32;
 
-/// Where something stands in its file, in bytes.
+/// The text that comments for splitcost contain.
+pub(crate) const COMMENT_MARK: &str = "splitcost:";
+
+/// A range of bytes in a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Range {
-    /// First byte.
+    /// The first byte.
     pub(crate) start: u32,
-    /// Byte behind the last.
+    /// The byte after the last one.
     pub(crate) end: u32,
 }
 
-/// One file; its first scope is the module itself.
+/// The compact form of a file. Its first scope is the module itself.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct File {
     pub(crate) texts: Vec<Box<str>>,
     pub(crate) scopes: Vec<Scope>,
-    /// What could not be parsed: where, and why.
+    /// The syntax errors, each with its range.
     pub(crate) errors: Vec<(Range, String)>,
-    /// Comments that are for us.
+    /// The comments that contain [`COMMENT_MARK`].
     pub(crate) comments: Vec<Range>,
 }
 
-/// What a scope is.
+/// The kind of a scope.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Kind {
+pub(crate) enum ScopeKind {
     #[default]
     Module,
     Class,
@@ -48,37 +51,37 @@ pub(crate) enum Kind {
 /// A module, class, function or lambda: its signature, and its body in source order.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Scope {
-    pub(crate) kind: Kind,
+    pub(crate) kind: ScopeKind,
     pub(crate) name: Text,
     pub(crate) parent: ScopeId,
-    /// The name, or all of a lambda.
+    /// The range of its name; for a lambda, its whole range.
     pub(crate) range: Range,
     pub(crate) is_async: bool,
     pub(crate) is_generator: bool,
-    /// It has no body to speak of: `...`, `pass`, a docstring, `raise NotImplementedError`.
+    /// Its body only says that others do the work: `...`, `pass`, a docstring, `raise NotImplementedError`.
     pub(crate) is_stub: bool,
     pub(crate) params: Vec<Param>,
-    /// The parameters that it returns as they were given, a bit each, of the first 64.
+    /// The parameters that it returns unchanged: one bit for each of the first 64.
     pub(crate) hands_back: u64,
-    /// Names that it binds, and does nothing with that could lead to a call.
+    /// The names that it binds and whose values cannot lead to a call.
     pub(crate) idle: Vec<Text>,
-    /// In the parent's expressions.
+    /// Its decorators, which are expressions of the parent.
     pub(crate) decorators: Vec<ExprId>,
-    /// In the parent's expressions.
+    /// The base classes, which are expressions of the parent.
     pub(crate) bases: Vec<ExprId>,
-    /// In the parent's expressions.
+    /// The annotation of the result, which is an expression of the parent.
     pub(crate) returns: Option<ExprId>,
     pub(crate) exprs: Vec<Expr>,
-    pub(crate) calls: Vec<Call>,
+    pub(crate) calls: Vec<CallExpr>,
     pub(crate) loops: Vec<Loop>,
     pub(crate) stmts: Vec<Stmt>,
-    /// Names that belong to the module.
+    /// Names that a `global` statement gives to the module.
     pub(crate) globals: Vec<Text>,
-    /// Names that belong to an enclosing function.
+    /// Names that a `nonlocal` statement gives to an enclosing function.
     pub(crate) nonlocals: Vec<Text>,
 }
 
-/// How an argument reaches a parameter.
+/// The ways in which a parameter takes arguments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Passing {
     PositionalOnly,
@@ -88,7 +91,7 @@ pub(crate) enum Passing {
     RestKeyword,
 }
 
-/// A parameter; annotation and default are in the parent's expressions.
+/// A parameter. Its annotation and default are expressions of the parent.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Param {
     pub(crate) name: Text,
@@ -97,12 +100,12 @@ pub(crate) struct Param {
     pub(crate) default: Option<ExprId>,
 }
 
-/// A constant subscript or dictionary key.
+/// A subscript or dictionary key, as far as it is constant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum Key {
     Text(Text),
     Int(i64),
-    /// `[1:3]`, where both are known; a missing end is the largest number.
+    /// A slice such as `[1:3]`, if both ends are constant; a missing end is the largest number.
     Slice(Option<(u32, u32)>),
     Unknown,
 }
@@ -133,18 +136,18 @@ pub(crate) enum Expr {
     Dict(Vec<(Option<Key>, ExprId)>),
     Starred(ExprId),
     Lambda(ScopeId),
-    /// `a or b`, `a if c else b`: any of the first ones; the others are only evaluated.
+    /// `a or b`, `a if c else b`: one of the first list; the expressions of the second are only run.
     Either(Vec<ExprId>, Vec<ExprId>),
-    /// `name := value`
+    /// An assignment expression: `name := value`.
     Bind(Text, ExprId),
     Yield(Option<ExprId>),
     YieldFrom(ExprId),
     Comprehension(Box<Comprehension>),
-    /// Of no interest, but for the calls within.
+    /// Anything else, kept for the calls inside it.
     Other(Vec<ExprId>),
 }
 
-/// Which sequence.
+/// The type of a sequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Sequence {
     List,
@@ -164,24 +167,24 @@ pub(crate) struct Comprehension {
 
 /// A call.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Call {
+pub(crate) struct CallExpr {
     pub(crate) function: ExprId,
-    /// A starred one is [`Expr::Starred`].
+    /// The positional arguments; a starred one is an [`Expr::Starred`].
     pub(crate) positional: Vec<ExprId>,
-    /// `None` stands for `**`.
+    /// The keyword arguments; the name `None` stands for `**`.
     pub(crate) keywords: Vec<(Option<Text>, ExprId)>,
     pub(crate) range: Range,
     pub(crate) in_loop: Option<LoopId>,
     pub(crate) awaited: bool,
-    /// Inside the body of a `try` that ends the loop around it, unless a handler lets it go round again.
+    /// It is in the body of a `try` whose success ends the loop around it, and whose failure repeats it.
     pub(crate) tried: bool,
-    /// Which statement it is part of, counted through the scope.
+    /// The number of the statement that it is part of, within its scope.
     pub(crate) stmt: u32,
-    /// Which body it is in: that of an `if`, a loop, a handler, or 0.
+    /// The number of the conditional body that it is in (of an `if`, a loop, a handler), or 0.
     pub(crate) branch: u32,
 }
 
-/// How something is repeated.
+/// The kind of a loop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum LoopKind {
     For,
@@ -194,21 +197,21 @@ pub(crate) enum LoopKind {
 pub(crate) struct Loop {
     pub(crate) kind: LoopKind,
     pub(crate) parent: Option<LoopId>,
-    /// What it goes through.
+    /// The iterable.
     pub(crate) iter: Option<ExprId>,
-    /// From `for` to the end of the first line, roughly: to show it.
+    /// The range of the whole loop.
     pub(crate) range: Range,
-    /// Its body leaves it with `break` or `return`.
+    /// Its body contains a `break` or `return` that leaves it.
     pub(crate) left: bool,
-    /// How often at most, where the source says it.
+    /// The largest number of rounds, if the source states it.
     pub(crate) bound: Option<u64>,
 }
 
-/// Something that happens.
+/// A statement.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Stmt {
     Eval(ExprId),
-    /// `weak`: it may not happen, so what was bound before may still be.
+    /// An assignment. A `weak` one may not run, so that the previous value remains possible.
     Assign {
         target: Target,
         value: ExprId,
@@ -230,9 +233,9 @@ pub(crate) enum Stmt {
         context: ExprId,
         range: Range,
     },
-    /// The test and body of a `while` begin.
+    /// The beginning of the test and body of a `while`.
     Round,
-    /// `raise name`: a class is called, without parentheses.
+    /// `raise name`, which calls a class without parentheses.
     Raise(ExprId, Range),
     Return(ExprId),
     Import {
@@ -253,7 +256,7 @@ pub(crate) enum Stmt {
     Define(ScopeId, bool),
 }
 
-/// What is assigned to.
+/// The target of an assignment.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Target {
     Name(Text),
@@ -265,7 +268,7 @@ pub(crate) enum Target {
 }
 
 impl Stmt {
-    /// Adds the names that it binds.
+    /// Adds the names that the statement binds to `names`.
     pub(crate) fn names_bound(&self, scopes: &[Scope], names: &mut Vec<Text>) {
         match self {
             Self::Assign { target, .. }

@@ -1,4 +1,4 @@
-//! Globs as `.gitignore` has them, relative to the directory of whoever wrote them.
+//! Globs in the syntax of `.gitignore`, relative to a directory: that of the settings file, or the current one.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,16 +7,17 @@ use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
 use crate::Error;
 
-/// A glob: without a slash it matches a name anywhere, with one a path from its directory.
+/// A glob in the syntax of `.gitignore`: without a slash it matches a name at any depth, with one a path from its
+/// directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Glob {
-    /// The directory that it is relative to.
+    /// The directory that the glob is relative to.
     pub base: PathBuf,
-    /// As it was written.
+    /// The glob as it was written.
     pub pattern: String,
 }
 
-/// A glob, ready.
+/// A compiled glob.
 #[derive(Debug)]
 pub(crate) struct Matcher {
     base: PathBuf,
@@ -33,7 +34,7 @@ impl Matcher {
         Ok(Self { base, glob })
     }
 
-    /// Whether it matches a path without symbolic links, or a directory above it.
+    /// Returns whether the glob matches a path, or a directory above it. The path must have no symbolic links.
     pub(crate) fn matches(&self, path: &Path, is_dir: bool) -> bool {
         path.starts_with(&self.base) && self.glob.matched_path_or_any_parents(path, is_dir).is_ignore()
     }

@@ -1,40 +1,40 @@
-//! The module and call graph, under names that people know.
+//! The module and call graph, with names that people know from the source.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::hash::Hash;
 
 use rustc_hash::FxHashMap;
-use splitcost_model::graph::{Edge, Function, Graph, Kind, Manner, Module};
+use splitcost_model::graph::{Edge, Function, FunctionKind, Graph, Manner, Module};
 
-use crate::evaluate::{self, Callee, Evaluation};
 use crate::form::{self, Range, Stmt};
-use crate::source::Source;
+use crate::resolve::{CallManner, Callee, Resolution};
+use crate::source::SourceFile;
 use crate::value::Place;
 
-/// The graph of all that was looked at.
-pub(crate) fn graph(evaluation: &Evaluation<'_>, sources: &[Source]) -> Graph {
-    let names = Names::of(evaluation, sources);
-    let program = evaluation.program;
+/// Returns the graph of a resolved program.
+pub(crate) fn graph(resolution: &Resolution<'_>, sources: &[SourceFile]) -> Graph {
+    let names = GraphNames::of(resolution, sources);
+    let program = resolution.program;
     let mut graph = Graph::default();
     for (file, source) in sources.iter().enumerate() {
         let module = program.module_place(file as u32);
         graph.modules.push(Module {
             name: names.of_place(module).to_owned(),
             path: source.path().to_owned(),
-            imports: imports(evaluation, &names, file as u32),
+            imports: imports(resolution, &names, file as u32),
         });
     }
     for place in 0..program.places() as Place {
         let source = &sources[program.file_of(place) as usize];
         let scope = program.scope(place);
         let kind = match scope.kind {
-            form::Kind::Function if scope.is_async => Some(Kind::Coroutine),
-            form::Kind::Function => Some(Kind::Function),
-            form::Kind::Lambda => Some(Kind::Lambda),
-            // Most bodies of classes call nothing.
-            form::Kind::Class if !evaluation.edges[place as usize].is_empty() => Some(Kind::Class),
-            form::Kind::Class | form::Kind::Module => None,
+            form::ScopeKind::Function if scope.is_async => Some(FunctionKind::Coroutine),
+            form::ScopeKind::Function => Some(FunctionKind::Function),
+            form::ScopeKind::Lambda => Some(FunctionKind::Lambda),
+            // Most class bodies call nothing: those are left out.
+            form::ScopeKind::Class if !resolution.edges[place as usize].is_empty() => Some(FunctionKind::Class),
+            form::ScopeKind::Class | form::ScopeKind::Module => None,
         };
         if let Some(kind) = kind {
             let (line, column) = source.position(scope.range.start);
@@ -42,11 +42,11 @@ pub(crate) fn graph(evaluation: &Evaluation<'_>, sources: &[Source]) -> Graph {
             graph.functions.push(Function { name, kind, path: source.path().to_owned(), line, column });
         }
         let first = graph.edges.len();
-        for edge in &evaluation.edges[place as usize] {
+        for edge in &resolution.edges[place as usize] {
             let (line, column) = source.position(edge.range.start);
             let (callee, outside) = match edge.callee {
                 Callee::Inside(callee) => (names.of_place(callee), false),
-                Callee::Outside(callee) => (evaluation.path(callee), true),
+                Callee::Outside(callee) => (resolution.path(callee), true),
             };
             graph.edges.push(Edge {
                 caller: names.of_place(place).to_owned(),
@@ -62,24 +62,24 @@ pub(crate) fn graph(evaluation: &Evaluation<'_>, sources: &[Source]) -> Graph {
     graph
 }
 
-fn manner(manner: evaluate::Manner) -> Manner {
+fn manner(manner: CallManner) -> Manner {
     match manner {
-        evaluate::Manner::Direct | evaluate::Manner::Dispatched => Manner::Direct,
-        evaluate::Manner::Implicit => Manner::Implicit,
-        evaluate::Manner::Offloaded => Manner::Offloaded,
-        evaluate::Manner::Deferred => Manner::Deferred,
+        CallManner::Direct | CallManner::Dispatched => Manner::Direct,
+        CallManner::Implicit => Manner::Implicit,
+        CallManner::Offloaded => Manner::Offloaded,
+        CallManner::Deferred => Manner::Deferred,
     }
 }
 
-/// A name of its own for every place.
-struct Names(Vec<String>);
+/// A unique name for every place.
+struct GraphNames(Vec<String>);
 
-impl Names {
-    fn of(evaluation: &Evaluation<'_>, sources: &[Source]) -> Self {
-        let program = evaluation.program;
+impl GraphNames {
+    fn of(resolution: &Resolution<'_>, sources: &[SourceFile]) -> Self {
+        let program = resolution.program;
         let mut names: Vec<String> = (0..program.places() as Place).map(|place| program.path(place)).collect();
-        // Directories that are no packages may hold modules of the same name: these go by all of their path, and where
-        // several directories were named that have the same files, by that.
+        // Directories that are no packages may hold modules of the same name. These get their longest name, or, if
+        // several scanned directories have the same files, the path of the file.
         let shortest = |file: usize| program.modules[file].names.first().map_or("", String::as_str);
         let longest = |file: usize| program.modules[file].names.last().map_or("", String::as_str);
         let short = counts((0..sources.len()).map(shortest));
@@ -118,13 +118,13 @@ fn counts<T: Eq + Hash>(names: impl Iterator<Item = T>) -> FxHashMap<T, u32> {
     counts
 }
 
-/// What a file imports, anywhere in it.
-fn imports(evaluation: &Evaluation<'_>, names: &Names, file: u32) -> Vec<String> {
-    let program = evaluation.program;
+/// Returns the names of the modules that a file imports, anywhere in it.
+fn imports(resolution: &Resolution<'_>, names: &GraphNames, file: u32) -> Vec<String> {
+    let program = resolution.program;
     let texts = &program.files[file as usize].texts;
     let mut found = BTreeSet::new();
     for stmt in program.files[file as usize].scopes.iter().flat_map(|scope| &scope.stmts) {
-        let inside = evaluation.imported_by(file, stmt);
+        let inside = resolution.imported_by(file, stmt);
         found.extend(inside.iter().map(|file| names.of_place(program.module_place(*file)).to_owned()));
         let outside = match stmt {
             Stmt::Import { module, .. } => Some(texts[*module as usize].to_string()),

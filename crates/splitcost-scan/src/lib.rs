@@ -1,8 +1,9 @@
-//! Scanner: Python source to modules, calls and effects, and from these to findings.
+//! The scanner: it reads Python source, resolves which function each call calls, and reports communication
+//! anti-patterns as findings.
 //!
-//! Read in this order: [`scan`], [`RULES`], [`graph()`]; inside, `lower` (a file's text to its compact form), `demand` (which
-//! names there lead to no call), `program` (all files together), `evaluate` (which function each call calls), `effect`
-//! (what that leads to), `rule` (one short file each).
+//! Read in this order: [`scan`], [`RULES`], [`graph()`]. Inside: `lower` turns a file's text into its compact form,
+//! `idle` marks the names that cannot lead to a call, `program` puts all files together, `resolve` finds out which
+//! function each call calls, `effect` passes effects on from callees to callers, and `rule` has one short file per rule.
 //!
 //! ```
 //! use splitcost_scan::{Options, scan};
@@ -10,27 +11,29 @@
 //! let dir = std::env::temp_dir().join(format!("splitcost-scan-{}", std::process::id()));
 //! std::fs::create_dir_all(&dir)?;
 //! std::fs::write(dir.join("app.py"), "import time\nasync def wait():\n    time.sleep(1)\n")?;
-//! let found = scan(&Options { paths: vec![dir.clone()], ..Options::default() })?;
-//! assert_eq!(found.findings[0].code, "SC103");
+//! let scan = scan(&Options { paths: vec![dir.clone()], ..Options::default() })?;
+//! assert_eq!(scan.findings[0].code, "SC103");
 //! # std::fs::remove_dir_all(dir)?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! It leaves to others: showing what was found (`splitcost-report`), and what the calls cost (`splitcost-recording`).
+//! It leaves to other crates: writing findings in a format (`splitcost-report`), and pricing them by a recording
+//! (`splitcost-recording`).
 
 mod baseline;
 mod cache;
 mod comment;
-mod demand;
 mod discover;
 mod effect;
-mod evaluate;
 mod form;
 mod glob;
 mod graph;
+mod idle;
 mod library;
 mod lower;
+mod options;
 mod program;
+mod resolve;
 mod rule;
 mod scan;
 mod source;
@@ -40,41 +43,42 @@ use std::path::PathBuf;
 
 pub use baseline::Baseline;
 pub use glob::Glob;
+pub use options::Options;
 pub use rule::{RULES, Rule};
-pub use scan::{Options, graph, scan, scan_texts};
+pub use scan::{graph, scan, scan_texts};
 
-/// What can be said of a library's function, or of a user's own: the last step of a way.
+/// The effects that the settings can give to a library's function, such as `blocking-http`.
 pub const EFFECTS: &[&str] = library::Traits::KEYS;
 
-/// Why nothing could be scanned.
+/// The reason why a scan failed as a whole.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A path that was named cannot be read.
+    /// A path that the options name cannot be read.
     #[error("read {}", path.display())]
     Read {
-        /// Which.
+        /// The path.
         path: PathBuf,
-        /// Why.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// The system gave no threads.
+    /// The operating system refused to start threads.
     #[error("start threads: {0}")]
     Threads(String),
-    /// A glob is none.
-    #[error("understand the glob {glob:?}: {reason}")]
+    /// A glob is invalid.
+    #[error("parse the glob {glob:?}: {reason}")]
     Glob {
-        /// As it was written.
+        /// The glob as it was written.
         glob: String,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
-    /// What is said of a path is not known.
-    #[error("understand the effect of {path:?}: {reason}")]
+    /// The effect of a library's function is not one of [`EFFECTS`].
+    #[error("parse the effect of {path:?}: {reason}")]
     Effect {
-        /// Of which.
+        /// The dotted path of the function.
         path: String,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
 }

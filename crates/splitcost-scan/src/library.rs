@@ -1,9 +1,9 @@
-//! What is known about libraries: data files of dotted paths, ours and the user's.
+//! Facts about libraries: data files that give traits to dotted paths, extended by the user's settings.
 //!
-//! A path names a module's function, a class, or a method: `requests.post`, `requests.Session.post`. What a function
-//! gives has the function's own path, unless the data says otherwise: `boto3.client.put_object`. The answer of a remote
-//! call or query has that path and `.return`. A segment may list alternatives in braces; the last one may be `*`, and
-//! one in the middle stands for any number of calls in a chain.
+//! A path names a function, a class or a method: `requests.post`, `requests.Session.post`. The result of a function has
+//! the function's own path, unless the data say otherwise: `boto3.client.put_object`. The result of a remote call or
+//! query has the call's path followed by `.return`. Braces in a segment list alternatives. A `*` as the last segment
+//! stands for everything below, and one in the middle for any chain of attributes and calls.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ macro_rules! traits {
             fn of_key(key: &str) -> Option<Self> {
                 match key { $($key => Some(Self::$name),)* _ => None }
             }
-            /// What can be said of a path, as the data files write it.
+            /// The names of all traits, as the data files and the settings write them.
             pub(crate) const KEYS: &'static [&'static str] = &[$($key),*];
         }
     };
@@ -40,41 +40,41 @@ traits! {
     AWAITED_DATABASE = 4 "awaited-database";
     /// A blocking remote call by gRPC.
     BLOCKING_GRPC = 5 "blocking-grpc";
-    /// Makes a client, session, channel or context that is meant to be kept.
+    /// Makes a client, session, channel or context that should be kept and reused.
     CLIENT = 6 "client";
     /// Runs its argument in another thread or process.
     OFFLOAD = 7 "offload";
-    /// Calls its argument here and now.
+    /// Calls its argument at once, in the same thread.
     CALLS_ARGUMENT = 8 "calls-argument";
-    /// Encodes or decodes by the standard library's json.
+    /// Encodes or decodes JSON with the standard library's `json`.
     SLOW_JSON = 9 "slow-json";
-    /// Encodes a value as JSON, and refuses unusual ones.
+    /// Encodes a value as JSON, and raises an error for types that JSON lacks.
     ENCODES = 10 "encodes";
-    /// Takes a request to a function: a route's decorator.
+    /// Routes requests to a function: a route's decorator.
     ROUTE = 11 "route";
-    /// Names a dependency that the framework provides.
+    /// Declares a dependency that the framework provides.
     DEPENDS = 12 "depends";
-    /// Waits without a limit unless `timeout` is given.
+    /// Waits without a time limit unless `timeout` is given.
     NEEDS_TIMEOUT = 13 "needs-timeout";
     /// A value that a JSON encoder refuses.
     UNENCODABLE = 14 "unencodable";
-    /// Retries what it decorates or what goes through it.
+    /// Retries the function that it decorates, or the calls that go through it.
     RETRIES = 15 "retries";
-    /// Gives all rows of a query.
+    /// Returns all rows of a query.
     ALL_ROWS = 16 "all-rows";
-    /// Limits or selects columns of a query.
+    /// Limits the rows of a query or selects columns.
     LIMITS_ROWS = 17 "limits-rows";
-    /// The attributes of an object as they are.
+    /// Returns the attributes of an object as a dictionary.
     OBJECT_DICT = 19 "object-dict";
-    /// Makes a response out of what it is given.
+    /// Makes a response out of its argument.
     RESPONDS = 20 "responds";
     /// Runs a server.
     STARTS_SERVER = 21 "starts-server";
-    /// Says how long a client waits.
+    /// Sets the time limit of a client.
     TIMEOUT = 22 "timeout";
-    /// A pause between tries.
+    /// Pauses, as between two tries of a call.
     PAUSE = 18 "pause";
-    /// None of what is said of everything else of its class: it only prepares, or answers from memory.
+    /// Has none of the traits that the rest of its class has: it only prepares a call, or answers from memory.
     HARMLESS = 23 "harmless";
 }
 
@@ -90,48 +90,49 @@ impl Traits {
     }
 }
 
-/// Follows the path of a remote call or query in that of its answer; no attribute can be called so.
+/// The segment that follows the path of a remote call or query in the path of its result. No attribute can have this
+/// name.
 pub(crate) const ANSWER: &str = ".return";
 
-/// What gives an answer.
+/// The traits of calls whose results have a path of their own.
 pub(crate) const ANSWERS: Traits = Traits::BLOCKING_HTTP
     .or(Traits::BLOCKING_DATABASE)
     .or(Traits::BLOCKING_GRPC)
     .or(Traits::AWAITED_REMOTE)
     .or(Traits::AWAITED_DATABASE);
 
-/// A data file.
+/// The contents of a data file.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct Table {
-    /// Path → the path it is another name of.
+struct LibraryFile {
+    /// Path → the canonical path that it is another name of.
     #[serde(default)]
     alias: BTreeMap<String, String>,
-    /// Path → the class whose instance a call gives.
+    /// Path → the class whose instance a call of it returns.
     #[serde(default)]
     gives: BTreeMap<String, String>,
-    /// Class → its base.
+    /// Class → its base class.
     #[serde(default)]
     base: BTreeMap<String, String>,
-    /// Trait → the paths that have it.
+    /// Trait → the paths that have it, as patterns.
     #[serde(default)]
     traits: BTreeMap<String, Vec<String>>,
-    /// Path → which argument is run elsewhere or called, from 0, or by its name; 0 where it is not said.
+    /// Path → the argument that it calls or runs elsewhere, by position from 0 or by name; 0 if the path is missing here.
     #[serde(default)]
     argument: BTreeMap<String, String>,
 }
 
-/// All that is known.
+/// All facts about libraries.
 #[derive(Debug, Default)]
 pub(crate) struct Library {
     alias: FxHashMap<Box<str>, Box<str>>,
     gives: FxHashMap<Box<str>, Box<str>>,
     base: FxHashMap<Box<str>, Box<str>>,
     exact: FxHashMap<Box<str>, Traits>,
-    /// Paths that end in `.*`, without it.
+    /// The paths that end in `.*`, without that ending.
     below: FxHashMap<Box<str>, Traits>,
     argument: FxHashMap<Box<str>, Box<str>>,
-    /// Last segment → the beginnings after which it may come, whatever lies between.
+    /// Last segment → the beginnings of paths that may end with it, whatever lies between.
     chains: FxHashMap<Box<str>, Vec<(Box<str>, Traits)>>,
 }
 
@@ -144,7 +145,7 @@ const DATA: &[(&str, &str)] = &[
 ];
 
 impl Library {
-    /// What is shipped.
+    /// Returns the facts that splitcost ships.
     pub(crate) fn shipped() -> Self {
         let mut library = Self::default();
         for (name, text) in DATA {
@@ -155,9 +156,9 @@ impl Library {
         library
     }
 
-    /// Adds a data file's text.
+    /// Adds the facts of a data file, given its text.
     pub(crate) fn add(&mut self, text: &str) -> Result<(), String> {
-        let table: Table = toml::from_str(text).map_err(|error| error.to_string())?;
+        let table: LibraryFile = toml::from_str(text).map_err(|error| error.to_string())?;
         for (from, to) in &table.alias {
             for from in alternatives(from) {
                 self.alias.insert(from.into(), to.as_str().into());
@@ -180,15 +181,16 @@ impl Library {
         }
         for (key, paths) in &table.traits {
             for path in paths {
-                self.say(path, key)?;
+                self.add_trait(path, key)?;
             }
         }
         Ok(())
     }
 
-    /// Says of a path that it has a trait.
-    pub(crate) fn say(&mut self, path: &str, key: &str) -> Result<(), String> {
-        let traits = Traits::of_key(key).ok_or_else(|| format!("{key:?} is none of {}", Traits::KEYS.join(", ")))?;
+    /// Gives a trait to the paths that a pattern matches.
+    pub(crate) fn add_trait(&mut self, path: &str, key: &str) -> Result<(), String> {
+        let traits = Traits::of_key(key)
+            .ok_or_else(|| format!("{key:?} is not an effect; the effects are {}", Traits::KEYS.join(", ")))?;
         for path in alternatives(path) {
             if let Some((start, last)) = path.split_once(".*.") {
                 self.chains.entry(last.into()).or_default().push((start.into(), traits));
@@ -204,27 +206,27 @@ impl Library {
         Ok(())
     }
 
-    /// The one name of a path that has several.
+    /// Returns the canonical path of a path that has several names.
     pub(crate) fn canonical<'a>(&'a self, path: &'a str) -> &'a str {
         self.alias.get(path).map_or(path, |path| path)
     }
 
-    /// The class whose instance a call of that path gives.
+    /// Returns the class whose instance a call of a path returns.
     pub(crate) fn gives(&self, path: &str) -> Option<&str> {
         self.gives.get(path).map(|path| &**path)
     }
 
-    /// Which argument a path runs or calls.
+    /// Returns the argument that a path calls or runs elsewhere, as a position or a name.
     pub(crate) fn argument(&self, path: &str) -> &str {
         self.argument.get(path).map_or("0", |which| which)
     }
 
-    /// What is said of a path; a method may be said of a base class.
+    /// Returns the traits of a path, those that a method has from base classes included.
     pub(crate) fn traits(&self, path: &str) -> Traits {
         let mut traits = self.own(path);
         if let Some((class, method)) = path.rsplit_once('.') {
             let mut class = class;
-            // Chosen: no class of a library is deeper.
+            // Chosen: no hierarchy of a library is deeper.
             for _ in 0..8 {
                 let Some(base) = self.base.get(class) else { break };
                 traits = traits.or(self.own(&format!("{base}.{method}")));
@@ -236,7 +238,7 @@ impl Library {
 
     fn own(&self, path: &str) -> Traits {
         let mut traits = self.exact.get(path).copied().unwrap_or_default();
-        // What a remote call gave is no client any more.
+        // The result of a remote call is no client.
         if path.ends_with(ANSWER) || path.contains(".return.") {
             return traits;
         }
@@ -258,7 +260,7 @@ impl Library {
     }
 }
 
-/// `a.{b,c}.d` as `a.b.d` and `a.c.d`.
+/// Returns the paths that a pattern with braces stands for: `a.{b,c}.d` stands for `a.b.d` and `a.c.d`.
 fn alternatives(path: &str) -> Vec<String> {
     let Some((before, rest)) = path.split_once('{') else { return vec![path.to_owned()] };
     let Some((choices, after)) = rest.split_once('}') else { return vec![path.to_owned()] };
@@ -280,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shipped_can_be_read_and_says_what_it_should() {
+    fn the_shipped_data_files_parse_and_their_patterns_match() {
         let library = Library::shipped();
         assert!(library.traits("requests.post").has(Traits::BLOCKING_HTTP));
         assert!(library.traits("requests.Session.post").has(Traits::BLOCKING_HTTP));

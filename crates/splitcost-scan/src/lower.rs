@@ -1,4 +1,4 @@
-//! From the text of a file to its [compact form](crate::form). The only module that names the parser.
+//! Lowering: from the text of a file to its [compact form](crate::form). No other module uses the parser.
 
 use std::mem;
 
@@ -10,16 +10,26 @@ use ruff_text_size::{Ranged, TextRange};
 use rustc_hash::FxBuildHasher;
 
 use crate::form::{
-    Call, Comprehension, Constant, Expr, ExprId, File, Key, Kind, Loop, LoopId, LoopKind, Param, Passing, Range, Scope,
-    ScopeId, Sequence, Stmt, Target, Text,
+    COMMENT_MARK, CallExpr, Comprehension, Constant, Expr, ExprId, File, Key, Loop, LoopId, LoopKind, Param, Passing,
+    Range, Scope, ScopeId, ScopeKind, Sequence, Stmt, Target, Text,
 };
-use crate::{comment, demand};
+use crate::idle;
 
-/// Deeper expressions are machine-made, and cut off. Chosen.
+/// The depth of expressions that is kept. Chosen: only generated programs go deeper, and their deeper parts are left out.
 const MAX_DEPTH: u32 = 300;
 
-/// The compact form of a file's text. What cannot be parsed is in its errors, and the rest is there.
+/// Stack for each byte of source. Chosen: the syntax tree has at most one level per byte, and the functions that free
+/// a level take less, also in a build without optimization.
+const STACK_BYTES_PER_SOURCE_BYTE: usize = 512;
+
+/// Returns the compact form of a file's text. Syntax errors are listed in it, and the rest of the file is lowered.
 pub(crate) fn lower(source: &str) -> File {
+    // The syntax tree is as deep as the file wants, and freeing it recurses. Most files need no more than the thread has.
+    let stack = source.len() * STACK_BYTES_PER_SOURCE_BYTE;
+    stacker::maybe_grow(stack, stack, || lower_within(source))
+}
+
+fn lower_within(source: &str) -> File {
     let parsed = parse_unchecked(source, ParseOptions::from(ruff_python_parser::Mode::Module));
     let errors = parsed.errors().iter().map(|error| (range(error.location), error.error.to_string())).collect();
     let comments = comments(source, &parsed);
@@ -33,17 +43,17 @@ pub(crate) fn lower(source: &str) -> File {
     File { texts: lowering.texts.into_iter().collect(), ..lowering.file }
 }
 
-/// The comments with our mark in them; what looks like one inside a string is none.
+/// Returns the ranges of the comments that contain [`COMMENT_MARK`]. Strings are no comments, whatever they contain.
 fn comments(source: &str, parsed: &Parsed<ast::Mod>) -> Vec<Range> {
-    // Hardly any file has one, and going through all tokens takes a while.
-    if !source.contains(comment::MARK) {
+    // Few files have one, and going through all tokens takes long.
+    if !source.contains(COMMENT_MARK) {
         return Vec::new();
     }
     let comments = parsed.tokens().iter().filter(|token| token.kind() == TokenKind::Comment);
-    comments.map(Ranged::range).filter(|at| source[*at].contains(comment::MARK)).map(range).collect()
+    comments.map(Ranged::range).filter(|at| source[*at].contains(COMMENT_MARK)).map(range).collect()
 }
 
-/// What has been gathered, in a vector of just that size.
+/// Moves all elements into a vector of exactly their number, and keeps the old allocation for reuse.
 fn fitting<T>(gathered: &mut Vec<T>) -> Vec<T> {
     let mut fitting = Vec::with_capacity(gathered.len());
     fitting.append(gathered);
@@ -58,30 +68,32 @@ fn range(range: TextRange) -> Range {
 struct Lowering {
     file: File,
     texts: IndexSet<Box<str>, FxBuildHasher>,
-    /// The scope being filled; it goes to its place in the file when it is whole.
+    /// The scope that is filled now; it moves to its place in the file when it is complete.
     scope: Scope,
-    /// Scopes without contents, whose vectors have grown already.
+    /// Empty scopes whose vectors can be reused.
     spare: Vec<Scope>,
     id: ScopeId,
     /// The innermost loop.
     in_loop: Option<LoopId>,
-    /// Statements around that may not be executed.
+    /// The number of enclosing bodies that may not run.
     branches: u32,
-    /// The innermost of them, and the last number given to one.
+    /// The number of the innermost of these bodies.
     branch: u32,
+    /// The last number that was given to one.
     last_branch: u32,
+    /// The number of enclosing `try` statements that repeat the loop around them when they fail.
     tried: u32,
-    /// What follows the `try` in its body leaves the loop.
+    /// The statements after the current `try` leave the loop.
     is_over_after: bool,
     awaited: bool,
-    /// Texts are annotations, too.
+    /// Texts are parsed as annotations.
     in_annotation: bool,
     stmt: u32,
     depth: u32,
 }
 
-/// What is put aside while an inner scope is filled.
-struct Outer {
+/// The state of an enclosing scope while an inner one is filled.
+struct SuspendedScope {
     scope: Scope,
     id: ScopeId,
     in_loop: Option<LoopId>,
@@ -114,17 +126,17 @@ impl Lowering {
             ..signature
         };
         let has_inner = self.file.scopes[id as usize + 1..].iter().any(|inner| inner.parent == id);
-        if matches!(scope.kind, Kind::Function | Kind::Lambda) && !has_inner {
-            scope.idle = demand::idle(&scope, self.texts.get_index_of("super").map(|index| index as Text));
+        if matches!(scope.kind, ScopeKind::Function | ScopeKind::Lambda) && !has_inner {
+            scope.idle = idle::names(&scope, self.texts.get_index_of("super").map(|index| index as Text));
         }
         self.file.scopes[id as usize] = scope;
         self.spare.push(body);
     }
 
-    fn enter(&mut self, signature: Scope) -> (ScopeId, Outer) {
+    fn enter(&mut self, signature: Scope) -> (ScopeId, SuspendedScope) {
         let id = self.file.scopes.len() as ScopeId;
         self.file.scopes.push(Scope { parent: self.id, ..signature });
-        let outer = Outer {
+        let outer = SuspendedScope {
             scope: mem::replace(&mut self.scope, self.spare.pop().unwrap_or_default()),
             id: mem::replace(&mut self.id, id),
             in_loop: self.in_loop.take(),
@@ -137,7 +149,7 @@ impl Lowering {
         (id, outer)
     }
 
-    fn leave(&mut self, id: ScopeId, outer: Outer) {
+    fn leave(&mut self, id: ScopeId, outer: SuspendedScope) {
         self.finish(id);
         self.scope = outer.scope;
         self.id = outer.id;
@@ -173,7 +185,7 @@ impl Lowering {
         self.branches -= 1;
     }
 
-    /// The body of a loop: a `try` around the loop does not go round again.
+    /// Lowers the body of a loop. A `try` around the loop does not repeat it.
     fn round(&mut self, stmts: &[ast::Stmt]) {
         let outer = mem::take(&mut self.tried);
         self.branch(stmts);
@@ -344,7 +356,7 @@ impl Lowering {
         std::iter::successors(self.in_loop, |id| self.scope.loops[*id as usize].parent).collect()
     }
 
-    /// Gives the loop around, to be restored.
+    /// Begins a loop, and returns the enclosing one, which the caller restores.
     fn enter_loop(
         &mut self,
         kind: LoopKind,
@@ -402,7 +414,7 @@ impl Lowering {
         let returns = def.returns.as_ref().map(|returns| self.annotation(returns));
         let name = self.text(def.name.as_str());
         let (id, outer) = self.enter(Scope {
-            kind: Kind::Function,
+            kind: ScopeKind::Function,
             name,
             range: range(def.name.range()),
             is_async: def.is_async,
@@ -425,7 +437,7 @@ impl Lowering {
         }
         let name = self.text(def.name.as_str());
         let (id, outer) = self.enter(Scope {
-            kind: Kind::Class,
+            kind: ScopeKind::Class,
             name,
             range: range(def.name.range()),
             decorators,
@@ -438,6 +450,16 @@ impl Lowering {
     }
 
     fn target(&mut self, target: &ast::Expr) -> Target {
+        if self.depth >= MAX_DEPTH {
+            return Target::Other;
+        }
+        self.depth += 1;
+        let lowered = self.target_within(target);
+        self.depth -= 1;
+        lowered
+    }
+
+    fn target_within(&mut self, target: &ast::Expr) -> Target {
         match target {
             ast::Expr::Name(name) => Target::Name(self.text(name.id.as_str())),
             ast::Expr::Attribute(attribute) => {
@@ -480,7 +502,7 @@ impl Lowering {
         }
     }
 
-    /// An annotation; what is written as a text in it is parsed.
+    /// Lowers an annotation; a text inside it is parsed.
     fn annotation(&mut self, annotation: &ast::Expr) -> ExprId {
         let outer = mem::replace(&mut self.in_annotation, true);
         let id = self.expr(annotation);
@@ -520,7 +542,7 @@ impl Lowering {
                 Expr::Index(object, self.key(&subscript.slice), index)
             }
             ast::Expr::StringLiteral(text) if self.in_annotation => {
-                // Chosen: an annotation in an annotation's text is no longer one.
+                // Chosen: a text inside the text of an annotation is not parsed.
                 self.in_annotation = false;
                 let parsed = ruff_python_parser::parse_expression(text.value.to_str());
                 let id = parsed.ok().map(|parsed| self.expr(&parsed.into_syntax().body));
@@ -562,7 +584,7 @@ impl Lowering {
                 Expr::Either(values, vec![test])
             }
             ast::Expr::BoolOp(op) => Expr::Either(self.all(&op.values), Vec::new()),
-            // In an annotation, `X | None` is either.
+            // In an annotation, `X | None` is a union.
             ast::Expr::BinOp(op) if op.op == ast::Operator::BitOr => {
                 Expr::Either(vec![self.expr(&op.left), self.expr(&op.right)], Vec::new())
             }
@@ -626,7 +648,7 @@ impl Lowering {
                 (name, self.expr(&keyword.value))
             })
             .collect();
-        self.scope.calls.push(Call {
+        self.scope.calls.push(CallExpr {
             function,
             positional,
             keywords,
@@ -645,7 +667,7 @@ impl Lowering {
         let params = lambda.parameters.as_ref().map(|parameters| self.params(parameters)).unwrap_or_default();
         let name = self.text("<lambda>");
         let (id, outer) =
-            self.enter(Scope { kind: Kind::Lambda, name, range: range(lambda.range), params, ..Scope::default() });
+            self.enter(Scope { kind: ScopeKind::Lambda, name, range: range(lambda.range), params, ..Scope::default() });
         let value = self.expr(&lambda.body);
         self.scope.stmts.push(Stmt::Return(value));
         self.leave(id, outer);
@@ -679,7 +701,7 @@ impl Lowering {
     }
 }
 
-/// How often a loop over this goes round, where the source says it.
+/// Returns the largest number of rounds of a loop over an iterable, if the source states it.
 fn bound_of(iter: &ast::Expr) -> Option<u64> {
     match iter {
         ast::Expr::List(list) if !list.elts.iter().any(ast::Expr::is_starred_expr) => Some(list.elts.len() as u64),
@@ -708,7 +730,7 @@ fn bound_of(iter: &ast::Expr) -> Option<u64> {
     }
 }
 
-/// The parameters that a body returns and never binds itself.
+/// Returns the parameters that a body returns and never binds again, one bit each.
 fn hands_back(params: &[Param], body: &Scope, scopes: &[Scope]) -> u64 {
     let returned = body.stmts.iter().filter_map(|stmt| match stmt {
         Stmt::Return(value) => match body.exprs[*value as usize] {
@@ -738,7 +760,7 @@ fn hands_back(params: &[Param], body: &Scope, scopes: &[Scope]) -> u64 {
     bits
 }
 
-/// Whether the end of a loop's body, or of a part of it, leaves the loop.
+/// Returns whether statements in a loop end by leaving it.
 fn leaves(stmts: &[ast::Stmt]) -> bool {
     match stmts.last() {
         Some(ast::Stmt::Return(_) | ast::Stmt::Break(_)) => true,
@@ -748,7 +770,7 @@ fn leaves(stmts: &[ast::Stmt]) -> bool {
     }
 }
 
-/// Whether a function's body says that the work is done elsewhere.
+/// Returns whether a function's body only says that others do the work.
 fn is_stub(body: &[ast::Stmt]) -> bool {
     body.iter().all(|stmt| match stmt {
         ast::Stmt::Pass(_) => true,
@@ -764,4 +786,39 @@ fn is_stub(body: &[ast::Stmt]) -> bool {
         }),
         _ => false,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::lower;
+
+    /// Tests have threads of 2 MiB. The fault is a stack overflow, which aborts all tests.
+    #[test]
+    fn deep_syntax_trees_fit_any_stack() {
+        let shapes = [
+            ("x = ", "-", "1", ""),
+            ("x = ", "1**", "1", ""),
+            ("x = ", "[", "", "]"),
+            ("x = ", "{1:", "1", "}"),
+            ("x = ", "f(", "", ")"),
+            ("x = ", "lambda: ", "1", ""),
+            ("x = ", "1 if 1 else ", "1", ""),
+            ("x = a", "", "", ".b()"),
+            ("x = a", "", "", "[1]"),
+            ("x[", "-", "1", "] = 1"),
+            ("", "(", "x", ",)"),
+            ("match x:\n case ", "[", "y", "]"),
+        ];
+        for (start, open, middle, close) in shapes {
+            let levels = 100_000;
+            let closed = if close == "] = 1" { close.to_owned() } else { close.repeat(levels) };
+            let end = match start {
+                "" => " = 1",
+                _ if start.starts_with("match") => ": pass",
+                _ => "",
+            };
+            let text = format!("{start}{}{middle}{closed}{end}\n", open.repeat(levels));
+            assert_eq!(lower(&text).errors, [], "{start}{open}{middle}{close}");
+        }
+    }
 }

@@ -1,16 +1,16 @@
-//! All files together: one numbering of scopes and names, and which module is which.
+//! All files of the program together: one numbering of scopes and names, and the files of the modules by name.
 
 use rustc_hash::FxHashMap;
 
-use crate::form::{File, Kind, LoopKind, Scope, ScopeId, Text};
+use crate::form::{File, LoopKind, Scope, ScopeId, ScopeKind, Text};
 use crate::value::{Place, Symbol, Symbols};
 
-/// What is known of a file beside its text.
+/// The names of a file's module.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Module {
-    /// Its dotted names, the shortest first.
+pub(crate) struct ModuleNames {
+    /// The dotted names that it can be imported by, the shortest first.
     pub(crate) names: Vec<String>,
-    /// It is a package's `__init__`.
+    /// It is the `__init__` of a package.
     pub(crate) is_package: bool,
 }
 
@@ -18,24 +18,26 @@ pub(crate) struct Module {
 #[derive(Debug, Default)]
 pub(crate) struct Program {
     pub(crate) files: Vec<File>,
-    pub(crate) modules: Vec<Module>,
+    pub(crate) modules: Vec<ModuleNames>,
     pub(crate) symbols: Symbols,
-    /// Per file, its texts' symbols.
+    /// For each file, the symbols of its texts.
     texts: Vec<Vec<Symbol>>,
-    /// Per file, the place of its module.
+    /// For each file, the place of its module.
     base: Vec<Place>,
+    /// For each place, its file.
     file_of: Vec<u32>,
+    /// The file of each module name.
     by_name: FxHashMap<Box<str>, u32>,
-    /// Per place, the names that are bound there, sorted; empty for modules and classes, whose names are public.
+    /// For each function, the names that are bound in it, sorted; empty for modules and classes.
     bound: Vec<Box<[Symbol]>>,
-    /// Per place, whether its names are read elsewhere than behind where they are bound.
+    /// For each place, whether its names may be read before they are bound or in another scope.
     read_out_of_order: Vec<bool>,
-    /// Stands for the scope being looked at where none is.
-    nothing: Scope,
+    /// The current scope of a resolution that has not begun.
+    empty_scope: Scope,
 }
 
 impl Program {
-    pub(crate) fn new(files: Vec<File>, modules: Vec<Module>) -> Self {
+    pub(crate) fn new(files: Vec<File>, modules: Vec<ModuleNames>) -> Self {
         let mut program = Self { files, modules, ..Self::default() };
         for (index, module) in program.modules.iter().enumerate() {
             for name in &module.names {
@@ -78,8 +80,8 @@ impl Program {
         &self.files[file as usize].scopes[(place - self.base[file as usize]) as usize]
     }
 
-    pub(crate) fn nothing(&self) -> &Scope {
-        &self.nothing
+    pub(crate) fn empty_scope(&self) -> &Scope {
+        &self.empty_scope
     }
 
     pub(crate) fn parent(&self, place: Place) -> Place {
@@ -87,14 +89,14 @@ impl Program {
     }
 
     pub(crate) fn is_module(&self, place: Place) -> bool {
-        self.scope(place).kind == Kind::Module
+        self.scope(place).kind == ScopeKind::Module
     }
 
     pub(crate) fn symbol(&self, place: Place, text: Text) -> Symbol {
         self.texts[self.file_of[place as usize] as usize][text as usize]
     }
 
-    /// The symbols of all texts of a place's file.
+    /// Returns the symbols of all texts of a place's file.
     pub(crate) fn texts(&self, place: Place) -> &[Symbol] {
         &self.texts[self.file_of[place as usize] as usize]
     }
@@ -115,13 +117,13 @@ impl Program {
         self.bound[place as usize].binary_search(&name).is_ok()
     }
 
-    /// The dotted name that an import with so many leading dots means, seen from a file.
+    /// Returns the absolute dotted name of a module that a file imports with `level` leading dots.
     pub(crate) fn absolute(&self, file: u32, level: u32, module: &str) -> Option<String> {
         if level == 0 {
             return Some(module.to_owned());
         }
         let own = &self.modules[file as usize];
-        // Any of its names leads to the same place; the longest has room for the most dots.
+        // All names of the file lead to the same module; the longest one allows the most dots.
         let mut package = own.names.last()?.as_str();
         let up = level - u32::from(own.is_package);
         for _ in 0..up {
@@ -134,7 +136,7 @@ impl Program {
         })
     }
 
-    /// `pkg.module.Class.method`, as a person names a place.
+    /// Returns the dotted path of a place, as in `pkg.module.Class.method`.
     pub(crate) fn path(&self, place: Place) -> String {
         let file = self.file_of(place);
         let module = self.modules[file as usize].names.first().map_or("", String::as_str);
@@ -150,16 +152,16 @@ impl Program {
     }
 }
 
-/// Modules and classes are read from anywhere; a function's names are by the next round of a loop, and by its inner
-/// functions, of which this knows nothing.
+/// Returns whether a scope's names may be read before they are bound or in another scope. Those of modules and classes
+/// may be; those of a function may be in the next round of a loop. Inner functions are the caller's concern.
 fn is_read_out_of_order(scope: &Scope) -> bool {
-    !matches!(scope.kind, Kind::Function | Kind::Lambda)
+    !matches!(scope.kind, ScopeKind::Function | ScopeKind::Lambda)
         || scope.loops.iter().any(|round| round.kind != LoopKind::Comprehension)
 }
 
-/// The names that a function binds for itself.
+/// Returns the names that a function binds in its own scope.
 fn bound(scope: &Scope, file: &File, texts: &[Symbol]) -> Box<[Symbol]> {
-    if !matches!(scope.kind, Kind::Function | Kind::Lambda) {
+    if !matches!(scope.kind, ScopeKind::Function | ScopeKind::Lambda) {
         return Box::default();
     }
     let mut names: Vec<Text> = scope.params.iter().map(|param| param.name).collect();

@@ -1,15 +1,15 @@
-//! The rules: one short file each.
+//! The rules, one short file each, and what they share.
 
 use std::collections::BTreeMap;
 
-use splitcost_model::finding::{Confidence, Finding, Location, Step};
+use splitcost_model::finding::{CallStep, Confidence, Finding, Location};
 use twox_hash::XxHash64;
 
-use crate::effect::{Effect, Spread, Steps, has};
-use crate::evaluate::{Callee, Edge, Evaluation, Manner, Site};
-use crate::form::{Constant, Expr, ExprId, Kind, Loop, Range};
+use crate::effect::{CallerIndex, Effect, Spread, has};
+use crate::form::{Constant, Expr, ExprId, Loop, Range, ScopeKind};
 use crate::library::Traits;
-use crate::source::Source;
+use crate::resolve::{CallEdge, CallManner, CallSite, Callee, Resolution};
+use crate::source::SourceFile;
 use crate::value::{Place, Symbol, Value, Values};
 
 mod blocking_call_in_thread;
@@ -26,19 +26,20 @@ mod unbounded_response;
 mod unencodable_value;
 mod unsafe_retry;
 
-/// A rule: its code and name, and its documentation page.
+/// A rule: its code, its name and its documentation page.
 #[derive(Clone, Copy, Debug)]
 pub struct Rule {
-    /// As `SC101`.
+    /// The code, such as `SC101`.
     pub code: &'static str,
-    /// As `blocking-http-in-async`.
+    /// The name, such as `blocking-http-in-async`.
     pub name: &'static str,
-    /// What, why it hurts, example, instead, when it is fine: Markdown.
+    /// The documentation page in Markdown: what the rule finds, why that is bad, an example, what to use instead, and when
+    /// the code is acceptable.
     pub page: &'static str,
     pub(crate) find: fn(&Context<'_>, &Rule, &mut Vec<Finding>),
 }
 
-/// All rules, by their codes.
+/// All rules, ordered by code.
 pub const RULES: &[Rule] = &[
     blocking_in_async::HTTP,
     blocking_in_async::DATABASE,
@@ -58,34 +59,37 @@ pub const RULES: &[Rule] = &[
     grpc_in_async_misuse::RULE,
 ];
 
-/// What rules look at.
+/// The resolved program, and the effects that several rules need.
 pub(crate) struct Context<'a> {
-    pub(crate) evaluation: &'a Evaluation<'a>,
-    sources: &'a [Source],
+    pub(crate) resolution: &'a Resolution<'a>,
+    sources: &'a [SourceFile],
     blocking_http: Effect,
     blocking_database: Effect,
     blocking_wait: Effect,
     remote: Effect,
     query: Effect,
     pause: Effect,
-    /// Functions that a request may reach.
+    /// For each place, whether a request may reach it.
     on_request: Vec<bool>,
 }
 
+/// The traits of blocking calls to other services.
 pub(crate) const HTTP: Traits = Traits::BLOCKING_HTTP.or(Traits::BLOCKING_GRPC);
+/// The traits of calls to other services.
 pub(crate) const REMOTE: Traits = HTTP.or(Traits::AWAITED_REMOTE);
+/// The traits of exchanges with a database.
 pub(crate) const QUERY: Traits = Traits::BLOCKING_DATABASE.or(Traits::AWAITED_DATABASE);
 
 impl<'a> Context<'a> {
-    pub(crate) fn new(evaluation: &'a Evaluation<'a>, sources: &'a [Source]) -> Self {
+    pub(crate) fn new(resolution: &'a Resolution<'a>, sources: &'a [SourceFile]) -> Self {
         let blocking = || {
-            let steps = Steps::of(evaluation, Spread::Blocking);
+            let steps = CallerIndex::of(resolution, Spread::Blocking);
             [HTTP, Traits::BLOCKING_DATABASE, Traits::BLOCKING_WAIT]
-                .map(|traits| Effect::of(evaluation, &steps, traits))
+                .map(|traits| Effect::of(resolution, &steps, traits))
         };
         let everywhere = || {
-            let steps = Steps::of(evaluation, Spread::Everywhere);
-            [REMOTE, QUERY, Traits::PAUSE].map(|traits| Effect::of(evaluation, &steps, traits))
+            let steps = CallerIndex::of(resolution, Spread::Everywhere);
+            [REMOTE, QUERY, Traits::PAUSE].map(|traits| Effect::of(resolution, &steps, traits))
         };
         let ([blocking_http, blocking_database, blocking_wait], [remote, query, pause]) =
             rayon::join(blocking, everywhere);
@@ -96,42 +100,42 @@ impl<'a> Context<'a> {
             remote,
             query,
             pause,
-            on_request: on_request(evaluation),
-            evaluation,
+            on_request: on_request(resolution),
+            resolution,
             sources,
         }
     }
 
-    /// All functions and lambdas.
+    /// Returns all functions and lambdas.
     fn functions(&self) -> impl Iterator<Item = Place> {
-        let program = self.evaluation.program;
+        let program = self.resolution.program;
         (0..program.places() as Place)
-            .filter(move |place| matches!(program.scope(*place).kind, Kind::Function | Kind::Lambda))
+            .filter(move |place| matches!(program.scope(*place).kind, ScopeKind::Function | ScopeKind::Lambda))
     }
 
-    fn sites(&self, place: Place) -> &[Site] {
-        &self.evaluation.sites[place as usize]
+    fn sites(&self, place: Place) -> &[CallSite] {
+        &self.resolution.sites[place as usize]
     }
 
     fn location(&self, place: Place, range: Range) -> Location {
-        self.sources[self.evaluation.program.file_of(place) as usize].location(range)
+        self.sources[self.resolution.program.file_of(place) as usize].location(range)
     }
 
     fn name(&self, callee: Callee) -> String {
         match callee {
-            Callee::Inside(place) => self.evaluation.program.path(place),
-            Callee::Outside(outside) => self.evaluation.path(outside).to_owned(),
+            Callee::Inside(place) => self.resolution.program.path(place),
+            Callee::Outside(outside) => self.resolution.path(outside).to_owned(),
         }
     }
 
-    /// A finding in a function, with the way to what hurts.
-    fn finding(&self, rule: &Rule, place: Place, range: Range, message: String, way: &[(Place, &Edge)]) -> Finding {
-        let program = self.evaluation.program;
-        let one_target = |place: &Place, edge: &Edge| {
-            let alike = self.evaluation.edges[*place as usize].iter().filter(|other| other.range == edge.range);
-            let is_other = |other: &&Edge| match (other.callee, edge.callee) {
+    /// Returns a finding in a function, with the call path to the call that it is about.
+    fn finding(&self, rule: &Rule, place: Place, range: Range, message: String, way: &[(Place, &CallEdge)]) -> Finding {
+        let program = self.resolution.program;
+        let one_target = |place: &Place, edge: &CallEdge| {
+            let alike = self.resolution.edges[*place as usize].iter().filter(|other| other.range == edge.range);
+            let is_other = |other: &&CallEdge| match (other.callee, edge.callee) {
                 (Callee::Inside(wrapper), Callee::Inside(function)) => {
-                    wrapper != function && !self.evaluation.is_wrapper(wrapper, function)
+                    wrapper != function && !self.resolution.is_wrapper(wrapper, function)
                 }
                 (Callee::Inside(_), Callee::Outside(_)) => true,
                 (Callee::Outside(_), _) => false,
@@ -139,7 +143,7 @@ impl<'a> Context<'a> {
             !alike.into_iter().any(|other| is_other(&other))
         };
         let certain = way.iter().all(|(place, edge)| one_target(place, edge));
-        let steps = way.iter().map(|(place, edge)| Step {
+        let steps = way.iter().map(|(place, edge)| CallStep {
             location: self.location(*place, edge.range),
             function: program.path(*place),
             callee: self.name(edge.callee),
@@ -161,10 +165,10 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// An argument of a call, by its name.
-    fn keyword(&self, place: Place, site: &Site, name: &str) -> Option<ExprId> {
-        let scope = self.evaluation.program.scope(place);
-        let program = self.evaluation.program;
+    /// Returns an argument of a call by its name.
+    fn keyword(&self, place: Place, site: &CallSite, name: &str) -> Option<ExprId> {
+        let scope = self.resolution.program.scope(place);
+        let program = self.resolution.program;
         scope.calls[site.call as usize]
             .keywords
             .iter()
@@ -172,39 +176,39 @@ impl<'a> Context<'a> {
             .map(|(_, value)| *value)
     }
 
-    /// Whether a call is given more arguments by `**`.
-    fn has_rest(&self, place: Place, site: &Site) -> bool {
-        let call = &self.evaluation.program.scope(place).calls[site.call as usize];
+    /// Returns whether a call passes arguments by `**`.
+    fn has_rest(&self, place: Place, site: &CallSite) -> bool {
+        let call = &self.resolution.program.scope(place).calls[site.call as usize];
         call.keywords.iter().any(|(key, _)| key.is_none())
     }
 
     fn is_none(&self, place: Place, expr: ExprId) -> bool {
-        matches!(self.evaluation.program.scope(place).exprs[expr as usize], Expr::Constant(Constant::None))
+        matches!(self.resolution.program.scope(place).exprs[expr as usize], Expr::Constant(Constant::None))
     }
 
-    /// Whether a function answers requests: a route's decorator says so.
+    /// Returns whether a function answers requests: whether it has the decorator of a route.
     fn is_route(&self, place: Place) -> bool {
-        is_route(self.evaluation, place)
+        is_route(self.resolution, place)
     }
 }
 
-fn is_route(evaluation: &Evaluation<'_>, place: Place) -> bool {
-    evaluation.decorators(place).any(|value| match value {
-        Value::Outside(outside) | Value::Made(outside) => evaluation.traits(outside).has(Traits::ROUTE),
+fn is_route(resolution: &Resolution<'_>, place: Place) -> bool {
+    resolution.decorators(place).any(|value| match value {
+        Value::Outside(outside) | Value::Made(outside) => resolution.traits(outside).has(Traits::ROUTE),
         _ => false,
     })
 }
 
-/// What routes and coroutines with parameters reach.
-fn on_request(evaluation: &Evaluation<'_>) -> Vec<bool> {
-    let program = evaluation.program;
+/// Returns, for each place, whether a route reaches it.
+fn on_request(resolution: &Resolution<'_>) -> Vec<bool> {
+    let program = resolution.program;
     let mut reached = vec![false; program.places()];
-    let mut pending: Vec<Place> = (0..program.places() as Place).filter(|place| is_route(evaluation, *place)).collect();
+    let mut pending: Vec<Place> = (0..program.places() as Place).filter(|place| is_route(resolution, *place)).collect();
     while let Some(place) = pending.pop() {
         if std::mem::replace(&mut reached[place as usize], true) {
             continue;
         }
-        for edge in &evaluation.edges[place as usize] {
+        for edge in &resolution.edges[place as usize] {
             if let Callee::Inside(callee) = edge.callee {
                 pending.push(callee);
             }
@@ -213,54 +217,55 @@ fn on_request(evaluation: &Evaluation<'_>) -> Vec<bool> {
     reached
 }
 
-/// Whether a loop counts rather than goes through elements.
-fn counts(evaluation: &Evaluation<'_>, place: Place, round: &Loop) -> bool {
-    let scope = evaluation.program.scope(place);
+/// Returns whether a loop counts, by `range` or `itertools.count`, rather than goes through elements.
+fn counts(resolution: &Resolution<'_>, place: Place, round: &Loop) -> bool {
+    let scope = resolution.program.scope(place);
     let Some(Expr::Call(call)) = round.iter.map(|iter| &scope.exprs[iter as usize]) else { return false };
-    let mut callees = evaluation.edges[place as usize].iter().filter(|edge| edge.call == Some(*call));
+    let mut callees = resolution.edges[place as usize].iter().filter(|edge| edge.call == Some(*call));
     callees.any(|edge| match edge.callee {
-        Callee::Outside(outside) => matches!(evaluation.path(outside), "builtins.range" | "itertools.count"),
+        Callee::Outside(outside) => matches!(resolution.path(outside), "builtins.range" | "itertools.count"),
         Callee::Inside(_) => false,
     })
 }
 
-/// Chosen: who sees three ways to the same place knows where to mend it.
-const MAX_WAYS: usize = 3;
+/// The number of findings of a rule that are shown for one call. Chosen: three show where to fix the code.
+const MAX_PATHS_TO_ONE_CALL: usize = 3;
 
-/// Of a rule's findings whose ways end at the same place, the shortest ones; the first says how many there are.
+/// Keeps the findings with the shortest call paths among those of a rule that lead to the same call. The first of them
+/// says how many were left out.
 pub(crate) fn fold(findings: &mut Vec<Finding>) {
     let mut by_end: BTreeMap<(String, String, u32, u32), Vec<usize>> = BTreeMap::new();
     for (index, finding) in findings.iter().enumerate() {
-        if let Some(Step { location, .. }) = finding.way.last() {
+        if let Some(CallStep { location, .. }) = finding.way.last() {
             let end = (finding.code.clone(), location.path.clone(), location.line, location.column);
             by_end.entry(end).or_default().push(index);
         }
     }
     let mut is_left_out = vec![false; findings.len()];
-    for mut alike in by_end.into_values().filter(|alike| alike.len() > MAX_WAYS) {
+    for mut alike in by_end.into_values().filter(|alike| alike.len() > MAX_PATHS_TO_ONE_CALL) {
         alike.sort_by_key(|index| findings[*index].way.len());
-        for index in &alike[MAX_WAYS..] {
+        for index in &alike[MAX_PATHS_TO_ONE_CALL..] {
             is_left_out[*index] = true;
         }
-        let more = alike.len() - MAX_WAYS;
+        let more = alike.len() - MAX_PATHS_TO_ONE_CALL;
         let first = &mut findings[alike[0]];
-        first.message = format!("{}; {more} more such places lead there", first.message);
+        first.message = format!("{}; {more} more places lead to the same call", first.message);
     }
     let mut left_out = is_left_out.into_iter();
     findings.retain(|_| !left_out.next().unwrap_or(false));
 }
 
-/// Whether an edge leads to an effect, by itself or through functions.
-fn leads_to(context: &Context<'_>, place: Place, edge: &Edge, effect: &Effect, traits: Traits) -> bool {
+/// Returns whether an edge leads to an effect, directly or through functions.
+fn leads_to(context: &Context<'_>, place: Place, edge: &CallEdge, effect: &Effect, traits: Traits) -> bool {
     match edge.callee {
-        _ if edge.manner == Manner::Dispatched => false,
-        Callee::Outside(outside) => has(context.evaluation, place, edge, outside, traits),
+        _ if edge.manner == CallManner::Dispatched => false,
+        Callee::Outside(outside) => has(context.resolution, place, edge, outside, traits),
         Callee::Inside(callee) => effect.is_in(callee),
     }
 }
 
-/// The values of an argument.
-fn argument(site: &Site, position: usize, name: Option<Symbol>) -> Option<&Values> {
+/// Returns the values of an argument, by its position or its name.
+fn argument(site: &CallSite, position: usize, name: Option<Symbol>) -> Option<&Values> {
     site.positional
         .get(position)
         .or_else(|| site.named.iter().find(|(key, _)| Some(*key) == name).map(|(_, values)| values))

@@ -1,6 +1,5 @@
-//! A whole scan.
+//! A whole scan, from the files on the disk to the findings.
 
-use std::fs;
 use std::path::PathBuf;
 
 use rayon::ThreadPoolBuilder;
@@ -8,101 +7,92 @@ use rayon::prelude::*;
 use splitcost_model::finding::{Finding, Scan, Skipped};
 use splitcost_model::graph::Graph;
 
-use crate::baseline::Baseline;
 use crate::cache::{self, Cache};
-use crate::discover::{Found, discover, module_at};
-use crate::evaluate::Evaluation;
-use crate::form::Kind;
-use crate::glob::{Glob, Matcher};
+use crate::discover::{FoundFile, discover, module_at};
+use crate::form::ScopeKind;
 use crate::graph::graph as graph_of;
 use crate::library::Library;
+use crate::options::Options;
 use crate::program::Program;
+use crate::resolve::Resolution;
 use crate::rule::{Context, RULES, Rule, fold};
-use crate::source::Source;
+use crate::source::SourceFile;
+use crate::value::Place;
 use crate::{Error, comment, lower};
 
-/// What shall be scanned.
-#[derive(Clone, Debug, Default)]
-pub struct Options {
-    /// Files and directories.
-    pub paths: Vec<PathBuf>,
-    /// What is left out.
-    pub exclude: Vec<Glob>,
-    /// Codes or their beginnings: only these; all where it is empty.
-    pub select: Vec<String>,
-    /// Codes or their beginnings: not these.
-    pub ignore: Vec<String>,
-    /// Codes or their beginnings: not these in such files.
-    pub per_file_ignores: Vec<(Glob, Vec<String>)>,
-    /// Dotted paths of libraries, each with one of [`EFFECTS`](crate::EFFECTS).
-    pub effects: Vec<(String, String)>,
-    /// Findings that were there before.
-    pub baseline: Option<Baseline>,
-    /// Every way to a place where many end, as a baseline needs them; else only the shortest.
-    pub every_way: bool,
-    /// Where it is kept what a scan found, and each file's form; nothing is kept without it.
-    pub cache: Option<PathBuf>,
-}
-
-/// Stack of the threads that parse and evaluate. Chosen: the deepest program that the parser takes fits ten times.
+/// The stack size of the threads that lower and resolve. Chosen: ten times what the deepest expression that `lower`
+/// keeps needs.
 const STACK_BYTES: usize = 64 << 20;
 
 /// Scans a program.
+///
+/// # Errors
+///
+/// Fails if a path or glob of the options cannot be read. A file inside a scanned directory that cannot be read, or not
+/// wholly, is no error: it is in [`Scan::skipped`].
 pub fn scan(options: &Options) -> Result<Scan, Error> {
-    with_stack(|| {
+    in_thread_pool(|| {
         let (found, skipped) = discover(&options.paths, &options.exclude)?;
         let Some(cache) = Cache::of(options) else {
-            return look(options, found, skipped, |evaluation, sources, skipped| {
-                findings(options, evaluation, sources, skipped)
+            return resolve(options, found, skipped, |resolution, sources, skipped| {
+                findings(options, resolution, sources, skipped)
             })?;
         };
         let key = cache::key(&found, &skipped);
         if let Some(scan) = cache.scan(key) {
             return Ok(scan);
         }
-        let scan = look(options, found, skipped, |evaluation, sources, skipped| {
-            findings(options, evaluation, sources, skipped)
+        let scan = resolve(options, found, skipped, |resolution, sources, skipped| {
+            findings(options, resolution, sources, skipped)
         })??;
         cache.keep(key, &scan);
         Ok(scan)
     })?
 }
 
-/// Which module of a program imports which, and which function calls which; and what was not looked at.
+/// Returns the module and call graph of a program, and the files that were not scanned, or not wholly.
+///
+/// # Errors
+///
+/// Fails if a path or glob of the options cannot be read.
 pub fn graph(options: &Options) -> Result<(Graph, Vec<Skipped>), Error> {
-    with_stack(|| {
+    in_thread_pool(|| {
         let (found, skipped) = discover(&options.paths, &options.exclude)?;
-        look(options, found, skipped, |evaluation, sources, skipped| (graph_of(evaluation, sources), skipped))
+        resolve(options, found, skipped, |resolution, sources, skipped| (graph_of(resolution, sources), skipped))
     })?
 }
 
-/// Scans a program whose files are in memory, each with its path: for tests and fuzzing, which need no disk.
+/// Scans a program whose files are in memory, each with its path. Tests and fuzzing use it: it reads no disk.
+///
+/// # Errors
+///
+/// Fails if no threads can be started.
 pub fn scan_texts(files: Vec<(PathBuf, String)>) -> Result<(Scan, Graph), Error> {
-    let found = files.into_iter().map(|(path, text)| Found { module: module_at(&path), path, text }).collect();
+    let found = files.into_iter().map(|(path, text)| FoundFile { module: module_at(&path), path, text }).collect();
     let options = Options::default();
-    with_stack(|| {
-        look(&options, found, Vec::new(), |evaluation, sources, skipped| {
-            Ok((findings(&options, evaluation, sources, skipped)?, graph_of(evaluation, sources)))
+    in_thread_pool(|| {
+        resolve(&options, found, Vec::new(), |resolution, sources, skipped| {
+            Ok((findings(&options, resolution, sources, skipped)?, graph_of(resolution, sources)))
         })?
     })?
 }
 
-/// Runs something in threads with enough stack for the deepest program.
-fn with_stack<R: Send>(run: impl FnOnce() -> R + Send) -> Result<R, Error> {
+/// Runs a closure in a thread pool whose stacks suffice for the deepest program.
+fn in_thread_pool<R: Send>(run: impl FnOnce() -> R + Send) -> Result<R, Error> {
     let pool = ThreadPoolBuilder::new().stack_size(STACK_BYTES).build();
     Ok(pool.map_err(|error| Error::Threads(error.to_string()))?.install(run))
 }
 
-/// Looks at all files.
-fn look<R>(
+/// Lowers all files, resolves their calls, and hands the result to `finish`.
+fn resolve<R>(
     options: &Options,
-    found: Vec<Found>,
+    found: Vec<FoundFile>,
     mut skipped: Vec<Skipped>,
-    finish: impl FnOnce(&Evaluation<'_>, &[Source], Vec<Skipped>) -> R,
+    finish: impl FnOnce(&Resolution<'_>, &[SourceFile], Vec<Skipped>) -> R,
 ) -> Result<R, Error> {
     let mut library = Library::shipped();
     for (path, effect) in &options.effects {
-        library.say(path, effect).map_err(|reason| Error::Effect { path: path.clone(), reason })?;
+        library.add_trait(path, effect).map_err(|reason| Error::Effect { path: path.clone(), reason })?;
     }
     let forms = match Cache::of(options) {
         Some(cache) => cache.forms(&found),
@@ -112,7 +102,7 @@ fn look<R>(
     let mut sources = Vec::with_capacity(found.len());
     for (file, form) in found.into_iter().zip(&forms) {
         let path = file.path.strip_prefix(".").unwrap_or(&file.path);
-        let source = Source::new(path.display().to_string(), file.text);
+        let source = SourceFile::new(path.display().to_string(), file.text);
         if let Some((range, reason)) = form.errors.first() {
             let (line, column) = source.position(range.start);
             let reason = format!("{line}:{column}: {reason}; the rest of the file is scanned");
@@ -122,17 +112,18 @@ fn look<R>(
         sources.push(source);
     }
     let mut program = Program::new(forms, modules);
-    let evaluation = Evaluation::of(&mut program, &library);
-    Ok(finish(&evaluation, &sources, skipped))
+    let resolution = Resolution::of(&mut program, &library);
+    Ok(finish(&resolution, &sources, skipped))
 }
 
+/// Applies the rules, and leaves out what comments, settings and the baseline leave out.
 fn findings(
     options: &Options,
-    evaluation: &Evaluation<'_>,
-    sources: &[Source],
+    resolution: &Resolution<'_>,
+    sources: &[SourceFile],
     skipped: Vec<Skipped>,
 ) -> Result<Scan, Error> {
-    let context = Context::new(evaluation, sources);
+    let context = Context::new(resolution, sources);
     let of_rule = |rule: &Rule| {
         let mut findings = Vec::new();
         (rule.find)(&context, rule, &mut findings);
@@ -145,26 +136,26 @@ fn findings(
     };
     findings.sort_by_cached_key(key);
     let found = findings.len();
-    let comments: Vec<_> = evaluation.program.files.iter().map(|file| file.comments.clone()).collect();
+    let comments: Vec<_> = resolution.program.files.iter().map(|file| file.comments.clone()).collect();
     let remarks = comment::apply(&mut findings, sources, &comments, |rule| options.wants(rule));
-    options.take_out_per_file(&mut findings)?;
+    options.remove_ignored_per_file(&mut findings)?;
     let ignored = found - findings.len();
     let gone = options.baseline.as_ref().map(|baseline| {
         let is_active = |code: &str| RULES.iter().any(|rule| rule.code == code && options.wants(rule));
-        baseline.apply(&mut findings, sources.iter().map(Source::path), is_active)
+        baseline.apply(&mut findings, sources.iter().map(SourceFile::path), is_active)
     });
     let known = found - ignored - findings.len();
-    // Last, so that each of the places can be ignored or known.
+    // Folding comes last, so that each of the folded findings can be ignored or known by itself.
     if !options.every_way {
         fold(&mut findings);
     }
-    let places = 0..evaluation.program.places();
+    let program = resolution.program;
+    let scopes = || (0..program.places() as Place).map(|place| program.scope(place));
     Ok(Scan {
         files: sources.len() as u64,
-        functions: places.clone().filter(|place| evaluation.program.scope(*place as u32).kind == Kind::Function).count()
-            as u64,
-        calls: places.clone().map(|place| evaluation.program.scope(place as u32).calls.len() as u64).sum(),
-        unresolved_calls: places.map(|place| evaluation.unresolved(place as u32)).sum(),
+        functions: scopes().filter(|scope| scope.kind == ScopeKind::Function).count() as u64,
+        calls: scopes().map(|scope| scope.calls.len() as u64).sum(),
+        unresolved_calls: (0..program.places() as Place).map(|place| resolution.unresolved(place)).sum(),
         ignored: ignored as u64,
         known: known as u64,
         gone: gone.unwrap_or_default(),
@@ -172,25 +163,4 @@ fn findings(
         findings,
         skipped,
     })
-}
-
-impl Options {
-    fn wants(&self, rule: &Rule) -> bool {
-        (self.select.is_empty() || starts(&self.select, rule.code)) && !starts(&self.ignore, rule.code)
-    }
-
-    fn take_out_per_file(&self, findings: &mut Vec<Finding>) -> Result<(), Error> {
-        for (glob, codes) in &self.per_file_ignores {
-            let files = Matcher::new(glob)?;
-            findings.retain(|finding| {
-                let is_such = || fs::canonicalize(&finding.location.path).is_ok_and(|path| files.matches(&path, false));
-                !(starts(codes, &finding.code) && is_such())
-            });
-        }
-        Ok(())
-    }
-}
-
-fn starts(codes: &[String], code: &str) -> bool {
-    codes.iter().any(|prefix| code.starts_with(prefix.as_str()))
 }

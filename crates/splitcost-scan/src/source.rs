@@ -1,4 +1,4 @@
-//! The text of a file, and where its bytes stand.
+//! The text of a file, with lines and columns for its bytes.
 
 use std::sync::OnceLock;
 
@@ -8,14 +8,14 @@ use crate::form::Range;
 
 /// A scanned file.
 #[derive(Clone, Debug)]
-pub(crate) struct Source {
+pub(crate) struct SourceFile {
     path: String,
     text: String,
-    /// Byte offsets of its lines, counted when the first is asked for.
+    /// The byte offsets at which lines begin, computed at first use.
     lines: OnceLock<Vec<u32>>,
 }
 
-impl Source {
+impl SourceFile {
     pub(crate) fn new(path: String, text: String) -> Self {
         Self { path, text, lines: OnceLock::new() }
     }
@@ -31,7 +31,7 @@ impl Source {
         &self.path
     }
 
-    /// The line and column of a byte, both from 1.
+    /// Returns the line and column of a byte, both counted from 1.
     pub(crate) fn position(&self, byte: u32) -> (u32, u32) {
         let line = self.lines().partition_point(|start| *start <= byte).max(1);
         let start = self.lines()[line - 1] as usize;
@@ -39,12 +39,13 @@ impl Source {
         (line as u32, column as u32 + 1)
     }
 
-    /// The text in a range.
+    /// Returns the text in a range.
     pub(crate) fn text(&self, range: Range) -> &str {
         self.text.get(range.start as usize..range.end as usize).unwrap_or_default()
     }
 
-    /// The line that a comment is about: its own, or, where it stands alone, the next one that has code.
+    /// Returns the line that a comment applies to: its own, or, if the comment stands alone there, the next one that has
+    /// code.
     pub(crate) fn line_of_code(&self, comment: Range) -> u32 {
         let (line, _) = self.position(comment.start);
         let start = self.lines()[line as usize - 1];
@@ -62,5 +63,25 @@ impl Source {
         let start = self.lines()[line as usize - 1] as usize;
         let text = self.text[start..].lines().next().unwrap_or_default().to_owned();
         Location { path: self.path.clone(), line, column, end_line, end_column, text }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::SourceFile;
+
+    proptest! {
+        /// Lines and columns lead back to the same byte.
+        #[test]
+        fn positions_name_bytes(text in "[a\u{e9}\u{1f40d} \n\r]{0,40}", at in any::<prop::sample::Index>()) {
+            let starts: Vec<usize> = text.char_indices().map(|(start, _)| start).chain([text.len()]).collect();
+            let byte = starts[at.index(starts.len())];
+            let (line, column) = SourceFile::new("app.py".to_owned(), text.clone()).position(byte as u32);
+            let before: usize = text.split_inclusive('\n').take(line as usize - 1).map(str::len).sum();
+            let within: usize = text[before..].chars().take(column as usize - 1).map(char::len_utf8).sum();
+            prop_assert_eq!(before + within, byte);
+        }
     }
 }

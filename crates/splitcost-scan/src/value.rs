@@ -1,18 +1,18 @@
-//! What a name may stand for.
+//! Values: the functions, classes and objects that a name may stand for.
 
 use std::sync::Arc;
 
 use indexmap::IndexSet;
 use rustc_hash::FxBuildHasher;
 
-/// A name or text, anywhere in the program.
+/// A name or text of the program, interned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Symbol(pub(crate) u32);
 
-/// A scope anywhere in the program.
+/// The number of a scope (module, class, function or lambda) in the whole program.
 pub(crate) type Place = u32;
 
-/// Something outside the program: a library's module, function, class or method, by its dotted path.
+/// Something external: a module, function, class or method of a library, by its dotted path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Outside(pub(crate) u32);
 
@@ -21,47 +21,47 @@ pub(crate) struct Outside(pub(crate) u32);
 pub(crate) enum Value {
     /// A function or lambda of the program.
     Function(Place),
-    /// A method of the program, taken from an instance of that class.
+    /// A method of the program, bound to an instance of the class that comes second.
     Method(Place, Place),
-    /// A class method of the program, taken from that class.
+    /// A class method of the program, bound to the class that comes second.
     ClassMethod(Place, Place),
     /// A class of the program.
     Class(Place),
     /// An instance of a class of the program.
     Instance(Place),
-    /// What a generator function of the program gives.
+    /// The generator that a generator function of the program returns.
     Generator(Place),
-    /// A module of the program, by its file.
+    /// A module of the program, by the number of its file.
     Module(u32),
-    /// A thing of a library.
+    /// A module, function, class or method of a library.
     Outside(Outside),
-    /// What a library's class or function gives when it is called.
+    /// The result of calling a library's class or function.
     Made(Outside),
     /// A container that the program builds.
     Container(u32),
-    /// `functools.partial(...)`: a container of the function and its arguments.
+    /// The result of `functools.partial(...)`: a container of the function and its arguments.
     Partial(u32),
-    /// `super()` in a method of that class, called on an instance of that other.
+    /// The result of `super()` in a method of the first class, called on an instance of the second.
     Super(Place, Place),
     /// A text.
     Text(Symbol),
 }
 
-/// Chosen: what may be more things than this is not looked at further; the first ones are kept.
+/// The number of values that a name may have; the first ones are kept. Chosen: a name with more is a generic one.
 const MAX_VALUES: usize = 12;
 
-/// Chosen: texts matter as names of attributes; what may be more of them than this is no such name.
+/// The number of texts among them. Chosen: texts matter as names of attributes, and few names stand for more.
 const MAX_TEXTS: usize = 3;
 
-/// All things that a name may stand for, each once, in the order in which they were found; empty where nothing is known.
+/// All values that a name may have, each once, in the order in which they were found; empty if no value is known.
 ///
-/// Most are nothing or one thing, and are copied at every step: 16 bytes, and no allocation for those.
+/// Most names have no value or one, and these sets are copied at every step: they take 16 bytes and no allocation.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) enum Values {
     #[default]
     None,
     One(Value),
-    /// Two or more.
+    /// Two values or more.
     Many(Arc<Vec<Value>>),
 }
 
@@ -86,7 +86,7 @@ impl Values {
         self.as_slice().iter().copied()
     }
 
-    /// Whether that was new.
+    /// Adds a value, and returns whether it was new.
     pub(crate) fn add(&mut self, value: Value) -> bool {
         let known = self.as_slice();
         if known.len() >= MAX_VALUES || known.contains(&value) {
@@ -104,7 +104,7 @@ impl Values {
         true
     }
 
-    /// Whether any of them was new.
+    /// Adds all values of another set, and returns whether any was new.
     pub(crate) fn extend(&mut self, other: &Self) -> bool {
         if self.is_empty() {
             self.clone_from(other);
@@ -133,7 +133,7 @@ impl FromIterator<Value> for Values {
     }
 }
 
-/// Every name and text of the program.
+/// All names and texts of the program.
 #[derive(Debug, Default)]
 pub(crate) struct Symbols(IndexSet<Box<str>, FxBuildHasher>);
 
@@ -149,5 +149,37 @@ impl Symbols {
 
     pub(crate) fn text(&self, symbol: Symbol) -> &str {
         &self.0[symbol.0 as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{MAX_TEXTS, MAX_VALUES, Symbol, Value, Values};
+
+    fn value() -> impl Strategy<Value = Value> {
+        prop_oneof![(0..20_u32).prop_map(Value::Class), (0..6_u32).prop_map(|text| Value::Text(Symbol(text)))]
+    }
+
+    proptest! {
+        /// A value set holds each value once, in the order of their arrival, within its bounds.
+        #[test]
+        fn value_sets_are_bounded_and_ordered(added in prop::collection::vec(value(), 0..40)) {
+            let mut expected: Vec<Value> = Vec::new();
+            let mut values = Values::default();
+            for value in added {
+                let texts = expected.iter().filter(|known| matches!(known, Value::Text(_))).count();
+                let has_room = expected.len() < MAX_VALUES && (texts < MAX_TEXTS || !matches!(value, Value::Text(_)));
+                let is_new = has_room && !expected.contains(&value);
+                if is_new {
+                    expected.push(value);
+                }
+                prop_assert_eq!(values.add(value), is_new);
+            }
+            prop_assert_eq!(values.as_slice(), expected.as_slice());
+            let copy = values.clone();
+            prop_assert!(!values.extend(&copy), "a set adds nothing new to itself");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! What findings cost, on made-up requests.
 
-use splitcost_model::finding::{Basis, Bound, Cost, Finding, Location, Price, Step};
+use splitcost_model::finding::{Basis, Bound, CallStep, Cost, Finding, Location, Price};
 use splitcost_model::quantity::Nanos;
 use splitcost_model::recording::{Call, Function, Payload, Recording, Request, Segment, Via};
 use splitcost_model::split::Prices;
@@ -45,13 +45,13 @@ fn recording() -> Recording {
     }
 }
 
-fn step(function: &str, path: &str, line: u32, callee: &str) -> Step {
+fn step(function: &str, path: &str, line: u32, callee: &str) -> CallStep {
     let location = Location { path: path.into(), line, end_line: line, ..Location::default() };
-    Step { location, function: function.into(), callee: callee.into() }
+    CallStep { location, function: function.into(), callee: callee.into() }
 }
 
 /// A finding in a function, with the way from there.
-fn finding(code: &str, way: Vec<Step>) -> Finding {
+fn finding(code: &str, way: Vec<CallStep>) -> Finding {
     let first = way[0].clone();
     let way = if way.len() > 1 { way } else { Vec::new() };
     Finding { code: code.into(), location: first.location, function: first.function, way, ..Finding::default() }

@@ -1,4 +1,4 @@
-//! Findings as the workflow commands that GitHub shows beside the lines of a pull request.
+//! Findings as GitHub workflow commands, which GitHub shows as annotations of the lines of a pull request.
 
 use std::fmt::Write as _;
 
@@ -6,7 +6,7 @@ use splitcost_model::finding::{Confidence, Scan};
 
 use super::details;
 
-/// An annotation per finding, a line each.
+/// Returns an annotation for each finding, a line each.
 pub fn github(scan: &Scan) -> String {
     let mut text = String::new();
     for finding in &scan.findings {
@@ -16,7 +16,7 @@ pub fn github(scan: &Scan) -> String {
         };
         let at = &finding.location;
         let _ = write!(text, "::{level} file={},line={},col={}", property(&at.path), at.line, at.column);
-        // Spec: columns are ignored, with a complaint, where an annotation spans several lines.
+        // Spec: if an annotation spans several lines, GitHub ignores columns and logs a warning.
         let _ = if at.end_line == at.line {
             write!(text, ",endColumn={}", at.end_column)
         } else {
@@ -30,14 +30,14 @@ pub fn github(scan: &Scan) -> String {
     text
 }
 
-/// A message, escaped.
+/// Escapes a message.
 ///
 /// Spec: `escapeData` of GitHub's toolkit, `packages/core/src/command.ts`.
 fn data(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
-/// A property's value, escaped.
+/// Escapes the value of a property.
 ///
 /// Spec: `escapeProperty` of GitHub's toolkit, in the same file.
 fn property(text: &str) -> String {

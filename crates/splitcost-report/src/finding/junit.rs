@@ -1,4 +1,4 @@
-//! Findings as `JUnit`'s XML, which nearly every build server shows: a suite per file, a failed test per finding.
+//! Findings as `JUnit` XML, which most build servers show: a suite for each file, a failed test for each finding.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use splitcost_model::finding::{Finding, Scan};
 
 use super::details;
 
-/// A report with one failed test per finding, or one that passed.
+/// Returns a report with a failed test for each finding, or with one passed test if there are no findings.
 pub fn junit(scan: &Scan) -> String {
     let mut files: BTreeMap<&str, Vec<&Finding>> = BTreeMap::new();
     for finding in &scan.findings {
@@ -15,7 +15,7 @@ pub fn junit(scan: &Scan) -> String {
     }
     let mut report = Report::new("splitcost");
     if files.is_empty() {
-        // Build servers take a report without a test for a run that failed.
+        // Build servers take a report without tests for a failed run.
         let mut suite = TestSuite::new("splitcost");
         suite.add_test_case(TestCase::new("no findings", TestCaseStatus::success()));
         report.add_test_suite(suite);

@@ -1,4 +1,4 @@
-//! Findings as SARIF 2.1.0, with the way to what hurts as a code flow.
+//! Findings as SARIF 2.1.0, with call paths as code flows.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
@@ -14,16 +14,16 @@ use splitcost_model::finding::{self, Confidence, Finding, RulePage, Scan, Skippe
 
 use super::price;
 
-/// Spec: where the standard's schema is found.
+/// The address of the JSON schema. Spec: SARIF 2.1.0, section 3.13.3.
 const SCHEMA: &str = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
-/// What relative paths are relative to. Spec: the name by which GitHub and others know the repository's root.
+/// The base of relative paths. Spec: GitHub and others use this name for the root of the repository.
 const ROOT: &str = "%SRCROOT%";
-/// What stands in a path as it is. Spec: RFC 3986, unreserved characters, and what separates segments.
+/// The characters of a path to escape. Spec: RFC 3986, all but the unreserved ones and the slash between segments.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'-').remove(b'_').remove(b'~');
-/// Names what a fingerprint is made of.
+/// The name of the fingerprint. Chosen: the number rises when fingerprints are computed from other data.
 const FINGERPRINT: &str = "splitcost/v1";
 
-/// A log with one run: all rules with their pages, what was found, and which files were not scanned.
+/// Returns a log with one run: all rules with their pages, the findings, and the files that were not scanned.
 pub fn sarif(scan: &Scan, rules: &[RulePage]) -> String {
     let driver = ToolComponent::builder()
         .name("splitcost")
@@ -49,7 +49,7 @@ pub fn sarif(scan: &Scan, rules: &[RulePage]) -> String {
 }
 
 fn descriptor(rule: &RulePage) -> ReportingDescriptor {
-    // A page begins with a heading, and then says what in one paragraph.
+    // The paragraph after the heading of a page describes what the rule finds.
     let what = rule.page.split("\n\n").nth(1).unwrap_or_default().replace('\n', " ");
     let text = |text: &str| MultiformatMessageString::builder().text(text).build();
     ReportingDescriptor::builder()
@@ -63,7 +63,7 @@ fn descriptor(rule: &RulePage) -> ReportingDescriptor {
         .build()
 }
 
-/// A finding; `seen` counts those that cannot be told apart by their fingerprints, whose number is then added.
+/// Converts a finding. `seen` counts the findings of each fingerprint, so that their number can follow it.
 fn result<'f>(finding: &'f Finding, rules: &[RulePage], seen: &mut HashMap<(&'f str, &'f str), u32>) -> SarifResult {
     let mut message = finding.message.clone();
     if let Some(help) = &finding.help {

@@ -1,4 +1,4 @@
-//! Findings as text, as compilers show them.
+//! Findings as text, in the style of compiler messages.
 
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
@@ -6,7 +6,7 @@ use splitcost_model::finding::{Confidence, Finding, Location, Scan};
 
 use super::{price, summary};
 
-/// All findings with their places and the ways to what hurts, and a summary.
+/// Returns all findings with their source and call paths, and a summary.
 pub fn text(scan: &Scan, color: bool, width: usize) -> String {
     let renderer = if color { Renderer::styled() } else { Renderer::plain() };
     let renderer = renderer.decor_style(DecorStyle::Unicode).term_width(width);

@@ -1,12 +1,12 @@
-//! Findings in the formats of others, as others read them.
+//! Findings in the formats of other programs, read by parsers and schemas that are not ours.
 
 use serde_json::{Value, json};
 use splitcost_model::finding::{
-    Basis, Bound, Confidence, Cost, Finding, Location, Price, RulePage, Scan, Skipped, Step,
+    Basis, Bound, CallStep, Confidence, Cost, Finding, Location, Price, RulePage, Scan, Skipped,
 };
 use splitcost_report::finding::{github, junit, sarif, text};
 
-/// The standard's own. Source: the crate serde-sarif, which generates its types from it.
+/// The JSON schema of the standard. Source: the crate serde-sarif, which generates its types from it.
 const SCHEMA: &str = include_str!("sarif-schema-2.1.0.json");
 
 const RULES: [RulePage; 2] = [
@@ -21,7 +21,7 @@ fn location(path: &str, line: u32, columns: (u32, u32), text: &str) -> Location 
 fn found() -> Scan {
     let here = location("app/a b,c:ü.py", 5, (12, 18), "    return load()");
     let there = location("app/load.py", 3, (12, 41), "    return requests.get(u, timeout=1)");
-    let step = |location: &Location, function: &str, callee: &str| Step {
+    let step = |location: &Location, function: &str, callee: &str| CallStep {
         location: location.clone(),
         function: function.into(),
         callee: callee.into(),
@@ -56,17 +56,17 @@ fn found() -> Scan {
 }
 
 #[test]
-fn sarif_is_as_the_standard_wants_it() {
+fn sarif_is_valid_by_the_schema_of_the_standard() {
     let text = sarif(&found(), &RULES);
     let log: Value = serde_json::from_str(&text).unwrap();
-    // One of its patterns, for languages, has a bracket too many: to some it is no pattern.
+    // The pattern for languages has one bracket too many, which some validators reject.
     let schema = SCHEMA.replace("-[a-zA-Z]{2}]?$", "-[a-zA-Z]{2}$");
     let schema: Value = serde_json::from_str(&schema).unwrap();
     let validator = jsonschema::options().should_validate_formats(true).build(&schema).unwrap();
     let errors: Vec<String> =
         validator.iter_errors(&log).map(|error| format!("{error} at {}", error.instance_path())).collect();
     assert_eq!(errors, Vec::<String>::new());
-    // The validator would see what is wrong.
+    // The validator rejects a wrong log.
     let mut wrong = log.clone();
     wrong["runs"][0]["results"][0]["message"] = json!(3);
     assert!(!validator.is_valid(&wrong));
@@ -91,7 +91,7 @@ fn sarif_is_as_the_standard_wants_it() {
 }
 
 #[test]
-fn github_gets_annotations() {
+fn findings_become_github_annotations() {
     insta::assert_snapshot!(github(&found()), @r"
     ::warning file=app/a b%2Cc%3Aü.py,line=5,col=12,endColumn=18,title=SC101 blocking-http-in-async::`requests.get` blocks <100 %25 & more>%0Aof the loop%0Aapp/a b,c:ü.py:5:12 `app.handler` calls `app.load`%0Aapp/load.py:3:12 `app.load` calls `requests.get`
     ::notice file=app/load.py,line=3,col=12,endLine=4,title=SC301 missing-timeout::it may wait forever%0Ahelp: pass `timeout=`
@@ -101,7 +101,7 @@ fn github_gets_annotations() {
 }
 
 #[test]
-fn build_servers_get_junit() {
+fn findings_become_failed_junit_tests() {
     let text = junit(&found());
     let report = quick_junit::Report::deserialize_from_str(&text).unwrap();
     assert_eq!((report.tests, report.failures), (3, 3));
@@ -122,7 +122,7 @@ fn build_servers_get_junit() {
 }
 
 #[test]
-fn a_price_says_what_is_measured_and_what_is_assumed() {
+fn a_price_states_measured_and_assumed_figures() {
     let mut scan = found();
     scan.findings.truncate(2);
     scan.findings[0].price = Some(Price::Seen(Cost {
@@ -141,8 +141,8 @@ fn a_price_says_what_is_measured_and_what_is_assumed() {
     let text = text(&scan, false, 200);
     let notes: Vec<&str> = text.lines().filter(|line| line.contains("note: ") || line.contains("findings:")).collect();
     insta::assert_snapshot!(notes.join("\n"), @r"
-      ├ note: 12.3 ms of a held event loop per request of GET /, by 1 × `app.load:load` (measured at this line)
-      ╰ note: 6.17 ms per request of all endpoints, by 0.5 calls; 0.0763 $ per million requests for a core that is paid for while the loop is held (its price is assumed)
+      ├ note: 12.3 ms of blocked event loop per request of GET /, in 1 × `app.load:load` (measured at this line)
+      ╰ note: 6.17 ms per request over all endpoints, in 0.5 calls; 0.0763 $ per million requests for a core that is paid for while the event loop is blocked (the price is assumed)
       ╰ note: not seen in the recording: no request entered its module
     2 findings: 1 SC101, 1 SC301; 1 not seen in the recording
     ");

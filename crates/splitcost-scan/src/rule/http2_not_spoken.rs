@@ -1,30 +1,30 @@
-//! SC501: HTTP/2 that is asked for and not spoken.
+//! SC501: HTTP/2 that is requested and not used.
 
 use splitcost_model::finding::Finding;
 
 use super::{Context, Rule};
-use crate::evaluate::Site;
 use crate::form::{Constant, Expr};
+use crate::resolve::CallSite;
 use crate::value::{Place, Value};
 
-/// SC501
+#[doc = include_str!("pages/SC501.md")]
 pub(super) const RULE: Rule =
     Rule { code: "SC501", name: "http2-not-spoken", page: include_str!("pages/SC501.md"), find };
 
 fn find(context: &Context<'_>, rule: &Rule, findings: &mut Vec<Finding>) {
-    for place in 0..context.evaluation.program.places() as Place {
+    for place in 0..context.resolution.program.places() as Place {
         for site in context.sites(place) {
             let Some(message) = problem(context, place, site) else { continue };
-            let range = context.evaluation.program.scope(place).calls[site.call as usize].range;
+            let range = context.resolution.program.scope(place).calls[site.call as usize].range;
             findings.push(context.finding(rule, place, range, message, &[]));
         }
     }
 }
 
-fn problem(context: &Context<'_>, place: Place, site: &Site) -> Option<String> {
-    let evaluation = context.evaluation;
-    let path = evaluation.path(site.callee);
-    let scope = evaluation.program.scope(place);
+fn problem(context: &Context<'_>, place: Place, site: &CallSite) -> Option<String> {
+    let resolution = context.resolution;
+    let path = resolution.path(site.callee);
+    let scope = resolution.program.scope(place);
     let is_bool = |name: &str, wanted: bool| {
         let value = context.keyword(place, site, name);
         value.is_some_and(
@@ -35,22 +35,24 @@ fn problem(context: &Context<'_>, place: Place, site: &Site) -> Option<String> {
         && is_bool("http2", true)
         && !is_bool("http1", false)
     {
-        let name = evaluation.program.symbols.get("base_url");
+        let name = resolution.program.symbols.get("base_url");
         let base = site.named.iter().find(|(key, _)| Some(*key) == name)?;
         let is_clear = base.1.iter().any(
-            |value| matches!(value, Value::Text(text) if evaluation.program.symbols.text(text).starts_with("http://")),
+            |value| matches!(value, Value::Text(text) if resolution.program.symbols.text(text).starts_with("http://")),
         );
         return is_clear.then(|| {
-            format!("`{path}(http2=True)` speaks HTTP/1.1 to an http:// address, unless `http1=False` is given too")
+            format!("`{path}(http2=True)` uses HTTP/1.1 for an http:// address unless `http1=False` is given too")
         });
     }
     if path == "uvicorn.run" {
-        let name = evaluation.program.symbols.get("http");
+        let name = resolution.program.symbols.get("http");
         let http = site.named.iter().find(|(key, _)| Some(*key) == name)?;
         let asks = http.1.iter().any(|value| {
-            matches!(value, Value::Text(text) if matches!(evaluation.program.symbols.text(text), "http2" | "h2"))
+            matches!(value, Value::Text(text) if matches!(resolution.program.symbols.text(text), "http2" | "h2"))
         });
-        return asks.then(|| "uvicorn takes this for the name of a module, and dies: it has no such server".to_owned());
+        return asks.then(|| {
+            "uvicorn has no HTTP/2: it takes this value for the name of a module, and fails to start".to_owned()
+        });
     }
     None
 }

@@ -1,31 +1,31 @@
-//! SC203: independent remote calls awaited one after another.
+//! SC203: independent remote calls that are awaited one after another.
 
 use splitcost_model::finding::Finding;
 
 use super::{Context, Rule, leads_to};
-use crate::evaluate::{Callee, Edge};
-use crate::form::{Call, Expr, ExprId, Scope, Stmt, Target, Text};
+use crate::form::{CallExpr, Expr, ExprId, Scope, Stmt, Target, Text};
 use crate::library::Traits;
+use crate::resolve::{CallEdge, Callee};
 use crate::value::Place;
 
-/// SC203
+#[doc = include_str!("pages/SC203.md")]
 pub(super) const RULE: Rule = Rule { code: "SC203", name: "serial-awaits", page: include_str!("pages/SC203.md"), find };
 
-/// How the names of functions begin that only read.
+/// The beginnings of the names of functions that only read.
 const READS: &[&str] = &["get", "fetch", "load", "read", "list", "find", "query", "search", "lookup"];
 
 /// An awaited call that is a whole statement.
-struct Await<'a> {
-    call: &'a Call,
-    edge: &'a Edge,
+struct AwaitedCall<'a> {
+    call: &'a CallExpr,
+    edge: &'a CallEdge,
     binds: Option<Text>,
 }
 
 fn find(context: &Context<'_>, rule: &Rule, findings: &mut Vec<Finding>) {
-    let evaluation = context.evaluation;
-    for place in context.functions().filter(|place| evaluation.program.scope(*place).is_async) {
-        let scope = evaluation.program.scope(place);
-        let awaits: Vec<Await<'_>> =
+    let resolution = context.resolution;
+    for place in context.functions().filter(|place| resolution.program.scope(*place).is_async) {
+        let scope = resolution.program.scope(place);
+        let awaits: Vec<AwaitedCall<'_>> =
             scope.stmts.iter().filter_map(|stmt| remote(context, place, scope, stmt)).collect();
         let mut first = 0;
         while first < awaits.len() {
@@ -43,10 +43,10 @@ fn find(context: &Context<'_>, rule: &Rule, findings: &mut Vec<Finding>) {
             if end - first > 1 {
                 let count = end - first;
                 let message =
-                    format!("{count} remote calls wait for one another, though none needs what another gives");
+                    format!("{count} remote calls run one after another, and none needs the result of another");
                 let way = [(place, awaits[first].edge)];
                 let mut finding = context.finding(rule, place, awaits[first].call.range, message, &way);
-                finding.help = Some("`asyncio.gather` or a `TaskGroup` waits for all of them at once".to_owned());
+                finding.help = Some("run them at the same time with `asyncio.gather` or a `TaskGroup`".to_owned());
                 findings.push(finding);
             }
             first = end;
@@ -54,8 +54,8 @@ fn find(context: &Context<'_>, rule: &Rule, findings: &mut Vec<Finding>) {
     }
 }
 
-/// A statement that does nothing but await a call that only reads from another service.
-fn remote<'a>(context: &'a Context<'_>, place: Place, scope: &'a Scope, stmt: &Stmt) -> Option<Await<'a>> {
+/// Returns the awaited call of a statement that only awaits a call, if the call only reads from another service.
+fn remote<'a>(context: &'a Context<'_>, place: Place, scope: &'a Scope, stmt: &Stmt) -> Option<AwaitedCall<'a>> {
     let (value, binds) = match stmt {
         Stmt::Eval(value) => (*value, None),
         Stmt::Assign { target: Target::Name(name), value, .. }
@@ -64,28 +64,28 @@ fn remote<'a>(context: &'a Context<'_>, place: Place, scope: &'a Scope, stmt: &S
     };
     let Expr::Await(inner) = scope.exprs[value as usize] else { return None };
     let Expr::Call(call) = scope.exprs[inner as usize] else { return None };
-    let edges = &context.evaluation.edges[place as usize];
+    let edges = &context.resolution.edges[place as usize];
     let edge = edges.iter().find(|edge| {
         edge.call == Some(call) && leads_to(context, place, edge, &context.remote, Traits::AWAITED_REMOTE)
     })?;
-    let way = context.remote.way(context.evaluation, place, edge);
+    let way = context.remote.way(context.resolution, place, edge);
     let Callee::Outside(sink) = way.last()?.1.callee else { return None };
-    let is_read = matches!(context.evaluation.path(sink).rsplit('.').next(), Some("get" | "head" | "options"));
-    let is_awaited = context.evaluation.traits(sink).has(Traits::AWAITED_REMOTE);
-    // What a helper does besides is not known: its name has to say that it reads, and its answer has to be used.
+    let is_read = matches!(context.resolution.path(sink).rsplit('.').next(), Some("get" | "head" | "options"));
+    let is_awaited = context.resolution.traits(sink).has(Traits::AWAITED_REMOTE);
+    // The other effects of a helper are unknown: its name must say that it reads, and its result must be used.
     let says_so = match edge.callee {
         Callee::Inside(helper) => {
-            let name = context.evaluation.program.symbols.text(context.evaluation.program.name(helper));
+            let name = context.resolution.program.symbols.text(context.resolution.program.name(helper));
             let name = name.trim_start_matches('_').trim_start_matches("async_");
             binds.is_some() && READS.iter().any(|verb| name.starts_with(verb))
         }
         Callee::Outside(_) => true,
     };
-    (is_read && is_awaited && says_so).then_some(Await { call: &scope.calls[call as usize], edge, binds })
+    (is_read && is_awaited && says_so).then_some(AwaitedCall { call: &scope.calls[call as usize], edge, binds })
 }
 
-/// Whether a call needs one of these names.
-fn uses(scope: &Scope, call: &Call, names: &[Text]) -> bool {
+/// Returns whether a call uses one of these names.
+fn uses(scope: &Scope, call: &CallExpr, names: &[Text]) -> bool {
     let mut pending: Vec<ExprId> = vec![call.function];
     pending.extend(&call.positional);
     pending.extend(call.keywords.iter().map(|(_, value)| *value));
@@ -112,7 +112,7 @@ fn uses(scope: &Scope, call: &Call, names: &[Text]) -> bool {
                 pending.extend(&comprehension.conditions);
                 pending.extend(comprehension.key);
             }
-            // What an inner function uses is not looked into: it may be any of them.
+            // The body of a lambda is not searched: it may use any of the names.
             Expr::Lambda(_) => return true,
             Expr::Name(_) | Expr::Text(_) | Expr::Constant(_) | Expr::Yield(None) => {}
         }

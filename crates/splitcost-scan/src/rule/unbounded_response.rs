@@ -6,37 +6,38 @@ use super::{Context, Rule};
 use crate::library::{ANSWER, Traits};
 use crate::value::{Place, Value, Values};
 
-/// SC404
+#[doc = include_str!("pages/SC404.md")]
 pub(super) const RULE: Rule =
     Rule { code: "SC404", name: "unbounded-response", page: include_str!("pages/SC404.md"), find };
 
 fn find(context: &Context<'_>, rule: &Rule, findings: &mut Vec<Finding>) {
-    let evaluation = context.evaluation;
-    let program = evaluation.program;
+    let resolution = context.resolution;
+    let program = resolution.program;
     for place in (0..program.places() as Place).filter(|place| context.is_route(*place)) {
-        if let Some(path) = all_rows(context, &evaluation.returned(place), 0) {
-            let message = format!("this route returns all rows of `{path}`: the answer grows with the table");
+        if let Some(path) = all_rows(context, &resolution.returned(place), 0) {
+            let message = format!("this route returns all rows of `{path}`, so the response grows with the table");
             let mut finding = context.finding(rule, place, program.scope(place).range, message, &[]);
-            finding.help = Some("select the columns that are shown, and a page of the rows: `.limit(…)`".to_owned());
+            finding.help =
+                Some("return a page of the rows with `.limit(…)`, and only the columns that are needed".to_owned());
             findings.push(finding);
         }
     }
 }
 
-/// The path of a query without a limit among these values.
+/// Returns the path of a query without a limit among these values, at most three containers deep.
 fn all_rows(context: &Context<'_>, values: &Values, depth: u32) -> Option<String> {
     let mut values = values.iter();
     values.find_map(|value| match value {
         Value::Made(outside) => {
-            let path = context.evaluation.path(outside).strip_suffix(ANSWER)?;
-            if !context.evaluation.library.traits(path).has(Traits::ALL_ROWS) {
+            let path = context.resolution.path(outside).strip_suffix(ANSWER)?;
+            if !context.resolution.library.traits(path).has(Traits::ALL_ROWS) {
                 return None;
             }
             let is_limited = path.split('.').any(|part| matches!(part, "limit" | "slice" | "paginate" | "first"));
             (!is_limited).then(|| path.to_owned())
         }
         Value::Container(id) if depth < 3 => {
-            context.evaluation.elements(id).find_map(|(_, values)| all_rows(context, values, depth + 1))
+            context.resolution.elements(id).find_map(|(_, values)| all_rows(context, values, depth + 1))
         }
         _ => None,
     })

@@ -1,21 +1,21 @@
-//! SC302: a retry without an end, without a pause, or of something that must not happen twice.
+//! SC302: a retry without a limit, without a pause, or of a call that must not run twice.
 
 use splitcost_model::finding::Finding;
 
 use super::{Context, REMOTE, Rule, leads_to};
-use crate::evaluate::{Callee, Site};
 use crate::form::{Constant, Expr, LoopKind, Range};
 use crate::library::Traits;
+use crate::resolve::{CallSite, Callee};
 use crate::value::{Place, Value};
 
-/// SC302
+#[doc = include_str!("pages/SC302.md")]
 pub(super) const RULE: Rule = Rule { code: "SC302", name: "unsafe-retry", page: include_str!("pages/SC302.md"), find };
 
 fn find(context: &Context<'_>, rule: &Rule, findings: &mut Vec<Finding>) {
-    let program = context.evaluation.program;
+    let program = context.resolution.program;
     for place in 0..program.places() as Place {
         for site in context.sites(place) {
-            if context.evaluation.traits(site.callee).has(Traits::RETRIES)
+            if context.resolution.traits(site.callee).has(Traits::RETRIES)
                 && let Some(message) = problem(context, place, site)
             {
                 let range = program.scope(place).calls[site.call as usize].range;
@@ -27,9 +27,9 @@ fn find(context: &Context<'_>, rule: &Rule, findings: &mut Vec<Finding>) {
     }
 }
 
-/// What is wrong with the arguments of a library's retry.
-fn problem(context: &Context<'_>, place: Place, site: &Site) -> Option<String> {
-    let path = context.evaluation.path(site.callee);
+/// Returns what is wrong with the arguments of a library's retry, if anything is.
+fn problem(context: &Context<'_>, place: Place, site: &CallSite) -> Option<String> {
+    let path = context.resolution.path(site.callee);
     if context.has_rest(place, site) {
         return None;
     }
@@ -37,54 +37,58 @@ fn problem(context: &Context<'_>, place: Place, site: &Site) -> Option<String> {
     if path.starts_with("tenacity.") {
         return match (has("stop"), has("wait")) {
             (true, true) => None,
-            (true, false) => Some(format!("`{path}` without `wait` tries again at once: a busy service gets busier")),
-            (false, _) => Some(format!("`{path}` without `stop` tries for ever")),
+            (true, false) => {
+                Some(format!("`{path}` without `wait` retries at once, which adds load to a busy service"))
+            }
+            (false, _) => Some(format!("`{path}` without `stop` retries forever")),
         };
     }
     if path.starts_with("backoff.") {
         let ends = has("max_tries") || has("max_time");
-        return (!ends).then(|| format!("`{path}` without `max_tries` or `max_time` tries for ever"));
+        return (!ends).then(|| format!("`{path}` without `max_tries` or `max_time` retries forever"));
     }
     if path == "urllib3.Retry" {
         let methods = context
             .keyword(place, site, "allowed_methods")
-            .map(|value| &context.evaluation.program.scope(place).exprs[value as usize]);
+            .map(|value| &context.resolution.program.scope(place).exprs[value as usize]);
         if matches!(methods, Some(Expr::Constant(Constant::None | Constant::Bool(false)))) {
-            return Some("`Retry` of all methods repeats a POST that the server may have carried out".to_owned());
+            return Some("`Retry` of all methods repeats a POST that the server may have processed".to_owned());
         }
         if !has("backoff_factor") && (has("total") || !site.positional.is_empty()) {
-            return Some("`Retry` without `backoff_factor` tries again at once: a busy service gets busier".to_owned());
+            return Some(
+                "`Retry` without `backoff_factor` retries at once, which adds load to a busy service".to_owned(),
+            );
         }
     }
     None
 }
 
-/// `@retry` without parentheses has neither an end nor a pause.
+/// Finds `@retry` without parentheses, which has neither a limit nor a pause.
 fn bare_decorators(context: &Context<'_>, rule: &Rule, place: Place, findings: &mut Vec<Finding>) {
     let bare = context
-        .evaluation
+        .resolution
         .decorators(place)
-        .any(|value| matches!(value, Value::Outside(outside) if context.evaluation.path(outside) == "tenacity.retry"));
+        .any(|value| matches!(value, Value::Outside(outside) if context.resolution.path(outside) == "tenacity.retry"));
     if bare {
-        let range = context.evaluation.program.scope(place).range;
-        let message = "`@retry` without arguments tries for ever, without a pause".to_owned();
+        let range = context.resolution.program.scope(place).range;
+        let message = "`@retry` without arguments retries forever, without a pause".to_owned();
         findings.push(context.finding(rule, place, range, message, &[]));
     }
 }
 
-/// A loop that tries a remote call again, without a pause between.
+/// Finds loops that retry a remote call without a pause.
 fn hand_written(context: &Context<'_>, rule: &Rule, place: Place, findings: &mut Vec<Finding>) {
-    let evaluation = context.evaluation;
-    let scope = evaluation.program.scope(place);
+    let resolution = context.resolution;
+    let scope = resolution.program.scope(place);
     for (id, round) in scope.loops.iter().enumerate() {
-        let tries_again = round.left && (round.kind == LoopKind::While || super::counts(evaluation, place, round));
+        let tries_again = round.left && (round.kind == LoopKind::While || super::counts(resolution, place, round));
         if !tries_again {
             continue;
         }
         let inside = |range: Range| range.start >= round.range.start && range.end <= round.range.end;
-        let within = || evaluation.edges[place as usize].iter().filter(|edge| inside(edge.range));
+        let within = || resolution.edges[place as usize].iter().filter(|edge| inside(edge.range));
         let pauses = within().any(|edge| match edge.callee {
-            Callee::Outside(outside) => evaluation.traits(outside).has(Traits::PAUSE),
+            Callee::Outside(outside) => resolution.traits(outside).has(Traits::PAUSE),
             // A helper may wait.
             Callee::Inside(callee) => context.pause.is_in(callee),
         });
@@ -94,8 +98,9 @@ fn hand_written(context: &Context<'_>, rule: &Rule, place: Place, findings: &mut
                 && leads_to(context, place, edge, &context.remote, REMOTE)
         });
         if let (false, Some(edge)) = (pauses, tried) {
-            let way = context.remote.way(evaluation, place, edge);
-            let message = "this loop tries a remote call again without a pause: a busy service gets busier".to_owned();
+            let way = context.remote.way(resolution, place, edge);
+            let message =
+                "this loop retries a remote call without a pause, which adds load to a busy service".to_owned();
             findings.push(context.finding(rule, place, edge.range, message, &way));
         }
     }

@@ -1,11 +1,11 @@
-//! What is kept from scan to scan changes nothing but how long it takes.
+//! The cache changes only the time that a scan takes, never its result.
 
 use std::fs;
 
 use splitcost_model::finding::Scan;
 use splitcost_scan::{Options, graph, scan};
 
-/// A program in its own directory, and its cache beside it.
+/// A program in a directory of its own, with its cache beside it.
 struct Program {
     dir: tempfile::TempDir,
 }
@@ -23,12 +23,12 @@ impl Program {
         fs::write(self.dir.path().join("app").join(name), text).unwrap();
     }
 
-    fn options(&self, is_kept: bool) -> Options {
-        let cache = is_kept.then(|| self.dir.path().join("cache"));
+    fn options(&self, is_cached: bool) -> Options {
+        let cache = is_cached.then(|| self.dir.path().join("cache"));
         Options { paths: vec![self.dir.path().join("app")], cache, ..Options::default() }
     }
 
-    /// What is found with the cache; without it, it is the same.
+    /// Scans with the cache, and checks that the result is the same without it.
     fn found(&self) -> Scan {
         let found = scan(&self.options(true)).unwrap();
         assert_eq!(found, scan(&self.options(false)).unwrap());
@@ -36,16 +36,17 @@ impl Program {
         found
     }
 
-    fn kept(&self) -> Vec<std::path::PathBuf> {
+    /// Returns the files of the cache.
+    fn cached(&self) -> Vec<std::path::PathBuf> {
         fs::read_dir(self.dir.path().join("cache")).unwrap().map(|entry| entry.unwrap().path()).collect()
     }
 }
 
 #[test]
-fn a_change_is_seen_and_nothing_else_changes() {
+fn a_change_of_a_file_changes_the_result() {
     let program = Program::new();
     assert_eq!(program.found().findings.len(), 1);
-    assert_eq!(program.kept().len(), 2, "forms and findings");
+    assert_eq!(program.cached().len(), 2, "forms and findings");
     assert_eq!(program.found().findings.len(), 1);
     program.write("helper.py", "def pause():\n    pass\n");
     assert_eq!(program.found().findings.len(), 0);
@@ -55,7 +56,7 @@ fn a_change_is_seen_and_nothing_else_changes() {
 }
 
 #[test]
-fn what_is_selected_is_no_part_of_what_is_kept() {
+fn the_result_for_other_codes_is_not_reused() {
     let program = Program::new();
     let select = |code: &str| Options { select: vec![code.to_owned()], ..program.options(true) };
     assert_eq!(scan(&select("SC2")).unwrap().findings.len(), 0);
@@ -63,11 +64,11 @@ fn what_is_selected_is_no_part_of_what_is_kept() {
 }
 
 #[test]
-fn a_damaged_cache_is_no_cache() {
+fn a_damaged_cache_is_ignored() {
     let program = Program::new();
     program.found();
     for (index, damage) in [&b""[..], b"\xff\x00\xff", b"{\"key\": 1}", &[0x7f; 64]].into_iter().enumerate() {
-        for path in program.kept() {
+        for path in program.cached() {
             let mut bytes = fs::read(&path).unwrap();
             bytes.splice(..bytes.len().min(7 * index), damage.iter().copied());
             fs::write(&path, bytes).unwrap();

@@ -7,7 +7,7 @@ fn graph(files: &[(&str, &str)]) -> Graph {
     scan_texts(files.iter().map(|(path, text)| ((*path).into(), (*text).to_owned())).collect()).unwrap().1
 }
 
-/// Every edge as `caller -> callee`, with its manner where that is not direct.
+/// Returns every edge as `caller:line -> callee`, followed by its manner if that is not direct.
 fn edges(text: &str) -> Vec<String> {
     let line = |edge: &splitcost_model::graph::Edge| {
         let manner = if edge.manner == Manner::Direct { String::new() } else { format!(" {:?}", edge.manner) };
@@ -17,7 +17,7 @@ fn edges(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn what_shares_a_path_goes_by_its_place() {
+fn functions_with_the_same_path_are_named_by_line_and_column() {
     let text = "f = lambda: 1; g = lambda: f()\nif f:\n    def h(): pass\nelse:\n    def h(): pass\nh()\ng()\n";
     let names: Vec<String> = graph(&[("app.py", text)]).functions.into_iter().map(|function| function.name).collect();
     assert_eq!(names, ["app.<lambda>@1:5", "app.<lambda>@1:20", "app.h@3", "app.h@5"]);
@@ -31,7 +31,7 @@ fn what_shares_a_path_goes_by_its_place() {
 }
 
 #[test]
-fn what_happens_without_parentheses_is_implicit() {
+fn calls_without_parentheses_are_implicit() {
     let text = "class Files:
     def __enter__(self): return self
     def __exit__(self, *error): pass
@@ -59,7 +59,7 @@ with files:
 }
 
 #[test]
-fn what_is_built_in_is_outside() {
+fn builtins_are_outside() {
     let text = "words = ['a']\nwords.append('a b'.split()[0])\n{'a': 1}.items()\nlen(words)\n";
     let expected = [
         "app:2 -> builtins.list.append",
@@ -72,7 +72,7 @@ fn what_is_built_in_is_outside() {
 }
 
 #[test]
-fn modules_name_what_they_import_anywhere_in_them() {
+fn modules_list_all_their_imports() {
     let files = [
         ("shop/__init__.py", "from .client import *\n"),
         ("shop/client.py", "import os.path\nfrom requests import get\n"),
@@ -86,7 +86,7 @@ fn modules_name_what_they_import_anywhere_in_them() {
 }
 
 #[test]
-fn modules_of_one_name_go_by_their_whole_path() {
+fn modules_with_the_same_name_are_named_by_their_whole_path() {
     let dir = tempfile::tempdir().unwrap();
     for name in ["one", "two"] {
         std::fs::create_dir(dir.path().join(name)).unwrap();

@@ -1,4 +1,4 @@
-//! `splitcost scan` and `splitcost explain`: arguments.
+//! The arguments of `splitcost scan` and `splitcost explain`.
 
 use std::path::PathBuf;
 
@@ -6,77 +6,77 @@ use clap::{Args, ValueEnum};
 
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
-  splitcost scan                        the directory that you are in
-  splitcost scan src --select SC1       only what blocks the event loop
+  splitcost scan                        scan the current directory
+  splitcost scan src --select SC1       report only what blocks the event loop
   splitcost scan --graph dot | dot -Tsvg > calls.svg
   splitcost scan --format sarif > scan.sarif   for code scanning, editors and other programs
-  splitcost scan --write-baseline known.json   from here on only new findings shall count:
-  splitcost scan --baseline known.json
-  splitcost scan --with .splitcost/recording   what each finding costs, the worst first
-  splitcost explain SC201               what a code means, and what to do
+  splitcost scan --write-baseline known.json   list the findings of today in a file,
+  splitcost scan --baseline known.json         and report only new ones from then on
+  splitcost scan --with .splitcost/recording   price the findings, the most expensive first
+  splitcost explain SC201               show the page of a rule
 
-Exit status: 0 nothing found, 1 findings, 2 something failed.")]
+Exit status: 0 no findings, 1 findings, 2 the scan failed.")]
 pub(crate) struct Scan {
-    /// Files and directories
+    /// Files and directories to scan
     #[arg(value_name = "PATH", default_value = ".")]
     pub(crate) paths: Vec<PathBuf>,
-    /// Only these codes, or those that begin so; separated by commas
+    /// Codes to report, separated by commas; the beginning of a code stands for all codes that begin so
     #[arg(long, value_name = "CODES", value_delimiter = ',')]
     pub(crate) select: Vec<String>,
-    /// Not these
+    /// Codes to leave out, separated by commas; the beginning of a code stands for all codes that begin so
     #[arg(long, value_name = "CODES", value_delimiter = ',')]
     pub(crate) ignore: Vec<String>,
-    /// Glob of files and directories that are left out; may be repeated
+    /// Glob of files and directories to leave out; may be repeated
     #[arg(long, value_name = "GLOB")]
     pub(crate) exclude: Vec<String>,
-    /// Look at every file anew, and keep nothing of it
+    /// Neither read nor write the cache
     #[arg(long)]
     pub(crate) no_cache: bool,
-    /// Write which function calls which, and which module imports which, instead of findings
+    /// Write the call graph and the imports of modules instead of findings
     #[arg(long, value_name = "FORM", conflicts_with_all = ["select", "ignore", "with", "baseline", "write_baseline"])]
     pub(crate) graph: Option<GraphFormat>,
-    /// Recording that prices the findings, the worst first
+    /// Recording by which findings are priced, the most expensive first
     #[arg(long, value_name = "DIR", conflicts_with = "write_baseline")]
     pub(crate) with: Option<PathBuf>,
-    /// Findings that were there before: only new ones count
+    /// Baseline file: report only the findings that it does not list
     #[arg(long, value_name = "FILE")]
     pub(crate) baseline: Option<PathBuf>,
-    /// Write down what is found, for --baseline, and show nothing
+    /// Write a baseline file with all findings, and report none
     #[arg(long, value_name = "FILE", conflicts_with = "baseline")]
     pub(crate) write_baseline: Option<PathBuf>,
-    /// How to write the findings on stdout
+    /// Format of the findings on stdout
     #[arg(long, env = "SPLITCOST_FORMAT", default_value = "text", hide_default_value = true)]
     pub(crate) format: Format,
 }
 
-/// How findings are written.
+/// The format of findings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// For people: with the source, and the way to what hurts.
+    /// For people: each finding with its source and call path
     #[default]
     Text,
-    /// For programs.
+    /// For programs
     Json,
-    /// For code scanning and editors: SARIF 2.1.0, with code flows.
+    /// For code scanning and editors: SARIF 2.1.0 with code flows
     Sarif,
-    /// For pull requests: annotations of GitHub.
+    /// For pull requests: GitHub annotations
     Github,
-    /// For build servers: `JUnit`'s XML.
+    /// For build servers: `JUnit` XML
     Junit,
 }
 
-/// How a graph is written.
+/// The format of a call graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum GraphFormat {
     /// Modules, functions and edges, for programs
     Json,
-    /// For graphviz
+    /// For Graphviz
     Dot,
 }
 
 #[derive(Args, Debug)]
 pub(crate) struct Explain {
-    /// Code of a rule, as SC201; all are listed without it
+    /// Code of a rule, such as SC201; without it, all rules are listed
     #[arg(value_name = "CODE")]
     pub(crate) code: Option<String>,
 }

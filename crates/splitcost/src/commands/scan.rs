@@ -1,10 +1,10 @@
-//! `splitcost scan` and `splitcost explain`
+//! `splitcost scan` reports communication anti-patterns in Python source; `splitcost explain` shows the page of a rule.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use splitcost_model::finding::{RemarkKind, RulePage, Scan as Found, Skipped};
+use splitcost_model::finding::{RemarkKind, RulePage, Scan as ScanResult, Skipped};
 use splitcost_recording::price::price;
 use splitcost_report::finding;
 use splitcost_scan::{Baseline, Error, Glob, Options, RULES, graph, scan};
@@ -15,7 +15,7 @@ use crate::printer::Printer;
 use crate::session::Session;
 use crate::settings::scan::{is_code, unknown};
 
-/// Finds what makes calls expensive.
+/// Scans, and writes the findings, a call graph or a baseline.
 pub(crate) fn run(session: &mut Session, args: &Scan) -> anyhow::Result<ExitCode> {
     for code in args.select.iter().chain(&args.ignore) {
         check(code)?;
@@ -44,7 +44,7 @@ pub(crate) fn run(session: &mut Session, args: &Scan) -> anyhow::Result<ExitCode
     }
     let recording = args.with.as_deref().map(Session::open).transpose()?;
     let mut found = scan(&options).map_err(|error| failure(&error))?;
-    tell(session, &found);
+    notify(session, &found);
     if let Some(path) = &args.write_baseline {
         return write_baseline(session, &found, path);
     }
@@ -64,13 +64,13 @@ pub(crate) fn run(session: &mut Session, args: &Scan) -> anyhow::Result<ExitCode
     Ok(if found.findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// What the command line says, or else the file.
-fn or<T>(said: Vec<T>, file: Vec<T>) -> Vec<T> {
-    if said.is_empty() { file } else { said }
+/// Returns the list of the command line, or that of the settings if the first is empty.
+fn or<T>(arguments: Vec<T>, settings: Vec<T>) -> Vec<T> {
+    if arguments.is_empty() { settings } else { arguments }
 }
 
-/// Tells on stderr what is to be said beside the findings.
-fn tell(session: &mut Session, found: &Found) {
+/// Writes on stderr what a scan reports besides findings.
+fn notify(session: &mut Session, found: &ScanResult) {
     warn(session, &found.skipped);
     for remark in &found.remarks {
         let text = format!("{}:{}:{}: {}", remark.path, remark.line, remark.column, remark.text);
@@ -81,10 +81,10 @@ fn tell(session: &mut Session, found: &Found) {
     }
     for gone in &found.gone {
         let times = if gone.count > 1 { format!(" ({} times)", gone.count) } else { String::new() };
-        session.printer.note(&format!("gone: {}: {} in {}{times}", gone.path, gone.code, gone.function));
+        session.printer.note(&format!("no longer found: {}: {} in {}{times}", gone.path, gone.code, gone.function));
     }
     if !found.gone.is_empty() {
-        session.printer.hint("`--write-baseline FILE` writes the baseline without what is gone");
+        session.printer.hint("`--write-baseline FILE` writes a baseline without these findings");
     }
 }
 
@@ -94,10 +94,10 @@ fn baseline(path: &Path) -> anyhow::Result<Baseline> {
             .hint(format!("`splitcost scan --write-baseline {}` writes it", path.display()))
     })?;
     let read = Baseline::read(&text, directory(path));
-    read.map_err(|error| Failure::new(format!("{} is no baseline: {error}", path.display())).into())
+    read.map_err(|error| Failure::new(format!("{} is not a baseline: {error}", path.display())).into())
 }
 
-fn write_baseline(session: &mut Session, found: &Found, path: &Path) -> anyhow::Result<ExitCode> {
+fn write_baseline(session: &mut Session, found: &ScanResult, path: &Path) -> anyhow::Result<ExitCode> {
     let failed = |error| Failure::new(format!("failed to write {}: {error}", path.display()));
     let baseline = Baseline::of(&found.findings, directory(path)).map_err(failed)?;
     fs::write(path, serde_json::to_string_pretty(&baseline)? + "\n").map_err(failed)?;
@@ -138,5 +138,5 @@ fn check(code: &str) -> anyhow::Result<()> {
 }
 
 fn no_rule(code: &str) -> Failure {
-    unknown(Failure::new(format!("{code:?} is no rule, nor the beginning of one")))
+    unknown(Failure::new(format!("{code:?} is not the code of a rule, nor the beginning of one")))
 }

@@ -1,4 +1,4 @@
-//! `[scan]` and `[effects]`: what `splitcost scan` looks at.
+//! The tables `[scan]` and `[effects]` of the settings.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,20 +11,20 @@ use toml::Spanned;
 use super::{File, OneOrMany, find_upwards, read_table};
 use crate::failure::Failure;
 
-/// What the file says about scanning.
+/// The settings of a scan.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ScanSettings {
-    /// Codes or their beginnings.
+    /// The codes to report, or beginnings of codes; an empty list stands for all.
     pub(crate) select: Vec<String>,
-    /// Codes or their beginnings.
+    /// The codes to leave out, or beginnings of codes.
     pub(crate) ignore: Vec<String>,
-    /// What is left out.
+    /// Files and directories to leave out.
     pub(crate) exclude: Vec<Glob>,
-    /// Codes or their beginnings that are not wanted in such files.
+    /// The codes, or beginnings of codes, to leave out in the files that a glob matches.
     pub(crate) per_file_ignores: Vec<(Glob, Vec<String>)>,
-    /// Dotted paths, and what calling them does.
+    /// Dotted paths of functions, each with the effect of calling it.
     pub(crate) effects: Vec<(String, String)>,
-    /// What computing costs.
+    /// The prices of computing.
     pub(crate) prices: Prices,
 }
 
@@ -41,13 +41,14 @@ pub(super) struct ScanTable {
     per_file_ignores: BTreeMap<String, Vec<Spanned<String>>>,
 }
 
-/// Dotted path → one effect or several.
+/// Maps a dotted path to one effect or several.
 pub(super) type EffectsTable = BTreeMap<String, Spanned<OneOrMany>>;
 
 impl ScanSettings {
-    /// What the file says that was named, or the nearest one from the scanned path upwards; a file is not needed.
+    /// Reads the named file, or the nearest settings file from the scanned path upwards. Without a file, the defaults
+    /// apply.
     pub(crate) fn find(config: Option<&Path>, scanned: &Path) -> anyhow::Result<Self> {
-        // What is not there is told when it is scanned.
+        // A path that does not exist is reported by the scan.
         let start = std::fs::canonicalize(scanned).unwrap_or_default();
         let found = config.map(Path::to_owned).or_else(|| find_upwards(&start));
         found.map_or_else(|| Ok(Self::default()), |path| Self::read(&crate::session::shown(&path)))
@@ -67,7 +68,7 @@ impl ScanSettings {
             for key in keys.into_inner().into_vec() {
                 if !EFFECTS.contains(&key.as_str()) {
                     return Err(file
-                        .wrong(&span, format_args!("{key:?} is no effect"))
+                        .wrong(&span, format_args!("{key:?} is not an effect"))
                         .hint(format!("the effects are: {}", EFFECTS.join(", ")))
                         .into());
                 }
@@ -90,17 +91,20 @@ fn codes(file: &File<'_>, list: Vec<Spanned<String>>) -> Result<Vec<String>, Fai
         if is_code(code.get_ref()) {
             return Ok(code.into_inner());
         }
-        Err(unknown(file.wrong(&code.span(), format_args!("{:?} is no rule", code.get_ref()))))
+        Err(unknown(file.wrong(
+            &code.span(),
+            format_args!("{:?} is not the code of a rule, nor the beginning of one", code.get_ref()),
+        )))
     };
     list.into_iter().map(check).collect()
 }
 
-/// Whether this is a rule's code, or the beginning of one.
+/// Returns whether a text is the code of a rule, or the beginning of one.
 pub(crate) fn is_code(code: &str) -> bool {
     !code.is_empty() && RULES.iter().any(|rule| rule.code.starts_with(code))
 }
 
-/// Says where the codes are.
+/// Adds the hint that names the command that lists the codes.
 pub(crate) fn unknown(failure: Failure) -> Failure {
     failure.hint("`splitcost explain` lists the rules")
 }

@@ -1,4 +1,4 @@
-//! `splitcost scan` and `splitcost explain`.
+//! `splitcost scan` and `splitcost explain` as a user sees them.
 
 use std::fs;
 
@@ -21,11 +21,11 @@ fn project() -> Project {
 }
 
 #[test]
-fn a_finding_is_shown_with_the_way_to_it() {
+fn a_finding_is_shown_with_its_call_path() {
     let text = project().run(&["scan", "app.py"]);
     assert!(text.starts_with("exit 1\n"), "{text}");
     let parts = [
-        "[SC101]: `requests.get` calls another service and blocks the event loop of `async def handler`, 1 calls deep",
+        "[SC101]: `requests.get` calls another service and blocks the event loop of `async def handler`, 1 call deep",
         "app.py:5:12",
         "calls `app.load`",
         "app.py:3:12",
@@ -38,7 +38,7 @@ fn a_finding_is_shown_with_the_way_to_it() {
 }
 
 #[test]
-fn programs_get_json() {
+fn findings_are_written_as_json() {
     let text = project().run(&["scan", "app.py", "--format", "json"]);
     let json: Value = serde_json::from_str(text.strip_prefix("exit 1\n").unwrap()).unwrap();
     let finding = &json["findings"][0];
@@ -48,7 +48,7 @@ fn programs_get_json() {
 }
 
 #[test]
-fn what_is_not_wanted_is_not_found() {
+fn codes_and_files_can_be_left_out() {
     let project = project();
     assert!(project.run(&["scan", "fine.py"]).starts_with("exit 0\nno findings\n1 files"));
     assert!(project.run(&["scan", "--ignore", "SC1"]).starts_with("exit 0\n"));
@@ -57,7 +57,7 @@ fn what_is_not_wanted_is_not_found() {
 }
 
 #[test]
-fn what_is_wrong_is_told() {
+fn wrong_arguments_and_broken_files_are_reported() {
     let project = project();
     insta::assert_snapshot!(project.run(&["scan", "nowhere"]), @r"
     exit 2
@@ -65,7 +65,7 @@ fn what_is_wrong_is_told() {
     ");
     insta::assert_snapshot!(project.run(&["scan", "--select", "SC9"]), @r#"
     exit 2
-    error: "SC9" is no rule, nor the beginning of one
+    error: "SC9" is not the code of a rule, nor the beginning of one
     hint: `splitcost explain` lists the rules
     "#);
     fs::write(project.path("app.py"), "async def (:\n").unwrap();
@@ -74,7 +74,7 @@ fn what_is_wrong_is_told() {
 }
 
 #[test]
-fn every_rule_explains_itself() {
+fn every_rule_has_a_page() {
     let project = project();
     let rules = project.run(&["explain"]);
     let codes: Vec<&str> = rules.lines().skip(1).filter_map(|line| line.split_whitespace().next()).collect();
@@ -82,14 +82,14 @@ fn every_rule_explains_itself() {
     for code in codes {
         let page = project.run(&["explain", code]);
         assert!(page.starts_with(&format!("exit 0\n# {code}: ")), "{page}");
-        for part in ["**Why it hurts.**", "```python", "**Instead**", "**When it is fine**"] {
+        for part in ["## Why is this bad?", "## Example\n\n```python", "## Use instead", "## When is it acceptable?"] {
             assert!(page.contains(part), "{code} has no {part}");
         }
     }
 }
 
 #[test]
-fn the_graph_is_written_for_programs_and_for_graphviz() {
+fn the_graph_is_written_as_json_and_for_graphviz() {
     let project = Project::empty();
     fs::create_dir_all(project.path("shop")).unwrap();
     fs::write(project.path("shop/__init__.py"), "").unwrap();
@@ -122,7 +122,7 @@ fn edge(edge: &Value) -> String {
 }
 
 #[test]
-fn other_programs_get_their_formats() {
+fn findings_are_written_in_the_formats_of_other_programs() {
     let project = project();
     let sarif: Value = serde_json::from_str(after_status(&project.run(&["scan", "--format", "sarif"]))).unwrap();
     let result = &sarif["runs"][0]["results"][0];
@@ -131,19 +131,19 @@ fn other_programs_get_their_formats() {
     assert_eq!(sarif["runs"][0]["tool"]["driver"]["rules"].as_array().unwrap().len(), 16);
     insta::assert_snapshot!(project.run(&["scan", "--format", "github"]), @"
     exit 1
-    ::warning file=app.py,line=5,col=12,endColumn=18,title=SC101 blocking-http-in-async::`requests.get` calls another service and blocks the event loop of `async def handler`, 1 calls deep%0Aapp.py:5:12 `app.handler` calls `app.load`%0Aapp.py:3:12 `app.load` calls `requests.get`
+    ::warning file=app.py,line=5,col=12,endColumn=18,title=SC101 blocking-http-in-async::`requests.get` calls another service and blocks the event loop of `async def handler`, 1 call deep%0Aapp.py:5:12 `app.handler` calls `app.load`%0Aapp.py:3:12 `app.load` calls `requests.get`
     ");
     let junit = project.run(&["scan", "--format", "junit"]);
     assert!(junit.contains("<testsuites name=\"splitcost\" tests=\"1\" skipped=\"0\" failures=\"1\""), "{junit}");
 }
 
-/// What stands below the exit status.
+/// Returns a transcript without its first line, the exit status.
 fn after_status(transcript: &str) -> &str {
     transcript.split_once('\n').unwrap().1
 }
 
 #[test]
-fn comments_take_findings_out() {
+fn comments_leave_findings_out() {
     let project = project();
     let scan = |line: &str| {
         fs::write(project.path("app.py"), APP.replace("    return load()", line)).unwrap();
@@ -158,7 +158,7 @@ fn comments_take_findings_out() {
         let text = scan(line);
         assert!(text.starts_with("exit 0") && !text.contains("::"), "{line}\n{text}");
     }
-    // The other line, or a string, is no comment about it.
+    // A comment on another line, or a text in a string, does not apply.
     for line in [
         "    # splitcost: ignore[SC101]\n    x = 1\n    return load()",
         "    return load() or '# splitcost: ignore[SC101]'",
@@ -169,7 +169,7 @@ fn comments_take_findings_out() {
 }
 
 #[test]
-fn comments_that_do_nothing_are_told() {
+fn comments_that_do_nothing_are_reported() {
     let project = project();
     let comments = "a = 1  # splitcost: ignore[SC101]
 b = 1  # splitcost: ignore SC101
@@ -180,11 +180,11 @@ d = 1  # as splitcost: says
     insta::assert_snapshot!(project.run(&["scan", "app.py", "--format", "github"]), @r#"
     exit 0
 
-    warning: app.py:2:8: this comment names no codes: it is written `# splitcost: ignore[SC201] reason`
-    warning: app.py:3:8: "SC999" is no rule: `splitcost explain` lists them
-    hint: app.py:1:8: there is no SC101 to ignore: take it out
+    warning: app.py:2:8: this comment names no codes in brackets: write `# splitcost: ignore[SC201] reason`
+    warning: app.py:3:8: there is no rule "SC999": `splitcost explain` lists the rules
+    hint: app.py:1:8: this comment ignores no SC101 finding: remove it
     "#);
-    // A rule that is not looked for finds nothing, which says nothing of the comment.
+    // The comments of a rule that is not active are not checked.
     assert!(!project.run(&["scan", "app.py", "--select", "SC2"]).contains("hint"));
 }
 
@@ -217,16 +217,16 @@ fn settings_are_found_from_the_scanned_path_upwards() {
         text.lines().filter_map(place).collect::<Vec<_>>()
     };
     assert_eq!(codes(&["src"]), ["src/app.py"]);
-    // The command line wins.
+    // The command line takes precedence over the file.
     assert_eq!(codes(&["src", "--exclude", "src/app.py"]), ["src/generated/app.py", "src/old.py"]);
     assert_eq!(codes(&["src", "--ignore", "SC1"]), Vec::<String>::new());
-    // Above the file it does not hold, unless it is named.
+    // The file does not apply above its directory, unless it is named.
     assert_eq!(codes(&["."]).len(), 5);
     assert_eq!(codes(&[".", "--config", "src/pyproject.toml"]), ["src/app.py"]);
 }
 
 #[test]
-fn effects_of_own_libraries_are_known() {
+fn the_settings_give_effects_to_libraries() {
     let project = Project::empty();
     fs::write(project.path("pyproject.toml"), SETTINGS).unwrap();
     let app = "from ourlib import client, db
@@ -239,12 +239,12 @@ async def handler():
     insta::assert_snapshot!(project.run(&["scan", "--format", "github"]), @"
     exit 1
     ::warning file=app.py,line=3,col=5,endColumn=22,title=SC101 blocking-http-in-async::`ourlib.client.fetch` calls another service and blocks the event loop of `async def handler`
-    ::warning file=app.py,line=4,col=5,endColumn=24,title=SC102 blocking-database-in-async::`ourlib.db.rows` talks to a database and blocks the event loop of `async def handler`
+    ::warning file=app.py,line=4,col=5,endColumn=24,title=SC102 blocking-database-in-async::`ourlib.db.rows` queries a database and blocks the event loop of `async def handler`
     ");
 }
 
 #[test]
-fn wrong_settings_are_told_with_their_place() {
+fn wrong_settings_are_reported_with_their_place() {
     let project = project();
     let scan = |settings: &str| {
         fs::write(project.path("splitcost.toml"), settings).unwrap();
@@ -256,13 +256,13 @@ fn wrong_settings_are_told_with_their_place() {
     ");
     insta::assert_snapshot!(scan("[scan]\nselect = ['SC1', 'SC9']\n"), @r#"
     exit 2
-    error: splitcost.toml:2:18: "SC9" is no rule
+    error: splitcost.toml:2:18: "SC9" is not the code of a rule, nor the beginning of one
     hint: `splitcost explain` lists the rules
     "#);
     let effects = scan("[effects]\n'a.b' = 'blocking'\n");
     assert!(
         effects.starts_with(
-            "exit 2\nerror: splitcost.toml:2:9: \"blocking\" is no effect\nhint: the effects are: blocking-http,"
+            "exit 2\nerror: splitcost.toml:2:9: \"blocking\" is not an effect\nhint: the effects are: blocking-http,"
         ),
         "{effects}"
     );
@@ -271,14 +271,14 @@ fn wrong_settings_are_told_with_their_place() {
     error: splitcost.toml:2:1: expected a string or a list of strings; a key with dots is written in quotes
     ");
     let glob = scan("[scan]\nexclude = ['a{b']\n");
-    assert!(glob.starts_with("exit 2\nerror: failed to understand the glob \"a{b\""), "{glob}");
-    // What the others need is told by the others.
+    assert!(glob.starts_with("exit 2\nerror: failed to parse the glob \"a{b\""), "{glob}");
+    // Settings that only other commands need are checked by those commands.
     fs::write(project.path("splitcost.toml"), "[scan]\n").unwrap();
     assert!(project.run(&["estimate"]).starts_with("exit 2\nerror: splitcost.toml has no table [app]"));
 }
 
 #[test]
-fn a_baseline_knows_findings_wherever_they_move() {
+fn a_baseline_knows_findings_that_have_moved() {
     let project = project();
     fs::create_dir(project.path("ci")).unwrap();
     insta::assert_snapshot!(project.run(&["scan", "--write-baseline", "ci/known.json"]), @"
@@ -293,7 +293,7 @@ fn a_baseline_knows_findings_wherever_they_move() {
     let scan = || project.run(&["scan", "--baseline", "ci/known.json", "--format", "github"]);
     assert_eq!(scan(), "exit 0");
 
-    // Lines above, and around: it is the same finding. A second one like it is new.
+    // With new lines above and around it, it is the same finding. A second one like it is new.
     let moved =
         format!("\"\"\"Lines above.\"\"\"\n\n{}", APP.replace("    return load()", "    if 1:\n        return load()"));
     fs::write(project.path("app.py"), &moved).unwrap();
@@ -304,13 +304,13 @@ fn a_baseline_knows_findings_wherever_they_move() {
     let second = scan();
     assert!(second.starts_with("exit 1\n::warning file=app.py,line=9,"), "{second}");
 
-    // What is gone is told, where it was looked for.
+    // A known finding that is gone is reported, if its file was scanned and its rule was active.
     fs::write(project.path("app.py"), "x = 1\n").unwrap();
     insta::assert_snapshot!(scan(), @"
     exit 0
 
-    gone: ../app.py: SC101 in app.handler
-    hint: `--write-baseline FILE` writes the baseline without what is gone
+    no longer found: ../app.py: SC101 in app.handler
+    hint: `--write-baseline FILE` writes a baseline without these findings
     ");
     assert_eq!(project.run(&["scan", "--baseline", "ci/known.json", "--format", "github", "fine.py"]), "exit 0");
     let other = ["scan", "--baseline", "ci/known.json", "--format", "github", "--select", "SC2"];
@@ -318,7 +318,7 @@ fn a_baseline_knows_findings_wherever_they_move() {
 }
 
 #[test]
-fn a_baseline_knows_all_of_many_ways_to_one_place() {
+fn a_baseline_knows_all_findings_that_lead_to_one_call() {
     let project = project();
     let many: Vec<String> = (0..6).map(|at| format!("async def handler{at}():\n    return load()\n")).collect();
     fs::write(project.path("app.py"), format!("{APP}{}", many.concat())).unwrap();
@@ -328,7 +328,7 @@ fn a_baseline_knows_all_of_many_ways_to_one_place() {
 }
 
 #[test]
-fn a_broken_baseline_is_told() {
+fn a_broken_baseline_is_reported() {
     let project = project();
     insta::assert_snapshot!(project.run(&["scan", "--baseline", "known.json"]), @"
     exit 2
@@ -339,14 +339,14 @@ fn a_broken_baseline_is_told() {
     let wrong = project.run(&["scan", "--baseline", "known.json"]);
     assert!(
         wrong.starts_with(
-            "exit 2\nerror: known.json is no baseline: invalid type: integer `1`, expected a string at line 2 column"
+            "exit 2\nerror: known.json is not a baseline: invalid type: integer `1`, expected a string at line 2 column"
         ),
         "{wrong}"
     );
     fs::write(project.path("known.json"), "{\"version\": 7, \"findings\": []}").unwrap();
     insta::assert_snapshot!(project.run(&["scan", "--baseline", "known.json"]), @"
     exit 2
-    error: known.json is no baseline: its version is 7, and this splitcost reads 1
+    error: known.json is not a baseline: it has version 7, and this splitcost reads version 1
     ");
 }
 

@@ -179,7 +179,8 @@ async def handler():
     for session in sessions():
         session.get("u", timeout=1)
 #> SC101 app.py:6 app.handler
-# case: yield from
+#> SC201 app.py:6 app.handler
+# case: items of yield from
 import requests
 def inner():
     yield requests.Session()
@@ -200,7 +201,7 @@ async def handler():
     for page in Pages():
         print(page)
 #> SC101 app.py:8 app.handler > app.Pages.__next__ > requests.get
-# case: raising an exception that asks a service
+# case: raising an exception whose constructor calls a service
 import requests
 class Denied(Exception):
     def __init__(self):
@@ -217,6 +218,7 @@ async def handler():
     for step in steps:
         step()
 #> SC101 app.py:7 app.handler > app.load > requests.get
+#> SC201 app.py:7 app.handler > app.load > requests.get
 # case: a dictionary that is filled later
 import requests
 handlers = {}
@@ -257,7 +259,7 @@ async def handler(quick):
         steps["a"] = nothing
     steps["a"]()
 #> SC101 app.py:9 app.handler > app.load > requests.get
-# case: an element that a loop puts back
+# case: an element that a loop restores
 import requests
 def load():
     return requests.get("u", timeout=1)
@@ -269,7 +271,7 @@ async def handler(again):
         steps["a"]()
         steps["a"] = load
 #> SC101 app.py:9 app.handler > app.load > requests.get
-# case: a part of a list
+# case: a slice of a list
 import requests
 def load():
     return requests.get("u", timeout=1)
@@ -280,7 +282,7 @@ async def handler():
 async def other():
     steps[:1][0]()
 #> SC101 app.py:7 app.handler > app.load > requests.get
-# case: a default that is left out
+# case: the default of an argument that is left out
 import requests
 def load():
     return requests.get("u", timeout=1)
@@ -292,7 +294,7 @@ async def handler():
     run(nothing)
 #> SC101 app.py:8 app.handler > app.run > app.load > requests.get
 #> SC101 app.py:9 app.handler > app.run > app.load > requests.get
-# case: not: a default that nobody leaves out
+# case: not: the default of an argument that is always given
 import requests
 def load():
     return requests.get("u", timeout=1)
@@ -325,7 +327,7 @@ def price(item):
 async def handler(items: list):
     return sorted(items, key=price)
 #> SC101 app.py:5 app.handler > app.price > requests.get
-# case: a function made by a function
+# case: a function that a function returns
 import requests
 def loader(url):
     def load():
@@ -354,6 +356,7 @@ async def handler(clients: list[httpx.Client]):
     for client in clients:
         client.get("u")
 #> SC101 app.py:4 app.handler
+#> SC201 app.py:4 app.handler
 # case: a dictionary's annotation
 import httpx
 async def handler(clients: dict[str, httpx.Client], name: str):
@@ -538,7 +541,7 @@ async def handler():
     args = (requests.Session(),)
     load(*args, **{"url": "u"})
 #> SC101 app.py:6 app.handler > app.load > requests.Session.get
-# case: not: a name that was bound to something else by then
+# case: not: a name that was bound to something else before
 import requests
 def load():
     return requests.get("u", timeout=1)
@@ -614,7 +617,7 @@ async def handler():
     Query().where("a").where("b").run()
     Remote().where("a").where("b").run()
 #> SC101 app.py:12 app.handler > app.Remote.run > requests.get
-# case: a parameter that is returned, but not always as it was
+# case: a parameter that is returned, sometimes changed
 import requests
 def made(session=None):
     if session is None:
@@ -632,7 +635,7 @@ async def handler():
     chosen().get("u", timeout=1)
 #> SC101 app.py:6 app.handler
 
-# case: an object that can be entered either way is entered by the one that is written
+# case: an object with both context protocols is entered by the one that is used
 import requests
 
 
@@ -662,7 +665,7 @@ async def synchronously():
 
 #> SC101 app.py:24 app.synchronously > app.Client.__exit__ > requests.post
 
-# case: a method that takes everything as one tuple has its object first in it
+# case: a method that takes one tuple has its object first in it
 import requests
 
 

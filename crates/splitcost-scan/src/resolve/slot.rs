@@ -1,20 +1,20 @@
-//! What scopes read of each other, who has read it, and who is looked at again.
+//! Value sets that several scopes share, the scopes that read them, and the queue of scopes to visit again.
 
 use std::collections::VecDeque;
 
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
-use super::{Key2, MAX_VISITS};
+use super::{MAX_VISITS, Subscript};
 use crate::value::{Place, Symbol, Values};
 
-/// Scopes that have read something; a scope that reads it often may be there more than once.
+/// The scopes that have read a value set. A scope may be listed more than once.
 pub(super) type Readers = SmallVec<[Place; 2]>;
 
-/// The names of a place.
-pub(super) type Table = FxHashMap<Symbol, Slot>;
+/// The names of a place with their values.
+pub(super) type NameTable = FxHashMap<Symbol, Slot>;
 
-/// Values that grow.
+/// A value set that grows, and the scopes to visit again when it does.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Slot {
     pub(super) values: Values,
@@ -22,14 +22,14 @@ pub(super) struct Slot {
 }
 
 impl Slot {
-    /// Adds what may be there, and wakes who has read it before.
+    /// Adds values, and wakes the readers if any is new.
     pub(super) fn add(&mut self, values: &Values, queue: &mut Queue) {
         if self.values.extend(values) {
             queue.wake(&self.readers);
         }
     }
 
-    /// What is there, if anything is; the reader is woken when it grows.
+    /// Returns the values, if there are any. The reader is woken when they grow.
     pub(super) fn read(&mut self, reader: Place) -> Option<Values> {
         note(&mut self.readers, reader);
         (!self.values.is_empty()).then(|| self.values.clone())
@@ -43,17 +43,17 @@ pub(super) fn note(readers: &mut Readers, reader: Place) {
     }
 }
 
-/// What a container holds.
+/// The elements of a container.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Elements {
-    pub(super) items: Vec<(Key2, Values)>,
+    pub(super) items: Vec<(Subscript, Values)>,
     pub(super) readers: Readers,
 }
 
 impl Elements {
-    pub(super) fn put(&mut self, key: Key2, values: &Values, queue: &mut Queue) {
-        // Chosen: a table of more entries is one of alike things.
-        let key = if self.items.len() > 64 { Key2::Unknown } else { key };
+    pub(super) fn put(&mut self, key: Subscript, values: &Values, queue: &mut Queue) {
+        // Chosen: the elements of a larger container are alike.
+        let key = if self.items.len() > 64 { Subscript::Unknown } else { key };
         let grew = if let Some((_, known)) = self.items.iter_mut().find(|(known, _)| *known == key) {
             known.extend(values)
         } else {
@@ -65,14 +65,14 @@ impl Elements {
         }
     }
 
-    /// What a subscript may give.
-    pub(super) fn at(&self, key: Key2) -> Values {
+    /// Returns the values that a subscript may give.
+    pub(super) fn at(&self, key: Subscript) -> Values {
         let mut found = Values::default();
         let count = i64::try_from(self.items.len()).unwrap_or(i64::MAX);
         for (known, values) in &self.items {
             let is_it = match (key, *known) {
-                (Key2::Unknown, _) | (_, Key2::Unknown) => true,
-                (Key2::Int(index), Key2::Int(known)) if index < 0 => count + index == known || index == known,
+                (Subscript::Unknown, _) | (_, Subscript::Unknown) => true,
+                (Subscript::Int(index), Subscript::Int(known)) if index < 0 => count + index == known || index == known,
                 (key, known) => key == known,
             };
             if is_it {
@@ -83,7 +83,7 @@ impl Elements {
     }
 }
 
-/// The scopes that are to be looked at, in the order in which they were woken.
+/// The scopes to visit, in the order in which they were woken.
 #[derive(Debug)]
 pub(super) struct Queue {
     waiting: VecDeque<Place>,
@@ -113,7 +113,7 @@ impl Queue {
     pub(super) fn next(&mut self) -> Option<Place> {
         loop {
             let place = self.waiting.pop_front()?;
-            // It may have been looked at in the middle of another.
+            // It may have been visited in the middle of another visit.
             if self.is_waiting[place as usize] {
                 return Some(place);
             }
@@ -123,6 +123,12 @@ impl Queue {
     pub(super) fn visited(&mut self, place: Place) {
         self.is_waiting[place as usize] = false;
         self.visits[place as usize] = self.visits[place as usize].saturating_add(1);
+    }
+
+    /// Returns the number of visits to a place.
+    #[cfg(test)]
+    pub(super) fn visits(&self, place: Place) -> u8 {
+        self.visits[place as usize]
     }
 
     pub(super) fn is_visited(&self, place: Place) -> bool {

@@ -1,20 +1,23 @@
-//! Which names of a function nothing is done with that could lead to a call: they are compared, counted or printed.
+//! Idle names: the names of a function whose values cannot lead to a call, because they are only compared, counted or
+//! printed.
 //!
-//! What such a name stands for need not be followed. It is the same distinction that the evaluation makes between
-//! looking at an expression and only skimming it.
+//! The resolution need not follow the values of such a name. The distinction is the one that [`Resolution`] makes
+//! between evaluating an expression and skimming it.
+//!
+//! [`Resolution`]: crate::resolve::Resolution
 
 use crate::form::{Expr, ExprId, Scope, Stmt, Target, Text};
 
-/// The names that a function binds in vain, of its parameters and of those that it assigns to.
+/// Returns the idle names of a function, among its parameters and the names that it assigns to.
 ///
-/// `body` is all of the function; it has no functions or classes within, which would read its names, too. `super()`
-/// reads one without naming it.
-pub(crate) fn idle(body: &Scope, super_: Option<Text>) -> Vec<Text> {
-    let mut wanted = Wanted { body, names: Vec::new() };
+/// The function must have no inner functions or classes, since these could read its names, too. `super_` is the text
+/// `super`, if the file has it: `super()` reads the first parameter without naming it.
+pub(crate) fn names(body: &Scope, super_: Option<Text>) -> Vec<Text> {
+    let mut used = UsedNames { body, names: Vec::new() };
     for stmt in &body.stmts {
-        wanted.stmt(stmt);
+        used.stmt(stmt);
     }
-    if super_.is_some_and(|super_| wanted.names.contains(&super_)) {
+    if super_.is_some_and(|super_| used.names.contains(&super_)) {
         return Vec::new();
     }
     let assigned = body.stmts.iter().filter_map(|stmt| match stmt {
@@ -22,19 +25,20 @@ pub(crate) fn idle(body: &Scope, super_: Option<Text>) -> Vec<Text> {
         _ => None,
     });
     let is_idle =
-        |name: &Text| !wanted.names.contains(name) && !body.globals.contains(name) && !body.nonlocals.contains(name);
+        |name: &Text| !used.names.contains(name) && !body.globals.contains(name) && !body.nonlocals.contains(name);
     let mut idle: Vec<Text> = body.params.iter().map(|param| param.name).chain(assigned).filter(is_idle).collect();
     idle.sort_unstable();
     idle.dedup();
     idle
 }
 
-struct Wanted<'a> {
+/// The names whose values a function body uses in a way that may lead to a call.
+struct UsedNames<'a> {
     body: &'a Scope,
     names: Vec<Text>,
 }
 
-impl Wanted<'_> {
+impl UsedNames<'_> {
     fn stmt(&mut self, stmt: &Stmt) {
         match stmt {
             Stmt::Eval(expr) => self.skim(*expr),
@@ -61,7 +65,7 @@ impl Wanted<'_> {
             }
             Stmt::Raise(value, _) => self.eval(*value),
             Stmt::Return(value) => match self.body.exprs[*value as usize] {
-                // Each call gets back what it passes, by itself.
+                // The resolution hands each argument back to the call that passed it.
                 Expr::Name(name) if self.is_handed_back(name) => {}
                 _ => self.eval(*value),
             },
@@ -87,7 +91,7 @@ impl Wanted<'_> {
         }
     }
 
-    /// As `Evaluation::skim` does.
+    /// Visits an expression as `Resolution::skim` does.
     fn skim(&mut self, id: ExprId) {
         match &self.body.exprs[id as usize] {
             Expr::Name(_) => {}
@@ -99,7 +103,7 @@ impl Wanted<'_> {
         }
     }
 
-    /// As `Evaluation::eval` does.
+    /// Visits an expression as `Resolution::eval` does.
     fn eval(&mut self, id: ExprId) {
         match &self.body.exprs[id as usize] {
             Expr::Name(name) => self.names.push(*name),
@@ -109,7 +113,7 @@ impl Wanted<'_> {
                 call.positional.iter().for_each(|value| self.eval(*value));
                 call.keywords.iter().for_each(|(_, value)| self.eval(*value));
             }
-            // An annotation's index is looked at, too.
+            // The index may be that of an annotation, which is evaluated.
             Expr::Index(object, _, index) => [object, index].into_iter().for_each(|part| self.eval(*part)),
             Expr::Attribute(inner, ..)
             | Expr::Await(inner)
@@ -153,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_only_compared_counted_or_printed_is_idle() {
+    fn names_that_are_only_compared_counted_or_printed_are_idle() {
         check("def f(a, b): return a == b", &["a", "b"]);
         check("def f(a):\n    count = g()\n    return f'{count} of {a}'", &["a", "count"]);
         check("def f(a):\n    if a and not a: raise", &["a"]);
@@ -161,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_lead_to_a_call_is_not() {
+    fn names_that_may_lead_to_a_call_are_not_idle() {
         check("def f(a): a.b", &[]);
         check("def f(a): g(a)", &[]);
         check("def f(a): a()", &[]);
@@ -175,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn what_others_may_read_is_not() {
+    fn names_that_other_scopes_may_read_are_not_idle() {
         check("def f(a): return lambda: a()", &[]);
         check("def f():\n    global a\n    a = g()", &[]);
         check("def f(self): super().f()", &[]);

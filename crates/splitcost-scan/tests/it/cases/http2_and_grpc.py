@@ -2,7 +2,7 @@
 import httpx
 client = httpx.AsyncClient(http2=True, base_url="http://prices:8000")
 #> SC501 app.py:2 app
-# case: uvicorn
+# case: uvicorn with http2
 import uvicorn
 uvicorn.run("app:app", http="http2")
 #> SC501 app.py:2 app
@@ -27,7 +27,7 @@ class Prices:
     def __init__(self):
         self.client = httpx.Client(http2=True, base_url="http://prices")
 #> SC501 app.py:4 app.Prices.__init__
-# case: not: nothing said of HTTP/2
+# case: not: HTTP/2 is not requested
 import httpx
 client = httpx.Client(base_url="http://prices:8000")
 # case: a secure channel in a coroutine
@@ -41,6 +41,7 @@ channel = grpc.insecure_channel("x")
 get = channel.unary_unary("/prices.Prices/Get")
 async def handler():
     return get(b"")
+#> SC101 app.py:5 app.handler
 #> SC502 app.py:5 app.handler
 # case: not: a channel of a plain function
 import grpc

@@ -1,4 +1,4 @@
-# case: json on the way of a request
+# case: json while a request is answered
 import json
 from fastapi import FastAPI
 app = FastAPI()
@@ -89,7 +89,7 @@ def encode(value):
 def handler():
     return encode({"a": 1})
 #> SC401 app.py:5 app.encode
-# case: json is read on the way of a request
+# case: json.loads while a request is answered
 import json
 from fastapi import FastAPI
 app = FastAPI()
@@ -185,7 +185,7 @@ json.dumps(list(set([1])))
 import json
 def encode(names: set[str]):
     return json.dumps([{"name": name} for name in names])
-# case: not: what flows in from elsewhere under the same name
+# case: not: a value of the same name from another caller
 import json
 from datetime import datetime
 def call(**options):

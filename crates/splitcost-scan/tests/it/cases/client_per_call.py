@@ -18,11 +18,12 @@ def load():
 def handler():
     return load()
 #> SC303 app.py:5 app.load
-# case: each time round a loop
+# case: in each round of a loop
 import requests
 def load(users):
     for user in users:
         requests.Session().get(user, timeout=1)
+#> SC201 app.py:4 app.load
 #> SC303 app.py:4 app.load
 # case: not: once, in a module
 import httpx
@@ -49,7 +50,7 @@ def main():
     session = requests.Session()
     session.get("u", timeout=1)
 main()
-# case: a context of TLS for every request
+# case: a TLS context for every request
 import ssl
 from fastapi import FastAPI
 app = FastAPI()
@@ -58,9 +59,10 @@ def handler():
     context = ssl.create_default_context()
     return context.check_hostname
 #> SC303 app.py:6 app.handler
-# case: a cloud client each time round
+# case: a cloud client in each round of a loop
 import boto3
 def copy(keys):
     for key in keys:
         boto3.client("s3").get_object(Key=key)
+#> SC201 app.py:4 app.copy
 #> SC303 app.py:4 app.copy

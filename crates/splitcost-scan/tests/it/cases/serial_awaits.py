@@ -1,4 +1,4 @@
-# case: two that are independent
+# case: two independent calls
 import httpx
 async def both(client: httpx.AsyncClient):
     a = await client.get("a")
@@ -37,7 +37,7 @@ async def both(users: Users):
     b = await users.get(2)
     return a, b
 #> SC203 app.py:8 app.both
-# case: three, told once
+# case: three, reported once
 import httpx
 async def all(client: httpx.AsyncClient):
     a = await client.get("a")
@@ -52,7 +52,7 @@ async def both(session: aiohttp.ClientSession):
     b = await session.get("b")
     return a, b
 #> SC203 app.py:3 app.both
-# case: not: together already
+# case: not: calls that run together already
 import asyncio, httpx
 async def both(client: httpx.AsyncClient):
     return await asyncio.gather(client.get("a"), client.get("b"))
@@ -62,7 +62,7 @@ async def both(client: httpx.AsyncClient):
     a = await client.get("a")
     await asyncio.sleep(0)
     return a
-# case: through helpers that say that they read
+# case: through helpers whose names say that they read
 import httpx
 async def get_user(client: httpx.AsyncClient):
     return await client.get("user")

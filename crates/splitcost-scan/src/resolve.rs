@@ -1,9 +1,10 @@
-//! Which values reach which names, and so which function each call calls.
+//! The resolution of calls: it follows values to names by abstract interpretation, and so finds out which function each
+//! call calls.
 //!
-//! Within a scope, in source order: an assignment that surely happens replaces what was there before, one in a branch
-//! adds to it. Between scopes, without regard to order: what is passed to a parameter, returned, or bound to an
-//! attribute is collected from everywhere. A scope is looked at again when something that it read has grown, at most
-//! [`MAX_VISITS`] times; there is no fixpoint over the whole program.
+//! Within a scope, values are followed in source order: an assignment that surely runs replaces the previous values, one
+//! in a branch adds to them. Between scopes, order is ignored: the values of a parameter, a result or an attribute are
+//! collected from the whole program. A scope is visited again when a value set that it read has grown, at most
+//! [`MAX_VISITS`] times; no fixpoint over the whole program is computed.
 
 use std::collections::BTreeSet;
 use std::mem;
@@ -12,7 +13,7 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 
-use crate::form::{CallId, Expr, ExprId, Key, Kind, Passing, Range, Scope, Sequence, Stmt, Target};
+use crate::form::{CallId, Expr, ExprId, Key, Passing, Range, Scope, ScopeKind, Sequence, Stmt, Target};
 use crate::library::{Library, Traits};
 use crate::program::Program;
 use crate::value::{Outside, Place, Symbol, Value, Values};
@@ -28,140 +29,154 @@ mod library_call;
 mod outside;
 mod slot;
 mod statement;
+#[cfg(test)]
+mod tests;
 
 use outside::Outsides;
-use slot::{Elements, Queue, Slot, Table, note};
+use slot::{Elements, NameTable, Queue, Slot, note};
 
-/// Chosen: the values of real programs settle after two to four visits.
+/// The number of visits to a scope. Chosen: the values of real programs settle after two to four.
 const MAX_VISITS: u8 = 8;
-/// Chosen: more elements than these are replaced by machine-made programs.
+/// The number of replaced elements that are remembered. Chosen: only generated programs replace more.
 const MAX_REPLACED: usize = 32;
-/// Chosen: deeper expressions are machine-made.
+/// The depth of expressions and calls that is followed. Chosen: only generated programs go deeper.
 const MAX_DEPTH: u32 = 200;
-/// Chosen: a chain of functions of which each needs the next is seldom longer; the rest are looked at twice.
+/// The number of visits inside one another. Chosen: longer chains of functions that each need the result of the next are
+/// rare, and their functions are visited again later.
 const MAX_NESTED: u32 = 24;
 
-/// What one place calls.
+/// The callee of a call: a function of the program, or an external one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Callee {
     Inside(Place),
     Outside(Outside),
 }
 
-/// How a call is made.
+/// The way in which a call is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Manner {
-    /// Here and now.
+pub(crate) enum CallManner {
+    /// At once, in the same thread.
     Direct,
-    /// By reading a property, entering a context, iterating: without parentheses.
+    /// Without parentheses: by reading a property, entering a context or iterating.
     Implicit,
     /// In another thread or process.
     Offloaded,
-    /// By the framework, later.
+    /// Later, by a framework.
     Deferred,
-    /// By what may call any of many functions: a decorator's wrapper, an event's dispatcher. Which one, only a caller
-    /// or a run can tell.
+    /// By code that may call any of many functions: a decorator's wrapper or an event dispatcher. Only its caller, or
+    /// running it, can say which one.
     Dispatched,
 }
 
 /// One possible target of one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Edge {
-    /// Where it stands.
+pub(crate) struct CallEdge {
+    /// The range of the call in its file.
     pub(crate) range: Range,
-    /// The call, where there is one.
+    /// The call expression; `None` for a call without parentheses.
     pub(crate) call: Option<CallId>,
     pub(crate) callee: Callee,
-    pub(crate) manner: Manner,
+    pub(crate) manner: CallManner,
 }
 
-/// A call of something outside that the library says something of, with what is passed.
+/// A call site of an external function that has traits, with the values of its arguments.
 #[derive(Clone, Debug)]
-pub(crate) struct Site {
+pub(crate) struct CallSite {
     pub(crate) call: CallId,
     pub(crate) callee: Outside,
-    /// What it is a method of, as `session` in `session.get(...)`.
+    /// The values of the object, as of `session` in `session.get(...)`.
     pub(crate) receivers: Values,
     pub(crate) positional: Vec<Values>,
     pub(crate) named: Vec<(Symbol, Values)>,
 }
 
-/// The state, and in the end the result.
-pub(crate) struct Evaluation<'a> {
+/// The state of the abstract interpretation, and after it the resolved calls.
+pub(crate) struct Resolution<'a> {
     pub(crate) program: &'a Program,
     pub(crate) library: &'a Library,
     outsides: Outsides<'a>,
-    /// Per place, its names: of modules, classes, and of functions that are read out of order.
-    names: Vec<Table>,
-    /// Per class, what its instances have been given.
-    attributes: Vec<Table>,
+    /// For each place, the values of its names: of modules, classes, and functions whose names are read out of order.
+    names: Vec<NameTable>,
+    /// For each class, the values of the attributes of its instances.
+    attributes: Vec<NameTable>,
+    /// For each place, the values that calls pass to its parameters.
     params: Vec<Box<[Values]>>,
-    /// What annotations and defaults say of them.
+    /// For each place, the values that annotations and defaults give to its parameters.
     declared: Vec<Box<[Values]>>,
-    /// Per place, the parameters whose defaults are something, and those that some call leaves out: a bit each.
+    /// For each place, the parameters whose defaults have values, one bit each.
     defaults: Vec<u64>,
+    /// For each place, the parameters that some call leaves out, one bit each.
     left_out: Vec<u64>,
+    /// For each place, the values that it returns or yields.
     returns: Vec<Slot>,
+    /// For each place, the values that the annotation of its result gives.
     declared_returns: Vec<Values>,
     bases: FxHashMap<Place, Values>,
-    /// Of classes whose bases have not changed since.
+    /// The method resolution orders of classes, dropped when any base class changes.
     mros: FxHashMap<Place, Arc<[Value]>>,
     subclasses: FxHashMap<Place, Vec<Place>>,
     decorators: FxHashMap<Place, Values>,
-    /// Per place, what its decorators say of it as a method.
+    /// For each place, the way in which it is bound as a method.
     bindings: Vec<Binding>,
-    /// Per container.
+    /// For each container, its elements.
     elements: Vec<Elements>,
-    /// Per decorated function, what the program's decorators made of it.
+    /// For each decorated function, the functions that the program's decorators replaced it by.
     wrappers: FxHashMap<Place, SmallVec<[Place; 2]>>,
+    /// The number of the container that an expression of a place makes.
     containers: FxHashMap<(Place, u32), u32>,
+    /// For each container, its shape.
     container_kind: Vec<Shape>,
-    /// Those that other ones flow into, whatever they hold elsewhere.
+    /// The containers that the contents of other containers flow into.
     open: FxHashSet<u32>,
-    /// Where it is made.
+    /// For each container, the place that makes it.
     container_place: Vec<Place>,
+    /// For each place, the files that it imports by `import *`.
     stars: FxHashMap<Place, Vec<u32>>,
-    pub(crate) edges: Vec<Vec<Edge>>,
-    pub(crate) sites: Vec<Vec<Site>>,
-    /// Per place, calls of which nothing is known.
+    pub(crate) edges: Vec<Vec<CallEdge>>,
+    pub(crate) sites: Vec<Vec<CallSite>>,
+    /// For each place, the calls that resolve to nothing.
     unresolved: Vec<Vec<CallId>>,
     queue: Queue,
-    // Of the scope being looked at:
+    /// The place that is visited now; the following fields are about it.
     here: Place,
     scope: &'a Scope,
-    /// The symbols of its file's texts.
+    /// The symbols of the texts of its file.
     symbols: &'a [Symbol],
+    /// The values of its names at the current statement.
     flow: FxHashMap<Symbol, Values>,
-    /// Elements that were surely replaced, until something else of the program is called.
-    replaced: Vec<((u32, Key2), Values)>,
+    /// The elements that were surely replaced since the last call of a function of the program.
+    replaced: Vec<((u32, Subscript), Values)>,
     depth: u32,
-    /// How many others wait for what this scope returns.
+    /// The number of suspended visits, each of which waits for the result of the next one.
     nested: u32,
-    words: Words,
+    special: SpecialNames,
     module_visited: Vec<bool>,
     are_modules_done: bool,
+    /// The number of evaluated expressions and linearized classes: the work that tests bound.
+    #[cfg(test)]
+    steps: u64,
 }
 
-/// A subscript in the whole program.
+/// A subscript or key, comparable across files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Key2 {
+pub(crate) enum Subscript {
     Text(Symbol),
     Int(i64),
     Unknown,
 }
 
-/// A parameter among the first 64; no other is followed.
+/// Returns the bit of a parameter; zero for those after the first 64, which are not followed.
 fn bit(param: usize) -> u64 {
     1_u64.checked_shl(param as u32).unwrap_or_default()
 }
 
-impl Key2 {
+impl Subscript {
     fn at(index: usize) -> Self {
         Self::Int(i64::try_from(index).unwrap_or(i64::MAX))
     }
 }
 
-/// How a class's function is bound when it is read.
+/// The way in which a function of a class is bound when it is read as an attribute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Binding {
     Method,
@@ -170,7 +185,7 @@ enum Binding {
     Property,
 }
 
-/// What a container is.
+/// The type of a container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shape {
     Sequence(Sequence),
@@ -178,8 +193,8 @@ pub(crate) enum Shape {
     Other,
 }
 
-/// Names that mean something by themselves.
-struct Words {
+/// Names that have a meaning of their own in Python.
+struct SpecialNames {
     init: Symbol,
     call: Symbol,
     enter: [Symbol; 2],
@@ -189,11 +204,11 @@ struct Words {
     self_: Symbol,
 }
 
-impl<'a> Evaluation<'a> {
-    /// Looks at the whole program.
+impl<'a> Resolution<'a> {
+    /// Resolves the calls of a whole program.
     pub(crate) fn of(program: &'a mut Program, library: &'a Library) -> Self {
         let symbols = &mut program.symbols;
-        let words = Words {
+        let special = SpecialNames {
             init: symbols.of("__init__"),
             call: symbols.of("__call__"),
             enter: [symbols.of("__enter__"), symbols.of("__aenter__")],
@@ -205,12 +220,12 @@ impl<'a> Evaluation<'a> {
         let program: &Program = program;
         let places = program.places();
         let params = |place: usize| vec![Values::default(); program.scope(place as Place).params.len()].into();
-        let mut evaluation = Self {
+        let mut resolution = Self {
             program,
             library,
             outsides: Outsides::new(library, &program.symbols),
-            names: vec![Table::default(); places],
-            attributes: vec![Table::default(); places],
+            names: vec![NameTable::default(); places],
+            attributes: vec![NameTable::default(); places],
             params: (0..places).map(params).collect(),
             declared: (0..places).map(params).collect(),
             defaults: vec![0; places],
@@ -234,20 +249,22 @@ impl<'a> Evaluation<'a> {
             unresolved: vec![Vec::new(); places],
             queue: Queue::new(places),
             here: 0,
-            scope: program.nothing(),
+            scope: program.empty_scope(),
             symbols: &[],
             flow: FxHashMap::default(),
             replaced: Vec::new(),
             depth: 0,
             nested: 0,
-            words,
+            special,
             module_visited: vec![false; program.files.len()],
             are_modules_done: false,
+            #[cfg(test)]
+            steps: 0,
         };
-        evaluation.run();
-        evaluation.split_wrappers();
-        evaluation.mark_dispatchers();
-        evaluation
+        resolution.run();
+        resolution.split_wrappers();
+        resolution.mark_dispatchers();
+        resolution
     }
 
     fn run(&mut self) {
@@ -256,7 +273,7 @@ impl<'a> Evaluation<'a> {
         }
         self.are_modules_done = true;
         for place in 0..self.program.places() as Place {
-            if matches!(self.program.scope(place).kind, Kind::Function | Kind::Lambda) {
+            if matches!(self.program.scope(place).kind, ScopeKind::Function | ScopeKind::Lambda) {
                 self.queue.add(place);
             }
         }
@@ -265,7 +282,7 @@ impl<'a> Evaluation<'a> {
         }
     }
 
-    /// Files, each after those that it imports, where there is no circle.
+    /// Returns the files, each after the ones that it imports, unless they import each other.
     fn import_order(&self) -> Vec<u32> {
         let count = self.program.files.len();
         let mut state = vec![0_u8; count];
@@ -290,14 +307,14 @@ impl<'a> Evaluation<'a> {
                         }
                     }
                 }
-                // The first import is to be on top.
+                // The first import must be on top.
                 stack[first..].reverse();
             }
         }
         order
     }
 
-    /// The files that a statement imports.
+    /// Returns the files that a statement imports.
     pub(crate) fn imported_by(&self, file: u32, stmt: &Stmt) -> SmallVec<[u32; 2]> {
         let texts = &self.program.files[file as usize].texts;
         let text = |id: u32| &*texts[id as usize];
@@ -320,6 +337,7 @@ impl<'a> Evaluation<'a> {
         found
     }
 
+    /// Interprets a scope, and replaces the edges that an earlier visit found.
     fn visit(&mut self, place: Place) {
         let scope = self.program.scope(place);
         self.queue.visited(place);
@@ -329,7 +347,7 @@ impl<'a> Evaluation<'a> {
         self.edges[place as usize].clear();
         self.sites[place as usize].clear();
         self.unresolved[place as usize].clear();
-        if scope.kind == Kind::Module {
+        if scope.kind == ScopeKind::Module {
             self.module_visited[self.program.file_of(place) as usize] = true;
         }
         for (index, param) in scope.params.iter().enumerate() {
@@ -344,14 +362,14 @@ impl<'a> Evaluation<'a> {
         self.body();
     }
 
-    /// Makes a place the one being looked at.
+    /// Makes a place the current one.
     fn stand_in(&mut self, place: Place) {
         self.here = place;
         self.scope = self.program.scope(place);
         self.symbols = self.program.texts(place);
     }
 
-    /// The statements of a scope; a class body runs within its parent's visit.
+    /// Interprets the statements of the current scope. A class body runs within the visit of its parent.
     fn body(&mut self) {
         for stmt in &self.scope.stmts {
             self.stmt(stmt);
@@ -377,8 +395,8 @@ impl<'a> Evaluation<'a> {
         id
     }
 
-    /// Whether a container holds what its own display says, and nothing that came from elsewhere: other ones flow into
-    /// it, or it is `**kwargs`.
+    /// Returns whether a container holds only the elements that its own expression lists. It does not if the contents of
+    /// another container flow into it, or if it is `**kwargs`.
     pub(crate) fn is_closed(&self, container: u32) -> bool {
         let is_rest = self.shape(container) == Shape::Dict
             && (0..8).any(|index| {
@@ -391,7 +409,7 @@ impl<'a> Evaluation<'a> {
         self.shape(container) == Shape::Sequence(Sequence::Set)
     }
 
-    /// Whether a class has no base that might make its instances something that an encoder knows.
+    /// Returns whether a class has no base class that might make its instances encodable.
     pub(crate) fn is_plain_class(&self, class: Place) -> bool {
         self.bases.get(&class).is_none_or(|bases| {
             bases.iter().all(|base| match base {
@@ -406,14 +424,14 @@ impl<'a> Evaluation<'a> {
         self.container_kind[container as usize]
     }
 
-    /// How many of a scope's calls call nothing that is known. A call may have been looked at several times.
+    /// Returns the number of calls of a scope that resolve to nothing. A call may have been interpreted several times.
     pub(crate) fn unresolved(&self, place: Place) -> u64 {
         let known = self.edges[place as usize].iter().filter_map(|edge| edge.call);
         let unknown: BTreeSet<CallId> = self.unresolved[place as usize].iter().copied().collect();
         unknown.len() as u64 - known.filter(|call| unknown.contains(call)).collect::<BTreeSet<_>>().len() as u64
     }
 
-    /// Everything that a scope returns or yields.
+    /// Returns all values that a scope returns or yields.
     pub(crate) fn returned(&self, place: Place) -> Values {
         let mut values = self.returns[place as usize].values.clone();
         let hands_back = self.program.scope(place).hands_back;
@@ -424,7 +442,7 @@ impl<'a> Evaluation<'a> {
         values
     }
 
-    /// Looks at a function for the first time, in the middle of another that needs to know what it returns.
+    /// Visits a function for the first time, in the middle of a visit that needs its result.
     fn visit_now(&mut self, place: Place) {
         if self.queue.is_visited(place) || self.nested >= MAX_NESTED {
             return;
@@ -438,7 +456,7 @@ impl<'a> Evaluation<'a> {
         (_, self.depth, self.flow, self.replaced) = outer;
     }
 
-    /// What a scope gives to its callers.
+    /// Adds to the values that the current scope returns or yields.
     fn give(&mut self, values: &Values) {
         self.returns[self.here as usize].add(values, &mut self.queue);
     }
@@ -490,7 +508,7 @@ impl<'a> Evaluation<'a> {
         self.attributes[class as usize].entry(name).or_default().add(values, &mut self.queue);
     }
 
-    /// What a name of a place may be; `None` where it has none of that name.
+    /// Returns the values of a name of a place, if it has any.
     fn name_of(&mut self, place: Place, name: Symbol) -> Option<Values> {
         self.names[place as usize].entry(name).or_default().read(self.here)
     }
@@ -503,7 +521,7 @@ impl<'a> Evaluation<'a> {
                 for object in self.eval(*object).iter() {
                     match object {
                         Value::Instance(class) => self.add_attribute(class, name, values),
-                        // A method that a function replaces is a test's or a mock's doing.
+                        // A function that replaces a method belongs to a test or a mock.
                         Value::Class(class) if self.is_method(class, name) => {}
                         Value::Class(class) => self.add_name(class, name, values),
                         Value::Module(file) => self.add_name(self.program.module_place(file), name, values),
@@ -528,8 +546,8 @@ impl<'a> Evaluation<'a> {
                 let rest = targets.iter().position(|target| matches!(target, Target::Rest(_)));
                 for (index, target) in targets.iter().enumerate() {
                     let key = match rest {
-                        Some(rest) if index >= rest => Key2::Unknown,
-                        _ => Key2::at(index),
+                        Some(rest) if index >= rest => Subscript::Unknown,
+                        _ => Subscript::at(index),
                     };
                     let mut items = Values::default();
                     for value in values.iter() {
@@ -550,9 +568,9 @@ impl<'a> Evaluation<'a> {
         }
     }
 
-    /// Whether a class defines a method of that name, looked at from inside a function.
+    /// Returns whether a class defines a method of that name, and the current scope is a function.
     fn is_method(&self, class: Place, name: Symbol) -> bool {
-        self.scope.kind == Kind::Function
+        self.scope.kind == ScopeKind::Function
             && self.names[class as usize].get(&name).is_some_and(|slot| {
                 slot.values
                     .iter()
@@ -560,29 +578,29 @@ impl<'a> Evaluation<'a> {
             })
     }
 
-    fn key(&self, key: Key) -> Key2 {
+    fn key(&self, key: Key) -> Subscript {
         match key {
-            Key::Text(text) => Key2::Text(self.symbol(text)),
-            Key::Int(int) => Key2::Int(int),
-            Key::Slice(_) | Key::Unknown => Key2::Unknown,
+            Key::Text(text) => Subscript::Text(self.symbol(text)),
+            Key::Int(int) => Subscript::Int(int),
+            Key::Slice(_) | Key::Unknown => Subscript::Unknown,
         }
     }
 
-    fn put(&mut self, container: u32, key: Key2, values: &Values) {
+    fn put(&mut self, container: u32, key: Subscript, values: &Values) {
         if values.is_empty() {
             return;
         }
         self.elements[container as usize].put(key, values, &mut self.queue);
     }
 
-    /// The one container that an expression surely is: made in this scope, and not taken out of a loop's or another's.
+    /// Returns the one container that an expression surely is: a container that the current scope makes.
     fn sole(&mut self, expr: ExprId) -> Option<u32> {
         let objects = match self.scope.exprs[expr as usize] {
             Expr::Name(name) => self.flow.get(&self.symbol(name))?,
             Expr::Index(object, key, _) => {
                 let (container, key) = (self.sole(object)?, self.key(key));
                 let mut found = self.elements[container as usize].items.iter().filter(|(known, _)| *known == key);
-                found.next().filter(|(known, _)| *known != Key2::Unknown).map(|(_, values)| values)?
+                found.next().filter(|(known, _)| *known != Subscript::Unknown).map(|(_, values)| values)?
             }
             _ => return None,
         };
@@ -593,17 +611,17 @@ impl<'a> Evaluation<'a> {
         }
     }
 
-    /// Notes that an element is this now, whatever it was before.
-    fn replace(&mut self, container: u32, key: Key2, values: &Values) {
-        if key == Key2::Unknown || self.replaced.len() >= MAX_REPLACED {
+    /// Remembers that an element surely has these values now.
+    fn replace(&mut self, container: u32, key: Subscript, values: &Values) {
+        if key == Subscript::Unknown || self.replaced.len() >= MAX_REPLACED {
             return self.replaced.clear();
         }
         self.replaced.retain(|(known, _)| *known != (container, key));
         self.replaced.push(((container, key), values.clone()));
     }
 
-    /// What a subscript of a container may give.
-    fn element(&mut self, container: u32, key: Key2) -> Values {
+    /// Returns the values of an element of a container.
+    fn element(&mut self, container: u32, key: Subscript) -> Values {
         let elements = &mut self.elements[container as usize];
         note(&mut elements.readers, self.here);
         if let Some((_, values)) = self.replaced.iter().find(|(known, _)| *known == (container, key)) {
@@ -612,24 +630,24 @@ impl<'a> Evaluation<'a> {
         elements.at(key)
     }
 
-    /// All elements of a container with their subscripts.
-    pub(crate) fn elements(&self, container: u32) -> impl Iterator<Item = (Key2, &Values)> {
+    /// Returns all elements of a container with their subscripts.
+    pub(crate) fn elements(&self, container: u32) -> impl Iterator<Item = (Subscript, &Values)> {
         self.elements[container as usize].items.iter().map(|(key, values)| (*key, values))
     }
 
-    /// The same, for the scope being looked at.
-    fn read_elements(&mut self, container: u32) -> Vec<(Key2, Values)> {
+    /// Returns all elements of a container, and wakes the current scope when they grow.
+    fn read_elements(&mut self, container: u32) -> Vec<(Subscript, Values)> {
         let elements = &mut self.elements[container as usize];
         note(&mut elements.readers, self.here);
         elements.items.clone()
     }
 
-    /// The path outside with that text.
+    /// Returns the external path with that text.
     pub(crate) fn outside(&mut self, path: &str) -> Outside {
         self.outsides.of(path)
     }
 
-    /// A method of a builtin type.
+    /// Returns a method of a builtin type.
     fn builtin_method(&mut self, kind: &str, name: Symbol) -> Outside {
         let kind = self.outside(kind);
         self.outsides.member(kind, name, &self.program.symbols)
@@ -647,7 +665,7 @@ impl<'a> Evaluation<'a> {
         Values::one(Value::Made(self.outside(path)))
     }
 
-    /// What decorates a function.
+    /// Returns the decorators of a function.
     pub(crate) fn decorators(&self, place: Place) -> impl Iterator<Item = Value> {
         self.decorators.get(&place).into_iter().flat_map(Values::iter)
     }
@@ -662,12 +680,12 @@ impl<'a> Evaluation<'a> {
         }
     }
 
-    fn edge(&mut self, range: Range, call: Option<CallId>, callee: Callee, manner: Manner) {
-        // What happens by itself, and nowhere in particular, is shown where the function begins.
+    fn edge(&mut self, range: Range, call: Option<CallId>, callee: Callee, manner: CallManner) {
+        // A call without a range of its own is shown at the name of the function.
         let range = if range == Range::default() { self.scope.range } else { range };
         let edges = &mut self.edges[self.here as usize];
-        let edge = Edge { range, call, callee, manner };
-        // An attribute may be evaluated several times; only the last edges can be its.
+        let edge = CallEdge { range, call, callee, manner };
+        // An attribute may be evaluated several times; its earlier edges are among the last ones.
         if !edges.iter().rev().take(16).any(|known| *known == edge) {
             edges.push(edge);
         }

@@ -1,50 +1,50 @@
-//! Paths outside the program, each looked up in the library once.
+//! External paths, each looked up in the library data once.
 
 use rustc_hash::FxHashMap;
 
 use crate::library::{ANSWER, ANSWERS, Library, Traits};
 use crate::value::{Outside, Symbol, Symbols, Value};
 
-use super::{Evaluation, builtin};
+use super::{Resolution, builtin};
 
-/// Chosen: longer paths come from loops such as `node = node.next()`.
+/// The number of segments that a path may have. Chosen: longer ones come from loops such as `node = node.next()`.
 const MAX_PATH: u8 = 12;
 
-/// A path outside.
+/// An external path.
 #[derive(Clone, Debug)]
 pub(super) struct Path {
     pub(super) text: Box<str>,
     segments: u8,
     pub(super) traits: Traits,
-    /// A function whose result is followed.
-    pub(super) known: Option<Known>,
-    /// The class whose instance a call gives.
+    /// The function whose result is modelled, if it is one.
+    pub(super) known: Option<ModelledFunction>,
+    /// The class whose instance a call returns.
     pub(super) gives: Option<Outside>,
-    /// What a call gives is not followed.
+    /// The result of a call is not followed.
     pub(super) gives_nothing: bool,
-    /// A base class that says nothing of its subclasses' attributes.
+    /// A base class that every class may have, so that its attributes are not looked up.
     pub(super) is_common_base: bool,
 }
 
-/// Builtins and standard functions whose result matters.
+/// Functions of the standard library whose results are modelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Known {
+pub(super) enum ModelledFunction {
     Super,
     GetAttr,
     Next,
-    /// The same elements in another order or shape.
+    /// Returns the same elements in another order or container.
     Iterable,
     Enumerate,
     Zip,
     Partial,
-    /// The last argument, or a copy of it.
+    /// Returns its last argument, or a copy of it.
     Same,
-    /// What `with` binds of the first argument.
+    /// Returns what `with` would bind of its first argument.
     Entered,
     EnteredAsync,
 }
 
-impl Known {
+impl ModelledFunction {
     fn of(path: &str) -> Option<Self> {
         Some(match path {
             "builtins.super" => Self::Super,
@@ -68,7 +68,7 @@ impl Known {
     }
 }
 
-/// All paths outside.
+/// All external paths that the program uses.
 pub(super) struct Outsides<'a> {
     library: &'a Library,
     paths: Vec<Path>,
@@ -109,7 +109,7 @@ impl<'a> Outsides<'a> {
             text: text.into(),
             segments,
             traits,
-            known: Known::of(text),
+            known: ModelledFunction::of(text),
             gives: None,
             gives_nothing: segments > MAX_PATH || is_plain_builtin,
             is_common_base: ["abc.", "typing.", "builtins."].iter().any(|start| text.starts_with(start)),
@@ -132,7 +132,7 @@ impl<'a> Outsides<'a> {
         self.builtins.get(&name).copied()
     }
 
-    /// What a path is with a name behind it.
+    /// Returns the path of an attribute of a path.
     pub(super) fn member(&mut self, outside: Outside, name: Symbol, symbols: &Symbols) -> Outside {
         if let Some(known) = self.members.get(&(outside, name)) {
             return *known;
@@ -144,9 +144,9 @@ impl<'a> Outsides<'a> {
     }
 }
 
-impl Evaluation<'_> {
-    /// What an attribute of something outside is: a module of the program that belongs to a package outside of it, or
-    /// something outside, too.
+impl Resolution<'_> {
+    /// Returns an attribute of an external object: another external path, or a module of the program that belongs to an
+    /// external package. `None` if the path would be too long.
     pub(super) fn member(&mut self, object: Value, name: Symbol) -> Option<Value> {
         let (Value::Outside(outside) | Value::Made(outside)) = object else { return None };
         if self.outsides.get(outside).segments >= MAX_PATH {

@@ -1,13 +1,14 @@
-//! What a statement binds: assignments, imports, functions and classes.
+//! Statements and the names that they bind: assignments, imports, functions and classes.
 
 use smallvec::SmallVec;
 
 use super::call::Arguments;
-use super::{Binding, Evaluation, Manner, bit};
-use crate::form::{Expr, ExprId, Kind, Passing, Range, ScopeId, Stmt, Target};
+use super::{Binding, CallManner, Resolution, bit};
+use crate::form::{Expr, ExprId, Passing, Range, ScopeId, ScopeKind, Stmt, Target};
 use crate::value::{Place, Value, Values};
 
-impl<'a> Evaluation<'a> {
+impl<'a> Resolution<'a> {
+    /// Interprets a statement.
     pub(super) fn stmt(&mut self, stmt: &'a Stmt) {
         match stmt {
             Stmt::Eval(expr) => self.skim(*expr),
@@ -39,11 +40,11 @@ impl<'a> Evaluation<'a> {
                     self.assign(target, &entered, false);
                 }
             }
-            // What its body replaces is there when it begins again.
+            // Elements that the body replaces are already replaced when it begins again.
             Stmt::Round => self.replaced.clear(),
             Stmt::Raise(value, range) => {
                 for class in self.eval(*value).iter().filter(|value| matches!(value, Value::Class(_))) {
-                    self.call_value(class, &Arguments::default(), *range, None, Manner::Implicit);
+                    self.call_value(class, &Arguments::default(), *range, None, CallManner::Implicit);
                 }
             }
             Stmt::Return(value) => {
@@ -64,7 +65,6 @@ impl<'a> Evaluation<'a> {
                     Some(module) => self.imported(&module, *name),
                     None => Values::default(),
                 };
-                // `try: import a except: import b`: both may be.
                 self.bind(self.symbol(*bound), values, false);
             }
             Stmt::ImportStar { level, module } => {
@@ -82,7 +82,7 @@ impl<'a> Evaluation<'a> {
         }
     }
 
-    /// Whether it is a parameter as it was given, which each call gets back by itself.
+    /// Returns whether a value is an unchanged parameter, which each call gets back from its own arguments.
     fn hands_back(&self, value: ExprId) -> bool {
         let scope = self.scope;
         let Expr::Name(name) = scope.exprs[value as usize] else { return false };
@@ -117,7 +117,7 @@ impl<'a> Evaluation<'a> {
         }
     }
 
-    /// A function or class statement.
+    /// Interprets a function or class statement.
     pub(super) fn define(&mut self, id: ScopeId, weak: bool) {
         let place = self.program.place(self.program.file_of(self.here), id);
         let scope = self.program.scope(place);
@@ -134,7 +134,7 @@ impl<'a> Evaluation<'a> {
             self.bindings[place as usize] = self.binding(&all);
             self.decorators.insert(place, all);
         }
-        let own = if scope.kind == Kind::Class {
+        let own = if scope.kind == ScopeKind::Class {
             let bases: Values = scope
                 .bases
                 .iter()
@@ -169,7 +169,7 @@ impl<'a> Evaluation<'a> {
             };
             values = self.decorated(range, found, values);
         }
-        // Where a wrapper stands for many functions, it is still known which of them has this name.
+        // A wrapper may stand for many functions: the function itself says which one this name means.
         if self.wrappers.contains_key(&place) {
             values.add(own);
         }
@@ -177,7 +177,8 @@ impl<'a> Evaluation<'a> {
         self.bind(name, values, weak);
     }
 
-    /// Looks at the functions of the program that `@name(...)` calls, if none has been: what they return is needed now.
+    /// Visits the functions that `@name(...)` calls, since their results are needed now. Returns whether any of them had
+    /// not been visited before.
     fn visit_made(&mut self, decorator: ExprId) -> bool {
         let scope = self.scope;
         let Expr::Call(call) = scope.exprs[decorator as usize] else { return false };
@@ -191,13 +192,13 @@ impl<'a> Evaluation<'a> {
         is_new
     }
 
-    /// What decorators make of a method.
+    /// Returns the way in which decorators bind a method.
     fn binding(&self, decorators: &Values) -> Binding {
-        let said = decorators.iter().filter_map(|value| match value {
+        let paths = decorators.iter().filter_map(|value| match value {
             Value::Outside(outside) | Value::Made(outside) => Some(self.path(outside)),
             _ => None,
         });
-        said.fold(Binding::Method, |binding, path| match path {
+        paths.fold(Binding::Method, |binding, path| match path {
             "builtins.staticmethod" => Binding::Static,
             "builtins.classmethod" => Binding::Class,
             "builtins.property"
@@ -208,9 +209,9 @@ impl<'a> Evaluation<'a> {
         })
     }
 
-    /// Runs a class body, whose names belong to the class.
+    /// Interprets a class body. Its names belong to the class.
     pub(super) fn class_body(&mut self, place: Place) {
-        // Its expressions and edges are its own; nothing of a function's flow is bound in it.
+        // The body has its own expressions and edges, and binds no names of the function around it.
         let here = self.here;
         self.stand_in(place);
         let flow = std::mem::take(&mut self.flow);
@@ -223,11 +224,11 @@ impl<'a> Evaluation<'a> {
         self.flow = flow;
     }
 
-    /// What annotations and defaults say of a function.
+    /// Records the values that annotations and defaults give to the parameters and the result of a function.
     pub(super) fn declare(&mut self, place: Place) {
         let scope = self.program.scope(place);
         let parent = self.scope;
-        let is_method = parent.kind == Kind::Class && self.bindings[place as usize] != Binding::Static;
+        let is_method = parent.kind == ScopeKind::Class && self.bindings[place as usize] != Binding::Static;
         for (index, param) in scope.params.iter().enumerate() {
             let mut values = Values::default();
             if let Some(annotation) = param.annotation {
@@ -243,7 +244,7 @@ impl<'a> Evaluation<'a> {
                     values.extend(&default);
                 }
             }
-            if index == 0 && is_method && scope.kind == Kind::Function {
+            if index == 0 && is_method && scope.kind == ScopeKind::Function {
                 let is_class = self.bindings[place as usize] == Binding::Class
                     || self.program.symbols.text(self.program.name(place)) == "__new__";
                 let own = if is_class { Value::Class(self.here) } else { Value::Instance(self.here) };

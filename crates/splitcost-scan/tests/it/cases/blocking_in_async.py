@@ -1,14 +1,14 @@
-# case: right there
+# case: a direct call
 import requests
 async def handler():
     requests.get("u", timeout=1)
 #> SC101 app.py:3 app.handler
-# case: under another name
+# case: an import under another name
 import requests as r
 async def handler():
     r.post("u", timeout=1)
 #> SC101 app.py:3 app.handler
-# case: a name from a module
+# case: a function imported from a module
 from requests import get as fetch
 async def handler():
     fetch("u", timeout=1)
@@ -68,7 +68,7 @@ import httpx
 async def handler(client: httpx.Client):
     client.get("u")
 #> SC101 app.py:3 app.handler
-# case: an optional annotation in a text
+# case: an optional annotation in a string
 from __future__ import annotations
 from typing import Optional
 import httpx
@@ -114,7 +114,7 @@ class Api:
 async def handler():
     Api.one()
 #> SC101 app.py:10 app.handler > app.Api.one > app.Api.two > requests.get
-# case: super
+# case: super of a method
 import requests
 class Base:
     def load(self):
@@ -148,7 +148,7 @@ def load():
 async def handler():
     load()
 #> SC101 app.py:10 app.handler > app.logged.wrapper > app.load > requests.get
-# case: partial
+# case: a partial function
 import requests
 from functools import partial
 def load(user):
@@ -165,7 +165,7 @@ table = {"load": load}
 async def handler():
     table["load"]()
 #> SC101 app.py:6 app.handler > app.load > requests.get
-# case: a function that is passed
+# case: a function passed as an argument
 import requests
 def load():
     return requests.get("u", timeout=1)
@@ -216,7 +216,7 @@ from urllib.request import urlopen
 async def handler():
     urlopen("u", timeout=1)
 #> SC101 app.py:3 app.handler
-# case: the nearest coroutine is told of
+# case: the nearest coroutine is reported
 import requests
 async def inner():
     requests.get("u", timeout=1)
@@ -304,39 +304,44 @@ app = FastAPI()
 @app.get("/")
 def handler():
     return requests.get("u", timeout=1)
-# case: not: to_thread
+# case: in a thread: to_thread
 import asyncio, requests
 async def handler():
     await asyncio.to_thread(requests.get, "u", timeout=1)
-# case: not: a lambda given to to_thread
+#> SC104 app.py:3 app.handler
+# case: in a thread: a lambda given to to_thread
 import asyncio, requests
 async def handler():
     await asyncio.to_thread(lambda: requests.get("u", timeout=1))
-# case: not: run_in_executor
+#> SC104 app.py:3 app.handler > app.handler.<lambda> > requests.get
+# case: in a thread: run_in_executor
 import asyncio, requests
 def load():
     return requests.get("u", timeout=1)
 async def handler():
     loop = asyncio.get_running_loop()
     await loop.run_in_executor(None, load)
-# case: not: anyio
+#> SC104 app.py:6 app.handler > app.load > requests.get
+# case: in a thread: anyio
 import anyio.to_thread, requests
 def load():
     return requests.get("u", timeout=1)
 async def handler():
     await anyio.to_thread.run_sync(load)
-# case: not: run_in_threadpool
+#> SC104 app.py:5 app.handler > app.load > requests.get
+# case: in a thread: run_in_threadpool
 from starlette.concurrency import run_in_threadpool
 import requests
 async def handler():
     await run_in_threadpool(requests.get, "u", timeout=1)
-# case: not: a thread's target
+#> SC104 app.py:4 app.handler
+# case: not: the target of a new thread
 import threading, requests
 def load():
     requests.get("u", timeout=1)
 async def handler():
     threading.Thread(target=load).start()
-# case: not: a wrapper of the program that hands on to to_thread
+# case: in a thread: a function of the program that calls to_thread
 import asyncio, requests
 async def in_thread(function, *args):
     return await asyncio.to_thread(function, *args)
@@ -344,6 +349,7 @@ def load():
     return requests.get("u", timeout=1)
 async def handler():
     await in_thread(load)
+#> SC104 app.py:3 app.in_thread > app.load > requests.get
 # case: not: a plain dependency runs in a thread
 import requests
 from fastapi import Depends
@@ -421,7 +427,7 @@ users = client["app"]["users"]
 async def handler():
     return users.find_one({"name": "a"}).get("name")
 #> SC102 app.py:5 app.handler
-# case: not: what prepares a pipeline of redis, or a database of mongo
+# case: not: preparing a pipeline of redis or a database of mongo
 import redis
 from pymongo import MongoClient
 cache = redis.Redis()
@@ -434,7 +440,7 @@ from django.db import models
 class User(models.Model): ...
 async def handler():
     return User.objects.filter(name="a")
-# case: not: a URL that is signed here
+# case: not: a URL that is signed locally
 import boto3
 s3 = boto3.client("s3")
 async def handler():
@@ -445,7 +451,7 @@ client = AsyncOpenAI()
 async def handler():
     request = client.models.list()
     return await request
-# case: not: a queue without a bound takes at once
+# case: not: a queue without a bound never waits
 import queue
 jobs = queue.Queue()
 async def handler():
@@ -518,7 +524,7 @@ def load():
 async def handler():
     return load()
 #> SC101 app.py:12 app.handler > app.load > requests.get
-# case: not: a dispatcher that may call anything
+# case: not: a dispatcher that may call any function
 import requests
 listeners = []
 def one(): ...
@@ -543,26 +549,26 @@ def mock():
     Api.load = mocked
 async def handler(api: Api):
     return api.load()
-# case: not: told not to wait
+# case: not: asked not to wait
 import queue, threading
 lock = threading.Lock()
 jobs = queue.Queue()
 async def handler():
     if lock.acquire(blocking=False) and lock.acquire(False):
         return jobs.get(block=False)
-# case: not: a future that another thread answers, for callers that are in none
+# case: not: a future of the event loop, waited for in another thread
 import asyncio
 def from_thread(loop, work):
     return asyncio.run_coroutine_threadsafe(work, loop).result()
 async def handler(loop, work):
     return from_thread(loop, work)
-# case: a job whose end is waited for
+# case: waiting for a submitted job
 from concurrent.futures import ThreadPoolExecutor
 pool = ThreadPoolExecutor()
 async def handler(work):
     return pool.submit(work).result()
 #> SC103 app.py:4 app.handler
-# case: no more than three ways to the same place, the shortest ones
+# case: three findings at most for one call, with the shortest call paths
 import requests
 def load():
     return requests.get("u", timeout=1)
@@ -591,7 +597,7 @@ SessionDep = Annotated[Session, Depends(get_session)]
 async def handler(session: SessionDep):
     session.commit()
 #> SC102 app.py:10 app.handler
-# case: closing, and a stack of contexts
+# case: contextlib.closing and an exit stack
 import sqlite3
 from contextlib import ExitStack, closing
 async def handler():

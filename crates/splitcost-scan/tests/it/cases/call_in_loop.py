@@ -39,7 +39,7 @@ def all():
     page = 1
     while page:
         page = requests.get(str(page), timeout=1).json()["next"]
-# case: not: trying again
+# case: a retry loop is no loop over elements
 import requests
 def load():
     for attempt in range(3):
@@ -47,6 +47,7 @@ def load():
             return requests.get("u", timeout=1)
         except requests.RequestException:
             continue
+#> SC302 app.py:5 app.load
 # case: not: once before the loop
 import requests
 def load():
@@ -56,7 +57,7 @@ def load():
 import os
 def names(a, b):
     return [x for x in zip(a, b)] + [x for x in os.listdir(".")]
-# case: not: the loop is elsewhere
+# case: not: a loop in another function
 import requests
 def one(user):
     return requests.get(user, timeout=1)
@@ -99,7 +100,7 @@ import requests
 def jobs(users):
     return [lambda: requests.get(user, timeout=1) for user in users]
 
-# case: pages are counted by whatever counts
+# case: loops over itertools.count and other counters
 import itertools
 
 import requests

@@ -1,15 +1,15 @@
-//! What `object.name` is: instances, classes and their bases, modules, libraries.
+//! The values of `object.name`: attributes of instances, classes and their bases, modules and libraries.
 
 use std::sync::Arc;
 
-use super::{Binding, Callee, Evaluation, Manner, bit};
-use crate::form::{Expr, ExprId, Kind, Range};
+use super::{Binding, CallManner, Callee, Resolution, bit};
+use crate::form::{Expr, ExprId, Range, ScopeKind};
 use crate::value::{Place, Symbol, Value, Values};
 
-impl Evaluation<'_> {
+impl Resolution<'_> {
     pub(super) fn attribute(&mut self, objects: &Values, name: Symbol, range: Range) -> Values {
         let mut found = Values::default();
-        if name == self.words.dict {
+        if name == self.special.dict {
             return if objects.is_empty() { Values::default() } else { self.made("builtins.vars") };
         }
         for object in objects.iter() {
@@ -27,7 +27,7 @@ impl Evaluation<'_> {
                     None => continue,
                 },
                 Value::Text(_) => Values::one(Value::Outside(self.builtin_method("builtins.str", name))),
-                // `function.__wrapped__`, `generator.send`: nothing that is followed.
+                // Attributes of functions and generators, such as `generator.send`, are not followed.
                 _ => continue,
             };
             found.extend(&values);
@@ -48,8 +48,8 @@ impl Evaluation<'_> {
             .unwrap_or_default()
     }
 
-    /// The classes that a class takes its attributes from, itself first: the order of Python's `__mro__`, or, where
-    /// that is not known, each base after the other.
+    /// Returns the classes that a class takes its attributes from, itself first: Python's method resolution order, or
+    /// the bases one after the other if that order does not exist.
     pub(super) fn mro(&mut self, class: Place) -> Arc<[Value]> {
         if let Some(known) = self.mros.get(&class) {
             return Arc::clone(known);
@@ -61,8 +61,13 @@ impl Evaluation<'_> {
         order
     }
 
+    /// Appends the method resolution order of a class to `order`.
     fn linearize(&mut self, class: Place, order: &mut Vec<Value>, depth: u32) {
-        // Chosen: no hierarchy is deeper; a circle is an error in the program.
+        #[cfg(test)]
+        {
+            self.steps += 1;
+        }
+        // Chosen: no hierarchy is deeper. A circle is an error in the program.
         if depth > 30 {
             return;
         }
@@ -89,7 +94,7 @@ impl Evaluation<'_> {
         loop {
             tails.retain(|tail| !tail.is_empty());
             let Some(first) = tails.first().map(|tail| tail[0]) else { break };
-            // C3: a head that no other tail holds back; the first one where there is none.
+            // C3: the first head that is in no other tail, or else the first head.
             let next = tails
                 .iter()
                 .map(|tail| tail[0])
@@ -123,16 +128,17 @@ impl Evaluation<'_> {
         self.in_bases(&mro, name, None, Range::default())
     }
 
-    /// An attribute that some class of the list has; taken from an instance of `receiver`, or from the class itself.
+    /// Returns an attribute that the first class of a list has, read from an instance of `receiver`, or from the class
+    /// itself.
     fn in_bases(&mut self, classes: &[Value], name: Symbol, receiver: Option<Place>, range: Range) -> Values {
         for class in classes {
             match *class {
                 Value::Class(class) => {
                     let Some(values) = self.name_of(class, name) else { continue };
-                    return self.taken(&values, class, name, receiver, range);
+                    return self.bound(&values, class, name, receiver, range);
                 }
                 Value::Outside(base) => {
-                    // What every object has says nothing.
+                    // Attributes that every object has lead nowhere.
                     if self.outsides.get(base).is_common_base {
                         continue;
                     }
@@ -145,15 +151,15 @@ impl Evaluation<'_> {
         Values::default()
     }
 
-    /// What a class's attribute becomes when it is read from an instance or the class.
-    fn taken(&mut self, values: &Values, class: Place, name: Symbol, receiver: Option<Place>, range: Range) -> Values {
+    /// Binds a class's attribute to the instance or class that it is read from.
+    fn bound(&mut self, values: &Values, class: Place, name: Symbol, receiver: Option<Place>, range: Range) -> Values {
         let mut found = Values::default();
         for value in values.iter() {
             let Value::Function(function) = value else {
                 found.add(value);
                 continue;
             };
-            if self.program.scope(function).kind == Kind::Lambda {
+            if self.program.scope(function).kind == ScopeKind::Lambda {
                 found.add(value);
                 continue;
             }
@@ -165,7 +171,7 @@ impl Evaluation<'_> {
                     found.add(Value::ClassMethod(function, receiver.unwrap_or(class)));
                 }
                 (Binding::Property, Some(receiver)) => {
-                    self.edge(range, None, Callee::Inside(function), Manner::Implicit);
+                    self.edge(range, None, Callee::Inside(function), CallManner::Implicit);
                     self.pass_self(function, Value::Instance(receiver));
                     found.extend(&self.result_of(function));
                     if self.program.scope(function).hands_back & bit(0) != 0 {
@@ -182,19 +188,19 @@ impl Evaluation<'_> {
         found
     }
 
-    /// A method that only says that subclasses do the work stands for theirs.
+    /// Adds the overriding methods of subclasses to a method that is only a stub.
     fn add_overriding(&mut self, function: Place, class: Place, name: Symbol, receiver: Place, found: &mut Values) {
         if !self.program.scope(function).is_stub {
             return;
         }
         let mut pending = vec![if class == receiver { class } else { receiver }];
-        let mut seen = pending.clone();
+        let mut visited = pending.clone();
         while let Some(class) = pending.pop() {
             for subclass in self.subclasses.get(&class).cloned().unwrap_or_default() {
-                if seen.contains(&subclass) {
+                if visited.contains(&subclass) {
                     continue;
                 }
-                seen.push(subclass);
+                visited.push(subclass);
                 pending.push(subclass);
                 for value in self.name_of(subclass, name).unwrap_or_default().iter() {
                     if let Value::Function(overriding) = value {
@@ -209,7 +215,7 @@ impl Evaluation<'_> {
         self.pass(function, 0, &Values::one(value));
     }
 
-    /// What a value is when an annotation says so.
+    /// Returns the values that an annotation describes.
     pub(super) fn annotated(&mut self, expr: ExprId) -> Values {
         let scope = self.scope;
         match &scope.exprs[expr as usize] {
@@ -277,7 +283,7 @@ impl Evaluation<'_> {
                             let container = self.container(self.here, expr, shape);
                             if let Some(argument) = arguments.last() {
                                 let values = self.annotated(*argument);
-                                self.put(container, super::Key2::Unknown, &values);
+                                self.put(container, super::Subscript::Unknown, &values);
                             }
                             found.add(Value::Container(container));
                         }
@@ -292,12 +298,13 @@ impl Evaluation<'_> {
         }
     }
 
+    /// Returns an instance of a class, or `None` if the type leads to no calls.
     fn instance_of(&self, value: Value) -> Option<Value> {
         match value {
             Value::Class(class) => Some(Value::Instance(class)),
             Value::Outside(outside) => {
                 let path = self.path(outside);
-                let says_nothing = path.starts_with("typing.")
+                let leads_nowhere = path.starts_with("typing.")
                     || matches!(
                         path,
                         "builtins.object"
@@ -309,9 +316,9 @@ impl Evaluation<'_> {
                             | "builtins.tuple"
                             | "builtins.type"
                     );
-                (!says_nothing).then_some(Value::Made(outside))
+                (!leads_nowhere).then_some(Value::Made(outside))
             }
-            // An alias of an annotation: `Session = Annotated[...]`.
+            // An annotation that has a name, as in `Session = Annotated[...]`.
             Value::Made(_) | Value::Instance(_) | Value::Container(_) => Some(value),
             _ => None,
         }

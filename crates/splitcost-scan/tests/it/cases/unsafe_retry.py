@@ -1,4 +1,4 @@
-# case: tenacity without an end
+# case: tenacity without a limit
 import tenacity
 @tenacity.retry(wait=tenacity.wait_fixed(1))
 def load(): ...
@@ -12,11 +12,11 @@ def load():
         except requests.RequestException:
             continue
 #> SC302 app.py:5 app.load
-# case: all methods
+# case: urllib3 for all methods
 from urllib3.util.retry import Retry
 policy = Retry(total=3, backoff_factor=1, allowed_methods=None)
 #> SC302 app.py:2 app
-# case: not: with an end and a pause
+# case: not: with a limit and a pause
 import tenacity
 @tenacity.retry(stop=tenacity.stop_after_attempt(3), wait=tenacity.wait_random_exponential())
 def load(): ...
@@ -33,12 +33,12 @@ import tenacity
 @tenacity.retry
 def load(): ...
 #> SC302 app.py:3 app.load
-# case: backoff without an end
+# case: backoff without a limit
 import backoff
 @backoff.on_exception(backoff.expo, OSError)
 def load(): ...
 #> SC302 app.py:2 app
-# case: urllib3 at once
+# case: urllib3 without a pause
 from urllib3 import Retry
 policy = Retry(total=3)
 #> SC302 app.py:2 app
@@ -63,7 +63,7 @@ def load():
             return requests.get("u", timeout=1)
         except requests.RequestException:
             pause(attempt)
-# case: a loop whose end leaves it
+# case: a loop that success leaves
 import requests
 def load():
     for attempt in range(3):

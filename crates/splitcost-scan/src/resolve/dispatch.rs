@@ -1,36 +1,37 @@
-//! Calls that may call any of many functions: decorators' wrappers and dispatchers.
+//! Calls that may call any of many functions: those in the wrappers of decorators, and dispatchers.
 //!
-//! `function(...)` in a wrapper may be any function that the decorator decorates. Who calls a decorated name has an edge
-//! to the wrapper and one to the function: the wrapper's own edges to all of them need not count. `listener(event)` may
-//! be any function of the program: a way through it leads from everything to everything.
+//! `function(...)` in a wrapper may call every function that the decorator decorates. A caller of a decorated name has
+//! an edge to the wrapper and one to the function, so the wrapper's own edges need not count. `listener(event)` may call
+//! any function of the program: call paths through it would lead from everywhere to everywhere.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 
-use super::{Callee, Edge, Evaluation, Manner};
+use super::{CallEdge, CallManner, Callee, Resolution};
 use crate::value::{Place, Symbol};
 
-/// Chosen: a method of one name has so many implementations at most, of which one is meant.
+/// The number of functions that a call may have. Chosen: a method of one name seldom has more implementations.
 const MAX_TARGETS: usize = 8;
-/// Chosen: a call that may call functions of more names is a dispatcher.
+/// The number of names that these functions may have. Chosen: a call with more is a dispatcher.
 const MAX_NAMES: usize = 4;
 
-impl Evaluation<'_> {
-    /// Whether the program's decorators made `wrapper` of `function`.
+impl Resolution<'_> {
+    /// Returns whether the program's decorators replaced `function` by `wrapper`, directly or through a second wrapper.
     pub(crate) fn is_wrapper(&self, wrapper: Place, function: Place) -> bool {
         let wrappers = self.wrappers.get(&function);
         wrappers.is_some_and(|found| found.iter().any(|made| *made == wrapper || self.is_wrapper_of(wrapper, *made)))
     }
 
-    /// One step further in: decorators on decorators. Chosen: no more than two that wrap.
+    /// Returns whether a decorator replaced `function` by `wrapper` directly. Chosen: no more than two wrappers count.
     fn is_wrapper_of(&self, wrapper: Place, function: Place) -> bool {
         self.wrappers.get(&function).is_some_and(|found| found.contains(&wrapper))
     }
 
+    /// Removes the edges that wrappers and the functions inside them share.
     pub(super) fn split_wrappers(&mut self) {
         let shared = self.shared_wrappers();
         for place in 0..self.edges.len() {
-            let is_about_wrappers = |edge: &Edge| match edge.callee {
+            let is_about_wrappers = |edge: &CallEdge| match edge.callee {
                 Callee::Inside(callee) => self.wrappers.contains_key(&callee),
                 Callee::Outside(_) => false,
             };
@@ -42,7 +43,7 @@ impl Evaluation<'_> {
             edges.retain_mut(|edge| {
                 let Callee::Inside(callee) = edge.callee else { return true };
                 if shared.contains_key(&(place as Place)) && self.is_wrapper_of(place as Place, callee) {
-                    edge.manner = Manner::Dispatched;
+                    edge.manner = CallManner::Dispatched;
                     return true;
                 }
                 if !self.wrappers.contains_key(&callee) {
@@ -56,7 +57,7 @@ impl Evaluation<'_> {
                 let Some(first) = around.next() else { return true };
                 let manner = std::iter::once(first).chain(around).find_map(|wrapper| shared.get(&wrapper));
                 let Some(manner) = manner else { return false };
-                if *manner != Manner::Direct {
+                if *manner != CallManner::Direct {
                     edge.manner = *manner;
                 }
                 true
@@ -65,7 +66,7 @@ impl Evaluation<'_> {
         }
     }
 
-    /// What is called in so many ways that none of them tells anything.
+    /// Marks the edges of calls with too many possible callees as dispatched.
     pub(super) fn mark_dispatchers(&mut self) {
         for place in 0..self.edges.len() {
             let mut edges = std::mem::take(&mut self.edges[place]);
@@ -87,11 +88,11 @@ impl Evaluation<'_> {
                         }
                     }
                 }
-                // What is done without parentheses may be several things at one place.
+                // Several calls without parentheses may share one range.
                 let is_call = edges[first].call.is_some();
                 if is_call && (targets > MAX_TARGETS || names.len() > MAX_NAMES) {
                     for edge in edges[first..end].iter_mut().filter(|edge| matches!(edge.callee, Callee::Inside(_))) {
-                        edge.manner = Manner::Dispatched;
+                        edge.manner = CallManner::Dispatched;
                     }
                 }
                 first = end;
@@ -100,9 +101,9 @@ impl Evaluation<'_> {
         }
     }
 
-    /// Wrappers that call more than one function in the same way, and how they do. A coroutine is where blocking ends:
-    /// what it wraps is reported there.
-    fn shared_wrappers(&self) -> FxHashMap<Place, Manner> {
+    /// Returns the wrappers that call more than one function, with the manner of these calls. Coroutines are left out:
+    /// blocking ends there, and is reported there.
+    fn shared_wrappers(&self) -> FxHashMap<Place, CallManner> {
         let mut shared = FxHashMap::default();
         let wrappers: FxHashSet<Place> = self.wrappers.values().flatten().copied().collect();
         for wrapper in &wrappers {

@@ -1,26 +1,26 @@
-//! What a call calls, what it passes, and what it gives.
+//! Calls: their callees, arguments and results.
 
-use super::{Callee, Evaluation, Key2, Manner, Site, bit};
-use crate::form::{Call, CallId, Expr, Passing, Range};
+use super::{CallManner, CallSite, Callee, Resolution, Subscript, bit};
+use crate::form::{CallExpr, CallId, Expr, Passing, Range};
 use crate::library::Traits;
 use crate::value::{Place, Symbol, Value, Values};
 
-/// Evaluated arguments of a call.
+/// The values of the arguments of a call.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Arguments {
     pub(super) positional: Vec<Values>,
-    /// Any of these may come after the positional ones.
+    /// Values that may follow the positional ones, from `*`.
     pub(super) spread: Values,
     pub(super) named: Vec<(Symbol, Values)>,
-    /// What the call gives goes nowhere.
+    /// The result of the call is not used.
     pub(super) is_result_unused: bool,
 }
 
-impl Evaluation<'_> {
+impl Resolution<'_> {
     pub(super) fn call(&mut self, id: CallId, is_result_used: bool) -> Values {
         let scope = self.scope;
         let call = &scope.calls[id as usize];
-        // The object is looked at once: chains of calls would otherwise cost twice as much with every link.
+        // The object is evaluated once: otherwise the cost of a chain of calls would double with every link.
         let (receivers, callees) = match scope.exprs[call.function as usize] {
             Expr::Attribute(object, name, range) => {
                 let receivers = self.eval(object);
@@ -47,12 +47,12 @@ impl Evaluation<'_> {
         }
         let mut found = Values::default();
         for callee in callees.iter() {
-            found.extend(&self.call_value(callee, &arguments, call.range, Some(id), Manner::Direct));
+            found.extend(&self.call_value(callee, &arguments, call.range, Some(id), CallManner::Direct));
         }
         found
     }
 
-    /// What is awaited is no plain function, where it may be a coroutine: the other side of a client that has two.
+    /// Leaves out the plain functions among awaited callees, if there are coroutines: a client may have both sides.
     fn awaitable(&self, callees: Values) -> Values {
         let function = |value: &Value| match value {
             Value::Function(place) | Value::Method(place, _) | Value::ClassMethod(place, _) => Some(*place),
@@ -68,18 +68,19 @@ impl Evaluation<'_> {
         callees.iter().filter(|value| function(value).is_none() || is_async(value)).collect()
     }
 
+    /// Records a call site of external functions that have traits.
     fn note_site(&mut self, id: CallId, receivers: &Values, callees: &Values, arguments: &Arguments) {
         for callee in callees.iter() {
             let callee = match callee {
                 Value::Outside(callee) => callee,
-                // `stub = channel.unary_unary(...)`, and then `stub(...)`.
-                Value::Made(made) => self.outsides.member(made, self.words.call, &self.program.symbols),
+                // The object may itself be called: `stub = channel.unary_unary(...)`, then `stub(...)`.
+                Value::Made(made) => self.outsides.member(made, self.special.call, &self.program.symbols),
                 _ => continue,
             };
             if self.traits(callee) == Traits::NONE {
                 continue;
             }
-            let site = Site {
+            let site = CallSite {
                 call: id,
                 callee,
                 receivers: receivers.clone(),
@@ -94,7 +95,7 @@ impl Evaluation<'_> {
         }
     }
 
-    /// Whether it makes a difference what is passed.
+    /// Returns whether the values of the arguments can matter to a callee.
     fn takes_arguments(&mut self, callee: Value) -> bool {
         let outside = match callee {
             Value::Function(_)
@@ -104,7 +105,7 @@ impl Evaluation<'_> {
             | Value::Instance(_)
             | Value::Partial(_) => return true,
             Value::Outside(outside) => outside,
-            Value::Made(made) => self.outsides.member(made, self.words.call, &self.program.symbols),
+            Value::Made(made) => self.outsides.member(made, self.special.call, &self.program.symbols),
             Value::Module(_) | Value::Container(_) | Value::Super(..) | Value::Text(_) | Value::Generator(_) => {
                 return false;
             }
@@ -113,8 +114,8 @@ impl Evaluation<'_> {
         path.traits != Traits::NONE || path.known.is_some()
     }
 
-    /// Looks at arguments that nobody does anything with.
-    fn skim_arguments(&mut self, call: &Call) {
+    /// Visits arguments whose values do not matter, for the calls inside them.
+    fn skim_arguments(&mut self, call: &CallExpr) {
         for argument in &call.positional {
             if let Expr::Starred(inner) = self.scope.exprs[*argument as usize] {
                 let values = self.eval(inner);
@@ -126,16 +127,16 @@ impl Evaluation<'_> {
         call.keywords.iter().for_each(|(_, value)| self.skim(*value));
     }
 
-    pub(super) fn arguments(&mut self, call: &Call) -> Arguments {
+    pub(super) fn arguments(&mut self, call: &CallExpr) -> Arguments {
         let mut arguments = Arguments::default();
         for argument in &call.positional {
             if let Expr::Starred(inner) = self.scope.exprs[*argument as usize] {
                 let values = self.eval(inner);
                 let mut known = false;
                 if let (1, Some(Value::Container(id))) = (values.iter().count(), values.iter().next()) {
-                    // A list whose elements are known one by one.
+                    // A list with known elements.
                     let elements = self.read_elements(id);
-                    if elements.iter().enumerate().all(|(i, (key, _))| *key == Key2::at(i)) {
+                    if elements.iter().enumerate().all(|(i, (key, _))| *key == Subscript::at(i)) {
                         known = true;
                         arguments.positional.extend(elements.into_iter().map(|(_, values)| values));
                     }
@@ -157,7 +158,7 @@ impl Evaluation<'_> {
                     for value in values.iter() {
                         if let Value::Container(id) = value {
                             for (key, values) in self.read_elements(id) {
-                                if let Key2::Text(name) = key {
+                                if let Subscript::Text(name) = key {
                                     arguments.named.push((name, values));
                                 }
                             }
@@ -169,16 +170,16 @@ impl Evaluation<'_> {
         arguments
     }
 
-    /// Calls one value.
+    /// Calls a value, and returns the values of the result.
     pub(super) fn call_value(
         &mut self,
         callee: Value,
         arguments: &Arguments,
         range: Range,
         call: Option<CallId>,
-        manner: Manner,
+        manner: CallManner,
     ) -> Values {
-        // `__call__` may be an instance with a `__call__`, and so on.
+        // `__call__` may be an instance with a `__call__`, without an end.
         if self.depth > super::MAX_DEPTH {
             return Values::default();
         }
@@ -194,7 +195,7 @@ impl Evaluation<'_> {
         arguments: &Arguments,
         range: Range,
         call: Option<CallId>,
-        manner: Manner,
+        manner: CallManner,
     ) -> Values {
         match callee {
             Value::Function(place) => self.call_function(place, None, arguments, range, call, manner),
@@ -205,7 +206,7 @@ impl Evaluation<'_> {
                 self.call_function(place, Some(Value::Class(class)), arguments, range, call, manner)
             }
             Value::Class(class) => {
-                let init = self.words.init;
+                let init = self.special.init;
                 let methods = self.of_instance(class, init, range);
                 let mut has_init = false;
                 for method in methods.iter() {
@@ -218,7 +219,7 @@ impl Evaluation<'_> {
                 Values::one(Value::Instance(class))
             }
             Value::Instance(class) => {
-                let name = self.words.call;
+                let name = self.special.call;
                 let methods = self.of_instance(class, name, range);
                 let mut found = Values::default();
                 for method in methods.iter() {
@@ -229,13 +230,13 @@ impl Evaluation<'_> {
                 found
             }
             Value::Partial(id) => {
-                let functions = self.element(id, Key2::Int(-1));
+                let functions = self.element(id, Subscript::Int(-1));
                 let mut all = Arguments::default();
                 for (key, values) in self.read_elements(id) {
                     match key {
-                        Key2::Int(-1) | Key2::Unknown => {}
-                        Key2::Int(_) => all.positional.push(values),
-                        Key2::Text(name) => all.named.push((name, values)),
+                        Subscript::Int(-1) | Subscript::Unknown => {}
+                        Subscript::Int(_) => all.positional.push(values),
+                        Subscript::Text(name) => all.named.push((name, values)),
                     }
                 }
                 all.is_result_unused = arguments.is_result_unused;
@@ -252,7 +253,7 @@ impl Evaluation<'_> {
             }
             Value::Outside(outside) => self.call_outside(outside, arguments, range, call, manner),
             Value::Made(outside) => {
-                let outside = self.outsides.member(outside, self.words.call, &self.program.symbols);
+                let outside = self.outsides.member(outside, self.special.call, &self.program.symbols);
                 self.call_outside(outside, arguments, range, call, manner)
             }
             Value::Module(_) | Value::Container(_) | Value::Super(..) | Value::Text(_) | Value::Generator(_) => {
@@ -268,7 +269,7 @@ impl Evaluation<'_> {
         arguments: &Arguments,
         range: Range,
         call: Option<CallId>,
-        manner: Manner,
+        manner: CallManner,
     ) -> Values {
         self.edge(range, call, Callee::Inside(place), manner);
         self.replaced.clear();
@@ -294,7 +295,7 @@ impl Evaluation<'_> {
                 next += 1;
             } else if let Some(rest) = rest {
                 let container = self.rest_container(place, rest);
-                self.put(container, Key2::at(index - next), values);
+                self.put(container, Subscript::at(index - next), values);
             }
         }
         if !arguments.spread.is_empty() {
@@ -304,7 +305,7 @@ impl Evaluation<'_> {
                     Passing::PositionalOnly | Passing::Either => self.pass(place, param, &spread),
                     Passing::RestPositional => {
                         let container = self.rest_container(place, param);
-                        self.put(container, Key2::Unknown, &spread);
+                        self.put(container, Subscript::Unknown, &spread);
                     }
                     _ => {}
                 }
@@ -326,7 +327,7 @@ impl Evaluation<'_> {
                 None => {
                     if let Some(rest) = scope.params.iter().position(|param| param.passing == Passing::RestKeyword) {
                         let container = self.rest_container(place, rest);
-                        self.put(container, Key2::Text(*name), values);
+                        self.put(container, Subscript::Text(*name), values);
                     }
                 }
             }
@@ -348,7 +349,7 @@ impl Evaluation<'_> {
         back
     }
 
-    /// What parameters that a call leaves out are.
+    /// Notes the parameters that a call leaves out, and returns the defaults of those that the function hands back.
     fn leave_out(&mut self, place: Place, arguments: &Arguments, passed: u64, back: &mut Values) {
         let hands_back = self.program.scope(place).hands_back & !passed;
         if hands_back != 0 {
@@ -362,7 +363,7 @@ impl Evaluation<'_> {
         let left_out = self.defaults[place as usize] & !passed & !self.left_out[place as usize];
         if left_out != 0 && arguments.spread.is_empty() {
             self.left_out[place as usize] |= left_out;
-            // Parameters that nothing is passed to have their defaults anyway.
+            // Parameters without passed values have their defaults anyway.
             let params = &self.params[place as usize];
             if params.iter().enumerate().any(|(index, values)| left_out & bit(index) != 0 && !values.is_empty()) {
                 self.queue.add(place);
@@ -370,7 +371,7 @@ impl Evaluation<'_> {
         }
     }
 
-    /// What a function returns or yields.
+    /// Returns the values that a function returns or yields.
     pub(super) fn result_of(&mut self, place: Place) -> Values {
         self.visit_result(place);
         let found = self.returns[place as usize].read(self.here);
@@ -378,7 +379,7 @@ impl Evaluation<'_> {
     }
 
     fn visit_result(&mut self, place: Place) {
-        // Decorators are needed before anything else is known.
+        // Decorators run before functions can be visited.
         if self.are_modules_done {
             self.visit_now(place);
         }
@@ -394,7 +395,7 @@ impl Evaluation<'_> {
         }
     }
 
-    /// The fields of a dataclass or model, which has no `__init__` of its own.
+    /// Assigns the keyword arguments to the fields of a dataclass or model, which has no `__init__` of its own.
     fn fill_fields(&mut self, class: Place, arguments: &Arguments) {
         for (name, values) in &arguments.named {
             self.add_attribute(class, *name, values);

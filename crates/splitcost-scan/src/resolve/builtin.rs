@@ -1,6 +1,6 @@
-//! What has a name without being bound anywhere.
+//! The names that Python defines without an import.
 
-/// Functions, classes and exceptions of Python 3.13.
+/// The builtin functions, classes and exceptions. Spec: `dir(builtins)` of Python 3.13.
 pub(super) const BUILTINS: &[&str] = &[
     "ArithmeticError",
     "AssertionError",

@@ -1,11 +1,12 @@
-//! What an expression may be: names, containers, comprehensions.
+//! The values of expressions: names, containers, comprehensions.
 
-use super::{Evaluation, Key2, MAX_DEPTH, Shape};
-use crate::form::{Comprehension, Constant, Expr, ExprId, Key, Kind, Range, Sequence};
+use super::{MAX_DEPTH, Resolution, Shape, Subscript};
+use crate::form::{Comprehension, Constant, Expr, ExprId, Key, Range, ScopeKind, Sequence};
 use crate::library::Traits;
 use crate::value::{Symbol, Value, Values};
 
-impl<'a> Evaluation<'a> {
+impl<'a> Resolution<'a> {
+    /// Returns the values of an expression.
     pub(crate) fn eval(&mut self, expr: ExprId) -> Values {
         if self.depth > MAX_DEPTH {
             return Values::default();
@@ -16,9 +17,9 @@ impl<'a> Evaluation<'a> {
         values
     }
 
-    /// Looks at an expression whose value goes nowhere, for the sake of the calls within.
+    /// Visits an expression whose value is not used, for the calls inside it.
     ///
-    /// A name there is not even read: what it stands for may grow without this scope being looked at again.
+    /// Names are not read, so this scope is not visited again when their values grow.
     pub(super) fn skim(&mut self, expr: ExprId) {
         if self.depth > MAX_DEPTH {
             return;
@@ -44,7 +45,7 @@ impl<'a> Evaluation<'a> {
             }
             Expr::Either(values, others) => others.iter().chain(values).for_each(|part| self.skim(*part)),
             Expr::Other(parts) => parts.iter().for_each(|part| self.skim(*part)),
-            // A property may be read, something bound or given, an iterator called.
+            // These may read a property, bind or return a value, or call an iterator.
             Expr::Attribute(..)
             | Expr::Items(..)
             | Expr::Dict(_)
@@ -60,6 +61,10 @@ impl<'a> Evaluation<'a> {
     }
 
     pub(super) fn eval_within(&mut self, id: ExprId) -> Values {
+        #[cfg(test)]
+        {
+            self.steps += 1;
+        }
         let scope = self.scope;
         match &scope.exprs[id as usize] {
             Expr::Name(name) => self.look_up(self.symbol(*name)),
@@ -71,7 +76,7 @@ impl<'a> Evaluation<'a> {
             Expr::Await(value) => self.eval(*value),
             Expr::Index(object, key, index) => {
                 let found = self.indexed(id, *object, *key, *index);
-                // `SessionDep = Annotated[Session, Depends(session)]`: an annotation that has a name.
+                // An annotation that has a name: `SessionDep = Annotated[Session, Depends(session)]`.
                 let is_annotation = |value| match value {
                     Value::Outside(outside) => self.path(outside).rsplit('.').next() == Some("Annotated"),
                     _ => false,
@@ -127,7 +132,7 @@ impl<'a> Evaluation<'a> {
         }
     }
 
-    /// What a subscript gives.
+    /// Returns the values of a subscript.
     pub(super) fn indexed(&mut self, id: ExprId, object: ExprId, key: Key, index: ExprId) -> Values {
         let objects = self.eval(object);
         if matches!(key, Key::Slice(_) | Key::Unknown) {
@@ -149,9 +154,9 @@ impl<'a> Evaluation<'a> {
                         found.extend(&self.element(container, key));
                     }
                 },
-                // One attribute of many.
+                // A single attribute of an object's dictionary is not followed.
                 Value::Made(outside) if self.traits(outside).has(Traits::OBJECT_DICT) => {}
-                // A library's mapping or generic class stays what it is.
+                // A subscript of a library's mapping or generic class is taken to be the same kind of object.
                 Value::Made(_) | Value::Outside(_) | Value::Class(_) => {
                     found.add(object);
                 }
@@ -161,25 +166,25 @@ impl<'a> Evaluation<'a> {
         found
     }
 
-    /// A part of a list or tuple.
+    /// Returns a slice of a list or tuple.
     fn sliced(&mut self, id: ExprId, container: u32, ends: Option<(u32, u32)>) -> Value {
         let part = self.container(self.here, id, self.shape(container));
         for (key, values) in self.read_elements(container) {
             let key = match (key, ends) {
-                (Key2::Int(at), Some((start, end))) if at >= 0 => {
+                (Subscript::Int(at), Some((start, end))) if at >= 0 => {
                     if !(i64::from(start)..i64::from(end)).contains(&at) {
                         continue;
                     }
-                    Key2::Int(at - i64::from(start))
+                    Subscript::Int(at - i64::from(start))
                 }
-                _ => Key2::Unknown,
+                _ => Subscript::Unknown,
             };
             self.put(part, key, &values);
         }
         Value::Container(part)
     }
 
-    /// A list, tuple or set.
+    /// Returns the container that a list, tuple or set expression makes.
     pub(super) fn items(&mut self, id: ExprId, sequence: Sequence, items: &[ExprId]) -> Values {
         let scope = self.scope;
         let container = self.container(self.here, id, Shape::Sequence(sequence));
@@ -187,16 +192,17 @@ impl<'a> Evaluation<'a> {
             if let Expr::Starred(inner) = &scope.exprs[*item as usize] {
                 let values = self.eval(*inner);
                 let values = self.items_of(&values, Range::default());
-                self.put(container, Key2::Unknown, &values);
+                self.put(container, Subscript::Unknown, &values);
             } else {
                 let values = self.eval(*item);
-                let key = if sequence == Sequence::Set { Key2::Unknown } else { Key2::at(index) };
+                let key = if sequence == Sequence::Set { Subscript::Unknown } else { Subscript::at(index) };
                 self.put(container, key, &values);
             }
         }
         Values::one(Value::Container(container))
     }
 
+    /// Returns the container that a dictionary expression makes.
     pub(super) fn dict(&mut self, id: ExprId, items: &[(Option<Key>, ExprId)]) -> Values {
         let container = self.container(self.here, id, Shape::Dict);
         for (key, value) in items {
@@ -216,6 +222,7 @@ impl<'a> Evaluation<'a> {
         Values::one(Value::Container(container))
     }
 
+    /// Returns the container that a comprehension or generator expression makes.
     pub(super) fn comprehension(&mut self, id: ExprId, comprehension: &'a Comprehension) -> Values {
         for (target, iter, round) in &comprehension.generators {
             let values = self.eval(*iter);
@@ -236,10 +243,11 @@ impl<'a> Evaluation<'a> {
             (None, false) => Shape::Sequence(Sequence::List),
         };
         let container = self.container(self.here, id, shape);
-        self.put(container, Key2::Unknown, &values);
+        self.put(container, Subscript::Unknown, &values);
         Values::one(Value::Container(container))
     }
 
+    /// Returns the values of a name, looked up as Python does.
     pub(super) fn look_up(&mut self, name: Symbol) -> Values {
         if let Some(values) = self.flow.get(&name) {
             return values.clone();
@@ -247,8 +255,8 @@ impl<'a> Evaluation<'a> {
         let mut at = self.here;
         loop {
             let scope = self.program.scope(at);
-            let is_own_class = scope.kind == Kind::Class && at == self.here;
-            let is_function = matches!(scope.kind, Kind::Function | Kind::Lambda);
+            let is_own_class = scope.kind == ScopeKind::Class && at == self.here;
+            let is_function = matches!(scope.kind, ScopeKind::Function | ScopeKind::Lambda);
             let is_kept = at != self.here || self.program.is_read_out_of_order(at);
             if is_own_class || (is_function && is_kept && self.program.binds(at, name)) {
                 let found = self.name_of(at, name).unwrap_or_default();
@@ -256,7 +264,7 @@ impl<'a> Evaluation<'a> {
                     return found;
                 }
             }
-            if scope.kind == Kind::Module {
+            if scope.kind == ScopeKind::Module {
                 match self.module_name(self.program.file_of(at), name, 0) {
                     Some(found) => return found,
                     None => break,
@@ -267,17 +275,17 @@ impl<'a> Evaluation<'a> {
         self.outsides.builtin(name).map(|builtin| Values::one(Value::Outside(builtin))).unwrap_or_default()
     }
 
-    /// A name of a module, also through `import *`.
+    /// Returns the values of a name of a module, looked up through `import *` too.
     pub(super) fn module_name(&mut self, file: u32, name: Symbol, depth: u32) -> Option<Values> {
         let place = self.program.module_place(file);
         if let Some(found) = self.name_of(place, name) {
             return Some(found);
         }
-        // Chosen: no chain of `import *` is longer.
+        // Chosen: no chain of `import *` statements is longer.
         if depth < 6
             && let Some(stars) = self.stars.get(&place).cloned()
         {
-            // The last one that has it hides the others.
+            // The last module that has the name hides the others.
             return stars.into_iter().rev().find_map(|star| self.module_name(star, name, depth + 1));
         }
         None

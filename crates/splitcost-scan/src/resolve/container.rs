@@ -1,12 +1,12 @@
 //! Methods of containers that the program builds.
 
-use super::{Callee, Evaluation, Key2, Manner, Shape};
-use crate::form::{Call, CallId, Expr, Sequence, Text};
+use super::{CallManner, Callee, Resolution, Shape, Subscript};
+use crate::form::{CallExpr, CallId, Expr, Sequence, Text};
 use crate::value::{Value, Values};
 
-impl Evaluation<'_> {
-    /// `table.update(other)`
-    fn update(&mut self, table: u32, others: &Values, call: &Call) {
+impl Resolution<'_> {
+    /// Handles `table.update(other)`.
+    fn update(&mut self, table: u32, others: &Values, call: &CallExpr) {
         let surely = match self.scope.exprs[call.function as usize] {
             Expr::Attribute(object, ..) => call.branch == 0 && self.sole(object) == Some(table),
             _ => false,
@@ -25,7 +25,8 @@ impl Evaluation<'_> {
         }
     }
 
-    /// `items.append(x)`, `table.get(key)` and their like, on a container that the program builds.
+    /// Handles a method of a container that the program builds, such as `items.append(x)` and `table.get(key)`. Returns
+    /// `None` if the objects are not all containers.
     pub(super) fn container_method(&mut self, id: CallId, objects: &Values, name: Text) -> Option<Values> {
         let scope = self.scope;
         let call = &scope.calls[id as usize];
@@ -48,7 +49,7 @@ impl Evaluation<'_> {
                 Shape::Other => continue,
             };
             let method = self.builtin_method(kind, self.symbol(name));
-            self.edge(call.range, Some(id), Callee::Outside(method), Manner::Direct);
+            self.edge(call.range, Some(id), Callee::Outside(method), CallManner::Direct);
         }
         let name = self.text(name);
         let arguments = self.arguments(call);
@@ -56,24 +57,24 @@ impl Evaluation<'_> {
         let mut found = Values::default();
         for id in containers {
             match name {
-                "append" | "add" | "appendleft" => self.put(id, Key2::Unknown, &first),
+                "append" | "add" | "appendleft" => self.put(id, Subscript::Unknown, &first),
                 "insert" => {
                     let item = arguments.positional.get(1).cloned().unwrap_or_default();
-                    self.put(id, Key2::Unknown, &item);
+                    self.put(id, Subscript::Unknown, &item);
                 }
                 "extend" | "update" => {
                     self.open.insert(id);
                     let items = self.items_of(&first, call.range);
-                    self.put(id, Key2::Unknown, &items);
+                    self.put(id, Subscript::Unknown, &items);
                     self.update(id, &first, call);
                     for (name, values) in &arguments.named {
-                        self.put(id, Key2::Text(*name), values);
+                        self.put(id, Subscript::Text(*name), values);
                     }
                 }
                 "get" | "pop" | "setdefault" | "popleft" => {
                     let key = match call.positional.first().map(|key| &scope.exprs[*key as usize]) {
-                        Some(Expr::Text(text)) => Key2::Text(self.symbol(*text)),
-                        _ => Key2::Unknown,
+                        Some(Expr::Text(text)) => Subscript::Text(self.symbol(*text)),
+                        _ => Subscript::Unknown,
                     };
                     if name == "setdefault" {
                         let default = arguments.positional.get(1).cloned().unwrap_or_default();
@@ -83,17 +84,17 @@ impl Evaluation<'_> {
                     found.extend(&arguments.positional.get(1).cloned().unwrap_or_default());
                 }
                 "values" => {
-                    let values = self.element(id, Key2::Unknown);
+                    let values = self.element(id, Subscript::Unknown);
                     let all = self.container(self.here, call.range.end | 1 << 31, Shape::Other);
-                    self.put(all, Key2::Unknown, &values);
+                    self.put(all, Subscript::Unknown, &values);
                     found.add(Value::Container(all));
                 }
                 "items" => {
-                    let values = self.element(id, Key2::Unknown);
+                    let values = self.element(id, Subscript::Unknown);
                     let pair = self.container(self.here, call.range.end | 1 << 30, Shape::Sequence(Sequence::Tuple));
-                    self.put(pair, Key2::Int(1), &values);
+                    self.put(pair, Subscript::Int(1), &values);
                     let all = self.container(self.here, call.range.end | 1 << 31, Shape::Other);
-                    self.put(all, Key2::Unknown, &Values::one(Value::Container(pair)));
+                    self.put(all, Subscript::Unknown, &Values::one(Value::Container(pair)));
                     found.add(Value::Container(all));
                 }
                 "copy" => {
