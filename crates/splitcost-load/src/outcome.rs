@@ -134,7 +134,7 @@ impl Outcome {
     /// Adds the results of another run of the same workload.
     ///
     /// # Panics
-    /// When the endpoints differ.
+    /// Panics if the endpoints differ.
     pub fn merge(&mut self, other: &Self) {
         assert!(
             self.endpoints.iter().map(|e| &e.name).eq(other.endpoints.iter().map(|e| &e.name)),

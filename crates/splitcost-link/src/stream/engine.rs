@@ -156,7 +156,7 @@ impl StreamEngine {
         }
     }
 
-    /// Gives a turn to all whose time has come.
+    /// Serves the connections and listeners that are due.
     fn wake_due(&mut self) {
         let mut now = clock::now();
         while let Some(Reverse((due, key))) = self.wakes.peek().copied()
@@ -166,7 +166,7 @@ impl StreamEngine {
             if key.is_listener() {
                 self.update(key);
             } else if let Some(connection) = self.connections.get_mut(key.index()).filter(|one| one.key == key.0) {
-                // An earlier wake may have made this one needless.
+                // The connection may have been served earlier, and have another wake-up now.
                 if connection.wake == due {
                     connection.wake = Nanos::MAX;
                     self.turn(key);
