@@ -1,4 +1,4 @@
-//! Any bytes, in any pieces, are an answer, no answer, or not yet one; how they are cut changes nothing.
+//! Any bytes are an answer, an incomplete answer, or malformed. The result does not depend on how they are cut.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

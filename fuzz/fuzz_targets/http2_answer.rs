@@ -1,4 +1,4 @@
-//! Whatever a server says after HTTP/2's SETTINGS, a run ends, and each request is counted once.
+//! A run ends, and counts each request once, whatever bytes a server sends after its SETTINGS frame.
 #![no_main]
 
 use std::io::{Read as _, Write as _};
@@ -13,7 +13,7 @@ use splitcost_model::quantity::Nanos;
 static BYTES: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 static SERVER: OnceLock<SocketAddr> = OnceLock::new();
 
-/// A server that says the bytes of the moment to everybody.
+/// Starts a server that sends the current bytes to each client.
 fn serve() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has ports");
     let address = listener.local_addr().expect("it is bound");

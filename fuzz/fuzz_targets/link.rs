@@ -1,8 +1,8 @@
-//! Faults, profiles and other tools' outputs: read or refused; and whatever is read can be used.
+//! Any text is a fault, a profile or the output of a tool, or is refused. A policy from it can be used.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use splitcost_link::policy::{Direction, Fate, Kind, Policy, parse};
+use splitcost_link::policy::{Direction, PacketHeader, PacketVerdict, Policy, parse};
 use splitcost_link::profile::{Profile, import};
 use splitcost_model::quantity::Nanos;
 
@@ -17,7 +17,7 @@ fuzz_target!(|text: &str| {
     use_policy(Policy::new(faults, 1));
 });
 
-/// Sends bytes through it both ways, and closes.
+/// Passes bytes and packets in both directions, and the end of each direction.
 fn use_policy(mut policy: Policy) {
     let mut flow = policy.open(1, Nanos::ZERO);
     let mut now = policy.handshake(&mut flow, Nanos::ZERO);
@@ -33,11 +33,12 @@ fn use_policy(mut policy: Policy) {
         policy.finish(&mut flow, direction, now);
     }
     policy.is_down(now);
-    if let Ok((mut way, _)) = policy.for_packets() {
-        let mut flow = way.open(1, Nanos::ZERO);
+    if let Ok((mut network, _)) = policy.for_packets() {
+        let mut flow = network.open(1, Nanos::ZERO);
         for bytes in [60, 1_500] {
-            let packet = Kind { bytes, handshake: bytes == 60 };
-            if let Fate::Deliver { at, .. } = way.pass_packet(&mut flow, Direction::Upstream, now, packet) {
+            let packet = PacketHeader { bytes, is_handshake: bytes == 60 };
+            let verdict = network.pass_packet(&mut flow, Direction::Upstream, now, packet);
+            if let PacketVerdict::Deliver { at, .. } = verdict {
                 assert!(at >= now);
             }
         }

@@ -1,4 +1,4 @@
-//! The requests of a workload in TOML: written as HTTP/1.1 without a line break of their own, or refused.
+//! A workload in TOML is refused, or its requests are written as HTTP/1.1 without additional line breaks.
 #![no_main]
 
 use std::path::Path;

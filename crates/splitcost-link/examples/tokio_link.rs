@@ -1,6 +1,13 @@
-//! The same constant delay with tokio's timers, for `bench/link`: `tokio_link TO DELAY_MICROS`.
+//! A link with a constant delay that uses the timers of tokio, for `bench/link`: `tokio_link TO DELAY_MICROS`.
 //!
-//! It prints where it listens, and how late it was once its standard input ends.
+//! It prints its address. When its standard input ends, it prints its lateness.
+
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    clippy::disallowed_macros,
+    reason = "only the policy is pure"
+)]
 
 use std::io::Read as _;
 use std::sync::{Arc, Mutex};
@@ -27,7 +34,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("listening on {}", listener.local_addr()?);
     let (ended, end) = tokio::sync::oneshot::channel();
     std::thread::spawn(move || {
-        // However it ends, that is the end.
+        // A failure to read counts as the end of the input, too.
         let _ = std::io::stdin().read_to_end(&mut Vec::new());
         let _ = ended.send(());
     });
@@ -58,7 +65,7 @@ async fn accept(listener: TcpListener, to: String, delay: Duration, lateness: La
     }
 }
 
-/// Reads on while earlier bytes wait for their time.
+/// Forwards bytes after the delay, and reads further bytes meanwhile.
 async fn forward(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, delay: Duration, lateness: Lateness) {
     let (chunks, mut due) = mpsc::channel::<(Instant, Vec<u8>)>(1_024);
     tokio::spawn(async move {
@@ -75,7 +82,7 @@ async fn forward(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, delay: Duratio
             return;
         }
         if let Ok(mut lateness) = lateness.lock() {
-            // It grows as it must.
+            // The histogram resizes itself.
             let _ = lateness.record(at.elapsed().as_nanos() as u64);
         }
     }

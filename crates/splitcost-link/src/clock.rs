@@ -1,4 +1,4 @@
-//! The clock, and a place on a core when it strikes.
+//! The monotonic clock, and the priority of the threads that wait for it.
 
 use rustix::time::{ClockId, clock_gettime};
 use splitcost_model::quantity::Nanos;
@@ -7,21 +7,22 @@ use thread_priority::{
     set_thread_priority_and_policy, thread_native_id,
 };
 
-/// Chosen: above everything that is not real-time, below what audio servers take.
+/// The real-time priority of the engines.
+///
+/// Chosen: above all ordinary threads, and below the priority that audio servers use.
 const PRIORITY: u8 = 10;
 
-/// The machine's monotonic clock.
+/// Returns the time of the monotonic clock.
 pub(crate) fn now() -> Nanos {
     let time = clock_gettime(ClockId::Monotonic);
     Nanos::from_nanos(time.tv_sec.unsigned_abs() * 1_000_000_000 + time.tv_nsec.unsigned_abs())
 }
 
-/// Makes the running thread wake when it shall: its timers exact, and where it is permitted, before all others. Whether
-/// that was permitted.
+/// Makes the timers of the calling thread exact, and asks for real-time priority. Returns true if the priority was granted.
 pub(crate) fn raise_priority() -> bool {
     #[cfg(target_os = "linux")]
     {
-        // The kernel groups timers within 50 µs otherwise; one that refuses only makes deliveries later, which is told.
+        // By default the kernel may delay timers by 50 µs. If it refuses, deliveries are later, which the results show.
         let _ = rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1));
     }
     let Ok(priority) = ThreadPriorityValue::try_from(PRIORITY) else { return false };

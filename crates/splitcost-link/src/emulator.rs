@@ -1,4 +1,4 @@
-//! Either engine, chosen by a value.
+//! A link emulator whose engine is chosen at run time.
 
 use splitcost_model::link::Link;
 
@@ -8,18 +8,18 @@ use crate::stream::{Address, LinkId, Spec};
 use crate::tally::Tally;
 use crate::{packet, stream};
 
-/// What a link is emulated by.
+/// An engine that emulates links.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Engine {
-    /// A proxy, which needs no rights and knows of bytes only.
+    /// A proxy. It needs no privileges, and handles bytes, not packets.
     #[default]
     Stream,
-    /// A network device, which needs Linux and root and knows of packets.
+    /// A network device. It handles packets, and needs Linux and the right to make network devices.
     Packet,
 }
 
 impl Engine {
-    /// Its word.
+    /// Returns the name of the engine.
     pub fn word(self) -> &'static str {
         match self {
             Self::Stream => "stream",
@@ -27,7 +27,7 @@ impl Engine {
         }
     }
 
-    /// What belongs to a link, and this engine does not do.
+    /// Returns the properties of a link that this engine does not emulate.
     pub fn left_out(self, link: &Link) -> Vec<String> {
         match self {
             Self::Stream => stream::left_out(link),
@@ -36,20 +36,20 @@ impl Engine {
     }
 }
 
-/// A running engine of either kind.
+/// A running engine.
 #[derive(Debug)]
 pub enum Emulator {
-    /// Of streams.
+    /// The stream engine.
     Stream(stream::Emulator),
-    /// Of packets.
+    /// The packet engine.
     Packet(packet::Emulator),
 }
 
 impl Emulator {
-    /// Starts one, without a link.
+    /// Starts an engine without links.
     ///
     /// # Errors
-    /// When the system refuses what it takes.
+    /// Fails when the system refuses a thread or a network device.
     pub fn start(engine: Engine) -> Result<Self, Error> {
         Ok(match engine {
             Engine::Stream => Self::Stream(stream::Emulator::start()?),
@@ -57,7 +57,7 @@ impl Emulator {
         })
     }
 
-    /// Of which kind it is.
+    /// Returns the engine that runs.
     pub fn engine(&self) -> Engine {
         match self {
             Self::Stream(_) => Engine::Stream,
@@ -65,7 +65,7 @@ impl Emulator {
         }
     }
 
-    /// Where a link listens that has no address asked for.
+    /// Returns the address for a link whose user asks for none. Its port is 0, so that the kernel chooses one.
     pub fn any_address(&self) -> Address {
         let host = match self {
             Self::Stream(_) => std::net::Ipv4Addr::LOCALHOST,
@@ -74,10 +74,10 @@ impl Emulator {
         Address::Tcp((host, 0).into())
     }
 
-    /// The address that people mean by `text`: of an engine of packets, a port.
+    /// Parses the address that a link listens on. For the packet engine, a port alone is enough.
     ///
     /// # Errors
-    /// When it is none, or the name is not known.
+    /// Fails when the text is not an address, or the host name is unknown.
     pub fn address(&self, text: &str) -> Result<Address, Error> {
         let text = match self {
             Self::Packet(emulator) if !text.contains(|c: char| c != ':' && !c.is_ascii_digit()) => {
@@ -88,7 +88,7 @@ impl Emulator {
         Ok(Address::parse(text)?.swap_remove(0))
     }
 
-    /// Whether the thread has real-time priority.
+    /// Returns true if the thread of the engine has real-time priority.
     pub fn realtime(&self) -> bool {
         match self {
             Self::Stream(emulator) => emulator.realtime(),
@@ -96,10 +96,10 @@ impl Emulator {
         }
     }
 
-    /// Opens a link, and says where it listens.
+    /// Opens a link, and returns its address.
     ///
     /// # Errors
-    /// When the policy holds what this engine cannot do, or the address cannot be listened on.
+    /// Fails when the engine cannot apply the policy, or cannot listen on the address.
     pub fn open(&self, spec: Spec) -> Result<(LinkId, Address), Error> {
         match self {
             Self::Stream(emulator) => emulator.open(spec),
@@ -107,10 +107,10 @@ impl Emulator {
         }
     }
 
-    /// Puts a link and all its connections under another policy.
+    /// Replaces the policy of a link and of all its connections.
     ///
     /// # Errors
-    /// When the policy holds what this engine cannot do.
+    /// Fails when the engine cannot apply the policy.
     pub fn change(&self, id: LinkId, policy: Policy) -> Result<(), Error> {
         match self {
             Self::Stream(emulator) => emulator.change(id, policy),
@@ -126,7 +126,10 @@ impl Emulator {
         }
     }
 
-    /// What a link has done so far.
+    /// Returns the counts and times of a link so far.
+    ///
+    /// # Errors
+    /// Fails when the engine has stopped.
     pub fn tally(&self, id: LinkId) -> Result<Tally, Error> {
         match self {
             Self::Stream(emulator) => emulator.tally(id),

@@ -1,68 +1,68 @@
-//! What can go wrong with a link itself; what goes wrong on it is wanted.
+//! Errors of the emulator itself. The faults that a policy asks for are not errors.
 
 use std::io;
 
 use crate::policy::Refused;
 
-/// Why a link could not be emulated.
+/// The error of a link that could not be emulated.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// An address is none, or its name is not known.
+    /// An address is invalid, or its host name is unknown.
     #[error("use the address {text:?}")]
     Address {
-        /// What was given.
+        /// The text that was given.
         text: String,
-        /// Why.
+        /// The error of the resolver.
         source: io::Error,
     },
-    /// An address cannot be listened on.
+    /// A link cannot listen on its address.
     #[error("listen on {address}")]
     Listen {
         /// The address.
         address: String,
-        /// Why.
+        /// The error of the operating system, or the rule that the address breaks.
         source: io::Error,
     },
-    /// The policy holds what the engine of streams cannot do truthfully.
+    /// The stream engine cannot apply a rule of the policy.
     #[error("emulate this link by forwarding streams")]
     Refused(#[from] Refused),
-    /// The policy holds what the engine of packets cannot do truthfully.
+    /// The packet engine cannot apply a rule of the policy.
     #[error("emulate this link with packets")]
     RefusedPackets(#[source] Refused),
-    /// The machine does not let packets be emulated.
+    /// The packet engine cannot run on this machine.
     #[error("emulate packets: {problem}")]
     Packets {
-        /// Why.
+        /// The reason.
         problem: String,
-        /// What helps; may be empty.
+        /// A remedy; may be empty.
         hint: String,
     },
-    /// A profile is none, or unknown.
+    /// A profile is invalid or unknown.
     #[error("use the profile: {problem}")]
     Profile {
-        /// What is wrong with it, and where.
+        /// The problem, and its position in the file.
         problem: String,
-        /// What helps; may be empty.
+        /// A remedy; may be empty.
         hint: String,
     },
     /// A file cannot be read.
     #[error("read {path}")]
     File {
-        /// The file.
+        /// The path of the file.
         path: String,
-        /// Why.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// The engine's thread has ended.
-    #[error("reach the link's thread: it has ended")]
+    /// The thread of the engine has ended, or the link was closed.
+    #[error("reach the link: it was closed, or its thread has ended")]
     Stopped,
-    /// The operating system refused.
+    /// A system call failed.
     #[error("{action}")]
     System {
-        /// What was tried.
+        /// The action that failed.
         action: &'static str,
-        /// Its answer.
+        /// The error of the operating system.
         source: io::Error,
     },
 }

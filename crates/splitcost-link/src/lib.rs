@@ -1,8 +1,13 @@
-//! Link emulator: what lies between two services, and what goes wrong there.
+//! A link emulator: it delays, limits and breaks the connections between two services as a real network would.
 //!
-//! Read in this order: [`profile`] (links by name, each number with its source), [`policy`] (what happens to
-//! bytes: pure, seeded), [`stream`] (the proxy that does it), [`packet`] (the network device that does it to packets),
-//! [`Emulator`] (either of them, chosen by a value), [`toxiproxy`] (the API that its clients drive it by).
+//! Read in this order:
+//!
+//! 1. [`profile`]: links by name, and the source of each of their numbers.
+//! 2. [`policy`]: the decisions about bytes and packets. It does no IO and reads no clock, and its draws come from a seed.
+//! 3. [`stream`]: the proxy that applies a policy to the bytes of connections.
+//! 4. [`packet`]: the network device that applies a policy to packets.
+//! 5. [`Emulator`]: one of the two engines, chosen at run time.
+//! 6. [`toxiproxy`]: the HTTP API for clients of Toxiproxy.
 //!
 //! ```
 //! use splitcost_link::policy::{Policy, parse};
@@ -19,8 +24,15 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! It leaves to others: starting services on both sides of a link (`splitcost-lab`), and simulating links
-//! (`splitcost-sim`).
+//! Other crates start the services on both sides of a link (`splitcost-lab`), and simulate links (`splitcost-sim`).
+
+// `clippy.toml` lists clocks, threads and IO for the policy, which denies them. The rest of this crate is made of them.
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    clippy::disallowed_macros,
+    reason = "only the policy is pure"
+)]
 
 mod clock;
 mod emulator;

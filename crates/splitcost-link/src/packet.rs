@@ -1,12 +1,13 @@
-//! The packet engine: handshakes are delayed, packets are lost, and the kernel sends them again.
+//! The packet engine: it delays, loses and duplicates packets, and the kernel retransmits the lost ones.
 //!
-//! It needs Linux, `/dev/net/tun` and the right to make a network device (root, or `NET_ADMIN`). The device has a subnet
-//! with two addresses. One is the kernel's; the other, the *far* one, is nobody's, and clients connect to it. What the
-//! kernel sends there comes to the engine's thread, which exchanges the two addresses and gives it back when the policy
-//! says so. So both ends are sockets of the same kernel, each of which sees the other far away, and no namespace is needed.
+//! The engine needs Linux, `/dev/net/tun` and the right to make a network device (root, or the capability `NET_ADMIN`). The
+//! device has a subnet with two host addresses. The kernel owns the *near* address. No host owns the *far* address, and
+//! clients connect to it. The engine's thread receives each packet that the kernel sends to the far address. It exchanges
+//! the two addresses of the packet, and returns the packet to the kernel at the time that the policy decides. Both ends of
+//! a connection are therefore sockets of the same kernel, each with a distant peer. A network namespace is not needed.
 //!
-//! The client's other end is a [`stream`](crate::stream) engine that forwards to the server and does what is a server's to
-//! do: to stop in a response, to close its window, to be down.
+//! A client's connection ends at a [`stream`](crate::stream) engine, which forwards it to the server. The stream engine
+//! applies the faults of a server: it stops within a response, closes its window, or stops listening.
 
 mod device;
 mod engine;
@@ -19,23 +20,23 @@ use std::thread::JoinHandle;
 
 use crate::policy::Policy;
 use crate::stream::{self, Address, LinkId, Spec};
-pub use crate::tally::Packets;
+pub use crate::tally::PacketCounts;
 use crate::tally::Tally;
 use crate::{Error, clock};
 use device::Device;
-use engine::{Command, Engine};
+use engine::{Command, PacketEngine};
 
-/// What belongs to a link, and this engine does not do.
+/// Returns the properties of a link that the packet engine does not emulate.
 pub fn left_out(link: &splitcost_model::link::Link) -> Vec<String> {
     let more = link.handshake_round_trips > 1 || !link.handshake_cpu.is_zero();
-    let tls = "a delay of the handshake of TLS: its round trips, at their median, come before the first byte instead";
+    let tls = "the delays of the TLS handshake: its round trips, with the median delay, precede the first byte instead";
     Vec::from_iter(more.then(|| tls.to_owned()))
 }
 
-/// A running packet engine; dropped, it stops, its connections are closed, and its device is gone.
+/// A running packet engine. On drop, it stops, its connections are closed, and its device is removed.
 #[derive(Debug)]
 pub struct Emulator {
-    /// The server's end of all links.
+    /// The stream engine at the server's end of all links.
     relay: stream::Emulator,
     commands: mpsc::Sender<Command>,
     waker: mio::Waker,
@@ -47,19 +48,19 @@ pub struct Emulator {
 }
 
 impl Emulator {
-    /// Makes the device and starts the threads, without a link.
+    /// Makes the device and starts the threads, without links.
     ///
     /// # Errors
-    /// When this is not Linux, `/dev/net/tun` is missing, or making a network device is not permitted.
+    /// Fails when this is not Linux, `/dev/net/tun` is missing, or this process may not make a network device.
     pub fn start() -> Result<Self, Error> {
         let device = Device::open()?;
         let (near, far) = (device.near, device.far);
         let relay = stream::Emulator::start_on(Some(&device.name))?;
         let (commands, received) = mpsc::channel();
-        let (engine, waker) = Engine::new(received, device)?;
+        let (engine, waker) = PacketEngine::new(received, device)?;
         let (ready, started) = mpsc::channel();
         let run = move || {
-            // Whether it is permitted is told with the results; nobody waits for the answer in vain.
+            // The results show if the priority was granted. The receiver outlives this send.
             let _ = ready.send(clock::raise_priority());
             engine.run();
         };
@@ -70,49 +71,49 @@ impl Emulator {
         Ok(Self { relay, commands, waker, thread: Some(thread), realtime, near, far, ports })
     }
 
-    /// Whether the thread has real-time priority.
+    /// Returns true if the thread has real-time priority.
     pub fn realtime(&self) -> bool {
         self.realtime
     }
 
-    /// The address that links listen on, each with a port of its own.
+    /// Returns the far address. Each link listens on a port of its own there.
     pub fn address(&self) -> Ipv4Addr {
         self.far
     }
 
-    /// Opens a link, and says where it listens.
+    /// Opens a link, and returns its address.
     ///
-    /// Of where it shall listen, only the port can be chosen: the host is none (`0.0.0.0`), or [`Self::address`].
+    /// The caller can choose only the port: the host must be `0.0.0.0` or [`Self::address`].
     ///
     /// # Errors
-    /// When the policy holds what this engine cannot do, or the address cannot be listened on.
+    /// Fails when the engine cannot apply the policy, or cannot listen on the address.
     pub fn open(&self, spec: Spec) -> Result<(LinkId, Address), Error> {
-        let (way, end) = spec.policy.for_packets().map_err(Error::RefusedPackets)?;
+        let (network, server) = spec.policy.for_packets().map_err(Error::RefusedPackets)?;
         let port = match &spec.listen {
             Address::Tcp(asked) if asked.ip().is_unspecified() || asked.ip() == self.far => asked.port(),
             other => {
-                let problem = "packets come to an address of the link's own: name a port only, as 0.0.0.0:9000";
+                let problem = "the packet engine listens on its own address: give only a port, such as 0.0.0.0:9000";
                 let source = std::io::Error::new(std::io::ErrorKind::AddrNotAvailable, problem);
                 return Err(Error::Listen { address: other.to_string(), source });
             }
         };
         let listen = Address::Tcp(SocketAddr::from((self.near, port)));
-        let (id, listens) = self.relay.open(Spec { listen, to: spec.to, policy: end })?;
+        let (id, listens) = self.relay.open(Spec { listen, to: spec.to, policy: server })?;
         let Address::Tcp(listens) = listens else { return Err(Error::Stopped) };
-        self.ask(|reply| Command::Open(listens.port(), Box::new(way), reply))?;
+        self.ask(|reply| Command::Open(listens.port(), Box::new(network), reply))?;
         self.ports().insert(id, listens.port());
         Ok((id, Address::Tcp(SocketAddr::from((self.far, listens.port())))))
     }
 
-    /// Puts a link and all its connections under another policy.
+    /// Replaces the policy of a link and of all its connections.
     ///
     /// # Errors
-    /// When the policy holds what this engine cannot do.
+    /// Fails when the engine cannot apply the policy.
     pub fn change(&self, id: LinkId, policy: &Policy) -> Result<(), Error> {
-        let (way, end) = policy.for_packets().map_err(Error::RefusedPackets)?;
+        let (network, server) = policy.for_packets().map_err(Error::RefusedPackets)?;
         let port = self.port(id)?;
-        self.ask(|reply| Command::Change(port, Box::new(way), reply))?;
-        self.relay.change(id, end)
+        self.ask(|reply| Command::Change(port, Box::new(network), reply))?;
+        self.relay.change(id, server)
     }
 
     /// Closes a link and all its connections.
@@ -120,22 +121,23 @@ impl Emulator {
         self.relay.close(id);
         if let Ok(port) = self.port(id) {
             self.ports().remove(&id);
-            // When the thread is gone, so is the link.
+            // If the thread has ended, the link is closed already.
             let _ = self.ask(|reply| Command::Close(port, reply));
         }
     }
 
-    /// What a link has done so far: connections and bytes as the server's end knows them, times as packets had them.
+    /// Returns the counts and times of a link so far. Connections and bytes are counted at the server's end, times are those
+    /// of packets.
     pub fn tally(&self, id: LinkId) -> Result<Tally, Error> {
         let port = self.port(id)?;
-        let way = self.ask(|reply| Command::Tally(port, reply))?;
-        let end = self.relay.tally(id)?;
+        let network = self.ask(|reply| Command::Tally(port, reply))?;
+        let server = self.relay.tally(id)?;
         Ok(Tally {
-            reset: end.reset + way.reset,
-            most_under_way_bytes: way.most_under_way_bytes,
-            timing: way.timing,
-            packets: way.packets,
-            ..end
+            reset: server.reset + network.reset,
+            most_under_way_bytes: network.most_under_way_bytes,
+            timing: network.timing,
+            packets: network.packets,
+            ..server
         })
     }
 
@@ -158,13 +160,13 @@ impl Emulator {
 
 impl Drop for Emulator {
     fn drop(&mut self) {
-        // Clients shall see the end before the device is gone; afterwards they would wait for it.
+        // Clients must see the end of their connections before the device is removed: afterwards no packet reaches them.
         let ids: Vec<LinkId> = self.ports().keys().copied().collect();
         for id in ids {
             self.relay.close(id);
         }
         if self.commands.send(Command::Stop).is_ok() && self.waker.wake().is_ok() {
-            // A panic of the thread was printed by itself.
+            // A panic of the thread was printed when it happened.
             let _ = self.thread.take().map(JoinHandle::join);
         }
     }

@@ -1,10 +1,13 @@
-//! What happens to the bytes of a connection: rules in a stated order, applied to each direction.
+//! The rules for the bytes and packets of a connection.
 //!
-//! Pure: no IO, no clock; time is passed in, counted from the link's beginning. Equal seeds and equal bytes at equal times
-//! give equal verdicts.
+//! A policy does no IO and reads no clock. The caller passes the time in, counted from the beginning of the link. Equal
+//! seeds, and equal bytes at equal times, give equal verdicts.
 //!
-//! Bytes pass the rules from the first to the last, and each adds to the time at which they arrive. A rule with a
-//! [`Point`] takes effect once in a connection, and from then on.
+//! The rules apply in order, to each direction. Each may postpone the arrival of the bytes. A rule with a [`Point`] begins
+//! once in each connection, and is in effect from then on.
+
+// The list of disallowed types and functions is in this crate's `clippy.toml`.
+#![deny(clippy::disallowed_types, clippy::disallowed_methods, clippy::disallowed_macros)]
 
 mod fault;
 mod flow;
@@ -14,11 +17,11 @@ use splitcost_model::link::{Delay, Link};
 use splitcost_model::quantity::Nanos;
 
 pub(crate) use fault::around;
-pub use fault::{Malformed, parse};
+pub use fault::{MalformedFault, parse};
 pub use flow::{End, Flow};
-pub use packet::{Fate, Kind, Loss};
+pub use packet::{LossCause, PacketHeader, PacketVerdict};
 
-/// Which way bytes go.
+/// A direction of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
     /// From the client to the server.
@@ -28,7 +31,7 @@ pub enum Direction {
 }
 
 impl Direction {
-    /// Both.
+    /// Both directions.
     pub const ALL: [Self; 2] = [Self::Upstream, Self::Downstream];
 
     pub(crate) fn index(self) -> usize {
@@ -39,25 +42,26 @@ impl Direction {
     }
 }
 
-/// What happens, to whom, and when.
+/// An effect, and the connections, bytes and times that it applies to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rule {
-    /// What happens.
+    /// The effect.
     pub effect: Effect,
-    /// To which direction; `None` is both.
+    /// The direction; `None` stands for both.
     pub direction: Option<Direction>,
-    /// To which share of the connections.
+    /// The share of the connections.
     pub share: f64,
-    /// To the part of a message beyond so many bytes; a message is what goes one way without anything going the other.
+    /// The rule applies to the part of a message beyond this number of bytes. A message consists of the bytes that go in one
+    /// direction before any byte goes in the other.
     pub over_bytes: u64,
-    /// From when on.
+    /// The beginning of the rule.
     pub from: Nanos,
-    /// Until when.
+    /// The end of the rule.
     pub until: Nanos,
 }
 
 impl Rule {
-    /// A rule for all bytes of all connections, at all times.
+    /// Makes a rule for all bytes of all connections, at all times.
     pub fn new(effect: Effect) -> Self {
         Self { effect, direction: None, share: 1.0, over_bytes: 0, from: Nanos::ZERO, until: Nanos::MAX }
     }
@@ -71,82 +75,82 @@ impl Rule {
     }
 }
 
-/// What can happen to bytes.
+/// An effect on bytes, packets or connections.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
-    /// They take a time.
+    /// Bytes arrive later.
     Delay {
-        /// How long.
+        /// The distribution of the delay.
         delay: Delay,
-        /// How much of a delay's deviation the next one keeps.
+        /// The correlation of successive delays, from 0 to below 1.
         correlation: f64,
     },
-    /// They pass a token bucket.
+    /// Bytes pass a token bucket.
     Rate {
-        /// How many pass.
+        /// The rate.
         bytes_per_sec: f64,
-        /// Whether every connection has a bucket of its own.
+        /// True when each connection has its own bucket.
         each: bool,
     },
-    /// They come in pieces.
+    /// Bytes arrive in small pieces.
     Drip {
-        /// Of so many bytes.
+        /// The mean size of a piece.
         bytes: u64,
-        /// Give or take so many.
+        /// The greatest deviation from the mean size.
         vary_bytes: u64,
-        /// One in such a time.
+        /// The time between two pieces.
         every: Nanos,
     },
-    /// They stand still.
+    /// Bytes are held back.
     Stall {
-        /// From when on.
+        /// The point at which the stall begins.
         at: Point,
-        /// For how long; `None` until the rule's end.
+        /// The duration; `None` lasts until the end of the rule.
         time: Option<Nanos>,
     },
-    /// They vanish, and the connection stays open.
+    /// Bytes vanish, and the connection stays open.
     Blackhole {
-        /// From when on.
+        /// The point from which bytes vanish.
         at: Point,
-        /// The connection is closed after such a time, nevertheless.
+        /// The time after which the connection is closed; `None` leaves it open.
         closes_after: Option<Nanos>,
     },
-    /// They are not read, so that the sender's window closes.
+    /// Bytes are not read, so that the window of the sender closes.
     ClosedWindow {
-        /// From when on.
+        /// The point from which bytes are not read.
         at: Point,
     },
     /// The connection is reset.
     Reset {
-        /// When.
+        /// The point that triggers the reset.
         at: Point,
-        /// A time later.
+        /// The time from the trigger to the reset.
         after: Nanos,
     },
     /// The connection is closed.
     Close {
-        /// When.
+        /// The point at which the connection is closed.
         at: Point,
     },
-    /// The end of a direction takes a time more.
+    /// The end of a direction arrives this much later.
     SlowClose(Nanos),
-    /// Nobody listens, and what was connected is closed, as when a server ends.
+    /// The link does not listen, and its connections are closed, as when a server process ends.
     Down,
-    /// Packets are lost, each by itself.
+    /// This share of the packets is lost, independently.
     Loss(f64),
-    /// Packets are lost several in a row.
+    /// Packets are lost in bursts.
     LossBursts {
-        /// Which share of all.
+        /// The share of the packets that are lost.
         share: f64,
-        /// How many in a row, on average.
+        /// The mean length of a burst.
         mean_packets: f64,
     },
-    /// Packets come twice.
+    /// This share of the packets arrives twice.
     Duplicate(f64),
 }
 
 impl Effect {
-    /// The word of the fault language.
+    /// Returns the word for this effect in the fault language.
     pub fn word(&self) -> &'static str {
         match self {
             Self::Delay { .. } => "delay",
@@ -164,6 +168,7 @@ impl Effect {
         }
     }
 
+    /// Returns the point at which the effect begins; `None` for effects that are continuous.
     fn point(&self) -> Option<Point> {
         match self {
             Self::Stall { at, time } => (time.is_some() || *at != Point::Any).then_some(*at),
@@ -175,46 +180,46 @@ impl Effect {
     }
 }
 
-/// When in the life of a connection something happens.
+/// A point in the life of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Point {
-    /// As soon as the rule is on: at once, or at the next byte.
+    /// As soon as the rule is in effect: at once, or at the next byte.
     Any,
     /// Instead of an answer to the handshake.
     Connect,
-    /// When the connection begins.
+    /// The beginning of the connection.
     Accept,
-    /// In the middle of the first response.
+    /// The middle of the first response.
     Response,
-    /// When a second request comes.
+    /// The second request.
     Reuse,
-    /// After so many bytes of a direction.
+    /// After this number of bytes in a direction.
     Bytes(u64),
 }
 
-/// What an engine shall do with bytes.
+/// The decision about bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Hand them on at this time; [`Nanos::MAX`] is never.
+    /// Deliver the bytes at this time; [`Nanos::MAX`] stands for never.
     Deliver(Nanos),
-    /// Forget them.
+    /// Drop the bytes.
     Discard,
 }
 
-/// What an engine cannot do truthfully.
+/// The error for a rule that an engine cannot apply truthfully.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what} {instead}: {why}")]
 pub struct Refused {
-    /// The fault.
+    /// The word of the fault.
     pub what: &'static str,
-    /// What it needs instead.
+    /// The requirement of the fault.
     pub instead: &'static str,
-    /// Why it cannot.
+    /// The reason.
     pub why: &'static str,
 }
 
 impl Refused {
-    /// Whether an engine of packets can do it.
+    /// Returns true if the packet engine can apply the rule.
     pub fn needs_packets(&self) -> bool {
         self.instead == NEEDS_PACKETS
     }
@@ -222,26 +227,35 @@ impl Refused {
 
 const NEEDS_PACKETS: &str = "needs the packet engine";
 
-/// All rules of a link, and what connections share of them.
+/// The cost of the handshake of a new connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Handshake {
+    /// The number of round trips.
+    pub round_trips: u32,
+    /// The CPU time of both sides.
+    pub cpu: Nanos,
+}
+
+/// The rules of a link, and the state that connections share.
 #[derive(Clone, Debug)]
 pub struct Policy {
     rules: Vec<Rule>,
     seed: u64,
-    /// When the bucket that connections share is free, by rule and direction.
+    /// The time at which the shared bucket is free, by rule and direction.
     free_at: Vec<[Nanos; 2]>,
-    /// Round trips of a new connection before its first byte, and CPU time that they take.
-    pub handshake: (u32, Nanos),
-    /// Share of the packets that the link loses by itself; an engine of streams leaves it out.
+    /// The handshake of a new connection, which precedes its first byte.
+    pub handshake: Handshake,
+    /// The share of the packets that the link itself loses. The stream engine ignores it.
     pub loss: f64,
 }
 
 impl Policy {
-    /// Rules, applied in this order, and drawn from a seed.
+    /// Makes a policy with rules that apply in this order, and a seed for its draws.
     pub fn new(rules: Vec<Rule>, seed: u64) -> Self {
-        Self { free_at: vec![[Nanos::ZERO; 2]; rules.len()], rules, seed, handshake: (0, Nanos::ZERO), loss: 0.0 }
+        Self { free_at: vec![[Nanos::ZERO; 2]; rules.len()], rules, seed, handshake: Handshake::default(), loss: 0.0 }
     }
 
-    /// What a link does by itself, and then what goes wrong on it.
+    /// Makes the policy of a link, whose own rules come before the faults.
     pub fn of(link: &Link, faults: Vec<Rule>, seed: u64) -> Self {
         let mut rules = Vec::new();
         if let Some(rate) = link.bits_per_sec {
@@ -255,41 +269,41 @@ impl Policy {
         }
         rules.extend(faults);
         let mut policy = Self::new(rules, seed);
-        policy.handshake = (link.handshake_round_trips, link.handshake_cpu * 2.0);
+        policy.handshake = Handshake { round_trips: link.handshake_round_trips, cpu: link.handshake_cpu * 2.0 };
         policy.loss = link.loss;
         policy
     }
 
-    /// The same with more rules after its own.
+    /// Returns a copy of this policy with further rules after its own.
     #[must_use]
     pub fn with(&self, more: impl IntoIterator<Item = Rule>) -> Self {
         let rules = self.rules.iter().cloned().chain(more).collect();
         Self { handshake: self.handshake, loss: self.loss, ..Self::new(rules, self.seed) }
     }
 
-    /// The rules, in order.
+    /// Returns the rules, in order.
     pub fn rules(&self) -> &[Rule] {
         &self.rules
     }
 
-    /// Whether an engine that forwards streams can do all of it.
+    /// Checks that the stream engine can apply all rules.
     ///
     /// # Errors
-    /// The first that it cannot do.
+    /// Returns the first rule that it cannot apply.
     pub fn check_stream(&self, client_is_unix: bool) -> Result<(), Refused> {
         for rule in &self.rules {
             let (what, mut instead) = (rule.effect.word(), NEEDS_PACKETS);
             let why = match rule.effect {
                 Effect::Loss(_) | Effect::LossBursts { .. } => {
-                    "a stream loses nothing, TCP sends again what a packet lost"
+                    "a stream has no packets, and TCP retransmits lost bytes"
                 }
-                Effect::Duplicate(_) => "a stream has nothing twice, TCP drops the second packet",
+                Effect::Duplicate(_) => "a stream has no packets, and TCP drops duplicates",
                 _ if rule.effect.point() == Some(Point::Connect) => {
-                    "the kernel answers the handshake before a proxy knows of it; `after-accept` is what a proxy can do"
+                    "the kernel answers the handshake before a proxy sees the connection; use `after-accept` instead"
                 }
                 Effect::Reset { .. } if client_is_unix => {
-                    instead = "cannot be done here";
-                    "unix sockets know no reset"
+                    instead = "is not possible here";
+                    "a unix socket cannot be reset"
                 }
                 _ => continue,
             };
@@ -298,18 +312,19 @@ impl Policy {
         Ok(())
     }
 
-    /// Whether nobody listens now, and when that changes next.
+    /// Returns true if the link is down now, and the time of the next change.
     pub fn is_down(&self, now: Nanos) -> (bool, Nanos) {
         let downs = || self.rules.iter().filter(|rule| rule.effect == Effect::Down);
         let changes = downs().flat_map(|rule| [rule.from, rule.until]).filter(|change| *change > now);
         (downs().any(|rule| rule.is_on(now)), changes.min().unwrap_or(Nanos::MAX))
     }
 
-    /// Bytes that are under way in a direction at most: what the rate brings in the delay, and some for the engine.
+    /// Returns the most bytes that are in flight in a direction: the product of rate and delay, and an allowance for the
+    /// engine.
     pub fn window_bytes(&self, direction: Direction) -> usize {
         let own = || self.rules.iter().filter(|rule| rule.covers(direction));
         let delays = own().filter_map(|rule| match &rule.effect {
-            // 3.09 is the 99.9th percentile.
+            // The deviate 3.09 is the 99.9th percentile.
             Effect::Delay { delay, .. } => Some(delay.at(3.09).as_secs_f64()),
             _ => None,
         });
@@ -322,9 +337,15 @@ impl Policy {
     }
 }
 
+/// The rate of a link without a limit.
+///
 /// Chosen: more than the engine can forward.
 const FASTEST_BYTES_PER_SEC: f64 = 2e9;
-/// Chosen: two reads of the engine, so that one is read while the other is written.
+/// The allowance for the engine.
+///
+/// Chosen: two reads, so that the engine can read one while it writes the other.
 const SLACK_BYTES: usize = 131_072;
-/// Chosen: more than twice the 6 MiB that Linux lets a TCP window grow to, so that the link is not what limits.
+/// The most bytes in flight.
+///
+/// Chosen: more than twice the 6 MiB to which Linux lets a TCP window grow, so that the link is not the limit.
 const MAX_WINDOW_BYTES: usize = 16 << 20;

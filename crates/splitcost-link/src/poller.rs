@@ -1,7 +1,7 @@
-//! Waiting for sockets and for the time.
+//! Waits for sockets and for deadlines.
 //!
-//! Sockets report changes only ("edge-triggered"), and are told to the kernel once. On Linux a timer of its own wakes the
-//! thread to the nanosecond; elsewhere the kernel's wait does, as exactly as it can.
+//! Each socket is registered once, and only changes are reported ("edge-triggered"). On Linux, deadlines use a kernel timer
+//! with a resolution of nanoseconds. On other systems, they use the timeout of the wait, with its resolution.
 
 use std::io;
 use std::os::fd::AsRawFd;
@@ -11,18 +11,20 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 use splitcost_model::quantity::Nanos;
 
-/// Chosen: changes that one wait reports.
+/// The most events that one wait returns.
+///
+/// Chosen: more sockets are rarely ready at the same time.
 const EVENTS: usize = 256;
 const WAKER: Token = Token(usize::MAX);
 const TIMER: Token = Token(usize::MAX - 1);
 
-/// What a wait has found.
+/// An event of a socket.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ready {
     pub(crate) key: usize,
     pub(crate) readable: bool,
     pub(crate) writable: bool,
-    /// The other side sends no more.
+    /// True when the peer sends no more.
     pub(crate) ended: bool,
 }
 
@@ -48,13 +50,13 @@ impl Poller {
         Ok((poller, waker))
     }
 
-    /// Reports changes of a socket under `key`, until it is removed.
+    /// Registers a socket, whose events then have this key.
     pub(crate) fn add(&self, socket: &impl AsRawFd, key: usize) -> io::Result<()> {
         let interest = Interest::READABLE | Interest::WRITABLE;
         self.poll.registry().register(&mut SourceFd(&socket.as_raw_fd()), Token(key), interest)
     }
 
-    /// Waits for changes until `deadline`; not at all when it has passed.
+    /// Waits for events until `deadline`, and does not wait if that has passed.
     pub(crate) fn wait(&mut self, deadline: Nanos, now: Nanos) -> io::Result<()> {
         let timeout = match deadline - now {
             Nanos::ZERO => Some(Duration::ZERO),
@@ -75,7 +77,7 @@ impl Poller {
         }
     }
 
-    /// What the last wait has found.
+    /// Copies the events of the last wait.
     pub(crate) fn ready(&self, into: &mut Vec<Ready>) {
         into.clear();
         let sockets = self.events.iter().filter(|event| event.token() < TIMER);
@@ -88,7 +90,7 @@ impl Poller {
     }
 }
 
-/// A timer that the kernel keeps to the nanosecond.
+/// A kernel timer with a resolution of nanoseconds.
 #[cfg(target_os = "linux")]
 struct Timer {
     file: std::os::fd::OwnedFd,
@@ -110,7 +112,7 @@ impl Timer {
             return Ok(());
         }
         let none = Timespec { tv_sec: 0, tv_nsec: 0 };
-        // Zero stops it.
+        // Zero stops the timer.
         let nanos = if deadline == Nanos::MAX { 0 } else { deadline.as_nanos() };
         let at =
             Timespec { tv_sec: (nanos / 1_000_000_000).cast_signed(), tv_nsec: (nanos % 1_000_000_000).cast_signed() };

@@ -1,7 +1,8 @@
-//! Links by name: each number with its source and date, or marked as an estimate.
+//! Profiles: links by name. Each number has a source and a date, or is marked as an estimate.
 //!
-//! A profile holds round trips, for these are what people measure; [`one_way`] says how they become one-way delays. A name
-//! is a profile's, or the path of a TOML file of the same form, and may carry a modifier: `cross-az-aws+istio-sidecar`.
+//! A profile contains round trips, since these are what people measure. [`one_way`] converts them to one-way delays. Instead
+//! of the name of a profile, users can give the path of a TOML file in the same format. Both can have a modifier, such as
+//! `cross-az-aws+istio-sidecar`.
 
 mod import;
 mod trace;
@@ -18,12 +19,12 @@ pub use trace::Between;
 
 use crate::Error;
 
-/// What a round trip takes over loopback, which is there already, whatever is emulated on it.
+/// The round trip over loopback, which an emulated link always includes.
 ///
 /// Measured: 13 to 16 µs, 64 bytes there and back between two threads; AMD EPYC, Linux 6.18, 2026-11.
 pub const LOOPBACK_ROUND_TRIP: Nanos = Nanos::from_micros(15);
 
-/// What makes a name that of a file.
+/// The extension that distinguishes the path of a file from a name.
 const FILE: &str = ".toml";
 
 macro_rules! files {
@@ -38,32 +39,32 @@ const PROFILES: [(&str, &str); 10] = files!(
 );
 const MODIFIERS: [(&str, &str); 4] = files!("+istio-sidecar" "+istio-ambient" "+linkerd" "+mtls");
 
-/// A link, and where its numbers come from.
+/// A link, and the sources of its numbers.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Profile {
-    /// Its name.
+    /// The name of the profile.
     pub name: String,
-    /// What it is.
+    /// A description of the link.
     pub about: String,
-    /// Its numbers.
+    /// The numbers of the profile.
     pub figures: Vec<Figure>,
-    /// What follows for a link.
+    /// The link that follows from the numbers.
     pub link: Link,
 }
 
-/// A number, and where it comes from.
+/// A number, and its source.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Figure {
-    /// What it says.
+    /// The name of the quantity.
     pub what: String,
-    /// The number, in the unit that `what` ends in.
+    /// The number, in the unit at the end of `what`.
     pub value: f64,
-    /// Who says so, or why it was estimated.
+    /// The source, or the reason for the estimate.
     pub source: String,
-    /// When.
+    /// The date of the source.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub date: Option<String>,
-    /// Whether nobody has measured it.
+    /// True when the number is an estimate.
     pub estimate: bool,
 }
 
@@ -76,17 +77,17 @@ impl fmt::Display for Figure {
 }
 
 impl Profile {
-    /// The names of all profiles that are shipped, and those of the modifiers.
+    /// Returns the names of all shipped profiles, and those of the modifiers.
     pub fn names() -> (impl Iterator<Item = &'static str>, impl Iterator<Item = &'static str>) {
         (PROFILES.iter().map(|(name, _)| *name), MODIFIERS.iter().map(|(name, _)| *name))
     }
 
-    /// The profile of this name, or of this file, with its modifier.
+    /// Returns the profile with this name, or from this file, with its modifier.
     ///
     /// # Errors
-    /// When there is none, or the file is not one.
+    /// Fails when the name is unknown, or the file is not a profile.
     pub fn find(name: &str) -> Result<Self, Error> {
-        // A path may have a plus.
+        // A path may contain a plus sign.
         let path = name.find(FILE).map(|at| at + FILE.len());
         let end = path.or_else(|| name.find('+')).unwrap_or(name.len());
         let (base, modifier) = (&name[..end], Some(&name[end..]).filter(|rest| !rest.is_empty()));
@@ -102,37 +103,39 @@ impl Profile {
         let modifier = match modifier {
             Some(name) => match MODIFIERS.iter().find(|(known, _)| *known == name) {
                 Some((_, text)) => Some(Table::read(name, text)?),
-                None => return Err(unknown(format!("there is no modifier {name:?}, and a profile takes one"))),
+                None => return Err(unknown(format!("there is no modifier {name:?}; a profile takes at most one"))),
             },
             None => None,
         };
         table.profile(name, modifier)
     }
 
-    /// Reads a profile in the form of the files.
+    /// Parses a profile in the format of the files.
     ///
     /// # Errors
-    /// When it is not one; with the place.
+    /// Fails when the text is not a profile, and gives the position of the problem.
     pub fn read(name: &str, text: &str) -> Result<Self, Error> {
         Table::read(name, text)?.profile(name, None)
     }
 }
 
+/// Returns the error for an unknown name, with a hint that lists the known ones.
 fn unknown(problem: String) -> Error {
     let (profiles, modifiers) = Profile::names();
     let names = |names: &mut dyn Iterator<Item = &'static str>| names.collect::<Vec<_>>().join(", ");
     let known =
-        format!("{}, or the path of a .toml file; with {}", names(&mut { profiles }), names(&mut { modifiers }));
-    Error::Profile { problem, hint: format!("there are {known}") }
+        format!("{}, or the path of a .toml file; modifiers: {}", names(&mut { profiles }), names(&mut { modifiers }));
+    Error::Profile { problem, hint: format!("known profiles: {known}") }
 }
 
-/// One-way delays of which two, drawn independently, make the round trip, loopback taken off.
+/// Converts the quantiles of a round trip to the distribution of a one-way delay.
 ///
-/// Half of the shortest round trip is always there. What exceeds it happens in one direction of the two: there, each
-/// excess has half the probability.
+/// The round trip over loopback is subtracted. Each direction always takes half of the shortest round trip. An excess over
+/// the shortest round trip occurs in one of the two directions, so that each direction has it with half the probability.
+/// Two independent draws then have approximately the given round trip.
 ///
 /// # Errors
-/// When the quantiles do not ascend.
+/// Fails when the quantiles do not ascend.
 pub fn one_way(round_trip: &[(f64, Nanos)], loopback: Nanos) -> Result<Delay, &'static str> {
     let trips = Quantiles::new(round_trip.to_vec())?;
     let shortest = trips.points().first().map_or(Nanos::ZERO, |(_, value)| *value);
@@ -145,7 +148,7 @@ pub fn one_way(round_trip: &[(f64, Nanos)], loopback: Nanos) -> Result<Delay, &'
     })
 }
 
-/// A file.
+/// The contents of a profile file.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Table {
@@ -162,7 +165,7 @@ struct Table {
     cpu_micros_per_request: Option<Entry>,
 }
 
-/// A number in a file.
+/// A number in a profile file.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Entry {
@@ -198,12 +201,12 @@ impl Table {
                 return Err(malformed(at, format!("{what} is not between 0 and {most}")));
             }
             if entry.source.is_none() && entry.estimate.is_none() {
-                return Err(malformed(at, format!("{what} says neither its `source` nor that it is an `estimate`")));
+                return Err(malformed(at, format!("{what} has neither a `source` nor an `estimate`")));
             }
             if entry.quantile.is_some() != (what == "round_trip_micros") {
                 return Err(malformed(
                     at,
-                    "a `quantile` belongs to each of round_trip_micros, and to nothing else".into(),
+                    "each round_trip_micros needs a `quantile`, and other numbers have none".into(),
                 ));
             }
         }
@@ -214,7 +217,7 @@ impl Table {
         Ok(table)
     }
 
-    /// All numbers, by the names of the file.
+    /// Returns all numbers, with their names in the file.
     fn entries(&self) -> impl Iterator<Item = (&'static str, &Entry)> {
         let single = [
             ("correlation", &self.correlation),
@@ -283,7 +286,7 @@ impl Table {
     }
 }
 
-/// The words of a sentence within another; a name keeps its capital.
+/// Changes the article at the beginning of a sentence to lower case. Names keep their capital.
 fn lower_first(text: &str) -> String {
     match text.strip_prefix("A") {
         Some(rest) if rest.starts_with([' ', 'n']) => format!("a{rest}"),
@@ -291,7 +294,7 @@ fn lower_first(text: &str) -> String {
     }
 }
 
-/// The text of a profile's file, as users write their own.
+/// Returns the file of a shipped profile, as an example for users.
 pub fn text(name: &str) -> Option<&'static str> {
     PROFILES.iter().chain(&MODIFIERS).find(|(known, _)| *known == name).map(|(_, text)| *text)
 }
@@ -332,9 +335,9 @@ mod tests {
         }
     }
 
-    /// Two draws make the round trip that was published.
+    /// Two draws have the published round trip.
     #[test]
-    fn two_ways_make_a_round_trip() {
+    fn two_one_way_delays_make_a_round_trip() {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         for (name, text) in PROFILES.iter().chain(&MODIFIERS) {
             let table = Table::read(name, text).unwrap();
@@ -363,7 +366,7 @@ mod tests {
         assert_eq!(mesh.about, "Two zones of one AWS region; an Envoy of Istio beside each of the two");
         let mtls = Profile::find("same-host+mtls").unwrap();
         assert_eq!((mtls.link.handshake_round_trips, mtls.link.handshake_cpu), (2, Nanos::from_micros(250)));
-        assert!(mtls.link.one_way_delay.median().is_zero(), "loopback is there already");
+        assert!(mtls.link.one_way_delay.median().is_zero(), "a round trip over loopback is subtracted");
     }
 
     #[track_caller]
@@ -372,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_a_file_is_said_with_its_place() {
+    fn errors_in_a_file_show_the_position() {
         let point = "[[round_trip_micros]]\nquantile = 0.5\nvalue = 9\nsource = 'x'\n";
         check("about = 'x'", "own.toml: it has no round_trip_micros");
         check(
@@ -383,7 +386,7 @@ mod tests {
         );
         check(
             "about = 'x'\n[[round_trip_micros]]\nquantile = 0.5\nvalue = 9",
-            "own.toml:4:9: round_trip_micros says neither its `source` nor that it is an `estimate`",
+            "own.toml:4:9: round_trip_micros has neither a `source` nor an `estimate`",
         );
         check(
             &format!("about = 'x'\n{point}[correlation]\nvalue = 1.5\nsource = 'x'"),

@@ -1,15 +1,16 @@
-//! The stream engine: a proxy of TCP and unix sockets that delivers each byte when the policy says so.
+//! The stream engine: a proxy for TCP and unix sockets that delivers each byte at the time that the policy decides.
 //!
-//! One thread for all links and connections. It waits in the kernel until shortly before the next byte is due, and then
-//! spins; with real-time priority, where that is permitted. What it delivered too late is counted, and told.
+//! One thread serves all links and connections. It sleeps until shortly before the next byte is due, and then spins. It uses
+//! real-time priority where that is permitted. Late deliveries are counted and reported with the results.
 //!
-//! It needs no rights, and knows of bytes, not of packets: it can lose none, and the kernel has answered a client's
-//! handshake before it knows of it. The time of the handshakes goes before the first byte instead.
+//! The engine needs no privileges. It handles bytes, not packets, and therefore cannot lose any. The kernel answers the
+//! handshake of a client before the engine sees the connection, so that the time of the handshake precedes the first byte
+//! instead.
 
 mod address;
 mod connection;
 mod engine;
-mod link;
+mod listener;
 mod pipe;
 
 use std::sync::mpsc;
@@ -20,45 +21,45 @@ pub use address::Address;
 use crate::policy::Policy;
 pub use crate::tally::{Tally, Timing};
 use crate::{Error, clock};
-use engine::{Command, Engine};
+use engine::{Command, StreamEngine};
 
-/// A link: where it listens, where it leads to, and what happens on the way.
+/// The description of a link: its address, its server, and its policy.
 #[derive(Debug)]
 pub struct Spec {
-    /// Where clients connect to; of port 0, the kernel chooses one.
+    /// The address that clients connect to. For port 0, the kernel chooses a port.
     pub listen: Address,
-    /// Where the server listens; when an address refuses, the next is tried.
+    /// The addresses of the server. If one refuses a connection, the next one is tried.
     pub to: Vec<Address>,
-    /// What happens on the way.
+    /// The policy.
     pub policy: Policy,
 }
 
-/// What belongs to a link, and this engine does not do.
+/// Returns the properties of a link that the stream engine does not emulate.
 pub fn left_out(link: &splitcost_model::link::Link) -> Vec<String> {
     let mut left_out = Vec::new();
     if link.loss > 0.0 {
-        left_out.push(format!("the loss of {} % of the packets: a stream loses nothing", link.loss * 100.0));
+        left_out.push(format!("the loss of {} % of the packets: a stream has no packets", link.loss * 100.0));
     }
     if !link.one_way_delay.is_zero() {
-        left_out.push("the slow start of TCP: a new connection has its whole window at once".to_owned());
-        left_out.push("a delay of the handshake itself: its round trips come before the first byte instead".to_owned());
+        left_out.push("the slow start of TCP: a new connection has its full window at once".to_owned());
+        left_out.push("the delay of the handshake itself: its round trips precede the first byte instead".to_owned());
     }
     left_out
 }
 
-/// Lets this process open as many files as it may: each connection takes two.
+/// Raises the limit of open files as far as permitted, since each connection needs two.
 fn allow_files() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
-    // Where it is refused, clients wait until others have gone.
+    // If the limit stays, clients wait until other connections end.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
 }
 
-/// Names a link of an emulator.
+/// The identifier of a link of an emulator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct LinkId(usize);
 
-/// A running stream engine; dropped, it stops, and its connections are closed.
+/// A running stream engine. On drop, it stops, and its connections are closed.
 #[derive(Debug)]
 pub struct Emulator {
     commands: mpsc::Sender<Command>,
@@ -68,22 +69,22 @@ pub struct Emulator {
 }
 
 impl Emulator {
-    /// Starts the thread, without a link.
+    /// Starts the thread, without links.
     ///
     /// # Errors
-    /// When the system refuses a thread or what it waits with.
+    /// Fails when the system refuses a thread or a poller.
     pub fn start() -> Result<Self, Error> {
         Self::start_on(None)
     }
 
-    /// The same; only what comes through a network device of this name is listened to.
+    /// Starts the thread, without links. With a device, links accept only connections through that network device.
     pub(crate) fn start_on(device: Option<&str>) -> Result<Self, Error> {
         allow_files();
         let (commands, received) = mpsc::channel();
-        let (engine, waker) = Engine::new(received, device)?;
+        let (engine, waker) = StreamEngine::new(received, device)?;
         let (ready, started) = mpsc::channel();
         let run = move || {
-            // Whether it is permitted is told with the results; nobody waits for the answer in vain.
+            // The results show if the priority was granted. The receiver outlives this send.
             let _ = ready.send(clock::raise_priority());
             engine.run();
         };
@@ -93,34 +94,37 @@ impl Emulator {
         Ok(Self { commands, waker, thread: Some(thread), realtime })
     }
 
-    /// Whether the thread has real-time priority.
+    /// Returns true if the thread has real-time priority.
     pub fn realtime(&self) -> bool {
         self.realtime
     }
 
-    /// Opens a link, and says where it listens.
+    /// Opens a link, and returns its address.
     ///
     /// # Errors
-    /// When the policy holds what this engine cannot do, or the address cannot be listened on.
+    /// Fails when the engine cannot apply the policy, or cannot listen on the address.
     pub fn open(&self, spec: Spec) -> Result<(LinkId, Address), Error> {
         self.ask(|reply| Command::Open(Box::new(spec), reply))?
     }
 
-    /// Puts a link and all its connections under another policy.
+    /// Replaces the policy of a link and of all its connections.
     ///
     /// # Errors
-    /// When the policy holds what this engine cannot do.
+    /// Fails when the engine cannot apply the policy.
     pub fn change(&self, id: LinkId, policy: Policy) -> Result<(), Error> {
         self.ask(|reply| Command::Change(id.0, Box::new(policy), reply))?
     }
 
     /// Closes a link and all its connections.
     pub fn close(&self, id: LinkId) {
-        // When the thread is gone, so is the link.
+        // If the thread has ended, the link is closed already.
         let _ = self.ask(|reply| Command::Close(id.0, reply));
     }
 
-    /// What a link has done so far.
+    /// Returns the counts and times of a link so far.
+    ///
+    /// # Errors
+    /// Fails when the link was closed, or the thread has ended.
     pub fn tally(&self, id: LinkId) -> Result<Tally, Error> {
         self.ask(|reply| Command::Tally(id.0, reply))
     }
@@ -137,7 +141,7 @@ impl Emulator {
 impl Drop for Emulator {
     fn drop(&mut self) {
         if self.commands.send(Command::Stop).is_ok() && self.waker.wake().is_ok() {
-            // A panic of the thread was printed by itself.
+            // A panic of the thread was printed when it happened.
             let _ = self.thread.take().map(JoinHandle::join);
         }
     }

@@ -1,7 +1,7 @@
-//! The HTTP API of Toxiproxy, so that its clients drive our links.
+//! The HTTP API of Toxiproxy, through which its clients control links.
 //!
-//! A *proxy* is a link, a *toxic* a rule of its policy. What a toxic does is what Toxiproxy's own does; the data path is the
-//! stream engine's, and the API has a thread of its own.
+//! A *proxy* of the API is a link, and a *toxic* is a rule of its policy. Toxics have the same effects as in Toxiproxy. The
+//! API runs on its own thread, and an engine of this crate carries the data.
 //!
 //! # Source
 //! Spec: Shopify/toxiproxy, README.md, 2.12.
@@ -27,12 +27,14 @@ use tokio::sync::oneshot;
 use crate::Error;
 pub use board::{Board, Proxy};
 
-/// What clients are told of the API that this is.
+/// The version that clients receive.
+///
+/// Spec: the version of Toxiproxy whose API this is, and our own.
 const VERSION: &str = concat!("2.12.0+splitcost.", env!("CARGO_PKG_VERSION"));
 
 type Shared = Arc<Mutex<Board>>;
 
-/// The API while it is served; dropped, it ends.
+/// The running API. On drop, it stops.
 #[derive(Debug)]
 pub struct Api {
     board: Shared,
@@ -42,14 +44,14 @@ pub struct Api {
 }
 
 impl Api {
-    /// Serves it at an address of loopback: whoever reaches it can open ports, and it asks for no password.
+    /// Serves the API on a loopback address. The API has no authentication, and its clients can open ports.
     ///
     /// # Errors
-    /// When the address is not one of loopback, or cannot be listened on.
+    /// Fails when the address is not a loopback address, or the API cannot listen on it.
     pub fn start(address: SocketAddr, board: Board) -> Result<Self, Error> {
         let failed = |source| Error::Listen { address: address.to_string(), source };
         if !address.ip().is_loopback() {
-            let problem = "the API asks for no password, and is served on loopback only";
+            let problem = "the API has no authentication; use a loopback address, such as 127.0.0.1";
             return Err(failed(std::io::Error::new(std::io::ErrorKind::InvalidInput, problem)));
         }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -61,12 +63,12 @@ impl Api {
         let router = router(Arc::clone(&board));
         let run = move || {
             let end = async {
-                // A sender that is gone says the same.
+                // A dropped sender has the same meaning.
                 let _ = stopped.await;
             };
             runtime.block_on(async {
                 tokio::select! {
-                    served = axum::serve(listener, router) => served.unwrap_or_else(|error| eprintln!("the API ends: {error}")),
+                    served = axum::serve(listener, router) => served.unwrap_or_else(|error| eprintln!("error: the API has ended: {error}")),
                     () = end => {}
                 }
             });
@@ -76,12 +78,12 @@ impl Api {
         Ok(Self { board, address, stop: Some(stop), thread: Some(thread) })
     }
 
-    /// Where it is served.
+    /// Returns the address that the API listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// What there is, for a moment.
+    /// Calls a function with the proxies, which are locked meanwhile.
     pub fn with<T>(&self, look: impl FnOnce(&mut Board) -> T) -> T {
         look(&mut self.board.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -90,12 +92,12 @@ impl Api {
 impl Drop for Api {
     fn drop(&mut self) {
         drop(self.stop.take());
-        // A panic of the thread was printed by itself.
+        // A panic of the thread was printed when it happened.
         let _ = self.thread.take().map(JoinHandle::join);
     }
 }
 
-/// An answer that is no success.
+/// An error answer of the API.
 #[derive(Debug)]
 pub(crate) struct Problem(StatusCode, String);
 
@@ -149,7 +151,7 @@ fn router(board: Shared) -> Router {
         .with_state(board)
 }
 
-/// A page in a browser shall not open ports here.
+/// Refuses requests of browsers, so that a web page cannot open ports.
 async fn no_browsers(request: Request, next: Next) -> Response {
     let agent = request.headers().get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
     if agent.is_some_and(|agent| agent.starts_with("Mozilla/")) || request.headers().contains_key(header::ORIGIN) {

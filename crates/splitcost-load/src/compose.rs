@@ -1,4 +1,4 @@
-//! Requests as the versions of HTTP write them.
+//! Encodes the requests of a workload for each version of HTTP.
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, HOST, HeaderName, TE};
@@ -6,10 +6,12 @@ use http::{HeaderMap, HeaderValue, Uri};
 
 use crate::workload::{Draw, Method, Workload};
 
-/// Headers that belong to a connection of HTTP/1.1 and must not be sent over HTTP/2 (RFC 9113, 8.2.2).
-const OF_A_CONNECTION: [&str; 4] = ["connection", "keep-alive", "proxy-connection", "upgrade"];
+/// Headers that belong to an HTTP/1.1 connection and must not be sent over HTTP/2.
+///
+/// Spec: RFC 9113, section 8.2.2.
+const CONNECTION_HEADERS: [&str; 4] = ["connection", "keep-alive", "proxy-connection", "upgrade"];
 
-/// Writes the requests of a workload; those that are the same each time only once.
+/// An encoder for the requests of a workload. A request that never varies is encoded once and kept.
 pub(crate) struct Composer<'a> {
     pub(crate) workload: &'a Workload,
     seed_offset: u64,
@@ -32,14 +34,14 @@ impl<'a> Composer<'a> {
         self.workload.requests()[request].method() == Method::Head
     }
 
-    /// Whether a template can be sent as HTTP/2 at all; an error says why not.
+    /// Checks that a template can be sent over HTTP/2. An error gives the reason why it cannot.
     pub(crate) fn check_http2(&mut self, request: usize, authority: &str) -> Result<(), String> {
         let draws = (0..).filter(|index| self.draw(*index).request == request);
         let index = draws.take(1).next().unwrap_or_default();
         self.http2(index, request, authority, "https").map(|_| self.fixed_http2[request] = None)
     }
 
-    /// Append request `index`, which draws the template `request`, as HTTP/1.1.
+    /// Appends the request `index`, which uses the template `request`, as HTTP/1.1.
     pub(crate) fn http1(&mut self, index: u64, request: usize, authority: &str, out: &mut Vec<u8>) {
         if let Some(bytes) = &self.fixed_http1[request] {
             out.extend_from_slice(bytes);
@@ -56,7 +58,7 @@ impl<'a> Composer<'a> {
         }
     }
 
-    /// Request `index` as HTTP/2, and its body; an error says why it cannot be sent so.
+    /// Returns the head of request `index` for HTTP/2, and its body. An error gives the reason why it cannot be sent.
     pub(crate) fn http2(
         &mut self,
         index: u64,
@@ -75,7 +77,7 @@ impl<'a> Composer<'a> {
             let Some(colon) = line.iter().position(|byte| *byte == b':') else { continue };
             let name = HeaderName::from_bytes(&line[..colon]).map_err(|error| error.to_string())?;
             let value = HeaderValue::from_bytes(line[colon + 1..].trim_ascii()).map_err(|error| error.to_string())?;
-            if !OF_A_CONNECTION.contains(&name.as_str()) {
+            if !CONNECTION_HEADERS.contains(&name.as_str()) {
                 headers.append(name, value);
             }
         }

@@ -1,4 +1,4 @@
-//! The loop that drives a workload: one thread, epoll, absolute deadlines.
+//! The event loop that sends a workload: one thread, epoll, absolute deadlines.
 
 mod dispatch;
 
@@ -21,28 +21,42 @@ use crate::schedule::Schedule;
 use crate::target::{Target, Targets, Version};
 use crate::workload::{Request, Workload};
 
-/// Chosen: servers close idle connections after 2 s (gunicorn) or 5 s (uvicorn); a request sent while one does fails.
+/// The time after which an idle connection is closed.
+///
+/// Chosen: servers close idle connections after 2 s (gunicorn) or 5 s (uvicorn), and a request that is sent meanwhile fails.
 const IDLE_LIMIT: Nanos = Nanos::from_millis(1_500);
-/// Chosen: a closed loop against a server that is down shall not burn a core.
+/// The pause of a closed loop after a failed connection attempt.
+///
+/// Chosen: a closed loop against a server that is down must not use a whole core.
 const RETRY_AFTER: Nanos = Nanos::from_millis(10);
-/// Chosen: how often deadlines are looked after; a shorter deadline makes it a tenth of that.
+/// The longest time between two checks of the deadlines. With a shorter deadline, it is a tenth of the deadline.
+///
+/// Chosen: short compared with the default deadline of 10 s.
 const TICK: Nanos = Nanos::from_millis(50);
-/// Chosen: ten times a second, as fast as people read.
+/// The time between two progress reports.
+///
+/// Chosen: people do not read faster than ten times a second.
 const PROGRESS_EVERY: Nanos = Nanos::from_millis(100);
-/// Chosen: arrivals that are begun before answers are read again, when the generator is late.
+/// The most arrivals that a late generator begins before it reads answers again.
+///
+/// Chosen: sending this many requests takes about a millisecond.
 const ARRIVAL_BATCH: u32 = 64;
-/// Chosen: one read takes most answers whole.
+/// The size of the read buffer.
+///
+/// Chosen: most answers fit in one read.
 const READ_BYTES: usize = 65_536;
-/// Chosen: answers that one wait reports.
+/// The most events that one wait returns.
+///
+/// Chosen: more connections are rarely ready at the same time.
 const EVENTS: usize = 256;
 
-/// Drive a workload from the calling thread until the plan's end, or until `cancel` is set.
+/// Sends a workload from the calling thread until the plan ends, or until `cancel` is set.
 ///
-/// `progress` is called about ten times a second and at every change of phase: at the beginning and the end of the
-/// window it is the place to read the servers' CPU clocks.
+/// `progress` is called about ten times a second, and at each change of phase. At the beginning and the end of the window,
+/// it can read the CPU clocks of the servers. The generator sends nothing until `progress` returns.
 ///
 /// # Errors
-/// When plan or targets make no sense, or the system gives no socket at all. What servers do is no error.
+/// Fails when the plan or the targets are invalid, or a system call fails. The behaviour of servers is never an error.
 pub fn run(
     workload: &Workload,
     plan: &Plan,
@@ -58,41 +72,43 @@ pub fn run(
     Ok(engine.outcome)
 }
 
+/// The state of a run.
 struct Engine<'a> {
     workload: &'a Workload,
     composer: Composer<'a>,
     plan: &'a Plan,
     epoll: OwnedFd,
-    /// Each request's pool.
+    /// The index of the pool of each request template.
     pool_of: Vec<usize>,
     pools: Vec<Pool>,
     slots: Vec<Slot>,
     free_slots: Vec<usize>,
-    /// Slots whose connections have something to write.
+    /// The indices of the slots whose connections have bytes to write.
     dirty: Vec<usize>,
-    /// What the turn of a connection ended.
+    /// The requests that ended in the current turn of a connection.
     ended: Vec<Ended>,
     buffer: Vec<u8>,
     outcome: Outcome,
 
     begun: Nanos,
     phase: Phase,
-    /// Planned start of the window.
+    /// The planned start of the window.
     window_start: Nanos,
-    /// Planned end of the window, if it is planned by time.
+    /// The planned end of the window, when the plan gives a time.
     window_end: Option<Nanos>,
     cpu_at_window_start: Nanos,
-    /// The next arrival in open loop.
+    /// In open loop, the schedule and its next arrival.
     arrivals: Option<(Schedule, Nanos)>,
-    /// In closed loop, none is begun before.
+    /// In closed loop, no request begins before this time.
     retry_at: Nanos,
     next_index: u64,
-    /// Begun, warm-up excluded.
+    /// The number of requests that began, without the warm-up.
     begun_counting: u64,
-    /// Sent or waiting for a connection.
+    /// The number of requests that were sent or wait for a connection.
     in_flight: usize,
-    /// Ended, warm-up included; and of these, failed.
+    /// The number of requests that ended, including the warm-up.
     ended_count: u64,
+    /// The number of these that failed.
     failed: u64,
 }
 
@@ -102,27 +118,29 @@ struct Pool {
     route: Route,
     connections: usize,
     max_connections: usize,
-    /// Slots of connections that take another request, or did when they were put here; the one used last at the end.
+    /// The slots of connections that can take another request, or could when they were added. The most recently used one
+    /// is last.
     with_room: Vec<usize>,
-    /// Arrivals without a connection, the earliest first.
+    /// Requests without a connection, the earliest first.
     waiting: VecDeque<Job>,
 }
 
-/// Where a connection lives; its index and generation are its name in epoll.
+/// A place for a connection. Its index and generation identify the connection in epoll.
 struct Slot {
     generation: u32,
     open: Option<Open>,
 }
 
+/// An open connection in its slot.
 struct Open {
     connection: Connection,
     pool: usize,
     wants_write: bool,
-    /// Whether it is in its pool's list of those with room.
+    /// True when its slot is in the pool's list `with_room`.
     listed: bool,
-    /// Whether it has something to write.
+    /// True when its slot is in the list `dirty`.
     dirty: bool,
-    /// When it last ended a request.
+    /// The time at which its last request ended.
     idle_since: Nanos,
 }
 
@@ -233,7 +251,7 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// How long to wait for events: not at all shortly before an arrival.
+    /// Returns the time to wait for events. Shortly before an arrival, it is zero, and the loop spins.
     fn next_wake(&self, next_tick: Nanos, now: Nanos) -> Nanos {
         let mut wake = next_tick;
         match self.phase {
@@ -255,7 +273,9 @@ impl<'a> Engine<'a> {
         if self.phase == Phase::WarmUp && now >= self.window_start {
             self.enter(Phase::Measuring, progress);
         }
-        if self.phase == Phase::Measuring && self.window_end.is_some_and(|end| now >= end) {
+        // A late generator still sends the requests that were planned before the end: the schedule does not depend on it.
+        let all_begun = self.arrivals.as_ref().is_none_or(|(_, arrival)| !self.is_planned(*arrival));
+        if self.phase == Phase::Measuring && self.window_end.is_some_and(|end| now >= end) && all_begun {
             self.enter(Phase::Draining, progress);
         }
         let nothing_to_come = match self.phase {
@@ -298,7 +318,7 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// Whether the plan has any more requests.
+    /// Returns true if the plan has further requests.
     fn may_begin(&self) -> bool {
         match (self.phase, self.plan.stop) {
             (Phase::Draining | Phase::Done, _) => false,
@@ -307,7 +327,7 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// Whether an arrival lies before the planned end.
+    /// Returns true if an arrival is before the planned end.
     fn is_planned(&self, arrival: Nanos) -> bool {
         self.window_end.is_none_or(|end| arrival < end)
     }
@@ -317,7 +337,7 @@ impl Pool {
     fn new(target: Target, plan: &Plan) -> Result<Self, Error> {
         let tls = target.tls.as_ref().map(|tls| tls::params(tls, target.version)).transpose();
         let tls = tls.map_err(|problem| Error::Target { target: target.authority.clone(), problem })?;
-        // A closed loop spreads its requests evenly over as few connections as it needs.
+        // A closed loop spreads its requests evenly over the fewest connections that suffice.
         let streams = match plan.mode {
             Mode::Closed { concurrency } => concurrency.div_ceil(concurrency.div_ceil(plan.streams_per_connection)),
             Mode::Open { .. } => plan.streams_per_connection,
@@ -340,6 +360,7 @@ impl Pool {
     }
 }
 
+/// Returns the number that identifies a connection in epoll.
 fn slot_name(index: usize, generation: u32) -> u64 {
     u64::from(generation) << 32 | index as u64
 }

@@ -1,44 +1,44 @@
-//! What can go wrong before or outside a request; a failing request is a [`Failure`](crate::Failure) instead.
+//! Errors that prevent a run. A request that fails during a run is a [`Failure`](crate::Failure) instead.
 
 use std::io;
 
-/// Why load could not be made.
+/// The error of a run that could not start or continue.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The workload makes no sense.
+    /// A request of the workload is invalid.
     #[error("read workload: request {request}, field `{field}`: {problem}")]
     Workload {
-        /// Its position and name, as `2 (POST /orders)`.
+        /// The position and name of the request, such as `2 (POST /orders)`.
         request: String,
-        /// The field, as `params.q`.
+        /// The field, such as `params.q`.
         field: String,
-        /// What is wrong with it.
+        /// The problem with the field.
         problem: String,
     },
-    /// A workload without requests.
+    /// The workload has no requests.
     #[error("read workload: it has no requests")]
     NoRequests,
-    /// The plan makes no sense.
+    /// The plan is invalid.
     #[error("plan load: {0}")]
     Plan(&'static str),
     /// A target names a request that the workload does not have.
     #[error("route request {0:?}: the workload has no request of that name")]
     UnknownTarget(String),
-    /// How a target shall be spoken to makes no sense.
+    /// The settings of a target are invalid.
     #[error("reach {target}: {problem}")]
     Target {
-        /// Its address.
+        /// The address of the target.
         target: String,
-        /// What is wrong with it.
+        /// The problem with the settings.
         problem: String,
     },
-    /// The operating system refused.
+    /// A system call failed.
     #[error("{action}")]
     System {
-        /// What was tried.
+        /// The action that failed.
         action: &'static str,
-        /// Its answer.
+        /// The error of the operating system.
         source: io::Error,
     },
 }

@@ -1,4 +1,4 @@
-//! Times of requests in bounded memory.
+//! Histograms of durations, in bounded memory.
 
 use std::fmt;
 
@@ -8,9 +8,13 @@ use hdrhistogram::Histogram as Hdr;
 use hdrhistogram::serialization::{Serializer as _, V2DeflateSerializer};
 use splitcost_model::quantity::Nanos;
 
-/// The longest time that is told apart. Chosen: no deadline may be longer.
+/// The longest duration that a histogram distinguishes.
+///
+/// Chosen: no deadline may be longer.
 pub(crate) const MAX_NANOS: u64 = 3_600_000_000_000;
-/// Chosen: three significant digits are finer than any run on a shared machine can tell apart.
+/// The precision of a histogram.
+///
+/// Chosen: three significant digits are finer than the differences that a run on a shared machine can resolve.
 const SIGNIFICANT_DIGITS: u8 = 3;
 
 /// A histogram of durations from 1 ns to 1 h, exact to three significant digits; longer ones count as 1 h.
@@ -20,47 +24,48 @@ const SIGNIFICANT_DIGITS: u8 = 3;
 pub struct Histogram(Hdr<u64>);
 
 impl Histogram {
-    /// An empty one.
+    /// Makes an empty histogram.
     #[expect(clippy::missing_panics_doc, reason = "the precision is a constant and valid")]
     pub fn new() -> Self {
         Self(Hdr::new(SIGNIFICANT_DIGITS).expect("the precision is valid"))
     }
 
-    /// Count one duration.
+    /// Counts a duration.
     pub fn record(&mut self, duration: Nanos) {
         let nanos = duration.as_nanos().min(MAX_NANOS);
         if self.0.record(nanos).is_err() {
-            // It cannot grow on a machine without memory; then the longest it can hold stands for longer ones.
+            // Without memory to grow, the histogram counts this duration as the longest one that it can hold.
             self.0.saturating_record(nanos);
         }
     }
 
-    /// How many durations were counted.
+    /// Returns the number of durations that were counted.
     pub fn len(&self) -> u64 {
         self.0.len()
     }
 
-    /// Whether none was counted.
+    /// Returns true if no duration was counted.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The duration that a share `q` of all counted ones does not exceed; `None` when empty.
+    /// Returns the duration that a share `q` of all counted durations does not exceed; `None` when empty.
     pub fn quantile(&self, q: f64) -> Option<Nanos> {
         (!self.is_empty()).then(|| Nanos::from_nanos(self.0.value_at_quantile(q)))
     }
 
-    /// The mean; `None` when empty.
+    /// Returns the mean duration; `None` when empty.
     pub fn mean(&self) -> Option<Nanos> {
         (!self.is_empty()).then(|| Nanos::from_nanos_f64(self.0.mean()))
     }
 
-    /// The longest; `None` when empty.
+    /// Returns the longest duration; `None` when empty.
     pub fn max(&self) -> Option<Nanos> {
         (!self.is_empty()).then(|| Nanos::from_nanos(self.0.max()))
     }
 
-    /// The cumulative distribution as ascending (duration, share at or below), at most `points` of them (at least 2).
+    /// Returns the cumulative distribution: pairs of a duration and the share of durations at or below it, ascending. There
+    /// are at most `points` pairs, and `points` below 2 counts as 2.
     pub fn cumulative(&self, points: usize) -> Vec<(Nanos, f64)> {
         let last = points.max(2) - 1;
         let mut curve: Vec<(Nanos, f64)> = Vec::new();
@@ -74,23 +79,23 @@ impl Histogram {
         curve
     }
 
-    /// Every duration that was counted, rounded as it is kept, with its count; ascending.
+    /// Returns each counted duration, rounded to the precision of the histogram, with its count, ascending.
     pub fn counts(&self) -> impl Iterator<Item = (Nanos, u64)> {
         self.0.iter_recorded().map(|step| (Nanos::from_nanos(step.value_iterated_to()), step.count_at_value()))
     }
 
-    /// Count everything that `other` counted.
-    #[expect(clippy::missing_panics_doc, reason = "all grow as far as they need")]
+    /// Adds the counts of another histogram.
+    #[expect(clippy::missing_panics_doc, reason = "our histograms resize themselves")]
     pub fn merge(&mut self, other: &Self) {
-        self.0.add(&other.0).expect("our histograms grow");
+        self.0.add(&other.0).expect("our histograms resize themselves");
     }
 
-    /// The V2 format of `HdrHistogram`, compressed, in base64, of nanoseconds: what `HdrHistogram.decode` of other languages'
-    /// libraries reads.
-    #[expect(clippy::missing_panics_doc, reason = "memory takes any bytes")]
+    /// Encodes the histogram in the compressed V2 format of `HdrHistogram`, in base64. The unit is the nanosecond. The
+    /// `HdrHistogram` libraries of other languages decode this format.
+    #[expect(clippy::missing_panics_doc, reason = "writing to memory does not fail")]
     pub fn to_base64(&self) -> String {
         let mut bytes = Vec::new();
-        V2DeflateSerializer::new().serialize(&self.0, &mut bytes).expect("memory takes any bytes");
+        V2DeflateSerializer::new().serialize(&self.0, &mut bytes).expect("writing to memory does not fail");
         STANDARD.encode(bytes)
     }
 }

@@ -1,8 +1,17 @@
-//! Load generator: schedule, clients, histogram; and the statistics of comparisons.
+//! A load generator for HTTP servers, and the statistics that compare two of its results.
 //!
-//! Read in this order: [`Workload`] (which requests, drawn from a seed), [`Plan`] (open or closed loop, how long),
-//! [`run`] (drives them from the calling thread), [`Outcome`] (per endpoint: times, failures; and whether the run
-//! was valid), [`compare`] (whether two things differ).
+//! It sends requests over HTTP/1.1 and HTTP/2, with or without TLS, through TCP or unix sockets, and makes unary gRPC
+//! calls. It works in open loop, where requests arrive on a schedule that is fixed beforehand, and in closed loop. In both,
+//! the response time of a request counts from its intended start, which avoids coordinated omission.
+//!
+//! Read in this order:
+//!
+//! 1. [`Workload`]: the requests, drawn from a seed.
+//! 2. [`Plan`]: open or closed loop, and the duration of the run.
+//! 3. [`Targets`]: the servers, and the protocols that reach them.
+//! 4. [`run`]: sends the requests from the calling thread.
+//! 5. [`Outcome`]: times and failures of each request, and the reason why a run is invalid, if it is.
+//! 6. [`compare`]: the statistics that decide if two things differ.
 //!
 //! ```
 //! use std::io::{Read, Write};
@@ -34,8 +43,10 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! One thread, Linux's epoll, HTTP/1.1 over TCP. It leaves to others: starting and watching the servers
-//! (`splitcost-lab`), reading the configuration file (`splitcost`).
+//! The generator is one thread that waits with Linux's epoll (5.11 or later), without an async runtime. Failed requests are
+//! counted by [`Failure`], and their times are not part of any histogram.
+//!
+//! Other crates start and observe the servers (`splitcost-lab`), and read the configuration file (`splitcost`).
 
 pub mod compare;
 mod compose;

@@ -1,4 +1,4 @@
-//! What a run found.
+//! The results of a run.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,50 +8,56 @@ use splitcost_model::quantity::Nanos;
 
 use crate::histogram::Histogram;
 
-/// Chosen: beyond it, the arrivals were not the schedule's, and the times not those of the stated load.
+/// The longest 99th percentile of the schedule lag that a valid run has.
+///
+/// Chosen: with a longer lag, the arrivals differ from the schedule, and the times belong to another load.
 const MAX_LAG: Nanos = Nanos::from_millis(5);
-/// Chosen: beyond it, the generator itself is a queue.
+/// The greatest share of the window that the generator may compute in a valid run.
+///
+/// Chosen: above this utilization, requests queue in the generator.
 const MAX_CPU_SHARE: f64 = 0.9;
-
-/// Chosen: beyond it, p99 is of the queue in the generator.
+/// The greatest share of arrivals that may wait for a connection in a valid run.
+///
+/// Chosen: above this share, the 99th percentile measures the queue in the generator.
 const MAX_WAITED_SHARE: f64 = 0.01;
 
-/// What one or more runs of the same workload found.
+/// The results of one run, or of several runs of the same workload.
 ///
-/// Requests intended in the warm-up are in none of it, except that throughput and CPU are taken over the *window*
-/// (from the end of the warm-up to the planned end, or to the last answer when a number of requests was planned)
-/// and therefore relate to all requests that ended in it.
+/// Requests that were intended during the warm-up are excluded. Throughput and CPU are exceptions: they cover the *window*,
+/// and relate to all requests that ended in it. The window begins after the warm-up. It lasts until the planned end, or
+/// until the last answer when the plan gives a number of requests.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outcome {
-    /// In the workload's order.
+    /// The results of each request, in the order of the workload.
     pub endpoints: Vec<EndpointOutcome>,
-    /// Length of the window.
+    /// The length of the window.
     pub window: Nanos,
-    /// Requests that ended in the window, failed ones included.
+    /// The number of requests that ended in the window, including failed ones.
     pub ended_in_window: u64,
-    /// Of these, those that were ok.
+    /// The number of requests that succeeded in the window.
     pub ok_in_window: u64,
-    /// Requests that ended at any time, warm-up and draining included.
+    /// The number of requests that ended at any time, including the warm-up and the draining.
     pub ended_ever: u64,
-    /// CPU time of the generator's thread in the window.
+    /// The CPU time of the generator's thread in the window.
     pub generator_cpu: Nanos,
-    /// How late the generator was for its own arrivals; empty in closed loop.
+    /// The lateness of the generator at each arrival; empty in closed loop.
     pub schedule_lag: Histogram,
-    /// Arrivals that had to wait because all allowed connections were busy.
+    /// The number of requests that waited because no connection could take them.
     pub waited_for_connection: u64,
-    /// Connections opened, warm-up included.
+    /// The number of connections that were opened, including the warm-up.
     pub connections: u64,
-    /// Bytes received, warm-up included.
+    /// The number of bytes received, including the warm-up.
     pub bytes_in: u64,
-    /// Bytes sent, warm-up included.
+    /// The number of bytes sent, including the warm-up.
     pub bytes_out: u64,
-    /// Start of the window on the monotonic clock; of the first run, when merged.
+    /// The start of the window on the monotonic clock; for merged results, of the first run.
     pub started: Nanos,
-    /// End of the window on the monotonic clock; of the last run, when merged.
+    /// The end of the window on the monotonic clock; for merged results, of the last run.
     pub ended: Nanos,
-    /// Each request that counted, by its place in the workload; only where `Plan::keep_ended` is set.
+    /// The result of each counted request, with the position of its template in the workload. Empty unless the plan asks
+    /// for it.
     pub ended_requests: Vec<(usize, EndedRequest)>,
-    /// Whether it was cancelled: what was found until then is here, requests then in flight are not.
+    /// True when the run was cancelled. Requests in flight at that time are not counted.
     pub cancelled: bool,
 }
 
@@ -76,43 +82,42 @@ impl Outcome {
         }
     }
 
-    /// The endpoint of that name.
+    /// Returns the results of the request with this name.
     pub fn endpoint(&self, name: &str) -> Option<&EndpointOutcome> {
         self.endpoints.iter().find(|endpoint| endpoint.name == name)
     }
 
-    /// Requests that were ok.
+    /// Returns the number of requests that succeeded.
     pub fn ok(&self) -> u64 {
         self.endpoints.iter().map(|endpoint| endpoint.ok).sum()
     }
 
-    /// Requests that failed.
+    /// Returns the number of requests that failed.
     pub fn failed(&self) -> u64 {
         self.endpoints.iter().map(|endpoint| endpoint.failed.total()).sum()
     }
 
-    /// Requests that were ok, per second of the window.
+    /// Returns the number of requests that succeeded per second of the window.
     pub fn throughput_reqs_per_sec(&self) -> f64 {
         ratio(self.ok_in_window as f64, self.window.as_secs_f64())
     }
 
-    /// The generator's CPU time per request.
+    /// Returns the CPU time of the generator per request.
     pub fn generator_cpu_per_request(&self) -> Nanos {
         Nanos::from_nanos_f64(ratio(self.generator_cpu.as_nanos_f64(), self.ended_in_window as f64))
     }
 
-    /// Why the generator, not the servers, made these numbers; `None` when they are good.
+    /// Returns the reason why these results measure the generator instead of the servers; `None` when the run was valid.
     pub fn invalid(&self) -> Option<String> {
         let waited = ratio(self.waited_for_connection as f64, self.schedule_lag.len() as f64);
         self.too_slow().or_else(|| {
             let percent = waited * 100.0;
-            (waited > MAX_WAITED_SHARE).then(|| {
-                format!("{percent:.1} % of the arrivals waited because the server had all connections it may have")
-            })
+            (waited > MAX_WAITED_SHARE)
+                .then(|| format!("{percent:.1} % of the arrivals waited because all allowed connections were busy"))
         })
     }
 
-    /// Why the generator was too slow for the load; `None` when it was not.
+    /// Returns the reason why the generator was too slow for the load; `None` when it was fast enough.
     pub fn too_slow(&self) -> Option<String> {
         let lag = self.schedule_lag.quantile(0.99).unwrap_or_default();
         let cpu = ratio(self.generator_cpu.as_nanos_f64(), self.window.as_nanos_f64());
@@ -126,10 +131,10 @@ impl Outcome {
         }
     }
 
-    /// Add what another run of the same workload found.
+    /// Adds the results of another run of the same workload.
     ///
     /// # Panics
-    /// When the endpoints differ.
+    /// Panics if the endpoints differ.
     pub fn merge(&mut self, other: &Self) {
         assert!(
             self.endpoints.iter().map(|e| &e.name).eq(other.endpoints.iter().map(|e| &e.name)),
@@ -159,22 +164,22 @@ fn ratio(part: f64, whole: f64) -> f64 {
     if whole > 0.0 { part / whole } else { 0.0 }
 }
 
-/// What was found of one request of the workload.
+/// The results of one request template of the workload.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EndpointOutcome {
-    /// The request's name.
+    /// The name of the request.
     pub name: String,
-    /// Requests with an expected answer.
+    /// The number of requests with an expected answer.
     pub ok: u64,
-    /// Requests without one.
+    /// The number of requests without an expected answer, by failure.
     pub failed: Failures,
-    /// From the intended start to the end of the answer; only of requests that were ok.
+    /// The times from the intended start to the end of the answer, of requests that succeeded.
     pub response: Histogram,
-    /// From the send to the end of the answer; only of requests that were ok.
+    /// The times from the start of sending to the end of the answer, of requests that succeeded.
     pub service: Histogram,
-    /// Parts of the service time; only of requests that were ok.
+    /// The parts of the service time, of requests that succeeded.
     pub phases: Phases,
-    /// The first request that failed with anything to tell.
+    /// The first failure that came with a status or a message.
     pub first_failure: Option<FirstFailure>,
 }
 
@@ -203,19 +208,19 @@ impl EndpointOutcome {
     }
 }
 
-/// How far requests were when; each from the moment of sending, as `curl -w` counts from the start.
+/// The times at which requests reached each phase, counted from the start of sending.
 ///
 /// # Source
 /// curl's `time_connect`, `time_appconnect`, `time_pretransfer` and `time_starttransfer`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Phases {
-    /// Connected; only of requests that opened a connection.
+    /// The connection was established; only of requests that opened one.
     pub connect: Histogram,
-    /// The TLS handshake done; only of requests that opened a connection.
+    /// The TLS handshake ended; only of requests that opened a connection.
     pub tls: Histogram,
-    /// The request sent to its last byte.
+    /// The last byte of the request was sent.
     pub sent: Histogram,
-    /// The first byte of the answer came.
+    /// The first byte of the answer was received.
     pub first_byte: Histogram,
 }
 
@@ -228,10 +233,10 @@ impl Phases {
     }
 }
 
-/// Why one request failed.
+/// The reason why a request failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Failure {
-    /// Nobody listens there.
+    /// No process listens on the address.
     Refused,
     /// The server reset the connection.
     Reset,
@@ -239,25 +244,25 @@ pub enum Failure {
     ClosedEarly,
     /// The answer is not HTTP.
     Malformed,
-    /// The answer is of another protocol than the one spoken: TLS, HTTP/1.1 or HTTP/2.
+    /// The answer belongs to another protocol than the request: TLS, HTTP/1.1 or HTTP/2.
     WrongProtocol,
-    /// The TLS handshake failed: the certificate is expired, for another name or of nobody we trust.
+    /// The TLS handshake failed, for example because the certificate has expired, names another server, or is not trusted.
     Tls,
-    /// No whole answer before the deadline.
+    /// The answer was not complete before the deadline.
     Timeout,
-    /// The network failed otherwise: no route, no free port.
+    /// The network failed in another way, for example without a route or a free port.
     Unreachable,
     /// The server reset the stream of this request (HTTP/2).
     StreamReset,
-    /// The server shut the connection down and did not take this request (HTTP/2).
+    /// The server shut the connection down without processing this request (HTTP/2).
     GoAway,
-    /// An answer with a status that is not expected.
+    /// The answer has an unexpected status.
     Status(u16),
-    /// A gRPC status other than 0.
+    /// The gRPC status of the answer is not 0.
     Grpc(u8),
 }
 
-/// The statuses of gRPC, by their codes.
+/// The names of the gRPC statuses, by code.
 ///
 /// Spec: grpc/doc/statuscodes.md.
 const GRPC_STATUSES: [&str; 17] = [
@@ -287,7 +292,7 @@ impl fmt::Display for Failure {
             Self::Reset => f.write_str("connection reset"),
             Self::ClosedEarly => f.write_str("connection closed before the end of the answer"),
             Self::Malformed => f.write_str("answer is not HTTP"),
-            Self::WrongProtocol => f.write_str("answer is of another protocol"),
+            Self::WrongProtocol => f.write_str("answer uses another protocol"),
             Self::Tls => f.write_str("TLS handshake failed"),
             Self::StreamReset => f.write_str("stream reset"),
             Self::GoAway => f.write_str("connection shut down by the server"),
@@ -302,7 +307,7 @@ impl fmt::Display for Failure {
     }
 }
 
-/// How many requests failed why.
+/// The number of failed requests for each reason.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Failures(BTreeMap<Failure, u64>);
 
@@ -311,34 +316,35 @@ impl Failures {
         *self.0.entry(failure).or_default() += 1;
     }
 
-    /// Adds others.
+    /// Adds the counts of another set of failures.
     pub fn merge(&mut self, other: &Self) {
         for (failure, count) in &other.0 {
             *self.0.entry(*failure).or_default() += count;
         }
     }
 
-    /// All of them.
+    /// Returns the number of all failures.
     pub fn total(&self) -> u64 {
         self.0.values().sum()
     }
 
-    /// Of one kind.
+    /// Returns the number of failures for one reason.
     pub fn of(&self, failure: Failure) -> u64 {
         self.0.get(&failure).copied().unwrap_or_default()
     }
 
-    /// Each kind that occurred, with its count.
+    /// Returns each reason that occurred, with its count.
     pub fn iter(&self) -> impl Iterator<Item = (Failure, u64)> {
         self.0.iter().map(|(failure, count)| (*failure, *count))
     }
 }
 
-/// What the first request that failed had to tell, for the user's terminal only: it may hold their data.
+/// The first failure of an endpoint, with its message. The message may contain the user's data, and is only for their
+/// terminal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FirstFailure {
-    /// How it was counted.
+    /// The reason that the failure was counted under.
     pub failure: Failure,
-    /// The beginning of an unexpected answer's body, or the reason that TLS or gRPC gave.
+    /// The beginning of the body of an unexpected answer, or the message of TLS or gRPC.
     pub detail: String,
 }

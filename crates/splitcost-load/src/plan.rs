@@ -1,43 +1,44 @@
-//! How load is applied, and for how long.
+//! The plan of a run: the load, and its duration.
 
 use splitcost_model::quantity::Nanos;
 
 use crate::histogram::MAX_NANOS;
 use crate::{EndpointOutcome, Error};
 
-/// How load is applied and for how long.
+/// The load of a run, and its duration.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
-    /// Open or closed loop.
+    /// Open or closed loop, with the rate or the concurrency.
     pub mode: Mode,
-    /// When to stop; the warm-up comes before and on top.
+    /// The end of the run. The warm-up is not part of this time or number.
     pub stop: Stop,
-    /// Requests intended in this time from the start are sent but not counted.
+    /// Requests that are intended within this time from the start are sent but not counted.
     pub warm_up: Nanos,
-    /// A request that has no whole answer this long after its intended start counts as a timeout, up to 50 ms late.
+    /// A request without a complete answer this long after its intended start counts as a timeout. Deadlines are checked
+    /// every 50 ms, or every tenth of the deadline if that is shorter.
     pub deadline: Nanos,
-    /// At most this many connections to each target; arrivals beyond wait, and are counted as having waited.
+    /// The most connections to each target. Requests that find none wait, and are counted as having waited.
     pub max_connections: usize,
-    /// Whether a connection carries more than one request.
+    /// True when a connection may carry more than one request.
     pub keep_alive: bool,
-    /// HTTP/2: at most this many requests at a time on one connection. A closed loop opens as many connections as that
-    /// takes, and spreads its requests evenly.
+    /// The most concurrent requests on one HTTP/2 connection. A closed loop opens as few connections as this allows, and
+    /// spreads its requests evenly over them.
     pub streams_per_connection: usize,
-    /// Added to the workload's seed: another round, other requests and arrivals.
+    /// Added to the seed of the workload, so that each round has its own requests and arrivals.
     pub seed_offset: u64,
-    /// Open loop: how long before an arrival the thread begins to spin rather than sleep.
+    /// In open loop, the time before an arrival at which the thread stops sleeping and begins to spin.
     pub spin: Nanos,
-    /// Whether the outcome lists each request besides counting it.
+    /// True when the outcome must also list each request.
     pub keep_ended: bool,
 }
 
 impl Plan {
-    /// Open loop: Poisson arrivals at a mean rate, whatever the answers do.
+    /// Makes a plan in open loop: Poisson arrivals at a mean rate, independent of the answers.
     pub fn open(reqs_per_sec: f64, stop: Stop) -> Self {
         Self::new(Mode::Open { reqs_per_sec, arrivals: Arrivals::Poisson }, stop)
     }
 
-    /// Closed loop: so many requests at any time, each followed by the next at once.
+    /// Makes a plan in closed loop: when a request ends, the next one begins at once.
     pub fn closed(concurrency: usize, stop: Stop) -> Self {
         Self::new(Mode::Closed { concurrency }, stop)
     }
@@ -47,15 +48,15 @@ impl Plan {
             mode,
             stop,
             warm_up: Nanos::ZERO,
-            // Chosen: twice the 5 s after which most clients give up.
+            // Chosen: clients usually give up earlier.
             deadline: Nanos::from_millis(10_000),
-            // Chosen: below half of the usual limit of 1,024 open files, more than one Python process can serve.
+            // Chosen: below half of the usual limit of 1,024 open files, and more than one Python process can serve.
             max_connections: 400,
             keep_alive: true,
-            // Chosen: as many as most servers allow, so that a client's usual single connection comes out.
+            // Chosen: most servers allow this many, so that usually one connection is enough, as for most clients.
             streams_per_connection: 100,
             seed_offset: 0,
-            // Chosen: about the time a sleeping thread takes to run again; more would steal the app's CPU.
+            // Chosen: about the time that a sleeping thread needs to run again. Longer spinning would take CPU from the app.
             spin: Nanos::from_micros(20),
             keep_ended: false,
         }
@@ -70,16 +71,16 @@ impl Plan {
             _ => {}
         }
         if self.max_connections == 0 {
-            return Err(Error::Plan("the maximum of connections is 0"));
+            return Err(Error::Plan("the maximum number of connections is 0"));
         }
         if self.streams_per_connection == 0 {
-            return Err(Error::Plan("the maximum of streams per connection is 0"));
+            return Err(Error::Plan("the maximum number of streams per connection is 0"));
         }
         if self.deadline.is_zero() {
             return Err(Error::Plan("the deadline is 0"));
         }
         if self.deadline.as_nanos() > MAX_NANOS {
-            return Err(Error::Plan("the deadline is above an hour"));
+            return Err(Error::Plan("the deadline is longer than an hour"));
         }
         if matches!(self.stop, Stop::After(Nanos::ZERO) | Stop::Requests(0)) {
             return Err(Error::Plan("it stops before the first request"));
@@ -88,66 +89,66 @@ impl Plan {
     }
 }
 
-/// Open or closed loop.
+/// The kind of loop that generates requests.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Mode {
-    /// Arrivals on a schedule fixed beforehand.
+    /// Open loop: requests arrive on a schedule that is fixed beforehand.
     Open {
-        /// Mean arrival rate.
+        /// The mean arrival rate.
         reqs_per_sec: f64,
-        /// How they are spaced.
+        /// The distribution of the gaps between arrivals.
         arrivals: Arrivals,
     },
-    /// The next request begins when one ends.
+    /// Closed loop: the next request begins when one ends.
     Closed {
-        /// Requests in flight.
+        /// The number of requests in flight.
         concurrency: usize,
     },
 }
 
-/// How arrivals are spaced.
+/// The distribution of the gaps between arrivals.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Arrivals {
-    /// A Poisson process: independent users.
+    /// Exponential gaps, which make a Poisson process: independent users.
     #[default]
     Poisson,
     /// Equal gaps.
     Uniform,
 }
 
-/// When no further request is begun.
+/// The point at which no further request begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stop {
-    /// So long after the warm-up.
+    /// This time after the warm-up.
     After(Nanos),
-    /// After so many requests that count.
+    /// After this number of counted requests.
     Requests(u64),
 }
 
-/// How far a run is.
+/// The progress of a run.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Progress<'a> {
-    /// What it does now.
+    /// The current phase.
     pub phase: Phase,
-    /// Share of the planned time or requests that is done, 0 to 1.
+    /// The completed share of the planned time or requests, from 0 to 1.
     pub fraction: f64,
-    /// Requests ended so far, warm-up included.
+    /// The number of requests that ended so far, including the warm-up.
     pub requests: u64,
-    /// Of these, failed.
+    /// The number of these requests that failed.
     pub failed: u64,
-    /// What counts of them.
+    /// The results of the counted requests so far.
     pub endpoints: &'a [EndpointOutcome],
 }
 
-/// The phases of a run, in order. The phase [`Phase::Measuring`] is the *window* of [`Outcome`](crate::Outcome).
+/// A phase of a run, in their order. The phase [`Phase::Measuring`] is the *window* of [`Outcome`](crate::Outcome).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
-    /// Requests begun now do not count.
+    /// Requests that begin now do not count.
     WarmUp,
-    /// Requests begun now count; after a number of requests it lasts until the last of them ended.
+    /// Requests that begin now count. When the plan gives a number of requests, this phase ends with the last of them.
     Measuring,
-    /// After a time: none is begun any more, those in flight are waited for.
+    /// When the plan gives a time: no further request begins, and the run waits for those in flight.
     Draining,
-    /// All over.
+    /// The run has ended.
     Done,
 }

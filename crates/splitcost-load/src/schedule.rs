@@ -1,4 +1,4 @@
-//! When requests are meant to start: fixed by rate and seed before the first one is sent.
+//! The intended starts of requests. Rate and seed determine them before the first request is sent.
 
 use rand::{Rng, RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -6,10 +6,12 @@ use splitcost_model::quantity::Nanos;
 
 use crate::plan::Arrivals;
 
-/// The stream of the workload's generator that arrivals are drawn from; requests use the streams from 0 upwards.
+/// The stream of the random generator that arrivals are drawn from.
+///
+/// Chosen: requests use the streams from 0 upwards, so that no request shares a stream with the arrivals.
 const ARRIVAL_STREAM: u64 = u64::MAX;
 
-/// An endless iterator of ascending instants, counted from the start of the run.
+/// An endless iterator over the intended starts, ascending, counted from the start of the run.
 #[derive(Clone, Debug)]
 pub struct Schedule {
     arrivals: Arrivals,
@@ -19,12 +21,12 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// Arrivals at a mean rate; equal seeds give equal arrivals.
+    /// Makes a schedule with a mean rate. Equal seeds give equal arrivals.
     ///
     /// # Panics
-    /// When the rate is not a positive number.
+    /// Panics if the rate is not a positive number.
     pub fn new(arrivals: Arrivals, seed: u64, reqs_per_sec: f64) -> Self {
-        assert!(reqs_per_sec.is_finite() && reqs_per_sec > 0.0, "an arrival rate is a positive number");
+        assert!(reqs_per_sec.is_finite() && reqs_per_sec > 0.0, "an arrival rate must be a positive number");
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream(ARRIVAL_STREAM);
         Self { arrivals, rng, mean_gap_nanos: 1e9 / reqs_per_sec, now_nanos: 0.0 }
@@ -44,8 +46,8 @@ impl Iterator for Schedule {
     }
 }
 
-/// Exponentially distributed with mean 1.
+/// Draws from the exponential distribution with mean 1.
 fn exponential(rng: &mut impl Rng) -> f64 {
-    // `random` lies in [0, 1), so the logarithm's argument in (0, 1].
+    // `random` is in [0, 1), so that the argument of the logarithm is in (0, 1].
     -(1.0 - rng.random::<f64>()).ln()
 }

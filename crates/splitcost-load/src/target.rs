@@ -1,91 +1,75 @@
-//! Where requests go, and how they get there.
+//! The servers that requests go to, and how connections to them are made.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 
-use rustls::ClientConfig;
-use rustls::pki_types::ServerName;
+use crate::error::Error;
+use crate::workload::Workload;
 
-use crate::connection::tls;
-use crate::connection::wire::TlsParams;
-use crate::{Error, Workload};
-
-/// One server, and how it is spoken to.
+/// A server: its address, and the protocols that are used to reach it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
-    /// Where it listens.
+    /// The address that the server listens on.
     pub address: Address,
-    /// `host` or `host:port`, as requests name it, unless they have a `host` header of their own.
+    /// The `host` or `host:port` that requests carry, unless they set a `host` header of their own.
     pub authority: String,
-    /// Encrypted, if any.
+    /// The TLS settings; `None` sends requests unencrypted.
     pub tls: Option<Tls>,
-    /// The version of HTTP.
+    /// The version of HTTP that requests are sent over.
     pub version: Version,
 }
 
 impl From<SocketAddr> for Target {
-    /// HTTP/1.1 in the clear.
+    /// Makes a target for unencrypted HTTP/1.1.
     fn from(address: SocketAddr) -> Self {
         Self { address: Address::Tcp(address), authority: address.to_string(), tls: None, version: Version::Negotiated }
     }
 }
 
-/// Where a server listens.
+/// An address that a server listens on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Address {
-    /// A port, IPv4 or IPv6.
+    /// A TCP port on an IPv4 or IPv6 address.
     Tcp(SocketAddr),
-    /// A unix socket.
+    /// The path of a unix socket.
     Unix(PathBuf),
 }
 
-/// The version of HTTP that is spoken.
+/// A version of HTTP.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Version {
-    /// What the server chooses (ALPN) over TLS, HTTP/1.1 in the clear.
+    /// The version that the server chooses by ALPN over TLS; HTTP/1.1 without TLS.
     #[default]
     Negotiated,
     /// HTTP/1.1.
     Http1,
-    /// HTTP/2: ALPN with `h2` alone over TLS, prior knowledge in the clear.
+    /// HTTP/2: ALPN offers only `h2` over TLS; without TLS, prior knowledge is assumed.
     Http2,
 }
 
-/// How the server's certificate is checked.
+/// The name and the authorities that a server's certificate is checked against.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tls {
-    /// Who the certificate must be for, and what the server is told (SNI): a name or an IP address.
+    /// The name or IP address that the certificate must be valid for. It is also sent to the server (SNI).
     pub server_name: String,
-    /// Whom to trust.
+    /// The certificate authorities that are trusted.
     pub roots: Roots,
 }
 
-impl Tls {
-    /// What it means to rustls, and the name that it checks.
-    ///
-    /// # Errors
-    /// Says what is wrong with the name or the certificates.
-    pub fn client_config(&self, version: Version) -> Result<(Arc<ClientConfig>, ServerName<'static>), String> {
-        let TlsParams { config, server_name } = tls::params(self, version)?;
-        Ok((config, server_name))
-    }
-}
-
-/// Whom to trust.
+/// The certificate authorities that a connection trusts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Roots {
-    /// The authorities that browsers trust (Mozilla's list, as the `webpki-roots` crate has it).
+    /// The authorities on Mozilla's list, as the `webpki-roots` crate ships it.
     #[default]
     Public,
-    /// The certificates of a PEM bundle, alone.
+    /// Only the certificates of this PEM bundle.
     Pem(Vec<u8>),
-    /// Anybody: no certificate is checked.
+    /// Any server: certificates are not verified.
     Unverified,
 }
 
-/// Where the requests of a workload go.
+/// The target of each request of a workload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Targets {
     default: Target,
@@ -93,19 +77,19 @@ pub struct Targets {
 }
 
 impl Targets {
-    /// All to one server.
+    /// Sends all requests to one server.
     pub fn all(default: impl Into<Target>) -> Self {
         Self { default: default.into(), by_name: BTreeMap::new() }
     }
 
-    /// The request of this name to another server.
+    /// Sends the request with this name to another server.
     #[must_use]
     pub fn with(mut self, request: impl Into<String>, target: impl Into<Target>) -> Self {
         self.by_name.insert(request.into(), target.into());
         self
     }
 
-    /// Each request's target, in the workload's order.
+    /// Returns the target of each request, in the order of the workload.
     pub(crate) fn resolve(&self, workload: &Workload) -> Result<Vec<&Target>, Error> {
         if let Some(name) = self.by_name.keys().find(|name| workload.requests().iter().all(|r| r.name() != *name)) {
             return Err(Error::UnknownTarget(name.clone()));

@@ -1,8 +1,8 @@
-//! Texts with placeholders: `{name}` is a value, `{{` and `}}` are braces.
+//! Texts with placeholders: `{name}` stands for a value, `{{` and `}}` for braces.
 
 use serde_json::Value;
 
-/// A drawn value.
+/// A value that was drawn for a parameter.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Drawn<'a> {
     Int(i64),
@@ -15,29 +15,29 @@ pub(crate) enum Drawn<'a> {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Part {
     Text(Vec<u8>),
-    /// The parameter of that index.
+    /// The value of the parameter with this index.
     Value(usize, Encoding),
 }
 
-/// How a value is written.
+/// The encoding of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Encoding {
     /// Percent-encoded.
     Path,
-    /// As it is.
+    /// Unchanged.
     Plain,
-    /// As JSON of its own type.
+    /// A JSON value of the same type.
     Json,
-    /// Inside a JSON string.
+    /// A part of a JSON string.
     JsonText,
 }
 
-/// A template: compiled once, written per request.
+/// A template, which is compiled once and written for each request.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Template(Vec<Part>);
 
 impl Template {
-    /// Compile a text; `index_of` finds a parameter.
+    /// Compiles a text; `index_of` returns the index of a parameter.
     pub(crate) fn text(
         text: &str,
         encoding: Encoding,
@@ -48,7 +48,8 @@ impl Template {
         Ok(template)
     }
 
-    /// Compile a JSON value whose strings are templates; a string that is one placeholder becomes the value itself.
+    /// Compiles a JSON value whose strings are templates. A string that is a single placeholder becomes the value itself,
+    /// with its own type.
     pub(crate) fn json(value: &Value, index_of: &mut dyn FnMut(&str) -> Result<usize, String>) -> Result<Self, String> {
         let mut template = Self::default();
         template.push_json(value, index_of)?;
@@ -127,19 +128,19 @@ impl Template {
     }
 }
 
-/// A part of a template's source.
+/// A part of the source of a template.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Piece<'a> {
-    /// As it is.
+    /// Text that is written unchanged.
     Text(String),
-    /// The value of the parameter of this name.
+    /// A placeholder for the parameter with this name.
     Placeholder(&'a str),
 }
 
-/// Takes a template apart.
+/// Splits the source of a template into its parts.
 ///
 /// # Errors
-/// In words, where it is none.
+/// Describes the problem when braces do not match, or a placeholder is not a name.
 pub fn pieces(source: &str) -> Result<Vec<Piece<'_>>, String> {
     let mut pieces = Vec::new();
     let mut text = String::new();
@@ -159,7 +160,9 @@ pub fn pieces(source: &str) -> Result<Vec<Piece<'_>>, String> {
             return Err(format!("{source:?} has a `{{` without `}}`; write `{{{{` for the character itself"));
         };
         if !is_name(name) {
-            return Err(format!("`{{{name}}}` is not a placeholder: a name has letters, digits and underscores"));
+            return Err(format!(
+                "`{{{name}}}` is not a placeholder: a name consists of letters, digits and underscores"
+            ));
         }
         if !text.is_empty() {
             pieces.push(Piece::Text(std::mem::take(&mut text)));
@@ -174,14 +177,14 @@ pub fn pieces(source: &str) -> Result<Vec<Piece<'_>>, String> {
     Ok(pieces)
 }
 
-/// Whether a text can be a placeholder's name.
+/// Returns true if a text is a valid name of a placeholder.
 pub(crate) fn is_name(text: &str) -> bool {
     !text.is_empty()
         && !text.starts_with(|c: char| c.is_ascii_digit())
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
-/// A text as it stands between the quotes of a JSON string.
+/// Escapes a text for use within a JSON string.
 fn json_text(text: &str) -> Vec<u8> {
     let mut quoted = Value::from(text).to_string().into_bytes();
     quoted.pop();
@@ -192,7 +195,7 @@ fn json_text(text: &str) -> Vec<u8> {
 fn write_value(value: &Drawn, encoding: Encoding, out: &mut Vec<u8>) {
     let text = match value {
         Drawn::Int(number) => return out.extend_from_slice(number.to_string().as_bytes()),
-        // As JSON writes it: 1.0 stays a float.
+        // JSON keeps the fraction: 1.0 stays a float.
         Drawn::Float(number) => return out.extend_from_slice(Value::from(*number).to_string().as_bytes()),
         Drawn::Text(text) | Drawn::Choice(Value::String(text)) => text,
         Drawn::Choice(scalar) => return out.extend_from_slice(scalar.to_string().as_bytes()),
@@ -209,7 +212,7 @@ fn write_value(value: &Drawn, encoding: Encoding, out: &mut Vec<u8>) {
     }
 }
 
-/// Everything but RFC 3986's unreserved characters becomes `%XX`.
+/// Percent-encodes everything except the unreserved characters of RFC 3986.
 fn percent_encode(text: &str, out: &mut Vec<u8>) {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
     for byte in text.bytes() {

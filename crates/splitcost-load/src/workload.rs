@@ -1,4 +1,4 @@
-//! Which requests are made: weighted templates, filled from a seeded generator.
+//! The requests of a workload: weighted templates, filled with values from a seeded random generator.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,26 +14,28 @@ use serde_json::Value;
 use crate::Error;
 use crate::template::{Drawn, Encoding, Template, is_name};
 
-/// The header that carries a request's name to the recorder.
+/// The header that carries the name of a request to the recorder.
 const NAME_HEADER: &str = "x-splitcost-request";
-/// Headers that are made here, and would contradict what is sent if they came from the configuration.
+/// Headers that the load generator sets itself. A value from the configuration would contradict the request.
 const OWN_HEADERS: [&str; 5] = ["connection", "content-length", "expect", "transfer-encoding", NAME_HEADER];
-/// Chosen: longer texts belong in a file, and a request is held in memory.
+/// The longest string that is drawn.
+///
+/// Chosen: longer texts belong in a file, since a request is kept in memory.
 const MAX_STRING: usize = 65_536;
 
-/// The requests of an app: the `[workload]` table of the configuration, checked.
+/// The validated requests of an app: the `[workload]` table of the configuration.
 ///
-/// Request `i` of a run depends on the seed and `i` only, not on what the server did.
+/// Request `i` of a run depends only on the seed and on `i`, not on the answers of the server.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(try_from = "WorkloadTable")]
 pub struct Workload {
     seed: u64,
     requests: Vec<Request>,
-    /// Sums of the weights up to and including each request.
+    /// The sum of the weights up to and including each request.
     cumulative_weights: Vec<u64>,
 }
 
-/// A workload as it stands in a file.
+/// A workload as it is written in a file.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WorkloadTable {
@@ -67,18 +69,18 @@ fn one() -> u32 {
 }
 
 impl WorkloadTable {
-    /// The seed of what is drawn.
+    /// Returns the seed of the random generator.
     pub fn seed(&self) -> u64 {
         self.seed
     }
 
-    /// Its requests, with their files read: relative paths start at `dir`.
+    /// Returns the requests, with the contents of their files. Relative paths start at `dir`.
     pub fn requests(self, dir: &Path) -> Result<Vec<RequestSpec>, Error> {
         let requests = self.requests.into_iter().enumerate();
         requests.map(|(position, request)| request.spec(position, dir)).collect()
     }
 
-    /// Checks it, and reads its files: relative paths start at `dir`.
+    /// Validates the workload and reads its files. Relative paths start at `dir`.
     pub fn compile(self, dir: &Path) -> Result<Workload, Error> {
         Workload::new(self.seed, self.requests(dir)?)
     }
@@ -97,10 +99,10 @@ impl RequestTable {
             }),
         ];
         for body in bodies.into_iter().flatten() {
-            let fail = |(field, problem)| Error::Workload { request: spec.place(position), field, problem };
+            let fail = |(field, problem)| Error::Workload { request: spec.label(position), field, problem };
             let body = body.map_err(|(field, problem): (&str, String)| fail((field.to_owned(), problem)))?;
             if spec.body.is_some() {
-                return Err(fail(("body".into(), "it has one body: body, body_text or body_file".into())));
+                return Err(fail(("body".into(), "a request has only one of body, body_text and body_file".into())));
             }
             spec.body = Some(body);
         }
@@ -108,62 +110,64 @@ impl RequestTable {
     }
 }
 
-/// A request as it is asked for. Path, header values and the texts of bodies are templates: see [`literal`].
+/// The description of a request. Path, header values and the texts of bodies are templates; see [`literal`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct RequestSpec {
-    /// `METHOD /path` without one.
+    /// The name of the request; `None` stands for `METHOD /path`.
     pub name: Option<String>,
-    /// How it is asked.
+    /// The HTTP method.
     pub method: Method,
-    /// Begins with `/`; may hold a query.
+    /// The path, which begins with `/` and may contain a query.
     pub path: String,
-    /// How often, relative to the others.
+    /// The frequency of the request, relative to the others.
     pub weight: u32,
-    /// By name.
+    /// The headers, by name.
     pub headers: BTreeMap<String, String>,
-    /// Where the values of placeholders come from.
+    /// The sources of the values for placeholders, by name.
     pub params: BTreeMap<String, Param>,
-    /// What is sent.
+    /// The body.
     pub body: Option<Body>,
-    /// Statuses that count as success; every one below 400 when empty.
+    /// The statuses that count as success. When empty, every status below 400 does.
     pub expect: Vec<u16>,
 }
 
-/// What a request sends.
+/// The body of a request.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Body {
-    /// Encoded; its strings are templates.
+    /// A JSON value whose strings are templates.
     Json(Value),
-    /// A template.
+    /// A text, which is a template.
     Text(String),
-    /// As they are.
+    /// Bytes that are sent unchanged.
     Bytes {
         /// The bytes.
         bytes: Vec<u8>,
-        /// Of the header `content-type`, unless the request sets it; a template, too.
+        /// The value of the header `content-type`, unless the request sets it. It is a template, too.
         content_type: String,
     },
-    /// A message of gRPC, without its prefix: the request is a unary call.
+    /// A gRPC message without its prefix. The request is a unary call.
     Grpc(Vec<u8>),
 }
 
 impl Body {
-    /// A file, its content type by its extension.
+    /// Reads a body from a file. The file name extension determines the content type.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// Fails when the file cannot be read.
     pub fn file(path: &Path) -> io::Result<Self> {
         let content_type = mime_guess::from_path(path).first_or_octet_stream().to_string();
         Ok(Self::Bytes { bytes: std::fs::read(path)?, content_type })
     }
 
-    /// The value that is sent, where it is JSON; a problem where it has placeholders, or is not what it claims to be.
+    /// Returns the value of a JSON body; `None` for other bodies. The error describes the problem when the value has
+    /// placeholders, or the bytes are not JSON.
     pub fn fixed_json(&self) -> Option<Result<Value, String>> {
         let bytes = match self {
             Self::Json(value) => {
                 let mut bytes = Vec::new();
-                let fixed =
-                    Template::json(value, &mut |name| Err(format!("`{{{name}}}` would differ in every request")));
+                let fixed = Template::json(value, &mut |name| {
+                    Err(format!("`{{{name}}}` would have another value in every request"))
+                });
                 fixed.map(|template| template.write(&[], &mut bytes)).map(|()| bytes)
             }
             Self::Bytes { bytes, content_type } if content_type == "application/json" => Ok(bytes.clone()),
@@ -173,13 +177,13 @@ impl Body {
     }
 }
 
-/// A text as a template that writes just that text.
+/// Returns the template that writes exactly this text.
 pub fn literal(text: &str) -> String {
     text.replace('{', "{{").replace('}', "}}")
 }
 
 impl RequestSpec {
-    /// A request of a template for a path, without anything else.
+    /// Makes a request with a method and a path, and nothing else.
     pub fn new(method: Method, path: impl Into<String>) -> Self {
         Self {
             name: None,
@@ -193,25 +197,25 @@ impl RequestSpec {
         }
     }
 
-    /// Its name, its own or made of method and path.
+    /// Returns the name of the request, or its method and path if it has no name.
     pub fn name(&self) -> String {
         let path_only = self.path.split('?').next().unwrap_or_default();
         self.name.clone().unwrap_or_else(|| format!("{} {path_only}", self.method))
     }
 
-    /// Sets a header, whatever the case of its name.
+    /// Sets a header. The case of its name does not matter.
     pub fn set_header(&mut self, name: &str, value: impl Into<String>) {
         self.headers.retain(|known, _| !known.eq_ignore_ascii_case(name));
         self.headers.insert(name.to_owned(), value.into());
     }
 
-    /// Its position and name, as errors name it.
-    fn place(&self, position: usize) -> String {
+    /// Returns the position and name that errors show.
+    fn label(&self, position: usize) -> String {
         format!("{} ({})", position + 1, self.name())
     }
 }
 
-/// One request template.
+/// A compiled request template.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Request {
     name: String,
@@ -219,9 +223,9 @@ pub struct Request {
     weight: u32,
     params: Vec<Param>,
     path: Template,
-    /// Everything between `host` and `content-length`.
+    /// The header lines between `host` and `content-length`.
     headers: Template,
-    /// Whether `headers` holds a `host` of its own.
+    /// True when `headers` contains a `host` header.
     own_host: bool,
     body: Payload,
     is_grpc: bool,
@@ -252,10 +256,10 @@ pub enum Method {
 }
 
 impl Method {
-    /// All of them.
+    /// All methods.
     pub const ALL: [Self; 7] = [Self::Get, Self::Head, Self::Post, Self::Put, Self::Patch, Self::Delete, Self::Options];
 
-    /// As HTTP writes it.
+    /// Returns the name of the method in HTTP.
     pub fn name(self) -> &'static str {
         match self {
             Self::Get => "GET",
@@ -270,7 +274,7 @@ impl Method {
 }
 
 impl Method {
-    /// Whether asking twice does no more than asking once.
+    /// Returns true if two identical requests have the same effect as one.
     ///
     /// # Source
     /// RFC 9110, section 9.2.2.
@@ -285,7 +289,7 @@ impl fmt::Display for Method {
     }
 }
 
-/// Where a placeholder's values come from; every range includes both ends.
+/// The source of the values for a placeholder. Each range includes both ends.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Param {
@@ -293,9 +297,9 @@ pub enum Param {
     Int([i64; 2]),
     /// Numbers.
     Float([f64; 2]),
-    /// Letters and digits, of a length in this range.
+    /// Strings of letters and digits, with a length in this range.
     String([usize; 2]),
-    /// One of these texts, numbers or truth values.
+    /// One of these strings, numbers or booleans.
     Choice(Vec<Value>),
 }
 
@@ -308,10 +312,10 @@ impl Param {
             }
             Self::Float([low, high]) if low > high => Err("the range ends before it begins"),
             Self::String([low, high]) if low > high => Err("the range ends before it begins"),
-            Self::String([_, high]) if *high > MAX_STRING => Err("a string is longer than 65536"),
-            Self::Choice(values) if values.is_empty() => Err("there is nothing to choose from"),
+            Self::String([_, high]) if *high > MAX_STRING => Err("a string is longer than 65536 characters"),
+            Self::Choice(values) if values.is_empty() => Err("the list of choices is empty"),
             Self::Choice(values) if !values.iter().all(|v| v.is_string() || v.is_number() || v.is_boolean()) => {
-                Err("a choice is a text, a number or a truth value")
+                Err("a choice must be a string, a number or a boolean")
             }
             _ => Ok(()),
         }
@@ -337,32 +341,32 @@ impl Param {
 }
 
 impl Request {
-    /// `METHOD /path/{template}`, or the name it was given.
+    /// Returns the name of the request, which is `METHOD /path/{template}` by default.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// How it is asked.
+    /// Returns the HTTP method.
     pub fn method(&self) -> Method {
         self.method
     }
 
-    /// How often it is made, relative to the others.
+    /// Returns the frequency of the request, relative to the others.
     pub fn weight(&self) -> u32 {
         self.weight
     }
 
-    /// Whether an answer of this status is the expected one.
+    /// Returns true if an answer with this status is expected.
     pub fn expects(&self, status: u16) -> bool {
         if self.expect.is_empty() { status < 400 } else { self.expect.contains(&status) }
     }
 
-    /// Whether it is a unary call of gRPC: its body is the message, and success is `grpc-status: 0`.
+    /// Returns true if the request is a unary gRPC call: its body is the message, and it succeeds with `grpc-status: 0`.
     pub fn is_grpc(&self) -> bool {
         self.is_grpc
     }
 
-    /// Whether it is the same each time.
+    /// Returns true if the request never varies.
     pub(crate) fn is_fixed(&self) -> bool {
         self.params.is_empty()
     }
@@ -382,12 +386,12 @@ impl Request {
             return Err(fail("weight", "it is 0: remove the request instead".into()));
         }
         if let Some(status) = table.expect.iter().find(|status| !(200..=599).contains(*status)) {
-            return Err(fail("expect", format!("{status} is no final HTTP status (200 to 599)")));
+            return Err(fail("expect", format!("{status} is not a final HTTP status (200 to 599)")));
         }
         for (param, values) in &table.params {
             let field = format!("params.{param}");
             if !is_name(param) {
-                return Err(fail(&field, "a name has letters, digits and underscores".into()));
+                return Err(fail(&field, "a name consists of letters, digits and underscores".into()));
             }
             values.check().map_err(|problem| fail(&field, problem.into()))?;
         }
@@ -420,7 +424,7 @@ impl Request {
             let unused = names[unused];
             return Err(fail(
                 &format!("params.{unused}"),
-                format!("`{{{unused}}}` occurs in neither path, headers nor body"),
+                format!("`{{{unused}}}` is used in neither path, headers nor body"),
             ));
         }
 
@@ -444,12 +448,12 @@ fn check_path(path: &str) -> Result<(), String> {
         return Err("it does not begin with `/`".into());
     }
     match path.chars().find(|c| !c.is_ascii_graphic() || *c == '#') {
-        Some(c) => Err(format!("{c:?} cannot stand in a path; write it percent-encoded")),
+        Some(c) => Err(format!("{c:?} is not allowed in a path; percent-encode it")),
         None => Ok(()),
     }
 }
 
-/// The header lines of a request as one template; an error names the header.
+/// Returns the template for the header lines of a request. An error names the header and describes its problem.
 fn header_lines(
     name: &str,
     headers: &BTreeMap<String, String>,
@@ -475,7 +479,7 @@ fn header_lines(
         let fail = |problem: String| (header.to_owned(), problem);
         let is_token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
         if header.is_empty() || !header.bytes().all(is_token) {
-            return Err(fail("it is no name of an HTTP header".into()));
+            return Err(fail("it is not a valid name of an HTTP header".into()));
         }
         if OWN_HEADERS.iter().any(|own| header.eq_ignore_ascii_case(own)) {
             return Err(fail("the load generator sets this header itself".into()));
@@ -499,7 +503,7 @@ fn header_lines(
     Ok(lines)
 }
 
-/// TOML's dates, which its deserializer hands to JSON as a table of one odd key, as JSON's texts.
+/// Converts the dates of TOML to JSON strings. The deserializer represents each as a table with one private key.
 fn plain_dates(value: Value) -> Value {
     const DATE_KEY: &str = "$__toml_private_datetime";
     match value {
@@ -515,14 +519,14 @@ fn plain_dates(value: Value) -> Value {
 impl TryFrom<WorkloadTable> for Workload {
     type Error = Error;
 
-    /// Relative paths start at the working directory.
+    /// Validates a workload. Relative paths start at the working directory.
     fn try_from(table: WorkloadTable) -> Result<Self, Error> {
         table.compile(Path::new(""))
     }
 }
 
 impl Workload {
-    /// Checks requests, and makes them ready to be written.
+    /// Validates and compiles requests.
     pub fn new(seed: u64, requests: Vec<RequestSpec>) -> Result<Self, Error> {
         let requests: Vec<Request> = requests
             .into_iter()
@@ -552,32 +556,32 @@ impl Workload {
     }
 }
 
-/// One request of a run, drawn but not yet written.
+/// A request of a run that was drawn, but not yet written.
 #[derive(Clone, Debug)]
 pub struct Draw {
-    /// Position of its template in [`Workload::requests`].
+    /// The position of its template in [`Workload::requests`].
     pub request: usize,
     rng: ChaCha8Rng,
 }
 
 impl Workload {
-    /// The seed of its generator.
+    /// Returns the seed of the random generator.
     pub fn seed(&self) -> u64 {
         self.seed
     }
 
-    /// Its templates, in the order of the configuration.
+    /// Returns the request templates, in the order of the configuration.
     pub fn requests(&self) -> &[Request] {
         &self.requests
     }
 
-    /// Draw request `i` of the run with this seed offset.
+    /// Draws request `i` of the run with this seed offset.
     pub fn draw(&self, seed_offset: u64, i: u64) -> Draw {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed.wrapping_add(seed_offset));
         if let [only] = self.requests.as_slice()
             && only.is_fixed()
         {
-            // Nothing is drawn: the generator's first block would be made for nothing.
+            // Nothing is drawn, so that the generator need not compute its first block.
             return Draw { request: 0, rng };
         }
         rng.set_stream(i);
@@ -586,7 +590,7 @@ impl Workload {
         Draw { request: self.cumulative_weights.partition_point(|sum| *sum <= point), rng }
     }
 
-    /// Append a drawn request's bytes of HTTP/1.1.
+    /// Appends a drawn request in the format of HTTP/1.1.
     pub fn write(&self, draw: Draw, host: &str, out: &mut Vec<u8>) {
         let request = &self.requests[draw.request];
         let parts = self.parts(draw);
@@ -610,7 +614,7 @@ impl Workload {
         }
     }
 
-    /// The parts of a drawn request, however they are framed.
+    /// Returns the parts of a drawn request without the framing of a version of HTTP.
     pub(crate) fn parts(&self, draw: Draw) -> Parts<'_> {
         let Draw { request, mut rng } = draw;
         let request = &self.requests[request];
@@ -632,10 +636,10 @@ impl Workload {
     }
 }
 
-/// What a request says, whatever the version of HTTP.
+/// The contents of a request without the framing of a version of HTTP.
 pub(crate) struct Parts<'a> {
     pub(crate) path: Vec<u8>,
-    /// Of the form `name: value`, each with a line end; those that frame the body are not among them.
+    /// Lines of the form `name: value`, each with a line end. Headers that frame the body are not included.
     pub(crate) header_lines: Vec<u8>,
     pub(crate) body: Option<Cow<'a, [u8]>>,
 }

@@ -1,94 +1,95 @@
-//! What an emulated link did, and how exactly.
+//! The results of an emulated link: its counts, and the accuracy of its delays.
 
 use serde::{Deserialize, Serialize};
 
-/// What an emulated link did while it ran.
+/// The results of an emulated link.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Emulation {
-    /// Where clients connected to.
+    /// The address that clients connected to.
     pub listen: String,
-    /// Where it led to.
+    /// The address of the server.
     pub to: String,
     /// The engine: `stream` or `packet`.
     #[serde(default)]
     pub engine: String,
-    /// The link's profile.
+    /// The profile of the link.
     pub profile: String,
-    /// What was made to go wrong.
+    /// The faults, as the user wrote them.
     pub faults: Vec<String>,
-    /// The seed of everything that was drawn.
+    /// The seed of all random draws.
     pub seed: u64,
-    /// How long it ran.
+    /// The running time of the link.
     pub secs: f64,
-    /// Connections that it took.
+    /// The number of connections that it accepted.
     pub accepted: u64,
-    /// Connections that were open at the end.
+    /// The number of connections that were open at the end.
     pub open: u64,
-    /// Connections that the server did not take.
+    /// The number of connections that the server refused.
     pub refused: u64,
-    /// Why, the first time.
+    /// The reason of the first refusal.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub refusal: Option<String>,
-    /// Connections that a fault has reset.
+    /// The number of connections that a fault has reset.
     pub reset: u64,
-    /// Connections that a fault has closed.
+    /// The number of connections that a fault has closed.
     pub closed: u64,
-    /// Bytes that were handed on to the server.
+    /// The number of bytes that were delivered to the server.
     pub upstream_bytes: u64,
-    /// Bytes that were handed on to clients.
+    /// The number of bytes that were delivered to clients.
     pub downstream_bytes: u64,
-    /// Bytes that a fault has made vanish.
+    /// The number of bytes that a fault has dropped.
     pub discarded_bytes: u64,
-    /// Bytes that were under way at the same time in one direction of a connection, at most.
+    /// The greatest number of bytes in flight at the same time, in one direction of one connection.
     pub most_under_way_bytes: u64,
-    /// What happened to packets, where the engine knows of them.
+    /// The counts of packets; only for the packet engine.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub packets: Option<Packets>,
-    /// Times that bytes were handed on at once, waits for a slow receiver left out; packets, where the engine knows of them.
+    /// The number of deliveries: of bytes for the stream engine, of packets for the packet engine. Deliveries that waited for
+    /// a slow receiver are not counted.
     pub deliveries: u64,
-    /// How long they should be under way.
+    /// The requested delays of the deliveries.
     pub requested_delay: Spread,
-    /// How much longer they were.
+    /// The lateness of the deliveries.
     pub lateness: Spread,
-    /// Share of deliveries that were late by more than 50 µs and more than a twentieth of their delay, in percent.
+    /// The share of deliveries that were late by more than 50 µs and more than a twentieth of their delay, in percent.
     pub late_percent: f64,
-    /// Whether the emulator had real-time priority.
+    /// True when the emulator had real-time priority.
     pub realtime: bool,
-    /// What belongs to the profile, and this engine does not do.
+    /// The properties of the profile that the engine does not emulate.
     pub left_out: Vec<String>,
-    /// Why its delays were not what was asked for; absent when they were.
+    /// The reason why the results are invalid; absent when they are valid.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub invalid: Option<String>,
-    /// What would help.
+    /// The remedies for invalid results.
     pub hints: Vec<String>,
 }
 
-/// What happened to the packets of a link, both ways.
+/// The counts of the packets of a link, for both directions together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Packets {
-    /// That were sent.
+    /// The number of packets that were sent.
     pub sent: u64,
-    /// Of these, lost by chance.
+    /// The number of packets that were lost at random.
     pub lost: u64,
-    /// That found the queue in front of a rate full.
+    /// The number of packets that were lost because the queue in front of a rate was full.
     pub overflowed: u64,
-    /// That vanished in a blackhole.
+    /// The number of packets that a blackhole dropped.
     pub vanished: u64,
-    /// That came twice.
+    /// The number of packets that were delivered twice.
     pub duplicated: u64,
-    /// That were lost because the machine was too slow.
+    /// The number of packets that were lost because the machine was too slow.
     pub missed: u64,
 }
 
-/// Quantiles of times.
+/// The quantiles of times.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Spread {
-    /// Median.
+    /// The median.
     pub p50_micros: f64,
-    /// 99th percentile.
+    /// The 99th percentile.
     pub p99_micros: f64,
-    /// 99.9th percentile.
+    /// The 99.9th percentile.
     pub p99_9_micros: f64,
-    /// The longest.
+    /// The longest time.
     pub max_micros: f64,
 }

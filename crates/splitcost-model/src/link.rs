@@ -1,32 +1,32 @@
-//! What lies between two services: how long bytes are under way, how many fit, what they cost.
+//! The link between two services: its delay, its rate, its losses and its price.
 //!
-//! [`Delay`] is a distribution that is drawn from by a standard normal deviate, so that successive draws can be correlated
-//! ([`Jitter`]) without a change of the distribution. Randomness is passed in, never made.
+//! [`Delay`] is a distribution. A draw from it takes a standard normal deviate, so that successive draws can be correlated
+//! ([`Jitter`]) while the distribution stays the same. Callers pass the random numbers in.
 
 use serde::{Deserialize, Serialize};
 
 use crate::quantity::Nanos;
 
-/// What lies between two services.
+/// The link between two services.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Link {
-    /// Name for people.
+    /// The name of the link, for people.
     pub name: String,
-    /// Added to each direction, beyond the loopback that calibration contains already.
+    /// The delay of each direction, in addition to the loopback that calibration includes.
     pub one_way_delay: Delay,
-    /// How much of a delay's deviation the next one of its direction keeps, from 0 to below 1.
+    /// The correlation of successive delays of a direction, from 0 to below 1.
     pub correlation: f64,
-    /// Transmission rate of one connection; `None` is unlimited.
+    /// The transmission rate of one connection; `None` is unlimited.
     pub bits_per_sec: Option<f64>,
-    /// Share of packets that are lost.
+    /// The share of packets that are lost.
     pub loss: f64,
-    /// Price of transferred data, in US dollars per 10⁹ bytes, each way.
+    /// The price of transferred data in each direction, in US dollars per 10⁹ bytes.
     pub usd_per_gb: f64,
-    /// Round trips of a new connection before its first byte: 1 of TCP, one more of TLS 1.3.
+    /// The round trips of a new connection before its first byte: one for TCP, and one more for TLS 1.3.
     pub handshake_round_trips: u32,
-    /// CPU time of the handshake of TLS, on each side.
+    /// The CPU time of the TLS handshake on each side.
     pub handshake_cpu: Nanos,
-    /// The proxies of a service mesh.
+    /// The proxies of a service mesh, if there is one.
     pub sidecars: Option<Sidecars>,
 }
 
@@ -47,7 +47,7 @@ impl Default for Link {
 }
 
 impl Link {
-    /// Whether it adds nothing to what is there without it.
+    /// Returns true if the link adds nothing to loopback.
     pub fn is_loopback(&self) -> bool {
         self.one_way_delay.is_zero()
             && self.bits_per_sec.is_none()
@@ -57,23 +57,23 @@ impl Link {
     }
 }
 
-/// The links of a split.
+/// The links between the services of a split.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Links {
-    /// Between any two services that are not named below.
+    /// The link between two services that `between` does not name.
     pub default: Link,
-    /// Between two services, whichever of them calls.
+    /// The links between two named services, in either direction.
     pub between: Vec<([String; 2], Link)>,
 }
 
 impl Links {
-    /// What lies between two services.
+    /// Returns the link between two services.
     pub fn between(&self, one: &str, other: &str) -> &Link {
         let named = |pair: &[String; 2]| pair == &[one, other] || pair == &[other, one];
         self.between.iter().find(|(pair, _)| named(pair)).map_or(&self.default, |(_, link)| link)
     }
 
-    /// Their names, for people.
+    /// Returns the names of the links, for people.
     pub fn name(&self) -> String {
         let between =
             self.between.iter().map(|([one, other], link)| format!("{} between {one} and {other}", link.name));
@@ -81,7 +81,7 @@ impl Links {
         names.join(", ")
     }
 
-    /// Median of the longest round trip, beyond loopback.
+    /// Returns the greatest median round trip of the links, without loopback.
     pub fn round_trip(&self) -> Nanos {
         let all = std::iter::once(&self.default).chain(self.between.iter().map(|(_, link)| link));
         let round_trip = |link: &Link| {
@@ -91,7 +91,7 @@ impl Links {
         all.map(round_trip).max().unwrap_or_default()
     }
 
-    /// Whether none of them adds anything.
+    /// Returns true if none of the links adds anything to loopback.
     pub fn are_loopback(&self) -> bool {
         self.default.is_loopback() && self.between.iter().all(|(_, link)| link.is_loopback())
     }
@@ -103,16 +103,16 @@ impl From<Link> for Links {
     }
 }
 
-/// The proxies of a service mesh that a request passes, there and back.
+/// The proxies of a service mesh, which requests and responses pass.
 ///
-/// They are CPU first: where it is missing, requests queue for them.
+/// Their main cost is CPU: when cores are busy, requests queue for the proxies.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sidecars {
-    /// How many a request passes.
+    /// The number of proxies that a request passes.
     pub proxies: u32,
-    /// CPU time of each for a request and its response.
+    /// The CPU time of each proxy for a request and its response.
     pub cpu_per_request: Nanos,
-    /// What all of them together add to each direction, where CPU is plenty.
+    /// The delay that all proxies together add to each direction while cores are free.
     pub one_way_delay: Delay,
 }
 
@@ -120,21 +120,21 @@ pub struct Sidecars {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Delay {
-    /// Always the same.
+    /// A constant delay.
     Constant(Nanos),
-    /// Its logarithm is normal.
+    /// A lognormal distribution.
     LogNormal {
-        /// Half of the delays are shorter.
+        /// The median.
         median: Nanos,
-        /// Standard deviation of the logarithm.
+        /// The standard deviation of the logarithm.
         sigma: f64,
     },
-    /// As measured.
+    /// A measured distribution.
     Quantiles(Quantiles),
 }
 
 impl Delay {
-    /// The delay at a standard normal deviate: 0 is the median, 2.326 the 99th percentile.
+    /// Returns the delay for a standard normal deviate: 0 gives the median, 2.326 the 99th percentile.
     pub fn at(&self, deviate: f64) -> Nanos {
         match self {
             Self::Constant(delay) => *delay,
@@ -143,7 +143,7 @@ impl Delay {
         }
     }
 
-    /// Each delay times `factor`.
+    /// Returns the distribution with each delay multiplied by `factor`.
     #[must_use]
     pub fn scale(&self, factor: f64) -> Self {
         match self {
@@ -155,28 +155,31 @@ impl Delay {
         }
     }
 
-    /// Half of the delays are shorter.
+    /// Returns the median delay.
     pub fn median(&self) -> Nanos {
         self.at(0.0)
     }
 
-    /// Whether there is none at all.
+    /// Returns true if the delay is always zero.
     pub fn is_zero(&self) -> bool {
         self.at(f64::from(i32::MAX)).is_zero()
     }
 }
 
-/// A distribution by its quantiles. Between those of its upper half, what is longer gets rarer exponentially; elsewhere the
-/// values between two are equally probable.
+/// A distribution that is given by quantiles.
+///
+/// Between two quantiles of the upper half, the probability of longer values decreases exponentially. Between other
+/// quantiles, all values have the same probability.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Vec<(f64, Nanos)>", into = "Vec<(f64, Nanos)>")]
 pub struct Quantiles(Vec<(f64, Nanos)>);
 
 impl Quantiles {
-    /// From (share at or below, value), both ascending; the first and last value hold beyond them.
+    /// Makes a distribution from pairs of a share and the value that this share does not exceed, both ascending. No value is
+    /// below the first one or above the last one.
     ///
     /// # Errors
-    /// When there is none, a share is not between 0 and 1, or they do not ascend.
+    /// Fails when there are no quantiles, a share is not between 0 and 1, or the quantiles do not ascend.
     pub fn new(points: Vec<(f64, Nanos)>) -> Result<Self, &'static str> {
         if points.is_empty() {
             return Err("there are no quantiles");
@@ -190,7 +193,7 @@ impl Quantiles {
         Ok(Self(points))
     }
 
-    /// The value that a share `share` of all does not exceed.
+    /// Returns the value that a share `share` of all values does not exceed.
     pub fn at(&self, share: f64) -> Nanos {
         let above = self.0.partition_point(|(point, _)| *point < share);
         match (above.checked_sub(1).and_then(|below| self.0.get(below)), self.0.get(above)) {
@@ -207,7 +210,7 @@ impl Quantiles {
         }
     }
 
-    /// The points.
+    /// Returns the pairs of share and value.
     pub fn points(&self) -> &[(f64, Nanos)] {
         &self.0
     }
@@ -226,7 +229,7 @@ impl From<Quantiles> for Vec<(f64, Nanos)> {
     }
 }
 
-/// Successive delays of one direction, each keeping some of the deviation of the one before.
+/// A generator of successive delays of one direction, which are correlated.
 ///
 /// # Source
 /// Paper: the Gaussian copula of an AR(1) process (Cario & Nelson, 1996): any correlation leaves the distribution as it is.
@@ -236,7 +239,7 @@ pub struct Jitter {
 }
 
 impl Jitter {
-    /// The next delay, from a fresh standard normal deviate.
+    /// Returns the next delay, from a new standard normal deviate.
     pub fn next(&mut self, delay: &Delay, correlation: f64, fresh: f64) -> Nanos {
         let deviate = match self.last {
             Some(last) => correlation * last + (1.0 - correlation * correlation).sqrt() * fresh,
@@ -247,7 +250,7 @@ impl Jitter {
     }
 }
 
-/// The share of a standard normal distribution below `deviate`.
+/// Returns the share of a standard normal distribution below `deviate`.
 fn normal_share(deviate: f64) -> f64 {
     0.5 * libm::erfc(-deviate * std::f64::consts::FRAC_1_SQRT_2)
 }
@@ -272,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_distribution_is_refused() {
+    fn invalid_distributions_are_refused() {
         assert_eq!(quantiles(&[]), Err("there are no quantiles"));
         assert_eq!(quantiles(&[(0.5, 2), (0.9, 1)]), Err("the quantiles do not ascend"));
         assert_eq!(quantiles(&[(50.0, 2)]), Err("a quantile is not between 0 and 1"));
@@ -283,5 +286,28 @@ mod tests {
         assert!((normal_share(2.0) - 0.977_249_868).abs() < 1e-9);
         let delay = Delay::LogNormal { median: Nanos::from_micros(100), sigma: 0.5 };
         assert_eq!(delay.at(2.0), Nanos::from_nanos(271_828));
+    }
+
+    #[test]
+    fn a_named_link_holds_in_both_directions() {
+        let far = Link {
+            name: "far".to_owned(),
+            one_way_delay: Delay::Constant(Nanos::from_micros(30)),
+            sidecars: Some(Sidecars {
+                proxies: 2,
+                cpu_per_request: Nanos::ZERO,
+                one_way_delay: Delay::Constant(Nanos::from_micros(5)),
+            }),
+            ..Link::default()
+        };
+        let links = Links { between: vec![(["shop".to_owned(), "stock".to_owned()], far)], ..Links::default() };
+        assert_eq!(
+            (links.between("stock", "shop").name.as_str(), links.between("shop", "stock").name.as_str()),
+            ("far", "far")
+        );
+        assert_eq!(links.between("shop", "mail").name, "loopback");
+        assert_eq!(links.name(), "loopback, far between shop and stock");
+        assert_eq!(links.round_trip(), Nanos::from_micros(70));
+        assert!(!links.are_loopback() && Links::default().are_loopback());
     }
 }

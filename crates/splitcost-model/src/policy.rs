@@ -1,6 +1,6 @@
-//! How a caller treats its calls: timeout, retries, budget, connections. Also what goes wrong with a callee.
+//! Call policies (timeout, retries, retry budget, connections), and the faults of called services.
 //!
-//! Both have a text form that command line and settings share: `1s + 2 retries + budget 20%`, `slow 10`.
+//! Both have a text form, which the command line and the settings share: `1s + 2 retries + budget 20%`, `slow 10`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,45 +9,46 @@ use serde::{Deserialize, Serialize};
 
 use crate::quantity::Nanos;
 
-/// How a caller treats its calls to another service.
+/// The policy of a caller for its calls to another service.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct CallPolicy {
-    /// After which an attempt counts as failed; `None` waits for ever.
+    /// The time after which an attempt counts as failed; `None` waits forever.
     pub timeout: Option<Nanos>,
-    /// Attempts after the first.
+    /// The most attempts after the first one.
     pub retries: u32,
-    /// Before the first retry; doubled before each further one, and drawn uniformly from zero to that (full jitter).
+    /// The longest wait before the first retry. It doubles with each further retry, and the actual wait is drawn uniformly
+    /// between zero and it (full jitter).
     ///
     /// # Source
     /// Paper: M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
     pub backoff: Nanos,
-    /// Retries per call, at most; `None` is unlimited.
+    /// The most retries per call on average; `None` is unlimited.
     pub budget: Option<f64>,
-    /// Connections to another service at most; `None` is what the stack does.
+    /// The most connections to another service; `None` leaves the default of the stack.
     pub connections: Option<u32>,
 }
 
 impl CallPolicy {
-    /// What `timeout` is where none is written.
+    /// The default timeout.
     ///
-    /// Chosen: the load generator gives up then, too.
+    /// Chosen: the same as the deadline of the load generator.
     pub const TIMEOUT: Nanos = Nanos::from_millis(10_000);
-    /// What `backoff` is where none is written.
+    /// The default backoff.
     ///
     /// Chosen: gRPC's retry examples use 100 ms.
     pub const BACKOFF: Nanos = Nanos::from_millis(100);
-    /// Retries that a budget holds at most, and at the beginning.
+    /// The number of retries that a full budget holds. A budget is full at first.
     ///
     /// Spec: gRPC's retry throttling (gRFC A6) begins with a full bucket, of 10 tokens in its example.
     pub const BUDGET_TOKENS: f64 = 10.0;
 
-    /// The wait before retry `retry`, the first being 1, from a uniform draw of 0 to 1.
+    /// Returns the wait before retry number `retry`, which begins at 1. `uniform` is a draw between 0 and 1.
     pub fn wait(&self, retry: u32, uniform: f64) -> Nanos {
         self.backoff * (f64::from(1_u32 << (retry - 1).min(16)) * uniform)
     }
 
-    /// The same where time runs `factor` times as fast.
+    /// Returns the policy with its times multiplied by `factor`.
     #[must_use]
     pub fn scale(self, factor: f64) -> Self {
         Self { timeout: self.timeout.map(|timeout| timeout * factor), backoff: self.backoff * factor, ..self }
@@ -84,7 +85,7 @@ impl fmt::Display for CallPolicy {
     }
 }
 
-/// Why a text is no policy or no fault.
+/// The error for a text that is not a policy or a fault.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Malformed(String);
@@ -109,23 +110,23 @@ impl FromStr for CallPolicy {
                 [count, "connection" | "connections"] => {
                     policy.connections = Some(read_count(count, 100_000)?).filter(|count| *count > 0);
                     if policy.connections.is_none() {
-                        return malformed("no call can be made over 0 connections");
+                        return malformed("calls need at least one connection");
                     }
                 }
                 [time] if time.starts_with(|c: char| c.is_ascii_digit()) => policy.timeout = Some(read_time(time)?),
                 _ => {
                     return malformed(format!(
-                        "{part:?} is not part of a policy, as in `1s + 2 retries + backoff 50ms + budget 20% + 50 \
-                         connections` or `no timeout`"
+                        "{part:?} is not part of a policy; examples are `1s + 2 retries + backoff 50ms + budget 20% + 50 \
+                         connections` and `no timeout`"
                     ));
                 }
             }
         }
         if policy.timeout.is_some_and(Nanos::is_zero) {
-            return malformed("a timeout of 0 lets no call end");
+            return malformed("a timeout of 0 makes every call fail");
         }
         if policy.budget.is_some() && policy.retries == 0 {
-            return malformed("a budget is for retries, and there are none");
+            return malformed("a budget limits retries, and the policy has none");
         }
         Ok(policy)
     }
@@ -144,57 +145,58 @@ impl From<CallPolicy> for String {
     }
 }
 
-/// What goes wrong with every service that others call, for a time.
+/// A temporary fault of every service that others call.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Fault {
-    /// Its functions take so many times as long, without computing more.
+    /// Functions take this many times as long, without more CPU time.
     Slow(f64),
-    /// It accepts calls, and never answers.
+    /// Calls are accepted and never answered.
     Silent,
-    /// Nobody listens.
+    /// The service does not listen.
     Down,
     /// This share of the packets is lost.
     Loss(f64),
-    /// Every message takes so much longer.
+    /// Each message takes this much longer.
     BrownOut(Nanos),
-    /// Every message takes so much longer that calls hold more connections than there are.
+    /// Each message takes so much longer that calls need more connections than the pool has.
     PoolExhausted,
-    /// This share of the connections is never answered; the others are well, the health check among them.
+    /// Calls on this share of the connections are never answered. The other connections work, including those of health
+    /// checks.
     HalfBad(f64),
 }
 
 impl Fault {
-    /// Every kind, as it is written without a number.
+    /// The names of all faults.
     pub const NAMES: [&str; 7] = ["slow", "silent", "down", "loss", "brown-out", "pool-exhausted", "half-bad"];
 }
 
-/// A fault, and the load around it.
+/// A fault, and the load before, during and after it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct FaultPlan {
-    /// What goes wrong.
+    /// The fault.
     pub fault: Fault,
-    /// The load comes so long before it.
+    /// The duration of the load before the fault.
     pub before: Nanos,
-    /// It lasts so long.
+    /// The duration of the fault.
     pub lasts: Nanos,
-    /// The load goes on for so long after it.
+    /// The duration of the load after the fault.
     pub after: Nanos,
 }
 
 impl FaultPlan {
-    /// Longer than calls hold connections before there is none left, by this factor.
+    /// The number of connections that calls need under [`Fault::PoolExhausted`], as a multiple of the pool.
     ///
-    /// Chosen: enough that the pool stays exhausted although arrivals are random.
+    /// Chosen: the pool stays exhausted although arrivals are random.
     const BEYOND_POOL: f64 = 1.5;
 
-    /// How long the load comes.
+    /// Returns the duration of the load.
     pub fn load(&self) -> Nanos {
         self.before + self.lasts + self.after
     }
 
-    /// The fault as it is made: of a pool that is to be exhausted, a delay that does it. By Little's law, calls hold as many
-    /// connections as come in the time that each takes.
+    /// Returns the fault that is simulated or emulated. To exhaust a pool, this is a delay: by Little's law, calls need as
+    /// many connections as calls begin during one call.
     pub fn made(&self, connections: Option<u32>, calls_per_sec: f64) -> Fault {
         match (self.fault, connections) {
             (Fault::PoolExhausted, Some(connections)) => {
@@ -229,7 +231,7 @@ impl FromStr for Fault {
             ["slow"] => Self::Slow(10.0),
             ["slow", factor] => match factor.trim_start_matches(['x', '×']).parse::<f64>() {
                 Ok(factor) if (1.0..=10_000.0).contains(&factor) => Self::Slow(factor),
-                _ => return malformed(format!("{factor:?} is not a factor of 1 to 10000")),
+                _ => return malformed(format!("{factor:?} is not a factor from 1 to 10000")),
             },
             ["silent"] => Self::Silent,
             ["down"] => Self::Down,
@@ -240,7 +242,7 @@ impl FromStr for Fault {
             ["pool-exhausted"] => Self::PoolExhausted,
             ["half-bad"] => Self::HalfBad(0.5),
             ["half-bad", share] => Self::HalfBad(read_share(share)?),
-            _ => return malformed(format!("{text:?} is no fault: they are {}", Self::NAMES.join(", "))),
+            _ => return malformed(format!("{text:?} is not a fault; the faults are {}", Self::NAMES.join(", "))),
         };
         Ok(fault)
     }
@@ -259,7 +261,7 @@ impl From<Fault> for String {
     }
 }
 
-/// `1s`, `250ms`, `80us`.
+/// Formats a time as `1s`, `250ms` or `80us`.
 fn time(time: Nanos) -> String {
     let micros = time.as_nanos() as f64 / 1e3;
     if micros >= 1e6 {
@@ -278,26 +280,26 @@ fn read_time(text: &str) -> Result<Nanos, Malformed> {
         "ms" => 1e6,
         "s" => 1e9,
         "min" => 60e9,
-        _ => return malformed(format!("{text:?} is not a time, as 1s, 250ms or 80us")),
+        _ => return malformed(format!("{text:?} is not a time, such as 1s, 250ms or 80us")),
     };
     match text[..digits].parse::<f64>() {
-        // A day is more than any test takes.
+        // A day is longer than any test.
         Ok(number) if number >= 0.0 && number * unit <= 86_400e9 => Ok(Nanos::from_nanos_f64(number * unit)),
-        _ => malformed(format!("{text:?} is not a time of at most a day")),
+        _ => malformed(format!("{text:?} is not a time up to one day")),
     }
 }
 
 fn read_share(text: &str) -> Result<f64, Malformed> {
     match text.strip_suffix('%').map(str::parse::<f64>) {
         Some(Ok(percent)) if (0.0..=100.0).contains(&percent) => Ok(percent / 100.0),
-        _ => malformed(format!("{text:?} is not a share, as 20%")),
+        _ => malformed(format!("{text:?} is not a share, such as 20%")),
     }
 }
 
 fn read_count(text: &str, most: u32) -> Result<u32, Malformed> {
     match text.parse() {
         Ok(count) if count <= most => Ok(count),
-        _ => malformed(format!("{text:?} is not a number of at most {most}")),
+        _ => malformed(format!("{text:?} is not a whole number up to {most}")),
     }
 }
 
@@ -336,20 +338,41 @@ mod tests {
     }
 
     #[test]
-    fn what_is_none_is_refused() {
-        check::<CallPolicy>("0s", "a timeout of 0 lets no call end");
-        check::<CallPolicy>("1s + budget 20%", "a budget is for retries, and there are none");
-        check::<CallPolicy>("1s + 0 connections", "no call can be made over 0 connections");
+    fn invalid_texts_are_refused() {
+        check::<CallPolicy>("0s", "a timeout of 0 makes every call fail");
+        check::<CallPolicy>("1s + budget 20%", "a budget limits retries, and the policy has none");
+        check::<CallPolicy>("1s + 0 connections", "calls need at least one connection");
         check::<CallPolicy>(
             "1 week",
-            "\"1 week\" is not part of a policy, as in `1s + 2 retries + backoff 50ms + budget \
-             20% + 50 connections` or `no timeout`",
+            "\"1 week\" is not part of a policy; examples are `1s + 2 retries + backoff 50ms + budget 20% + 50 connections` \
+             and `no timeout`",
         );
-        check::<CallPolicy>("5m", "\"5m\" is not a time, as 1s, 250ms or 80us");
-        check::<Fault>("loss 120%", "\"120%\" is not a share, as 20%");
+        check::<CallPolicy>("5m", "\"5m\" is not a time, such as 1s, 250ms or 80us");
+        check::<Fault>("loss 120%", "\"120%\" is not a share, such as 20%");
         check::<Fault>(
             "earthquake",
-            "\"earthquake\" is no fault: they are slow, silent, down, loss, brown-out, pool-exhausted, half-bad",
+            "\"earthquake\" is not a fault; the faults are slow, silent, down, loss, brown-out, pool-exhausted, half-bad",
         );
+    }
+
+    #[test]
+    fn the_longest_wait_doubles_with_each_retry() {
+        let policy = CallPolicy { retries: 3, ..CallPolicy::default() };
+        assert_eq!([1, 2, 3].map(|retry| policy.wait(retry, 1.0)), [100, 200, 400].map(Nanos::from_millis));
+        assert_eq!((policy.wait(2, 0.0), policy.wait(2, 0.5)), (Nanos::ZERO, Nanos::from_millis(100)));
+        let longest = policy.wait(100, 1.0);
+        assert_eq!(longest, policy.wait(17, 1.0), "the wait stays finite");
+    }
+
+    #[test]
+    fn a_pool_is_exhausted_by_a_delay_according_to_littles_law() {
+        let time = Nanos::from_millis(1_000);
+        let plan = FaultPlan { fault: Fault::PoolExhausted, before: time, lasts: time, after: time };
+        assert_eq!(plan.load(), Nanos::from_millis(3_000));
+        // 200 calls/s that take 0.75 s each need 150 connections: one and a half times the pool.
+        assert_eq!(plan.made(Some(100), 200.0), Fault::BrownOut(Nanos::from_millis(375)));
+        assert_eq!(plan.made(None, 200.0), Fault::PoolExhausted);
+        let down = FaultPlan { fault: Fault::Down, ..plan };
+        assert_eq!(down.made(Some(100), 200.0), Fault::Down);
     }
 }

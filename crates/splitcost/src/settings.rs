@@ -507,7 +507,7 @@ mod tests {
         );
         check(
             "[splits.a]\nservices = { x = ['shop.a'] }\ncalls = '0s'\n",
-            "splitcost.toml:6:9: a timeout of 0 lets no call end",
+            "splitcost.toml:6:9: a timeout of 0 makes every call fail",
         );
         check("[load]\nconcurrency = 0\n", "splitcost.toml:5:15: concurrency is not between 1 and 10000");
         check(

@@ -1,5 +1,6 @@
-"""`splitcost link --api`, driven by a client that was written for Toxiproxy."""
+"""`splitcost link --api` under the control of a client that was written for Toxiproxy."""
 
+import contextlib
 import re
 import shutil
 import signal
@@ -18,7 +19,7 @@ DEADLINE_SECS = 60
 
 @pytest.fixture
 def toxiproxy() -> Iterator[Toxiproxy]:
-    """A client of an API that is served."""
+    """A client of a running API."""
     command = [shutil.which("splitcost"), "link", "--api", "127.0.0.1:0"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
@@ -28,7 +29,7 @@ def toxiproxy() -> Iterator[Toxiproxy]:
         yield client
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=DEADLINE_SECS)
-        assert process.returncode in (0, 1)  # 1: a busy machine made it late, and it says so.
+        assert process.returncode in (0, 1)  # 1: on a busy machine, deliveries were late.
     finally:
         process.kill()
         process.communicate()
@@ -36,7 +37,7 @@ def toxiproxy() -> Iterator[Toxiproxy]:
 
 @pytest.fixture
 def upstream() -> Iterator[str]:
-    """A server that sends back what comes."""
+    """An echo server."""
     listener = socket.create_server(("127.0.0.1", 0))
 
     def serve(one: socket.socket) -> None:
@@ -61,13 +62,13 @@ def upstream() -> Iterator[str]:
 
 
 def connect(proxy: Proxy) -> socket.socket:
-    """A connection through a proxy."""
+    """Connects through a proxy."""
     host, port = proxy.listen.rsplit(":", 1)
     return socket.create_connection((host, int(port)), DEADLINE_SECS)
 
 
 def receive(one: socket.socket, count: int) -> bytes:
-    """So many bytes, or what there is before the end."""
+    """Receives this number of bytes, or fewer if the stream ends before."""
     data = b""
     while len(data) < count and (more := one.recv(count - len(data))):
         data += more
@@ -75,7 +76,7 @@ def receive(one: socket.socket, count: int) -> bytes:
 
 
 def ping(one: socket.socket) -> bytes:
-    """What comes back."""
+    """Sends four bytes, and returns the answer."""
     one.sendall(b"ping")
     return receive(one, 4)
 
@@ -138,7 +139,7 @@ def test_bandwidth_and_slicer(toxiproxy: Toxiproxy, upstream: str) -> None:
     assert time.monotonic() - begun >= len(sent) / 500e3 * 0.9
 
 
-def test_what_ends_connections(toxiproxy: Toxiproxy, upstream: str) -> None:
+def test_toxics_that_end_connections(toxiproxy: Toxiproxy, upstream: str) -> None:
     proxy = toxiproxy.create(upstream=upstream, name="db")
     proxy.add_toxic(type="limit_data", attributes={"bytes": 6})
     one = connect(proxy)
@@ -152,7 +153,9 @@ def test_what_ends_connections(toxiproxy: Toxiproxy, upstream: str) -> None:
     toxiproxy.reset()
 
     proxy.add_toxic(type="timeout", attributes={"timeout": 50})
-    assert ping(connect(proxy)) == b""
+    # On a slow machine, the link closes before the client writes: then the client sees a reset.
+    with contextlib.suppress(ConnectionError):
+        assert ping(connect(proxy)) == b""
     toxiproxy.reset()
 
     proxy.add_toxic(type="slow_close", attributes={"delay": 50})

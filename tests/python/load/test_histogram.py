@@ -1,4 +1,4 @@
-"""The histograms of `splitcost bench`, as the library of HdrHistogram for Python reads them."""
+"""The Python library of HdrHistogram reads the histograms of `splitcost bench`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hdrh.histogram import HdrHistogram
 
 
 class Greeting(BaseHTTPRequestHandler):
-    """Answers the same to all."""
+    """Sends the same answer to each request."""
 
     protocol_version = "HTTP/1.1"
 
@@ -38,7 +38,7 @@ def test_hdrhistogram_reads_the_same_percentiles(tmp_path: Path) -> None:
     finally:
         server.shutdown()
         server.server_close()
-    # A run on a busy machine may be called invalid, exit status 1; its histogram is the same.
+    # On a busy machine the run may be invalid, with exit status 1; its histogram is the same.
     assert done.returncode in (0, 1), done.stderr.decode()
     found = json.loads(done.stdout)
     lines = [line for line in log.read_text().splitlines() if "HIST" in line]

@@ -1,6 +1,6 @@
-//! The device that packets go through: a TUN device with a subnet of four addresses, of which one is ours.
+//! The network device of the packet engine: a TUN device with a subnet of four addresses.
 //!
-//! It goes away with the file that stands for it, however the process ends.
+//! The kernel removes the device when its file is closed, however the process ends.
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -8,38 +8,46 @@ use std::os::fd::{AsRawFd, RawFd};
 
 use crate::Error;
 
-/// The largest packet, as on most links.
+/// The largest packet.
+///
+/// Chosen: the size on most links.
 pub(super) const MTU: u16 = 1_500;
-/// Chosen: packets that the kernel keeps until they are read; more than all windows of TCP that can open at once need.
+/// The number of packets that the kernel queues until the engine reads them.
+///
+/// Chosen: some 24 MB, which is more than a few connections have in flight with full windows.
 const QUEUE_PACKETS: u32 = 16_384;
-/// Chosen: where subnets are looked for: private networks, and that of benchmarks (RFC 2544).
+/// The networks that subnets are chosen from.
+///
+/// Chosen: private networks, and the network for benchmarks (RFC 2544).
 const NETWORKS: [[u8; 3]; 4] = [[10, 213, 117], [172, 29, 117], [192, 168, 213], [198, 18, 117]];
-/// Subnets of four addresses in each.
+/// The number of subnets with four addresses in each network.
+///
+/// Spec: a network of 256 addresses has 64.
 const SUBNETS: u8 = 64;
 
-/// A device of our own.
+/// A network device.
 pub(super) struct Device {
     #[cfg(target_os = "linux")]
     file: tun_rs::SyncDevice,
     #[cfg(not(target_os = "linux"))]
     never: std::convert::Infallible,
     pub(super) name: String,
-    /// The address of both ends, as the kernel sees them.
+    /// The address that the kernel owns.
     pub(super) near: Ipv4Addr,
-    /// Where clients connect to, and where they come from as the server's end sees them.
+    /// The address that clients connect to, and that connections come from at the server's end.
     pub(super) far: Ipv4Addr,
 }
 
 #[cfg(target_os = "linux")]
 impl Device {
-    /// Makes one with a subnet that no route of this machine leads to.
+    /// Makes a device with a subnet that no route of this machine covers.
     pub(super) fn open() -> Result<Self, Error> {
-        // Otherwise a device file would be made, where we are permitted to.
+        // Without this check, the library would make the device file where it may.
         if !std::fs::exists("/dev/net/tun").unwrap_or(false) {
             return Err(Error::Packets {
-                problem: "there is no /dev/net/tun".into(),
+                problem: "/dev/net/tun does not exist".into(),
                 hint:
-                    "in a container: `--device /dev/net/tun --cap-add NET_ADMIN`; or forward streams, without --packets"
+                    "in a container, use `--device /dev/net/tun --cap-add NET_ADMIN`; or use the stream engine, without --packets"
                         .into(),
             });
         }
@@ -47,22 +55,22 @@ impl Device {
         let first = std::process::id();
         for network in NETWORKS {
             for index in 0..SUBNETS {
-                // Another process begins elsewhere.
+                // Other processes begin at another subnet.
                 let index = index.wrapping_add(first as u8) % SUBNETS;
                 let base = u32::from(Ipv4Addr::from([network[0], network[1], network[2], index * 4]));
                 if routes.iter().any(|(to, mask)| overlap((*to, *mask), (base, u32::MAX << 2))) {
                     continue;
                 }
-                // Of devices with the same name there is one: two processes do not take the same subnet.
+                // A device name is unique, so that two processes do not take the same subnet.
                 let name = format!("splitcost{}-{index}", network[0]);
                 match Self::make(name, base) {
                     Err(error) if error.raw_os_error() == Some(rustix::io::Errno::BUSY.raw_os_error()) => {}
-                    other => return other.map_err(|source| refused(&source)),
+                    other => return other.map_err(|source| device_error(&source)),
                 }
             }
         }
         Err(Error::Packets {
-            problem: "every subnet that could be taken is in use".into(),
+            problem: "all subnets for the network device are in use".into(),
             hint: "end other links with --packets, or a VPN whose routes cover all private networks".into(),
         })
     }
@@ -80,7 +88,7 @@ impl Device {
         Ok(Self { file: device, name, near, far })
     }
 
-    /// Reads a packet; nothing else comes than whole ones.
+    /// Reads one whole packet.
     pub(super) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         Ok(rustix::io::read(&self.file, buffer)?)
     }
@@ -91,11 +99,11 @@ impl Device {
         Ok(())
     }
 
-    /// Packets that came while the kernel's queue was full.
+    /// Returns the number of packets that were dropped because the kernel's queue was full.
     pub(super) fn dropped(&self) -> u64 {
         let text = std::fs::read_to_string("/proc/net/dev").unwrap_or_default();
         let own = text.lines().find_map(|line| line.trim_start().strip_prefix(&self.name)?.strip_prefix(':'));
-        // Eight numbers of what was received, and of what was sent: bytes, packets, errors, drops.
+        // The line has eight numbers for received packets, then eight for sent ones: bytes, packets, errors, drops, and so on.
         own.and_then(|numbers| numbers.split_whitespace().nth(11)?.parse().ok()).unwrap_or(0)
     }
 }
@@ -107,13 +115,14 @@ impl AsRawFd for Device {
     }
 }
 
-/// Elsewhere there is none.
+/// A stand-in for systems without the packet engine.
 #[cfg(not(target_os = "linux"))]
 impl Device {
     pub(super) fn open() -> Result<Self, Error> {
         Err(Error::Packets {
-            problem: "this needs Linux".into(),
-            hint: "forward streams, without --packets; or run it in a container or a virtual machine".into(),
+            problem: "the packet engine needs Linux".into(),
+            hint: "use the stream engine, without --packets; or run splitcost in a container or a virtual machine"
+                .into(),
         })
     }
 
@@ -138,31 +147,31 @@ impl AsRawFd for Device {
 }
 
 #[cfg(target_os = "linux")]
-fn refused(source: &io::Error) -> Error {
+fn device_error(source: &io::Error) -> Error {
     let hint = match source.kind() {
         io::ErrorKind::PermissionDenied => {
-            "run it as root, or with the capability NET_ADMIN; or forward streams, without --packets"
+            "run splitcost as root, or with the capability NET_ADMIN; or use the stream engine, without --packets"
         }
         _ => "",
     };
-    Error::Packets { problem: format!("a network device cannot be made: {source}"), hint: hint.into() }
+    Error::Packets { problem: format!("failed to make a network device: {source}"), hint: hint.into() }
 }
 
-/// Where routes lead to, but for that to everywhere: address and mask.
+/// Returns the address and mask of each route, without the default route.
 #[cfg(target_os = "linux")]
 fn routes() -> Result<Vec<(u32, u32)>, Error> {
     let path = "/proc/net/route";
     let text = std::fs::read_to_string(path).map_err(|source| Error::File { path: path.into(), source })?;
     let lines = text.lines().skip(1).filter_map(|line| {
         let fields: Vec<&str> = line.split_whitespace().collect();
-        // As they lie in memory.
+        // The file shows the numbers in network byte order.
         let read = |index: usize| Some(u32::from_be(u32::from_str_radix(fields.get(index)?, 16).ok()?));
         Some((read(1)?, read(7)?))
     });
     Ok(lines.filter(|(_, mask)| *mask != 0).collect())
 }
 
-/// Whether two networks have an address in common.
+/// Returns true if two networks, each an address and a mask, have an address in common.
 #[cfg(target_os = "linux")]
 fn overlap(one: (u32, u32), other: (u32, u32)) -> bool {
     let mask = one.1 & other.1;

@@ -1,4 +1,4 @@
-//! The loop of the thread: packets come out of the device, and go back into it when they are due.
+//! The loop of the packet engine: it reads packets from the device, and writes them back when they are due.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::{BinaryHeap, HashMap};
@@ -10,29 +10,43 @@ use splitcost_model::quantity::Nanos;
 
 use super::device::{Device, MTU};
 use super::wire::{Segment, turn_around};
-use crate::policy::{Direction, Fate, Flow, Kind, Loss, Policy};
+use crate::policy::{Direction, Flow, LossCause, PacketHeader, PacketVerdict, Policy};
 use crate::poller::Poller;
-use crate::tally::{Packets, Tally};
+use crate::tally::{PacketCounts, Tally};
 use crate::{Error, clock};
 
-/// Chosen: as the stream engine.
+/// The time before a packet is due at which the thread stops sleeping and begins to spin.
+///
+/// Chosen: the same as for the stream engine.
 const SPIN: Nanos = Nanos::from_micros(80);
-/// Chosen: packets that are read before the loop looks at commands and at the kernel's answers again.
+/// The most packets that are read before the loop handles commands again.
+///
+/// Chosen: reading them takes about a millisecond.
 const BATCH: usize = 256;
-/// Chosen: memory of packets under way; more than a link of 1 Gbit/s and a second of delay holds.
+/// The most bytes of packets in flight.
+///
+/// Chosen: more than a link of 1 Gbit/s with a delay of one second holds.
 const MAX_UNDER_WAY_BYTES: usize = 256 << 20;
-/// Chosen: a connection that has ended may send for so long, as in the kernel's TIME-WAIT.
+/// The time that a connection is remembered after its end.
+///
+/// Chosen: the same as the kernel's TIME-WAIT.
 const ENDED: Nanos = Nanos::from_millis(60_000);
-/// Chosen: a connection that sends nothing for so long is forgotten.
+/// The time after which a connection without packets is forgotten.
+///
+/// Chosen: longer than the two hours after which TCP sends keepalive packets.
 const SILENT: Nanos = Nanos::from_millis(4 * 3_600_000);
-/// Chosen: how often connections are looked through for such ones.
+/// The time between two searches for connections to forget.
+///
+/// Chosen: short compared with the time that a connection is remembered.
 const SWEEP: Nanos = Nanos::from_millis(10_000);
-/// Chosen: packets that are handed on at the end, so that it comes although clients go on sending.
+/// The most packets that are delivered while the engine stops.
+///
+/// Chosen: the engine must stop although clients continue to send.
 const LAST_PACKETS: usize = 65_536;
-/// What the poller calls the device.
+/// The key of the device in the poller.
 const DEVICE: usize = 0;
 
-/// What the thread is asked to do.
+/// A request to the thread. Ports identify links.
 #[derive(Debug)]
 pub(super) enum Command {
     Open(u16, Box<Policy>, mpsc::Sender<()>),
@@ -42,35 +56,40 @@ pub(super) enum Command {
     Stop,
 }
 
-/// A port on the far address.
-struct Link {
+/// An open link: a port on the far address.
+struct FarPort {
     policy: Policy,
     tally: Tally,
-    packets: Packets,
+    packets: PacketCounts,
     begun: Nanos,
-    /// Connections so far.
+    /// The number of connections so far.
     count: u64,
 }
 
-/// A connection: the link's port and the client's.
-type Ports = (u16, u16);
+/// The two ports that identify a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct PortPair {
+    link: u16,
+    client: u16,
+}
 
-struct Connection {
+/// The state of a connection, of which the engine sees only packets.
+struct PacketConnection {
     flow: Flow,
-    /// The number that its SYN had.
+    /// The sequence number of its SYN.
     begun_by: Option<u32>,
     last_seen: Nanos,
     ended: bool,
-    /// Bytes under way, by direction.
+    /// The number of bytes in flight, by direction.
     under_way: [u64; 2],
 }
 
-/// A packet under way. Of those that are due at the same time, the first to come goes first.
+/// A packet in flight. Packets that are due at the same time leave in the order in which they arrived.
 struct Packet {
     due: Nanos,
     number: u64,
     came: Nanos,
-    ports: Ports,
+    ports: PortPair,
     direction: Direction,
     bytes: Box<[u8]>,
 }
@@ -101,24 +120,25 @@ impl Ord for Packet {
     }
 }
 
-pub(super) struct Engine {
+/// The state of the thread.
+pub(super) struct PacketEngine {
     commands: mpsc::Receiver<Command>,
     poller: Poller,
     device: Device,
-    /// There may be packets to read.
+    /// True when there may be packets to read.
     readable: bool,
-    links: HashMap<u16, Link>,
-    connections: HashMap<Ports, Connection>,
+    links: HashMap<u16, FarPort>,
+    connections: HashMap<PortPair, PacketConnection>,
     under_way: BinaryHeap<Reverse<Packet>>,
     under_way_bytes: usize,
-    /// Packets so far.
+    /// The number of packets so far.
     number: u64,
-    /// Packets that the kernel did not take, or that there was no memory for.
+    /// The number of packets that the kernel did not take back, or that exceeded the memory limit.
     missed: u64,
     swept: Nanos,
 }
 
-impl Engine {
+impl PacketEngine {
     pub(super) fn new(commands: mpsc::Receiver<Command>, device: Device) -> Result<(Self, mio::Waker), Error> {
         let (poller, waker) = Poller::new().map_err(Error::system("wait for packets"))?;
         poller.add(&device, DEVICE).map_err(Error::system("wait for packets"))?;
@@ -138,7 +158,7 @@ impl Engine {
         Ok((engine, waker))
     }
 
-    /// Runs until it is told to stop.
+    /// Runs until it receives [`Command::Stop`].
     pub(super) fn run(mut self) {
         let mut ready = Vec::new();
         loop {
@@ -156,8 +176,8 @@ impl Engine {
                 _ => Nanos::MAX,
             };
             if let Err(error) = self.poller.wait(next, clock::now()) {
-                // It never fails but when the process has no memory left; then nothing can be emulated.
-                eprintln!("the link ends: failed to wait for packets: {error}");
+                // This fails only when the kernel has no memory left.
+                eprintln!("error: the link has ended: failed to wait for packets: {error}");
                 return;
             }
             self.poller.ready(&mut ready);
@@ -166,7 +186,7 @@ impl Engine {
         }
     }
 
-    /// Hands on at once what is under way, and what follows from it: ends of connections.
+    /// Delivers all packets in flight at once, and the packets that follow from them, such as ends of connections.
     fn end(mut self) {
         while let Some(Reverse(packet)) = self.under_way.pop() {
             self.hand_on(&packet.bytes);
@@ -181,7 +201,7 @@ impl Engine {
         }
     }
 
-    /// Reads packets, and hands on what becomes due meanwhile.
+    /// Reads packets, and delivers those that become due meanwhile.
     fn read(&mut self) {
         let mut buffer = [0; MTU as usize];
         for _ in 0..BATCH {
@@ -191,7 +211,7 @@ impl Engine {
             match self.device.read(&mut buffer) {
                 Ok(count) => self.take(&mut buffer[..count]),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                // Nothing more, or the device is down for a while.
+                // The device has no more packets, or is down.
                 Err(_) => self.readable = false,
             }
             self.deliver(clock::now());
@@ -199,39 +219,39 @@ impl Engine {
         self.sweep();
     }
 
-    /// Takes a packet that came just now.
+    /// Processes a packet that was just read.
     fn take(&mut self, packet: &mut [u8]) {
-        // There is nothing but TCP between our two addresses.
+        // Other packets than TCP over IPv4 are dropped.
         let Some(segment) = Segment::read(packet) else { return };
         turn_around(packet);
         let now = clock::now();
         let Some((ports, direction)) = self.classify(&segment) else {
-            // Nobody listens: the kernel says so.
+            // No link has this port, and the kernel answers with a reset.
             self.hand_on(packet);
             return;
         };
-        let Some(link) = self.links.get_mut(&ports.0) else { return };
+        let Some(link) = self.links.get_mut(&ports.link) else { return };
         let since = now - link.begun;
         let connection = self.connections.entry(ports).or_insert_with(|| {
             link.count += 1;
-            Connection::new(&link.policy, link.count, since, now)
+            PacketConnection::new(&link.policy, link.count, since, now)
         });
         if direction == Direction::Upstream
             && let Some(number) = segment.begins()
             && connection.begun_by.replace(number).is_some_and(|before| before != number)
         {
-            // Another connection from the same port.
+            // The client has begun another connection from the same port.
             link.count += 1;
-            *connection = Connection::new(&link.policy, link.count, since, now);
+            *connection = PacketConnection::new(&link.policy, link.count, since, now);
             connection.begun_by = Some(number);
         }
         connection.last_seen = now;
         connection.ended |= segment.ends();
         let d = direction.index();
         link.packets.came[d] += 1;
-        let kind = Kind { bytes: packet.len() as u64, handshake: segment.is_handshake() };
-        match link.policy.pass_packet(&mut connection.flow, direction, since, kind) {
-            Fate::Deliver { at, twice } => {
+        let header = PacketHeader { bytes: packet.len() as u64, is_handshake: segment.is_handshake() };
+        match link.policy.pass_packet(&mut connection.flow, direction, since, header) {
+            PacketVerdict::Deliver { at, twice } => {
                 let due = link.begun + at;
                 link.packets.duplicated[d] += u64::from(twice);
                 for _ in 0..=usize::from(twice) {
@@ -248,14 +268,14 @@ impl Engine {
                     self.under_way.push(Reverse(packet));
                 }
             }
-            Fate::Lose(Loss::Chance) => link.packets.lost[d] += 1,
-            Fate::Lose(Loss::Queue) => link.packets.overflowed[d] += 1,
-            Fate::Lose(Loss::Blackhole) => link.packets.vanished[d] += 1,
-            Fate::Reset(at) => {
+            PacketVerdict::Lose(LossCause::Chance) => link.packets.lost[d] += 1,
+            PacketVerdict::Lose(LossCause::Queue) => link.packets.overflowed[d] += 1,
+            PacketVerdict::Lose(LossCause::Blackhole) => link.packets.vanished[d] += 1,
+            PacketVerdict::Reset(at) => {
                 link.tally.reset += 1;
                 connection.ended = true;
                 let address = |at: usize| Ipv4Addr::from([packet[at], packet[at + 1], packet[at + 2], packet[at + 3]]);
-                // Its addresses are those of the other side by now.
+                // The addresses were exchanged above, so that the destination is now the client.
                 let bytes: Box<[u8]> = segment.reset(self.device.far, address(16)).into();
                 self.under_way_bytes += bytes.len();
                 self.number += 1;
@@ -267,29 +287,30 @@ impl Engine {
         }
     }
 
-    /// To which connection a packet belongs, and which way it goes.
-    fn classify(&self, segment: &Segment) -> Option<(Ports, Direction)> {
-        let (up, down) = ((segment.to_port, segment.from_port), (segment.from_port, segment.to_port));
+    /// Returns the connection and the direction of a packet.
+    fn classify(&self, segment: &Segment) -> Option<(PortPair, Direction)> {
+        let up = PortPair { link: segment.to_port, client: segment.from_port };
+        let down = PortPair { link: segment.from_port, client: segment.to_port };
         if self.connections.contains_key(&up) {
             Some((up, Direction::Upstream))
         } else if self.connections.contains_key(&down) {
             Some((down, Direction::Downstream))
-        } else if self.links.contains_key(&up.0) {
+        } else if self.links.contains_key(&up.link) {
             Some((up, Direction::Upstream))
-        } else if self.links.contains_key(&down.0) {
+        } else if self.links.contains_key(&down.link) {
             Some((down, Direction::Downstream))
         } else {
             None
         }
     }
 
-    /// Hands on what is due.
+    /// Delivers the packets that are due.
     fn deliver(&mut self, mut now: Nanos) {
         while self.under_way.peek().is_some_and(|Reverse(packet)| packet.due <= now) {
             let Some(Reverse(packet)) = self.under_way.pop() else { return };
             self.hand_on(&packet.bytes);
             self.under_way_bytes -= packet.bytes.len();
-            if let Some(link) = self.links.get_mut(&packet.ports.0) {
+            if let Some(link) = self.links.get_mut(&packet.ports.link) {
                 link.tally.timing.record(packet.came, packet.due, now);
             }
             if let Some(connection) = self.connections.get_mut(&packet.ports) {
@@ -304,7 +325,7 @@ impl Engine {
         self.missed += u64::from(self.device.write(packet).is_err());
     }
 
-    /// Forgets connections that are over.
+    /// Forgets connections that have ended.
     fn sweep(&mut self) {
         let now = clock::now();
         if now < self.swept + SWEEP {
@@ -315,18 +336,18 @@ impl Engine {
     }
 
     fn obey(&mut self, command: Command) {
-        // Whoever asked may have gone.
+        // The receiver of a reply may have been dropped.
         match command {
             Command::Open(port, policy, reply) => {
-                let (tally, packets, begun) = (Tally::default(), Packets::default(), clock::now());
-                self.links.insert(port, Link { policy: *policy, tally, packets, begun, count: 0 });
+                let (tally, packets, begun) = (Tally::default(), PacketCounts::default(), clock::now());
+                self.links.insert(port, FarPort { policy: *policy, tally, packets, begun, count: 0 });
                 reply.send(()).unwrap_or(());
             }
             Command::Change(port, policy, reply) => {
                 if let Some(link) = self.links.get_mut(&port) {
                     link.policy = *policy;
                     let now = clock::now() - link.begun;
-                    for (_, connection) in self.connections.iter_mut().filter(|(ports, _)| ports.0 == port) {
+                    for (_, connection) in self.connections.iter_mut().filter(|(ports, _)| ports.link == port) {
                         link.policy.adopt(&mut connection.flow, now);
                     }
                 }
@@ -334,13 +355,13 @@ impl Engine {
             }
             Command::Close(port, reply) => {
                 self.links.remove(&port);
-                self.connections.retain(|ports, _| ports.0 != port);
+                self.connections.retain(|ports, _| ports.link != port);
                 reply.send(()).unwrap_or(());
             }
             Command::Tally(port, reply) => {
                 let missed = self.missed + self.device.dropped();
                 if let Some(link) = self.links.get(&port) {
-                    let packets = Packets { missed, ..link.packets };
+                    let packets = PacketCounts { missed, ..link.packets };
                     reply.send(Tally { packets: Some(packets), ..link.tally.clone() }).unwrap_or(());
                 }
             }
@@ -349,7 +370,7 @@ impl Engine {
     }
 }
 
-impl Connection {
+impl PacketConnection {
     fn new(policy: &Policy, count: u64, since: Nanos, now: Nanos) -> Self {
         Self { flow: policy.open(count, since), begun_by: None, last_seen: now, ended: false, under_way: [0; 2] }
     }

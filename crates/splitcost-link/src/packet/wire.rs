@@ -1,4 +1,4 @@
-//! TCP over IPv4, as it comes out of the device: what is read of it, and the one packet that is written.
+//! TCP packets over IPv4: the parser, and the encoder of a reset.
 
 use std::net::Ipv4Addr;
 
@@ -11,26 +11,26 @@ const IP_BYTES: usize = 20;
 const TCP_BYTES: usize = 20;
 const TCP: u8 = 6;
 
-/// A packet of TCP: what is known of it.
+/// The fields of a TCP packet that the engine uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Segment {
     pub(super) from_port: u16,
     pub(super) to_port: u16,
     sequence: u32,
     flags: u8,
-    /// Beginning and end of what TCP carries.
+    /// The number of bytes that TCP carries.
     payload_bytes: usize,
 }
 
 impl Segment {
-    /// Reads a packet; `None` is one of anything else, or a part of one.
+    /// Parses a packet; `None` for other protocols, for fragments and for truncated packets.
     pub(super) fn read(packet: &[u8]) -> Option<Self> {
         let version_and_words = *packet.first()?;
         let ip_bytes = usize::from(version_and_words & 0x0f) * 4;
         if version_and_words >> 4 != 4 || ip_bytes < IP_BYTES || *packet.get(9)? != TCP {
             return None;
         }
-        // More fragments follow, or went before.
+        // The packet is a fragment, or its length does not match.
         if half(packet, 6)? & 0x3fff != 0 || usize::from(half(packet, 2)?) != packet.len() {
             return None;
         }
@@ -46,22 +46,22 @@ impl Segment {
         })
     }
 
-    /// It belongs to the handshake.
+    /// Returns true if the packet belongs to the handshake, which has the flag SYN.
     pub(super) fn is_handshake(&self) -> bool {
         self.flags & SYN != 0
     }
 
-    /// Which connection it begins, told by its first number; `None` when it begins none.
+    /// Returns the initial sequence number if the packet begins a connection.
     pub(super) fn begins(&self) -> Option<u32> {
         (self.flags & (SYN | ACK) == SYN).then_some(self.sequence)
     }
 
-    /// It ends its direction of the connection, or all of it.
+    /// Returns true if the packet ends one or both directions of the connection.
     pub(super) fn ends(&self) -> bool {
         self.flags & (FIN | RST) != 0
     }
 
-    /// The answer to it that ends the connection, from `from` to `to`.
+    /// Encodes the reset that answers this packet, from `from` to `to`.
     pub(super) fn reset(&self, from: Ipv4Addr, to: Ipv4Addr) -> Vec<u8> {
         let acknowledged = self.sequence.wrapping_add(self.payload_bytes as u32 + u32::from(self.is_handshake()));
         let mut packet = vec![0; IP_BYTES + TCP_BYTES];
@@ -79,7 +79,7 @@ impl Segment {
         packet[33] = RST | ACK;
         let ip_checksum = checksum(&packet[..IP_BYTES], 0);
         put(&mut packet, 10, ip_checksum);
-        // Addresses, protocol and length belong to what is summed up.
+        // The checksum also covers the addresses, the protocol and the length.
         let pseudo = u32::from(TCP) + TCP_BYTES as u32;
         let tcp_checksum = checksum(&packet[12..], pseudo);
         put(&mut packet, 36, tcp_checksum);
@@ -87,21 +87,26 @@ impl Segment {
     }
 }
 
-/// Lets a packet come from where it went to. Sums of the same halves stay as they are, and so do the checksums.
+/// Exchanges the source and destination addresses of a packet. The checksums stay valid, since their sums do not change.
 pub(super) fn turn_around(packet: &mut [u8]) {
     let (before, to) = packet.split_at_mut(16);
     before[12..].swap_with_slice(&mut to[..4]);
 }
 
+/// Reads a 16-bit number.
 fn half(bytes: &[u8], at: usize) -> Option<u16> {
     Some(u16::from_be_bytes([*bytes.get(at)?, *bytes.get(at + 1)?]))
 }
 
+/// Writes a 16-bit number.
 fn put(bytes: &mut [u8], at: usize, value: u16) {
     bytes[at..at + 2].copy_from_slice(&value.to_be_bytes());
 }
 
-/// The sum of RFC 1071.
+/// Computes the internet checksum.
+///
+/// # Source
+/// Spec: RFC 1071.
 fn checksum(bytes: &[u8], start: u32) -> u16 {
     let halves = bytes.chunks(2).map(|pair| u32::from(pair[0]) << 8 | u32::from(*pair.get(1).unwrap_or(&0)));
     let mut sum = start + halves.sum::<u32>();
@@ -115,7 +120,7 @@ fn checksum(bytes: &[u8], start: u32) -> u16 {
 mod tests {
     use super::*;
 
-    /// A SYN of a kernel, from 10.213.9.1:60766 to 10.213.9.2:8000.
+    /// A SYN from 10.213.9.1:60766 to 10.213.9.2:8000.
     fn syn() -> Vec<u8> {
         let mut packet = vec![
             0x45, 0, 0, 44, 0x12, 0x34, 0x40, 0, 64, 6, 0, 0, 10, 213, 9, 1, 10, 213, 9, 2, 0xed, 0x5e, 0x1f, 0x40,
@@ -128,7 +133,7 @@ mod tests {
         packet
     }
 
-    /// A packet whose checksums are right sums up to nothing.
+    /// Returns true if both checksums are valid: then the sums are zero.
     fn is_right(packet: &[u8]) -> bool {
         checksum(&packet[..20], 0) == 0 && checksum(&packet[12..], 6 + packet.len() as u32 - 20) == 0
     }
@@ -151,12 +156,12 @@ mod tests {
         assert!(is_right(&reset));
         let read = Segment::read(&reset).unwrap();
         assert_eq!((read.from_port, read.to_port, read.ends()), (8_000, 60_766, true));
-        // The number after the SYN's own, wrapped.
+        // The acknowledgement follows the sequence number of the SYN, and wraps.
         assert_eq!(reset[28..32], [0; 4]);
     }
 
     #[test]
-    fn what_is_no_packet_of_tcp_is_none() {
+    fn other_packets_are_not_parsed() {
         let packet = syn();
         for cut in 0..packet.len() {
             assert_eq!(Segment::read(&packet[..cut]), None, "{cut}");

@@ -1,7 +1,7 @@
-//! Faults as people write them: `blackhole after-accept 10% from 10s to 40s`.
+//! The parser of the fault language, for example `blackhole after-accept 10% from 10s to 40s`.
 //!
-//! An effect and what it takes come first; what narrows it down (a point, a direction, a share of the connections, a size,
-//! a schedule) follows in any order.
+//! A fault begins with an effect and its arguments. Restrictions follow in any order: a point, a direction, a share of the
+//! connections, a size and a schedule.
 
 use std::fmt;
 
@@ -10,36 +10,38 @@ use splitcost_model::quantity::Nanos;
 
 use super::{Direction, Effect, Point, Rule};
 
-/// What is wrong with a fault, and where.
+/// The error for a text that is not a fault, with the position of the problem.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub struct Malformed {
+pub struct MalformedFault {
     text: String,
-    /// Characters before it, and how many it is.
-    place: (usize, usize),
+    /// The number of characters before the problem.
+    column: usize,
+    /// The number of characters of the problem.
+    width: usize,
     problem: String,
 }
 
-impl fmt::Display for Malformed {
+impl fmt::Display for MalformedFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (before, width) = self.place;
-        write!(f, "{}\n  {}\n  {}{}", self.problem, self.text, " ".repeat(before), "^".repeat(width.max(1)))
+        let marker = "^".repeat(self.width.max(1));
+        write!(f, "{}\n  {}\n  {}{marker}", self.problem, self.text, " ".repeat(self.column))
     }
 }
 
-/// Reads a fault.
+/// Parses a fault.
 ///
 /// ```
 /// use splitcost_link::policy::{Point, Effect, parse};
 /// let rule = parse("blackhole after-accept 10% from 10s to 40s")?;
 /// assert_eq!(rule.effect, Effect::Blackhole { at: Point::Accept, closes_after: None });
 /// assert_eq!(rule.share, 0.1);
-/// # Ok::<(), splitcost_link::policy::Malformed>(())
+/// # Ok::<(), splitcost_link::policy::MalformedFault>(())
 /// ```
 ///
 /// # Errors
-/// When it is none, with the place.
-pub fn parse(text: &str) -> Result<Rule, Malformed> {
-    let mut words = Words { text, at: 0 };
+/// Fails when the text is not a fault, and shows the position of the problem.
+pub fn parse(text: &str) -> Result<Rule, MalformedFault> {
+    let mut words = FaultText { text, at: 0 };
     let effect = effect(&mut words)?;
     let mut rule = Rule::new(effect);
     while let Some(word) = words.next() {
@@ -50,7 +52,7 @@ pub fn parse(text: &str) -> Result<Rule, Malformed> {
             "to" => {
                 rule.until = words.value("to", TIME, time)?;
                 if rule.until <= rule.from {
-                    return Err(words.wrong(word, "it ends before it begins"));
+                    return Err(words.wrong(word, "the schedule ends before it begins"));
                 }
             }
             "over" => rule.over_bytes = words.value("over", SIZE, size)?,
@@ -59,14 +61,14 @@ pub fn parse(text: &str) -> Result<Rule, Malformed> {
                 match &mut rule.effect {
                     Effect::Stall { time, .. } => *time = Some(after),
                     Effect::Blackhole { closes_after, .. } => *closes_after = Some(after),
-                    _ => return Err(words.wrong(word, "`for` is said of `stall` and `blackhole`")),
+                    _ => return Err(words.wrong(word, "`for` is possible only after `stall` and `blackhole`")),
                 }
             }
             "in" => {
                 let time = words.value("in", TIME, time)?;
                 match &mut rule.effect {
                     Effect::Reset { after, .. } => *after = time,
-                    _ => return Err(words.wrong(word, "`in` is said of `reset`")),
+                    _ => return Err(words.wrong(word, "`in` is possible only after `reset`")),
                 }
             }
             text => {
@@ -80,32 +82,33 @@ pub fn parse(text: &str) -> Result<Rule, Malformed> {
                         | Effect::Reset { at, .. }
                         | Effect::Close { at } => at,
                         other => {
-                            let problem = format!("{} has no such point", other.word());
+                            let problem = format!("`{}` does not take a point", other.word());
                             return Err(words.wrong(word, problem));
                         }
                     };
                     *own = point;
                 } else {
-                    return Err(words.wrong(word, format!("unknown word; {NARROWING}")));
+                    return Err(words.wrong(word, format!("unknown word; {RESTRICTIONS}")));
                 }
             }
         }
     }
     if matches!(rule.effect, Effect::Stall { time: None, .. }) && rule.until == Nanos::MAX {
-        return Err(words.end("a stall ends: say `for 200ms`, or `to 40s`"));
+        return Err(words.end("a stall needs an end: add `for 200ms` or `to 40s`"));
     }
     Ok(rule)
 }
 
 const EFFECTS: &str = "the faults are delay, rate, drip, stall, blackhole, closed-window, reset, close, slow-close, down, \
                        loss and duplicate";
-const NARROWING: &str = "here can stand after-accept, mid-response, on-reuse, `after 10kB`, upstream, downstream, `10%`, \
-                         `over 64kB`, `from 10s`, `to 40s`";
-const TIME: &str = "a time as 250us, 10ms or 1.5s";
-const SIZE: &str = "a size as 100B, 64kB or 1MB";
-const RATE: &str = "a rate as 10Mbit/s or 1MB/s";
+const RESTRICTIONS: &str = "possible here: at-connect, after-accept, mid-response, on-reuse, `after 10kB`, upstream, \
+                         downstream, `10%`, `over 64kB`, `from 10s`, `to 40s`";
+const TIME: &str = "a time, such as 250us, 10ms or 1.5s";
+const SIZE: &str = "a size, such as 100B, 64kB or 1MB";
+const RATE: &str = "a rate, such as 10Mbit/s or 1MB/s";
 
-fn effect(words: &mut Words<'_>) -> Result<Effect, Malformed> {
+/// Parses an effect and its arguments.
+fn effect(words: &mut FaultText<'_>) -> Result<Effect, MalformedFault> {
     let Some(word) = words.next() else { return Err(words.end(EFFECTS)) };
     let at = Point::Any;
     Ok(match word.text {
@@ -128,34 +131,34 @@ fn effect(words: &mut Words<'_>) -> Result<Effect, Malformed> {
         "slow-close" => Effect::SlowClose(words.value("slow-close", TIME, time)?),
         "down" => Effect::Down,
         "loss" => loss(words)?,
-        "duplicate" => Effect::Duplicate(words.value("duplicate", "a share as 1%", share)?),
+        "duplicate" => Effect::Duplicate(words.value("duplicate", "a share, such as 1%", share)?),
         _ => return Err(words.wrong(word, format!("unknown fault; {EFFECTS}"))),
     })
 }
 
-/// `1%`, or `1% burst 5`.
-fn loss(words: &mut Words<'_>) -> Result<Effect, Malformed> {
-    let lost = words.value("loss", "a share as 1%", share)?;
+/// Parses `1%` or `1% burst 5`.
+fn loss(words: &mut FaultText<'_>) -> Result<Effect, MalformedFault> {
+    let lost = words.value("loss", "a share, such as 1%", share)?;
     if !words.skip("burst") {
         return Ok(Effect::Loss(lost));
     }
     let word = words.peek();
-    let mean_packets =
-        words.value("burst", "a mean number of packets in a row as 5", |text| number(text, 1.0..=1e6))?;
-    // More would begin bursts than there are packets between them.
+    let mean_packets = words.value("burst", "a mean number of packets, such as 5", |text| number(text, 1.0..=1e6))?;
+    // Otherwise more bursts would begin than there are packets between them.
     if lost / (1.0 - lost) > mean_packets {
-        let problem = "bursts that short cannot lose so much";
+        let problem = "bursts that are so short cannot lose this share";
         return Err(word.map_or_else(|| words.end(problem), |word| words.wrong(word, problem)));
     }
     Ok(Effect::LossBursts { share: lost, mean_packets })
 }
 
-/// `10ms`, `10ms ± 2ms`, `lognormal 10ms sigma 0.5`, `p50=1ms p99=5ms max=20ms`; with `correlation 0.3`.
-fn delay(words: &mut Words<'_>) -> Result<Effect, Malformed> {
+/// Parses `10ms`, `10ms ± 2ms`, `lognormal 10ms sigma 0.5` or `p50=1ms p99=5ms max=20ms`, each with an optional
+/// `correlation 0.3`.
+fn delay(words: &mut FaultText<'_>) -> Result<Effect, MalformedFault> {
     let delay = if words.skip("lognormal") {
         let median = words.value("lognormal", TIME, time)?;
         words.expect("sigma", "a lognormal delay")?;
-        let sigma = words.value("sigma", "a number from 0 to 5 as 0.5", |text| number(text, 0.0..=5.0))?;
+        let sigma = words.value("sigma", "a number from 0 to 5, such as 0.5", |text| number(text, 0.0..=5.0))?;
         Delay::LogNormal { median, sigma }
     } else if let Some(first) = words.maybe(quantile) {
         let begin = words.at;
@@ -163,11 +166,15 @@ fn delay(words: &mut Words<'_>) -> Result<Effect, Malformed> {
         while let Some(point) = words.maybe(quantile) {
             points.push(point);
         }
-        let quantiles = Quantiles::new(points).map_err(|problem| words.wrong(Word { text: "", at: begin }, problem))?;
+        let quantiles =
+            Quantiles::new(points).map_err(|problem| words.wrong(Token { text: "", at: begin }, problem))?;
         Delay::Quantiles(quantiles)
     } else {
-        let middle =
-            words.value("delay", "a time as 10ms, `lognormal 10ms sigma 0.5`, or `p50=1ms p99=5ms max=20ms`", time)?;
+        let middle = words.value(
+            "delay",
+            "a time such as 10ms, `lognormal 10ms sigma 0.5`, or `p50=1ms p99=5ms max=20ms`",
+            time,
+        )?;
         if words.skip("±") {
             let around = words.value("±", TIME, time)?;
             Delay::Quantiles(self::around(middle, around))
@@ -176,14 +183,14 @@ fn delay(words: &mut Words<'_>) -> Result<Effect, Malformed> {
         }
     };
     let correlation = if words.skip("correlation") {
-        words.value("correlation", "a number from 0 to 0.999 as 0.3", |text| number(text, 0.0..=0.999))?
+        words.value("correlation", "a number from 0 to 0.999, such as 0.3", |text| number(text, 0.0..=0.999))?
     } else {
         0.0
     };
     Ok(Effect::Delay { delay, correlation })
 }
 
-/// Evenly between `middle` minus and plus `deviation`.
+/// Returns the uniform distribution from `middle - deviation` to `middle + deviation`.
 pub(crate) fn around(middle: Nanos, deviation: Nanos) -> Quantiles {
     let ends = vec![(0.0, middle - deviation), (1.0, middle + deviation)];
     Quantiles::new(ends).unwrap_or_else(|problem| unreachable!("{problem}"))
@@ -226,41 +233,41 @@ fn share(text: &str) -> Option<f64> {
     Some(number(text.strip_suffix('%')?, 0.0..=100.0)? / 100.0)
 }
 
-/// A word and the byte at which it begins.
+/// A word of a fault, and the byte at which it begins.
 #[derive(Clone, Copy)]
-struct Word<'a> {
+struct Token<'a> {
     text: &'a str,
     at: usize,
 }
 
-/// The words of a text.
-struct Words<'a> {
+/// The text of a fault, and the position of the parser.
+struct FaultText<'a> {
     text: &'a str,
     at: usize,
 }
 
-impl<'a> Words<'a> {
-    fn peek(&self) -> Option<Word<'a>> {
+impl<'a> FaultText<'a> {
+    fn peek(&self) -> Option<Token<'a>> {
         let rest = &self.text[self.at..];
         let at = self.at + rest.find(|c: char| !c.is_whitespace())?;
         let text = self.text[at..].split(char::is_whitespace).next()?;
-        // `±2ms` is two words, as `± 2ms` is.
+        // `±2ms` is two words, like `± 2ms`.
         let text = if text.starts_with('±') { &text[..'±'.len_utf8()] } else { text };
-        Some(Word { text, at })
+        Some(Token { text, at })
     }
 
-    fn next(&mut self) -> Option<Word<'a>> {
+    fn next(&mut self) -> Option<Token<'a>> {
         let word = self.peek()?;
         self.at = word.at + word.text.len();
         Some(word)
     }
 
-    /// Whether the next word is this one, which then is passed.
+    /// Consumes the next word if it is this one, and returns true if it was.
     fn skip(&mut self, text: &str) -> bool {
         self.maybe(|word| (word == text).then_some(())).is_some()
     }
 
-    /// What the next word means, if it does; then it is passed.
+    /// Consumes the next word if `read` accepts it, and returns its value.
     fn maybe<T>(&mut self, read: impl Fn(&str) -> Option<T>) -> Option<T> {
         let word = self.peek()?;
         let value = read(word.text)?;
@@ -268,22 +275,22 @@ impl<'a> Words<'a> {
         Some(value)
     }
 
-    fn value<T>(&mut self, of: &str, kind: &str, read: impl Fn(&str) -> Option<T>) -> Result<T, Malformed> {
+    fn value<T>(&mut self, of: &str, kind: &str, read: impl Fn(&str) -> Option<T>) -> Result<T, MalformedFault> {
         match self.peek() {
-            None => Err(self.end(format!("`{of}` takes {kind}"))),
-            Some(word) => self.maybe(read).ok_or_else(|| self.wrong(word, format!("`{of}` takes {kind}"))),
+            None => Err(self.end(format!("`{of}` needs {kind}"))),
+            Some(word) => self.maybe(read).ok_or_else(|| self.wrong(word, format!("`{of}` needs {kind}"))),
         }
     }
 
-    fn expect(&mut self, text: &str, of: &str) -> Result<(), Malformed> {
+    fn expect(&mut self, text: &str, of: &str) -> Result<(), MalformedFault> {
         if self.skip(text) {
             return Ok(());
         }
-        let problem = format!("{of} takes `{text}` here");
+        let problem = format!("{of} needs `{text}` here");
         Err(self.peek().map_or_else(|| self.end(problem.clone()), |word| self.wrong(word, problem.clone())))
     }
 
-    fn point(&mut self, word: Word<'_>) -> Result<Option<Point>, Malformed> {
+    fn point(&mut self, word: Token<'_>) -> Result<Option<Point>, MalformedFault> {
         Ok(Some(match word.text {
             "at-connect" => Point::Connect,
             "after-accept" => Point::Accept,
@@ -294,13 +301,13 @@ impl<'a> Words<'a> {
         }))
     }
 
-    fn wrong(&self, word: Word<'_>, problem: impl Into<String>) -> Malformed {
-        let place = (self.text[..word.at].chars().count(), word.text.chars().count());
-        Malformed { text: self.text.to_owned(), place, problem: problem.into() }
+    fn wrong(&self, word: Token<'_>, problem: impl Into<String>) -> MalformedFault {
+        let (column, width) = (self.text[..word.at].chars().count(), word.text.chars().count());
+        MalformedFault { text: self.text.to_owned(), column, width, problem: problem.into() }
     }
 
-    fn end(&self, problem: impl Into<String>) -> Malformed {
-        self.wrong(Word { text: "", at: self.text.len() }, problem)
+    fn end(&self, problem: impl Into<String>) -> MalformedFault {
+        self.wrong(Token { text: "", at: self.text.len() }, problem)
     }
 }
 
@@ -345,23 +352,26 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said_with_its_place() {
+    fn errors_show_the_position() {
         check(
             "blackhole after-acept 10%",
-            "unknown word; here can stand after-accept, mid-response, on-reuse, `after 10kB`, upstream, downstream, \
-             `10%`, `over 64kB`, `from 10s`, `to 40s`\n  blackhole after-acept 10%\n            ^^^^^^^^^^^",
+            "unknown word; possible here: at-connect, after-accept, mid-response, on-reuse, `after 10kB`, upstream, \
+             downstream, `10%`, `over 64kB`, `from 10s`, `to 40s`\n  blackhole after-acept 10%\n            ^^^^^^^^^^^",
         );
-        check("delay 10ms ± 2", "`±` takes a time as 250us, 10ms or 1.5s\n  delay 10ms ± 2\n               ^");
-        check("rate", "`rate` takes a rate as 10Mbit/s or 1MB/s\n  rate\n      ^");
-        check("stall", "a stall ends: say `for 200ms`, or `to 40s`\n  stall\n       ^");
-        check("down from 10s to 5s", "it ends before it begins\n  down from 10s to 5s\n                ^^");
+        check("delay 10ms ± 2", "`±` needs a time, such as 250us, 10ms or 1.5s\n  delay 10ms ± 2\n               ^");
+        check("rate", "`rate` needs a rate, such as 10Mbit/s or 1MB/s\n  rate\n      ^");
+        check("stall", "a stall needs an end: add `for 200ms` or `to 40s`\n  stall\n       ^");
+        check("down from 10s to 5s", "the schedule ends before it begins\n  down from 10s to 5s\n                ^^");
         check(
             "delay 10ms mid-response",
-            "delay has no such point\n  delay 10ms mid-response\n             ^^^^^^^^^^^^",
+            "`delay` does not take a point\n  delay 10ms mid-response\n             ^^^^^^^^^^^^",
         );
-        check("drip 10B 5ms", "drip takes `every` here\n  drip 10B 5ms\n           ^^^");
+        check("drip 10B 5ms", "drip needs `every` here\n  drip 10B 5ms\n           ^^^");
         check("delay p50=5ms p99=1ms", "the quantiles do not ascend\n  delay p50=5ms p99=1ms\n               ^");
-        check("loss 90% burst 5", "bursts that short cannot lose so much\n  loss 90% burst 5\n                 ^");
+        check(
+            "loss 90% burst 5",
+            "bursts that are so short cannot lose this share\n  loss 90% burst 5\n                 ^",
+        );
         assert!(parse("").is_err() && parse("flood").is_err() && parse("delay -1ms").is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! One connection under a policy.
+//! The state of a connection under a policy, and the decisions about its bytes.
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -6,67 +6,72 @@ use rand_distr::StandardNormal;
 use splitcost_model::link::Jitter;
 use splitcost_model::quantity::Nanos;
 
-use super::{Direction, Effect, Point, Policy, Rule, Verdict};
+use super::{Direction, Effect, Handshake, Point, Policy, Rule, Verdict};
 
-/// Chosen: a packet's worth, so that a slow rate is as even as a real link's.
+/// The fewest bytes that a rate passes at once.
+///
+/// Chosen: the payload of a packet, so that a slow rate is as smooth as on a real link.
 const PACKET_BYTES: u64 = 1_448;
-/// Chosen: what a fast rate passes at once takes so long at most.
+/// The longest transmission time of the bytes that a fast rate passes at once.
+///
+/// Chosen: short compared with a delay of milliseconds.
 const RATE_STEP_SECS: f64 = 250e-6;
 
-/// What a policy knows of a connection.
+/// The state of a connection under a policy.
 #[derive(Debug)]
 pub struct Flow {
     connection: u64,
     opened: Nanos,
     pub(super) rngs: [ChaCha8Rng; 2],
-    pub(super) rules: Vec<State>,
-    pub(super) sides: [Side; 2],
+    pub(super) rules: Vec<RuleState>,
+    pub(super) sides: [DirectionState; 2],
     last: Option<Direction>,
     requests: u64,
     end: Option<End>,
 }
 
-/// How and when a connection is ended.
+/// The end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct End {
-    /// When.
+    /// The time of the end.
     pub at: Nanos,
-    /// Whether by a reset.
+    /// True for a reset, false for an ordinary close.
     pub reset: bool,
 }
 
-/// What a rule knows of a connection.
+/// The state of a rule for a connection.
 #[derive(Debug, Default)]
-pub(super) struct State {
+pub(super) struct RuleState {
     pub(super) affected: bool,
     fired: bool,
     pub(super) jitter: [Jitter; 2],
     pub(super) free_at: [Nanos; 2],
-    /// Of packets: the delay of the one before.
+    /// For packets, the delay of the previous one, by direction.
     pub(super) delay: [Option<Nanos>; 2],
-    /// Of losses in bursts: whether the packet before was lost.
+    /// For losses in bursts, true if the previous packet was lost, by direction.
     pub(super) losing: [Option<bool>; 2],
 }
 
-/// One direction.
+/// The state of a direction.
 #[derive(Debug, Default)]
-pub(super) struct Side {
+pub(super) struct DirectionState {
     message_bytes: u64,
     total_bytes: u64,
-    /// When the byte before arrives: none overtakes another.
+    /// The arrival of the previous byte, which no later byte overtakes.
     pub(super) last_arrival: Nanos,
-    /// When the packet before came, and the first of its train.
+    /// The time at which the previous packet was sent.
     pub(super) last_packet: Nanos,
+    /// The time at which the first packet of its train was sent.
     pub(super) train_begun: Nanos,
-    /// Nothing arrives before.
+    /// No byte arrives before this time.
     held_until: Nanos,
-    /// Nothing is read before.
+    /// No byte is read before this time.
     unread_until: Nanos,
     discards: bool,
 }
 
 impl Policy {
-    /// A new connection, the `connection`th.
+    /// Makes the state of a new connection. Its number `connection` determines its draws.
     pub fn open(&self, connection: u64, now: Nanos) -> Flow {
         let rng = |stream: u64| {
             let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
@@ -87,16 +92,16 @@ impl Policy {
         flow
     }
 
-    /// Puts a connection under these rules, from now on.
+    /// Applies this policy to an existing connection from now on.
     pub fn adopt(&self, flow: &mut Flow, now: Nanos) {
         let mut draws = ChaCha8Rng::seed_from_u64(self.seed);
         draws.set_stream(flow.connection * 3 + 2);
         let affected = self.rules.iter().map(|rule| draws.random::<f64>() < rule.share);
-        flow.rules = affected.map(|affected| State { affected, ..State::default() }).collect();
+        flow.rules = affected.map(|affected| RuleState { affected, ..RuleState::default() }).collect();
         for side in &mut flow.sides {
-            // What waited for ever waits no more.
+            // Bytes that would have waited forever are released.
             let last_arrival = if side.last_arrival == Nanos::MAX { now } else { side.last_arrival };
-            *side = Side { message_bytes: side.message_bytes, last_arrival, ..Side::default() };
+            *side = DirectionState { message_bytes: side.message_bytes, last_arrival, ..DirectionState::default() };
         }
         flow.end = None;
         for (index, rule) in self.rules.iter().enumerate() {
@@ -111,9 +116,9 @@ impl Policy {
         }
     }
 
-    /// How long the handshake of a new connection takes.
+    /// Draws the duration of the handshake of a new connection.
     pub fn handshake(&mut self, flow: &mut Flow, now: Nanos) -> Nanos {
-        let (round_trips, cpu) = self.handshake;
+        let Handshake { round_trips, cpu } = self.handshake;
         let mut at = now + cpu;
         for _ in 0..round_trips {
             for direction in Direction::ALL {
@@ -123,9 +128,9 @@ impl Policy {
         at - now
     }
 
-    /// Bytes came in `direction`: what to do with the first of them, and with how many.
+    /// Decides about bytes that were sent in `direction`. Returns the verdict, and the number of bytes that it applies to.
     ///
-    /// Asked again for the rest.
+    /// The caller calls again for the remaining bytes.
     pub fn pass(&mut self, flow: &mut Flow, direction: Direction, now: Nanos, bytes: usize) -> (usize, Verdict) {
         flow.turn(direction);
         let mut take = bytes as u64;
@@ -164,7 +169,7 @@ impl Policy {
         (take as usize, Verdict::Deliver(at))
     }
 
-    /// The end of a direction came: when to hand it on; `None` is never.
+    /// Decides about the end of a direction. Returns the time at which to deliver the end; `None` stands for never.
     pub fn finish(&mut self, flow: &mut Flow, direction: Direction, now: Nanos) -> Option<Nanos> {
         let mut at = self.travel(flow, direction, now, 0, false);
         for (rule, state) in self.rules.iter().zip(&flow.rules) {
@@ -180,7 +185,7 @@ impl Policy {
         (!side.discards).then(|| at.max(side.held_until).max(side.last_arrival))
     }
 
-    /// When bytes arrive that set out now, but for those before them.
+    /// Returns the arrival of bytes that are sent now, regardless of earlier bytes.
     fn travel(&mut self, flow: &mut Flow, direction: Direction, now: Nanos, bytes: u64, delays_only: bool) -> Nanos {
         let d = direction.index();
         let mut at = now;
@@ -214,23 +219,23 @@ impl Policy {
 }
 
 impl Flow {
-    /// How and when the connection shall be ended, if it shall.
+    /// Returns the end of the connection that a rule has decided on.
     pub fn end(&self) -> Option<End> {
         self.end
     }
 
-    /// Whether bytes of a direction may be read only later: when.
+    /// Returns the time before which no byte of a direction may be read.
     pub fn unread_until(&self, direction: Direction, now: Nanos) -> Option<Nanos> {
         let until = self.sides[direction.index()].unread_until;
         (until > now).then_some(until)
     }
 
-    /// Whether bytes of a direction vanish.
+    /// Returns true if the bytes of a direction vanish.
     pub fn discards(&self, direction: Direction) -> bool {
         self.sides[direction.index()].discards
     }
 
-    /// Sees where a message begins.
+    /// Notes the beginning of a message when the direction changes.
     fn turn(&mut self, direction: Direction) {
         if self.last != Some(direction) {
             self.last = Some(direction);
@@ -239,7 +244,8 @@ impl Flow {
         }
     }
 
-    /// How many bytes it is to a rule's point, which may be beyond these; `None` when it does not lie ahead.
+    /// Returns the number of bytes before the point of a rule; `None` when these bytes do not reach it. The point may be
+    /// beyond the given bytes.
     fn distance(&self, rule: &Rule, direction: Direction, bytes: u64) -> Option<u64> {
         let side = &self.sides[direction.index()];
         match rule.effect.point()? {
@@ -253,7 +259,7 @@ impl Flow {
         }
     }
 
-    /// How many bytes an effect passes at once.
+    /// Returns the number of bytes that an effect passes at once.
     fn piece(&mut self, effect: &Effect, direction: Direction) -> u64 {
         match effect {
             Effect::Rate { bytes_per_sec, .. } => PACKET_BYTES.max((bytes_per_sec * RATE_STEP_SECS) as u64),
@@ -265,14 +271,14 @@ impl Flow {
         }
     }
 
-    /// Makes happen what a rule waited for.
+    /// Starts the effect of a rule that has reached its point.
     fn fire(&mut self, index: usize, rule: &Rule, now: Nanos) {
         self.rules[index].fired = true;
         let last = self.sides.iter().map(|side| side.last_arrival).max().unwrap_or_default();
         for direction in Direction::ALL {
             let side = &mut self.sides[direction.index()];
             match rule.effect {
-                // Half of a connection cannot be reset.
+                // A reset or a close ends both directions.
                 Effect::Blackhole { .. } if !rule.covers(direction) => {}
                 Effect::Reset { .. } | Effect::Close { .. } | Effect::Blackhole { .. } => side.discards = true,
                 _ if !rule.covers(direction) => {}

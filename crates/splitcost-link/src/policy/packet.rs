@@ -1,94 +1,105 @@
-//! One packet under a policy, and which rules are for packets at all.
+//! The decisions about packets, and the division of rules between packets and streams.
 //!
-//! Faults that are said of bytes, messages or the end of a connection are those of a server: an engine of packets has them
-//! done where the stream ends. What is said of the way there is done to packets.
+//! Rules about the network apply to packets. Rules about bytes, messages or the end of a connection are faults of a server:
+//! a stream engine at the server's end applies them.
 
 use rand::RngExt;
 use rand_distr::StandardNormal;
 use splitcost_model::quantity::Nanos;
 
-use super::flow::Side;
-use super::{Direction, Effect, Flow, Point, Policy, Refused, Rule};
+use super::flow::DirectionState;
+use super::{Direction, Effect, Flow, Handshake, Point, Policy, Refused, Rule};
 
-/// Chosen: what waits for a rate is lost beyond so much of it; switches and modems hold some 10 to 100 ms.
+/// The longest wait in the queue in front of a rate. Packets beyond it are lost.
+///
+/// Chosen: the queues of switches and modems hold between 10 and 100 ms.
 const QUEUE: Nanos = Nanos::from_millis(100);
-/// Chosen: a slow rate holds so many packets all the same.
+/// The fewest packets that the queue holds, even for a slow rate.
+///
+/// Chosen: at a slow rate, 100 ms hold fewer packets than the initial window of TCP.
 const QUEUE_PACKETS: f64 = 30.0;
-/// A packet of the largest size.
+/// The size of the largest packet.
+///
+/// Chosen: the size on most links.
 const PACKET_BYTES: f64 = 1_500.0;
 
-/// Chosen: packets that follow one another as closely have the same delay, as those of a message queue behind the same others;
-/// drawn for each, the delay of a large message would be the longest of many.
+/// The longest gap between two packets of a train, which have the same delay.
+///
+/// Chosen: the packets of a message wait in the same queues. With a draw for each packet, the delay of a large message would
+/// be the longest of many draws.
 const TRAIN_GAP: Nanos = Nanos::from_micros(50);
-/// Chosen: so long at most; queues change within some milliseconds.
+/// The longest duration of a train.
+///
+/// Chosen: queues change within a few milliseconds.
 const TRAIN: Nanos = Nanos::from_millis(1);
 
-/// What an engine shall do with a packet.
+/// The decision about a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
-    /// Hand it on at this time.
+pub enum PacketVerdict {
+    /// Deliver the packet.
     Deliver {
-        /// When.
+        /// The time of the delivery.
         at: Nanos,
-        /// Twice.
+        /// True when the packet is delivered twice.
         twice: bool,
     },
-    /// Forget it.
-    Lose(Loss),
-    /// Forget it, and answer with a reset that arrives at this time.
+    /// Drop the packet.
+    Lose(LossCause),
+    /// Drop the packet, and answer with a reset that arrives at this time.
     Reset(Nanos),
 }
 
-/// Why a packet is lost.
+/// The cause of a lost packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Loss {
-    /// By chance.
+pub enum LossCause {
+    /// A random loss.
     Chance,
     /// The queue in front of a rate is full.
     Queue,
-    /// In a blackhole.
+    /// A blackhole.
     Blackhole,
 }
 
-/// What a packet is.
+/// The properties of a packet that a policy depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Kind {
-    /// Its length, all headers included.
+pub struct PacketHeader {
+    /// The length of the packet, including all headers.
     pub bytes: u64,
-    /// It belongs to the handshake: its SYN is set.
-    pub handshake: bool,
+    /// True for packets of the handshake, which have the flag SYN.
+    pub is_handshake: bool,
 }
 
-/// Who does what a rule says.
+/// The engine that applies a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
-    /// The engine of packets.
-    Way,
-    /// The end of the stream.
-    End,
+enum AppliedBy {
+    /// The packet engine.
+    Network,
+    /// The stream engine at the server's end.
+    Server,
 }
 
 impl Policy {
-    /// What is done to packets on their way, and what is done to the stream at the server's end of it.
+    /// Divides the policy into the part for packets in the network, and the part for the stream at the server's end.
     ///
     /// # Errors
-    /// The first rule that neither can do.
+    /// Returns the first rule that neither engine can apply.
     pub fn for_packets(&self) -> Result<(Self, Self), Refused> {
-        let (mut way, mut end) = (Vec::new(), Vec::new());
+        let (mut network, mut server) = (Vec::new(), Vec::new());
         if self.loss > 0.0 {
-            way.push(Rule::new(Effect::Loss(self.loss)));
+            network.push(Rule::new(Effect::Loss(self.loss)));
         }
         for rule in &self.rules {
-            match rule.place()? {
-                Place::Way => way.push(rule.clone()),
-                Place::End => end.push(rule.clone()),
+            match rule.applied_by()? {
+                AppliedBy::Network => network.push(rule.clone()),
+                AppliedBy::Server => server.push(rule.clone()),
             }
         }
-        let (way, mut end) = (Self::new(way, self.seed), Self::new(end, self.seed));
-        // TCP's own round trip is real; those of TLS are not made by anybody here.
-        let (round_trips, cpu) = self.handshake;
-        end.handshake = (0, cpu + way.median_round_trip() * f64::from(round_trips.saturating_sub(1)));
-        Ok((way, end))
+        let (network, mut server) = (Self::new(network, self.seed), Self::new(server, self.seed));
+        // The round trip of the TCP handshake is real. Nobody makes the round trips of a TLS handshake.
+        let Handshake { round_trips, cpu } = self.handshake;
+        let of_tls = network.median_round_trip() * f64::from(round_trips.saturating_sub(1));
+        server.handshake = Handshake { round_trips: 0, cpu: cpu + of_tls };
+        Ok((network, server))
     }
 
     fn median_round_trip(&self) -> Nanos {
@@ -101,8 +112,14 @@ impl Policy {
         time
     }
 
-    /// A packet came in `direction`: what to do with it.
-    pub fn pass_packet(&mut self, flow: &mut Flow, direction: Direction, now: Nanos, packet: Kind) -> Fate {
+    /// Decides about a packet that was sent in `direction`.
+    pub fn pass_packet(
+        &mut self,
+        flow: &mut Flow,
+        direction: Direction,
+        now: Nanos,
+        packet: PacketHeader,
+    ) -> PacketVerdict {
         let d = direction.index();
         let (mut at, mut twice) = (now, false);
         let follows = flow.sides[d].follows(now);
@@ -113,12 +130,14 @@ impl Policy {
                 continue;
             }
             match rule.effect {
-                Effect::Loss(share) if flow.rngs[d].random::<f64>() < share => return Fate::Lose(Loss::Chance),
+                Effect::Loss(share) if flow.rngs[d].random::<f64>() < share => {
+                    return PacketVerdict::Lose(LossCause::Chance);
+                }
                 Effect::LossBursts { share, mean_packets } => {
                     let loses = loses(state.losing[d], share, mean_packets, flow.rngs[d].random());
                     state.losing[d] = Some(loses);
                     if loses {
-                        return Fate::Lose(Loss::Chance);
+                        return PacketVerdict::Lose(LossCause::Chance);
                     }
                 }
                 Effect::Duplicate(share) => twice |= flow.rngs[d].random::<f64>() < share,
@@ -133,27 +152,27 @@ impl Policy {
                     let free_at = if each { &mut state.free_at[d] } else { &mut self.free_at[index][d] };
                     let queue = QUEUE.max(Nanos::from_secs_f64(QUEUE_PACKETS * PACKET_BYTES / bytes_per_sec));
                     if *free_at - at > queue {
-                        return Fate::Lose(Loss::Queue);
+                        return PacketVerdict::Lose(LossCause::Queue);
                     }
                     *free_at = at.max(*free_at) + Nanos::from_secs_f64(packet.bytes as f64 / bytes_per_sec);
                     at = *free_at;
                 }
                 Effect::Stall { .. } => at = at.max(rule.until),
-                Effect::Blackhole { at: Point::Connect, .. } if !packet.handshake => {}
-                Effect::Blackhole { .. } => return Fate::Lose(Loss::Blackhole),
-                Effect::Reset { after, .. } if packet.handshake && direction == Direction::Upstream => {
+                Effect::Blackhole { at: Point::Connect, .. } if !packet.is_handshake => {}
+                Effect::Blackhole { .. } => return PacketVerdict::Lose(LossCause::Blackhole),
+                Effect::Reset { after, .. } if packet.is_handshake && direction == Direction::Upstream => {
                     let back = self.packet_delay(flow, Direction::Downstream, at, now);
-                    return Fate::Reset(back + after);
+                    return PacketVerdict::Reset(back + after);
                 }
                 _ => {}
             }
         }
         let side = &mut flow.sides[d];
         side.last_arrival = at.max(side.last_arrival);
-        Fate::Deliver { at: side.last_arrival, twice }
+        PacketVerdict::Deliver { at: side.last_arrival, twice }
     }
 
-    /// When a packet without a size arrives that sets out at `at`.
+    /// Returns the arrival of a packet without a size that is sent at `at`.
     fn packet_delay(&self, flow: &mut Flow, direction: Direction, mut at: Nanos, now: Nanos) -> Nanos {
         let d = direction.index();
         for (rule, state) in self.rules.iter().zip(&mut flow.rules) {
@@ -169,8 +188,8 @@ impl Policy {
     }
 }
 
-impl Side {
-    /// Whether a packet that comes now belongs to the train of the one before.
+impl DirectionState {
+    /// Returns true if a packet that is sent now belongs to the train of the previous one.
     fn follows(&mut self, now: Nanos) -> bool {
         let follows = now - self.last_packet < TRAIN_GAP && now - self.train_begun < TRAIN;
         self.last_packet = now;
@@ -181,7 +200,7 @@ impl Side {
     }
 }
 
-/// Whether the next packet is lost, of a chain that stays in either state for a geometric time.
+/// Decides if the next packet is lost, by a Markov chain whose stay in each state has a geometric distribution.
 ///
 /// # Source
 /// Paper: Gilbert, "Capacity of a burst-noise channel" (1960), with nothing lost in the good state and all in the bad.
@@ -195,38 +214,38 @@ fn loses(before: Option<bool>, share: f64, mean_packets: f64, draw: f64) -> bool
 }
 
 impl Rule {
-    /// Who does it.
-    fn place(&self) -> Result<Place, Refused> {
+    /// Returns the engine that applies the rule.
+    fn applied_by(&self) -> Result<AppliedBy, Refused> {
         let plain = self.over_bytes == 0;
-        let on_the_way = match (&self.effect, self.effect.point()) {
+        let in_network = match (&self.effect, self.effect.point()) {
             (Effect::Loss(_) | Effect::LossBursts { .. } | Effect::Duplicate(_), _) if plain => true,
             (Effect::Loss(_) | Effect::LossBursts { .. } | Effect::Duplicate(_), _) => {
-                return Err(self.refused("a packet does not know how much of a message went before it"));
+                return Err(self.refused("a packet does not show the size of its message"));
             }
-            (_, Some(Point::Connect)) => return self.check_handshake().map(|()| Place::Way),
+            (_, Some(Point::Connect)) => return self.check_handshake().map(|()| AppliedBy::Network),
             (Effect::Delay { .. } | Effect::Rate { .. } | Effect::Stall { .. }, None)
             | (Effect::Blackhole { closes_after: None, .. }, Some(Point::Any)) => plain,
             _ => false,
         };
-        Ok(if on_the_way { Place::Way } else { Place::End })
+        Ok(if in_network { AppliedBy::Network } else { AppliedBy::Server })
     }
 
-    /// Whether it can happen instead of an answer to the handshake.
+    /// Checks that the effect can replace an answer to the handshake.
     fn check_handshake(&self) -> Result<(), Refused> {
         Err(self.refused(match &self.effect {
-            _ if self.over_bytes > 0 => "a handshake has no message",
+            _ if self.over_bytes > 0 => "a handshake carries no message",
             Effect::Blackhole { closes_after: Some(_), .. } => {
-                "there is no connection to close; its schedule can end, with `to 40s`"
+                "there is no connection to close; give the schedule an end instead, such as `to 40s`"
             }
             Effect::Reset { .. } if self.direction == Some(Direction::Downstream) => {
-                "the server's side of a handshake cannot be reset before it is there"
+                "the server's side of a connection does not exist before the handshake"
             }
             Effect::Blackhole { .. } | Effect::Reset { .. } => return Ok(()),
-            _ => "at the handshake there can be a blackhole, a reset, or a delay",
+            _ => "only a blackhole, a reset or a delay is possible at the handshake",
         }))
     }
 
     fn refused(&self, why: &'static str) -> Refused {
-        Refused { what: self.effect.word(), instead: "cannot be done so", why }
+        Refused { what: self.effect.word(), instead: "is not possible with these words", why }
     }
 }

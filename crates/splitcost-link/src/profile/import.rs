@@ -1,4 +1,4 @@
-//! Profiles out of what `ping`, `sockperf` and `iperf3 -J` have found, and of traces.
+//! Makes profiles from the output of `ping`, `sockperf` and `iperf3 -J`, and from traces.
 
 use std::fmt::Write as _;
 
@@ -9,44 +9,50 @@ use super::Profile;
 use super::trace::{self, Between};
 use crate::Error;
 
-/// Quantiles that are worth a line, when there are enough samples for them.
+/// The quantiles that a profile lists if there are enough samples.
+///
+/// Chosen: the profiles that are shipped use the same ones.
 const SHARES: [f64; 6] = [0.0, 0.5, 0.9, 0.99, 0.999, 1.0];
-/// Chosen: fewer samples have no tail.
+/// The fewest samples that a profile is made from.
+///
+/// Chosen: fewer samples have no meaningful quantiles.
 const FEWEST: usize = 20;
 
-/// What files say of a link.
+/// The measurements that were read so far.
 #[derive(Debug, Default)]
-struct Found {
+struct Measurements {
     round_trip: Vec<(f64, f64)>,
     round_trip_source: String,
     loss_percent: Option<(f64, String)>,
     gbit_per_sec: Option<(f64, String)>,
 }
 
-/// A profile, as text, out of the outputs of `ping`, `sockperf` and `iperf3 -J`, and of traces that OpenTelemetry
-/// exported as JSON, given as (name, text).
+/// Makes the text of a profile from files, given as pairs of name and text. A file is the output of `ping`, `sockperf` or
+/// `iperf3 -J`, or a JSON export of OpenTelemetry traces.
 ///
 /// # Errors
-/// When one is none of these, or says nothing; with the line.
+/// Fails when a file has another format or no data, and gives the line.
 pub fn import(files: &[(String, String)]) -> Result<String, Error> {
     import_between(files, Between::default())
 }
 
-/// The same; of traces, the calls between two services.
+/// Makes the text of a profile like [`import`], and selects the calls between two services from traces.
 ///
 /// # Errors
-/// The same.
+/// Fails in the same cases as [`import`].
 pub fn import_between(files: &[(String, String)], between: Between<'_>) -> Result<String, Error> {
-    let mut found = Found::default();
+    let mut found = Measurements::default();
     for (name, text) in files {
-        let wrong = |line: usize, problem: String| Error::Profile {
+        let wrong = |line: usize, problem: String| {
+            Error::Profile {
             problem: format!("{name}:{line}: {problem}"),
             hint:
-                "`ping -c 1000 -i 0.01 HOST`, `sockperf ping-pong --tcp -i HOST` and `iperf3 -J -c HOST` are read, and \
-                   traces that OpenTelemetry exported as JSON"
+                "use the output of `ping -c 1000 -i 0.01 HOST`, `sockperf ping-pong --tcp -i HOST` or `iperf3 -J -c HOST`, \
+                   or a JSON export of OpenTelemetry traces"
                     .into(),
+        }
         };
-        let read = if trace::is_one(text) {
+        let read = if trace::is_export(text) {
             traces(text, name, between, &mut found)
         } else if text.trim_start().starts_with('{') {
             iperf3(text, name, &mut found)
@@ -56,25 +62,26 @@ pub fn import_between(files: &[(String, String)], between: Between<'_>) -> Resul
         {
             ping(text, name, &mut found)
         } else {
-            Err((1, "this is no output of ping, sockperf or iperf3 -J, and no trace".to_owned()))
+            Err((1, "this is neither output of ping, sockperf or iperf3 -J, nor a trace".to_owned()))
         };
         read.map_err(|(line, problem)| wrong(line, problem))?;
     }
     let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
     if found.round_trip.is_empty() {
         return Err(Error::Profile {
-            problem: format!("{} tells no round trip", names.join(", ")),
+            problem: format!("{} has no round trips", names.join(", ")),
             hint: "add the output of ping, or traces".into(),
         });
     }
     let text = write(&found, &names);
-    // Numbers that make no sense together are refused here rather than when they are used.
+    // Inconsistent numbers are refused here rather than when the profile is used.
     Profile::read(&names.join(", "), &text)?;
     Ok(text)
 }
 
-fn write(found: &Found, names: &[&str]) -> String {
-    // Writing to a string does not fail.
+/// Writes the measurements as a profile.
+fn write(found: &Measurements, names: &[&str]) -> String {
+    // The results of `write!` are ignored because writing to a string does not fail.
     let quoted = |text: &str| toml::Value::from(text).to_string();
     let mut text = format!("about = {}\n", quoted(&format!("Imported from {}", names.join(", "))));
     for (share, micros) in &found.round_trip {
@@ -90,10 +97,11 @@ fn write(found: &Found, names: &[&str]) -> String {
     text
 }
 
-type Read = Result<(), (usize, String)>;
+/// The result of reading a file: an error has a line and a problem.
+type ReadResult = Result<(), (usize, String)>;
 
-/// Each line that tells a time is a sample.
-fn ping(text: &str, name: &str, found: &mut Found) -> Read {
+/// Reads the output of `ping`, in which each line with a time is a sample.
+fn ping(text: &str, name: &str, found: &mut Measurements) -> ReadResult {
     let mut micros = Vec::new();
     for (index, line) in text.lines().enumerate() {
         let line_number = index + 1;
@@ -123,7 +131,7 @@ fn ping(text: &str, name: &str, found: &mut Found) -> Read {
         let last = text.lines().count();
         return Err((
             last,
-            format!("{} answers are too few, {FEWEST} are the least; `ping -q` shows none", micros.len()),
+            format!("{} answers are too few, at least {FEWEST} are needed; `ping -q` prints none", micros.len()),
         ));
     }
     found.round_trip = shares(&mut micros);
@@ -131,7 +139,7 @@ fn ping(text: &str, name: &str, found: &mut Found) -> Read {
     Ok(())
 }
 
-/// The quantiles that so many samples have.
+/// Returns the quantiles that this number of samples can show.
 fn shares(micros: &mut [f64]) -> Vec<(f64, f64)> {
     micros.sort_by(f64::total_cmp);
     let count = micros.len() as f64;
@@ -140,8 +148,8 @@ fn shares(micros: &mut [f64]) -> Vec<(f64, f64)> {
     known.filter_map(|share| Some((share, quantile(micros, share)?))).collect()
 }
 
-/// The summary tells quantiles: of half a round trip, unless it says otherwise.
-fn sockperf(text: &str, name: &str, found: &mut Found) -> Read {
+/// Reads the quantiles in the summary of `sockperf`, which are those of half a round trip unless the summary says otherwise.
+fn sockperf(text: &str, name: &str, found: &mut Measurements) -> ReadResult {
     let mut factor = None;
     let mut points: Vec<(f64, f64)> = Vec::new();
     for (index, line) in text.lines().enumerate() {
@@ -149,7 +157,7 @@ fn sockperf(text: &str, name: &str, found: &mut Found) -> Read {
             text.trim()
                 .trim_end_matches(" usec")
                 .parse::<f64>()
-                .map_err(|_| (index + 1, format!("{text:?} is no number")))
+                .map_err(|_| (index + 1, format!("{text:?} is not a number")))
         };
         if line.contains("Summary: Latency is") {
             factor = Some(2.0);
@@ -169,7 +177,8 @@ fn sockperf(text: &str, name: &str, found: &mut Found) -> Read {
         points.push((share, number(value)?));
     }
     let last = text.lines().count();
-    let factor = factor.ok_or((last, "it has no summary: was it interrupted, or is it of under-load?".to_owned()))?;
+    let factor =
+        factor.ok_or((last, "it has no summary: the run was interrupted, or used the mode under-load".to_owned()))?;
     if points.is_empty() {
         return Err((last, "it has no percentiles".to_owned()));
     }
@@ -180,8 +189,9 @@ fn sockperf(text: &str, name: &str, found: &mut Found) -> Read {
     Ok(())
 }
 
-/// The rate of what was received; its round trips are those of a link that is full, and taken where nothing better is.
-fn iperf3(text: &str, name: &str, found: &mut Found) -> Read {
+/// Reads the rate of the received data from `iperf3 -J`. Its round trips are those of a full link, and are used only if there
+/// are no others.
+fn iperf3(text: &str, name: &str, found: &mut Measurements) -> ReadResult {
     let json: Value = serde_json::from_str(text).map_err(|error| (error.line(), format!("not JSON: {error}")))?;
     let line_of =
         |key: &str| text.lines().position(|line| line.contains(&format!("\"{key}\""))).map_or(1, |line| line + 1);
@@ -206,8 +216,8 @@ fn iperf3(text: &str, name: &str, found: &mut Found) -> Read {
     Ok(())
 }
 
-/// The calls of one service to another.
-fn traces(text: &str, name: &str, between: Between<'_>, found: &mut Found) -> Read {
+/// Reads the calls of one service to another from traces.
+fn traces(text: &str, name: &str, between: Between<'_>, found: &mut Measurements) -> ReadResult {
     let mut calls = trace::read(text, between)?;
     let last = text.lines().count();
     let left_out = match calls.left_out {
@@ -216,10 +226,9 @@ fn traces(text: &str, name: &str, between: Between<'_>, found: &mut Found) -> Re
     };
     let of = format!("{} calls of {} to {}{left_out}", calls.micros.len(), calls.from, calls.to);
     if calls.micros.len() < FEWEST {
-        return Err((last, format!("{of} are too few, {FEWEST} are the least")));
+        return Err((last, format!("{of} are too few, at least {FEWEST} are needed")));
     }
     found.round_trip = shares(&mut calls.micros);
-    found.round_trip_source =
-        format!("OpenTelemetry, {of}, {name}: what the client's span was longer than the server's");
+    found.round_trip_source = format!("OpenTelemetry, {of}, {name}: the client's span minus the server's span");
     Ok(())
 }

@@ -1,47 +1,49 @@
-//! Round trips out of traces of OpenTelemetry: what a call took its client and not its server.
+//! Round trips from OpenTelemetry traces: the duration of a client's span minus that of its server's span.
 //!
-//! Only durations are compared, so that clocks of two hosts need not agree. What is left is the network, and what client
-//! and server do outside their spans: it is never less than the round trip.
+//! Only durations are compared, so that the clocks of two hosts need not agree. The difference contains the network, and the
+//! work of client and server outside their spans. It is never shorter than the round trip.
 
 use std::collections::{BTreeMap, HashMap};
 
 use serde::Deserialize;
 
-/// Chosen: so many links are named when there are several.
+/// The most pairs of services that an error names.
+///
+/// Chosen: they fit on two lines.
 const NAMED: usize = 5;
 
-/// Who calls and who is called, where that was said.
+/// The services whose calls are selected; `None` selects any.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Between<'a> {
-    /// The service of the client.
+    /// The calling service.
     pub from: Option<&'a str>,
-    /// The service of the server.
+    /// The called service.
     pub to: Option<&'a str>,
 }
 
-/// Calls of one service to another.
+/// The round trips of the calls from one service to another.
 #[derive(Debug)]
-pub(super) struct Calls {
+pub(super) struct RoundTrips {
     pub(super) from: String,
     pub(super) to: String,
-    /// The round trip of each.
+    /// The round trip of each call.
     pub(super) micros: Vec<f64>,
-    /// Calls that tell none: the server outlasted the client, or answered several times.
+    /// The number of calls without a usable round trip: the server's span was longer, or there were several.
     pub(super) left_out: usize,
 }
 
 #[derive(Deserialize)]
 struct Export {
     #[serde(alias = "resourceSpans")]
-    resource_spans: Vec<OfResource>,
+    resource_spans: Vec<ResourceSpans>,
 }
 
 #[derive(Deserialize)]
-struct OfResource {
+struct ResourceSpans {
     #[serde(default)]
     resource: Resource,
     #[serde(alias = "scopeSpans", alias = "instrumentationLibrarySpans", default)]
-    scope_spans: Vec<OfScope>,
+    scope_spans: Vec<ScopeSpans>,
 }
 
 #[derive(Default, Deserialize)]
@@ -65,7 +67,7 @@ struct Value {
 }
 
 #[derive(Deserialize)]
-struct OfScope {
+struct ScopeSpans {
     #[serde(default)]
     spans: Vec<Span>,
 }
@@ -79,28 +81,28 @@ struct Span {
     #[serde(rename = "parentSpanId", alias = "parent_span_id", default)]
     parent: String,
     #[serde(default)]
-    kind: Word,
+    kind: Scalar,
     #[serde(rename = "startTimeUnixNano", alias = "start_time_unix_nano")]
-    start: Word,
+    start: Scalar,
     #[serde(rename = "endTimeUnixNano", alias = "end_time_unix_nano")]
-    end: Word,
+    end: Scalar,
 }
 
-/// A number, or its text, or a name: writers differ.
+/// A number, its text, or a name, since exporters differ.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Word {
+enum Scalar {
     Number(u64),
     Text(String),
 }
 
-impl Default for Word {
+impl Default for Scalar {
     fn default() -> Self {
         Self::Number(0)
     }
 }
 
-impl Word {
+impl Scalar {
     fn number(&self) -> Option<u64> {
         match self {
             Self::Number(number) => Some(*number),
@@ -113,33 +115,39 @@ impl Word {
     }
 }
 
-/// A span of a client, and what its servers said.
-struct Call {
+/// A client's span, and the spans of its servers.
+struct ClientSpan {
     service: String,
     nanos: u64,
-    servers: Vec<(String, u64)>,
+    servers: Vec<ServerSpan>,
 }
 
-/// Whether a text is an export of traces.
-pub(super) fn is_one(text: &str) -> bool {
+/// The service and the duration of a server's span.
+struct ServerSpan {
+    service: String,
+    nanos: u64,
+}
+
+/// Returns true if a text is an export of traces.
+pub(super) fn is_export(text: &str) -> bool {
     text.contains("\"resourceSpans\"") || text.contains("\"resource_spans\"")
 }
 
-/// The calls of one link.
-pub(super) fn read(text: &str, between: Between<'_>) -> Result<Calls, (usize, String)> {
+/// Reads the round trips of one pair of services. An error has a line and a problem.
+pub(super) fn read(text: &str, between: Between<'_>) -> Result<RoundTrips, (usize, String)> {
     let mut clients = HashMap::new();
     let mut servers = Vec::new();
-    // One export, or one a line.
+    // The file has one export, or one per line.
     for export in serde_json::Deserializer::from_str(text).into_iter::<Export>() {
-        let export = export.map_err(|error| (error.line(), format!("not an export of OpenTelemetry: {error}")))?;
-        for of_resource in export.resource_spans {
-            let name = of_resource.resource.attributes.into_iter().find(|one| one.key == "service.name");
+        let export = export.map_err(|error| (error.line(), format!("not an OpenTelemetry export: {error}")))?;
+        for resource_spans in export.resource_spans {
+            let name = resource_spans.resource.attributes.into_iter().find(|one| one.key == "service.name");
             let service = name.and_then(|name| name.value.string_value).unwrap_or_else(|| "unknown".to_owned());
-            for span in of_resource.scope_spans.into_iter().flat_map(|scope| scope.spans) {
+            for span in resource_spans.scope_spans.into_iter().flat_map(|scope| scope.spans) {
                 let nanos = duration(&span).map_err(|problem| (line_of(text, &span.id), problem))?;
                 if span.kind.is(3, "SPAN_KIND_CLIENT") {
-                    let call = Call { service: service.clone(), nanos, servers: Vec::new() };
-                    clients.insert((span.trace, span.id), call);
+                    let client = ClientSpan { service: service.clone(), nanos, servers: Vec::new() };
+                    clients.insert((span.trace, span.id), client);
                 } else if span.kind.is(2, "SPAN_KIND_SERVER") {
                     servers.push(((span.trace, span.parent), service.clone(), nanos));
                 }
@@ -148,20 +156,20 @@ pub(super) fn read(text: &str, between: Between<'_>) -> Result<Calls, (usize, St
     }
     for (parent, service, nanos) in servers {
         if let Some(client) = clients.get_mut(&parent) {
-            client.servers.push((service, nanos));
+            client.servers.push(ServerSpan { service, nanos });
         }
     }
-    one_link(clients.into_values(), between).map_err(|problem| (text.lines().count(), problem))
+    one_pair(clients.into_values(), between).map_err(|problem| (text.lines().count(), problem))
 }
 
 fn duration(span: &Span) -> Result<u64, String> {
-    let time = |word: &Word, what: &str| word.number().ok_or(format!("{what} of span {} is no time", span.id));
+    let time = |value: &Scalar, what: &str| value.number().ok_or(format!("{what} of span {} is not a time", span.id));
     let begin = time(&span.start, "startTimeUnixNano")?;
     let end = time(&span.end, "endTimeUnixNano")?;
     end.checked_sub(begin).ok_or(format!("span {} ends before it begins", span.id))
 }
 
-/// The line that names a span; as another's parent it does not count.
+/// Returns the line with the id of a span. Its occurrences as a parent do not count.
 fn line_of(text: &str, span: &str) -> usize {
     let quoted = format!("\"{span}\"");
     let own = |at: usize| {
@@ -172,36 +180,37 @@ fn line_of(text: &str, span: &str) -> usize {
     text[..at.unwrap_or(0)].matches('\n').count() + 1
 }
 
-fn one_link(calls: impl Iterator<Item = Call>, between: Between<'_>) -> Result<Calls, String> {
-    let mut links: BTreeMap<(String, String), Calls> = BTreeMap::new();
-    for call in calls {
-        let Some((to, nanos)) = call.servers.first() else { continue };
+/// Returns the round trips of the only pair of services that was selected.
+fn one_pair(clients: impl Iterator<Item = ClientSpan>, between: Between<'_>) -> Result<RoundTrips, String> {
+    let mut pairs: BTreeMap<(String, String), RoundTrips> = BTreeMap::new();
+    for client in clients {
+        let Some(server) = client.servers.first() else { continue };
         let asked = |own: &str, asked: Option<&str>| asked.is_none_or(|asked| asked == own);
-        if !asked(&call.service, between.from) || !asked(to, between.to) {
+        if !asked(&client.service, between.from) || !asked(&server.service, between.to) {
             continue;
         }
-        let (from, to) = (call.service, to.clone());
-        let link = links.entry((from.clone(), to.clone())).or_insert_with(|| {
+        let (from, to) = (client.service.clone(), server.service.clone());
+        let pair = pairs.entry((from.clone(), to.clone())).or_insert_with(|| {
             let micros = Vec::new();
-            Calls { from, to, micros, left_out: 0 }
+            RoundTrips { from, to, micros, left_out: 0 }
         });
-        match call.nanos.checked_sub(*nanos) {
-            Some(nanos) if call.servers.len() == 1 => link.micros.push(nanos as f64 / 1e3),
-            _ => link.left_out += 1,
+        match client.nanos.checked_sub(server.nanos) {
+            Some(nanos) if client.servers.len() == 1 => pair.micros.push(nanos as f64 / 1e3),
+            _ => pair.left_out += 1,
         }
     }
-    let count = |link: &Calls| link.micros.len() + link.left_out;
-    let mut links: Vec<Calls> = links.into_values().collect();
-    links.sort_by_key(|link| std::cmp::Reverse(count(link)));
-    match links.len() {
-        0 => Err("no span of a client has a child of a server, between the services that were asked for".to_owned()),
-        1 => Ok(links.remove(0)),
+    let count = |pair: &RoundTrips| pair.micros.len() + pair.left_out;
+    let mut pairs: Vec<RoundTrips> = pairs.into_values().collect();
+    pairs.sort_by_key(|pair| std::cmp::Reverse(count(pair)));
+    match pairs.len() {
+        0 => Err("no client span between the selected services has a server span as its child".to_owned()),
+        1 => Ok(pairs.remove(0)),
         several => {
-            let name = |link: &Calls| format!("{} to {} ({})", link.from, link.to, count(link));
-            let named: Vec<String> = links.iter().take(NAMED).map(name).collect();
+            let name = |pair: &RoundTrips| format!("{} to {} ({})", pair.from, pair.to, count(pair));
+            let named: Vec<String> = pairs.iter().take(NAMED).map(name).collect();
             let more = if several > NAMED { ", and more" } else { "" };
             Err(format!(
-                "there are calls of {several} links, choose one with --from and --to: {}{more}",
+                "there are calls between {several} pairs of services; select one with --from and --to: {}{more}",
                 named.join(", ")
             ))
         }

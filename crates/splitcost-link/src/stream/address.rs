@@ -1,4 +1,4 @@
-//! Where a link listens or leads to.
+//! The addresses of links and servers, and the sockets for them.
 
 use std::fmt;
 use std::io;
@@ -9,23 +9,25 @@ use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::Error;
 
-/// Chosen: as many as the kernel gives by default.
+/// The length of the accept queue.
+///
+/// Chosen: the default limit of the kernel.
 const BACKLOG: i32 = 4_096;
 
-/// An address of TCP, or a unix socket.
+/// A TCP address, or the path of a unix socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Address {
-    /// Of TCP.
+    /// A TCP address.
     Tcp(SocketAddr),
     /// The path of a unix socket.
     Unix(PathBuf),
 }
 
 impl Address {
-    /// The addresses of `127.0.0.1:8000`, `[::1]:8000`, `localhost:8000` or `unix:app.sock`.
+    /// Returns the addresses for a text such as `127.0.0.1:8000`, `[::1]:8000`, `localhost:8000` or `unix:app.sock`.
     ///
     /// # Errors
-    /// When it is none, or the name is not known.
+    /// Fails when the text is not an address, or the host name is unknown.
     pub fn parse(text: &str) -> Result<Vec<Self>, Error> {
         if let Some(path) = text.strip_prefix("unix:") {
             return Ok(vec![Self::Unix(path.into())]);
@@ -33,7 +35,7 @@ impl Address {
         let resolve = |source| Error::Address { text: text.to_owned(), source };
         let addresses: Vec<Self> = text.to_socket_addrs().map_err(resolve)?.map(Self::Tcp).collect();
         if addresses.is_empty() {
-            return Err(resolve(io::Error::new(io::ErrorKind::NotFound, "it has no address")));
+            return Err(resolve(io::Error::new(io::ErrorKind::NotFound, "the name has no address")));
         }
         Ok(addresses)
     }
@@ -42,8 +44,31 @@ impl Address {
         matches!(self, Self::Unix(_))
     }
 
-    /// A socket that listens, to one network device or to all, and where.
+    /// Binds a socket that does not listen, so that the kernel gives the port to no other socket. Returns the socket and the
+    /// bound address. Only Linux lets a second socket listen on the port meanwhile; elsewhere, nothing is reserved.
+    pub(super) fn reserve(&self, device: Option<&str>) -> io::Result<(Option<Socket>, Self)> {
+        let Self::Tcp(asked) = self else { return Ok((None, self.clone())) };
+        if !cfg!(target_os = "linux") {
+            return Ok((None, self.clone()));
+        }
+        let socket = self.bind(device)?;
+        let bound = Self::Tcp(socket.local_addr()?.as_socket().unwrap_or(*asked));
+        Ok((Some(socket), bound))
+    }
+
+    /// Makes a socket that listens, and returns it with its address. With a device, it accepts connections only through that
+    /// network device.
     pub(super) fn listen(&self, device: Option<&str>) -> io::Result<(Socket, Self)> {
+        let socket = self.bind(device)?;
+        socket.listen(BACKLOG)?;
+        let listens = match self {
+            Self::Tcp(asked) => Self::Tcp(socket.local_addr()?.as_socket().unwrap_or(*asked)),
+            Self::Unix(path) => Self::Unix(path.clone()),
+        };
+        Ok((socket, listens))
+    }
+
+    fn bind(&self, device: Option<&str>) -> io::Result<Socket> {
         let socket = self.socket()?;
         #[cfg(target_os = "linux")]
         socket.bind_device(device.map(str::as_bytes))?;
@@ -53,15 +78,10 @@ impl Address {
             socket.set_reuse_address(true)?;
         }
         socket.bind(&self.sock_addr()?)?;
-        socket.listen(BACKLOG)?;
-        let listens = match self {
-            Self::Tcp(asked) => Self::Tcp(socket.local_addr()?.as_socket().unwrap_or(*asked)),
-            Self::Unix(path) => Self::Unix(path.clone()),
-        };
-        Ok((socket, listens))
+        Ok(socket)
     }
 
-    /// A socket that begins to connect.
+    /// Makes a socket that begins to connect.
     pub(super) fn connect(&self) -> io::Result<Socket> {
         let socket = self.socket()?;
         prepare(&socket, self)?;
@@ -89,7 +109,7 @@ impl Address {
     }
 }
 
-/// Makes a socket of a connection hand on at once what it is given.
+/// Makes the socket of a connection send each write at once.
 pub(super) fn prepare(socket: &Socket, address: &Address) -> io::Result<()> {
     match address {
         Address::Tcp(_) => socket.set_tcp_nodelay(true),

@@ -1,4 +1,4 @@
-//! The loop of the thread.
+//! The loop of the stream engine.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -10,7 +10,7 @@ use splitcost_model::quantity::Nanos;
 
 use super::address::{Address, prepare};
 use super::connection::{Connection, Surroundings, Turn};
-use super::link::Link;
+use super::listener::Listener;
 use super::{LinkId, Spec};
 use crate::Error;
 use crate::clock;
@@ -18,16 +18,24 @@ use crate::policy::Policy;
 use crate::poller::{Poller, Ready};
 use crate::tally::Tally;
 
-/// Chosen: a kernel's wake-up takes less, mostly, where a core is free.
+/// The time before a byte is due at which the thread stops sleeping and begins to spin.
+///
+/// Chosen: with a free core, the kernel usually needs less to wake a thread.
 const SPIN: Nanos = Nanos::from_micros(80);
-/// Chosen: short, so that a long read of one connection does not make others late.
+/// The size of the read buffer.
+///
+/// Chosen: small, so that a read of one connection does not delay the others.
 const READ_BYTES: usize = 65_536;
-/// Chosen: clients that are accepted before connections have their turn.
+/// The most clients that are accepted before connections are served.
+///
+/// Chosen: accepting them takes less than a millisecond.
 const ACCEPTS: usize = 64;
-/// Chosen: how long clients wait when there is no more file for one.
+/// The time to the next attempt when no file is left for a client, or the address is in use.
+///
+/// Chosen: short for a client that waits, and long enough not to use a whole core.
 const ACCEPT_AGAIN: Nanos = Nanos::from_millis(50);
 
-/// What the thread is asked to do.
+/// A request to the thread. Positions in the slab identify links.
 #[derive(Debug)]
 pub(super) enum Command {
     Open(Box<Spec>, mpsc::Sender<Result<(LinkId, Address), Error>>),
@@ -37,18 +45,19 @@ pub(super) enum Command {
     Stop,
 }
 
-/// Who is woken: bit 0 and 1 say what, the others where in its slab, and which of those that have been there.
+/// The key of a listener or of one side of a connection. Bits 0 and 1 hold the type, the others the position in the slab and
+/// the generation, which distinguishes successive users of a position.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Key(usize);
 
 impl Key {
     const CLIENT: usize = 0;
     const LISTENER: usize = 2;
-    /// A timer and a waker have the greatest keys.
+    /// The mask of the generation. The greatest keys belong to the timer and the waker.
     const GENERATIONS: usize = 0x3fff_ffff;
 
-    fn new(what: usize, index: usize, generation: usize) -> Self {
-        Self((generation & Self::GENERATIONS) << 32 | index << 2 | what)
+    fn new(kind: usize, index: usize, generation: usize) -> Self {
+        Self((generation & Self::GENERATIONS) << 32 | index << 2 | kind)
     }
 
     fn index(self) -> usize {
@@ -59,28 +68,29 @@ impl Key {
         self.0 & 3 == Self::LISTENER
     }
 
-    /// The same for both sides of a connection.
+    /// Returns the key that both sides of a connection share.
     fn connection(self) -> Self {
         Self(self.0 & !1)
     }
 }
 
-pub(super) struct Engine {
-    /// The only network device that is listened on; `None` is all.
+/// The state of the thread.
+pub(super) struct StreamEngine {
+    /// The network device that links accept connections through; `None` stands for any.
     device: Option<String>,
     commands: mpsc::Receiver<Command>,
     poller: Poller,
-    links: Slab<Link>,
+    links: Slab<Listener>,
     connections: Slab<Connection>,
-    /// How many links and connections there have been.
+    /// The number of links and connections so far.
     generation: usize,
     wakes: BinaryHeap<Reverse<(Nanos, Key)>>,
-    /// Connections that have more to do at once.
+    /// The connections that have more to do at once.
     again: Vec<Key>,
     scratch: Vec<u8>,
 }
 
-impl Engine {
+impl StreamEngine {
     pub(super) fn new(commands: mpsc::Receiver<Command>, device: Option<&str>) -> Result<(Self, mio::Waker), Error> {
         let (poller, waker) = Poller::new().map_err(Error::system("wait for sockets"))?;
         let engine = Self {
@@ -97,7 +107,7 @@ impl Engine {
         Ok((engine, waker))
     }
 
-    /// Runs until it is told to stop.
+    /// Runs until it receives [`Command::Stop`].
     pub(super) fn run(mut self) {
         let mut ready: Vec<Ready> = Vec::new();
         loop {
@@ -118,8 +128,8 @@ impl Engine {
                 Some(Reverse((due, _))) => *due - SPIN,
             };
             if let Err(error) = self.poller.wait(next, clock::now()) {
-                // It never fails but when the process has no memory left; then nothing can be emulated.
-                eprintln!("the link ends: failed to wait for sockets: {error}");
+                // This fails only when the kernel has no memory left.
+                eprintln!("error: the link has ended: failed to wait for sockets: {error}");
                 return;
             }
             self.poller.ready(&mut ready);
@@ -146,7 +156,7 @@ impl Engine {
         }
     }
 
-    /// Gives a turn to all whose time has come.
+    /// Serves the connections and listeners that are due.
     fn wake_due(&mut self) {
         let mut now = clock::now();
         while let Some(Reverse((due, key))) = self.wakes.peek().copied()
@@ -156,7 +166,7 @@ impl Engine {
             if key.is_listener() {
                 self.update(key);
             } else if let Some(connection) = self.connections.get_mut(key.index()).filter(|one| one.key == key.0) {
-                // An earlier wake may have made this one needless.
+                // The connection may have been served earlier, and have another wake-up now.
                 if connection.wake == due {
                     connection.wake = Nanos::MAX;
                     self.turn(key);
@@ -193,17 +203,17 @@ impl Engine {
         }
     }
 
-    /// Takes clients, if any wait.
+    /// Accepts the clients that wait.
     fn accept(&mut self, index: usize) {
         for _ in 0..ACCEPTS {
             let link = &mut self.links[index];
-            let Some(listener) = link.listener.as_ref().filter(|_| link.ready) else { return };
-            let client = match listener.accept() {
+            let Some(socket) = link.socket.as_ref().filter(|_| link.ready) else { return };
+            let client = match socket.accept() {
                 Ok((client, _)) => client,
                 Err(error) => {
                     match error.kind() {
                         ErrorKind::WouldBlock => link.ready = false,
-                        // The client has gone again.
+                        // The client has closed the connection already.
                         ErrorKind::Interrupted | ErrorKind::ConnectionAborted => continue,
                         _ => self.wakes.push(Reverse((clock::now() + ACCEPT_AGAIN, Key(link.key)))),
                     }
@@ -215,7 +225,7 @@ impl Engine {
                 self.turn(key);
             }
         }
-        // There may be more; others come first.
+        // More clients may wait; the connections are served first.
         self.wakes.push(Reverse((clock::now(), Key(self.links[index].key))));
     }
 
@@ -240,15 +250,15 @@ impl Engine {
         Ok(key)
     }
 
-    /// Takes clients again, and listens or not as the schedule says.
+    /// Begins or stops listening according to the schedule, and accepts clients.
     fn update(&mut self, key: Key) {
         let index = key.index();
         let Some(link) = self.links.get_mut(index).filter(|link| link.key == key.0) else { return };
         let now = clock::now();
-        let was_up = link.listener.is_some();
-        // When somebody else has taken the address meanwhile, it may be free again later.
+        let was_up = link.socket.is_some();
+        // If another process uses the address, it may become free later.
         let next = link.update(&self.poller, self.device.as_deref(), now).unwrap_or(now + ACCEPT_AGAIN);
-        let goes_down = was_up && link.listener.is_none();
+        let goes_down = was_up && link.socket.is_none();
         if next < Nanos::MAX {
             self.wakes.push(Reverse((next, key)));
         }
@@ -258,7 +268,7 @@ impl Engine {
         self.accept(index);
     }
 
-    /// Closes all connections of a link, as a server that ends does.
+    /// Closes all connections of a link, like a server process that ends.
     fn end_all(&mut self, link: usize) {
         let own: Vec<usize> = self.connections.iter().filter(|(_, one)| one.link == link).map(|(i, _)| i).collect();
         for index in own {
@@ -269,7 +279,7 @@ impl Engine {
     }
 
     fn obey(&mut self, command: Command) {
-        // Whoever asked may have gone.
+        // The receiver of a reply may have been dropped.
         match command {
             Command::Open(spec, reply) => reply.send(self.open(*spec)).unwrap_or(()),
             Command::Change(link, policy, reply) => reply.send(self.change(link, *policy)).unwrap_or(()),
@@ -294,19 +304,10 @@ impl Engine {
         self.generation += 1;
         let entry = self.links.vacant_entry();
         let key = Key::new(Key::LISTENER, entry.key(), self.generation);
-        let (listener, listens) = Link::listen(&spec.listen, self.device.as_deref(), &self.poller, key.0)?;
-        let id = LinkId(entry.key());
-        entry.insert(Link {
-            key: key.0,
-            listens: listens.clone(),
-            to: spec.to,
-            policy: spec.policy,
-            tally: Tally::default(),
-            begun: clock::now(),
-            listener: Some(listener),
-            ready: true,
-            count: 0,
-        });
+        let surroundings = (self.device.as_deref(), &self.poller, key.0);
+        let link = Listener::open(&spec.listen, spec.to, spec.policy, surroundings, clock::now())?;
+        let (id, listens) = (LinkId(entry.key()), link.listens.clone());
+        entry.insert(link);
         self.update(key);
         Ok((id, listens))
     }

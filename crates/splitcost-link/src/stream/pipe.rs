@@ -1,4 +1,4 @@
-//! Bytes under way in one direction, each piece with the time at which it is due.
+//! The bytes in flight in one direction, each piece with the time at which it is due.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice, Write as _};
@@ -10,19 +10,23 @@ use crate::clock;
 use crate::policy::Direction;
 use crate::tally::Tally;
 
-/// Chosen: what is written at once, so that other connections wait no longer than it takes.
+/// The most bytes of one write.
+///
+/// Chosen: a write of this size does not delay other connections noticeably.
 const WRITE_BYTES: usize = 262_144;
-/// Chosen: a buffer beyond it is given back when it is empty.
+/// The largest empty buffer that is kept.
+///
+/// Chosen: small compared with a connection that carries much data.
 const KEPT_BYTES: usize = 131_072;
 
 /// One side of a connection.
 pub(super) struct Leg {
     pub(super) socket: Socket,
-    /// The kernel may have bytes for us.
+    /// True when the kernel may have bytes to read.
     pub(super) readable: bool,
-    /// The kernel may have room.
+    /// True when the kernel may accept bytes.
     pub(super) writable: bool,
-    /// The other side sends no more than what the kernel has.
+    /// True when the peer sends no more than the bytes that the kernel has.
     pub(super) ended: bool,
 }
 
@@ -31,7 +35,7 @@ impl Leg {
         Self { socket, readable: false, writable: false, ended: false }
     }
 
-    /// Writes what there is room for.
+    /// Writes as many bytes as the kernel accepts.
     fn write(&mut self, first: &[u8], second: &[u8]) -> io::Result<usize> {
         let written = (&self.socket).write_vectored(&[IoSlice::new(first), IoSlice::new(second)]);
         match written {
@@ -49,7 +53,7 @@ impl Leg {
     }
 }
 
-/// Bytes that came together.
+/// Bytes that were read together.
 struct Piece {
     bytes: usize,
     read: Nanos,
@@ -61,13 +65,13 @@ pub(super) struct Pipe {
     direction: Direction,
     bytes: VecDeque<u8>,
     pieces: VecDeque<Piece>,
-    /// Bytes that it takes at most.
+    /// The most bytes that it holds.
     pub(super) window_bytes: usize,
-    /// The receiver had no room when it was last written to: what is late now is so by the receiver.
+    /// True when the last write found the receiver full. The receiver then causes the lateness of these bytes.
     blocked: bool,
-    /// When to hand the end on, once it came; [`Nanos::MAX`] is never.
+    /// The time at which the end of the stream is due, once it was read; [`Nanos::MAX`] stands for never.
     pub(super) end_due: Option<Nanos>,
-    /// The end was handed on.
+    /// True when the end of the stream was delivered.
     pub(super) finished: bool,
 }
 
@@ -84,11 +88,12 @@ impl Pipe {
         }
     }
 
+    /// Returns the number of bytes that it can still take.
     pub(super) fn room(&self) -> usize {
         self.window_bytes.saturating_sub(self.bytes.len())
     }
 
-    /// When there is something to do next; a receiver without room is waited for instead.
+    /// Returns the time of the next delivery. A full receiver causes an event instead.
     pub(super) fn next_due(&self, sink: &Leg) -> Nanos {
         match (self.pieces.front(), self.end_due) {
             (Some(piece), _) if sink.writable => piece.due,
@@ -97,7 +102,7 @@ impl Pipe {
         }
     }
 
-    /// What waited for ever is due.
+    /// Makes the bytes due that would have waited forever.
     pub(super) fn release(&mut self, now: Nanos) {
         for piece in self.pieces.iter_mut().filter(|piece| piece.due == Nanos::MAX) {
             piece.due = now;
@@ -105,7 +110,7 @@ impl Pipe {
         self.end_due = self.end_due.map(|due| if due == Nanos::MAX { now } else { due });
     }
 
-    /// Takes bytes that came at `read` and are due at `due`; what is due at once goes at once.
+    /// Takes bytes that were read at `read` and are due at `due`. Bytes that are due at once are delivered at once.
     pub(super) fn push(
         &mut self,
         bytes: &[u8],
@@ -118,7 +123,7 @@ impl Pipe {
             let now = clock::now();
             sent = sink.write(bytes, &[])?;
             self.blocked = sent < bytes.len();
-            tally.handed_on(self.direction, sent);
+            tally.delivered(self.direction, sent);
             if !self.blocked {
                 tally.timing.record(read, due, now);
             }
@@ -131,7 +136,7 @@ impl Pipe {
         Ok(())
     }
 
-    /// Hands on what is due.
+    /// Delivers the bytes that are due.
     pub(super) fn deliver(&mut self, sink: &mut Leg, tally: &mut Tally) -> io::Result<()> {
         while sink.writable {
             let now = clock::now();
@@ -158,7 +163,7 @@ impl Pipe {
         if self.pieces.is_empty() && !self.finished && self.end_due.is_some_and(|due| due <= clock::now()) {
             self.finished = true;
             match sink.socket.shutdown(std::net::Shutdown::Write) {
-                // It has gone already.
+                // The peer has closed the connection already.
                 Err(error) if error.kind() == ErrorKind::NotConnected => {}
                 other => other?,
             }
@@ -166,9 +171,9 @@ impl Pipe {
         Ok(())
     }
 
-    /// Counts what was handed on, by a write that began at `now`.
+    /// Counts the bytes that a write delivered, which began at `now`.
     fn account(&mut self, sent: usize, now: Nanos, tally: &mut Tally) {
-        tally.handed_on(self.direction, sent);
+        tally.delivered(self.direction, sent);
         self.bytes.drain(..sent);
         let mut left = sent;
         while let Some(piece) = self.pieces.front_mut() {

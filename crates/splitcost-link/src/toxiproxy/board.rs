@@ -1,15 +1,15 @@
-//! The proxies that there are.
+//! The proxies of the API.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Problem;
-use super::toxic::{Asked, Toxic};
+use super::toxic::{Toxic, ToxicRequest};
 use crate::policy::{Effect, Policy, Rule};
 use crate::stream::{Address, LinkId, Spec, Tally};
 use crate::{Emulator, Engine};
 
-/// All proxies, and the emulator that runs them.
+/// The proxies, and the emulator that runs them.
 #[derive(Debug)]
 pub struct Board {
     emulator: Emulator,
@@ -17,24 +17,24 @@ pub struct Board {
     proxies: Vec<Proxy>,
 }
 
-/// A link that clients know by name.
+/// A link with a name.
 #[derive(Debug)]
 pub struct Proxy {
     id: LinkId,
     name: String,
-    /// Where it listens.
+    /// The address of the link.
     listen: String,
     upstream: String,
     enabled: bool,
-    /// What happens on the way without toxics: the link's profile.
+    /// The policy without toxics.
     policy: Policy,
     toxics: Vec<Toxic>,
 }
 
-/// A proxy as it is asked for.
+/// The body of a request that creates or changes a proxy.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct AskedProxy {
+pub(crate) struct ProxyRequest {
     name: String,
     listen: String,
     upstream: String,
@@ -44,22 +44,22 @@ pub(crate) struct AskedProxy {
 type Answer<T> = Result<T, Problem>;
 
 impl Board {
-    /// None yet; toxicity is drawn from a seed.
+    /// Makes a board without proxies. The toxicity of toxics is drawn from the seed.
     pub fn new(emulator: impl Into<Emulator>, seed: u64) -> Self {
         Self { emulator: emulator.into(), seed, proxies: Vec::new() }
     }
 
-    /// The emulator that runs them.
+    /// Returns the emulator that runs the proxies.
     pub fn emulator(&self) -> &Emulator {
         &self.emulator
     }
 
-    /// All of them, in the order they came.
+    /// Returns the proxies, in the order of their creation.
     pub fn proxies(&self) -> &[Proxy] {
         &self.proxies
     }
 
-    /// Takes a link that runs already, with the policy it has without toxics.
+    /// Adds a link that runs already, with its policy without toxics.
     pub fn add(&mut self, name: &str, (id, listen): (LinkId, &Address), upstream: &str, policy: Policy) {
         self.proxies.push(Proxy {
             id,
@@ -72,10 +72,10 @@ impl Board {
         });
     }
 
-    /// What a proxy has done so far.
+    /// Returns the counts and times of a proxy so far.
     ///
     /// # Errors
-    /// When the emulator has ended.
+    /// Fails when the emulator has ended.
     pub fn tally(&self, proxy: &Proxy) -> Result<Tally, crate::Error> {
         self.emulator.tally(proxy.id)
     }
@@ -88,7 +88,7 @@ impl Board {
         self.proxies.iter().position(|proxy| proxy.name == name).ok_or_else(|| Problem::missing("proxy"))
     }
 
-    pub(super) fn create(&mut self, asked: &AskedProxy) -> Answer<&Proxy> {
+    pub(super) fn create(&mut self, asked: &ProxyRequest) -> Answer<&Proxy> {
         for (field, value) in [("name", &asked.name), ("upstream", &asked.upstream)] {
             if value.is_empty() {
                 return Err(Problem::bad(format!("missing required field: {field}")));
@@ -100,7 +100,7 @@ impl Board {
         let policy = Policy::new(Vec::new(), self.seed);
         let enabled = asked.enabled.unwrap_or(true);
         let any = self.emulator.any_address().to_string();
-        // Clients say 127.0.0.1:0 when they do not mind.
+        // Clients send 127.0.0.1:0 when any address will do.
         let own = self.emulator.engine() == Engine::Packet && asked.listen.ends_with(":0");
         let listen = if own || asked.listen.is_empty() { &any } else { &asked.listen };
         let (id, listens) = self.open(listen, &asked.upstream, ruled(&policy, enabled, &[]))?;
@@ -115,8 +115,8 @@ impl Board {
         Ok(self.emulator.open(Spec { listen, to: Address::parse(upstream)?, policy })?)
     }
 
-    /// Creates those that are not there, or differ.
-    pub(super) fn populate(&mut self, asked: Vec<AskedProxy>) -> Answer<Vec<Value>> {
+    /// Creates the proxies that do not exist, and replaces those that differ.
+    pub(super) fn populate(&mut self, asked: Vec<ProxyRequest>) -> Answer<Vec<Value>> {
         let mut proxies = Vec::new();
         for asked in asked {
             let name = asked.name.clone();
@@ -133,7 +133,7 @@ impl Board {
         Ok(proxies)
     }
 
-    /// Enables all, and takes all toxics away.
+    /// Enables all proxies, and removes all toxics.
     pub(super) fn reset(&mut self) -> Answer<()> {
         for index in 0..self.proxies.len() {
             self.proxies[index].enabled = true;
@@ -142,7 +142,7 @@ impl Board {
         Ok(())
     }
 
-    pub(super) fn update(&mut self, name: &str, asked: AskedProxy) -> Answer<&Proxy> {
+    pub(super) fn update(&mut self, name: &str, asked: ProxyRequest) -> Answer<&Proxy> {
         let index = self.index(name)?;
         let proxy = &self.proxies[index];
         let or = |asked: String, own: &str| if asked.is_empty() { own.to_owned() } else { asked };
@@ -170,7 +170,7 @@ impl Board {
         Ok(())
     }
 
-    pub(super) fn add_toxic(&mut self, name: &str, asked: Asked) -> Answer<&Toxic> {
+    pub(super) fn add_toxic(&mut self, name: &str, asked: ToxicRequest) -> Answer<&Toxic> {
         let index = self.index(name)?;
         let toxic = Toxic::new(asked)?;
         if self.proxies[index].toxic(&toxic.name).is_ok() {
@@ -183,7 +183,7 @@ impl Board {
         Ok(&self.proxies[index].toxics[last])
     }
 
-    pub(super) fn update_toxic(&mut self, name: &str, toxic: &str, asked: Asked) -> Answer<&Toxic> {
+    pub(super) fn update_toxic(&mut self, name: &str, toxic: &str, asked: ToxicRequest) -> Answer<&Toxic> {
         let index = self.index(name)?;
         let at = self.proxies[index].toxic_index(toxic)?;
         let mut toxics = self.proxies[index].toxics.clone();
@@ -200,7 +200,7 @@ impl Board {
         self.put(index, toxics)
     }
 
-    /// Makes these the toxics of a proxy.
+    /// Replaces the toxics of a proxy.
     fn put(&mut self, index: usize, toxics: Vec<Toxic>) -> Answer<()> {
         let proxy = &mut self.proxies[index];
         self.emulator.change(proxy.id, ruled(&proxy.policy, proxy.enabled, &toxics))?;
@@ -209,19 +209,19 @@ impl Board {
     }
 }
 
-/// A policy with toxics after its own rules.
+/// Returns a policy with the rules of toxics after its own rules.
 fn ruled(policy: &Policy, enabled: bool, toxics: &[Toxic]) -> Policy {
     let down = (!enabled).then(|| Rule::new(Effect::Down));
     policy.with(toxics.iter().map(|toxic| toxic.rule.clone()).chain(down))
 }
 
 impl Proxy {
-    /// Its name.
+    /// Returns the name of the proxy.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Where it listens, and where it leads to.
+    /// Returns the addresses of the link and of the server.
     pub fn addresses(&self) -> (&str, &str) {
         (&self.listen, &self.upstream)
     }

@@ -1,4 +1,4 @@
-//! Toxics, and the rules that they are.
+//! Toxics, and their conversion to rules.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -8,9 +8,9 @@ use splitcost_model::quantity::Nanos;
 use super::Problem;
 use crate::policy::{Direction, Effect, Point, Rule, around};
 
-/// A toxic as it is asked for.
+/// The body of a request that creates or changes a toxic.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Asked {
+pub(crate) struct ToxicRequest {
     name: Option<String>,
     #[serde(rename = "type")]
     kind: Option<String>,
@@ -20,7 +20,7 @@ pub(crate) struct Asked {
     attributes: Map<String, Value>,
 }
 
-/// A toxic, all of it known.
+/// A toxic.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Toxic {
     attributes: Map<String, Value>,
@@ -34,7 +34,7 @@ pub(crate) struct Toxic {
 }
 
 impl Toxic {
-    pub(crate) fn new(asked: Asked) -> Result<Self, Problem> {
+    pub(crate) fn new(asked: ToxicRequest) -> Result<Self, Problem> {
         let kind = asked.kind.ok_or_else(|| Problem::bad("missing required field: type"))?;
         let stream = asked.stream.filter(|stream| !stream.is_empty()).unwrap_or_else(|| "downstream".to_owned());
         let name = asked.name.filter(|name| !name.is_empty()).unwrap_or_else(|| format!("{kind}_{stream}"));
@@ -47,15 +47,15 @@ impl Toxic {
             .ruled()
     }
 
-    /// With other attributes, or another toxicity; the rest stays.
-    pub(crate) fn updated(&self, asked: Asked) -> Result<Self, Problem> {
+    /// Returns a copy with other attributes or another toxicity.
+    pub(crate) fn updated(&self, asked: ToxicRequest) -> Result<Self, Problem> {
         let mut toxic = self.clone();
         toxic.attributes.extend(asked.attributes);
         toxic.toxicity = asked.toxicity.unwrap_or(toxic.toxicity);
         toxic.ruled()
     }
 
-    /// With the rule that it is.
+    /// Returns the toxic with the rule for its attributes.
     fn ruled(mut self) -> Result<Self, Problem> {
         self.rule = Rule {
             direction: Some(match self.stream.to_ascii_lowercase().as_str() {
@@ -74,9 +74,9 @@ impl Toxic {
 
     fn effect(&self) -> Result<Effect, Problem> {
         let number = |key: &str| match self.attributes.get(key).and_then(Value::as_u64) {
-            // What is longer than a year is an error elsewhere.
-            Some(number) if number < 1 << 45 => Ok(number),
-            _ => Err(Problem::bad(format!("attribute {key} is not a whole number"))),
+            // More milliseconds, some 550 years, do not fit into nanoseconds.
+            Some(number) if number < 1 << 44 => Ok(number),
+            _ => Err(Problem::bad(format!("attribute {key} is not a whole number below 2^44"))),
         };
         let millis = |key: &str| Ok::<_, Problem>(Nanos::from_micros(number(key)? * 1_000).min(Nanos::MAX));
         let at = Point::Any;
@@ -109,7 +109,7 @@ impl Toxic {
     }
 }
 
-/// What a type of toxic takes.
+/// Returns the attributes of a type of toxic.
 fn attributes_of(kind: &str) -> Option<&'static [&'static str]> {
     Some(match kind {
         "latency" => &["latency", "jitter"],

@@ -1,17 +1,17 @@
-//! Bytes arrive whole and in order, and ends go through.
+//! The stream engine delivers bytes completely and in order, and it forwards the ends of streams.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 
 use splitcost_link::policy::Policy;
 use splitcost_link::stream::Address;
-use splitcost_model::link::{Delay, Link as Profile, Quantiles};
+use splitcost_model::link::{Delay, Link, Quantiles};
 use splitcost_model::quantity::Nanos;
 
-use crate::peer::{Link, Peer, echo, pattern, policy, receive, send, serve_tcp, serve_unix};
+use crate::peer::{Peer, StreamLink, echo, pattern, policy, receive, refusing, send, serve_tcp, serve_unix};
 
-/// Sends bytes both ways at once, and checks that they come back as they were.
-fn round_trip(link: &Link, length: usize) {
+/// Sends bytes in both directions at once, and checks that the server's echo is equal.
+fn round_trip(link: &StreamLink, length: usize) {
     let mut socket = link.connect();
     let bytes = pattern(length);
     let sender = send(socket.try_clone().unwrap(), bytes.clone());
@@ -20,7 +20,7 @@ fn round_trip(link: &Link, length: usize) {
 }
 
 #[test]
-fn bytes_arrive_in_order_whatever_delays_them() {
+fn bytes_arrive_in_order_under_any_delay() {
     let server = serve_tcp("127.0.0.1:0", echo);
     let cases: [&[&str]; 6] = [
         &[],
@@ -31,7 +31,7 @@ fn bytes_arrive_in_order_whatever_delays_them() {
         &["stall 30ms after 10kB", "delay 500us ±500us correlation 0.9"],
     ];
     for faults in cases {
-        let link = Link::new(server.clone(), faults);
+        let link = StreamLink::new(server.clone(), faults);
         for length in [0, 1, 100_000] {
             round_trip(&link, length);
         }
@@ -43,7 +43,7 @@ fn bytes_arrive_in_order_whatever_delays_them() {
 
 #[test]
 fn bulk_arrives_whole() {
-    let link = Link::new(serve_tcp("127.0.0.1:0", echo), &["delay 2ms"]);
+    let link = StreamLink::new(serve_tcp("127.0.0.1:0", echo), &["delay 2ms"]);
     round_trip(&link, 20_000_000);
     let tally = link.tally();
     assert_eq!(tally.bytes, [20_000_000, 20_000_000]);
@@ -52,7 +52,7 @@ fn bulk_arrives_whole() {
 
 #[test]
 fn many_connections_at_once_keep_their_bytes_apart() {
-    let link = Link::new(serve_tcp("127.0.0.1:0", echo), &["delay 100us ±100us", "rate 200MB/s"]);
+    let link = StreamLink::new(serve_tcp("127.0.0.1:0", echo), &["delay 100us ±100us", "rate 200MB/s"]);
     std::thread::scope(|scope| {
         for i in 0..20 {
             let link = &link;
@@ -65,7 +65,8 @@ fn many_connections_at_once_keep_their_bytes_apart() {
 
 #[test]
 fn half_a_close_goes_through() {
-    let link = Link::new(serve_tcp("127.0.0.1:0", |read, write| write.write_all(&receive_all(read)?)), &["delay 1ms"]);
+    let link =
+        StreamLink::new(serve_tcp("127.0.0.1:0", |read, write| write.write_all(&receive_all(read)?)), &["delay 1ms"]);
     let mut socket = link.connect();
     socket.write_all(b"question").unwrap();
     socket.finish();
@@ -80,7 +81,7 @@ fn receive_all(read: &mut dyn Read) -> std::io::Result<Vec<u8>> {
 
 #[test]
 fn a_server_that_speaks_first_is_heard() {
-    let link = Link::new(serve_tcp("127.0.0.1:0", |_, write| write.write_all(b"hello")), &["delay 1ms"]);
+    let link = StreamLink::new(serve_tcp("127.0.0.1:0", |_, write| write.write_all(b"hello")), &["delay 1ms"]);
     assert_eq!(receive(&mut link.connect()), b"hello");
 }
 
@@ -88,10 +89,10 @@ fn a_server_that_speaks_first_is_heard() {
 fn unix_sockets_and_ipv6_are_sockets_too() {
     let dir = tempfile::tempdir().unwrap();
     let unix = serve_unix(&dir.path().join("server"), echo);
-    round_trip(&Link::new(unix, &["delay 1ms"]), 100_000);
+    round_trip(&StreamLink::new(unix, &["delay 1ms"]), 100_000);
 
     let path = dir.path().join("link");
-    let link = Link::at(&format!("unix:{}", path.display()), serve_tcp("[::1]:0", echo), policy(&["delay 1ms"]));
+    let link = StreamLink::at(&format!("unix:{}", path.display()), serve_tcp("[::1]:0", echo), policy(&["delay 1ms"]));
     let mut socket = std::os::unix::net::UnixStream::connect(&path).unwrap();
     socket.set_deadline();
     socket.write_all(b"over both").unwrap();
@@ -100,13 +101,13 @@ fn unix_sockets_and_ipv6_are_sockets_too() {
     drop(link);
     assert!(!path.exists(), "the socket's file is left");
 
-    round_trip(&Link::at("[::1]:0", serve_tcp("127.0.0.1:0", echo), policy(&[])), 1_000);
+    round_trip(&StreamLink::at("[::1]:0", serve_tcp("127.0.0.1:0", echo), policy(&[])), 1_000);
 }
 
 #[test]
 fn a_server_that_refuses_makes_the_client_fail() {
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let link = Link::new(Address::Tcp(nobody), &["delay 1ms"]);
+    let (nobody, _held) = refusing();
+    let link = StreamLink::new(nobody, &["delay 1ms"]);
     let error = link.connect().read(&mut [0]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ConnectionReset);
     let tally = link.tally();
@@ -117,11 +118,11 @@ fn a_server_that_refuses_makes_the_client_fail() {
 #[test]
 fn a_reset_by_the_server_reaches_the_client() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let link = Link::new(Address::Tcp(listener.local_addr().unwrap()), &["delay 1ms"]);
+    let link = StreamLink::new(Address::Tcp(listener.local_addr().unwrap()), &["delay 1ms"]);
     let mut client = link.connect();
     client.write_all(b"unread").unwrap();
     let (server, _) = listener.accept().unwrap();
-    // Closing with bytes unread is a reset.
+    // Closing a socket with unread bytes sends a reset.
     server.peek(&mut [0]).unwrap();
     drop(server);
     assert_eq!(client.read(&mut [0]).unwrap_err().kind(), ErrorKind::ConnectionReset);
@@ -131,12 +132,12 @@ fn a_reset_by_the_server_reaches_the_client() {
 #[test]
 fn a_slow_reader_bounds_what_is_kept() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let link = Link::new(Address::Tcp(listener.local_addr().unwrap()), &["rate 1GB/s"]);
+    let link = StreamLink::new(Address::Tcp(listener.local_addr().unwrap()), &["rate 1GB/s"]);
     let client = link.connect();
     client.set_nonblocking(true).unwrap();
     let (mut server, _) = listener.accept().unwrap();
     server.set_deadline();
-    // The server reads nothing until nothing more is taken; then the link is full.
+    // The server reads nothing until the client can send no more, because the link is full.
     let bytes = pattern(1_000_000);
     let mut sent = 0_u64;
     let mut full = 0;
@@ -175,17 +176,18 @@ fn a_slow_reader_bounds_what_is_kept() {
 #[test]
 fn a_thousand_connections_all_end() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let link = Link::new(Address::Tcp(listener.local_addr().unwrap()), &["delay 100us", "reset 10%", "blackhole 10%"]);
+    let link =
+        StreamLink::new(Address::Tcp(listener.local_addr().unwrap()), &["delay 100us", "reset 10%", "blackhole 10%"]);
     listener.set_nonblocking(true).unwrap();
     for round in 0..10 {
         let clients: Vec<TcpStream> = (0..100).map(|_| link.connect()).collect();
         for (i, mut client) in clients.into_iter().enumerate() {
             if i % 2 == 0 {
-                // Whether it was reset already does not matter here.
+                // The write may fail because the connection was reset already.
                 let _ = client.write(b"bytes that nobody reads");
             }
         }
-        // The server takes them and drops them, as they come.
+        // The server accepts the connections and drops them at once.
         link.wait(|tally| {
             while listener.accept().is_ok() {}
             tally.accepted == (round + 1) * 100 && tally.open == 0
@@ -197,10 +199,10 @@ fn a_thousand_connections_all_end() {
 fn a_profile_delays_the_first_byte_by_the_handshake_too() {
     let micros = Nanos::from_micros;
     let quantiles = Quantiles::new(vec![(0.0, micros(500)), (1.0, micros(1_500))]).unwrap();
-    let profile = Profile { one_way_delay: Delay::Quantiles(quantiles), ..Profile::default() };
+    let profile = Link { one_way_delay: Delay::Quantiles(quantiles), ..Link::default() };
     let mut link = Policy::of(&profile, Vec::new(), 1);
     let mut flow = link.open(1, Nanos::ZERO);
     let handshake = link.handshake(&mut flow, Nanos::ZERO);
     assert!((micros(1_000)..=micros(3_000)).contains(&handshake), "{handshake:?}");
-    round_trip(&Link::at("127.0.0.1:0", serve_tcp("127.0.0.1:0", echo), link), 1_000);
+    round_trip(&StreamLink::at("127.0.0.1:0", serve_tcp("127.0.0.1:0", echo), link), 1_000);
 }

@@ -1,4 +1,4 @@
-//! Profiles out of other tools' outputs.
+//! Profiles from the output of other tools, and from traces.
 
 use std::fmt::Write as _;
 
@@ -26,7 +26,7 @@ proptest! {
         text in "[ a-z0-9.=,:%{}\\[\\]\"\n<>-]{0,200}",
         values in prop::collection::vec(0.0..1e5_f64, 20..30),
     ) {
-        // Nothing panics, and what is imported is a profile.
+        // No text causes a panic, and each imported text is a profile.
         let text = format!("{begin}\n{text}\n");
         for text in [text.clone(), values.iter().fold(text, |text, value| format!("{text}time={value:.3} ms\n"))] {
             if let Ok(imported) = import(&[("x".to_owned(), text.clone())]) {
@@ -38,7 +38,7 @@ proptest! {
 }
 
 #[test]
-fn ping_tells_round_trips_and_loss() {
+fn ping_gives_round_trips_and_loss() {
     let profile = read("ping.txt", &ping(1_000)).unwrap();
     let shares: Vec<String> =
         profile.figures.iter().map(|figure| format!("{} {}", figure.what, figure.value)).collect();
@@ -59,7 +59,7 @@ fn ping_tells_round_trips_and_loss() {
 }
 
 #[test]
-fn sockperf_tells_half_of_a_round_trip() {
+fn sockperf_gives_half_of_a_round_trip() {
     let text = "sockperf: == version #3.7 ==
 sockperf: Summary: Latency is 8.437 usec
 sockperf: Total 58829 observations; each percentile contains 588.29 observations
@@ -75,7 +75,7 @@ sockperf: ---> <MIN> observation =    7.0
 }
 
 #[test]
-fn iperf3_tells_the_rate() {
+fn iperf3_gives_the_rate() {
     let iperf3 = "{\"intervals\": [], \"end\": {\"sum_received\": {\"bits_per_second\": 4.9e9}}}";
     let files = [("ping.txt".to_owned(), ping(100)), ("iperf.json".to_owned(), iperf3.to_owned())];
     let profile = Profile::read("both.toml", &import(&files).unwrap()).unwrap();
@@ -84,17 +84,17 @@ fn iperf3_tells_the_rate() {
 }
 
 #[test]
-fn what_is_none_of_them_is_refused_with_its_line() {
+fn other_texts_are_refused_with_their_line() {
     let wrong = |text: &str| read("x", text).unwrap_err();
     assert_eq!(
         wrong("hello\n"),
-        "use the profile: x:1: this is no output of ping, sockperf or iperf3 -J, and no trace"
+        "use the profile: x:1: this is neither output of ping, sockperf or iperf3 -J, nor a trace"
     );
     assert_eq!(
         wrong("PING h\n64 bytes from h: icmp_seq=1 ttl=64 time=fast\n"),
         "use the profile: x:2: \"fast\" is not a time in ms"
     );
-    assert!(wrong(&ping(3)).contains("x:7: 3 answers are too few, 20 are the least"));
+    assert!(wrong(&ping(3)).contains("x:7: 3 answers are too few, at least 20 are needed"));
     assert_eq!(
         wrong("{\n\"start\": {},\n\"error\": \"unable to connect\"}"),
         "use the profile: x:3: iperf3 failed: unable to connect"
@@ -104,10 +104,10 @@ fn what_is_none_of_them_is_refused_with_its_line() {
     assert!(wrong("sockperf: ---> percentile 50.0 = 8.3\n").contains("it has no summary"));
     assert!(wrong("sockperf: Summary: Latency is 8 usec\nsockperf: ---> percentile 50.0 = x\n").contains("x:2"));
     let only_rate = "{\"end\": {\"sum_received\": {\"bits_per_second\": 4.9e9}}}";
-    assert_eq!(wrong(only_rate), "use the profile: x tells no round trip");
+    assert_eq!(wrong(only_rate), "use the profile: x has no round trips");
 }
 
-/// A client's span and its server's, which takes 1 ms of it.
+/// Returns the spans of a call: the client's span, and the server's span, which takes 1 ms.
 fn call(id: usize, client_micros: usize, (from, to): (&str, &str)) -> String {
     let span = |service: &str, kind: &str, id: &str, parent: &str, nanos: usize| {
         format!(
@@ -125,21 +125,20 @@ fn call(id: usize, client_micros: usize, (from, to): (&str, &str)) -> String {
 }
 
 #[test]
-fn traces_tell_what_a_call_took_beyond_its_server() {
+fn a_round_trip_is_the_clients_span_minus_the_servers_span() {
     let calls: String = (0..100).map(|i| call(i, 1_500 + i, ("shop", "catalog"))).collect();
     let profile = read("traces.json", &(calls.clone() + &call(100, 900, ("shop", "catalog")))).unwrap();
     let median = profile.figures.iter().find(|figure| figure.what == "round_trip_micros p50").unwrap();
     assert!((median.value - 549.5).abs() < 0.01, "{}", median.value);
     assert_eq!(
         median.source,
-        "OpenTelemetry, 100 calls of shop to catalog, 1 left out, traces.json: what the client's span was longer than \
-         the server's"
+        "OpenTelemetry, 100 calls of shop to catalog, 1 left out, traces.json: the client's span minus the server's span"
     );
 
     let both = calls + &(200..230).map(|i| call(i, 2_000, ("shop", "stock"))).collect::<String>();
     let error = read("traces.json", &both).unwrap_err();
     assert!(error.ends_with(
-        "traces.json:260: there are calls of 2 links, choose one with --from and --to: shop to catalog (100), shop to stock \
+        "traces.json:260: there are calls between 2 pairs of services; select one with --from and --to: shop to catalog (100), shop to stock \
          (30)"
     ), "{error}");
     let between = Between { to: Some("stock"), ..Between::default() };
@@ -147,18 +146,21 @@ fn traces_tell_what_a_call_took_beyond_its_server() {
 }
 
 #[test]
-fn what_is_wrong_with_traces_is_said_with_its_place() {
+fn errors_in_traces_show_the_position() {
     let good = call(1, 2_000, ("a", "b"));
     let problem = |text: String| {
         let error = read("t.json", &text).unwrap_err();
         error.strip_prefix("use the profile: ").unwrap().to_owned()
     };
-    assert_eq!(problem(good.clone()), "t.json:2: 1 calls of a to b are too few, 20 are the least");
-    assert!(problem(good.clone() + "{\"resourceSpans\": 3}").starts_with("t.json:3: not an export of OpenTelemetry: "));
+    assert_eq!(problem(good.clone()), "t.json:2: 1 calls of a to b are too few, at least 20 are needed");
+    assert!(problem(good.clone() + "{\"resourceSpans\": 3}").starts_with("t.json:3: not an OpenTelemetry export: "));
     assert_eq!(
         problem(good.replace("\"1000000000\"", "\"soon\"")),
-        "t.json:1: startTimeUnixNano of span s0001 is no time"
+        "t.json:1: startTimeUnixNano of span s0001 is not a time"
     );
     assert_eq!(problem(good.replace("1002000000", "1")), "t.json:2: span c0001 ends before it begins");
-    assert!(problem(good.replace("\"kind\":3", "\"kind\":1")).contains("no span of a client has a child of a server"));
+    assert!(
+        problem(good.replace("\"kind\":3", "\"kind\":1"))
+            .contains("no client span between the selected services has a server span")
+    );
 }

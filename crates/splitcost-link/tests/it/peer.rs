@@ -1,19 +1,20 @@
-//! Both ends of a link: real sockets, each with a deadline, so that nothing hangs.
+//! The two ends of a link: sockets with a deadline, so that no test hangs.
 
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use socket2::{Domain, Socket, Type};
 use splitcost_link::policy::{Policy, Rule, parse};
 use splitcost_link::stream::{Address, Emulator, LinkId, Spec, Tally};
 
-/// Long enough for any machine; whatever takes it has failed.
+/// Long enough for any machine.
 pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
 
-/// A socket of either kind.
+/// A TCP or unix socket.
 pub(crate) trait Peer: Read + Write + Send + 'static {
     fn finish(&self);
     fn set_deadline(&self);
@@ -35,10 +36,17 @@ macro_rules! peer {
 peer!(TcpStream);
 peer!(UnixStream);
 
-/// What a server does with a connection.
+/// The function that serves a connection.
 pub(crate) type Serve = fn(&mut dyn Read, &mut dyn Write) -> io::Result<()>;
 
-/// Sends back what comes, until the end.
+/// Returns an address that refuses connections for as long as the socket lives: the socket is bound, but does not listen.
+pub(crate) fn refusing() -> (Address, Socket) {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    (Address::Tcp(socket.local_addr().unwrap().as_socket().unwrap()), socket)
+}
+
+/// Sends back all bytes, until the end of the stream.
 pub(crate) fn echo(read: &mut dyn Read, write: &mut dyn Write) -> io::Result<()> {
     let mut buffer = vec![0; 65_536];
     loop {
@@ -49,7 +57,7 @@ pub(crate) fn echo(read: &mut dyn Read, write: &mut dyn Write) -> io::Result<()>
     }
 }
 
-/// Serves every connection in a thread of its own, until the process ends.
+/// Starts a server with a thread for each connection, which runs until the process ends.
 pub(crate) fn serve_tcp(address: &str, serve: Serve) -> Address {
     let listener = TcpListener::bind(address).unwrap();
     let address = listener.local_addr().unwrap();
@@ -73,15 +81,15 @@ pub(crate) fn serve_unix(path: &Path, serve: Serve) -> Address {
     Address::Unix(path.to_owned())
 }
 
-/// A link to a server.
-pub(crate) struct Link {
+/// A link of the stream engine to a server.
+pub(crate) struct StreamLink {
     pub(crate) emulator: Emulator,
     pub(crate) id: LinkId,
     pub(crate) listens: Address,
 }
 
-impl Link {
-    /// From a port of its own to `server`, with these faults.
+impl StreamLink {
+    /// Opens a link on a free port.
     pub(crate) fn new(server: Address, faults: &[&str]) -> Self {
         Self::at("127.0.0.1:0", server, policy(faults))
     }
@@ -104,11 +112,11 @@ impl Link {
         self.emulator.tally(self.id).unwrap()
     }
 
-    /// Waits until the link has come to a state.
+    /// Waits until the counts of the link satisfy a condition.
     pub(crate) fn wait(&self, reached: impl Fn(&Tally) -> bool) {
         let begun = std::time::Instant::now();
         while !reached(&self.tally()) {
-            assert!(begun.elapsed() < DEADLINE, "it is still at {:?}", self.tally());
+            assert!(begun.elapsed() < DEADLINE, "the condition is still false: {:?}", self.tally());
             std::thread::yield_now();
         }
     }
@@ -122,7 +130,7 @@ pub(crate) fn policy(faults: &[&str]) -> Policy {
     Policy::new(rules(faults), 7)
 }
 
-/// Sends bytes from a thread of its own.
+/// Sends bytes from another thread.
 pub(crate) fn send(mut socket: TcpStream, bytes: Vec<u8>) -> JoinHandle<()> {
     std::thread::spawn(move || {
         socket.write_all(&bytes).unwrap();
@@ -130,14 +138,14 @@ pub(crate) fn send(mut socket: TcpStream, bytes: Vec<u8>) -> JoinHandle<()> {
     })
 }
 
-/// All that comes until the end.
+/// Receives all bytes until the end of the stream.
 pub(crate) fn receive(socket: &mut impl Read) -> Vec<u8> {
     let mut bytes = Vec::new();
     socket.read_to_end(&mut bytes).unwrap();
     bytes
 }
 
-/// Bytes of which no two neighbours are alike.
+/// Returns pseudorandom bytes.
 pub(crate) fn pattern(length: usize) -> Vec<u8> {
     (0..length as u64).map(|i| (i.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8).collect()
 }

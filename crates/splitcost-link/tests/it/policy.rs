@@ -1,13 +1,15 @@
-//! Laws of the policy: pure, seeded, in order, and nothing lost.
+//! Laws of the policy, in virtual time: it is deterministic, keeps the order of bytes, and loses none.
 
 use proptest::prelude::*;
-use splitcost_link::policy::{Direction, Effect, Fate, Flow, Kind, Loss, Policy, Rule, Verdict, parse};
+use splitcost_link::policy::{
+    Direction, Effect, Flow, LossCause, PacketHeader, PacketVerdict, Policy, Rule, Verdict, parse,
+};
 use splitcost_model::link::Delay;
 use splitcost_model::quantity::Nanos;
 
 use crate::peer::policy;
 
-/// Faults that hold bytes back, and lose none.
+/// Generates faults that delay bytes, and lose none.
 fn delaying() -> impl Strategy<Value = String> {
     let effect = prop_oneof![
         (0..5_000_u64).prop_map(|us| format!("delay {us}us")),
@@ -22,7 +24,7 @@ fn delaying() -> impl Strategy<Value = String> {
     (effect, narrowed).prop_map(|(effect, narrowed)| effect + narrowed)
 }
 
-/// Passes a chunk on; when its pieces arrive, and how many bytes they are.
+/// Passes a chunk to the policy. Returns the sizes of its pieces, and the verdicts about them.
 fn pass(policy: &mut Policy, flow: &mut Flow, direction: Direction, now: Nanos, bytes: usize) -> Vec<(usize, Verdict)> {
     let mut pieces = Vec::new();
     let mut left = bytes;
@@ -64,7 +66,7 @@ proptest! {
             prop_assert_eq!(flow.end(), None);
             all.push(verdicts);
         }
-        // Equal seeds and bytes, equal verdicts.
+        // Equal seeds and bytes give equal verdicts.
         prop_assert_eq!(&all[0], &all[1]);
     }
 
@@ -83,11 +85,11 @@ fn a_rate_passes_what_it_says() {
     let pieces = pass(&mut policy, &mut flow, Direction::Upstream, Nanos::ZERO, 500_000);
     assert_eq!(pieces.last(), Some(&(pieces.last().unwrap().0, Verdict::Deliver(Nanos::from_millis(500)))));
     assert!(pieces.iter().all(|(bytes, _)| *bytes <= 1_448));
-    // Another connection shares it, unless each has its own.
+    // Another connection shares the bucket, unless the rule says `each`.
     let mut other = policy.open(2, Nanos::ZERO);
     let shared = pass(&mut policy, &mut other, Direction::Upstream, Nanos::ZERO, 1_000);
     assert_eq!(shared, [(1_000, Verdict::Deliver(Nanos::from_millis(501)))]);
-    // The other direction does not.
+    // The other direction has its own bucket.
     let back = pass(&mut policy, &mut other, Direction::Downstream, Nanos::ZERO, 1_000);
     assert_eq!(back, [(1_000, Verdict::Deliver(Nanos::from_millis(1)))]);
 }
@@ -129,26 +131,27 @@ fn rules_are_applied_in_order() {
         });
         times.collect::<Vec<u64>>()
     };
-    // A stall that ends after 10 ms, before the slow part of the way or after it.
+    // A stall until 10 ms comes before the rate, or after it.
     assert_eq!(arrival(&["stall to 10ms", "rate 1MB/s"]), [11, 12]);
     assert_eq!(arrival(&["rate 1MB/s", "stall to 10ms"]), [10, 10]);
 }
 
-/// What happens to packets that come one each microsecond, of both directions in turn.
-fn fates(faults: &[&str], seed: u64, count: u64) -> Vec<Fate> {
+/// Returns the verdicts about upstream packets that are sent one per microsecond.
+fn verdicts(faults: &[&str], seed: u64, count: u64) -> Vec<PacketVerdict> {
     let rules = faults.iter().map(|fault| parse(fault).unwrap()).collect();
-    let (mut way, _) = Policy::new(rules, seed).for_packets().unwrap();
-    let mut flow = way.open(1, Nanos::ZERO);
-    let packet = Kind { bytes: 1_500, handshake: false };
-    let pass = |i: u64| way.pass_packet(&mut flow, Direction::Upstream, Nanos::from_micros(i), packet);
+    let (mut network, _) = Policy::new(rules, seed).for_packets().unwrap();
+    let mut flow = network.open(1, Nanos::ZERO);
+    let packet = PacketHeader { bytes: 1_500, is_handshake: false };
+    let pass = |i: u64| network.pass_packet(&mut flow, Direction::Upstream, Nanos::from_micros(i), packet);
     (0..count).map(pass).collect()
 }
 
 #[test]
 fn losses_in_bursts_have_their_share_and_their_length() {
     for (share, burst) in [(0.01, 1.0), (0.01, 5.0), (0.2, 3.0)] {
-        let fates = fates(&[&format!("loss {}% burst {burst}", share * 100.0)], 5, 1_000_000);
-        let lost: Vec<bool> = fates.iter().map(|fate| *fate == Fate::Lose(Loss::Chance)).collect();
+        let verdicts = verdicts(&[&format!("loss {}% burst {burst}", share * 100.0)], 5, 1_000_000);
+        let lost: Vec<bool> =
+            verdicts.iter().map(|verdict| *verdict == PacketVerdict::Lose(LossCause::Chance)).collect();
         let count = lost.iter().filter(|lost| **lost).count() as f64;
         let bursts = lost.windows(2).filter(|pair| pair == &[false, true]).count() as f64;
         assert!((count / 1e6 / share - 1.0).abs() < 0.05, "{share} {burst}: {count}");
@@ -157,33 +160,33 @@ fn losses_in_bursts_have_their_share_and_their_length() {
 }
 
 #[test]
-fn packets_keep_their_order_and_their_fates_follow_from_the_seed() {
+fn packets_keep_their_order_and_the_seed_decides_their_verdicts() {
     let faults = ["delay lognormal 1ms sigma 1 correlation 0.5", "loss 3%", "duplicate 2%", "rate 5Gbit/s"];
-    let first = fates(&faults, 1, 20_000);
+    let first = verdicts(&faults, 1, 20_000);
     let mut last = Nanos::ZERO;
-    for fate in &first {
-        if let Fate::Deliver { at, .. } = fate {
+    for verdict in &first {
+        if let PacketVerdict::Deliver { at, .. } = verdict {
             assert!(*at >= last);
             last = *at;
         }
     }
-    let twice = first.iter().filter(|fate| matches!(fate, Fate::Deliver { twice: true, .. })).count();
+    let twice = first.iter().filter(|verdict| matches!(verdict, PacketVerdict::Deliver { twice: true, .. })).count();
     assert!((300..500).contains(&twice), "{twice} of 20,000");
-    assert_eq!(first, fates(&faults, 1, 20_000));
-    assert_ne!(first, fates(&faults, 2, 20_000));
+    assert_eq!(first, verdicts(&faults, 1, 20_000));
+    assert_ne!(first, verdicts(&faults, 2, 20_000));
 }
 
 #[test]
-fn what_a_rate_cannot_hold_is_lost() {
-    // 100 ms of 12 Mbit/s are 100 packets, and one is being sent.
-    let fates = fates(&["rate 12Mbit/s"], 1, 150);
-    let lost = fates.iter().position(|fate| *fate == Fate::Lose(Loss::Queue));
+fn packets_beyond_the_queue_are_lost() {
+    // At 12 Mbit/s, the queue of 100 ms holds 100 packets while one is being sent.
+    let verdicts = verdicts(&["rate 12Mbit/s"], 1, 150);
+    let lost = verdicts.iter().position(|verdict| *verdict == PacketVerdict::Lose(LossCause::Queue));
     assert_eq!(lost, Some(101));
-    assert_eq!(fates[100], Fate::Deliver { at: Nanos::from_millis(101), twice: false });
+    assert_eq!(verdicts[100], PacketVerdict::Deliver { at: Nanos::from_millis(101), twice: false });
 }
 
 #[test]
-fn rules_go_to_the_way_or_to_the_end_of_it() {
+fn rules_are_divided_between_network_and_server() {
     let rules = [
         "delay 1ms",
         "delay 1ms over 1kB",
@@ -202,30 +205,30 @@ fn rules_go_to_the_way_or_to_the_end_of_it() {
     let rules: Vec<Rule> = rules.iter().map(|fault| parse(fault).unwrap()).collect();
     let mut policy = Policy::new(rules, 1);
     policy.loss = 0.5;
-    let (way, end) = policy.for_packets().unwrap();
+    let (network, server) = policy.for_packets().unwrap();
     let words = |policy: &Policy| policy.rules().iter().map(|rule| rule.effect.word()).collect::<Vec<_>>().join(" ");
-    assert_eq!(words(&way), "loss delay rate stall blackhole loss blackhole");
-    assert_eq!(words(&end), "delay drip stall blackhole blackhole reset down");
+    assert_eq!(words(&network), "loss delay rate stall blackhole loss blackhole");
+    assert_eq!(words(&server), "delay drip stall blackhole blackhole reset down");
 }
 
 #[test]
 fn packets_of_a_train_have_the_same_delay() {
-    let fates = fates(&["delay lognormal 1ms sigma 1"], 1, 3_000);
-    let delays = fates.iter().zip(0..).map(|(fate, i)| match fate {
-        Fate::Deliver { at, .. } => *at - Nanos::from_micros(i),
+    let verdicts = verdicts(&["delay lognormal 1ms sigma 1"], 1, 3_000);
+    let delays = verdicts.iter().zip(0..).map(|(verdict, i)| match verdict {
+        PacketVerdict::Deliver { at, .. } => *at - Nanos::from_micros(i),
         other => panic!("{other:?}"),
     });
-    // One a microsecond: a train is a thousand. What follows a longer delay waits for it at first.
+    // A train of packets, one per microsecond, has a thousand. The next train may have to wait for this one.
     let delays: Vec<Nanos> = delays.collect();
     assert!(delays[..1_000].iter().all(|delay| *delay == delays[0]));
     assert_ne!(delays[2_999], delays[0]);
 
-    // Apart, each has its own.
-    let (mut way, _) = policy(&["delay lognormal 1ms sigma 1"]).for_packets().unwrap();
-    let mut flow = way.open(1, Nanos::ZERO);
-    let packet = Kind { bytes: 1_500, handshake: false };
-    let mut times: Vec<Fate> = (0..100)
-        .map(|i| way.pass_packet(&mut flow, Direction::Upstream, Nanos::from_millis(i * 1_000), packet))
+    // Packets with long gaps have independent delays.
+    let (mut network, _) = policy(&["delay lognormal 1ms sigma 1"]).for_packets().unwrap();
+    let mut flow = network.open(1, Nanos::ZERO);
+    let packet = PacketHeader { bytes: 1_500, is_handshake: false };
+    let mut times: Vec<PacketVerdict> = (0..100)
+        .map(|i| network.pass_packet(&mut flow, Direction::Upstream, Nanos::from_millis(i * 1_000), packet))
         .collect();
     times.dedup();
     assert_eq!(times.len(), 100);

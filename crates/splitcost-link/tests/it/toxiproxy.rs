@@ -1,4 +1,4 @@
-//! The API over real HTTP; a client of Toxiproxy's own drives it in `tests/python/link`.
+//! The API over HTTP. A client that was written for Toxiproxy tests it in `tests/python/link`.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -17,7 +17,7 @@ impl Client {
         Self(Api::start("127.0.0.1:0".parse().unwrap(), board).unwrap())
     }
 
-    /// The status of an answer, and its JSON.
+    /// Sends a request, and returns the status of the answer and its JSON.
     fn ask(&self, request: &str, body: &Value) -> (u16, Value) {
         self.send(request, &body.to_string(), "")
     }
@@ -37,7 +37,7 @@ impl Client {
         (head[9..12].parse().unwrap(), serde_json::from_str(body).unwrap_or(Value::Null))
     }
 
-    /// A proxy to a server that echoes, and a connection through it.
+    /// Creates a proxy for an echo server, and returns a connection through it.
     fn proxy(&self) -> TcpStream {
         let upstream = serve_tcp("127.0.0.1:0", echo).to_string();
         let (status, proxy) = self.ask("POST /proxies", &json!({ "name": "db", "upstream": upstream }));
@@ -114,7 +114,7 @@ fn toxics_come_change_and_go() {
         assert_eq!(client.ask(toxics, &toxic).0, 200, "{kind}");
     }
     assert_eq!(client.ask("GET /proxies/db/toxics", &Value::Null).1.as_array().unwrap().len(), 5);
-    // Six bytes, and no more.
+    // The proxy passes six bytes, and no more.
     ping(&mut socket).unwrap();
     assert!(ping(&mut socket).is_err());
 
@@ -150,6 +150,9 @@ fn what_is_wrong_is_said_as_toxiproxy_does() {
     assert_eq!(error(toxics, json!({ "type": "latency", "toxicity": 7 })), "400 toxicity is not between 0 and 1");
     assert!(error(toxics, json!({ "type": "latency", "stream": "x" })).starts_with("400 stream was invalid"));
     assert!(error(toxics, json!({ "type": "latency", "attributes": { "latency": -1 } })).contains("latency is not"));
+    // This many milliseconds do not fit into nanoseconds.
+    let long = json!({ "type": "latency", "attributes": { "latency": 1_u64 << 44 } });
+    assert!(error(toxics, long).contains("latency is not"));
     assert_eq!(error("DELETE /proxies/db/toxics/x", Value::Null), "404 toxic not found");
     assert_eq!(error("GET /nothing", Value::Null), "404 endpoint not found");
 

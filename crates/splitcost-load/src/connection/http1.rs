@@ -1,38 +1,46 @@
-//! The parser of HTTP/1.1 answers: pure, bounded, fed with whatever pieces the socket gives.
+//! The parser of HTTP/1.1 answers. It does no IO, its memory is bounded, and it takes an answer in pieces of any size.
 //!
 //! # Source
 //! Spec: RFC 9112 (message framing in section 6), RFC 9110.
 
 use std::mem;
 
-/// A head, or all trailers of a chunked body, longer than this is malformed. Chosen: four times nginx's limit.
+/// The longest head, and the longest trailer section of a chunked body, that is accepted.
+///
+/// Chosen: four times nginx's limit.
 pub const MAX_HEAD_BYTES: usize = 32_768;
-/// How much of a body is kept, to show what a failing answer said.
+/// The number of bytes at the beginning of a body that are kept for the message about a failure.
+///
+/// Chosen: about two lines of a terminal.
 pub const SAMPLE_BYTES: usize = 200;
-/// Chosen: more header lines than this are malformed.
+/// The most header lines that are accepted.
+///
+/// Chosen: far more than real servers send.
 const MAX_HEADERS: usize = 128;
-/// Chosen: a chunk's line holds a size and at most a short extension.
+/// The longest line in front of a chunk.
+///
+/// Chosen: the line holds a size and at most a short extension.
 const MAX_CHUNK_LINE: usize = 1_024;
 
-/// A complete answer.
+/// The result of parsing a complete answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Response {
-    /// Its final status.
+    /// The final status.
     pub status: u16,
-    /// Whether the connection takes another request.
+    /// True when the connection can carry another request.
     pub keep_alive: bool,
 }
 
-/// The bytes are not an HTTP/1.1 answer.
+/// The error for bytes that are not an HTTP/1.1 answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Malformed;
 
-/// Reads one answer at a time.
+/// A parser that reads one answer at a time.
 #[derive(Debug)]
 pub struct ResponseParser {
     is_head: bool,
     state: State,
-    /// The beginning of a head or of a chunk's line whose end has not come yet.
+    /// The beginning of a head, or of the line in front of a chunk, whose end was not received yet.
     partial: Vec<u8>,
     sample: Vec<u8>,
     response: Response,
@@ -41,22 +49,22 @@ pub struct ResponseParser {
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum State {
     Head,
-    /// So many bytes of body are left.
+    /// A body with this many bytes left.
     Length(u64),
-    /// The body lasts until the server closes.
+    /// A body that ends when the server closes the connection.
     UntilClose,
     ChunkSize,
-    /// So many bytes of the chunk are left.
+    /// A chunk with this many bytes left.
     Chunk(u64),
     /// The line end after a chunk.
     ChunkEnd,
-    /// Trailer lines; so many bytes of them have come.
+    /// Trailer lines, of which this many bytes were received.
     Trailers(usize),
     Done,
 }
 
 impl ResponseParser {
-    /// For the answer to one request.
+    /// Makes a parser for the answer to a request; `is_head` is true for the method HEAD.
     pub fn new(is_head: bool) -> Self {
         Self {
             is_head,
@@ -67,7 +75,7 @@ impl ResponseParser {
         }
     }
 
-    /// For the answer to the next request on the connection.
+    /// Prepares the parser for the answer to the next request on the connection.
     pub fn reset(&mut self, is_head: bool) {
         self.is_head = is_head;
         self.state = State::Head;
@@ -75,17 +83,18 @@ impl ResponseParser {
         self.sample.clear();
     }
 
-    /// Whether nothing of the answer has come yet.
+    /// Returns true if no byte of the answer was received yet.
     pub fn is_untouched(&self) -> bool {
         self.state == State::Head && self.partial.is_empty()
     }
 
-    /// The beginning of the body.
+    /// Returns the first [`SAMPLE_BYTES`] of the body.
     pub fn sample(&self) -> &[u8] {
         &self.sample
     }
 
-    /// Take bytes; the response when it is complete. Bytes beyond its end make the connection unfit for another.
+    /// Parses the next bytes, and returns the response once it is complete. When bytes follow its end, the connection
+    /// cannot carry another request.
     pub fn feed(&mut self, mut input: &[u8]) -> Result<Option<Response>, Malformed> {
         while !input.is_empty() && self.state != State::Done {
             input = match self.state {
@@ -114,7 +123,7 @@ impl ResponseParser {
         Ok(Some(self.response))
     }
 
-    /// The server closed: the response, if that was its end.
+    /// Reports that the server closed the connection. Returns the response if it ends so.
     pub fn end(&mut self) -> Result<Option<Response>, Malformed> {
         if self.state == State::UntilClose {
             self.state = State::Done;
@@ -142,13 +151,13 @@ impl ResponseParser {
         let before = partial.len();
         let taken = input.len().min(MAX_HEAD_BYTES - before);
         partial.extend_from_slice(&input[..taken]);
-        // Parsed again with each new line only: a server that sends single bytes shall not cost quadratic time.
+        // The head is parsed again only when a line ends: a server that sends single bytes must not cost quadratic time.
         let length = if partial[before..].contains(&b'\n') { self.parse_head(&partial)? } else { None };
         match length {
             Some(length) => {
                 partial.clear();
                 self.partial = partial;
-                // A head that had ended in what was there before would have been parsed then.
+                // The head ends in the new bytes: otherwise it would have been parsed before.
                 Ok(&input[length - before..])
             }
             None if partial.len() >= MAX_HEAD_BYTES => Err(Malformed),
@@ -159,7 +168,8 @@ impl ResponseParser {
         }
     }
 
-    /// Parse a head at the start of `bytes` and go to its body; its length if it is complete.
+    /// Parses the head at the start of `bytes` and enters the state for its body. Returns the length of the head if it is
+    /// complete.
     fn parse_head(&mut self, bytes: &[u8]) -> Result<Option<usize>, Malformed> {
         let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
         let mut head = httparse::Response::new(&mut headers);
@@ -186,7 +196,7 @@ impl ResponseParser {
                 }
                 content_length = Some(value);
             } else if header.name.eq_ignore_ascii_case("transfer-encoding") {
-                // Chunked only frames the body when it is the last coding.
+                // The coding `chunked` frames the body only when it is the last one.
                 let last = tokens(header.value).last().unwrap_or_default();
                 is_chunked = Some(last.eq_ignore_ascii_case(b"chunked"));
             } else if header.name.eq_ignore_ascii_case("connection") {
@@ -214,7 +224,7 @@ impl ResponseParser {
         Ok(Some(length))
     }
 
-    /// Take at most `left` bytes of body; what follows them, and how many are left.
+    /// Takes at most `left` bytes of the body. Returns the bytes that follow, and the new number of bytes left.
     fn body<'a>(&mut self, input: &'a [u8], left: u64) -> (&'a [u8], u64) {
         let (taken, rest) = input.split_at(usize::try_from(left).unwrap_or(usize::MAX).min(input.len()));
         let room = SAMPLE_BYTES - self.sample.len();
@@ -222,7 +232,7 @@ impl ResponseParser {
         (rest, left - taken.len() as u64)
     }
 
-    /// Take bytes up to a line end into `partial`; what follows, if it came.
+    /// Moves bytes up to a line end into `partial`. Returns the bytes after the line end, if that was received.
     fn line<'a>(&mut self, input: &'a [u8], max: usize) -> Result<Option<&'a [u8]>, Malformed> {
         let end = input.iter().position(|b| *b == b'\n');
         let piece = end.map_or(input, |end| &input[..end]);
@@ -276,12 +286,12 @@ fn hex_value(digit: u8) -> u8 {
     }
 }
 
-/// The comma-separated words of a header's value.
+/// Returns the comma-separated words of a header value.
 fn tokens(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|b| *b == b',').map(<[u8]>::trim_ascii)
 }
 
-/// A `content-length`; the same number repeated with commas is one number (RFC 9110, 8.6).
+/// Parses a `content-length`. The same number repeated with commas counts as one number (RFC 9110, section 8.6).
 fn parse_length(value: &[u8]) -> Result<u64, Malformed> {
     let mut numbers = tokens(value).map(|digits| {
         if digits.is_empty() || digits.len() > 18 || !digits.iter().all(u8::is_ascii_digit) {

@@ -1,18 +1,19 @@
-//! HTTP/1.1 on a wire: one request at a time.
+//! The client side of an HTTP/1.1 connection, which carries one request at a time.
 
 use super::http1::ResponseParser;
-use super::wire::{Got, Wire};
-use super::{Answer, Context, Ended, Job, Route, Untaken};
+use super::job::{Answer, Context, Ended, Job, Route, Untaken};
+use super::wire::{ReadOutcome, Wire};
 use crate::outcome::Failure;
 use crate::resource::monotonic_now;
 
+/// The state of an HTTP/1.1 connection.
 pub(crate) struct Http1 {
     pub(crate) job: Option<Job>,
     outgoing: Vec<u8>,
-    /// Bytes of `outgoing` that are sent.
+    /// The number of bytes of `outgoing` that were sent.
     written: usize,
     parser: ResponseParser,
-    /// Whether the connection takes no other request.
+    /// True when the connection must not take another request.
     pub(crate) spent: bool,
 }
 
@@ -29,12 +30,12 @@ impl Http1 {
         self.job = Some(job);
     }
 
-    /// Whether nothing of the answer has come.
+    /// Returns true if no byte of the answer was received.
     pub(crate) fn is_untouched(&self) -> bool {
         self.parser.is_untouched()
     }
 
-    /// An error is the end of the connection.
+    /// Writes and reads as much as possible. An error ends the connection.
     pub(crate) fn turn(&mut self, wire: &mut Wire, cx: &mut Context<'_, '_>, readable: bool) -> Result<(), Failure> {
         let mut broken = Ok(());
         if self.written < self.outgoing.len() {
@@ -56,7 +57,7 @@ impl Http1 {
         } else {
             wire.flush()?;
         }
-        // A server may answer, and close, before it has read the request.
+        // A server may answer and close before it has read the whole request.
         let read = if readable || broken.is_err() { self.read(wire, cx) } else { Ok(()) };
         if broken.is_err() && self.job.is_none() {
             self.spent = true;
@@ -69,25 +70,25 @@ impl Http1 {
         loop {
             let got = wire.read(cx.buffer)?;
             let answer = match got {
-                Got::Blocked => return Ok(()),
-                // The server closed an idle connection, or spoke unasked.
+                ReadOutcome::Blocked => return Ok(()),
+                // The server closed an idle connection, or sent bytes without a request.
                 _ if self.job.is_none() => {
                     self.spent = true;
                     return Ok(());
                 }
-                Got::End => self.parser.end(),
-                Got::Bytes(count) => self.parser.feed(&cx.buffer[..count]),
+                ReadOutcome::End => self.parser.end(),
+                ReadOutcome::Bytes(count) => self.parser.feed(&cx.buffer[..count]),
             };
             if let Some(job) = &mut self.job
                 && job.first_byte.is_none()
-                && got != Got::End
+                && got != ReadOutcome::End
             {
                 job.first_byte = Some(monotonic_now());
             }
             match answer {
                 Ok(Some(response)) => {
                     let Some(job) = self.job.take() else { return Ok(()) };
-                    self.spent |= !response.keep_alive || self.written < self.outgoing.len() || got == Got::End;
+                    self.spent |= !response.keep_alive || self.written < self.outgoing.len() || got == ReadOutcome::End;
                     let expected = cx.composer.workload.requests()[job.request].expects(response.status);
                     let detail = if expected {
                         String::new()
@@ -98,12 +99,12 @@ impl Http1 {
                     cx.ended.push(Ended { job, result: Ok(answer), detail, untaken: Untaken::No });
                     return Ok(());
                 }
-                Ok(None) if got == Got::End => return Err(Failure::ClosedEarly),
+                Ok(None) if got == ReadOutcome::End => return Err(Failure::ClosedEarly),
                 Ok(None) => {}
                 Err(_) => return Err(wire.unreadable(false)),
             }
-            // Of a socket, a short read was all there is.
-            if let Got::Bytes(count) = got
+            // A short read from a socket has emptied it.
+            if let ReadOutcome::Bytes(count) = got
                 && !wire.is_tls()
                 && count < cx.buffer.len()
             {

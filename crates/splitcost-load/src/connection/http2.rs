@@ -1,4 +1,4 @@
-//! HTTP/2 on a wire: the `h2` crate, driven by hand from our loop; no runtime.
+//! The client side of an HTTP/2 connection: the engine polls the `h2` crate itself, without an async runtime.
 //!
 //! # Source
 //! Spec: RFC 9113; gRPC over HTTP/2 (`PROTOCOL-HTTP2.md` of grpc/grpc).
@@ -20,33 +20,44 @@ use splitcost_model::quantity::Nanos;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::http1::SAMPLE_BYTES;
-use super::wire::{Got, Wire};
-use super::{Answer, Context, Ended, Job, Route, Untaken};
+use super::job::{Answer, Context, Ended, Job, Route, Untaken};
+use super::wire::{ReadOutcome, Wire};
 use crate::outcome::Failure;
 use crate::resource::monotonic_now;
 
-/// Chosen: a body of a megabyte needs no round trip for more window.
+/// The flow-control window of a stream.
+///
+/// Chosen: the server can send a body of a megabyte without waiting for more window.
 const STREAM_WINDOW_BYTES: u32 = 1 << 20;
-/// Chosen: as many such bodies as a connection has streams, or nearly so.
+/// The flow-control window of a connection.
+///
+/// Chosen: 64 streams can use their whole windows at the same time.
 const CONNECTION_WINDOW_BYTES: u32 = 64 << 20;
-/// Chosen: as for HTTP/1.1.
+/// The longest header section that is accepted.
+///
+/// Chosen: the same as for HTTP/1.1.
 const MAX_HEADER_BYTES: u32 = 32_768;
-/// gRPC's UNKNOWN: no status came, or none that exists.
+/// The gRPC status UNKNOWN, which stands for a missing or undefined status.
+///
+/// Spec: grpc/doc/statuscodes.md.
 const GRPC_UNKNOWN: u8 = 2;
-/// gRPC's last status, UNAUTHENTICATED.
+/// The greatest gRPC status, UNAUTHENTICATED.
+///
+/// Spec: grpc/doc/statuscodes.md.
 const GRPC_LAST: u8 = 16;
 
 type Handshake = Pin<Box<dyn Future<Output = Result<(SendRequest<Bytes>, Driver), h2::Error>>>>;
 type Driver = h2::client::Connection<Io, Bytes>;
 
+/// The state of an HTTP/2 connection.
 pub(crate) struct Http2 {
     wire: Rc<RefCell<Wire>>,
     state: State,
     woken: Arc<Woken>,
     waker: Waker,
-    streams: Vec<Slot>,
+    streams: Vec<StreamSlot>,
     free: Vec<usize>,
-    /// Whether the connection takes no other request.
+    /// True when the connection must not take another request.
     pub(crate) spent: bool,
 }
 
@@ -56,29 +67,31 @@ enum State {
     Over,
 }
 
-/// Where a stream lives; it keeps its waker for the next one.
-struct Slot {
+/// A place for a stream. It keeps its waker for the next stream.
+struct StreamSlot {
     woken: Arc<Woken>,
     waker: Waker,
     stream: Option<Stream>,
 }
 
+/// One request on the connection, and the part of its answer that was received.
 struct Stream {
     job: Job,
-    /// What of the body is not handed over yet, and where to.
+    /// The part of the request body that was not passed to `h2` yet, and its sender.
     body: Option<(SendStream<Bytes>, Bytes)>,
-    answer: Reading,
+    answer: AnswerPart,
     status: u16,
     grpc_status: Option<u8>,
     sample: Vec<u8>,
 }
 
-enum Reading {
+/// The part of the answer that is read next.
+enum AnswerPart {
     Head(ResponseFuture),
     Body(RecvStream),
 }
 
-/// A waker that is looked at.
+/// A waker that only sets a flag, which the engine polls.
 struct Woken(AtomicBool);
 
 impl Wake for Woken {
@@ -128,7 +141,7 @@ impl Http2 {
         self.streams.len() - self.free.len()
     }
 
-    /// What the server allows.
+    /// Returns the number of concurrent streams that the server allows.
     pub(crate) fn max_streams(&self) -> usize {
         match &self.state {
             State::Started { send, .. } => send.current_max_send_streams(),
@@ -140,7 +153,7 @@ impl Http2 {
         self.streams.iter_mut().find_map(|slot| slot.stream.as_mut()).map(|stream| &mut stream.job)
     }
 
-    /// An error is the end of the connection.
+    /// Writes and reads as much as possible. An error ends the connection.
     pub(crate) fn turn(
         &mut self,
         pending: &mut Vec<Job>,
@@ -154,22 +167,23 @@ impl Http2 {
             let over = self.drive()?;
             let read = self.poll_streams(cx, reused);
             if over {
-                // All that the server took is answered; what it did not take has ended with an error.
+                // The server answered all requests that it accepted. The others have ended with an error.
                 self.spent = true;
                 return if self.in_flight() == 0 && pending.is_empty() { Ok(()) } else { Err(self.why_over()) };
             }
-            // Window that was given back, or a stream that was reset, is for the connection to tell the server.
+            // After returned window or a reset stream, the connection has a frame to send to the server.
             if !read && !self.woken.take() {
                 return Ok(());
             }
         }
     }
 
+    /// Returns the failure that ended the connection.
     fn why_over(&self) -> Failure {
         self.wire.borrow().failure.unwrap_or(Failure::ClosedEarly)
     }
 
-    /// Hand over the requests that wait.
+    /// Passes the pending requests to `h2`.
     fn open_streams(&mut self, pending: &mut Vec<Job>, route: &Route, cx: &mut Context<'_, '_>) -> Result<(), Failure> {
         let State::Started { send, .. } = &mut self.state else { return Ok(()) };
         while !pending.is_empty() {
@@ -179,7 +193,7 @@ impl Http2 {
                 Poll::Ready(Err(error)) => {
                     self.spent = true;
                     let over = failure_of(&error, &self.wire.borrow());
-                    // It was shut down with requests in flight, which go on.
+                    // The server shut the connection down, but still answers the requests in flight.
                     let (failure, untaken) = match over {
                         Failure::GoAway => (Failure::GoAway, Untaken::Surely),
                         other => return Err(other),
@@ -202,14 +216,14 @@ impl Http2 {
                 Ok(((answer, sender), body)) => {
                     let index = self.free.pop().unwrap_or_else(|| {
                         let (woken, waker) = Woken::new();
-                        self.streams.push(Slot { woken, waker, stream: None });
+                        self.streams.push(StreamSlot { woken, waker, stream: None });
                         self.streams.len() - 1
                     });
                     self.streams[index].woken.wake_by_ref();
                     self.streams[index].stream = Some(Stream {
                         job,
                         body: (!body.is_empty()).then_some((sender, body)),
-                        answer: Reading::Head(answer),
+                        answer: AnswerPart::Head(answer),
                         status: 0,
                         grpc_status: None,
                         sample: Vec::new(),
@@ -224,7 +238,7 @@ impl Http2 {
         Ok(())
     }
 
-    /// Let the connection read and write; whether it is over.
+    /// Lets the connection read and write. Returns true when it has ended.
     fn drive(&mut self) -> Result<bool, Failure> {
         let mut task = TaskContext::from_waker(&self.waker);
         if let State::Starting(handshake) = &mut self.state {
@@ -246,13 +260,13 @@ impl Http2 {
             Poll::Ready(Ok(())) => Ok(true),
             Poll::Ready(Err(error)) => {
                 let failure = failure_of(&error, &self.wire.borrow());
-                // Streams tell of themselves what a shutdown means for them.
+                // After a shutdown, each stream reports its own result.
                 if failure == Failure::GoAway { Ok(true) } else { Err(failure) }
             }
         }
     }
 
-    /// Let streams that were woken go on; whether one ended, or gave window back.
+    /// Polls the streams that were woken. Returns true if a stream ended or returned window.
     fn poll_streams(&mut self, cx: &mut Context<'_, '_>, reused: bool) -> bool {
         let blocked = self.wire.borrow().blocked;
         let mut moved = false;
@@ -285,7 +299,7 @@ impl Http2 {
         }
     }
 
-    /// Dropping a stream resets it, and nothing else of the connection.
+    /// Drops the streams that were intended before `oldest`. This resets them and leaves the connection open.
     pub(crate) fn expire(&mut self, oldest: Nanos, fail: &mut dyn FnMut(Job)) {
         for (index, slot) in self.streams.iter_mut().enumerate() {
             if let Some(stream) = slot.stream.take_if(|stream| stream.job.intended < oldest) {
@@ -297,7 +311,7 @@ impl Http2 {
 }
 
 impl Stream {
-    /// Hand over as much of the body as there is window for; whether anything was.
+    /// Sends as much of the body as the window allows. Returns true if anything was sent.
     fn send_body(&mut self, task: &mut TaskContext<'_>) -> bool {
         let mut moved = false;
         while let Some((sender, left)) = &mut self.body {
@@ -312,18 +326,18 @@ impl Stream {
                     }
                 }
                 Poll::Pending => break,
-                // The answer tells what became of it.
+                // The answer, or its error, reports the result.
                 Poll::Ready(_) => self.body = None,
             }
         }
         moved
     }
 
-    /// Read what there is of the answer.
+    /// Reads the part of the answer that was received.
     fn poll(&mut self, task: &mut TaskContext<'_>, moved: &mut bool) -> Poll<Result<(), h2::Error>> {
         loop {
             match &mut self.answer {
-                Reading::Head(head) => match Pin::new(head).poll(task) {
+                AnswerPart::Head(head) => match Pin::new(head).poll(task) {
                     Poll::Pending => return Poll::Pending,
                     Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                     Poll::Ready(Ok(response)) => {
@@ -331,10 +345,10 @@ impl Stream {
                         self.job.first_byte.get_or_insert(now);
                         self.status = response.status().as_u16();
                         self.grpc_status = grpc_status(response.headers(), &mut self.sample);
-                        self.answer = Reading::Body(response.into_body());
+                        self.answer = AnswerPart::Body(response.into_body());
                     }
                 },
-                Reading::Body(body) => {
+                AnswerPart::Body(body) => {
                     match body.poll_data(task) {
                         Poll::Pending => return Poll::Pending,
                         Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error)),
@@ -342,7 +356,7 @@ impl Stream {
                             *moved = true;
                             let room = SAMPLE_BYTES.saturating_sub(self.sample.len()).min(data.len());
                             self.sample.extend_from_slice(&data[..room]);
-                            // It fails when the stream is over, which the next poll says.
+                            // This fails when the stream has ended, which the next poll reports.
                             let _ = body.flow_control().release_capacity(data.len());
                             continue;
                         }
@@ -390,7 +404,7 @@ impl Stream {
     }
 }
 
-/// The status of a unary call, and what it says in `grpc-message`.
+/// Returns the status of a unary call, and appends its `grpc-message` to `message`.
 fn grpc_status(headers: &HeaderMap, message: &mut Vec<u8>) -> Option<u8> {
     let status = headers.get("grpc-status")?;
     if let Some(text) = headers.get("grpc-message") {
@@ -400,7 +414,7 @@ fn grpc_status(headers: &HeaderMap, message: &mut Vec<u8>) -> Option<u8> {
     Some(code.filter(|code| *code <= GRPC_LAST).unwrap_or(GRPC_UNKNOWN))
 }
 
-/// How an error of the `h2` crate is counted.
+/// Returns the failure that an error of the `h2` crate is counted as.
 fn failure_of(error: &h2::Error, wire: &Wire) -> Failure {
     if error.is_go_away() && error.is_remote() {
         return Failure::GoAway;
@@ -409,7 +423,7 @@ fn failure_of(error: &h2::Error, wire: &Wire) -> Failure {
         return if error.is_remote() { Failure::StreamReset } else { Failure::Malformed };
     }
     if error.is_io() {
-        // A server that closes where a frame should have ended.
+        // The server closed the connection within a frame.
         let kind = error.get_io().map(io::Error::kind);
         return wire.failure.unwrap_or(match kind {
             Some(io::ErrorKind::ConnectionReset) => Failure::Reset,
@@ -419,10 +433,10 @@ fn failure_of(error: &h2::Error, wire: &Wire) -> Failure {
     wire.unreadable(true)
 }
 
-/// The wire, as the `h2` crate sees it.
+/// The wire in the form that the `h2` crate uses.
 struct Io(Rc<RefCell<Wire>>);
 
-/// What was found is kept in the wire; this is only that something was.
+/// Returns an error for `h2`; the wire keeps the failure itself.
 fn broken(_: Failure) -> io::Error {
     io::ErrorKind::BrokenPipe.into()
 }
@@ -430,12 +444,12 @@ fn broken(_: Failure) -> io::Error {
 impl AsyncRead for Io {
     fn poll_read(self: Pin<&mut Self>, _: &mut TaskContext<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.0.borrow_mut().read(into.initialize_unfilled()) {
-            Ok(Got::Bytes(count)) => {
+            Ok(ReadOutcome::Bytes(count)) => {
                 into.advance(count);
                 Poll::Ready(Ok(()))
             }
-            Ok(Got::End) => Poll::Ready(Ok(())),
-            Ok(Got::Blocked) => Poll::Pending,
+            Ok(ReadOutcome::End) => Poll::Ready(Ok(())),
+            Ok(ReadOutcome::Blocked) => Poll::Pending,
             Err(failure) => Poll::Ready(Err(broken(failure))),
         }
     }

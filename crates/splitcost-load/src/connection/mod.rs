@@ -1,8 +1,9 @@
-//! Connections: a wire, the version of HTTP spoken over it, and the requests under way.
+//! Connections: each has a wire, a version of HTTP, and requests in flight.
 
 pub(crate) mod http1;
 mod http1_client;
 mod http2;
+mod job;
 pub(crate) mod tls;
 pub(crate) mod wire;
 
@@ -13,98 +14,35 @@ use std::rc::Rc;
 use rustix::io::Errno;
 use splitcost_model::quantity::Nanos;
 
-use crate::compose::Composer;
 use crate::outcome::Failure;
 use crate::resource::monotonic_now;
-use crate::target::{Address, Version};
+use crate::target::Version;
 use http1_client::Http1;
 use http2::Http2;
-use wire::{TlsParams, Wire};
+pub(crate) use job::{Answer, Context, Ended, Job, Route, Untaken};
+use wire::Wire;
 
-/// A request under way.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Job {
-    /// Its number in the run.
-    pub(crate) index: u64,
-    /// Its template.
-    pub(crate) request: usize,
-    pub(crate) intended: Nanos,
-    pub(crate) begun: Nanos,
-    /// Not of the warm-up.
-    pub(crate) counts: bool,
-    /// Whether it is made a second time.
-    pub(crate) again: bool,
-    pub(crate) connected: Option<Nanos>,
-    pub(crate) secured: Option<Nanos>,
-    pub(crate) sent: Option<Nanos>,
-    pub(crate) first_byte: Option<Nanos>,
-}
-
-/// A whole answer.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    /// Of a unary call of gRPC.
-    pub(crate) grpc: Option<u8>,
-}
-
-/// How a request ended.
-#[derive(Debug)]
-pub(crate) struct Ended {
-    pub(crate) job: Job,
-    pub(crate) result: Result<Answer, Failure>,
-    /// The beginning of an unexpected answer, or the reason of a failure.
-    pub(crate) detail: String,
-    /// What it may be made again for.
-    pub(crate) untaken: Untaken,
-}
-
-/// Whether the server took a request that failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Untaken {
-    /// It may have.
-    No,
-    /// The connection, kept from an earlier request, went away without a byte of an answer.
-    Perhaps,
-    /// It said that it did not.
-    Surely,
-}
-
-/// What a turn of a connection needs of the engine.
-pub(crate) struct Context<'c, 'w> {
-    pub(crate) composer: &'c mut Composer<'w>,
-    pub(crate) buffer: &'c mut [u8],
-    pub(crate) ended: &'c mut Vec<Ended>,
-}
-
-/// How all connections to a target are made.
-pub(crate) struct Route {
-    pub(crate) address: Address,
-    pub(crate) authority: String,
-    pub(crate) version: Version,
-    pub(crate) tls: Option<TlsParams>,
-    /// Most requests at a time over HTTP/2.
-    pub(crate) streams: usize,
-}
-
+/// The protocol of a connection.
 enum Protocol {
-    /// Until the TLS handshake is done.
+    /// The TLS handshake has not ended yet.
     Undecided,
     Http1(Box<Http1>),
     Http2(Box<Http2>),
 }
 
+/// A connection to a server.
 pub(crate) struct Connection {
     wire: Rc<RefCell<Wire>>,
     protocol: Protocol,
-    /// Begun, and not yet handed to the protocol.
+    /// Requests that were begun, but not yet passed to the protocol.
     pending: Vec<Job>,
-    /// Whether it took a request, ever.
+    /// True once the connection has carried a request.
     used: bool,
-    /// Whether it ended one, ever.
+    /// True once a request on this connection has ended.
     reused: bool,
-    /// Whether it shall take no other.
+    /// True when the connection must not take another request.
     pub(crate) spent: bool,
+    /// The numbers of received and sent bytes at the last [`Self::take_bytes`].
     reported: (u64, u64),
 }
 
@@ -126,13 +64,13 @@ impl Connection {
         use_fd(self.wire.borrow().socket.as_fd())
     }
 
-    /// Whether the socket is waited on for room.
+    /// Returns true if epoll must report when the socket accepts bytes again.
     pub(crate) fn wants_write(&self) -> bool {
         let wire = self.wire.borrow();
         wire.blocked || !wire.connected
     }
 
-    /// Requests under way.
+    /// Returns the number of requests in flight.
     pub(crate) fn in_flight(&self) -> usize {
         self.pending.len()
             + match &self.protocol {
@@ -142,7 +80,7 @@ impl Connection {
             }
     }
 
-    /// How many more requests it takes now.
+    /// Returns the number of further requests that the connection can take now.
     pub(crate) fn room(&self, route: &Route) -> usize {
         if self.spent {
             return 0;
@@ -155,20 +93,20 @@ impl Connection {
         most.saturating_sub(self.in_flight())
     }
 
-    /// Begin a request; continue with [`Self::turn`].
+    /// Begins a request, which [`Self::turn`] continues.
     pub(crate) fn begin(&mut self, job: Job, keep_alive: bool) {
         self.spent |= !keep_alive;
         self.pending.push(job);
     }
 
-    /// Bytes received and sent since it was last asked.
+    /// Returns the numbers of bytes that were received and sent since the last call.
     pub(crate) fn take_bytes(&mut self) -> (u64, u64) {
         let wire = self.wire.borrow();
         let before = std::mem::replace(&mut self.reported, (wire.bytes_in, wire.bytes_out));
         (wire.bytes_in - before.0, wire.bytes_out - before.1)
     }
 
-    /// Do all that can be done without waiting; whether the connection lives on.
+    /// Does everything that is possible without waiting. Returns false when the connection has ended.
     pub(crate) fn turn(&mut self, route: &Route, cx: &mut Context<'_, '_>, readable: bool) -> bool {
         let ended_before = cx.ended.len();
         let result = self.advance(route, cx, readable);
@@ -200,7 +138,7 @@ impl Connection {
             } else {
                 Protocol::Http1(Box::new(Http1::new()))
             };
-            // Before the first request can be answered.
+            // This must come before the first request can be answered.
             self.stamp();
         }
         let result = match &mut self.protocol {
@@ -222,7 +160,7 @@ impl Connection {
         result
     }
 
-    /// Write down when the connection was made, for the request that opened it.
+    /// Records the times of the connection setup in the request that opened the connection.
     fn stamp(&mut self) {
         if self.used {
             return;
@@ -247,11 +185,11 @@ impl Connection {
                 job.secured.get_or_insert(now);
             }
         }
-        // No later request opened it, even if the first has ended.
+        // A later request did not open the connection, even if the first one has ended.
         self.used = is_decided;
     }
 
-    /// Fail all requests.
+    /// Fails all requests in flight.
     fn give_up(&mut self, failure: Failure, cx: &mut Context<'_, '_>) {
         let detail = self.wire.borrow().detail.clone();
         let went_away = matches!(failure, Failure::ClosedEarly | Failure::Reset);
@@ -275,7 +213,7 @@ impl Connection {
         }
     }
 
-    /// End the requests intended before `oldest` as too late; whether the connection lives on.
+    /// Ends the requests that were intended before `oldest` as timeouts. Returns false when the connection has ended.
     pub(crate) fn expire(&mut self, oldest: Nanos, cx: &mut Context<'_, '_>) -> bool {
         let mut fail = |job: Job| {
             cx.ended.push(Ended { job, result: Err(Failure::Timeout), detail: String::new(), untaken: Untaken::No });
@@ -289,7 +227,7 @@ impl Connection {
             }
             !late
         });
-        // A handshake that takes so long will not end.
+        // A handshake that takes longer than the deadline is given up.
         let stuck = undecided && self.pending.len() < before && self.pending.is_empty();
         let late = match &mut self.protocol {
             Protocol::Undecided => false,

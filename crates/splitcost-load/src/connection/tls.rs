@@ -1,4 +1,4 @@
-//! Whom a connection trusts, and what it offers: rustls, configured once per target.
+//! The configuration of rustls, made once for each target.
 
 use std::sync::Arc;
 
@@ -8,13 +8,30 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
-use super::wire::TlsParams;
 use crate::target::{Roots, Tls, Version};
 
-/// The configuration of a target; an error says what is wrong with it.
+/// The parameters that all encrypted connections to a target share.
+#[derive(Clone)]
+pub(crate) struct TlsParams {
+    pub(crate) config: Arc<ClientConfig>,
+    pub(crate) server_name: ServerName<'static>,
+}
+
+impl Tls {
+    /// Returns the equivalent configuration of rustls, and the server name that it verifies.
+    ///
+    /// # Errors
+    /// Describes the problem when the server name or the certificates are invalid.
+    pub fn client_config(&self, version: Version) -> Result<(Arc<ClientConfig>, ServerName<'static>), String> {
+        let TlsParams { config, server_name } = params(self, version)?;
+        Ok((config, server_name))
+    }
+}
+
+/// Returns the parameters for connections to a target; an error describes the invalid setting.
 pub(crate) fn params(tls: &Tls, version: Version) -> Result<TlsParams, String> {
     let server_name = ServerName::try_from(tls.server_name.clone())
-        .map_err(|_| format!("{:?} is no name of a server", tls.server_name))?;
+        .map_err(|_| format!("{:?} is not a valid server name", tls.server_name))?;
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
@@ -25,9 +42,10 @@ pub(crate) fn params(tls: &Tls, version: Version) -> Result<TlsParams, String> {
             builder.with_root_certificates(roots).with_no_client_auth()
         }
         Roots::Pem(pem) => builder.with_root_certificates(bundle(pem)?).with_no_client_auth(),
-        Roots::Unverified => {
-            builder.dangerous().with_custom_certificate_verifier(Arc::new(Anybody(provider))).with_no_client_auth()
-        }
+        Roots::Unverified => builder
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(AcceptAnyCertificate(provider)))
+            .with_no_client_auth(),
     };
     let offered: &[&str] = match version {
         Version::Negotiated => &["h2", "http/1.1"],
@@ -38,23 +56,26 @@ pub(crate) fn params(tls: &Tls, version: Version) -> Result<TlsParams, String> {
     Ok(TlsParams { config: Arc::new(config), server_name })
 }
 
+/// Reads the certificates of a PEM bundle.
 fn bundle(pem: &[u8]) -> Result<RootCertStore, String> {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(pem) {
-        let certificate = certificate.map_err(|error| format!("the bundle of certificates is not PEM: {error}"))?;
-        roots.add(certificate).map_err(|error| format!("the bundle has a certificate that is none: {error}"))?;
+        let certificate = certificate.map_err(|error| format!("the certificate bundle is not valid PEM: {error}"))?;
+        roots
+            .add(certificate)
+            .map_err(|error| format!("the certificate bundle has an invalid certificate: {error}"))?;
     }
     if roots.is_empty() {
-        return Err("the bundle of certificates has none in it".to_owned());
+        return Err("the certificate bundle contains no certificate".to_owned());
     }
     Ok(roots)
 }
 
-/// Trusts any certificate, because the user said so; the handshake's signatures are still checked.
+/// A verifier that accepts any certificate, because the user asked for that. Handshake signatures are still verified.
 #[derive(Debug)]
-struct Anybody(Arc<CryptoProvider>);
+struct AcceptAnyCertificate(Arc<CryptoProvider>);
 
-impl ServerCertVerifier for Anybody {
+impl ServerCertVerifier for AcceptAnyCertificate {
     fn verify_server_cert(
         &self,
         _: &CertificateDer<'_>,

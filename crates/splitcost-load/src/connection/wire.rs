@@ -1,4 +1,4 @@
-//! The bytes of a connection: a socket that does not block, and TLS over it.
+//! The byte stream of a connection: a non-blocking socket, with TLS over it where the target asks for that.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::fd::OwnedFd;
@@ -6,61 +6,57 @@ use std::sync::Arc;
 
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType};
-use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection, InvalidMessage};
+use rustls::{ClientConnection, InvalidMessage};
 
+use super::tls::TlsParams;
 use crate::outcome::Failure;
 use crate::target::Address;
 
-/// Chosen: how much is read of one connection before others have their turn; a server may send without end.
+/// The most bytes that are read from one connection before the other connections are served.
+///
+/// Chosen: a server may send without end, and must not keep the others waiting.
 const READ_BUDGET_BYTES: usize = 1 << 20;
 
-/// How connections to a target are encrypted.
-#[derive(Clone)]
-pub(crate) struct TlsParams {
-    pub(crate) config: Arc<ClientConfig>,
-    pub(crate) server_name: ServerName<'static>,
-}
-
+/// The byte stream of one connection.
 pub(crate) struct Wire {
     pub(crate) socket: OwnedFd,
     tls: Option<Box<ClientConnection>>,
-    /// Whether the kernel had no room for what shall be sent.
+    /// True when the kernel had no buffer space for the bytes to send.
     pub(crate) blocked: bool,
-    /// Whether anything was sent: then it is connected.
+    /// True once any byte was sent, which shows that the connection is established.
     pub(crate) connected: bool,
     pub(crate) bytes_in: u64,
     pub(crate) bytes_out: u64,
-    /// The first bytes that came, below TLS.
+    /// The first bytes that were received, before decryption.
     first: Vec<u8>,
-    /// What may still be read in this turn.
+    /// The bytes that may still be read in this turn.
     budget: usize,
-    /// Whether the kernel had nothing more; it tells when that has changed.
+    /// True when the kernel had no more bytes; epoll reports when there are new ones.
     drained: bool,
-    /// Why reading or writing failed.
+    /// The first failure of reading or writing.
     pub(crate) failure: Option<Failure>,
-    /// What TLS said about it.
+    /// The error message of TLS.
     pub(crate) detail: String,
 }
 
-/// What reading led to.
+/// The result of a read.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Got {
+pub(crate) enum ReadOutcome {
     Bytes(usize),
     Blocked,
-    /// The server has closed its side.
+    /// The server closed its sending side.
     End,
 }
 
 impl Wire {
-    /// Begin to connect.
+    /// Creates a socket and begins to connect it.
     pub(crate) fn open(address: &Address, tls: Option<&TlsParams>) -> Result<Self, Errno> {
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
         let (socket, connecting) = match address {
             Address::Tcp(address) => {
                 let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
                 let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, None)?;
-                // Without it an answer may be waited for with the rest of the request unsent.
+                // With Nagle's algorithm the last part of a request could wait for an acknowledgement.
                 rustix::net::sockopt::set_tcp_nodelay(&socket, true)?;
                 let connecting = rustix::net::connect(&socket, address);
                 (socket, connecting)
@@ -97,22 +93,22 @@ impl Wire {
         })
     }
 
-    /// A new turn: the socket may have room again, and bytes if the kernel said so.
+    /// Begins a turn: the socket may accept bytes again, and has bytes to read if `readable` is true.
     pub(crate) fn refresh(&mut self, readable: bool) {
         self.budget = READ_BUDGET_BYTES;
         self.blocked = false;
         self.drained &= !readable;
     }
 
-    /// Go on with the TLS handshake; whether the connection is ready for requests.
+    /// Continues the TLS handshake. Returns true when the connection is ready for requests.
     pub(crate) fn establish(&mut self) -> Result<bool, Failure> {
         while self.tls.as_ref().is_some_and(|tls| tls.is_handshaking()) {
             self.flush()?;
             match self.fill()? {
-                Got::Bytes(_) => {}
-                Got::Blocked => return Ok(false),
-                Got::End => {
-                    "the server closed in the handshake".clone_into(&mut self.detail);
+                ReadOutcome::Bytes(_) => {}
+                ReadOutcome::Blocked => return Ok(false),
+                ReadOutcome::End => {
+                    "the server closed the connection during the handshake".clone_into(&mut self.detail);
                     return Err(self.fail(Failure::ClosedEarly));
                 }
             }
@@ -120,7 +116,7 @@ impl Wire {
         Ok(true)
     }
 
-    /// Whether ALPN chose HTTP/2.
+    /// Returns true if the server chose HTTP/2 by ALPN.
     pub(crate) fn chose_http2(&self) -> bool {
         self.tls.as_ref().is_some_and(|tls| tls.alpn_protocol() == Some(b"h2"))
     }
@@ -129,7 +125,7 @@ impl Wire {
         self.tls.is_some()
     }
 
-    /// Send what there is room for; how many bytes.
+    /// Sends as many of the bytes as the kernel takes, and returns their number.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<usize, Failure> {
         if let Some(tls) = &mut self.tls {
             let taken = tls.writer().write(bytes).unwrap_or(0);
@@ -139,7 +135,7 @@ impl Wire {
         self.send(bytes)
     }
 
-    /// Send what TLS has to send.
+    /// Sends the bytes that TLS has encrypted.
     pub(crate) fn flush(&mut self) -> Result<(), Failure> {
         while let Some(tls) = &mut self.tls
             && tls.wants_write()
@@ -178,32 +174,32 @@ impl Wire {
         }
     }
 
-    /// Read at most a buffer.
-    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> Result<Got, Failure> {
+    /// Reads at most one buffer of decrypted bytes.
+    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> Result<ReadOutcome, Failure> {
         if self.tls.is_none() {
             return self.receive(buffer);
         }
         loop {
-            let Some(tls) = &mut self.tls else { return Ok(Got::Blocked) };
+            let Some(tls) = &mut self.tls else { return Ok(ReadOutcome::Blocked) };
             match tls.reader().read(buffer) {
-                Ok(0) => return Ok(Got::End),
-                Ok(count) => return Ok(Got::Bytes(count)),
+                Ok(0) => return Ok(ReadOutcome::End),
+                Ok(count) => return Ok(ReadOutcome::Bytes(count)),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                Err(_) => return Ok(Got::End),
+                Err(_) => return Ok(ReadOutcome::End),
             }
             match self.fill()? {
-                Got::Bytes(_) => {}
-                // Truncation is for HTTP's framing to find.
+                ReadOutcome::Bytes(_) => {}
+                // A truncated answer is detected by the framing of HTTP.
                 other => return Ok(other),
             }
         }
     }
 
-    /// Take bytes of TLS from the socket.
-    fn fill(&mut self) -> Result<Got, Failure> {
+    /// Reads encrypted bytes from the socket and decrypts them.
+    fn fill(&mut self) -> Result<ReadOutcome, Failure> {
         let mut buffer = [0; 16_384];
         let got = self.receive(&mut buffer)?;
-        let Got::Bytes(count) = got else { return Ok(got) };
+        let ReadOutcome::Bytes(count) = got else { return Ok(got) };
         let Some(tls) = &mut self.tls else { return Ok(got) };
         let mut bytes = &buffer[..count];
         while !bytes.is_empty() {
@@ -218,7 +214,7 @@ impl Wire {
                     _ => Failure::Tls,
                 };
                 self.detail = error.to_string();
-                // The alert that says so; that it cannot be sent changes nothing.
+                // This sends the TLS alert; a failure to send it changes nothing.
                 let _ = self.flush();
                 return Err(self.fail(failure));
             }
@@ -230,27 +226,27 @@ impl Wire {
         Ok(got)
     }
 
-    fn receive(&mut self, buffer: &mut [u8]) -> Result<Got, Failure> {
+    fn receive(&mut self, buffer: &mut [u8]) -> Result<ReadOutcome, Failure> {
         if self.budget == 0 || self.drained {
-            return Ok(Got::Blocked);
+            return Ok(ReadOutcome::Blocked);
         }
         match rustix::net::recv(&self.socket, &mut *buffer, RecvFlags::empty()) {
-            Ok((0, _)) => Ok(Got::End),
+            Ok((0, _)) => Ok(ReadOutcome::End),
             Ok((count, _)) => {
                 self.budget = self.budget.saturating_sub(count);
                 self.bytes_in += count as u64;
-                // Asking again would be a system call for nothing; what comes now is told as something new.
+                // A short read has emptied the socket, so that another call would return nothing. Epoll reports new bytes.
                 self.drained = count < buffer.len();
                 if self.first.len() < 8 {
                     self.first.extend_from_slice(&buffer[..count.min(8)]);
                 }
-                Ok(Got::Bytes(count))
+                Ok(ReadOutcome::Bytes(count))
             }
             Err(Errno::AGAIN) => {
                 self.drained = true;
-                Ok(Got::Blocked)
+                Ok(ReadOutcome::Blocked)
             }
-            Err(Errno::INTR) => Ok(Got::Blocked),
+            Err(Errno::INTR) => Ok(ReadOutcome::Blocked),
             Err(errno) => Err(self.fail(failure(errno))),
         }
     }
@@ -259,18 +255,18 @@ impl Wire {
         *self.failure.get_or_insert(failure)
     }
 
-    /// What an answer that cannot be read is: of another protocol, or broken.
+    /// Classifies an answer that cannot be parsed: another protocol, or malformed.
     pub(crate) fn unreadable(&self, expects_http2: bool) -> Failure {
         let is_alert = self.first.starts_with(&[0x15, 3]);
         let is_http1 = self.first.starts_with(b"HTTP/");
-        // A frame of SETTINGS, of stream 0.
+        // A SETTINGS frame, with which each HTTP/2 server begins.
         let is_http2 = self.first.len() >= 5 && self.first[..2] == [0, 0] && self.first[3] == 4;
         let is_other = if expects_http2 { is_http1 } else { is_http2 };
         if self.tls.is_none() && (is_alert || is_other) { Failure::WrongProtocol } else { Failure::Malformed }
     }
 }
 
-/// A function as a writer.
+/// A writer that calls a function.
 struct Sender<F>(F);
 
 impl<F: FnMut(&[u8]) -> Result<usize, Errno>> std::io::Write for Sender<F> {
@@ -283,10 +279,10 @@ impl<F: FnMut(&[u8]) -> Result<usize, Errno>> std::io::Write for Sender<F> {
     }
 }
 
-/// How an error of a socket is counted.
+/// Returns the failure that an error of a socket is counted as.
 pub(crate) fn failure(errno: Errno) -> Failure {
     match errno {
-        // No file of that name: nobody listens on the unix socket.
+        // Without its file, a unix socket has no listener.
         Errno::CONNREFUSED | Errno::NOENT => Failure::Refused,
         Errno::CONNRESET | Errno::PIPE | Errno::CONNABORTED => Failure::Reset,
         Errno::TIMEDOUT => Failure::Timeout,

@@ -1,4 +1,4 @@
-//! Requests on their way: begun, put on connections, ended.
+//! The life of requests in a run: they begin, are assigned to connections, and end.
 
 use rustix::event::epoll;
 use rustix::io::Errno;
@@ -14,7 +14,7 @@ use crate::plan::{Mode, Phase};
 use crate::resource::monotonic_now;
 
 impl Engine<'_> {
-    /// Begin the requests whose time has come.
+    /// Begins the requests that are due.
     pub(super) fn begin_due(&mut self, mut now: Nanos) -> Result<(), Error> {
         match self.plan.mode {
             Mode::Open { .. } => {
@@ -50,7 +50,7 @@ impl Engine<'_> {
             intended,
             begun: now,
             counts: intended >= self.window_start,
-            again: false,
+            is_retry: false,
             connected: None,
             secured: None,
             sent: None,
@@ -72,14 +72,14 @@ impl Engine<'_> {
         Ok(())
     }
 
-    /// Put a request on a connection, to be written at the next flush; false if no connection takes it now.
+    /// Assigns a request to a connection, which writes it at the next flush. Returns false if no connection can take it now.
     fn send(&mut self, pool_index: usize, job: Job) -> Result<bool, Error> {
-        let reusable = if job.again { None } else { self.connection_with_room(pool_index) };
+        let reusable = if job.is_retry { None } else { self.connection_with_room(pool_index) };
         let slot_index = match reusable {
             Some(index) => index,
             None => match self.connect(pool_index) {
                 Ok(Some(index)) => index,
-                // There are as many as there may be, or the queue of a unix socket is full.
+                // The maximum of connections is reached, or the accept queue of a unix socket is full.
                 Ok(None) | Err(Errno::AGAIN) => return Ok(false),
                 Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) if self.slots_in_use() > 0 => {
                     let pool = &mut self.pools[pool_index];
@@ -107,7 +107,7 @@ impl Engine<'_> {
         Ok(true)
     }
 
-    /// A connection that takes another request, the one used last first.
+    /// Returns a connection that can take another request, preferring the most recently used one.
     fn connection_with_room(&mut self, pool_index: usize) -> Option<usize> {
         let pool = &mut self.pools[pool_index];
         while let Some(index) = pool.with_room.last().copied() {
@@ -122,7 +122,7 @@ impl Engine<'_> {
         None
     }
 
-    /// Open a connection and let epoll watch it; `None` when there are as many as there may be.
+    /// Opens a connection and registers it with epoll. Returns `None` when the maximum of connections is reached.
     fn connect(&mut self, pool_index: usize) -> Result<Option<usize>, Errno> {
         let pool = &mut self.pools[pool_index];
         if pool.connections >= pool.max_connections {
@@ -160,7 +160,7 @@ impl Engine<'_> {
     fn close(&mut self, slot_index: usize) {
         let slot = &mut self.slots[slot_index];
         let Some(mut open) = slot.open.take() else { return };
-        // Events of this connection that were reported together with others now name a generation that is gone.
+        // Later events of this connection in the current batch have the old generation, and are ignored.
         slot.generation = slot.generation.wrapping_add(1);
         self.free_slots.push(slot_index);
         let pool = &mut self.pools[open.pool];
@@ -177,7 +177,7 @@ impl Engine<'_> {
         self.outcome.bytes_out += bytes_out;
     }
 
-    /// Write what was put on connections.
+    /// Writes the requests that were assigned to connections.
     pub(super) fn flush(&mut self) -> Result<(), Error> {
         while let Some(slot_index) = self.dirty.pop() {
             if let Some(open) = &mut self.slots[slot_index].open {
@@ -198,7 +198,7 @@ impl Engine<'_> {
         self.turn(slot_index, hung_up || flags.contains(epoll::EventFlags::IN), hung_up)
     }
 
-    /// Let a connection do what it can, and see to what came of it.
+    /// Lets a connection make progress, and processes the requests that ended.
     fn turn(&mut self, slot_index: usize, readable: bool, hung_up: bool) -> Result<(), Error> {
         let mut ended = std::mem::take(&mut self.ended);
         let Some(open) = &mut self.slots[slot_index].open else { return Ok(()) };
@@ -240,7 +240,7 @@ impl Engine<'_> {
         for one in ended.drain(..) {
             self.end_or_repeat(&one);
         }
-        // Its memory is for the next turn.
+        // The next turn uses its memory again.
         self.ended = ended;
         if any || !alive || !self.pools[pool_index].waiting.is_empty() {
             self.serve_waiting(pool_index)
@@ -249,28 +249,30 @@ impl Engine<'_> {
         }
     }
 
-    /// A server may close a connection that was kept open just as the next request is sent: as any client does, send an
-    /// idempotent one again over a new connection, and any one that the server says it did not take. The time it took
-    /// counts.
+    /// Ends a request, or sends it again over a new connection.
+    ///
+    /// A server may close an idle connection while the next request is being sent. As other clients do, the generator then
+    /// sends an idempotent request again. It also repeats any request that the server reports as not processed. A request
+    /// is repeated once, and its response time includes the first attempt.
     ///
     /// # Source
     /// RFC 9112, section 9.3.1; RFC 9113, section 8.7.
     fn end_or_repeat(&mut self, ended: &Ended) {
         let job = ended.job;
-        let may = match ended.untaken {
+        let may_repeat = match ended.untaken {
             Untaken::No => false,
             Untaken::Perhaps => self.workload.requests()[job.request].method().is_idempotent(),
             Untaken::Surely => true,
         };
-        if may && !job.again {
-            let job = Job { again: true, connected: None, secured: None, sent: None, ..job };
+        if may_repeat && !job.is_retry {
+            let job = Job { is_retry: true, connected: None, secured: None, sent: None, ..job };
             self.pools[self.pool_of[job.request]].waiting.push_front(job);
         } else {
             self.end(ended);
         }
     }
 
-    /// Count a request that ended.
+    /// Counts a request that ended.
     fn end(&mut self, ended: &Ended) {
         let Ended { job, result, detail, .. } = ended;
         let now = monotonic_now();
@@ -324,15 +326,15 @@ impl Engine<'_> {
             }
             Err(failure) => {
                 endpoint.failed.count(failure);
-                let is_told = !detail.is_empty() || matches!(failure, Failure::Status(_) | Failure::Grpc(_));
-                if is_told && endpoint.first_failure.is_none() {
+                let is_informative = !detail.is_empty() || matches!(failure, Failure::Status(_) | Failure::Grpc(_));
+                if is_informative && endpoint.first_failure.is_none() {
                     endpoint.first_failure = Some(FirstFailure { failure, detail: detail.clone() });
                 }
             }
         }
     }
 
-    /// Send arrivals that waited for a connection.
+    /// Sends the requests that waited for a connection.
     fn serve_waiting(&mut self, pool: usize) -> Result<(), Error> {
         while let Some(job) = self.pools[pool].waiting.pop_front() {
             let now = monotonic_now();
@@ -340,7 +342,7 @@ impl Engine<'_> {
                 self.end_late(job);
                 continue;
             }
-            let begun = if job.again { job.begun } else { now };
+            let begun = if job.is_retry { job.begun } else { now };
             if !self.send(pool, Job { begun, ..job })? {
                 self.pools[pool].waiting.push_front(job);
                 break;
@@ -353,9 +355,9 @@ impl Engine<'_> {
         self.end(&Ended { job, result: Err(Failure::Timeout), detail: String::new(), untaken: Untaken::No });
     }
 
-    /// Give up requests past their deadline and connections idle for long.
+    /// Ends the requests past their deadline, and closes connections that were idle for long.
     pub(super) fn tick(&mut self, now: Nanos) -> Result<(), Error> {
-        // Nothing can be late before a deadline has passed since the beginning.
+        // No request can be past its deadline before one deadline has passed since the beginning.
         if now > self.begun + self.plan.deadline {
             let oldest = now - self.plan.deadline;
             for slot_index in 0..self.slots.len() {
@@ -370,7 +372,7 @@ impl Engine<'_> {
                     self.ended = ended;
                 } else {
                     if alive && !open.dirty {
-                        // What was given up is for the server to know.
+                        // The connection still has to tell the server that the request is given up.
                         open.dirty = true;
                         self.dirty.push(slot_index);
                     }

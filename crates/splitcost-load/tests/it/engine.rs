@@ -1,4 +1,4 @@
-//! Whole runs against a server that behaves.
+//! Runs against servers that behave correctly.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -79,7 +79,7 @@ fn each_request_goes_to_its_target() {
     assert_eq!(error.to_string(), "route request \"GET /nowhere\": the workload has no request of that name");
 }
 
-/// A server that answers nobody before `needed` requests have come in at the same time.
+/// Starts a server that answers no request before `needed` requests are there at the same time.
 fn answers_together(needed: usize) -> SocketAddr {
     let gate = Arc::new((Mutex::new(0), Condvar::new()));
     server::http(move |_| {
@@ -94,14 +94,14 @@ fn answers_together(needed: usize) -> SocketAddr {
 
 #[test]
 fn open_loop_does_not_wait_for_answers() {
-    // A generator that waited for an answer before the next arrival would never see the first one.
+    // A generator that waits for an answer before the next arrival never gets the first answer.
     let target = answers_together(40);
     let outcome = drive(&workload(ONE), &Plan::open(400.0, Stop::Requests(40)), target);
     assert_eq!((outcome.ok(), outcome.failed()), (40, 0));
     assert_eq!(outcome.connections, 40);
     assert_eq!(outcome.schedule_lag.len(), 40);
 
-    // The first arrival was answered after the last one came: its response time spans the whole schedule.
+    // The first request is answered after the last one has arrived, so that its response time covers the whole schedule.
     let arrivals: Vec<Nanos> = Schedule::new(Arrivals::Poisson, 0, 400.0).take(40).collect();
     let spanned = arrivals[39] - arrivals[0];
     let slowest = outcome.endpoints[0].response.max().unwrap();
@@ -110,8 +110,8 @@ fn open_loop_does_not_wait_for_answers() {
 
 #[test]
 fn time_spent_waiting_for_a_connection_is_response_time_but_not_service_time() {
-    // With one connection the second arrival cannot be sent before the first is answered, and that takes until
-    // the schedule's end, because the server waits for the whole of it.
+    // There is one connection, and the server holds the first answer until the end of the schedule. The later requests
+    // wait for the connection meanwhile.
     let plan = Plan { max_connections: 1, ..Plan::open(2_000.0, Stop::Requests(50)) };
     let shop = workload(ONE);
     let last_arrival = Schedule::new(Arrivals::Poisson, 0, 2_000.0).nth(49).unwrap();
@@ -135,7 +135,8 @@ fn time_spent_waiting_for_a_connection_is_response_time_but_not_service_time() {
 #[test]
 fn the_warm_up_is_sent_but_not_counted() {
     let (target, log) = server::recording();
-    for mode in [Mode::Closed { concurrency: 1 }, Mode::Open { reqs_per_sec: 500.0, arrivals: Arrivals::Poisson }] {
+    // Returns the number of requests that were sent.
+    let sent = |mode: Mode| {
         log.lock().unwrap().clear();
         let plan = Plan { mode, warm_up: Nanos::from_millis(50), ..Plan::closed(1, Stop::Requests(20)) };
         let mut phases = Vec::new();
@@ -148,8 +149,41 @@ fn the_warm_up_is_sent_but_not_counted() {
         assert_eq!(phases, [Phase::Measuring, Phase::Done], "{mode:?}");
         assert_eq!(outcome.ok(), 20);
         assert_eq!(outcome.endpoints[0].response.len(), 20);
-        assert!(log.lock().unwrap().len() > 20, "{mode:?}");
-    }
+        let sent = log.lock().unwrap().len();
+        assert_eq!(outcome.ended_ever, sent as u64, "{mode:?}");
+        sent
+    };
+    // The schedule has arrivals in the warm-up, and they are sent even if the generator is late.
+    assert!(sent(Mode::Open { reqs_per_sec: 500.0, arrivals: Arrivals::Poisson }) > 20);
+    // In closed loop, a machine that stands still for the whole warm-up sends none in it.
+    assert!((0..20).any(|_| sent(Mode::Closed { concurrency: 1 }) > 20));
+}
+
+#[test]
+fn a_generator_that_is_late_still_sends_every_planned_request() {
+    let (rate, warm_up, window) = (400.0, Nanos::from_millis(50), Nanos::from_millis(250));
+    let planned: Vec<Nanos> =
+        Schedule::new(Arrivals::Poisson, 0, rate).take_while(|at| *at < warm_up + window).collect();
+    // No request is answered before all have arrived: without the last one, all would time out.
+    let target = answers_together(planned.len());
+    let deadline = Nanos::from_millis(60_000);
+    let plan = Plan { warm_up, deadline, ..Plan::open(rate, Stop::After(window)) };
+    let mut end = None;
+    let outcome = run(&workload(ONE), &plan, &Targets::all(target), &AtomicBool::new(false), &mut |progress| {
+        // The generator stands still from the beginning of the window until after its planned end.
+        if progress.phase == Phase::Measuring && end.is_none() {
+            let planned_end = *end.insert(splitcost_load::monotonic_now() + window);
+            while splitcost_load::monotonic_now() < planned_end {
+                std::hint::spin_loop();
+            }
+        }
+    })
+    .unwrap();
+    let counted = planned.iter().filter(|at| **at >= warm_up).count() as u64;
+    assert_eq!((outcome.ok(), outcome.failed(), outcome.schedule_lag.len()), (counted, 0, counted));
+    // The run shows that it was late, and is invalid.
+    assert!(outcome.schedule_lag.max().unwrap() > Nanos::from_millis(100), "{:?}", outcome.schedule_lag);
+    assert!(outcome.invalid().unwrap().starts_with("the load generator was late"), "{:?}", outcome.invalid());
 }
 
 #[test]
@@ -174,7 +208,7 @@ fn a_run_by_time_has_a_window_of_that_time_and_the_scheduled_arrivals() {
 }
 
 #[test]
-fn an_unexpected_status_is_a_failure_and_in_no_time() {
+fn an_unexpected_status_is_a_failure_without_a_time() {
     let count = AtomicUsize::new(0);
     let target = server::http(move |request| match request.path.as_str() {
         "/missing" => answer(404, &format!("no such thing {}", "é".repeat(300))),
@@ -270,6 +304,11 @@ fn a_run_that_the_generator_spoiled_is_invalid() {
     let mut late = idle.clone();
     late.schedule_lag.record(Nanos::from_millis(20));
     assert_eq!(late.invalid().unwrap(), "the load generator was late: p99 of its schedule lag is 20.0 ms, above 5 ms");
+    let mut waited = idle.clone();
+    (0..50).for_each(|_| waited.schedule_lag.record(Nanos::ZERO));
+    waited.waited_for_connection = 1;
+    let share = "2.0 % of the arrivals waited because all allowed connections were busy";
+    assert_eq!((waited.invalid().as_deref(), waited.too_slow()), (Some(share), None));
     let busy = Outcome { generator_cpu: idle.window, ..idle };
     assert_eq!(busy.invalid().unwrap(), "the load generator was busy 100 % of the time");
 }
@@ -289,7 +328,7 @@ fn plans_that_make_no_sense_are_refused() {
     check(Plan::closed(1, Stop::After(Nanos::ZERO)), "plan load: it stops before the first request");
 }
 
-/// Answers one request a connection, and closes it when the next one comes.
+/// Starts a server that answers one request on each connection, and closes the connection when the next one arrives.
 fn closes_without_a_word() -> SocketAddr {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -311,7 +350,7 @@ fn a_request_on_a_connection_that_was_just_closed_is_sent_again() {
     let get = workload("[[requests]]\npath = \"/\"");
     let outcome = drive(&get, &Plan::closed(1, Stop::Requests(300)), closes_without_a_word());
     assert_eq!((outcome.ok(), outcome.failed()), (300, 0));
-    // Twice might be too often here.
+    // A POST must not be sent twice.
     let post = workload("[[requests]]\nmethod = \"POST\"\npath = \"/\"");
     let outcome = drive(&post, &Plan::closed(1, Stop::Requests(300)), closes_without_a_word());
     assert_eq!((outcome.ok(), outcome.failed()), (150, 150));

@@ -1,4 +1,4 @@
-//! A server that is frozen: what it kept waiting must show.
+//! A frozen server: the waiting time of its requests must be visible.
 
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
@@ -12,10 +12,10 @@ use splitcost_model::quantity::Nanos;
 use crate::engine::workload;
 use crate::server;
 
-/// Set in the process that is the server.
+/// The environment variable that makes this test binary a server.
 const SERVE: &str = "SPLITCOST_TEST_SERVE";
 
-/// A process of its own, killed at the end.
+/// A server process, which is killed when this value is dropped.
 struct Server(Child);
 
 impl Drop for Server {
@@ -25,12 +25,12 @@ impl Drop for Server {
     }
 }
 
-/// Not a test of its own: the server of the test below, which starts this binary again.
+/// The server of the test below, which runs this test in a second process. Without the variable, it does nothing.
 #[test]
 fn server_process() {
     if std::env::var_os(SERVE).is_some() {
         println!("\naddress {}", server::http(|_| server::ok("thawed")));
-        // Until our parent kills us, or is gone.
+        // Standard input ends when the parent ends, and the parent may kill this process before.
         let _ = std::io::stdin().lines().next();
     }
 }
@@ -52,15 +52,15 @@ fn requests_meant_for_a_frozen_server_wait_until_it_thaws() {
 
     let mode = Mode::Open { reqs_per_sec: 300.0, arrivals: Arrivals::Uniform };
     let plan = Plan { mode, deadline: Nanos::from_millis(60_000), ..Plan::closed(1, Stop::Requests(180)) };
-    let (mut frozen, mut thawed) = (None, None);
+    let (mut is_frozen, mut since, mut thawed) = (false, None, None);
     let one = workload("[[requests]]\npath = '/'");
     let outcome = run(&one, &plan, &Targets::all(address), &AtomicBool::new(false), &mut |progress| {
         let now = monotonic_now();
-        if progress.phase == Phase::Measuring && frozen.is_none() {
-            // No request has been sent yet.
+        if progress.phase == Phase::Measuring && !is_frozen {
+            // No request has been sent yet. The window begins when this call returns.
             kill_process(pid, Signal::STOP).unwrap();
-            frozen = Some(now);
-        } else if frozen.is_some_and(|at| now >= at + Nanos::from_millis(300)) && thawed.is_none() {
+            is_frozen = true;
+        } else if is_frozen && now >= *since.get_or_insert(now) + Nanos::from_millis(300) && thawed.is_none() {
             thawed = Some(now);
             kill_process(pid, Signal::CONT).unwrap();
         }
@@ -68,7 +68,7 @@ fn requests_meant_for_a_frozen_server_wait_until_it_thaws() {
     .unwrap();
     assert_eq!((outcome.ok(), outcome.failed()), (180, 0));
 
-    // The schedule began no later than the window, so each waited at least so long.
+    // The schedule began no later than the window, so that each request waited at least this long.
     let thawed = thawed.unwrap();
     let intended = Schedule::new(Arrivals::Uniform, 0, 300.0).take(180).map(|after| outcome.started + after);
     let waits: Vec<Nanos> = intended.take_while(|at| *at < thawed).map(|at| thawed - at).collect();

@@ -1,7 +1,7 @@
-//! Servers that misbehave: counted by kind, never a hang or a panic.
+//! Servers that misbehave: their failures are counted by reason, and no run hangs or panics.
 
 use std::io::{Read as _, Write as _};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 
 use splitcost_load::{Failure, Outcome, Plan, Stop};
 use splitcost_model::quantity::Nanos;
@@ -11,7 +11,7 @@ use crate::server::{self, listen, ok, receive};
 
 const COUNT: u64 = 12;
 
-/// Long enough that no slow machine makes a timeout of what is none.
+/// Long enough that a slow machine causes no timeout.
 const PATIENT: Nanos = Nanos::from_millis(60_000);
 
 fn assault(target: SocketAddr, deadline: Nanos) -> [Outcome; 2] {
@@ -30,7 +30,7 @@ fn check(target: SocketAddr, expected: Failure) {
     }
 }
 
-/// A server that reads a request, then does something to the connection.
+/// Starts a server that reads a request and then passes the connection to `act`.
 fn after_request(act: impl Fn(&mut TcpStream) + Send + Sync + 'static) -> SocketAddr {
     listen(move |mut stream, _| {
         if receive(&mut stream).is_some() {
@@ -46,7 +46,7 @@ fn hold(stream: &mut TcpStream) {
 
 #[test]
 fn nobody_listens() {
-    let target = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (target, _held) = server::refusing();
     check(target, Failure::Refused);
 }
 
@@ -68,7 +68,7 @@ fn closes_in_the_body() {
 
 #[test]
 fn resets() {
-    // Closing with the request unread makes the kernel send a reset; one byte of it is left unread here.
+    // The server leaves one byte of the request unread. On close, the kernel then sends a reset.
     let target = listen(|mut stream, _| {
         let mut bytes = Vec::new();
         while !bytes.ends_with(b"\r\n\r\n\"x") {
@@ -134,7 +134,8 @@ fn closes_after_each_answer_without_saying_so() {
         stream.shutdown(Shutdown::Write).unwrap();
         hold(stream);
     });
-    // Whether the end is seen in time to open a new connection is a race; the first of each connection is answered.
+    // The client may see the end of a connection too late to open a new one. The first request of each connection is
+    // answered in any case.
     for outcome in assault(target, PATIENT) {
         let failures = &outcome.endpoints[0].failed;
         assert_eq!(outcome.ok() + failures.of(Failure::ClosedEarly) + failures.of(Failure::Reset), COUNT);

@@ -1,4 +1,4 @@
-//! HTTP/2 against real servers: one that the `h2` crate makes, and ones that misbehave frame by frame.
+//! HTTP/2 against servers: one that uses the `h2` crate, and some that send misbehaving frames.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -26,7 +26,7 @@ pub(crate) fn drive(workload: &Workload, plan: &Plan, target: Target) -> Outcome
     run(workload, plan, &Targets::all(target), &AtomicBool::new(false), &mut |_| {}).unwrap()
 }
 
-/// A server in a thread of its own; `answer` takes a request's path and body, and gives status, body and trailers.
+/// Starts a server; `answer` receives the head and body of a request, and returns status, body and trailers.
 pub(crate) fn serve(
     answer: impl Fn(&http::request::Parts, Vec<u8>) -> (u16, Vec<u8>, HeaderMap) + Send + Sync + 'static,
 ) -> SocketAddr {
@@ -110,7 +110,7 @@ fn an_open_loop_shares_connections_too() {
         http2(target),
     );
     assert_eq!(outcome.ok(), 200);
-    // A hundred share one: a server that is slow to come needs two.
+    // A connection carries 100 requests, so that even a server that answers none of the 200 at first needs only two.
     assert!(outcome.connections <= 2, "{} connections", outcome.connections);
 }
 
@@ -156,7 +156,7 @@ pub(crate) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8>
     bytes
 }
 
-/// Speaks HTTP/2 by hand: settings, and then `act` at each HEADERS frame that comes, until it says no more.
+/// Starts a server that sends its settings, and then calls `act` for each HEADERS frame until `act` returns false.
 fn by_frames(act: impl Fn(&mut TcpStream, u32) -> bool + Send + Sync + 'static) -> SocketAddr {
     listen(move |mut stream, _| {
         let mut preface = [0; PREFACE.len()];
@@ -186,7 +186,7 @@ fn by_frames(act: impl Fn(&mut TcpStream, u32) -> bool + Send + Sync + 'static) 
     })
 }
 
-/// A status of 200 from HPACK's static table.
+/// The status 200 in the static table of HPACK.
 const OK: u8 = 0x88;
 
 fn check(target: SocketAddr, expected: Failure) {
@@ -213,7 +213,7 @@ fn a_storm_of_shutdowns() {
 
 #[test]
 fn a_request_that_a_shutdown_left_out_is_made_again() {
-    // Each connection answers one request, and says that it took no other.
+    // The server answers one request on each connection, and reports that it processed no other.
     let target = by_frames(|s, id| {
         if id > 1 {
             return true;
@@ -233,7 +233,7 @@ fn never_answers() {
 
 #[test]
 fn closes_half_way() {
-    // Read on to the client's end, so that the kernel sends no reset.
+    // The server reads until the client closes, so that the kernel sends no reset.
     let target = by_frames(|s, id| {
         s.write_all(&frame(1, 4, id, &[OK])).unwrap();
         s.shutdown(Shutdown::Write).unwrap();
@@ -250,7 +250,7 @@ fn a_body_without_end() {
         while s.write_all(&frame(0, 0, id, &[b'x'; 16_384])).is_ok() {}
         false
     });
-    // Beyond the window that it was given, the server breaks the protocol.
+    // The server breaks the protocol once it exceeds the window.
     let get = workload("[[requests]]\npath = '/'");
     let plan = Plan { deadline: Nanos::from_millis(300), ..Plan::closed(2, Stop::Requests(4)) };
     let outcome = drive(&get, &plan, http2(target));
@@ -261,7 +261,7 @@ fn a_body_without_end() {
 fn a_head_without_end() {
     let target = by_frames(|s, id| {
         let _ = s.write_all(&frame(1, 0, id, &[OK]));
-        // A literal without indexing, again and again.
+        // One literal header without indexing, repeated.
         let header = [&[0, 1, b'x', 100][..], &[b'y'; 100]].concat();
         while s.write_all(&frame(9, 0, id, &header.repeat(20))).is_ok() {}
         false
@@ -285,7 +285,7 @@ fn a_flood_of_pings_ends_at_the_deadline() {
 }
 
 #[test]
-fn frames_that_are_none() {
+fn invalid_frames() {
     check(by_frames(|s, id| s.write_all(&frame(1, 5, id, &[0xff; 40])).is_ok()), Failure::Malformed);
     check(by_frames(|s, _| s.write_all(&[0xff; 64]).is_ok()), Failure::Malformed);
     check(by_frames(|s, _| s.write_all(&frame(0, 0, 0, b"data of no stream")).is_ok()), Failure::Malformed);
@@ -293,7 +293,7 @@ fn frames_that_are_none() {
 
 #[test]
 fn a_server_of_another_version() {
-    // As nginx answers the preface.
+    // nginx answers the HTTP/2 preface in this way.
     let target = listen(|mut stream, _| {
         let mut byte = [0; 24];
         let _ = stream.read_exact(&mut byte);
@@ -341,7 +341,7 @@ fn one_connection_for_each_request_on_http1() {
     assert_eq!(outcome.endpoints[0].phases.connect.len(), COUNT);
 }
 
-/// Frames of every kind, well-formed but for their contents.
+/// Generates well-formed frames of every type with random contents.
 fn frames() -> impl Strategy<Value = Vec<u8>> {
     let payload = prop::collection::vec(any::<u8>(), 0..40);
     let one = (0..11_u8, any::<u8>(), prop::sample::select(vec![0_u32, 1, 2, 3, 5]), payload);
@@ -354,14 +354,14 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(100))]
 
     #[test]
-    fn whatever_a_server_says_is_counted(
+    fn every_answer_is_counted(
         mut bytes in frames(),
         damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
     ) {
-        for (place, byte) in damage {
+        for (position, byte) in damage {
             if !bytes.is_empty() {
-                let place = place.index(bytes.len());
-                bytes[place] = byte;
+                let position = position.index(bytes.len());
+                bytes[position] = byte;
             }
         }
         let target = listen(move |mut stream, _| {

@@ -1,6 +1,6 @@
-//! The load generator against real sockets.
+//! Integration tests of the load generator, over real sockets.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+#![expect(clippy::unwrap_used, reason = "a helper of a test fails like the test")]
 
 mod engine;
 mod freeze;

@@ -1,9 +1,9 @@
-//! The parser of answers: any split into reads gives the same, garbage never panics.
+//! The parser of answers: the result does not depend on how reads split an answer, and no input panics.
 
 use proptest::prelude::*;
 use splitcost_load::{MAX_HEAD_BYTES, Malformed, Response, ResponseParser, SAMPLE_BYTES};
 
-/// What became of the bytes, and the sample of the body.
+/// The result of parsing, and the sample of the body.
 type Parsed = (Result<Option<Response>, Malformed>, Vec<u8>);
 
 fn parse<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, is_head: bool) -> Parsed {
@@ -68,7 +68,7 @@ fn an_answer_to_head_has_no_body() {
 }
 
 #[test]
-fn half_an_answer_is_none() {
+fn half_an_answer_is_incomplete() {
     check("", Ok(None), "");
     check("HTTP/1.1 200 OK\r\ncontent-le", Ok(None), "");
     check("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhell", Ok(None), "hell");
@@ -117,7 +117,7 @@ fn a_long_body_is_only_sampled() {
     assert_eq!(parser.sample(), [b'x'; SAMPLE_BYTES]);
 }
 
-/// A well-formed answer.
+/// Generates well-formed answers.
 fn answers() -> impl Strategy<Value = Vec<u8>> {
     let body = prop::collection::vec(any::<u8>(), 0..600);
     let interim = prop::sample::select(vec!["", "HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 103 X\r\nlink: y\r\n\r\n"]);
@@ -150,48 +150,48 @@ fn answers() -> impl Strategy<Value = Vec<u8>> {
     )
 }
 
-/// Cut bytes at the given places.
-fn cut<'a>(bytes: &'a [u8], places: &[prop::sample::Index]) -> Vec<&'a [u8]> {
-    let mut ends: Vec<usize> = places.iter().map(|place| place.index(bytes.len() + 1)).collect();
+/// Cuts bytes at the given positions.
+fn cut<'a>(bytes: &'a [u8], cuts: &[prop::sample::Index]) -> Vec<&'a [u8]> {
+    let mut ends: Vec<usize> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
     ends.push(bytes.len());
     ends.sort_unstable();
     let mut start = 0;
     ends.into_iter().map(|end| &bytes[std::mem::replace(&mut start, end)..end]).collect()
 }
 
-/// Which of an answer's outcomes do not depend on how many bytes come with its last one.
+/// Returns the part of a result that does not depend on the bytes that follow the answer.
 fn without_keep_alive(parsed: Parsed) -> (Result<Option<u16>, Malformed>, Vec<u8>) {
     (parsed.0.map(|response| response.map(|r| r.status)), parsed.1)
 }
 
 proptest! {
     #[test]
-    fn any_split_gives_the_same(bytes in answers(), places in prop::collection::vec(any::<prop::sample::Index>(), 0..12)) {
+    fn any_split_gives_the_same(bytes in answers(), cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..12)) {
         let whole = without_keep_alive(parse([&bytes[..]], false));
         prop_assert!(matches!(whole.0, Ok(Some(_))), "{whole:?}");
-        prop_assert_eq!(without_keep_alive(parse(cut(&bytes, &places), false)), whole);
+        prop_assert_eq!(without_keep_alive(parse(cut(&bytes, &cuts), false)), whole);
     }
 
     #[test]
     fn damaged_answers_never_panic(
         mut bytes in answers(),
         damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
-        places in prop::collection::vec(any::<prop::sample::Index>(), 0..12),
+        cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..12),
     ) {
-        for (place, byte) in damage {
-            let place = place.index(bytes.len());
-            bytes[place] = byte;
+        for (position, byte) in damage {
+            let position = position.index(bytes.len());
+            bytes[position] = byte;
         }
         let whole = without_keep_alive(parse([&bytes[..]], false));
-        prop_assert_eq!(without_keep_alive(parse(cut(&bytes, &places), false)), whole);
+        prop_assert_eq!(without_keep_alive(parse(cut(&bytes, &cuts), false)), whole);
     }
 
     #[test]
     fn garbage_never_panics(
         bytes in prop::collection::vec(any::<u8>(), 0..2_000),
-        places in prop::collection::vec(any::<prop::sample::Index>(), 0..12),
+        cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..12),
     ) {
         let whole = without_keep_alive(parse([&bytes[..]], false));
-        prop_assert_eq!(without_keep_alive(parse(cut(&bytes, &places), false)), whole);
+        prop_assert_eq!(without_keep_alive(parse(cut(&bytes, &cuts), false)), whole);
     }
 }

@@ -1,4 +1,4 @@
-//! Laws of the arrivals.
+//! Laws of the arrival process.
 
 use splitcost_load::{Arrivals, Schedule};
 use splitcost_model::quantity::Nanos;
@@ -11,7 +11,7 @@ fn gaps_are_exponential() {
     let gaps: Vec<f64> = std::iter::once(arrivals[0]).chain(arrivals.windows(2).map(|w| w[1] - w[0])).collect();
     let mean = gaps.iter().sum::<f64>() / COUNT as f64;
     let variance = gaps.iter().map(|gap| (gap - mean).powi(2)).sum::<f64>() / COUNT as f64;
-    // Standard errors are 1/√n = 0.22 % of the mean and √(8/n) = 0.63 % of the variance; the seed is fixed.
+    // The standard errors are 1/√n = 0.22 % of the mean and √(8/n) = 0.63 % of the variance. The seed is fixed.
     assert!((mean - 1.0).abs() < 0.01, "mean {mean}");
     assert!((variance - 1.0).abs() < 0.02, "variance {variance}");
     let above_mean = gaps.iter().filter(|gap| **gap > 1.0).count() as f64 / COUNT as f64;

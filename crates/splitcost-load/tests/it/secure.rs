@@ -1,4 +1,4 @@
-//! TLS, unix sockets and IPv6, against real servers.
+//! TLS, unix sockets and IPv6.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -20,7 +20,7 @@ use crate::server::{listen, ok};
 const COUNT: u64 = 12;
 const GET: &str = "[[requests]]\npath = '/'";
 
-/// A server of HTTP/1.1 with a certificate of its own making; its address, and the certificate as PEM.
+/// Starts an HTTP/1.1 server with a self-signed certificate. Returns its address, and the certificate as PEM.
 fn serve(alpn: &[&str], change: impl FnOnce(&mut CertificateParams)) -> (SocketAddr, Vec<u8>) {
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::new(vec!["shop.test".to_owned()]).unwrap();
@@ -101,7 +101,7 @@ fn certificates_that_cannot_be_trusted() {
 #[test]
 fn the_wrong_protocol() {
     let (address, _) = serve(&["http/1.1"], |_| {});
-    // HTTP/2 where there is none; nothing encrypted where it must be; and the reverse.
+    // HTTP/2 to a server without it; plain text to a TLS server; TLS to a plain-text server.
     refused(&secured(address, "shop.test", Roots::Unverified, Version::Http2), Failure::WrongProtocol, "");
     refused(&address.into(), Failure::WrongProtocol, "");
     let answers = listen(|mut stream, _| {
@@ -137,7 +137,7 @@ fn a_handshake_that_is_cut_short() {
 }
 
 #[test]
-fn roots_and_names_that_make_no_sense() {
+fn invalid_roots_and_names() {
     let fails = |tls: Tls| {
         let target = Target { tls: Some(tls), ..SocketAddr::from(([127, 0, 0, 1], 1)).into() };
         let plan = Plan::closed(1, Stop::Requests(1));
@@ -147,11 +147,11 @@ fn roots_and_names_that_make_no_sense() {
     let name = "shop.test".to_owned();
     assert_eq!(
         fails(Tls { server_name: name.clone(), roots: Roots::Pem(b"nothing".to_vec()) }),
-        "reach 127.0.0.1:1: the bundle of certificates has none in it"
+        "reach 127.0.0.1:1: the certificate bundle contains no certificate"
     );
     assert_eq!(
         fails(Tls { server_name: "a b".to_owned(), roots: Roots::Public }),
-        "reach 127.0.0.1:1: \"a b\" is no name of a server"
+        "reach 127.0.0.1:1: \"a b\" is not a valid server name"
     );
 }
 
@@ -165,7 +165,7 @@ fn a_unix_socket() {
         tls: None,
         version: Version::Http1,
     };
-    // Nobody listens yet.
+    // No process listens yet.
     refused(&target, Failure::Refused, "");
     let listener = UnixListener::bind(&path).unwrap();
     thread::spawn(move || {

@@ -1,11 +1,14 @@
-//! Real servers for the tests: threads and `std`'s sockets.
+//! Servers for the tests: threads with sockets of the standard library.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-/// A server whose threads end with the test process; each connection is given to `serve` with its number.
+use rustix::net::{AddressFamily, SocketType};
+
+/// Starts a server that passes each connection and its number to `serve`. Its threads end with the test process.
 pub(crate) fn listen(serve: impl Fn(TcpStream, usize) + Send + Sync + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -19,7 +22,15 @@ pub(crate) fn listen(serve: impl Fn(TcpStream, usize) + Send + Sync + 'static) -
     address
 }
 
-/// A request as a server sees it.
+/// Returns an address that refuses connections for as long as the socket lives: the socket is bound, but does not listen.
+pub(crate) fn refusing() -> (SocketAddr, OwnedFd) {
+    let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    rustix::net::bind(&socket, &SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    let address = rustix::net::getsockname(&socket).unwrap().try_into().unwrap();
+    (address, socket)
+}
+
+/// A request that a server received.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Received {
     pub(crate) method: String,
@@ -34,7 +45,7 @@ impl Received {
     }
 }
 
-/// Reads whole requests from a connection; `None` when the client has closed it.
+/// Reads a complete request from a connection; `None` when the client has closed it.
 pub(crate) fn receive(stream: &mut TcpStream) -> Option<Received> {
     let mut bytes = Vec::new();
     let head_end = loop {
@@ -65,7 +76,7 @@ pub(crate) fn receive(stream: &mut TcpStream) -> Option<Received> {
     Some(request)
 }
 
-/// A keep-alive HTTP server; `answer` gives the bytes of the answer.
+/// Starts a keep-alive HTTP server that sends the bytes that `answer` returns.
 pub(crate) fn http(answer: impl Fn(&Received) -> Vec<u8> + Send + Sync + 'static) -> SocketAddr {
     listen(move |mut stream, _| {
         while let Some(request) = receive(&mut stream) {
@@ -76,7 +87,7 @@ pub(crate) fn http(answer: impl Fn(&Received) -> Vec<u8> + Send + Sync + 'static
     })
 }
 
-/// A server that keeps what it received.
+/// Starts a server that keeps the requests it received.
 pub(crate) fn recording() -> (SocketAddr, Arc<Mutex<Vec<Received>>>) {
     let log = Arc::new(Mutex::new(Vec::new()));
     let kept = Arc::clone(&log);

@@ -1,4 +1,4 @@
-//! Reading a workload, and the requests it draws.
+//! Reading a workload, and drawing its requests.
 
 use splitcost_load::{Workload, WorkloadTable};
 
@@ -97,25 +97,25 @@ fn refuses_what_makes_no_sense() {
         assert!(error.contains(expected), "{request}\ngave     {error}\nexpected {expected}");
     }
     check("path = '/a/{id}'", "request 1 (GET /a/{id}), field `path`: `{id}` is not defined in `params`");
-    check("path = '/a'\nparams = { id = { int = [1, 2] } }", "field `params.id`: `{id}` occurs in neither path");
+    check("path = '/a'\nparams = { id = { int = [1, 2] } }", "field `params.id`: `{id}` is used in neither path");
     check("path = '/a'\nweight = 0", "field `weight`: it is 0");
     check("path = '/a'\nmethod = 'FETCH'", "unknown variant `FETCH`");
     check("path = 'a'", "field `path`: it does not begin with `/`");
-    check("path = '/a b'", "field `path`: ' ' cannot stand in a path");
+    check("path = '/a b'", "field `path`: ' ' is not allowed in a path");
     check("path = '/{a'", "has a `{` without `}`");
     check("path = '/a}'", "has a `}` without `{`");
     check("path = '/{a-b}'", "`{a-b}` is not a placeholder");
     check("path = '/a'\nname = ''", "field `name`: it is not made of visible ASCII");
-    check("path = '/a'\nexpect = [100]", "field `expect`: 100 is no final HTTP status");
-    check("path = '/a'\nheaders = { 'a b' = 'x' }", "field `headers.a b`: it is no name");
+    check("path = '/a'\nexpect = [100]", "field `expect`: 100 is not a final HTTP status");
+    check("path = '/a'\nheaders = { 'a b' = 'x' }", "field `headers.a b`: it is not a valid name");
     check("path = '/a'\nheaders = { Content-Length = '5' }", "the load generator sets this header itself");
     check("path = '/a'\nheaders = { a = \"x\\r\\ny: z\" }", "field `headers.a`: its value has a control character");
     check("path = '/a'\nheaders = { a = 'x', A = 'y' }", "it is given twice");
     check("path = '/a'\nheaders = { a = '{x}' }", "field `headers.a`: `{x}` is not defined");
     check("path = '/{x}'\nparams = { x = { int = [2, 1] } }", "field `params.x`: the range ends before it begins");
     check("path = '/{x}'\nparams = { x = { float = [0.0, inf] } }", "the range is not finite");
-    check("path = '/{x}'\nparams = { x = { choice = [] } }", "there is nothing to choose from");
-    check("path = '/{x}'\nparams = { x = { choice = [[1]] } }", "a choice is a text, a number or a truth value");
+    check("path = '/{x}'\nparams = { x = { choice = [] } }", "the list of choices is empty");
+    check("path = '/{x}'\nparams = { x = { choice = [[1]] } }", "a choice must be a string, a number or a boolean");
     check("path = '/{x}'\nparams = { x = { string = [1, 100000] } }", "a string is longer than 65536");
     check("path = '/{x}'\nparams = { x = { range = [1, 2] } }", "unknown variant `range`");
     check("path = '/a'\nbody = ['{x}']", "field `body`: `{x}` is not defined in `params`");
@@ -146,7 +146,10 @@ fn bodies_that_are_not_json() {
     assert!(text.ends_with("content-type: text/plain; charset=utf-8\r\ncontent-length: 8\r\n\r\nn=7&b={}"), "{text}");
     let fails = |toml: &str| table(toml).unwrap_err().to_string();
     let twice = fails("[[requests]]\npath = '/a'\nbody = 1\nbody_text = 'x'");
-    assert!(twice.contains("request 1 (GET /a), field `body`: it has one body"), "{twice}");
+    assert!(
+        twice.contains("request 1 (GET /a), field `body`: a request has only one of body, body_text and body_file"),
+        "{twice}"
+    );
     let missing = fails("[[requests]]\npath = '/a'\nbody_file = 'none.bin'");
     assert!(
         missing.contains("field `body_file`: failed to read ") && missing.contains("none.bin: No such"),

@@ -1,4 +1,4 @@
-//! `splitcost link`: a link between two services, emulated.
+//! The options of `splitcost link`.
 
 use clap::{Args, Subcommand, ValueEnum};
 use splitcost_link::policy::{Rule, parse};
@@ -11,35 +11,41 @@ use splitcost_link::policy::{Rule, parse};
   splitcost link --to 127.0.0.1:8000 --fault 'delay 1ms'
   splitcost link --to unix:app.sock --listen 127.0.0.1:9000 --fault 'delay lognormal 1ms sigma 0.5'
   splitcost link --to 127.0.0.1:8000 --fault 'blackhole after-accept 10% from 10s to 40s'
-  splitcost link --api 127.0.0.1:8474          for clients of Toxiproxy
+  splitcost link --api 127.0.0.1:8474          serve clients of Toxiproxy
   sudo splitcost link --packets --to 127.0.0.1:8000 --profile cross-region
   sudo splitcost link --packets --to 127.0.0.1:8000 --fault 'delay 10ms' --fault 'loss 1% burst 5'
 
-It forwards connections until Ctrl-C, and then tells what it did and how exactly. A fault is what
-happens and what that takes, and then whatever narrows it down, in any order:
+The link forwards connections until Ctrl-C, then prints its counts and the accuracy of its delays. A fault begins
+with an effect and its arguments. Restrictions follow in any order.
 
-  delay 10ms                 bytes arrive later; or `delay 10ms ±2ms`, `lognormal 10ms sigma 0.5`,
-                             `p50=1ms p99=5ms max=20ms`; each also with `correlation 0.3`
-  rate 10Mbit/s [each]       a bucket for all connections, or for each
-  drip 100B every 10ms       bytes come in pieces
-  stall 200ms                bytes stand still, once in a connection, or until the end of a schedule
-  blackhole [for 5s]         bytes vanish; the connection stays open, or is closed after a time
-  closed-window              bytes are not read, so that the sender has to wait
-  reset [in 2s] | close      the connection is reset, or closed
-  slow-close 1s              the end of a connection takes longer
-  down                       nobody listens, and connections are closed
-  loss 1% [burst 5]          packets are lost, so many in a row on average; needs --packets
-  duplicate 1%               packets come twice; needs --packets
+Effects:
+  delay 10ms                 delay bytes; or `delay 10ms ±2ms`, `delay lognormal 10ms sigma 0.5`,
+                             `delay p50=1ms p99=5ms max=20ms`; each also with `correlation 0.3`
+  rate 10Mbit/s [each]       limit the rate of all connections together, or of each
+  drip 100B every 10ms       deliver bytes in small pieces
+  stall 200ms                hold bytes back once in each connection; `stall to 40s` holds them until then
+  blackhole [for 5s]         drop bytes; keep the connection open, or close it after a time
+  closed-window              do not read, so that the sender must wait
+  reset [in 2s]              reset the connection
+  close                      close the connection
+  slow-close 1s              delay the end of each direction
+  down                       do not listen, and close all connections
+  loss 1% [burst 5]          lose packets, independently or in bursts of a mean length; needs --packets
+  duplicate 1%               deliver packets twice; needs --packets
 
-  at-connect                 blackhole or reset instead of an answer to the handshake; needs --packets
-  after-accept | mid-response | on-reuse | after 10kB     when in a connection; else at once
-  upstream | downstream      to the server, or to the client; else both ways
-  10%                        of the connections, drawn from --seed
-  over 64kB                  to what is beyond that size of a message
-  from 10s to 40s            since the link began
+Restrictions:
+  at-connect                 blackhole or reset in place of an answer to the handshake; needs --packets
+  after-accept               from the beginning of a connection
+  mid-response               in the middle of the first response
+  on-reuse                   at the second request
+  after 10kB                 after this number of bytes in a direction
+  upstream | downstream      only bytes to the server, or to the client
+  10%                        only this share of the connections, drawn from --seed
+  over 64kB                  only the part of a message beyond this size
+  from 10s to 40s            only during this time after the start
 
-Exit status: 0 fine; 1 deliveries were so late that the link was not what was asked for;
-2 something failed.")]
+Exit status: 0 success; 1 the results are invalid because too many deliveries were late;
+2 an error.")]
 pub(crate) struct Link {
     #[command(flatten)]
     pub(crate) emulate: Emulate,
@@ -47,14 +53,14 @@ pub(crate) struct Link {
     pub(crate) what: Option<What>,
 }
 
-/// What else can be done with links.
+/// The subcommands of `splitcost link`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum What {
-    /// Name the profiles: what may lie between two services
+    /// List the profiles of links
     List(List),
-    /// Show a profile's numbers, each with its source and date
+    /// Show the numbers of a profile, with the source and date of each
     Show(Show),
-    /// Make a profile out of what ping, sockperf or `iperf3 -J` have found, or out of traces
+    /// Make a profile from the output of ping, sockperf or `iperf3 -J`, or from traces
     Import(Import),
 }
 
@@ -68,25 +74,25 @@ pub(crate) struct List {
 #[command(after_help = "Examples:
   splitcost link show cross-az-aws
   splitcost link show cross-az-aws+istio-sidecar --format json
-  splitcost link show same-az-gcp --format toml > ours.toml   to begin one of your own")]
+  splitcost link show same-az-gcp --format toml > ours.toml   start a profile of your own")]
 pub(crate) struct Show {
-    /// Profile, or TOML file, with a modifier if there is one
+    /// Name or TOML file of the profile, with an optional modifier such as +mtls
     #[arg(value_name = "PROFILE")]
     pub(crate) profile: String,
-    /// How to write the answer on stdout
+    /// Format of the output: text, json or toml [default: text]
     #[arg(long, env = "SPLITCOST_FORMAT", default_value = "text", hide_default_value = true)]
     pub(crate) format: ProfileFormat,
 }
 
-/// How a profile is written.
+/// The output format of a profile.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ProfileFormat {
-    /// For people.
+    /// A text for people.
     #[default]
     Text,
-    /// For programs; keys end in their unit.
+    /// JSON, whose keys end in their unit.
     Json,
-    /// The file, to begin one of your own; without modifiers.
+    /// The file of the profile, as a start for your own; not possible with a modifier.
     Toml,
 }
 
@@ -97,47 +103,48 @@ pub(crate) enum ProfileFormat {
   splitcost link --to 127.0.0.1:8000 --profile ours.toml
   splitcost link import traces.json --from shop --to catalog > ours.toml     OpenTelemetry, as JSON")]
 pub(crate) struct Import {
-    /// What the tools wrote; which of them it was is seen
+    /// Output files of the tools, whose formats are detected
     #[arg(value_name = "FILE", required = true)]
     pub(crate) files: Vec<std::path::PathBuf>,
-    /// Of traces: the service that calls
+    /// Calling service to select from traces [default: the only one]
     #[arg(long, value_name = "SERVICE")]
     pub(crate) from: Option<String>,
-    /// Of traces: the service that is called
+    /// Called service to select from traces [default: the only one]
     #[arg(long, value_name = "SERVICE")]
     pub(crate) to: Option<String>,
 }
 
-/// What is emulated.
+/// The options of an emulated link.
 #[derive(Args, Debug)]
 pub(crate) struct Emulate {
-    /// Where to listen: HOST:PORT, or unix:PATH; with --packets, a port [default: 127.0.0.1:0]
+    /// Address to listen on: HOST:PORT or unix:PATH; with --packets, a port [default: a free port]
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) listen: Option<String>,
-    /// Where the service listens: HOST:PORT, or unix:PATH
+    /// Address of the service: HOST:PORT or unix:PATH
     #[arg(long, value_name = "ADDRESS", required_unless_present = "api")]
     pub(crate) to: Option<String>,
-    /// What lies between: a profile of `splitcost link list` or a TOML file, perhaps with a modifier as +mtls
+    /// Profile of the link: a name from `splitcost link list` or a TOML file, with an optional modifier such as +mtls
+    /// [default: a link without delay]
     #[arg(long, value_name = "PROFILE")]
     pub(crate) profile: Option<String>,
-    /// What goes wrong; may be repeated, and happens in this order
+    /// Fault on the link; repeat it for several faults, which apply in this order
     #[arg(long = "fault", value_name = "FAULT", value_parser = fault)]
     pub(crate) faults: Vec<Fault>,
-    /// Send packets through a network device rather than forward streams: handshakes take their time, and loss is real;
-    /// needs Linux and root
+    /// Use a network device instead of a proxy, so that handshakes are delayed and packets can be lost; needs Linux and
+    /// root
     #[arg(long)]
     pub(crate) packets: bool,
-    /// Serve the HTTP API of Toxiproxy here, so that its clients make links and faults; --to is its first, named link
+    /// Serve the HTTP API of Toxiproxy on this address; the link to --to is its proxy named `link`
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) api: Option<std::net::SocketAddr>,
-    /// Seed of everything that is drawn
+    /// Seed of all random draws
     #[arg(long, env = "SPLITCOST_SEED", default_value_t = 1, value_name = "N")]
     pub(crate) seed: u64,
     #[command(flatten)]
     pub(crate) output: super::Output,
 }
 
-/// A fault, and how it was written.
+/// A fault, and the text that it was parsed from.
 #[derive(Clone, Debug)]
 pub(crate) struct Fault {
     pub(crate) text: String,

@@ -1,4 +1,4 @@
-//! `splitcost link`: emulates a link until it is told to end, and knows profiles of links.
+//! `splitcost link`: emulates a link until Ctrl-C, and lists, shows and imports profiles.
 
 use std::fs;
 use std::process::ExitCode;
@@ -18,13 +18,15 @@ use crate::args::link::{self, Emulate, Import, List, ProfileFormat, Show, What};
 use crate::failure::{Failed, Failure};
 use crate::session::Session;
 
-/// Chosen: how soon the end is noticed.
+/// The time between two checks for Ctrl-C.
+///
+/// Chosen: people do not notice this delay.
 const TICK: Duration = Duration::from_millis(50);
 
-/// What clients of the API call the link of the command line.
+/// The name of the link of the command line in the API.
 const FIRST: &str = "link";
 
-/// Hands on to what is done with links.
+/// Runs `splitcost link` or one of its subcommands.
 pub(crate) fn run(session: &mut Session, args: &link::Link) -> anyhow::Result<ExitCode> {
     match &args.what {
         None => emulate(session, &args.emulate),
@@ -34,7 +36,7 @@ pub(crate) fn run(session: &mut Session, args: &link::Link) -> anyhow::Result<Ex
     }
 }
 
-/// Forwards connections, and tells how that went.
+/// Forwards connections, and prints the results.
 fn emulate(session: &mut Session, args: &Emulate) -> anyhow::Result<ExitCode> {
     let profile = match &args.profile {
         Some(name) => Profile::find(name).failed()?.link,
@@ -53,7 +55,7 @@ fn emulate(session: &mut Session, args: &Emulate) -> anyhow::Result<ExitCode> {
         };
         let spec = Spec { listen, to: Address::parse(to).failed()?, policy: policy.clone() };
         let (id, listens) = board.emulator().open(spec).failed()?;
-        session.printer.note(&format!("listening on {listens}, leading to {to}; Ctrl-C ends it"));
+        session.printer.note(&format!("listening on {listens}, forwarding to {to}; press Ctrl-C to stop"));
         board.add(FIRST, (id, &listens), to, policy);
     }
     let begun = Instant::now();
@@ -64,7 +66,7 @@ fn emulate(session: &mut Session, args: &Emulate) -> anyhow::Result<ExitCode> {
         }
         Some(address) => {
             let api = Api::start(address, board).failed()?;
-            session.printer.note(&format!("serving the API at http://{}; Ctrl-C ends it", api.address()));
+            session.printer.note(&format!("serving the API at http://{}; press Ctrl-C to stop", api.address()));
             wait(session);
             api.with(|board| results(board))
         }
@@ -83,10 +85,10 @@ fn emulate(session: &mut Session, args: &Emulate) -> anyhow::Result<ExitCode> {
             ..tally.emulation(realtime)
         })
         .collect();
-    tell(session, args, &found)
+    print(session, args, &found)
 }
 
-/// Until Ctrl-C.
+/// Waits until Ctrl-C.
 fn wait(session: &Session) {
     while !session.cancel.is_cancelled() {
         std::thread::sleep(TICK);
@@ -95,7 +97,7 @@ fn wait(session: &Session) {
 
 type Addresses = (String, String);
 
-/// What all links have done.
+/// Returns the addresses and the tally of each link.
 fn results(board: &Board) -> Result<Vec<(Addresses, Tally)>, splitcost_link::Error> {
     let tallied = board.proxies().iter().map(|proxy| {
         let (listen, to) = proxy.addresses();
@@ -104,7 +106,8 @@ fn results(board: &Board) -> Result<Vec<(Addresses, Tally)>, splitcost_link::Err
     tallied.collect()
 }
 
-fn tell(session: &mut Session, args: &Emulate, found: &[Emulation]) -> anyhow::Result<ExitCode> {
+/// Prints the results.
+fn print(session: &mut Session, args: &Emulate, found: &[Emulation]) -> anyhow::Result<ExitCode> {
     match (args.output.format, found) {
         (Format::Json, [only]) if args.api.is_none() => session.printer.json(only)?,
         (Format::Json, _) => session.printer.json(&found)?,
@@ -120,7 +123,7 @@ fn tell(session: &mut Session, args: &Emulate, found: &[Emulation]) -> anyhow::R
     Ok(if invalid.is_some() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// Names what is known.
+/// Lists the profiles.
 fn list(session: &mut Session, args: &List) -> anyhow::Result<ExitCode> {
     let (names, modifiers) = Profile::names();
     let profiles = names.map(Profile::find).collect::<Result<Vec<Profile>, _>>().failed()?;
@@ -131,21 +134,22 @@ fn list(session: &mut Session, args: &List) -> anyhow::Result<ExitCode> {
     let lines = profiles.iter().map(|profile| {
         let round_trip = profile.figures.iter().find(|figure| figure.what == "round_trip_micros p50");
         let micros = round_trip.map_or(0.0, |figure| figure.value);
-        format!("{:<16}{micros:>8} µs there and back  {}\n", profile.name, profile.about)
+        format!("{:<16}{micros:>8} µs round trip  {}\n", profile.name, profile.about)
     });
     let modifiers = modifiers.collect::<Vec<_>>().join(", ");
-    session.printer.answer(&format!("{}each also with {modifiers}", lines.collect::<String>()))?;
+    session.printer.answer(&format!("{}modifiers of each: {modifiers}", lines.collect::<String>()))?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Shows where a profile's numbers come from.
+/// Prints the numbers of a profile and their sources.
 fn show(session: &mut Session, args: &Show) -> anyhow::Result<ExitCode> {
     let profile = Profile::find(&args.profile).failed()?;
     match args.format {
         ProfileFormat::Json => session.printer.json(&profile)?,
         ProfileFormat::Toml => {
             let text = profile::text(&args.profile).ok_or_else(|| {
-                Failure::new(format!("{} is not one file", args.profile)).hint("name a profile without a modifier")
+                Failure::new(format!("{} is not a single file", args.profile))
+                    .hint("give the name of a profile without a modifier")
             })?;
             session.printer.answer(text)?;
         }
@@ -157,7 +161,7 @@ fn show(session: &mut Session, args: &Show) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Makes a profile out of other tools' outputs.
+/// Makes a profile from the output of other tools.
 fn import(session: &mut Session, args: &Import) -> anyhow::Result<ExitCode> {
     let read = args.files.iter().map(|path| {
         let text = fs::read_to_string(path).with_context(|| format!("failed to read {}", path.display()))?;

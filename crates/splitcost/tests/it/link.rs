@@ -1,4 +1,4 @@
-//! `splitcost link`.
+//! Tests of `splitcost link`.
 
 use std::fmt::Write as _;
 use std::io::{Read, Write};
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::project::{Project, Running, wait_until};
 
-/// A server that sends back what comes, until this process ends.
+/// Starts an echo server, which runs until this process ends. Returns its address.
 fn echo() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -29,7 +29,7 @@ fn echo() -> String {
     address
 }
 
-/// Starts a link; where it listens.
+/// Starts a link, and returns its address.
 fn start(project: &Project, arguments: &[&str]) -> (Running, String) {
     let running = project.start(&[&["link"], arguments].concat());
     let line = running.wait_for_line("listening on ");
@@ -57,7 +57,7 @@ fn end(running: Running) -> String {
 }
 
 #[test]
-fn a_link_tells_what_it_did() {
+fn a_link_prints_its_results() {
     let project = Project::empty();
     let options = ["--profile", "cross-az-aws+mtls", "--fault", "slow-close 1ms", "--format", "json"];
     let (running, address) = start(&project, &[&["--to", &echo()], &options[..]].concat());
@@ -68,7 +68,7 @@ fn a_link_tells_what_it_did() {
     assert_eq!(found["listen"], address);
     assert_eq!((&found["profile"], &found["faults"][0]), (&"cross-az-aws+mtls".into(), &"slow-close 1ms".into()));
     assert_eq!((&found["accepted"], &found["upstream_bytes"]), (&1.into(), &8.into()));
-    // Half of the shortest round trip at least, loopback taken off.
+    // The delay is at least half of the shortest round trip without loopback.
     assert!(found["requested_delay"]["p50_micros"].as_f64().unwrap() >= 392.0, "{found}");
     assert!(found["left_out"][0].as_str().unwrap().contains("slow start"), "{found}");
 }
@@ -80,7 +80,7 @@ fn a_link_shows_it_to_people_too() {
     let (running, address) = start(&project, &["--to", &to]);
     ask(&address);
     let text = end(running).replace(&address, "[LISTEN]").replace(&to, "[TO]");
-    // On a machine that is busy, it may say that it was late, too.
+    // On a busy machine, more lines may follow, because deliveries were late.
     let lines: Vec<&str> = text.lines().skip(1).take(3).collect();
     insta::with_settings!({filters => vec![(r"; [\d.]+ s", "; [SECS] s"), (r"\d open", "[N] open")]}, {
         insta::assert_snapshot!(lines.join("\n"), @r"
@@ -91,21 +91,36 @@ fn a_link_shows_it_to_people_too() {
     });
 }
 
+/// Returns the number of clients in the accept queue of a port, from the kernel's table.
+fn clients_to_accept(address: &str) -> u32 {
+    const LISTEN: &str = "0A";
+    let port = address.rsplit(':').next().unwrap().parse::<u16>().unwrap();
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let sockets = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let listener = sockets
+        .filter(|fields| fields[3] == LISTEN)
+        .find(|fields| fields[1].ends_with(&format!(":{port:04X}")))
+        .unwrap_or_else(|| panic!("nothing listens on {address}"));
+    u32::from_str_radix(listener[4].split(':').nth(1).unwrap(), 16).unwrap()
+}
+
 #[test]
 fn a_thousand_connections_leave_no_file_open() {
     let project = Project::empty();
     let faults = ["--fault", "delay 100us", "--fault", "reset 10%", "--fault", "blackhole 10%"];
     let (running, address) = start(&project, &[&["--to", &echo()], &faults[..]].concat());
     let files = || std::fs::read_dir(format!("/proc/{}/fd", running.pid())).unwrap().count();
-    // What it holds open without a connection.
+    // The files that are open without a connection.
     let before = files();
     for _ in 0..20 {
         let clients: Vec<TcpStream> = (0..50).map(|_| connect(&address)).collect();
         for mut client in clients {
-            // A fault may have reset it already.
+            // A fault may have reset the connection already.
             let _ = client.write(b"bytes");
         }
     }
+    // A client that was not accepted yet would not be counted.
+    wait_until(|| clients_to_accept(&address) == 0);
     wait_until(|| files() == before);
     assert!(end(running).contains("1,000 accepted, 0 open at the end"));
 }
@@ -114,8 +129,8 @@ fn a_thousand_connections_leave_no_file_open() {
 fn profiles_are_listed_and_shown() {
     let project = Project::empty();
     let list = project.run(&["link", "list"]);
-    assert!(list.contains("cross-az-aws         800 µs there and back  Two zones of one AWS region\n"), "{list}");
-    assert!(list.ends_with("each also with +istio-sidecar, +istio-ambient, +linkerd, +mtls"), "{list}");
+    assert!(list.contains("cross-az-aws         800 µs round trip  Two zones of one AWS region\n"), "{list}");
+    assert!(list.ends_with("modifiers of each: +istio-sidecar, +istio-ambient, +linkerd, +mtls"), "{list}");
     insta::assert_snapshot!(project.run(&["link", "show", "same-host+mtls"]), @r"
     exit 0
     same-host+mtls: Two processes of one host, over loopback or a unix socket; TLS with certificates on both sides, without a mesh
@@ -153,28 +168,28 @@ fn a_profile_of_ones_own_comes_from_a_file_or_from_ping() {
 }
 
 #[test]
-fn what_is_wrong_is_told() {
+fn errors_name_the_problem() {
     let project = Project::empty();
     insta::assert_snapshot!(project.run(&["link", "--to", "127.0.0.1:1", "--fault", "blackhole at-connect"]), @r"
     exit 2
-    error: failed to emulate this link by forwarding streams: blackhole needs the packet engine: the kernel answers the handshake before a proxy knows of it; `after-accept` is what a proxy can do
+    error: failed to emulate this link by forwarding streams: blackhole needs the packet engine: the kernel answers the handshake before a proxy sees the connection; use `after-accept` instead
     hint: `splitcost link --packets` has it; it needs Linux and root
     ");
     insta::assert_snapshot!(project.run(&["link", "--to", "127.0.0.1:1", "--profile", "moon"]), @r#"
     exit 2
     error: failed to use the profile: there is no profile "moon"
-    hint: there are same-host, same-node-pods, cross-node, same-az-aws, same-az-gcp, same-az-azure, cross-az-aws, cross-az-gcp, cross-az-azure, cross-region, or the path of a .toml file; with +istio-sidecar, +istio-ambient, +linkerd, +mtls
+    hint: known profiles: same-host, same-node-pods, cross-node, same-az-aws, same-az-gcp, same-az-azure, cross-az-aws, cross-az-gcp, cross-az-azure, cross-region, or the path of a .toml file; modifiers: +istio-sidecar, +istio-ambient, +linkerd, +mtls
     "#);
     insta::assert_snapshot!(project.run(&["link", "--to", "127.0.0.1:1", "--fault", "delay 10"]), @r"
     exit 2
-    error: invalid value 'delay 10' for '--fault <FAULT>': `delay` takes a time as 10ms, `lognormal 10ms sigma 0.5`, or `p50=1ms p99=5ms max=20ms`
+    error: invalid value 'delay 10' for '--fault <FAULT>': `delay` needs a time such as 10ms, `lognormal 10ms sigma 0.5`, or `p50=1ms p99=5ms max=20ms`
       delay 10
             ^^
 
     For more information, try '--help'.
     ");
     let text = project.run(&["link", "--to", "127.0.0.1:1", "--api", "0.0.0.0:0"]);
-    assert!(text.contains("error: failed to listen on 0.0.0.0:0: the API asks for no password"), "{text}");
+    assert!(text.contains("error: failed to listen on 0.0.0.0:0: the API has no authentication"), "{text}");
     let text = project.run(&["link", "--to", "nowhere"]);
     assert!(text.starts_with("exit 2\nerror: failed to use the address \"nowhere\""), "{text}");
     assert!(project.run(&["link"]).contains("--to <ADDRESS>"));

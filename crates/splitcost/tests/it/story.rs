@@ -121,7 +121,7 @@ fn broken(project: &Project) {
     }
     let refused = project.run(&["estimate", "--fault", "earthquake"]);
     assert!(refused.starts_with("exit 2"), "{refused}");
-    assert!(refused.contains("\"earthquake\" is no fault: they are slow, silent, down"), "{refused}");
+    assert!(refused.contains("\"earthquake\" is not a fault; the faults are slow, silent, down"), "{refused}");
 }
 
 fn endpoint<'a>(endpoints: &'a serde_json::Value, name: &str) -> &'a serde_json::Value {
