@@ -25,7 +25,8 @@ use splitcost_report::text::Style;
 use splitcost_sim::cost::small_call_micros;
 use splitcost_sim::estimate::{Scenario, estimate};
 
-use crate::args::{self, Format};
+use crate::args::experiment::ScenarioArgs;
+use crate::args::shared::Format;
 use crate::failure::Failed;
 use crate::printer::Printer;
 use crate::session::{Session, shown};
@@ -96,10 +97,10 @@ fn under_profiles(splits: Vec<Split>, profiles: &[String]) -> anyhow::Result<Vec
     for name in profiles {
         if name == "all" {
             for name in Profile::names().0 {
-                links.push(settings::link(name, &here).failed()?);
+                links.push(settings::split::link(name, &here).failed()?);
             }
         } else {
-            links.push(settings::link(name, &here).failed()?);
+            links.push(settings::split::link(name, &here).failed()?);
         }
     }
     let several = links.len() > 1;
@@ -118,7 +119,7 @@ impl<'a> Pipeline<'a> {
         python: &'a Python,
         recording: &'a Recording,
         recording_dir: &Path,
-        scenario: &args::Scenario,
+        scenario: &ScenarioArgs,
     ) -> anyhow::Result<Self> {
         let splits = settings.splits(&scenario.splits)?;
         let asked = splits.len();
@@ -419,7 +420,7 @@ pub(crate) fn calibration_secs(splits: &[Split]) -> f64 {
 pub(crate) fn print(printer: &mut Printer, evaluation: &Evaluation, format: Format) -> anyhow::Result<()> {
     match format {
         Format::Json => printer.json(evaluation),
-        Format::Text => {
+        _ => {
             let style = Style { color: Printer::color(), width: Printer::width() };
             let faulty = evaluation.splits.iter().any(|split| !split.faults.is_empty());
             let text = if faulty && evaluation.splits.iter().all(|split| split.verdict.is_empty()) {

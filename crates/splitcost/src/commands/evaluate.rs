@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use splitcost_model::evaluation::Evaluation;
 
-use crate::args::Evaluate;
+use crate::args::experiment::EvaluateArgs;
 use crate::commands::{record, report};
 use crate::failure::Failure;
 use crate::pipeline::{Load, Pipeline, calibration_secs, print};
@@ -13,7 +13,7 @@ use crate::session::{Session, shown};
 use crate::settings::Settings;
 
 /// Records, calibrates, estimates, rehearses and reports.
-pub(crate) fn run(session: &mut Session, args: &Evaluate) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(session: &mut Session, args: &EvaluateArgs) -> anyhow::Result<ExitCode> {
     let settings = session.settings()?;
     settings.workload()?;
     let splits = settings.splits(&args.scenario.splits)?;

@@ -6,13 +6,13 @@ use std::process::ExitCode;
 
 use splitcost_model::evaluation::Evaluation;
 
-use crate::args::Report;
+use crate::args::experiment::ReportArgs;
 use crate::failure::Failure;
 use crate::pipeline::EVALUATION_VERSION;
 use crate::session::{Session, shown};
 
 /// Writes the HTML report of an evaluation.
-pub(crate) fn run(session: &mut Session, args: &Report) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(session: &mut Session, args: &ReportArgs) -> anyhow::Result<ExitCode> {
     let path = match &args.evaluation {
         Some(path) => path.clone(),
         None => shown(&Session::own_dir(&session.settings()?).join("evaluation.json")),

@@ -11,7 +11,7 @@ use splitcost_model::split::Split;
 use splitcost_sim::estimate::estimate_fault;
 
 use super::{Calibrations, Pipeline, SCOUT_REPLICATIONS, stack_provenance};
-use crate::args;
+use crate::args::experiment::ScenarioArgs;
 use crate::failure::{Failed, Failure};
 use crate::session::Session;
 
@@ -31,7 +31,7 @@ pub(crate) struct Faults {
 }
 
 impl Faults {
-    pub(crate) fn new(scenario: &args::Scenario) -> Self {
+    pub(crate) fn new(scenario: &ScenarioArgs) -> Self {
         Self {
             kinds: scenario.faults.clone(),
             policies: scenario.policies.clone(),

@@ -1,62 +1,46 @@
-//! `[scan]` and `[effects]`: what `splitcost scan` looks at.
+//! `[scan]` and `[effects]`: the settings of `splitcost scan`.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
-use serde::Deserialize;
 use splitcost_model::split::Prices;
 use splitcost_scan::{EFFECTS, Glob, RULES};
 use toml::Spanned;
 
-use super::{File, OneOrMany, find_upwards, read_table};
+use super::file::{File, find_upwards, shown};
+use super::table;
 use crate::failure::Failure;
 
-/// What the file says about scanning.
+/// The checked settings of `splitcost scan`.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ScanSettings {
-    /// Codes or their beginnings.
+    /// Codes, or beginnings of codes, of the rules to use; empty for all.
     pub(crate) select: Vec<String>,
-    /// Codes or their beginnings.
+    /// Codes, or beginnings of codes, of the rules to leave out.
     pub(crate) ignore: Vec<String>,
-    /// What is left out.
+    /// Files and directories to leave out.
     pub(crate) exclude: Vec<Glob>,
-    /// Codes or their beginnings that are not wanted in such files.
+    /// Codes, or beginnings of codes, of the rules to leave out in matching files.
     pub(crate) per_file_ignores: Vec<(Glob, Vec<String>)>,
-    /// Dotted paths, and what calling them does.
+    /// Dotted paths of library functions, each with an effect of calling it.
     pub(crate) effects: Vec<(String, String)>,
-    /// What computing costs.
+    /// Prices of computing.
     pub(crate) prices: Prices,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ScanTable {
-    #[serde(default)]
-    select: Vec<Spanned<String>>,
-    #[serde(default)]
-    ignore: Vec<Spanned<String>>,
-    #[serde(default)]
-    exclude: Vec<String>,
-    #[serde(default)]
-    per_file_ignores: BTreeMap<String, Vec<Spanned<String>>>,
-}
-
-/// Dotted path → one effect or several.
-pub(super) type EffectsTable = BTreeMap<String, Spanned<OneOrMany>>;
-
 impl ScanSettings {
-    /// What the file says that was named, or the nearest one from the scanned path upwards; a file is not needed.
+    /// Reads the file that was named, or the nearest one upwards from the scanned path. Without a file, returns the
+    /// defaults.
     pub(crate) fn find(config: Option<&Path>, scanned: &Path) -> anyhow::Result<Self> {
-        // What is not there is told when it is scanned.
+        // The scan itself reports a path that does not exist.
         let start = std::fs::canonicalize(scanned).unwrap_or_default();
         let found = config.map(Path::to_owned).or_else(|| find_upwards(&start));
-        found.map_or_else(|| Ok(Self::default()), |path| Self::read(&crate::session::shown(&path)))
+        found.map_or_else(|| Ok(Self::default()), |path| Self::read(&shown(&path)))
     }
 
     fn read(path: &Path) -> anyhow::Result<Self> {
         let text = File::text_of(path)?;
         let file = File { path, text: &text };
-        let table = read_table(&file)?;
+        let table = table::read(&file)?;
         let base = file.dir()?;
         let glob = |pattern: String| Glob { base: base.clone(), pattern };
         let per_file = table.scan.per_file_ignores.into_iter();
@@ -67,7 +51,7 @@ impl ScanSettings {
             for key in keys.into_inner().into_vec() {
                 if !EFFECTS.contains(&key.as_str()) {
                     return Err(file
-                        .wrong(&span, format_args!("{key:?} is no effect"))
+                        .wrong(&span, format_args!("{key:?} is not an effect"))
                         .hint(format!("the effects are: {}", EFFECTS.join(", ")))
                         .into());
                 }
@@ -90,17 +74,17 @@ fn codes(file: &File<'_>, list: Vec<Spanned<String>>) -> Result<Vec<String>, Fai
         if is_code(code.get_ref()) {
             return Ok(code.into_inner());
         }
-        Err(unknown(file.wrong(&code.span(), format_args!("{:?} is no rule", code.get_ref()))))
+        Err(unknown(file.wrong(&code.span(), format_args!("{:?} is not the code of a rule", code.get_ref()))))
     };
     list.into_iter().map(check).collect()
 }
 
-/// Whether this is a rule's code, or the beginning of one.
+/// Returns whether this is the code of a rule, or the beginning of one.
 pub(crate) fn is_code(code: &str) -> bool {
     !code.is_empty() && RULES.iter().any(|rule| rule.code.starts_with(code))
 }
 
-/// Says where the codes are.
+/// Adds to a message where the codes are listed.
 pub(crate) fn unknown(failure: Failure) -> Failure {
     failure.hint("`splitcost explain` lists the rules")
 }
