@@ -256,7 +256,7 @@ mod tests {
                 if let Some(expected) = known.get(name.as_str()) {
                     assert!(help.ends_with(expected), "{name}: {help}, but it is {expected}");
                     seen += 1;
-                } else if let [real] = option.get_default_values() {
+                } else if let ([real], true) = (option.get_default_values(), option.get_action().takes_values()) {
                     assert_eq!(Some(default), real.to_str().map(|real| format!("{real}]")).as_deref(), "{name}");
                 } else {
                     // Without a number, there is nothing that a constant could contradict.

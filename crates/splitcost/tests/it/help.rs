@@ -30,12 +30,14 @@ const NOT_RUN: [&str; 16] = [
 /// Commands and their examples, found by walking the help.
 fn walk(project: &Project, command: &[&str], found: &mut Vec<String>) {
     let help = project.run(&[command, &["--help"]].concat());
-    let after =
-        |head: &str| help.lines().skip_while(|line| *line != head.to_owned()).skip(1).take_while(|l| !l.is_empty());
+    let after = |head: &str| {
+        let from = help.lines().skip_while(|line| *line != head).skip(1);
+        from.take_while(|line| !line.is_empty()).map(str::to_owned).collect::<Vec<_>>()
+    };
     for head in ["Examples:", "Start here:"] {
-        found.extend(after(head).map(|line| line.trim().to_owned()));
+        found.extend(after(head).iter().map(|line| line.trim().to_owned()));
     }
-    for line in after("Commands:").filter(|line| line.starts_with("  ") && !line.starts_with("   ")) {
+    for line in after("Commands:").iter().filter(|line| line.starts_with("  ") && !line.starts_with("   ")) {
         let name = line.split_whitespace().next().unwrap();
         if name != "help" {
             walk(project, &[command, &[name]].concat(), found);
@@ -52,7 +54,7 @@ fn examples_run_as_they_are_written() {
     fs::create_dir(project.path("src")).unwrap();
     fs::write(project.path("src/app.py"), "import time\nasync def wait():\n    time.sleep(1)\n").unwrap();
     fs::write(project.path("order.json"), r#"{"id": 7, "lines": [{"sku": "a"}]}"#).unwrap();
-    fs::write(project.path("results_failures.csv"), "Method,Name,Error,Occurrences\n").unwrap();
+    fs::write(project.path("results_failures.csv"), "Method,Name,Error,Occurrences,First Seen,Last Seen\n").unwrap();
     fs::write(project.path("results_stats.csv"), STATS).unwrap();
     let mut ping = String::new();
     for i in 0..100 {
@@ -68,12 +70,42 @@ fn examples_run_as_they_are_written() {
             continue;
         }
         let (status, text) = shell(&project, example);
+        if example.starts_with("splitcost init") {
+            fs::remove_file(project.path("splitcost.toml")).unwrap();
+        }
         // Findings are no failure of an example.
         let wanted = if example.starts_with("splitcost scan") { 0..=1 } else { 0..=0 };
         assert!(wanted.contains(&status), "{example}: {text}");
         run += 1;
     }
     assert!(run >= 20, "{run} of {}: {examples:#?}", examples.len());
+}
+
+const STATS: &str = "Type,Name,Request Count,Failure Count,Median Response Time,Average Response Time,\
+    Min Response Time,Max Response Time,Average Content Size,Requests/s,Failures/s,\
+    50%,66%,75%,80%,90%,95%,98%,99%,99.9%,99.99%,100%\n\
+    GET,GET /a,100,0,5,5.5,1,20.5,2.0,9.0,0.0,5,6,7,8,9,10,11,12,19,20,20\n\
+    ,Aggregated,100,0,5,5.6,1,30.5,2.0,10.0,0.0,5,6,7,8,9,10,11,12,19,30,30\n";
+
+/// Returns an export of OpenTelemetry with 100 calls of shop to catalog.
+fn traces() -> String {
+    let span = |service: &str, kind: u8, id: &str, parent: &str, nanos: u64| {
+        let span = serde_json::json!({
+            "traceId": "t1", "spanId": id, "parentSpanId": parent, "name": "GET /", "kind": kind,
+            "startTimeUnixNano": "1000000000", "endTimeUnixNano": (1_000_000_000 + nanos).to_string(),
+        });
+        serde_json::json!({"resourceSpans": [{
+            "resource": {"attributes": [{"key": "service.name", "value": {"stringValue": service}}]},
+            "scopeSpans": [{"spans": [span]}],
+        }]})
+        .to_string()
+    };
+    let calls = (0..100_u64).map(|i| {
+        let (client, server) = (format!("c{i:04}"), format!("s{i:04}"));
+        let caller = span("shop", 3, &client, "", 1_500_000 + i * 1_000);
+        format!("{caller}\n{}\n", span("catalog", 2, &server, &client, 1_000_000))
+    });
+    calls.collect()
 }
 
 fn shell(project: &Project, line: &str) -> (i32, String) {

@@ -256,13 +256,13 @@ fn wrong_settings_are_told_with_their_place() {
     ");
     insta::assert_snapshot!(scan("[scan]\nselect = ['SC1', 'SC9']\n"), @r#"
     exit 2
-    error: splitcost.toml:2:18: "SC9" is no rule
+    error: splitcost.toml:2:18: "SC9" is not the code of a rule
     hint: `splitcost explain` lists the rules
     "#);
     let effects = scan("[effects]\n'a.b' = 'blocking'\n");
     assert!(
         effects.starts_with(
-            "exit 2\nerror: splitcost.toml:2:9: \"blocking\" is no effect\nhint: the effects are: blocking-http,"
+            "exit 2\nerror: splitcost.toml:2:9: \"blocking\" is not an effect\nhint: the effects are: blocking-http,"
         ),
         "{effects}"
     );
