@@ -1,303 +1,291 @@
-//! The command line's verbs and options.
+//! The commands and options of the command line, and the variables of the environment that set them.
+//!
+//! Arguments know nothing of what a command does with them. [`shared`] holds what several commands take,
+//! [`experiment`] the way from a recording to a report; the other modules hold one command each.
 
 pub(crate) mod bench;
+pub(crate) mod environment;
+pub(crate) mod experiment;
 pub(crate) mod link;
 pub(crate) mod scan;
+pub(crate) mod shared;
+pub(crate) mod threshold;
 
-use std::path::PathBuf;
+use std::ffi::OsString;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use splitcost_model::policy::{CallPolicy, Fault, Malformed};
-use splitcost_model::split::StackName;
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-/// What splitting a Python monolith into services costs, before you build it.
+use self::shared::GlobalArgs;
+
+/// Find out what splitting a Python monolith into services costs, before you build it.
 ///
 /// splitcost records what your app really does, predicts what a proposed split would do to it, runs that split for
 /// real without any change to your code, and shows prediction and measurement side by side.
 #[derive(Debug, Parser)]
 #[command(name = "splitcost", version, propagate_version = true, max_term_width = 110)]
 #[command(after_help = "Start here:
-  splitcost init       write a commented splitcost.toml for this app
-  splitcost evaluate   record, predict, run and compare every split of it; about two minutes
+  splitcost init       # write a commented splitcost.toml for this app
+  splitcost evaluate   # record, predict, run and compare every split in it; about two minutes
 
-Every option can be set in the environment too (its name stands beside it) and most in splitcost.toml.
-Exit status: 0 fine, 1 a finding, 2 something failed, 130 interrupted; `record -- COMMAND` passes the command's own on.")]
+Exit status: 0 success; 1 findings, an invalid result, a broken condition, or a split that could not be run;
+2 splitcost or its input failed; 130 interrupted. `record -- COMMAND` exits with the status of COMMAND.")]
 pub(crate) struct Cli {
     #[command(flatten)]
-    pub(crate) common: Common,
+    pub(crate) global: GlobalArgs,
     #[command(subcommand)]
     pub(crate) verb: Verb,
 }
 
-/// Options of every verb.
-#[derive(Args, Debug)]
-pub(crate) struct Common {
-    /// Settings file [default: splitcost.toml or pyproject.toml, here or above]
-    #[arg(long, global = true, env = "SPLITCOST_CONFIG", value_name = "FILE")]
-    pub(crate) config: Option<PathBuf>,
-    /// Python interpreter of the app [default: beside splitcost, the active virtual environment's, python3]
-    #[arg(long, global = true, env = "SPLITCOST_PYTHON", value_name = "FILE")]
-    pub(crate) python: Option<PathBuf>,
-}
-
-/// What to do.
+/// A command of splitcost.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
-    /// Write a commented splitcost.toml for this app
+    /// Write a commented splitcost.toml for the app in the working directory
+    #[command(after_help = "Examples:
+  splitcost init   # looks for a FastAPI, Starlette, Quart or Litestar app here and in src")]
     Init,
     /// Run the app and its workload, or any Python command, under the recorder
-    Record(Record),
-    /// Look at a recording: endpoints, calls between modules, what they carry
-    Show(Show),
-    /// Measure what a call over a stack costs on this machine
-    Calibrate(Calibrate),
+    Record(experiment::RecordArgs),
+    /// Print a recording: its endpoints, the calls between modules, and what they carry
+    Show(experiment::ShowArgs),
+    /// Measure what a call over each stack costs on this machine
+    Calibrate(experiment::CalibrateArgs),
     /// Predict splits from a recording
-    Estimate(Estimate),
-    /// Run splits for real and compare with the prediction
-    Rehearse(Rehearse),
-    /// The main job: record, calibrate, estimate, rehearse, report
-    Evaluate(Evaluate),
-    /// Write the HTML report of a study
-    Report(Report),
-    /// Put load on an endpoint, or compare two with a verdict
-    Bench(Box<bench::Bench>),
-    /// Put an emulated link in front of a service: delays, rates, faults
-    Link(link::Link),
-    /// Find what makes calls expensive in Python code, through every helper
-    Scan(scan::Scan),
-    /// Print what a finding's code means, and what to do
-    Explain(scan::Explain),
-    /// End what is left, should the splitcost that started this be killed
+    Estimate(experiment::EstimateArgs),
+    /// Run splits for real, and compare them with the prediction
+    Rehearse(experiment::RehearseArgs),
+    /// Do all of it: record, calibrate, estimate, rehearse, and write the report
+    Evaluate(experiment::EvaluateArgs),
+    /// Write the HTML report of an evaluation again
+    Report(experiment::ReportArgs),
+    /// Put load on an endpoint, or compare two endpoints, stacks or codecs
+    Bench(Box<bench::BenchArgs>),
+    /// Put an emulated link in front of a service: delay, bandwidth, faults
+    Link(link::LinkArgs),
+    /// Find code that makes requests slow, through every helper between
+    Scan(scan::ScanArgs),
+    /// Print what a rule of scan finds, why it hurts, and what to do
+    Explain(scan::ExplainArgs),
+    /// End the processes of the splitcost that started this one, once that is gone
     #[command(hide = true)]
     Guard,
 }
 
-/// How an answer is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    /// For people.
-    #[default]
-    Text,
-    /// For programs; keys end in their unit.
-    Json,
+/// A command line that cannot be used.
+#[derive(Debug)]
+pub(crate) struct UsageError {
+    /// The message of the parser, which may also be the help or the version.
+    pub(crate) error: clap::Error,
+    /// The variables that took part, each with the option that it sets.
+    pub(crate) variables: Vec<String>,
 }
 
-/// The way an answer is written.
-#[derive(Args, Debug)]
-pub(crate) struct Output {
-    /// How to write the answer on stdout
-    #[arg(long, env = "SPLITCOST_FORMAT", default_value = "text", hide_default_value = true)]
-    pub(crate) format: Format,
+/// Returns all commands, with the variables that set their options.
+pub(crate) fn command() -> clap::Command {
+    environment::with_variables(Cli::command())
 }
 
-/// Which recording is read.
-#[derive(Args, Debug)]
-pub(crate) struct From {
-    /// Recording to read [default: .splitcost/recording beside the settings file]
-    #[arg(long, env = "SPLITCOST_RECORDING", value_name = "DIR")]
-    pub(crate) recording: Option<PathBuf>,
-}
-
-/// Which splits, and at which load.
-#[derive(Args, Debug)]
-pub(crate) struct Scenario {
-    /// Split to look at, by its name in the settings; may be repeated [default: all]
-    #[arg(long = "split", value_name = "NAME")]
-    pub(crate) splits: Vec<String>,
-    /// Arrival rate in requests/s [default: half of what monolith and split both can take]
-    #[arg(long, env = "SPLITCOST_RATE", value_name = "REQS_PER_SEC", value_parser = rate)]
-    pub(crate) rate: Option<f64>,
-    /// Requests in flight in closed loop [default: 16]
-    #[arg(long, env = "SPLITCOST_CONCURRENCY", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    pub(crate) concurrency: Option<u32>,
-    /// Seed of everything that is drawn
-    #[arg(long, env = "SPLITCOST_SEED", default_value_t = 1, value_name = "N")]
-    pub(crate) seed: u64,
-    /// Rounds of the rehearsal: more make narrower intervals, and take longer
-    #[arg(long, default_value_t = 8, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=1_000))]
-    pub(crate) rounds: u32,
-    /// Measure the stacks again, even if this machine has been measured
-    #[arg(long)]
-    pub(crate) fresh_calibration: bool,
-    /// Profiles of links to put between the services instead of the settings'; `all` are those that are shipped
-    #[arg(long, value_name = "PROFILE", value_delimiter = ',')]
-    pub(crate) profiles: Vec<String>,
-    /// Make something go wrong with every service that others call; may be repeated: slow [FACTOR], silent, down,
-    /// loss [SHARE], brown-out [DELAY], pool-exhausted, half-bad [SHARE]
-    #[arg(long = "fault", value_name = "FAULT", value_parser = text::<Fault>)]
-    pub(crate) faults: Vec<Fault>,
-    /// Under a fault, how services call each other, instead of the settings'; may be repeated, to compare
-    #[arg(long = "policy", value_name = "POLICY", value_parser = text::<CallPolicy>, requires = "faults")]
-    pub(crate) policies: Vec<CallPolicy>,
-    /// Share of the time that each service is up, in percent, of which that of a request's services is computed
-    #[arg(long, default_value_t = 99.9, value_name = "PERCENT", value_parser = percent, requires = "faults")]
-    pub(crate) availability: f64,
-}
-
-fn text<T: std::str::FromStr<Err = Malformed>>(text: &str) -> Result<T, Malformed> {
-    text.parse()
-}
-
-fn percent(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(percent) if percent > 0.0 && percent <= 100.0 => Ok(percent),
-        _ => Err("not a percentage above 0".to_owned()),
-    }
-}
-
-#[derive(Args, Debug)]
-#[command(after_help = "Examples:
-  splitcost record                      start the app, drive its workload, stop it
-  splitcost record --output rec         keep the recording elsewhere
-  splitcost record -- pytest -q         record a test run: each test is a request
-  splitcost record --package shop -- python job.py   without a settings file")]
-pub(crate) struct Record {
-    /// Where to write the recording [default: .splitcost/recording beside the settings file]
-    #[arg(long, value_name = "DIR")]
-    pub(crate) output: Option<PathBuf>,
-    /// Package whose modules are told apart; needed where there is no settings file; may be repeated
-    #[arg(long = "package", value_name = "NAME")]
-    pub(crate) packages: Vec<String>,
-    /// Arrival rate of the open loop in requests/s [default: half of the throughput]
-    #[arg(long, env = "SPLITCOST_RATE", value_name = "REQS_PER_SEC", value_parser = rate)]
-    pub(crate) rate: Option<f64>,
-    /// Requests in flight in closed loop [default: 16]
-    #[arg(long, env = "SPLITCOST_CONCURRENCY", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    pub(crate) concurrency: Option<u32>,
-    /// Python command to record instead of the app
-    #[arg(last = true, value_name = "COMMAND")]
-    pub(crate) command: Vec<String>,
-}
-
-#[derive(Args, Debug)]
-#[command(after_help = "Examples:
-  splitcost show
-  splitcost show rec --format json | jq '.endpoints[].name'")]
-pub(crate) struct Show {
-    /// Recording to read [default: .splitcost/recording beside the settings file]
-    #[arg(value_name = "DIR")]
-    pub(crate) recording: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) output: Output,
-}
-
-#[derive(Args, Debug)]
-#[command(after_help = "Examples:
-  splitcost calibrate                   every stack that this Python has
-  splitcost calibrate --stack grpc --fresh
-  splitcost calibrate --all             every client with every server; about 20 minutes
-  splitcost calibrate --client aiohttp --client httpx_async --server granian
-
-With a recording, the gaps between calls and the payload sizes are the recorded ones. Results are cached by machine,
-Python and package versions.
-
---all measures every combination of client, transport and server that makes sense, each way with 100 bytes, 1, 10 and
-100 kB, and what a recording shows, at 1, 8 and 64 callers. Every cell that was measured is kept: interrupted, it goes on
-where it was when it is run again. `python -m splitcost.stacks` lists clients and servers.")]
-pub(crate) struct Calibrate {
-    /// Stack to measure; may be repeated [default: all]
-    #[arg(long = "stack", value_name = "STACK", value_parser = stack)]
-    pub(crate) stacks: Vec<StackName>,
-    /// Measure every client with every server, not only the stacks of splits
-    #[arg(long, conflicts_with = "stacks")]
-    pub(crate) all: bool,
-    /// Of --all, only this client; may be repeated
-    #[arg(long = "client", value_name = "NAME", conflicts_with = "stacks")]
-    pub(crate) clients: Vec<String>,
-    /// Of --all, only this server; may be repeated
-    #[arg(long = "server", value_name = "NAME", conflicts_with = "stacks")]
-    pub(crate) servers: Vec<String>,
-    /// Measure again, even if this machine has been measured
-    #[arg(long)]
-    pub(crate) fresh: bool,
-    /// Seed of the order of measurements
-    #[arg(long, env = "SPLITCOST_SEED", default_value_t = 1, value_name = "N")]
-    pub(crate) seed: u64,
-    #[command(flatten)]
-    pub(crate) from: From,
-    #[command(flatten)]
-    pub(crate) output: Output,
-}
-
-#[derive(Args, Debug)]
-#[command(after_help = "Examples:
-  splitcost estimate
-  splitcost estimate --split chatty --rate 40 --format json
-  splitcost estimate --profiles all     how far apart may the services be?
-  splitcost estimate --fault silent --policy 'no timeout' --policy '1s + 2 retries + budget 20%'")]
-pub(crate) struct Estimate {
-    #[command(flatten)]
-    pub(crate) from: From,
-    #[command(flatten)]
-    pub(crate) scenario: Scenario,
-    #[command(flatten)]
-    pub(crate) output: Output,
-}
-
-#[derive(Args, Debug)]
-#[command(after_help = "Examples:
-  splitcost rehearse
-  splitcost rehearse --split chatty --rate 40
-  splitcost rehearse --profiles cross-az-aws  as if the services were in two zones
-  splitcost rehearse --fault 'slow 10'        as if they took ten times as long for ten seconds")]
-pub(crate) struct Rehearse {
-    #[command(flatten)]
-    pub(crate) from: From,
-    #[command(flatten)]
-    pub(crate) scenario: Scenario,
-    #[command(flatten)]
-    pub(crate) output: Output,
-}
-
-#[derive(Args, Debug)]
-#[command(after_help = "Examples:
-  splitcost evaluate
-  splitcost evaluate --split chatty --recording rec --report chatty.html")]
-pub(crate) struct Evaluate {
-    /// HTML report to write
-    #[arg(long, env = "SPLITCOST_REPORT", default_value = "report/index.html", value_name = "FILE")]
-    pub(crate) report: PathBuf,
-    #[command(flatten)]
-    pub(crate) from: From,
-    #[command(flatten)]
-    pub(crate) scenario: Scenario,
-    #[command(flatten)]
-    pub(crate) output: Output,
-}
-
-#[derive(Args, Debug)]
-#[command(after_help = "Examples:
-  splitcost report
-  splitcost report study.json --output chatty.html")]
-pub(crate) struct Report {
-    /// Study as JSON [default: .splitcost/study.json beside the settings file]
-    #[arg(value_name = "FILE")]
-    pub(crate) study: Option<PathBuf>,
-    /// HTML report to write
-    #[arg(long, env = "SPLITCOST_REPORT", default_value = "report/index.html", value_name = "FILE")]
-    pub(crate) output: PathBuf,
-}
-
-pub(crate) fn rate(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(rate) if (1e-3..=1e6).contains(&rate) => Ok(rate),
-        _ => Err("not a number of requests/s between 0.001 and 1000000".to_owned()),
-    }
-}
-
-fn stack(text: &str) -> Result<StackName, String> {
-    StackName::ALL.into_iter().find(|stack| stack.name() == text).ok_or_else(|| {
-        let names: Vec<&str> = StackName::ALL.iter().map(|stack| stack.name()).collect();
-        format!("the stacks are {}", names.join(" and "))
+/// Reads a command line and the environment.
+///
+/// # Errors
+/// Fails if either cannot be used, or if the command line asks for help or the version.
+pub(crate) fn parse(line: &[OsString]) -> Result<Cli, UsageError> {
+    let without = |error| UsageError { error, variables: Vec::new() };
+    let given = command().ignore_errors(true).try_get_matches_from(line).map_err(without)?;
+    let mut command = environment::only_relevant(command(), &given);
+    let parsed = command.try_get_matches_from_mut(line).and_then(|matches| Cli::from_arg_matches(&matches));
+    parsed.map_err(|error| {
+        let variables = if error.use_stderr() { environment::set_variables(&command, &given) } else { Vec::new() };
+        UsageError { error: error.format(&mut command), variables }
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
+    use std::collections::BTreeMap;
+
+    use clap::{Arg, Command};
+
+    use super::bench::{ALONE, COMPARED, SATURATION_STEP};
+    use super::shared::CONCURRENCY;
+    use super::*;
+
+    /// Calls `look` with every command, and the words that name it.
+    fn walk(command: &Command, words: &str, look: &mut impl FnMut(&Command, &str)) {
+        look(command, words);
+        for inner in command.get_subcommands().filter(|inner| inner.get_name() != "help") {
+            walk(inner, &format!("{words} {}", inner.get_name()), look);
+        }
+    }
+
+    fn every_command(mut look: impl FnMut(&Command, &str)) {
+        let mut command = command();
+        command.build();
+        walk(&command, "splitcost", &mut look);
+    }
+
+    fn is_ours(arg: &Arg) -> bool {
+        !["help", "version"].contains(&arg.get_id().as_str())
+    }
+
+    fn options(command: &Command) -> impl Iterator<Item = &Arg> {
+        command.get_arguments().filter(|arg| !arg.is_positional() && is_ours(arg))
+    }
+
+    fn help_of(arg: &Arg) -> String {
+        arg.get_long_help().or(arg.get_help()).map(ToString::to_string).unwrap_or_default()
+    }
 
     #[test]
     fn the_arguments_are_consistent() {
-        super::Cli::command().debug_assert();
+        command().debug_assert();
+    }
+
+    #[test]
+    fn every_option_has_its_variable() {
+        // The page is an output of both commands, so one variable names it for both.
+        let exceptions = BTreeMap::from([("splitcost report --output", "SPLITCOST_REPORT")]);
+        // Processes that splitcost starts read these.
+        let internal =
+            ["LOG_DIR", "PACKAGES", "MODULES", "MODE", "TOKEN", "SERVICE", "REHEARSAL", "PARENT", "TEST_SERVE"];
+        let mut seen = 0;
+        every_command(|command, words| {
+            for option in options(command) {
+                let long = option.get_long().unwrap_or_else(|| panic!("{words}: {} has no name", option.get_id()));
+                let name = option.get_env().and_then(|name| name.to_str());
+                let exception = exceptions.get(format!("{words} --{long}").as_str()).map(ToString::to_string);
+                let expected = exception.unwrap_or_else(|| environment::variable(long));
+                assert_eq!(name, Some(expected.as_str()), "{words} --{long}");
+                assert!(internal.iter().all(|name| expected != format!("SPLITCOST_{name}")), "{expected} is internal");
+                seen += 1;
+            }
+        });
+        assert!(seen > 80, "{seen} options");
+        assert_eq!(environment::variable("warm-up"), "SPLITCOST_WARM_UP");
+    }
+
+    /// The lines of examples in a command's help, without their comments.
+    fn examples(command: &Command) -> Vec<String> {
+        let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        let lines = help.lines().skip_while(|line| *line != "Examples:" && *line != "Start here:").skip(1);
+        let lines = lines.take_while(|line| !line.is_empty());
+        lines.map(|line| line.split(" # ").next().unwrap_or_default().trim().to_owned()).collect()
+    }
+
+    /// The words of a shell's line, up to where its output goes.
+    fn shell_words(line: &str) -> Vec<OsString> {
+        let mut words = Vec::new();
+        let (mut word, mut quoted) = (String::new(), false);
+        for c in line.chars().chain([' ']) {
+            match c {
+                '\'' => quoted = !quoted,
+                ' ' if !quoted => {
+                    if word == ">" || word == "|" {
+                        return words;
+                    }
+                    if !word.is_empty() {
+                        words.push(std::mem::take(&mut word).into());
+                    }
+                }
+                c => word.push(c),
+            }
+        }
+        assert!(!quoted, "{line}");
+        words
+    }
+
+    #[test]
+    fn every_command_has_examples_that_can_be_parsed() {
+        every_command(|command, words| {
+            if command.is_hide_set() {
+                return;
+            }
+            let examples = examples(command);
+            let own = examples.iter().filter(|line| line.starts_with(words)).count();
+            assert!(own > 0, "{words} has no example");
+            for line in examples {
+                let line = line.strip_prefix("sudo ").unwrap_or(&line);
+                if !line.starts_with("splitcost ") {
+                    // The tools whose output is imported.
+                    assert!(line.starts_with("ping ") || line.starts_with("iperf3 "), "{words}: {line}");
+                    continue;
+                }
+                let parsed = parse(&shell_words(line));
+                assert!(parsed.is_ok(), "{words}: {line}: {}", parsed.unwrap_err().error);
+            }
+        });
+    }
+
+    #[test]
+    fn every_help_says_what_it_does() {
+        const RIDDLES: [&str; 8] = ["What ", "Whether ", "How ", "Who ", "Which ", "So ", "Where ", "Not "];
+        every_command(|command, words| {
+            let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+            let args = command.get_arguments().filter(|arg| is_ours(arg));
+            let helps = args.map(|arg| (format!("{words} {}", arg.get_id()), help_of(arg)));
+            for (name, help) in [(words.to_owned(), about)].into_iter().chain(helps) {
+                assert!(!help.is_empty(), "{name} has no help");
+                assert!(RIDDLES.iter().all(|riddle| !help.starts_with(riddle)), "{name}: {help}");
+                assert!(!help.contains(" told") && !help.contains("tell of"), "{name}: {help}");
+            }
+        });
+    }
+
+    #[test]
+    fn defaults_in_help_are_the_real_ones() {
+        let window = |secs: fn(bench::Window) -> f64| {
+            let [alone, compared, step] = [ALONE, COMPARED, SATURATION_STEP].map(secs);
+            format!("[default: {alone}; of two endpoints {compared}; with --find-saturation {step}]")
+        };
+        let streams = splitcost_load::Plan::closed(1, splitcost_load::Stop::Requests(1)).streams_per_connection;
+        let in_flight = format!("[default: [load] in the settings, else {CONCURRENCY}]");
+        let known = BTreeMap::from([
+            ("splitcost bench --streams", format!("[default: {streams}]")),
+            ("splitcost bench --duration", window(|window| window.measured_secs)),
+            ("splitcost bench --warm-up", window(|window| window.warm_up_secs)),
+            ("splitcost record --concurrency", in_flight.clone()),
+            ("splitcost estimate --concurrency", in_flight.clone()),
+            ("splitcost rehearse --concurrency", in_flight.clone()),
+            ("splitcost evaluate --concurrency", in_flight),
+        ]);
+        let mut seen = 0;
+        every_command(|command, words| {
+            for option in options(command) {
+                let name = format!("{words} --{}", option.get_long().unwrap_or_default());
+                let help = help_of(option);
+                let Some((_, default)) = help.split_once("[default: ") else { continue };
+                if let Some(expected) = known.get(name.as_str()) {
+                    assert!(help.ends_with(expected), "{name}: {help}, but it is {expected}");
+                    seen += 1;
+                } else if let ([real], true) = (option.get_default_values(), option.get_action().takes_values()) {
+                    assert_eq!(Some(default), real.to_str().map(|real| format!("{real}]")).as_deref(), "{name}");
+                } else {
+                    // Without a number, there is nothing that a constant could contradict.
+                    let is_number = |word: &str| word.trim_matches([',', ';', ']']).parse::<f64>().is_ok();
+                    assert!(!default.split_whitespace().any(is_number), "{name}");
+                }
+            }
+        });
+        assert_eq!(seen, known.len());
+    }
+
+    #[test]
+    fn formats_are_those_that_a_command_takes() {
+        let formats = |line: &str| {
+            let words: Vec<OsString> = line.split(' ').chain(["--format", "none"]).map(OsString::from).collect();
+            let error = parse(&words).unwrap_err().error.to_string();
+            error.lines().find_map(|line| line.trim().strip_prefix("[possible values: ")).unwrap_or(&error).to_owned()
+        };
+        assert_eq!(formats("splitcost show"), "text, json]");
+        assert_eq!(formats("splitcost bench http://h"), "text, json, csv, markdown]");
+        assert_eq!(formats("splitcost bench codecs"), "text, json, markdown]");
+        assert_eq!(formats("splitcost bench call a:b"), "text, json]");
+        assert_eq!(formats("splitcost scan"), "text, json, sarif, github, junit]");
+        assert_eq!(formats("splitcost link show same-host"), "text, json, toml]");
+        let help = |command: &Command| command.get_arguments().find(|arg| arg.get_id() == "format").map(help_of);
+        every_command(|command, words| {
+            if let Some(help) = help(command) {
+                assert_eq!(help, "Format of the answer on standard output [default: text]", "{words}");
+            }
+        });
     }
 }

@@ -1,4 +1,4 @@
-//! One file per verb: it receives resolved values and a printer, and returns an exit status.
+//! The commands, one file each. A command receives a session and its arguments, and returns an exit status.
 
 pub(crate) mod bench;
 pub(crate) mod calibrate;

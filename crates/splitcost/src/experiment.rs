@@ -10,7 +10,8 @@ use splitcost_model::study::Study;
 use splitcost_report::text::Style;
 use splitcost_study::{Depth, Event, Experiment, Faults, Load, Scope, Studied, study};
 
-use crate::args::{self, Format};
+use crate::args::experiment::ScenarioArgs;
+use crate::args::shared::Format;
 use crate::failure::Failed;
 use crate::printer::Printer;
 use crate::session::{Session, shown};
@@ -36,7 +37,7 @@ pub(crate) struct Subject<'a> {
 pub(crate) fn run(
     session: &mut Session,
     subject: &Subject<'_>,
-    scenario: &args::Scenario,
+    scenario: &ScenarioArgs,
     depth: Depth,
     scope: Scope,
 ) -> anyhow::Result<Studied> {
@@ -89,7 +90,7 @@ fn links(names: &[String]) -> anyhow::Result<Vec<Link>> {
     for name in names {
         let named: Vec<&str> = if name == "all" { Profile::names().0.collect() } else { vec![name] };
         for name in named {
-            links.push(settings::link(name, &here).failed()?);
+            links.push(settings::split::link(name, &here).failed()?);
         }
     }
     Ok(links)
@@ -99,7 +100,7 @@ fn links(names: &[String]) -> anyhow::Result<Vec<Link>> {
 pub(crate) fn print(printer: &mut Printer, study: &Study, format: Format) -> anyhow::Result<()> {
     match format {
         Format::Json => printer.json(study),
-        Format::Text => {
+        _ => {
             let style = Style { color: Printer::color(), width: Printer::width() };
             let faulty = study.splits.iter().any(|split| !split.faults.is_empty());
             let text = if faulty && study.splits.iter().all(|split| split.verdict.is_none()) {

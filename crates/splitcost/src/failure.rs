@@ -1,8 +1,8 @@
-//! Errors as the user sees them: `error:` one message, `hint:` what helps.
+//! Errors as the user sees them: `error:` with one message, `hint:` with a remedy.
 
 use std::fmt;
 
-/// A message with what helps against it.
+/// An error message with its remedies.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub(crate) struct Failure {
@@ -11,12 +11,12 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
-    /// A message without a hint.
+    /// Makes a message without a hint.
     pub(crate) fn new(message: impl Into<String>) -> Self {
         Self { message: message.into(), hints: Vec::new() }
     }
 
-    /// Adds what helps.
+    /// Adds a remedy.
     #[must_use]
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
@@ -24,14 +24,14 @@ impl Failure {
     }
 }
 
-/// The end was asked for: nothing is wrong, and there is nothing to say beyond what was said.
+/// The end of a command that Ctrl-C stopped.
 #[derive(Debug, thiserror::Error)]
 #[error("interrupted")]
 pub(crate) struct Interrupted;
 
-/// Makes errors of the libraries, whose messages complete "failed to …", into whole messages.
+/// Turns errors of the libraries, whose messages complete "failed to …", into whole messages.
 pub(crate) trait Failed<T> {
-    /// As an error for the user.
+    /// Returns the value, or the error as a message for the user.
     fn failed(self) -> anyhow::Result<T>;
 }
 
@@ -68,7 +68,7 @@ impl<T> Failed<T> for Result<T, splitcost_link::Error> {
                     Some(hint.clone())
                 }
                 splitcost_link::Error::Refused(refused) if refused.needs_packets() => {
-                    Some("`splitcost link --packets` has it; it needs Linux and root".to_owned())
+                    Some("`splitcost link --packets` can emulate it; it needs Linux and root".to_owned())
                 }
                 _ => None,
             };
@@ -94,9 +94,10 @@ fn recording_failure(error: &splitcost_recording::Error) -> Failure {
     use splitcost_recording::Error;
     let failure = Failure::new(format!("failed to {error}"));
     match error {
-        Error::Absent { .. } => failure
-            .hint("make one with `splitcost record`, or name another: `splitcost show DIR`, elsewhere --recording DIR"),
-        Error::NotOurs { .. } => failure.hint("name the directory that `splitcost record` wrote"),
+        Error::Absent { .. } => failure.hint(
+            "make one with `splitcost record`, or name another: `splitcost show DIR`, or --recording DIR elsewhere",
+        ),
+        Error::NotOurs { .. } => failure.hint("name a directory that `splitcost record` wrote"),
         Error::Version { .. } => failure.hint("record again with this version, or use the version that wrote it"),
         Error::Corrupt { .. } | Error::Parquet { .. } => {
             failure.hint("the recording is damaged: record again with `splitcost record`")
@@ -109,15 +110,20 @@ fn recording_failure(error: &splitcost_recording::Error) -> Failure {
 pub(crate) fn print(error: &anyhow::Error) {
     let style = anstyle::AnsiColor::Red.on_default().bold();
     anstream::eprintln!("{style}error{style:#}: {}", Chain(error));
-    let style = anstyle::AnsiColor::Cyan.on_default().bold();
     for failure in error.chain().filter_map(|cause| cause.downcast_ref::<Failure>()) {
         for hint in &failure.hints {
-            anstream::eprintln!("{style}hint{style:#}: {hint}");
+            print_hint(hint);
         }
     }
 }
 
-/// An error and its causes on one line.
+/// Prints a remedy to stderr.
+pub(crate) fn print_hint(hint: &str) {
+    let style = anstyle::AnsiColor::Cyan.on_default().bold();
+    anstream::eprintln!("{style}hint{style:#}: {hint}");
+}
+
+/// An error and its causes, on one line.
 struct Chain<'a>(&'a anyhow::Error);
 
 impl fmt::Display for Chain<'_> {

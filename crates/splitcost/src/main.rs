@@ -1,10 +1,11 @@
-//! The command line: what a split costs, before it is built.
+//! The command `splitcost`: it reads the command line and the settings, runs a library, and prints the answer.
 //!
-//! Read in this order: [`args`] (verbs and options), [`settings`] (the file), [`session`] (both together), then a
-//! file per verb in [`commands`]; [`experiment`], which estimate, rehearse and evaluate share, and [`requests`], what a bench
-//! asks.
+//! Read in this order: [`args`] (commands, options and the variables that set them), [`settings`] (the settings file),
+//! [`session`] (both together), then the file of a command in [`commands`]. [`experiment`] is shared by estimate,
+//! rehearse and evaluate; [`requests`] reads the requests of a bench.
 //!
-//! Numbers come from the libraries: nothing is measured or computed here.
+//! Imports point down in this order only: commands, session, settings, arguments. Measuring, computing and rendering
+//! are left to the libraries.
 
 mod args;
 mod commands;
@@ -17,25 +18,29 @@ mod settings;
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use mimalloc::MiMalloc;
 use splitcost_lab::Cancel;
 
-use crate::args::{Cli, Verb};
+use crate::args::{Cli, UsageError, Verb};
 use crate::failure::Interrupted;
 use crate::session::Session;
 
-/// Chosen: a scan makes millions of small things, in several threads, and the system allocator is slower at that.
+/// The allocator of the whole program.
+///
+/// Chosen: a scan allocates millions of small values in several threads, and the system allocator is slower at that.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
-/// Exit status after Ctrl-C.
+/// The exit status after Ctrl-C.
 ///
-/// Spec: 128 and the number of SIGINT, as shells have it.
+/// Spec: 128 plus the number of SIGINT, as in shells.
 const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match args::parse(&std::env::args_os().collect::<Vec<_>>()) {
+        Ok(cli) => cli,
+        Err(error) => return refuse(&error),
+    };
     if matches!(cli.verb, Verb::Guard) {
         splitcost_lab::guard::run();
         return ExitCode::SUCCESS;
@@ -63,8 +68,18 @@ fn main() -> ExitCode {
     }
 }
 
+/// Prints the message of the argument parser, which may also be the help or the version.
+fn refuse(UsageError { error, variables }: &UsageError) -> ExitCode {
+    // If nothing can be printed, the exit status is all that is left.
+    let _ = error.print();
+    for variable in variables {
+        failure::print_hint(&format!("{variable} in the environment"));
+    }
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+}
+
 fn run(cli: Cli, cancel: Cancel) -> anyhow::Result<ExitCode> {
-    let mut session = Session::new(cli.common, cancel);
+    let mut session = Session::new(cli.global, cancel);
     match cli.verb {
         Verb::Init => commands::init::run(&mut session),
         Verb::Record(args) => commands::record::run(&mut session, &args),

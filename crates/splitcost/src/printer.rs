@@ -1,4 +1,4 @@
-//! Answers to stdout, everything else to stderr.
+//! Writes answers to stdout, and everything else to stderr.
 
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
@@ -7,30 +7,32 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use splitcost_lab::Step;
 
-/// How often a line of progress is written where there is no terminal.
+/// The time between two lines of progress, if stderr is not a terminal.
 ///
-/// Chosen: seldom enough for a log, often enough to see that it lives.
+/// Chosen: seldom enough for a log, often enough to see that the command is alive.
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
+/// The number of steps of the progress bar.
+///
 /// Chosen: finer than a terminal shows.
 const BAR_STEPS: f64 = 1000.0;
 
-/// Where output goes, and how.
+/// The writer of everything that the user sees.
 pub(crate) struct Printer {
     terminal: bool,
     bar: Option<ProgressBar>,
     last_line: Option<(Instant, String)>,
-    /// Planned seconds of what comes after the present experiment.
+    /// Planned seconds of the work after the present experiment.
     pub(crate) later_secs: f64,
 }
 
 impl Printer {
-    /// A bar where stderr is a terminal, else a line now and then.
+    /// Makes a printer that shows progress as a bar if stderr is a terminal, else as lines.
     pub(crate) fn new() -> Self {
         Self { terminal: io::stderr().is_terminal(), bar: None, last_line: None, later_secs: 0.0 }
     }
 
-    /// Shows where an experiment is.
+    /// Shows the progress of an experiment.
     pub(crate) fn step(&mut self, step: &Step) {
         let left = (step.total_secs + self.later_secs - step.done_secs).max(0.0);
         let message = format!("{}, about {} left", step.label, duration(left));
@@ -51,7 +53,7 @@ impl Printer {
         }
     }
 
-    /// Takes the bar away.
+    /// Removes the progress bar.
     pub(crate) fn done(&mut self) {
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
@@ -59,22 +61,22 @@ impl Printer {
         self.last_line = None;
     }
 
-    /// Tells something on stderr.
+    /// Writes a line to stderr.
     pub(crate) fn note(&mut self, text: &str) {
         self.done();
         anstream::eprintln!("{text}");
     }
 
-    /// Tells of something doubtful on stderr.
+    /// Writes a warning to stderr.
     pub(crate) fn warn(&mut self, text: &str) {
         let style = anstyle::AnsiColor::Yellow.on_default().bold();
         self.note(&format!("{style}warning{style:#}: {text}"));
     }
 
-    /// Tells on stderr what helps.
+    /// Writes a remedy to stderr.
     pub(crate) fn hint(&mut self, text: &str) {
-        let style = anstyle::AnsiColor::Cyan.on_default().bold();
-        self.note(&format!("{style}hint{style:#}: {text}"));
+        self.done();
+        crate::failure::print_hint(text);
     }
 
     /// Writes an answer to stdout.
@@ -83,7 +85,7 @@ impl Printer {
         let mut out = anstream::stdout().lock();
         let end = if text.ends_with('\n') { "" } else { "\n" };
         match write!(out, "{text}{end}").and_then(|()| out.flush()) {
-            // Whoever read it has seen enough.
+            // The reader has closed its end, as `head` does.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             other => Ok(other?),
         }
@@ -94,12 +96,12 @@ impl Printer {
         self.answer(&serde_json::to_string_pretty(value)?)
     }
 
-    /// Whether answers are for a terminal that shows colours.
+    /// Returns whether answers go to a terminal that shows colours.
     pub(crate) fn color() -> bool {
         anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never
     }
 
-    /// Columns of the terminal, 100 where there is none.
+    /// Returns the columns of the terminal: 100 if stdout is not one, and never below 60 or above 200.
     pub(crate) fn width() -> usize {
         let columns = std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok());
         let terminal = rustix::termios::tcgetwinsize(io::stdout()).ok().map(|size| usize::from(size.ws_col));
@@ -115,7 +117,7 @@ fn new_bar() -> ProgressBar {
     bar
 }
 
-/// A duration for people.
+/// Returns a duration in minutes and seconds.
 fn duration(secs: f64) -> String {
     let secs = secs.round() as u64;
     if secs < 60 { format!("{secs} s") } else { format!("{} min {:02} s", secs / 60, secs % 60) }

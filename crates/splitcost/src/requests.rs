@@ -1,4 +1,4 @@
-//! What a bench asks: from options, from a file like `[workload]`, or from a HAR.
+//! The requests of a bench: from options, from a file like `[workload]`, or from a HAR.
 
 use std::fs;
 use std::path::Path;
@@ -8,20 +8,20 @@ use splitcost_lab::bench::{Ask, Reach, har};
 use splitcost_lab::grpc::Schema;
 use splitcost_load::{Body, Method, RequestSpec, Roots, Version, Workload, WorkloadTable, literal};
 
-use crate::args::bench::Url;
+use crate::args::bench::UrlArgs;
 use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::session::shown;
-use crate::settings::File;
+use crate::settings::file::File;
 
-/// A settings file that holds a workload beside other things.
+/// A settings file with a workload among other tables.
 #[derive(Deserialize)]
-struct Settings {
+struct FileWithWorkload {
     workload: WorkloadTable,
 }
 
-/// What is asked of every address.
-pub(crate) fn ask(args: &Url, printer: &mut Printer) -> anyhow::Result<Ask> {
+/// Returns the requests to send to every address.
+pub(crate) fn ask(args: &UrlArgs, printer: &mut Printer) -> anyhow::Result<Ask> {
     let Some(path) = &args.requests_file else { return Ok(Ask::Path(one(args)?)) };
     let text = fs::read_to_string(path)
         .map_err(|error| Failure::new(format!("failed to read {}: {error}", path.display())))?;
@@ -37,8 +37,8 @@ pub(crate) fn ask(args: &Url, printer: &mut Printer) -> anyhow::Result<Ask> {
     Ok(Ask::Several { seed, requests })
 }
 
-/// How the addresses are reached.
-pub(crate) fn reach(args: &Url) -> anyhow::Result<Reach> {
+/// Returns how the addresses are reached.
+pub(crate) fn reach(args: &UrlArgs) -> anyhow::Result<Reach> {
     let version = match (args.http1, args.http2) {
         (true, _) => Version::Http1,
         (_, true) => Version::Http2,
@@ -54,8 +54,8 @@ pub(crate) fn reach(args: &Url) -> anyhow::Result<Reach> {
     Ok(Reach { version, roots, unix_socket: args.unix_socket.clone(), schema: schema(args) })
 }
 
-/// Where the services of a gRPC server are described.
-fn schema(args: &Url) -> Schema {
+/// Returns the source that describes the services of a gRPC server.
+fn schema(args: &UrlArgs) -> Schema {
     match &args.descriptor_set {
         Some(path) => Schema::DescriptorSet(path.clone()),
         None if args.protos.is_empty() => Schema::Reflection,
@@ -63,8 +63,8 @@ fn schema(args: &Url) -> Schema {
     }
 }
 
-/// The request that the options describe.
-fn one(args: &Url) -> anyhow::Result<RequestSpec> {
+/// Returns the request that the options describe.
+fn one(args: &UrlArgs) -> anyhow::Result<RequestSpec> {
     let body = match (&args.json, &args.body) {
         (Some(json), _) => {
             Some(Body::Bytes { bytes: json.to_string().into_bytes(), content_type: "application/json".to_owned() })
@@ -72,7 +72,7 @@ fn one(args: &Url) -> anyhow::Result<RequestSpec> {
         (None, Some(body)) => Some(match body.strip_prefix('@') {
             Some(path) => Body::file(Path::new(path)).map_err(|error| {
                 Failure::new(format!("failed to read {path}: {error}"))
-                    .hint("--body @FILE sends a file, --body TEXT a text")
+                    .hint("--body @FILE sends a file, --body TEXT sends a text")
             })?,
             None => Body::Text(literal(body)),
         }),
@@ -86,13 +86,13 @@ fn one(args: &Url) -> anyhow::Result<RequestSpec> {
     Ok(request)
 }
 
-/// The requests of a TOML file: a workload, or a `splitcost.toml` that has one.
+/// Reads the seed and the requests of a TOML file, which is a workload or a `splitcost.toml` that has one.
 fn table(path: &Path, text: &str) -> anyhow::Result<(u64, Vec<RequestSpec>)> {
     let file = File { path, text };
-    let hint = "it is written like [workload] of splitcost.toml: docs/configuration.md";
+    let hint = "the file is written like [workload] of splitcost.toml: see docs/configuration.md";
     let whole: toml::Table = toml::from_str(text).map_err(|error| file.broken(&error).hint(hint))?;
     let table = if whole.contains_key("workload") {
-        toml::from_str::<Settings>(text).map(|settings| settings.workload)
+        toml::from_str::<FileWithWorkload>(text).map(|file| file.workload)
     } else {
         toml::from_str::<WorkloadTable>(text)
     };
@@ -103,17 +103,17 @@ fn table(path: &Path, text: &str) -> anyhow::Result<(u64, Vec<RequestSpec>)> {
     Ok((seed, requests.map_err(|error| Failure::new(format!("{}: failed to {error}", path.display())))?))
 }
 
-/// The requests of a HAR, of the first address' host.
-fn archive(args: &Url, path: &Path, text: &str, printer: &mut Printer) -> anyhow::Result<Vec<RequestSpec>> {
+/// Reads the requests of a HAR that go to the host of the first address.
+fn archive(args: &UrlArgs, path: &Path, text: &str, printer: &mut Printer) -> anyhow::Result<Vec<RequestSpec>> {
     let url = args.urls.first().map_or("", String::as_str);
     let host = url.split_once("://").map_or(url, |(_, rest)| rest).split('/').next().unwrap_or_default();
     let found = har::read(text, host).map_err(|problem| {
         Failure::new(format!("failed to read {}: {problem}", path.display()))
-            .hint("save one from a browser's network panel: \"Save all as HAR\"")
+            .hint("save one in the network panel of a browser, with \"Save all as HAR\"")
     })?;
     let entries: u32 = found.requests.iter().map(|request| request.weight).sum();
     printer.note(&format!(
-        "{}: {entries} entries of {}, {} different requests",
+        "{}: {entries} entries for {}, {} different requests",
         shown(path).display(),
         found.host,
         found.requests.len()

@@ -1,8 +1,14 @@
-//! The options of `splitcost link`.
+//! `splitcost link`: an emulated link between two services, and profiles of links.
 
-use clap::{Args, Subcommand, ValueEnum};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
 use splitcost_link::policy::{Rule, parse};
 
+use super::shared::{Format, OutputArgs, formats};
+
+/// Arguments of `splitcost link`.
 #[derive(Args, Debug)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 #[command(after_help = "Examples:
@@ -11,147 +17,138 @@ use splitcost_link::policy::{Rule, parse};
   splitcost link --to 127.0.0.1:8000 --fault 'delay 1ms'
   splitcost link --to unix:app.sock --listen 127.0.0.1:9000 --fault 'delay lognormal 1ms sigma 0.5'
   splitcost link --to 127.0.0.1:8000 --fault 'blackhole after-accept 10% from 10s to 40s'
-  splitcost link --api 127.0.0.1:8474          serve clients of Toxiproxy
+  splitcost link --api 127.0.0.1:8474   # serve clients of Toxiproxy
   sudo splitcost link --packets --to 127.0.0.1:8000 --profile cross-region
   sudo splitcost link --packets --to 127.0.0.1:8000 --fault 'delay 10ms' --fault 'loss 1% burst 5'
 
-The link forwards connections until Ctrl-C, then prints its counts and the accuracy of its delays. A fault begins
-with an effect and its arguments. Restrictions follow in any order.
+The link forwards connections until Ctrl-C. Then it reports what it did, and how exactly. A fault is an action with its
+values, and then conditions in any order that narrow it down. Actions:
 
-Effects:
-  delay 10ms                 delay bytes; or `delay 10ms ±2ms`, `delay lognormal 10ms sigma 0.5`,
-                             `delay p50=1ms p99=5ms max=20ms`; each also with `correlation 0.3`
-  rate 10Mbit/s [each]       limit the rate of all connections together, or of each
-  drip 100B every 10ms       deliver bytes in small pieces
-  stall 200ms                hold bytes back once in each connection; `stall to 40s` holds them until then
-  blackhole [for 5s]         drop bytes; keep the connection open, or close it after a time
-  closed-window              do not read, so that the sender must wait
-  reset [in 2s]              reset the connection
-  close                      close the connection
-  slow-close 1s              delay the end of each direction
-  down                       do not listen, and close all connections
-  loss 1% [burst 5]          lose packets, independently or in bursts of a mean length; needs --packets
+  delay 10ms                 delay bytes; also `delay 10ms ±2ms`, `delay lognormal 10ms sigma 0.5` and
+                             `delay p50=1ms p99=5ms max=20ms`, each with or without `correlation 0.3`
+  rate 10Mbit/s [each]       limit the bandwidth of all connections together, or of each
+  drip 100B every 10ms       deliver bytes in pieces
+  stall 200ms                hold bytes back, once in a connection, or until the end of a schedule
+  blackhole [for 5s]         discard bytes; the connection stays open, or is closed after a time
+  closed-window              read no bytes, so that the sender has to wait
+  reset [in 2s] | close      reset or close the connection
+  slow-close 1s              delay the end of a connection
+  down                       close connections and refuse new ones
+  loss 1% [burst 5]          lose packets, on average so many in a row; needs --packets
   duplicate 1%               deliver packets twice; needs --packets
 
-Restrictions:
-  at-connect                 blackhole or reset in place of an answer to the handshake; needs --packets
-  after-accept               from the beginning of a connection
-  mid-response               in the middle of the first response
-  on-reuse                   at the second request
-  after 10kB                 after this number of bytes in a direction
-  upstream | downstream      only bytes to the server, or to the client
-  10%                        only this share of the connections, drawn from --seed
-  over 64kB                  only the part of a message beyond this size
-  from 10s to 40s            only during this time after the start
+Conditions:
 
-Exit status: 0 success; 1 the results are invalid because too many deliveries were late;
-2 an error.")]
-pub(crate) struct Link {
+  at-connect                 blackhole or reset instead of an answer to the handshake; needs --packets
+  after-accept | mid-response | on-reuse | after 10kB     the moment in a connection; else at once
+  upstream | downstream      only to the server, or only to the client; else both ways
+  10%                        only this share of connections, drawn from --seed
+  over 64kB                  only the bytes of a message beyond this size
+  from 10s to 40s            only in this time since the link started
+
+Exit status: 0 success; 1 deliveries were so late that the link was not the requested one; 2 splitcost or its input
+failed.")]
+pub(crate) struct LinkArgs {
     #[command(flatten)]
-    pub(crate) emulate: Emulate,
+    pub(crate) emulate: EmulateArgs,
     #[command(subcommand)]
-    pub(crate) what: Option<What>,
+    pub(crate) command: Option<LinkCommand>,
 }
 
-/// The subcommands of `splitcost link`.
+/// A command about profiles of links.
 #[derive(Debug, Subcommand)]
-pub(crate) enum What {
-    /// List the profiles of links
-    List(List),
-    /// Show the numbers of a profile, with the source and date of each
-    Show(Show),
+pub(crate) enum LinkCommand {
+    /// List the profiles that are shipped
+    List(LinkListArgs),
+    /// Print the numbers of a profile, each with its source and date
+    Show(LinkShowArgs),
     /// Make a profile from the output of ping, sockperf or `iperf3 -J`, or from traces
-    Import(Import),
+    Import(LinkImportArgs),
 }
 
+/// Arguments of `splitcost link list`.
 #[derive(Args, Debug)]
-pub(crate) struct List {
+#[command(after_help = "Examples:
+  splitcost link list
+  splitcost link list --format json")]
+pub(crate) struct LinkListArgs {
     #[command(flatten)]
-    pub(crate) output: super::Output,
+    pub(crate) output: OutputArgs,
 }
 
+/// Arguments of `splitcost link show`.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   splitcost link show cross-az-aws
   splitcost link show cross-az-aws+istio-sidecar --format json
-  splitcost link show same-az-gcp --format toml > ours.toml   start a profile of your own")]
-pub(crate) struct Show {
-    /// Name or TOML file of the profile, with an optional modifier such as +mtls
+  splitcost link show same-az-gcp --format toml > ours.toml   # to begin a profile of your own")]
+#[command(mut_arg("format", |arg| arg.value_parser(formats(&[Format::Text, Format::Json, Format::Toml]))))]
+pub(crate) struct LinkShowArgs {
+    /// Name of a profile or path of a TOML file, with or without a modifier such as +mtls
     #[arg(value_name = "PROFILE")]
     pub(crate) profile: String,
-    /// Format of the output: text, json or toml [default: text]
-    #[arg(long, env = "SPLITCOST_FORMAT", default_value = "text", hide_default_value = true)]
-    pub(crate) format: ProfileFormat,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
 }
 
-/// The output format of a profile.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ProfileFormat {
-    /// A text for people.
-    #[default]
-    Text,
-    /// JSON, whose keys end in their unit.
-    Json,
-    /// The file of the profile, as a start for your own; not possible with a modifier.
-    Toml,
-}
-
+/// Arguments of `splitcost link import`.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
-  ping -c 1000 -i 0.01 10.0.0.7 > ping.txt; iperf3 -J -c 10.0.0.7 > iperf3.json
+  ping -c 1000 -i 0.01 10.0.0.7 > ping.txt
+  iperf3 -J -c 10.0.0.7 > iperf3.json
   splitcost link import ping.txt iperf3.json > ours.toml
   splitcost link --to 127.0.0.1:8000 --profile ours.toml
-  splitcost link import traces.json --from shop --to catalog > ours.toml     OpenTelemetry, as JSON")]
-pub(crate) struct Import {
-    /// Output files of the tools, whose formats are detected
+  splitcost link import traces.json --from shop --to catalog > ours.toml   # OpenTelemetry in JSON")]
+pub(crate) struct LinkImportArgs {
+    /// Files that the tools wrote; the tool is recognized from the contents
     #[arg(value_name = "FILE", required = true)]
-    pub(crate) files: Vec<std::path::PathBuf>,
-    /// Calling service to select from traces [default: the only one]
+    pub(crate) files: Vec<PathBuf>,
+    /// Service that calls, for traces
     #[arg(long, value_name = "SERVICE")]
     pub(crate) from: Option<String>,
-    /// Called service to select from traces [default: the only one]
+    /// Service that is called, for traces
     #[arg(long, value_name = "SERVICE")]
     pub(crate) to: Option<String>,
 }
 
-/// The options of an emulated link.
+/// The link to emulate.
 #[derive(Args, Debug)]
-pub(crate) struct Emulate {
-    /// Address to listen on: HOST:PORT or unix:PATH; with --packets, a port [default: a free port]
+pub(crate) struct EmulateArgs {
+    /// Address to listen on: HOST:PORT or unix:PATH, with --packets a port [default: a free port of 127.0.0.1]
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) listen: Option<String>,
     /// Address of the service: HOST:PORT or unix:PATH
     #[arg(long, value_name = "ADDRESS", required_unless_present = "api")]
     pub(crate) to: Option<String>,
-    /// Profile of the link: a name from `splitcost link list` or a TOML file, with an optional modifier such as +mtls
-    /// [default: a link without delay]
+    /// Profile from `splitcost link list` or a TOML file, with or without a modifier such as +mtls [default: the
+    /// loopback of this machine]
     #[arg(long, value_name = "PROFILE")]
     pub(crate) profile: Option<String>,
-    /// Fault on the link; repeat it for several faults, which apply in this order
+    /// Fault, as described below; may be repeated, and is applied in this order [default: no fault]
     #[arg(long = "fault", value_name = "FAULT", value_parser = fault)]
-    pub(crate) faults: Vec<Fault>,
-    /// Use a network device instead of a proxy, so that handshakes are delayed and packets can be lost; needs Linux and
-    /// root
+    pub(crate) faults: Vec<LinkFault>,
+    /// Send packets through a network device, so that handshakes take their time and loss is real; needs Linux and
+    /// root [default: forward streams]
     #[arg(long)]
     pub(crate) packets: bool,
-    /// Serve the HTTP API of Toxiproxy on this address; the link to --to is its proxy named `link`
+    /// Serve the HTTP API of Toxiproxy on this address; with --to, the link is there under the name `link`
     #[arg(long, value_name = "HOST:PORT")]
-    pub(crate) api: Option<std::net::SocketAddr>,
-    /// Seed of all random draws
-    #[arg(long, env = "SPLITCOST_SEED", default_value_t = 1, value_name = "N")]
+    pub(crate) api: Option<SocketAddr>,
+    /// Seed of everything that is drawn at random
+    #[arg(long, default_value_t = 1, value_name = "N")]
     pub(crate) seed: u64,
     #[command(flatten)]
-    pub(crate) output: super::Output,
+    pub(crate) output: OutputArgs,
 }
 
-/// A fault, and the text that it was parsed from.
+/// A fault of a link, with the text that describes it.
 #[derive(Clone, Debug)]
-pub(crate) struct Fault {
+pub(crate) struct LinkFault {
     pub(crate) text: String,
     pub(crate) rule: Rule,
 }
 
-fn fault(text: &str) -> Result<Fault, String> {
+fn fault(text: &str) -> Result<LinkFault, String> {
     let rule = parse(text).map_err(|error| error.to_string())?;
-    Ok(Fault { text: text.to_owned(), rule })
+    Ok(LinkFault { text: text.to_owned(), rule })
 }

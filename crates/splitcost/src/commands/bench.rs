@@ -7,15 +7,15 @@ pub(crate) mod url;
 
 use std::process::ExitCode;
 
-use crate::args::bench::{Bench, What};
+use crate::args::bench::{BenchArgs, BenchCommand};
 use crate::session::Session;
 
 /// Hands on to what is benched.
-pub(crate) fn run(session: &mut Session, args: &Bench) -> anyhow::Result<ExitCode> {
-    match &args.what {
+pub(crate) fn run(session: &mut Session, args: &BenchArgs) -> anyhow::Result<ExitCode> {
+    match &args.command {
         None => url::run(session, &args.url),
-        Some(What::Call(args)) => call::run(session, args),
-        Some(What::Codecs(args)) => codecs::run(session, args),
-        Some(What::Stacks(args)) => stacks::run(session, args),
+        Some(BenchCommand::Call(args)) => call::run(session, args),
+        Some(BenchCommand::Codecs(args)) => codecs::run(session, args),
+        Some(BenchCommand::Stacks(args)) => stacks::run(session, args),
     }
 }

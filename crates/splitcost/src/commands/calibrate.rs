@@ -1,4 +1,4 @@
-//! `splitcost calibrate`
+//! `splitcost calibrate`: measures the unit costs of stacks.
 
 use std::fmt::Write as _;
 use std::process::ExitCode;
@@ -12,12 +12,13 @@ use splitcost_model::quantity::Interval;
 use splitcost_model::split::{Split, StackName};
 use splitcost_report::bench::Style;
 
-use crate::args::{Calibrate, Format};
+use crate::args::experiment::CalibrateArgs;
+use crate::args::shared::Format;
 use crate::failure::{Failed, Failure};
 use crate::session::Session;
 
-/// Measures stacks, and prints what a call over each costs.
-pub(crate) fn run(session: &mut Session, args: &Calibrate) -> anyhow::Result<ExitCode> {
+/// Measures stacks, and prints the costs of a call over each.
+pub(crate) fn run(session: &mut Session, args: &CalibrateArgs) -> anyhow::Result<ExitCode> {
     let settings = session.settings().ok();
     let python = session.python(settings.as_ref())?;
     let named = args.from.recording.as_deref();
@@ -39,7 +40,7 @@ pub(crate) fn run(session: &mut Session, args: &Calibrate) -> anyhow::Result<Exi
             match missing(stack, &python).failed()? {
                 absent if absent.is_empty() => stacks.push(stack),
                 absent => session.printer.warn(&format!(
-                    "{} is left out: {} -m pip install {}",
+                    "{} is left out, its packages are missing: {} -m pip install {}",
                     stack.name(),
                     python.executable.display(),
                     absent.join(" ")
@@ -48,7 +49,7 @@ pub(crate) fn run(session: &mut Session, args: &Calibrate) -> anyhow::Result<Exi
         }
     }
     if stacks.is_empty() {
-        return Err(Failure::new("this Python has the packages of no stack").into());
+        return Err(Failure::new("the Python interpreter has the packages of no stack").into());
     }
     let mut calibrations = Vec::new();
     for stack in stacks {
@@ -64,7 +65,7 @@ pub(crate) fn run(session: &mut Session, args: &Calibrate) -> anyhow::Result<Exi
     }
     match args.output.format {
         Format::Json => session.printer.json(&calibrations)?,
-        Format::Text => {
+        _ => {
             let text: Vec<String> = calibrations.iter().map(render).collect();
             session.printer.answer(&text.join("\n"))?;
         }
@@ -75,7 +76,7 @@ pub(crate) fn run(session: &mut Session, args: &Calibrate) -> anyhow::Result<Exi
 /// Measures every client with every server.
 fn every_stack(
     session: &mut Session,
-    args: &Calibrate,
+    args: &CalibrateArgs,
     recorded: Option<&Needs>,
     python: &Python,
 ) -> anyhow::Result<ExitCode> {
@@ -91,17 +92,17 @@ fn every_stack(
     let found = matrix(&catalogue, &chosen, &plan, python, progress, cancel).failed();
     printer.done();
     if found.is_err() && cancel.is_cancelled() {
-        printer.note("what was measured is kept: the same command goes on from there");
+        printer.note("the measurements so far are kept: the same command continues from there");
     }
     let found = found?;
     match args.output.format {
         Format::Json => session.printer.json(&found)?,
-        Format::Text => session.printer.answer(&splitcost_report::bench::matrix(&found, Style::Text))?,
+        _ => session.printer.answer(&splitcost_report::bench::matrix(&found, Style::Text))?,
     }
     Ok(ExitCode::from(u8::from(!found.failed.is_empty())))
 }
 
-/// A table: one line per kind of call and payload, medians over the rounds with their 90 % intervals.
+/// Returns a table with a line for each kind of call and payload: medians over the rounds with 90 % intervals.
 fn render(calibration: &Calibration) -> String {
     let mut text = format!("{}\nmeasured {}\n\n", calibration.fingerprint, calibration.measured_at);
     text.push_str("client  handler  pace    values   bytes   client CPU µs      server CPU µs      wall µs\n");
@@ -113,7 +114,7 @@ fn render(calibration: &Calibration) -> String {
             let Interval { value, low, high } = Interval::of(&values).unwrap_or_default();
             format!("{value:.0} ({low:.0}–{high:.0})")
         };
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         let _ = writeln!(
             text,
             "{:<7} {:<8} {:<7} {:>6} {:>7}   {:<18} {:<18} {}",

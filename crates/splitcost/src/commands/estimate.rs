@@ -4,12 +4,12 @@ use std::process::ExitCode;
 
 use splitcost_study::{Depth, Scope};
 
-use crate::args::Estimate;
+use crate::args::experiment::EstimateArgs;
 use crate::experiment::{self, Subject};
 use crate::session::Session;
 
 /// Predicts splits from a recording.
-pub(crate) fn run(session: &mut Session, args: &Estimate) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(session: &mut Session, args: &EstimateArgs) -> anyhow::Result<ExitCode> {
     let settings = session.settings()?;
     let python = session.python_with_modules(&settings)?;
     let dir = Session::recording_dir(&settings, args.from.recording.as_deref());

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use splitcost_model::study::Study;
 use splitcost_study::{Depth, Scope, calibration_secs};
 
-use crate::args::Evaluate;
+use crate::args::experiment::EvaluateArgs;
 use crate::commands::{record, report};
 use crate::experiment::{self, Subject};
 use crate::failure::Failure;
@@ -14,7 +14,7 @@ use crate::session::{Session, shown};
 use crate::settings::Settings;
 
 /// Records, calibrates, estimates, rehearses and reports.
-pub(crate) fn run(session: &mut Session, args: &Evaluate) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(session: &mut Session, args: &EvaluateArgs) -> anyhow::Result<ExitCode> {
     let settings = session.settings()?;
     settings.workload()?;
     let splits = settings.splits(&args.scenario.splits)?;

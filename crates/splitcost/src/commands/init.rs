@@ -1,4 +1,4 @@
-//! `splitcost init`
+//! `splitcost init`: writes settings for an app.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use crate::failure::Failure;
 use crate::session::Session;
 
-/// Frameworks whose app object is looked for.
+/// Calls that make the app object of a known framework.
 const FRAMEWORKS: [&str; 4] = ["FastAPI(", "Starlette(", "Quart(", "Litestar("];
 
 /// Writes a commented splitcost.toml for the app in the working directory.
@@ -16,8 +16,8 @@ pub(crate) fn run(session: &mut Session) -> anyhow::Result<ExitCode> {
     let here = std::env::current_dir()?;
     let path = here.join("splitcost.toml");
     if path.exists() {
-        return Err(Failure::new("splitcost.toml is there already")
-            .hint("remove it first, or edit it; `splitcost evaluate` uses it as it is")
+        return Err(Failure::new("splitcost.toml exists already")
+            .hint("edit it, or remove it first; `splitcost evaluate` uses it as it is")
             .into());
     }
     let app = find_app(&here);
@@ -25,9 +25,11 @@ pub(crate) fn run(session: &mut Session) -> anyhow::Result<ExitCode> {
         .map_err(|error| Failure::new(format!("failed to write splitcost.toml: {error}")))?;
     match app {
         Some(app) => session.printer.note(&format!("wrote splitcost.toml for {}:{}", app.module, app.object)),
-        None => session.printer.note("wrote splitcost.toml; no app object was found, so the example's names are in it"),
+        None => session
+            .printer
+            .note("wrote splitcost.toml with the names of an example, because no app was found here: replace them"),
     }
-    session.printer.note("next: list the app's requests under [workload], then `splitcost evaluate`");
+    session.printer.note("next: list the requests of the app under [workload], then run `splitcost evaluate`");
     Ok(ExitCode::SUCCESS)
 }
 
@@ -40,13 +42,13 @@ struct App {
     children: Vec<String>,
 }
 
-/// The first module below a package here that assigns an app object.
+/// Returns the first app object in a module of a package here.
 fn find_app(here: &Path) -> Option<App> {
     packages(here).into_iter().chain(packages(&here.join("src"))).find_map(|package| {
         let name = package.file_name()?.to_str()?.to_owned();
         let mut files = Vec::new();
         collect(&package, &name, 0, &mut files);
-        // `main` is where it usually is.
+        // The app is usually in `main`.
         files.sort_by_key(|(_, module)| (module.matches('.').count(), !is_main(module), module.clone()));
         files.iter().find_map(|(path, module)| {
             let object = app_object(&fs::read_to_string(path).ok()?)?;
@@ -73,7 +75,7 @@ fn packages(dir: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Python files of a package with their module names, four levels deep.
+/// Collects the Python files of a package with their module names, four levels deep.
 fn collect(dir: &Path, module: &str, depth: usize, files: &mut Vec<(PathBuf, String)>) {
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
         let path = entry.path();
@@ -87,11 +89,11 @@ fn collect(dir: &Path, module: &str, depth: usize, files: &mut Vec<(PathBuf, Str
     }
 }
 
-/// The name that a line at the left margin gives to a framework's app.
+/// Returns the name to which a line at the left margin assigns the app of a framework.
 fn app_object(source: &str) -> Option<String> {
     source.lines().find_map(|line| {
         let (name, value) = line.split_once('=')?;
-        // `app: FastAPI = FastAPI()` names it, too.
+        // `app: FastAPI = FastAPI()` assigns it, too.
         let name = name.split(':').next()?.trim_end();
         let is_name = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_');
         let value = value.trim_start();
@@ -127,23 +129,24 @@ fn template(app: Option<&App>) -> String {
     let candidate = candidate.unwrap_or_else(|| format!("{}.pricing", app.package));
     let service = candidate.rsplit('.').next().unwrap_or("pricing").replace('_', "-");
     let mut text = String::new();
-    // Writing to a string does not fail.
+    // Writing to a string cannot fail.
     let _ = write!(
         text,
-        r#"# What splitcost needs to know about this app. Then: splitcost evaluate
+        r#"# Settings of splitcost for this app. Every key is described in docs/configuration.md of splitcost.
+# When the requests are listed below, run: splitcost evaluate
 
 [app]
-# How it starts. {{port}} becomes a free port, {{workdir}} a scratch directory that is removed afterwards.
+# The start command. {{port}} becomes a free port, {{workdir}} a scratch directory that is removed at the end.
 command = ["uvicorn", "{module}:{object}", "--host", "127.0.0.1", "--port", "{{port}}"]
-# The package whose direct children are the modules that calls are counted between.
+# The package of the app. Its direct children are the modules between which calls are counted.
 package = "{package}"
-# A path that answers 2xx or 3xx once the app is ready.
+# A path that is answered with 2xx or 3xx when the app is ready.
 ready = "/"
-# Run before each start, to fill a scratch database for instance.
+# A command to run before each start, for example to fill a scratch database.
 # setup = ["python", "-m", "{package}.seed"]
 # env = {{ DATABASE_URL = "sqlite:///{{workdir}}/app.db" }}
 
-# The requests that drive it, drawn by weight; values are drawn from ranges.
+# The requests that drive the app. They are drawn by weight, and the values of parameters from ranges.
 [workload]
 seed = 1
 
@@ -158,7 +161,7 @@ path = "/"
 # params = {{ item_id = {{ int = [1, 500] }}, colour = {{ choice = ["red", "blue"] }} }}
 # body = {{ colour = "{{colour}}", amount = 1 }}
 
-# The splits to evaluate: which modules would move into services of their own. The rest stays in service main.
+# The splits to evaluate: the modules that would move into services of their own. All others stay in the service main.
 "#,
         module = app.module,
         object = app.object,
@@ -171,18 +174,20 @@ path = "/"
         text,
         r#"[splits.{service}]
 services = {{ {service} = ["{candidate}"] }}
-# What calls go over: "httpx" (HTTP/1.1 and JSON) or "grpc".
+# The stack of calls between services: "httpx" (HTTP/1.1 and JSON) or "grpc".
 stack = "httpx"
-# Modules whose functions run in the caller where their arguments cannot cross, a database session for instance.
+# Modules whose functions run in the caller if their arguments cannot cross, for example a database session.
 # keep_local = ["{candidate}"]
-# What lies between the services, beyond this machine's loopback: `splitcost link list` names the profiles.
+# The link between the services, instead of the loopback of this machine. `splitcost link list` lists the profiles.
 # links = {{ default = "cross-az-aws" }}
-# How services call each other.
+# The timeout and retries of calls between services.
 # calls = "1s + 2 retries + budget 20%"
 
+# The price of computing.
 # [prices]
 # usd_per_vcpu_hour = 0.0445
 
+# The load: arrivals in open loop, and requests in flight in closed loop.
 # [load]
 # rate_reqs_per_sec = 50
 # concurrency = 16

@@ -13,8 +13,8 @@ use splitcost_link::{Emulator, Engine};
 use splitcost_model::emulation::Emulation;
 use splitcost_model::link::Link;
 
-use crate::args::Format;
-use crate::args::link::{self, Emulate, Import, List, ProfileFormat, Show, What};
+use crate::args::link::{EmulateArgs, LinkArgs, LinkCommand, LinkImportArgs, LinkListArgs, LinkShowArgs};
+use crate::args::shared::Format;
 use crate::failure::{Failed, Failure};
 use crate::session::Session;
 
@@ -27,17 +27,17 @@ const TICK: Duration = Duration::from_millis(50);
 const FIRST: &str = "link";
 
 /// Runs `splitcost link` or one of its subcommands.
-pub(crate) fn run(session: &mut Session, args: &link::Link) -> anyhow::Result<ExitCode> {
-    match &args.what {
+pub(crate) fn run(session: &mut Session, args: &LinkArgs) -> anyhow::Result<ExitCode> {
+    match &args.command {
         None => emulate(session, &args.emulate),
-        Some(What::List(args)) => list(session, args),
-        Some(What::Show(args)) => show(session, args),
-        Some(What::Import(args)) => import(session, args),
+        Some(LinkCommand::List(args)) => list(session, args),
+        Some(LinkCommand::Show(args)) => show(session, args),
+        Some(LinkCommand::Import(args)) => import(session, args),
     }
 }
 
 /// Forwards connections, and prints the results.
-fn emulate(session: &mut Session, args: &Emulate) -> anyhow::Result<ExitCode> {
+fn emulate(session: &mut Session, args: &EmulateArgs) -> anyhow::Result<ExitCode> {
     let profile = match &args.profile {
         Some(name) => Profile::find(name).failed()?.link,
         None => Link::default(),
@@ -107,11 +107,11 @@ fn results(board: &Board) -> Result<Vec<(Addresses, Tally)>, splitcost_link::Err
 }
 
 /// Prints the results.
-fn print(session: &mut Session, args: &Emulate, found: &[Emulation]) -> anyhow::Result<ExitCode> {
+fn print(session: &mut Session, args: &EmulateArgs, found: &[Emulation]) -> anyhow::Result<ExitCode> {
     match (args.output.format, found) {
         (Format::Json, [only]) if args.api.is_none() => session.printer.json(only)?,
         (Format::Json, _) => session.printer.json(&found)?,
-        (Format::Text, _) => {
+        _ => {
             let texts: Vec<String> = found.iter().map(splitcost_report::emulation::text).collect();
             session.printer.answer(&texts.join("\n"))?;
         }
@@ -124,7 +124,7 @@ fn print(session: &mut Session, args: &Emulate, found: &[Emulation]) -> anyhow::
 }
 
 /// Lists the profiles.
-fn list(session: &mut Session, args: &List) -> anyhow::Result<ExitCode> {
+fn list(session: &mut Session, args: &LinkListArgs) -> anyhow::Result<ExitCode> {
     let (names, modifiers) = Profile::names();
     let profiles = names.map(Profile::find).collect::<Result<Vec<Profile>, _>>().failed()?;
     if args.output.format == Format::Json {
@@ -142,18 +142,18 @@ fn list(session: &mut Session, args: &List) -> anyhow::Result<ExitCode> {
 }
 
 /// Prints the numbers of a profile and their sources.
-fn show(session: &mut Session, args: &Show) -> anyhow::Result<ExitCode> {
+fn show(session: &mut Session, args: &LinkShowArgs) -> anyhow::Result<ExitCode> {
     let profile = Profile::find(&args.profile).failed()?;
-    match args.format {
-        ProfileFormat::Json => session.printer.json(&profile)?,
-        ProfileFormat::Toml => {
+    match args.output.format {
+        Format::Json => session.printer.json(&profile)?,
+        Format::Toml => {
             let text = profile::text(&args.profile).ok_or_else(|| {
                 Failure::new(format!("{} is not a single file", args.profile))
                     .hint("give the name of a profile without a modifier")
             })?;
             session.printer.answer(text)?;
         }
-        ProfileFormat::Text => {
+        _ => {
             let figures: Vec<String> = profile.figures.iter().map(|figure| format!("{figure}\n")).collect();
             session.printer.answer(&format!("{}: {}\n\n{}", profile.name, profile.about, figures.concat()))?;
         }
@@ -162,7 +162,7 @@ fn show(session: &mut Session, args: &Show) -> anyhow::Result<ExitCode> {
 }
 
 /// Makes a profile from the output of other tools.
-fn import(session: &mut Session, args: &Import) -> anyhow::Result<ExitCode> {
+fn import(session: &mut Session, args: &LinkImportArgs) -> anyhow::Result<ExitCode> {
     let read = args.files.iter().map(|path| {
         let text = fs::read_to_string(path).with_context(|| format!("failed to read {}", path.display()))?;
         Ok((path.display().to_string(), text))

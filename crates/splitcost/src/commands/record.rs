@@ -1,4 +1,4 @@
-//! `splitcost record`
+//! `splitcost record`: records the app, or a command.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -13,14 +13,14 @@ use splitcost_model::recording::Recording;
 use splitcost_recording::convert;
 
 use crate::INTERRUPTED;
-use crate::args::Record;
+use crate::args::experiment::RecordArgs;
 use crate::experiment;
 use crate::failure::{Failed, Interrupted};
 use crate::session::{Session, shown};
 use crate::settings::Settings;
 
-/// Records the app, or a command, and keeps the recording.
-pub(crate) fn run(session: &mut Session, args: &Record) -> anyhow::Result<ExitCode> {
+/// Records the app or a command, and keeps the recording.
+pub(crate) fn run(session: &mut Session, args: &RecordArgs) -> anyhow::Result<ExitCode> {
     if args.command.is_empty() {
         let settings = session.settings()?;
         let python = session.python_with_modules(&settings)?;
@@ -32,7 +32,7 @@ pub(crate) fn run(session: &mut Session, args: &Record) -> anyhow::Result<ExitCo
     command(session, args)
 }
 
-/// Records the app under its workload into `place`.
+/// Records the app under its workload, and moves the recording to `place`.
 pub(crate) fn app(
     session: &mut Session,
     settings: &Settings,
@@ -57,7 +57,7 @@ pub(crate) fn app(
     Ok(recorded.recording)
 }
 
-fn command(session: &mut Session, args: &Record) -> anyhow::Result<ExitCode> {
+fn command(session: &mut Session, args: &RecordArgs) -> anyhow::Result<ExitCode> {
     let here = std::env::current_dir()?;
     let (python, spec, place) = if args.packages.is_empty() {
         let settings = session.settings()?;
@@ -97,7 +97,7 @@ fn keep(session: &mut Session, recorded: &Recorded, partial: &Path, place: &Path
         session.printer.warn(trouble);
     }
     let place = record::keep(partial, place, recorded.interrupted).failed()?;
-    // The probes that asked whether the app is ready belong to no phase.
+    // The requests that check that the app is ready belong to no phase.
     let driven = !recorded.recording.meta.phases.is_empty();
     let requests = recorded.recording.requests.iter().filter(|request| !driven || request.phase.is_some());
     let endpoints: BTreeSet<&str> = requests.clone().map(|request| request.endpoint.as_str()).collect();
@@ -114,21 +114,21 @@ fn count(number: usize, what: &str) -> String {
     if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }
 
-/// Says where to find what was recorded before something failed; where nothing was, nothing stays.
+/// Says where the requests are that were recorded before a failure. Removes a recording without any.
 fn salvage(session: &mut Session, partial: &Path) {
     match convert::open(partial) {
-        // A phase was finished: the app had worked before.
+        // A phase was finished, so the app has worked.
         Ok(recording) if !recording.meta.phases.is_empty() => session.printer.note(&format!(
-            "{} were recorded until then: splitcost show {}",
+            "{} were recorded before that: splitcost show {}",
             count(recording.requests.len(), "request"),
             shown(partial).display()
         )),
-        // What cannot be removed is overwritten by the next recording.
+        // The next recording overwrites what cannot be removed.
         _ => drop(fs::remove_dir_all(partial)),
     }
 }
 
-/// Where a recording is made, beside where it will be.
+/// Returns the directory in which a recording is made, beside its final place.
 fn partial(place: &Path) -> std::path::PathBuf {
     let mut name = place.file_name().unwrap_or_default().to_owned();
     name.push(".partial");

@@ -4,12 +4,12 @@ use std::process::ExitCode;
 
 use splitcost_study::{Depth, Scope};
 
-use crate::args::Rehearse;
+use crate::args::experiment::RehearseArgs;
 use crate::experiment::{self, Subject};
 use crate::session::Session;
 
 /// Predicts splits, runs them, and prints both.
-pub(crate) fn run(session: &mut Session, args: &Rehearse) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(session: &mut Session, args: &RehearseArgs) -> anyhow::Result<ExitCode> {
     let settings = session.settings()?;
     settings.workload()?;
     let python = session.python_with_modules(&settings)?;

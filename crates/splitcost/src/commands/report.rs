@@ -6,12 +6,12 @@ use std::process::ExitCode;
 
 use splitcost_model::study::{FORMAT_VERSION, Study};
 
-use crate::args::Report;
+use crate::args::experiment::ReportArgs;
 use crate::failure::Failure;
 use crate::session::{Session, shown};
 
 /// Writes the HTML report of a study.
-pub(crate) fn run(session: &mut Session, args: &Report) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(session: &mut Session, args: &ReportArgs) -> anyhow::Result<ExitCode> {
     let path = match &args.study {
         Some(path) => path.clone(),
         None => shown(&Session::own_dir(&session.settings()?).join("study.json")),

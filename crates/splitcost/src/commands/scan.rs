@@ -9,14 +9,15 @@ use splitcost_recording::price::price;
 use splitcost_report::finding;
 use splitcost_scan::{Baseline, Error, Glob, Options, RULES, graph, scan};
 
-use crate::args::scan::{Explain, Format, GraphFormat, Scan};
+use crate::args::scan::{ExplainArgs, ScanArgs};
+use crate::args::shared::Format;
 use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::session::Session;
 use crate::settings::scan::{is_code, unknown};
 
 /// Scans, and writes the findings, a call graph or a baseline.
-pub(crate) fn run(session: &mut Session, args: &Scan) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(session: &mut Session, args: &ScanArgs) -> anyhow::Result<ExitCode> {
     for code in args.select.iter().chain(&args.ignore) {
         check(code)?;
     }
@@ -37,8 +38,8 @@ pub(crate) fn run(session: &mut Session, args: &Scan) -> anyhow::Result<ExitCode
         let (graph, skipped) = graph(&options).map_err(|error| failure(&error))?;
         warn(session, &skipped);
         match format {
-            GraphFormat::Json => session.printer.json(&graph)?,
-            GraphFormat::Dot => session.printer.answer(&splitcost_report::graph::dot(&graph))?,
+            Format::Dot => session.printer.answer(&splitcost_report::graph::dot(&graph))?,
+            _ => session.printer.json(&graph)?,
         }
         return Ok(ExitCode::SUCCESS);
     }
@@ -53,12 +54,12 @@ pub(crate) fn run(session: &mut Session, args: &Scan) -> anyhow::Result<ExitCode
     }
     let rules: Vec<RulePage> =
         RULES.iter().map(|rule| RulePage { code: rule.code, name: rule.name, page: rule.page }).collect();
-    let text = match args.format {
-        Format::Text => finding::text(&found, Printer::color(), Printer::width()),
+    let text = match args.output.format {
         Format::Json => serde_json::to_string_pretty(&found)?,
         Format::Sarif => finding::sarif(&found, &rules),
         Format::Github => finding::github(&found),
         Format::Junit => finding::junit(&found),
+        _ => finding::text(&found, Printer::color(), Printer::width()),
     };
     session.printer.answer(&text)?;
     Ok(if found.findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -110,7 +111,7 @@ fn directory(path: &Path) -> &Path {
 }
 
 /// Prints a rule's page, or the list of rules.
-pub(crate) fn explain(session: &mut Session, args: &Explain) -> anyhow::Result<ExitCode> {
+pub(crate) fn explain(session: &mut Session, args: &ExplainArgs) -> anyhow::Result<ExitCode> {
     let text = if let Some(code) = &args.code {
         let rule = RULES.iter().find(|rule| rule.code.eq_ignore_ascii_case(code) || rule.name == code);
         rule.ok_or_else(|| no_rule(code))?.page.to_owned()

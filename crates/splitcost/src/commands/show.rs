@@ -1,23 +1,24 @@
-//! `splitcost show`
+//! `splitcost show`: prints a recording.
 
 use std::process::ExitCode;
 
 use splitcost_recording::summary::{Summary, render_text};
 
-use crate::args::{Format, Show};
+use crate::args::experiment::ShowArgs;
+use crate::args::shared::Format;
 use crate::printer::Printer;
 use crate::session::Session;
 
-/// Prints a recording at a glance.
-pub(crate) fn run(session: &mut Session, args: &Show) -> anyhow::Result<ExitCode> {
+/// Prints the summary of a recording.
+pub(crate) fn run(session: &mut Session, args: &ShowArgs) -> anyhow::Result<ExitCode> {
     let dir = match &args.recording {
         Some(dir) => dir.clone(),
         None => Session::recording_dir(&session.settings()?, None),
     };
     let summary = Summary::of(&Session::open(&dir)?);
     match args.output.format {
-        Format::Text => session.printer.answer(&render_text(&summary, Printer::width()))?,
         Format::Json => session.printer.json(&summary)?,
+        _ => session.printer.answer(&render_text(&summary, Printer::width()))?,
     }
     Ok(ExitCode::SUCCESS)
 }

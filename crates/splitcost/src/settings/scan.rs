@@ -1,14 +1,13 @@
 //! The tables `[scan]` and `[effects]` of the settings.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
-use serde::Deserialize;
 use splitcost_model::split::Prices;
 use splitcost_scan::{EFFECTS, Glob, RULES};
 use toml::Spanned;
 
-use super::{File, OneOrMany, find_upwards, read_table};
+use super::file::{File, find_upwards, shown};
+use super::table;
 use crate::failure::Failure;
 
 /// The settings of a scan.
@@ -28,22 +27,6 @@ pub(crate) struct ScanSettings {
     pub(crate) prices: Prices,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ScanTable {
-    #[serde(default)]
-    select: Vec<Spanned<String>>,
-    #[serde(default)]
-    ignore: Vec<Spanned<String>>,
-    #[serde(default)]
-    exclude: Vec<String>,
-    #[serde(default)]
-    per_file_ignores: BTreeMap<String, Vec<Spanned<String>>>,
-}
-
-/// Maps a dotted path to one effect or several.
-pub(super) type EffectsTable = BTreeMap<String, Spanned<OneOrMany>>;
-
 impl ScanSettings {
     /// Reads the named file, or the nearest settings file from the scanned path upwards. Without a file, the defaults
     /// apply.
@@ -51,13 +34,13 @@ impl ScanSettings {
         // A path that does not exist is reported by the scan.
         let start = std::fs::canonicalize(scanned).unwrap_or_default();
         let found = config.map(Path::to_owned).or_else(|| find_upwards(&start));
-        found.map_or_else(|| Ok(Self::default()), |path| Self::read(&crate::session::shown(&path)))
+        found.map_or_else(|| Ok(Self::default()), |path| Self::read(&shown(&path)))
     }
 
     fn read(path: &Path) -> anyhow::Result<Self> {
         let text = File::text_of(path)?;
         let file = File { path, text: &text };
-        let table = read_table(&file)?;
+        let table = table::read(&file)?;
         let base = file.dir()?;
         let glob = |pattern: String| Glob { base: base.clone(), pattern };
         let per_file = table.scan.per_file_ignores.into_iter();

@@ -1,4 +1,4 @@
-//! What is wrong is one message with its place and a hint, and exit status 2.
+//! Bad input gives one message with its place and a hint, and exit status 2.
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -21,7 +21,7 @@ macro_rules! assert_transcript {
 fn no_settings() {
     assert_transcript!(Project::empty().run(&["evaluate"]), @r"
     exit 2
-    error: no splitcost.toml in [DIR] or above it
+    error: found no splitcost.toml in [DIR] or above it
     hint: `splitcost init` writes a commented one for this app
     ");
 }
@@ -56,7 +56,7 @@ fn a_workload_that_makes_no_sense() {
 fn no_workload() {
     assert_transcript!(Project::with_command(UVICORN, "").run(&["record"]), @r"
     exit 2
-    error: there is no [workload] to drive the app with
+    error: the settings have no [workload] to drive the app with
     hint: list requests under [[workload.requests]], or record a command: `splitcost record -- pytest`
     ");
 }
@@ -67,7 +67,7 @@ fn a_module_that_does_not_exist() {
     let project = Project::with_command(UVICORN, &format!("{WORKLOAD}{split}"));
     assert_transcript!(project.run(&["evaluate"]), @r"
     exit 2
-    error: splitcost.toml:12:24: there is no module small.pricing
+    error: splitcost.toml:12:24: the module small.pricing does not exist
     hint: the modules are: small.main, small.never, small.prices, small.stock
     ");
 }
@@ -79,7 +79,7 @@ fn a_module_that_two_services_claim() {
     assert_transcript!(project.run(&["evaluate"]), @r"
     exit 2
     error: splitcost.toml:12:45: module small.prices of split a is claimed by service two and by service one (splitcost.toml:12:21)
-    hint: a module lives in one service of a split: take it out of one of the two
+    hint: a module belongs to one service of a split: remove it from one of the two
     ");
 }
 
@@ -88,8 +88,8 @@ fn a_directory_that_does_not_exist() {
     let project = Project::with_command(UVICORN, &format!("cwd = \"nope\"\n{WORKLOAD}"));
     assert_transcript!(project.run(&["record"]), @r"
     exit 2
-    error: splitcost.toml:5:7: there is no directory nope
-    hint: relative to this file, `cwd` is where the app's command is run
+    error: splitcost.toml:5:7: the directory nope does not exist
+    hint: `cwd` is the directory in which the app's command runs, relative to this file
     ");
 }
 
@@ -99,7 +99,7 @@ fn a_split_that_does_not_exist() {
     let project = Project::with_command(UVICORN, &format!("{WORKLOAD}{split}"));
     assert_transcript!(project.run(&["evaluate", "--split", "b"]), @r"
     exit 2
-    error: there is no split named b
+    error: the settings have no split named b
     hint: the splits are: a
     ");
 }
@@ -141,11 +141,12 @@ fn an_app_that_exits_at_once() {
 
 #[test]
 fn an_app_that_never_answers() {
-    let command = r#"["python", "-m", "small.never"]"#;
-    let project = Project::with_command(command, &format!("deadline_secs = 1.5\n{WORKLOAD}"));
+    // A shell says its line at once, however busy the machine is.
+    let command = r#"["sh", "-c", "echo waiting for a database; exec sleep 600"]"#;
+    let project = Project::with_command(command, &format!("deadline_secs = 3\n{WORKLOAD}"));
     assert_transcript!(project.run(&["record"]), @r"
     exit 2
-    error: failed to start the app: not ready after 1.5 s, nothing listened
+    error: failed to start the app: not ready after 3 s, nothing listened
     its last lines were:
       | waiting for a database
     hint: `ready` in [app] is the path that is asked, `deadline_secs` how long is waited
@@ -155,19 +156,19 @@ fn an_app_that_never_answers() {
 #[test]
 fn an_app_that_is_never_ready() {
     let project = Project::new(&format!(
-        "[app]\ncommand = {UVICORN}\npackage = \"small\"\nready = \"/healthz\"\ndeadline_secs = 3\n{WORKLOAD}"
+        "[app]\ncommand = {UVICORN}\npackage = \"small\"\nready = \"/healthz\"\ndeadline_secs = 20\n{WORKLOAD}"
     ));
     assert_transcript!(project.run(&["record"]), @r"
     exit 2
-    error: failed to start the app: not ready after 3 s, GET /healthz was answered 404
+    error: failed to start the app: not ready after 20 s, GET /healthz was answered 404
     hint: `ready` in [app] is the path that is asked, `deadline_secs` how long is waited
     ");
 }
 
 #[test]
 fn an_app_that_listens_elsewhere() {
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let command = UVICORN.replace("{port}", &free.to_string());
+    // Uvicorn listens on a free port of its own choice.
+    let command = UVICORN.replace("{port}", "0");
     assert_transcript!(Project::with_command(&command, WORKLOAD).run(&["record"]), @r"
     exit 2
     error: failed to start the app: it listens on 127.0.0.1:[PORT], not on the port [PORT] it was given
@@ -227,7 +228,7 @@ fn no_recording() {
     assert_transcript!(project.run(&["show"]), @r"
     exit 2
     error: failed to find a recording in .splitcost/recording
-    hint: make one with `splitcost record`, or name another: `splitcost show DIR`, elsewhere --recording DIR
+    hint: make one with `splitcost record`, or name another: `splitcost show DIR`, or --recording DIR elsewhere
     ");
 }
 
@@ -239,7 +240,7 @@ fn a_directory_that_is_not_a_recording() {
     assert_transcript!(project.run(&["show", "photos"]), @r"
     exit 2
     error: failed to read photos/splitcost-recording.json: it is not a splitcost recording (its name is another)
-    hint: name the directory that `splitcost record` wrote
+    hint: name a directory that `splitcost record` wrote
     ");
 }
 

@@ -1,4 +1,4 @@
-//! A scratch directory with the small app in it, and the program run there.
+//! A scratch directory with the small app in it, and the program that runs there.
 
 use std::fs;
 use std::io::Read;
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-/// How the app usually starts.
+/// The usual start command of the app.
 pub(crate) const UVICORN: &str = r#"["uvicorn", "small.main:app", "--port", "{port}", "--log-level", "warning"]"#;
 
 /// A request that succeeds.
@@ -21,7 +21,7 @@ path = "/items/{item}"
 params = { item = { int = [1, 500] } }
 "#;
 
-/// Everything that a test waits for ends well before.
+/// The time after which a test gives up waiting.
 const DEADLINE: Duration = Duration::from_mins(5);
 
 /// A scratch directory with the small app in it.
@@ -58,13 +58,22 @@ impl Project {
         self.dir.path().join(inside)
     }
 
-    /// Runs the program to its end, and gives what a terminal would have shown.
+    /// Runs the program to its end, and returns what a terminal would have shown.
     pub(crate) fn run(&self, arguments: &[&str]) -> String {
         self.start(arguments).transcript()
     }
 
+    /// Runs the program to its end with more environment, and returns what a terminal would have shown.
+    pub(crate) fn run_with(&self, env: &[(&str, &str)], arguments: &[&str]) -> String {
+        self.start_with(env, arguments).transcript()
+    }
+
     /// Starts the program.
     pub(crate) fn start(&self, arguments: &[&str]) -> Running {
+        self.start_with(&[], arguments)
+    }
+
+    fn start_with(&self, env: &[(&str, &str)], arguments: &[&str]) -> Running {
         let mut command = Command::new(env!("CARGO_BIN_EXE_splitcost"));
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SPLITCOST_")) {
             command.env_remove(name);
@@ -75,6 +84,7 @@ impl Project {
             .env("XDG_CACHE_HOME", self.path("cache"))
             .env("NO_COLOR", "1")
             .env("COLUMNS", "100")
+            .envs(env.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -121,7 +131,7 @@ impl Running {
         self.child.id().cast_signed()
     }
 
-    /// Waits for a line on stderr, and gives it.
+    /// Waits for a line on stderr, and returns it.
     pub(crate) fn wait_for_line(&self, part: &str) -> String {
         let end = Instant::now() + DEADLINE;
         loop {
@@ -145,7 +155,7 @@ impl Running {
         }
     }
 
-    /// Waits for the end, and gives what a terminal would have shown, progress apart.
+    /// Waits for the end, and returns what a terminal would have shown, without the progress.
     pub(crate) fn transcript(mut self) -> String {
         let status = self.wait();
         let stdout = self.stdout.take().unwrap().join().unwrap();
@@ -165,7 +175,7 @@ impl Drop for Running {
     }
 }
 
-/// Processes that were started by the splitcost with this process id and are alive.
+/// Returns the live processes that the splitcost with this process id started.
 pub(crate) fn processes_of(parent: i32) -> Vec<i32> {
     let marker = format!("SPLITCOST_PARENT={parent}");
     let alive = |pid: i32| {

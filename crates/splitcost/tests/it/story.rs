@@ -1,9 +1,12 @@
-//! The main job on the small app, and what becomes of its recording in bad hands.
+//! The main job on the small app: record, evaluate, report, links, faults, and damaged recordings.
 
 use std::fs;
 use std::path::Path;
 
 use crate::project::{Project, UVICORN, WORKLOAD};
+
+/// Gives a call of prices so much work that the rest of a request is a small part of it.
+const WORK: &str = "env = { SMALL_WORK = \"400000\" }\n";
 
 const SETTINGS: &str = r#"
 [[workload.requests]]
@@ -18,7 +21,7 @@ services = { stock = ["small.stock"] }
 
 #[test]
 fn a_small_app_is_recorded_predicted_run_and_reported() {
-    let project = Project::with_command(UVICORN, &format!("{WORKLOAD}{SETTINGS}"));
+    let project = Project::with_command(UVICORN, &format!("{WORK}{WORKLOAD}{SETTINGS}"));
 
     // One of two requests always fails: it is said, and it is in no number.
     let recorded = project.run(&["record"]);
@@ -30,7 +33,7 @@ fn a_small_app_is_recorded_predicted_run_and_reported() {
         "{recorded}"
     );
     let shown: serde_json::Value = json(&project.run(&["show", "--format", "json"]));
-    assert!(shown["requests"].as_u64().unwrap() > 100);
+    assert!(shown["requests"].as_u64().unwrap() > 0);
 
     // One of two splits cannot be run: the other one is, and the exit status says so.
     let evaluate = ["evaluate", "--recording", ".splitcost/recording", "--rounds", "2", "--format", "json"];
@@ -54,6 +57,10 @@ fn a_small_app_is_recorded_predicted_run_and_reported() {
     }
     let items = endpoint(&good["estimate"]["endpoints"], "GET /items/{item}");
     assert!((items["crossings_per_request"].as_f64().unwrap() - 1.0).abs() < 1e-9);
+    // Nearly all the CPU of a request is spent in prices: a split whose services are not all counted has a small part
+    // of the monolith's, however fast the machine is in either round.
+    let cpu = |arm: &str| good["rehearsal"][arm]["cpu_secs_per_request"]["value"].as_f64().unwrap();
+    assert!(cpu("split") > cpu("monolith") / 2.0, "{good}");
     assert_eq!(good["comparison"]["saturation"]["origin"], "measured");
     assert!(good["verdict"]["sentence"].as_str().unwrap().contains("prices as its own service"), "{good}");
     assert_eq!(study["splits"][1].get("rehearsal"), None);
@@ -94,7 +101,7 @@ fn far_away(project: &Project) {
         (&link["listen"], &link["to"], &link["profile"]),
         (&"main".into(), &"prices".into(), &"cross-az-aws".into())
     );
-    assert!(link["deliveries"].as_u64().unwrap() > 100, "{link}");
+    assert!(link["deliveries"].as_u64().unwrap() > 0, "{link}");
 }
 
 /// What becomes of requests when the other service does not answer, and how policies compare.

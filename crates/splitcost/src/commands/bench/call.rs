@@ -7,8 +7,8 @@ use splitcost_lab::bench::Conditions;
 use splitcost_lab::call::{Ask, call};
 use splitcost_report::bench::call as text;
 
-use crate::args::Format;
-use crate::args::bench::Call;
+use crate::args::bench::BenchCallArgs;
+use crate::args::shared::Format;
 use crate::failure::{Failed, Failure};
 use crate::session::Session;
 
@@ -16,7 +16,7 @@ use crate::session::Session;
 const MARGIN: f64 = 0.03;
 
 /// Calls a function in process and over stacks.
-pub(crate) fn run(session: &mut Session, args: &Call) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(session: &mut Session, args: &BenchCallArgs) -> anyhow::Result<ExitCode> {
     let settings = session.settings().ok();
     let app = settings.as_ref().filter(|_| args.app_dir.is_none()).map(|settings| settings.app.clone());
     let dir = match (&args.app_dir, &app) {
@@ -40,8 +40,8 @@ pub(crate) fn run(session: &mut Session, args: &Call) -> anyhow::Result<ExitCode
     printer.done();
     let found = found?;
     match args.output.format {
-        Format::Text => printer.answer(&text(&found))?,
         Format::Json => printer.json(&found)?,
+        _ => printer.answer(&text(&found))?,
     }
     if found.stacks.iter().all(|stack| stack.times.is_none()) {
         printer.warn("no stack can carry this call");

@@ -8,12 +8,13 @@ use splitcost_lab::bench::Conditions;
 use splitcost_lab::codecs::{Subject, codecs, proto};
 use splitcost_report::bench::{Style, codecs as text};
 
-use crate::args::bench::{Codecs, TableFormat};
+use crate::args::bench::BenchCodecsArgs;
+use crate::args::shared::Format;
 use crate::failure::{Failed, Failure};
 use crate::session::Session;
 
 /// Compares codecs.
-pub(crate) fn run(session: &mut Session, args: &Codecs) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(session: &mut Session, args: &BenchCodecsArgs) -> anyhow::Result<ExitCode> {
     let settings = session.settings();
     let subjects = match (&args.subject, &settings) {
         (Some(path), _) if path.is_dir() => recorded(path)?,
@@ -36,10 +37,10 @@ pub(crate) fn run(session: &mut Session, args: &Codecs) -> anyhow::Result<ExitCo
     let found = codecs(&subjects, &conditions, &python, &mut |step: &Step| printer.step(step), cancel).failed();
     printer.done();
     let found = found?;
-    match args.format {
-        TableFormat::Text => printer.answer(&text(&found, Style::Text))?,
-        TableFormat::Markdown => printer.answer(&text(&found, Style::Markdown))?,
-        TableFormat::Json => printer.json(&found)?,
+    match args.output.format {
+        Format::Markdown => printer.answer(&text(&found, Style::Markdown))?,
+        Format::Json => printer.json(&found)?,
+        _ => printer.answer(&text(&found, Style::Text))?,
     }
     Ok(ExitCode::SUCCESS)
 }

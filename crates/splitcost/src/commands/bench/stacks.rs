@@ -9,12 +9,13 @@ use splitcost_lab::stacks::blocking::{self, blocking};
 use splitcost_lab::stacks::{Catalogue, Conditions, Filter, Payload, versus};
 use splitcost_report::bench::Style;
 
-use crate::args::bench::{Stacks, TableFormat};
+use crate::args::bench::BenchStacksArgs;
+use crate::args::shared::Format;
 use crate::failure::{Failed, Failure};
 use crate::session::Session;
 
 /// Compares stacks, and prints what was found.
-pub(crate) fn run(session: &mut Session, args: &Stacks) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(session: &mut Session, args: &BenchStacksArgs) -> anyhow::Result<ExitCode> {
     let payload = payload(&args.payload)?;
     let settings = session.settings().ok();
     let python = session.python(settings.as_ref())?;
@@ -53,10 +54,10 @@ pub(crate) fn run(session: &mut Session, args: &Stacks) -> anyhow::Result<ExitCo
     let batched = batch(usual.unwrap_or(first), &conditions, &python, progress, cancel).failed();
     printer.done();
     found.batch = Some(batched?);
-    match args.format {
-        TableFormat::Json => session.printer.json(&found)?,
-        TableFormat::Text => session.printer.answer(&splitcost_report::bench::stacks(&found, Style::Text))?,
-        TableFormat::Markdown => session.printer.answer(&splitcost_report::bench::stacks(&found, Style::Markdown))?,
+    match args.output.format {
+        Format::Json => session.printer.json(&found)?,
+        Format::Markdown => session.printer.answer(&splitcost_report::bench::stacks(&found, Style::Markdown))?,
+        _ => session.printer.answer(&splitcost_report::bench::stacks(&found, Style::Text))?,
     }
     let invalid = found.tables.iter().any(|table| table.invalid.is_some()) || !found.failed.is_empty();
     Ok(ExitCode::from(u8::from(invalid)))

@@ -1,0 +1,211 @@
+//! The way from a recording to a report: `splitcost record`, `show`, `calibrate`, `estimate`, `rehearse`, `evaluate`
+//! and `report`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use splitcost_model::policy::{CallPolicy, Fault, Malformed};
+use splitcost_model::split::StackName;
+
+use super::shared::{OutputArgs, RecordingArgs, availability, concurrency, rate};
+
+const CONCURRENCY_HELP: &str = "Requests in flight in closed loop [default: [load] in the settings, else 16]";
+
+/// The splits to look at, and the conditions under which they are compared.
+#[derive(Args, Debug)]
+pub(crate) struct ScenarioArgs {
+    /// Split to evaluate, by its name in the settings; may be repeated [default: all]
+    #[arg(long = "split", value_name = "NAME")]
+    pub(crate) splits: Vec<String>,
+    /// Arrival rate of the open loop, in requests/s [default: [load] in the settings, else half of what the monolith or
+    /// the split is predicted to saturate at, whichever is less]
+    #[arg(long, value_name = "REQS_PER_SEC", value_parser = rate)]
+    pub(crate) rate: Option<f64>,
+    #[arg(long, value_name = "N", value_parser = concurrency(), help = CONCURRENCY_HELP)]
+    pub(crate) concurrency: Option<u32>,
+    /// Seed of everything that is drawn at random
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub(crate) seed: u64,
+    /// Rounds of the rehearsal; more rounds give narrower intervals and take longer
+    #[arg(long, default_value_t = 8, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=1_000))]
+    pub(crate) rounds: u32,
+    /// Measure the stacks again, even if this machine has been measured [default: use what is cached]
+    #[arg(long)]
+    pub(crate) fresh_calibration: bool,
+    /// Link profiles to put between the services, separated by commas; `all` stands for every profile that is shipped
+    /// [default: the links in the settings]
+    #[arg(long, value_name = "PROFILE", value_delimiter = ',')]
+    pub(crate) profiles: Vec<String>,
+    /// Fault of every service that others call: slow [FACTOR], silent, down, loss [SHARE], brown-out [DELAY],
+    /// pool-exhausted or half-bad [SHARE]; may be repeated [default: no fault]
+    #[arg(long = "fault", value_name = "FAULT", value_parser = text::<Fault>)]
+    pub(crate) faults: Vec<Fault>,
+    /// Policy for calls between services under a fault; may be repeated, to compare policies [default: the policy in
+    /// the settings]
+    #[arg(long = "policy", value_name = "POLICY", value_parser = text::<CallPolicy>, requires = "faults")]
+    pub(crate) policies: Vec<CallPolicy>,
+    /// Share of the time that each service is up, in percent; the availability of a request is computed from it
+    #[arg(long, default_value_t = 99.9, value_name = "PERCENT", value_parser = availability, requires = "faults")]
+    pub(crate) availability: f64,
+}
+
+fn text<T: std::str::FromStr<Err = Malformed>>(text: &str) -> Result<T, Malformed> {
+    text.parse()
+}
+
+/// Arguments of `splitcost record`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  splitcost record                                   # start the app, drive its workload, stop it
+  splitcost record --output rec                      # keep the recording elsewhere
+  splitcost record -- pytest -q                      # record a test run; each test is a request
+  splitcost record --package shop -- python job.py   # without a settings file")]
+pub(crate) struct RecordArgs {
+    /// Directory to write the recording to [default: .splitcost/recording beside the settings file]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) output: Option<PathBuf>,
+    /// Package whose modules are recorded, for a command; may be repeated [default: `package` in the settings]
+    #[arg(long = "package", value_name = "NAME")]
+    pub(crate) packages: Vec<String>,
+    /// Arrival rate of the open loop, in requests/s [default: [load] in the settings, else half of the throughput that
+    /// the closed loop reached]
+    #[arg(long, value_name = "REQS_PER_SEC", value_parser = rate)]
+    pub(crate) rate: Option<f64>,
+    #[arg(long, value_name = "N", value_parser = concurrency(), help = CONCURRENCY_HELP)]
+    pub(crate) concurrency: Option<u32>,
+    /// Python command to record instead of the app
+    #[arg(last = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<String>,
+}
+
+/// Arguments of `splitcost show`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  splitcost show
+  splitcost show rec --format json | jq '.endpoints[].name'")]
+pub(crate) struct ShowArgs {
+    /// Recording to read [default: .splitcost/recording beside the settings file]
+    #[arg(value_name = "DIR")]
+    pub(crate) recording: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+/// Arguments of `splitcost calibrate`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  splitcost calibrate                          # both stacks of splits, if the Python has their packages
+  splitcost calibrate --stack grpc --fresh
+  splitcost calibrate --all                    # every client with every server; about 20 minutes
+  splitcost calibrate --client aiohttp --client httpx_async --server granian
+
+If there is a recording, the gaps between calls and the payload sizes are the recorded ones. Results are cached for
+this machine, Python and versions of packages.
+
+--all measures every combination of client, transport and server that can talk to each other: with payloads of 100
+bytes, 1 kB, 10 kB and 100 kB each way, and with recorded ones if there is a recording, at 1, 8 and 64 calls in flight.
+Each combination is kept once it is measured, so an interrupted run continues when it is started again.
+`python -m splitcost.stacks` lists the clients and servers.")]
+pub(crate) struct CalibrateArgs {
+    /// Stack of splits to measure; may be repeated [default: all]
+    #[arg(long = "stack", value_name = "STACK", value_parser = stack)]
+    pub(crate) stacks: Vec<StackName>,
+    /// Measure every client with every server [default: only the stacks of splits]
+    #[arg(long, conflicts_with = "stacks")]
+    pub(crate) all: bool,
+    /// Client to measure; implies --all; may be repeated [default: all]
+    #[arg(long = "client", value_name = "NAME", conflicts_with = "stacks")]
+    pub(crate) clients: Vec<String>,
+    /// Server to measure; implies --all; may be repeated [default: all]
+    #[arg(long = "server", value_name = "NAME", conflicts_with = "stacks")]
+    pub(crate) servers: Vec<String>,
+    /// Measure again, even if this machine has been measured [default: use what is cached]
+    #[arg(long)]
+    pub(crate) fresh: bool,
+    /// Seed of the order of measurements
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub(crate) seed: u64,
+    #[command(flatten)]
+    pub(crate) from: RecordingArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+/// Arguments of `splitcost estimate`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  splitcost estimate
+  splitcost estimate --split pricing --rate 40 --format json
+  splitcost estimate --profiles all     # how far apart may the services be?
+  splitcost estimate --fault silent --policy 'no timeout' --policy '1s + 2 retries + budget 20%'")]
+pub(crate) struct EstimateArgs {
+    #[command(flatten)]
+    pub(crate) from: RecordingArgs,
+    #[command(flatten)]
+    pub(crate) scenario: ScenarioArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+/// Arguments of `splitcost rehearse`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  splitcost rehearse
+  splitcost rehearse --split pricing --rate 40
+  splitcost rehearse --profiles cross-az-aws   # as if the services were in two zones of a region
+  splitcost rehearse --fault 'slow 10'         # as if called services took ten times as long for ten seconds
+
+Exit status: 0 success; 1 a split could not be run; 2 splitcost or its input failed.")]
+pub(crate) struct RehearseArgs {
+    #[command(flatten)]
+    pub(crate) from: RecordingArgs,
+    #[command(flatten)]
+    pub(crate) scenario: ScenarioArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+/// Arguments of `splitcost evaluate`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  splitcost evaluate
+  splitcost evaluate --split pricing --recording rec --report pricing.html
+
+Without --recording, the app is recorded first.
+
+Exit status: 0 success; 1 a split could not be run; 2 splitcost or its input failed.")]
+#[command(mut_arg("recording", |arg| {
+    arg.help("Recording to use [default: record the app first, into .splitcost/recording beside the settings file]")
+}))]
+pub(crate) struct EvaluateArgs {
+    /// HTML report to write
+    #[arg(long, default_value = "report/index.html", value_name = "FILE")]
+    pub(crate) report: PathBuf,
+    #[command(flatten)]
+    pub(crate) from: RecordingArgs,
+    #[command(flatten)]
+    pub(crate) scenario: ScenarioArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+/// Arguments of `splitcost report`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  splitcost report
+  splitcost report study.json --output pricing.html")]
+pub(crate) struct ReportArgs {
+    /// Study in JSON [default: .splitcost/study.json beside the settings file]
+    #[arg(value_name = "FILE")]
+    pub(crate) study: Option<PathBuf>,
+    /// HTML report to write
+    #[arg(long, env = "SPLITCOST_REPORT", default_value = "report/index.html", value_name = "FILE")]
+    pub(crate) output: PathBuf,
+}
+
+fn stack(text: &str) -> Result<StackName, String> {
+    StackName::ALL.into_iter().find(|stack| stack.name() == text).ok_or_else(|| {
+        let names: Vec<&str> = StackName::ALL.iter().map(|stack| stack.name()).collect();
+        format!("the stacks of splits are {}", names.join(" and "))
+    })
+}

@@ -1,0 +1,151 @@
+//! `[splits.NAME]`: checked, and made into a split.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use splitcost_link::profile::Profile;
+use splitcost_model::link::{Link, Links};
+use splitcost_model::policy::CallPolicy;
+use splitcost_model::split::{MAIN_SERVICE, Split};
+use toml::Spanned;
+
+use super::file::File;
+use super::table::SplitTable;
+use crate::failure::Failure;
+
+/// A module that a split names.
+#[derive(Clone, Debug)]
+pub(crate) struct NamedModule {
+    pub(crate) name: String,
+    /// Path, line and column of the name in the file.
+    pub(crate) place: String,
+}
+
+/// A service that claims a module.
+struct Claim {
+    service: String,
+    place: String,
+}
+
+/// Checks a table, and returns its split. Adds the modules that it names to `named_modules`.
+pub(super) fn check(
+    file: &File<'_>,
+    name: String,
+    table: SplitTable,
+    packages: &[String],
+    named_modules: &mut Vec<NamedModule>,
+) -> Result<Split, Failure> {
+    let mut claims: BTreeMap<String, Claim> = BTreeMap::new();
+    let mut services = BTreeMap::new();
+    for (service, modules) in table.services {
+        if service.get_ref() == MAIN_SERVICE {
+            return Err(file
+                .wrong(&service.span(), "main is the service that keeps every module that no other service claims")
+                .hint("leave main out, or give the service another name"));
+        }
+        let is_name = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        if service.get_ref().is_empty() || !service.get_ref().chars().all(is_name) {
+            return Err(file.wrong(&service.span(), "the name of a service may have letters, digits, - and _"));
+        }
+        if modules.get_ref().is_empty() {
+            return Err(file.wrong(&modules.span(), format_args!("service {} has no modules", service.get_ref())));
+        }
+        let mut own = Vec::new();
+        for module in modules.into_inner() {
+            let place = file.place(&module.span());
+            check_module(file, &module, packages)?;
+            let module = module.into_inner();
+            let claim = Claim { service: service.get_ref().clone(), place: place.clone() };
+            if let Some(first) = claims.insert(module.clone(), claim) {
+                return Err(Failure::new(format!(
+                    "{place}: module {module} of split {name} is claimed by service {} and by service {} ({})",
+                    service.get_ref(),
+                    first.service,
+                    first.place
+                ))
+                .hint("a module belongs to one service of a split: remove it from one of the two"));
+            }
+            named_modules.push(NamedModule { name: module.clone(), place });
+            own.push(module);
+        }
+        services.insert(service.into_inner(), own);
+    }
+    if services.is_empty() {
+        return Err(Failure::new(format!("{}: split {name} has no services", file.path.display()))
+            .hint("services = { pricing = [\"shop.pricing\"] } moves that module into a service named pricing"));
+    }
+    let mut keep_local = Vec::new();
+    for module in table.keep_local {
+        check_module(file, &module, packages)?;
+        named_modules.push(NamedModule { name: module.get_ref().clone(), place: file.place(&module.span()) });
+        keep_local.push(module.into_inner());
+    }
+    let links = links(file, table.links, &services)?;
+    let calls = match table.calls {
+        None => CallPolicy::default(),
+        Some(calls) => calls.get_ref().parse().map_err(|error| file.wrong(&calls.span(), error))?,
+    };
+    Ok(Split { name, services, stack: table.stack, keep_local, links, calls })
+}
+
+/// Returns the link of a profile. The path of a profile's file is relative to `dir`.
+pub(crate) fn link(name: &str, dir: &Path) -> Result<Link, splitcost_link::Error> {
+    let path = if name.contains(".toml") { dir.join(name).display().to_string() } else { name.to_owned() };
+    Ok(Profile::find(&path)?.link)
+}
+
+/// Checks the links between services, and returns them.
+fn links(
+    file: &File<'_>,
+    table: BTreeMap<Spanned<String>, Spanned<String>>,
+    services: &BTreeMap<String, Vec<String>>,
+) -> Result<Links, Failure> {
+    let dir = file.dir()?;
+    let mut links = Links::default();
+    for (between, profile) in table {
+        let found = link(profile.get_ref(), &dir).map_err(|error| {
+            let hint = match &error {
+                splitcost_link::Error::Profile { hint, .. } => Some(hint.clone()),
+                _ => None,
+            };
+            hint.into_iter().fold(file.wrong(&profile.span(), format_args!("failed to {error}")), Failure::hint)
+        })?;
+        let pair: Vec<&str> = between.get_ref().split_whitespace().collect();
+        let is_service = |name: &&str| *name == MAIN_SERVICE || services.contains_key(*name);
+        match pair[..] {
+            ["default"] => links.default = found,
+            [one, other] if one != other && pair.iter().all(is_service) => {
+                links.between.push(([one.to_owned(), other.to_owned()], found));
+            }
+            _ => {
+                return Err(file
+                    .wrong(&between.span(), format_args!("{:?} does not name two services of the split", between.get_ref()))
+                    .hint("write default = \"cross-az-aws\" for any two services, \"main pricing\" = \"same-node-pods\" for these two"));
+            }
+        }
+    }
+    Ok(links)
+}
+
+fn check_module(file: &File<'_>, module: &Spanned<String>, packages: &[String]) -> Result<(), Failure> {
+    let name = module.get_ref();
+    if !is_module(name) {
+        return Err(file.wrong(&module.span(), format_args!("{name:?} is not the name of a Python module")));
+    }
+    let inside = |package: &String| name.strip_prefix(package).is_some_and(|rest| rest.starts_with('.'));
+    if packages.iter().any(inside) {
+        return Ok(());
+    }
+    Err(file
+        .wrong(&module.span(), format_args!("module {name} is not inside the package {}", packages.join(" or ")))
+        .hint("`package` in [app] names the packages whose modules can be split"))
+}
+
+/// Returns whether this is the name of a Python module or package.
+pub(super) fn is_module(name: &str) -> bool {
+    let is_identifier = |part: &str| {
+        part.starts_with(|c: char| c.is_alphabetic() || c == '_')
+            && part.chars().all(|c| c.is_alphanumeric() || c == '_')
+    };
+    !name.is_empty() && name.split('.').all(is_identifier)
+}
