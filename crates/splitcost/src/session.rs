@@ -52,7 +52,7 @@ impl Session {
     pub(crate) fn python_with_modules(&self, settings: &Settings) -> anyhow::Result<Python> {
         let python = self.python(Some(settings))?;
         let names: Vec<&str> = settings.named_modules.iter().map(|(module, _)| module.as_str()).collect();
-        let found = python.modules(&settings.app, &names).failed()?;
+        let found = settings.app.modules(&python, &names).failed()?;
         let missing = settings.named_modules.iter().find(|(module, _)| found.missing.contains(module));
         if let Some((module, place)) = missing {
             let failure = Failure::new(format!("{place}: there is no module {module}"));
