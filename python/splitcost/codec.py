@@ -41,12 +41,29 @@ except ImportError as error:  # pragma: no cover - depends on the environment
         "splitcost needs orjson to encode calls between services: pip install orjson"
     ) from error
 
-__all__ = ["CannotCross", "DecodeError", "allow_package", "decode", "encode", "name_of", "resolve"]
+__all__ = ["CannotCross", "DecodeError", "Obstacle", "allow_package", "decode", "encode", "name_of", "resolve"]
 
-LIVE = "live resource"
-CALLBACK = "callback"
-GENERATOR = "generator"
-CYCLIC = "cyclic data"
+
+class Obstacle(enum.StrEnum):
+    """Why a value cannot go to another process."""
+
+    LIVE = "live resource"
+    CALLBACK = "callback"
+    GENERATOR = "generator"
+    CYCLIC = "cyclic data"
+    DEEP = "nested too deeply"
+    MUTATED = "mutated argument"
+
+    @property
+    def phrase(self) -> str:
+        """The reason as the rest of a sentence about the value."""
+        match self:
+            case Obstacle.MUTATED:
+                return "is changed in place by the callee"
+            case Obstacle.CYCLIC | Obstacle.DEEP:
+                return f"is {self}"
+            case _:
+                return f"is a {self}"
 
 
 class Active(set[int]):
@@ -67,7 +84,7 @@ Tagger = Callable[[Any, Active], Any]
 class CannotCross(TypeError):
     """A value that cannot go to another process: where it is, why, and of which type it is."""
 
-    def __init__(self, path: str, reason: str, type_name: str) -> None:
+    def __init__(self, path: str, reason: Obstacle, type_name: str) -> None:
         super().__init__(path, reason, type_name)
         self.path = path
         self.reason = reason
@@ -169,7 +186,7 @@ def encode(value: Any) -> bytes:
     except CannotCross:
         raise
     except (RecursionError, TypeError) as error:
-        raise CannotCross("", "nested too deeply", type(value).__name__) from error
+        raise CannotCross("", Obstacle.DEEP, type(value).__name__) from error
 
 
 def _is_plain(value: Any) -> bool:
@@ -203,17 +220,17 @@ def _tag(value: Any, active: Active) -> Any:
 def _refuse(value: Any) -> CannotCross:
     kind = type(value)
     if hasattr(kind, "__next__") or hasattr(kind, "__anext__") or inspect.iscoroutine(value):
-        reason = GENERATOR
+        reason = Obstacle.GENERATOR
     elif callable(value):
-        reason = CALLBACK
+        reason = Obstacle.CALLBACK
     else:
-        reason = LIVE
+        reason = Obstacle.LIVE
     return CannotCross("", reason, f"{kind.__module__}.{kind.__qualname__}")
 
 
 def _enter(value: Any, active: Active) -> None:
     if id(value) in active:
-        raise CannotCross("", CYCLIC, type(value).__name__)
+        raise CannotCross("", Obstacle.CYCLIC, type(value).__name__)
     active.add(id(value))
 
 
@@ -459,7 +476,7 @@ def _table_tagger(kind: Any, name: str) -> Tagger:
         try:
             fields = {field: getattr(value, field) for field in names}
         except Exception as error:  # An expired row whose session is gone, or wants to be awaited.
-            raise CannotCross("", LIVE, name.replace(":", ".")) from error
+            raise CannotCross("", Obstacle.LIVE, name.replace(":", ".")) from error
         return {"$w": [name, _tag_fields(fields, active), state.key is not None]}
 
     return tagger

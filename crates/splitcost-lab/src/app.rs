@@ -2,92 +2,33 @@
 //!
 //! A started app is its own process group. It ends with its [`App`]: SIGTERM, five seconds, SIGKILL, reaped.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod spec;
+
 use std::fs::{self, File};
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::os::unix::process::CommandExt;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Mutex, PoisonError};
+use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process_group};
 use splitcost_model::quantity::Nanos;
 use tempfile::TempDir;
 
-use crate::guard::{self, Mortal};
+pub use crate::group::kill_all;
+use crate::group::{Group, POLL};
+use crate::lifeline::Run;
+use crate::port::ReservedPort;
 use crate::python::Python;
 use crate::{Cancel, Error, Result, cpu, log_tail, socket};
-
-/// How an app is started.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct AppSpec {
-    /// Start command; `{port}` and `{workdir}` are replaced.
-    pub command: Vec<String>,
-    /// Run before, once for each scratch directory; empty for nothing.
-    pub setup: Vec<String>,
-    /// Path that answers 2xx or 3xx once the app is ready.
-    pub ready: String,
-    /// Top-level packages whose modules are boundary candidates.
-    pub packages: Vec<String>,
-    /// Boundary modules, where the packages' direct children are not what is wanted.
-    pub modules: Vec<String>,
-    /// More environment; values may hold `{workdir}`.
-    pub env: BTreeMap<String, String>,
-    /// Working directory.
-    pub cwd: PathBuf,
-    /// How long it may take until it is ready.
-    pub deadline: Duration,
-}
-
-/// What runs inside the app's process beside the app.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Mode {
-    /// Nothing.
-    None,
-    /// The recorder, which writes its log here.
-    Record {
-        /// Directory of the logs.
-        log_dir: PathBuf,
-    },
-    /// One service of a split.
-    Rehearse {
-        /// The description of the split, a JSON file.
-        description: PathBuf,
-        /// Which service this is.
-        service: String,
-    },
-}
-
-impl Mode {
-    fn env(&self, spec: &AppSpec) -> Vec<(&'static str, String)> {
-        match self {
-            Self::None => vec![("SPLITCOST_MODE", "none".to_owned())],
-            Self::Record { log_dir } => vec![
-                ("SPLITCOST_MODE", "record".to_owned()),
-                ("SPLITCOST_LOG_DIR", log_dir.display().to_string()),
-                ("SPLITCOST_PACKAGES", spec.packages.join(",")),
-                ("SPLITCOST_MODULES", spec.modules.join(",")),
-            ],
-            Self::Rehearse { description, service } => vec![
-                ("SPLITCOST_MODE", "rehearse".to_owned()),
-                ("SPLITCOST_REHEARSAL", description.display().to_string()),
-                ("SPLITCOST_SERVICE", service.clone()),
-                ("SPLITCOST_PACKAGES", spec.packages.join(",")),
-                ("SPLITCOST_MODULES", spec.modules.join(",")),
-            ],
-        }
-    }
-}
-
-/// Environment variable by which whatever was started here, directly or not, is known: our process id.
-pub(crate) const PARENT: &str = "SPLITCOST_PARENT";
+pub use spec::{AppSpec, Mode, Modules};
 
 /// A scratch directory with the app's data, removed at the end.
 #[derive(Debug)]
 pub struct Scratch {
     dir: TempDir,
+    /// The run's directory is there as long as this is.
+    _run: Arc<Run>,
 }
 
 impl Scratch {
@@ -95,7 +36,7 @@ impl Scratch {
     pub fn set_up(spec: &AppSpec, python: &Python, cancel: &Cancel) -> Result<Self> {
         let scratch = Self::empty()?;
         if !spec.setup.is_empty() {
-            let mut setup = App::spawn(spec, python, &scratch, &Mode::None, "setup", &spec.setup, 0)?;
+            let mut setup = App::spawn(spec, python, &scratch, &Mode::None, "setup", &spec.setup, None)?;
             let end = Instant::now() + SETUP_DEADLINE;
             let status = loop {
                 cancel.check()?;
@@ -119,35 +60,26 @@ impl Scratch {
         Ok(scratch)
     }
 
-    /// An empty scratch directory.
+    /// Makes an empty one.
     pub fn empty() -> Result<Self> {
+        let run = Run::current()?;
         let dir = tempfile::Builder::new()
-            .prefix("splitcost-")
-            .tempdir()
-            .map_err(Error::io("make a scratch directory in", std::env::temp_dir()))?;
-        let scratch = Self { dir };
-        guard::add(&Mortal::Dir(scratch.path()));
+            .prefix("scratch-")
+            .tempdir_in(run.path())
+            .map_err(Error::io("make a scratch directory in", run.path()))?;
+        let scratch = Self { dir, _run: run };
         fs::create_dir(scratch.workdir()).map_err(Error::io("make", scratch.workdir()))?;
         Ok(scratch)
     }
 
-    /// The app's `{workdir}`.
+    /// Returns the app's `{workdir}`.
     pub fn workdir(&self) -> PathBuf {
         self.dir.path().join("work")
     }
 
-    /// A place for our own files beside the app's.
+    /// Returns the directory, which holds our own files beside the app's.
     pub fn path(&self) -> &Path {
         self.dir.path()
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // What cannot be removed now is left to the guard.
-        if fs::remove_dir_all(self.path()).is_ok() {
-            guard::remove(&Mortal::Dir(self.path()));
-        }
     }
 }
 
@@ -155,83 +87,14 @@ impl Drop for Scratch {
 ///
 /// Chosen: seeding a database is seconds; migrations on a large one are minutes.
 const SETUP_DEADLINE: Duration = Duration::from_mins(5);
-/// How long an app may take to end after SIGTERM.
-///
-/// Chosen: uvicorn waits for requests in flight, of which there are none.
-const STOP_DEADLINE: Duration = Duration::from_secs(5);
 /// How long an app may listen elsewhere only, before that is taken for its final place.
 ///
 /// Chosen: apps that open a metrics port first open their own soon after.
 const ELSEWHERE: Duration = Duration::from_secs(5);
-const POLL: Duration = Duration::from_millis(10);
-
-/// Process groups that run now, so that a second Ctrl-C can end them all at once.
-static GROUPS: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
-
-/// Ends every process group that was started here, at once.
-pub fn kill_all() {
-    for group in GROUPS.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-        signal(*group, Signal::KILL);
-    }
-}
-
-fn signal(group: i32, signal: Signal) {
-    if let Some(group) = Pid::from_raw(group) {
-        // A group that is gone already needs no signal.
-        let _ = kill_process_group(group, signal);
-    }
-}
-
-/// A child that leads a process group; the group ends with this: SIGTERM, a deadline, SIGKILL, reaped.
-#[derive(Debug)]
-pub(crate) struct Group {
-    pub(crate) child: Child,
-    id: i32,
-    status: Option<ExitStatus>,
-}
-
-impl Group {
-    /// Starts a command that was made the leader of a group of its own.
-    pub(crate) fn spawn(command: &mut Command, shown: impl FnOnce() -> String) -> Result<Self> {
-        let child = command.spawn().map_err(|source| Error::Spawn { command: shown(), source })?;
-        let id = child.id().cast_signed();
-        GROUPS.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
-        guard::add(&Mortal::Group(id));
-        Ok(Self { child, id, status: None })
-    }
-
-    fn exit_status(&mut self) -> std::io::Result<Option<ExitStatus>> {
-        if self.status.is_none() {
-            self.status = self.child.try_wait()?;
-        }
-        Ok(self.status)
-    }
-
-    fn stop(&mut self) {
-        signal(self.id, Signal::TERM);
-        let end = Instant::now() + STOP_DEADLINE;
-        while Instant::now() < end && !self.is_gone() {
-            std::thread::sleep(POLL);
-        }
-        signal(self.id, Signal::KILL);
-        if self.status.is_none() {
-            self.status = self.child.wait().ok();
-        }
-        GROUPS.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
-        guard::remove(&Mortal::Group(self.id));
-    }
-
-    fn is_gone(&mut self) -> bool {
-        let ended = !matches!(self.exit_status(), Ok(None));
-        ended && !cpu::group(self.id).iter().any(|process| process.alive)
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        self.stop();
-    }
-}
+/// How often a start is tried while the port that was chosen turns out to be in use.
+///
+/// Chosen: once for a server that cannot listen on a reserved port, and again for bad luck.
+const START_TRIES: usize = 4;
 
 /// A process group started from the app's command.
 #[derive(Debug)]
@@ -239,41 +102,57 @@ pub struct App {
     name: String,
     group: Group,
     port: u16,
+    /// Keeps the port from others, also while the app is not listening yet.
+    reserved: Option<ReservedPort>,
     log: PathBuf,
 }
 
 impl App {
-    /// Starts the app on `port` (see [`free_port`]) and waits until it is ready. `name` is for messages and files.
+    /// Starts the app on a free port and waits until it is ready. `name` is for messages and files.
+    ///
+    /// A port that turns out to be in use is replaced by another one, where the command takes a `{port}`.
     pub fn start(
         spec: &AppSpec,
         python: &Python,
         scratch: &Scratch,
         mode: &Mode,
-        (name, port): (&str, u16),
+        name: &str,
         cancel: &Cancel,
     ) -> Result<Self> {
-        let mut app = Self::spawn(spec, python, scratch, mode, name, &spec.command, port)?;
-        app.wait_until_ready(spec, cancel)?;
-        Ok(app)
+        let mut tries = 1;
+        loop {
+            let reserved = ReservedPort::new()?;
+            let mut app = Self::spawn(spec, python, scratch, mode, name, &spec.command, Some(reserved))?;
+            if tries > 1 {
+                // It may have been our own socket that was in the way of a server without SO_REUSEADDR.
+                app.reserved = None;
+            }
+            match app.wait_until_ready(spec, cancel) {
+                Ok(()) => return Ok(app),
+                Err(error) if error.is_address_in_use() && spec.takes_port() && tries < START_TRIES => tries += 1,
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// Starts a command in the app's environment, and does not wait.
-    pub fn spawn(
+    pub(crate) fn spawn(
         spec: &AppSpec,
         python: &Python,
         scratch: &Scratch,
         mode: &Mode,
         name: &str,
         command: &[String],
-        port: u16,
+        reserved: Option<ReservedPort>,
     ) -> Result<Self> {
         let log = scratch.path().join(format!("{name}.log"));
         let out = File::create(&log).map_err(Error::io("write", &log))?;
         let errors = out.try_clone().map_err(Error::io("write", &log))?;
-        let mut process = prepare(spec, python, Some(scratch), mode, command, port)?;
+        let port = reserved.as_ref().map_or(0, ReservedPort::number);
+        let mut process = spec.command(python, Some(scratch), mode, command, port)?;
         process.stdin(Stdio::null()).stdout(out).stderr(errors);
         let group = Group::spawn(&mut process, || command.join(" "))?;
-        Ok(Self { name: name.to_owned(), group, port, log })
+        Ok(Self { name: name.to_owned(), group, port, reserved, log })
     }
 
     /// Where it answers.
@@ -288,7 +167,7 @@ impl App {
 
     /// CPU time of all its processes until now.
     pub fn cpu(&self) -> Nanos {
-        cpu::group_cpu(self.group.id.cast_unsigned())
+        cpu::group_cpu(self.group.id())
     }
 
     /// The last lines it wrote, as a block for a message.
@@ -331,7 +210,7 @@ impl App {
                 Ok(status) => last = format!("GET {} was answered {status}", spec.ready),
                 Err(reason) => last = reason.unwrap_or(last),
             }
-            let listening = socket::listening(self.group.id.cast_unsigned());
+            let listening = socket::listening(self.group.id());
             let elsewhere = !listening.is_empty() && listening.iter().all(|address| address.port() != self.port);
             let since = elsewhere.then(|| *elsewhere_since.get_or_insert_with(Instant::now));
             elsewhere_since = since;
@@ -355,46 +234,6 @@ impl App {
             std::thread::sleep(POLL);
         }
     }
-}
-
-/// The command with everything replaced and the environment that splitcost's half in the process reads.
-pub(crate) fn prepare(
-    spec: &AppSpec,
-    python: &Python,
-    scratch: Option<&Scratch>,
-    mode: &Mode,
-    command: &[String],
-    port: u16,
-) -> Result<Command> {
-    let workdir = scratch.map(|s| s.workdir().display().to_string()).unwrap_or_default();
-    let fill = |text: &str| text.replace("{port}", &port.to_string()).replace("{workdir}", &workdir);
-    let (program, arguments) = command.split_first().ok_or_else(|| Error::Spawn {
-        command: String::new(),
-        source: std::io::Error::new(std::io::ErrorKind::InvalidInput, "the command is empty"),
-    })?;
-    let mut process = Command::new(fill(program));
-    let python_path = std::env::var_os("PYTHONPATH").unwrap_or_default();
-    let python_path = std::iter::once(python.bootstrap_dir())
-        .chain(std::env::split_paths(&python_path).filter(|path| !path.as_os_str().is_empty()));
-    process
-        .args(arguments.iter().map(|argument| fill(argument)))
-        .current_dir(&spec.cwd)
-        .envs(spec.env.iter().map(|(name, value)| (name, fill(value))))
-        .env("PATH", python.search_path())
-        .env("PYTHONPATH", std::env::join_paths(python_path).unwrap_or_default())
-        .env("PYTHONUNBUFFERED", "1")
-        .env(PARENT, std::process::id().to_string())
-        .envs(mode.env(spec))
-        .process_group(0);
-    Ok(process)
-}
-
-/// A port that was free a moment ago.
-pub fn free_port() -> Result<u16> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-        .and_then(|listener| listener.local_addr())
-        .map(|address| address.port())
-        .map_err(Error::io("find a free port on", "127.0.0.1"))
 }
 
 /// The status of a GET, or what went wrong where something listens.

@@ -1,8 +1,9 @@
-//! What a call over a stack costs on this machine: real clients call real servers, in shuffled rounds.
+//! Measures the cost of a call over a stack on this machine: real clients call real servers, in shuffled rounds.
 
 use std::collections::hash_map::DefaultHasher;
 use std::fs;
 use std::hash::{Hash, Hasher};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -24,45 +25,82 @@ use crate::rehearse::token;
 use crate::yardstick::Yardstick;
 use crate::{Cancel, Error, Progress, Result, Step, cache, cpu};
 
-/// Chosen: an interval over fewer rounds would be their range; more cost time, and each has a median of many calls.
-const ROUNDS: usize = 5;
-/// Time to start client and server, for the progress only.
-const START_SECS: f64 = 2.0;
-/// Time a spaced cell may take, the pauses alone measured beside it included.
+/// Rounds; each runs every trial once.
 ///
-/// Chosen: rounds short enough that slow drift of the machine falls on all cells alike.
+/// Chosen: an interval over fewer rounds would be their range; more take time, and each has a median of many calls.
+const ROUNDS: usize = 5;
+/// Duration of the start of client and server, for the progress only.
+///
+/// Chosen: each imports its stack in about a second.
+const START_SECS: f64 = 2.0;
+/// Duration of a spaced trial, of which half is spent on the pauses alone.
+///
+/// Chosen: rounds short enough that slow drift of the machine affects all trials alike.
 const SPACED_SECS: f64 = 0.09;
-/// Chosen: CPU clocks tick in nanoseconds, but the first calls after another cell are dear.
-const CALLS: (f64, f64) = (12.0, 80.0);
-/// Calls of a burst, bursts of a cell, and the idle microseconds before each burst.
+/// Fewest and most calls of a spaced trial.
+///
+/// Chosen: the first calls after another trial cost more, and a median needs some; more only take time.
+const SPACED_CALLS: RangeInclusive<f64> = 12.0..=80.0;
+/// Calls of a burst.
 ///
 /// Measured: a fixed piece of Python work after 0 to 50 ms of sleep, 2 cores, November 2026: the first costs more up to
 /// a gap of 10 ms; 24 calls in a row after 80 ms cost 20 % more than without, the last as much as the second.
-const BURSTS: (usize, u32, u64) = (6, 4, 20_000);
-/// Calls of a crowded cell, all callers' together.
+const BURST_CALLS: usize = 6;
+/// Bursts of a trial.
 ///
-/// Chosen: as long as the other cells.
+/// Chosen: as long as the other trials.
+const BURSTS: u32 = 4;
+/// Idle time before each burst.
+///
+/// Chosen: twice the gap up to which the first call costs more; see [`BURST_CALLS`].
+const BURST_IDLE_MICROS: u64 = 20_000;
+/// Calls of a crowded trial, all callers' together.
+///
+/// Chosen: as long as the other trials.
 const CROWDED_CALLS: u32 = 120;
-/// Chosen: what a call and its pause cost beyond the gap, to plan the time only.
+/// Duration of a call and its pause beyond the gap; the planned time is computed from it, and nothing else.
+///
+/// Chosen: calls over both stacks take less.
 const CALL_SECS: f64 = 0.001;
-/// The payload of a call that carries nearly nothing: values and bytes.
-const SMALL: (u64, u64) = (4, 50);
-/// Payloads where no recording says which: values and bytes.
-const DEFAULT_PAYLOADS: [(u64, u64); 3] = [(10, 100), (100, 1_000), (1_000, 10_000)];
+/// The payload of a call that carries nearly nothing.
+const SMALL: PayloadSize = PayloadSize { nodes: 4, bytes: 50, adapter: false };
+/// The payloads that are measured without a recording.
+///
+/// Chosen: a factor of ten from one to the next, so that cost per byte can be told from cost per call.
+const DEFAULT_PAYLOADS: [PayloadSize; 3] = [
+    PayloadSize { nodes: 10, bytes: 100, adapter: false },
+    PayloadSize { nodes: 100, bytes: 1_000, adapter: false },
+    PayloadSize { nodes: 1_000, bytes: 10_000, adapter: false },
+];
+/// Pause between two calls without a recording.
+///
 /// Chosen: between calls of a service under moderate load.
 const DEFAULT_GAP_MICROS: u64 = 2_000;
-/// Chosen: beyond, caches are as cold as they get, and calibrating takes long.
+/// Longest pause between two calls.
+///
+/// Chosen: after longer ones caches are no colder, and calibrating takes long.
 const MAX_GAP_MICROS: u64 = 5_000;
 
-/// What a calibration is made for.
+/// Arguments and result of a call together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PayloadSize {
+    /// Values: the nodes of the tree that the payload is.
+    pub nodes: u64,
+    /// Encoded bytes.
+    pub bytes: u64,
+    /// Holds values that plain JSON does not know, which need adapters.
+    pub adapter: bool,
+}
+
+/// The calls that a calibration measures.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Needs {
-    /// How the caller waits and how the function runs.
+    /// Pairs of how the caller waits and how the function runs.
     pub modes: Vec<(ClientMode, HandlerMode)>,
     /// Pause between two calls.
     pub gap_micros: u64,
-    /// Values and bytes of arguments and result together, and whether they need adapters.
-    pub payloads: Vec<(u64, u64, bool)>,
+    /// Payloads, the smallest first.
+    pub payloads: Vec<PayloadSize>,
 }
 
 /// A coroutine function of another service: awaited there and here.
@@ -74,21 +112,20 @@ const REWRITTEN: (ClientMode, HandlerMode) = (ClientMode::Async, HandlerMode::Sy
 
 impl Default for Needs {
     fn default() -> Self {
-        let payloads = DEFAULT_PAYLOADS.map(|(nodes, bytes)| (nodes, bytes, false)).to_vec();
         let modes = vec![AWAITED, REWRITTEN, BLOCKING, (ClientMode::Sync, HandlerMode::Async)];
-        Self { modes, gap_micros: DEFAULT_GAP_MICROS, payloads: with_small(payloads) }
+        Self { modes, gap_micros: DEFAULT_GAP_MICROS, payloads: with_small(DEFAULT_PAYLOADS.to_vec()) }
     }
 }
 
 impl Needs {
-    /// The gaps and payloads of the calls that would cross in these splits.
+    /// Returns the gap and the payloads of the calls that would cross in these splits.
     ///
-    /// Rounded to 1, 2 and 5 times a power of ten, so that two recordings of one app need the same calibration.
+    /// They are rounded to 1, 2 and 5 times a power of ten, so that two recordings of one app need the same calibration.
     pub fn of(recording: &Recording, splits: &[&Split]) -> Self {
         let alone = recording.meta.phases.iter().position(|p| p.kind == "closed" && p.concurrency == 1);
         let mut gaps = Vec::new();
         let mut modes = vec![AWAITED];
-        let mut sampled: Vec<(u64, u64, bool)> = Vec::new();
+        let mut sampled: Vec<PayloadSize> = Vec::new();
         for request in &recording.requests {
             let crosses = |call: &Call| splits.iter().any(|split| crosses(recording, split, &request.calls, call));
             let crossing: Vec<&Call> = request.calls.iter().skip(1).filter(|call| crosses(call)).collect();
@@ -104,7 +141,7 @@ impl Needs {
                 if arguments.class.can_cross() && result.class.can_cross() {
                     let adapter = arguments.class.max(result.class) == PayloadClass::Adapter;
                     let bytes = arguments.encoded_bytes + result.encoded_bytes;
-                    sampled.push((arguments.nodes + result.nodes, bytes, adapter));
+                    sampled.push(PayloadSize { nodes: arguments.nodes + result.nodes, bytes, adapter });
                 }
             }
         }
@@ -113,13 +150,13 @@ impl Needs {
             Some(gap) => round_125(gap as u64).clamp(1, MAX_GAP_MICROS),
             None => DEFAULT_GAP_MICROS,
         };
-        sampled.sort_by_key(|(_, bytes, _)| *bytes);
+        sampled.sort_by_key(|payload| payload.bytes);
         let Some(last) = sampled.len().checked_sub(1) else {
             return Self { modes, gap_micros, ..Self::default() };
         };
         let at = |q: f64| {
-            let (nodes, bytes, adapter) = sampled[(last as f64 * q).round() as usize];
-            (round_125(nodes).max(1), round_125(bytes).max(20), adapter)
+            let PayloadSize { nodes, bytes, adapter } = sampled[(last as f64 * q).round() as usize];
+            PayloadSize { nodes: round_125(nodes).max(1), bytes: round_125(bytes).max(20), adapter }
         };
         Self { modes, gap_micros, payloads: with_small(vec![at(0.5), at(0.9), at(1.0)]) }
     }
@@ -128,20 +165,20 @@ impl Needs {
         let payloads: Vec<String> = self
             .payloads
             .iter()
-            .map(|(nodes, bytes, adapter)| format!("{nodes}/{bytes}{}", if *adapter { "+" } else { "" }))
+            .map(|PayloadSize { nodes, bytes, adapter }| format!("{nodes}/{bytes}{}", if *adapter { "+" } else { "" }))
             .collect();
         let modes = if self.modes.contains(&BLOCKING) { "" } else { "; awaited only" };
         format!("gap {} µs; values/bytes {}{modes}", self.gap_micros, payloads.join(" "))
     }
 }
 
-fn with_small(mut payloads: Vec<(u64, u64, bool)>) -> Vec<(u64, u64, bool)> {
-    payloads.insert(0, (SMALL.0, SMALL.1, false));
+fn with_small(mut payloads: Vec<PayloadSize>) -> Vec<PayloadSize> {
+    payloads.insert(0, SMALL);
     // A line through equal points has no slope: sizes that fell together are spread again.
     for i in 1..payloads.len() {
-        if payloads[i].1 <= payloads[i - 1].1 {
-            payloads[i].1 = payloads[i - 1].1 * 2;
-            payloads[i].0 = payloads[i].0.max(payloads[i - 1].0);
+        if payloads[i].bytes <= payloads[i - 1].bytes {
+            payloads[i].bytes = payloads[i - 1].bytes * 2;
+            payloads[i].nodes = payloads[i].nodes.max(payloads[i - 1].nodes);
         }
     }
     payloads
@@ -158,7 +195,7 @@ fn crosses(recording: &Recording, split: &Split, calls: &[Call], call: &Call) ->
     }
 }
 
-/// The nearest of 1, 2, 5, 10, 20, 50 …; zero stays.
+/// Returns the nearest of 1, 2, 5, 10, 20, 50 …; zero stays zero.
 fn round_125(value: u64) -> u64 {
     let mut power = 1_u64;
     while power <= value / 10 {
@@ -168,17 +205,17 @@ fn round_125(value: u64) -> u64 {
         * u64::from(value > 0)
 }
 
-/// Planned seconds for one stack.
+/// Returns the planned seconds for one stack.
 pub fn planned_secs(needs: &Needs) -> f64 {
     let modes = needs.modes.len() as f64;
-    let cells = modes * needs.payloads.len() as f64;
-    let (length, bursts, idle) = BURSTS;
-    let burst = length as f64 * (needs.gap_micros as f64 / 1e6 + CALL_SECS) + idle as f64 / 1e6;
-    let other = 2.0 * f64::from(bursts) * burst + f64::from(CROWDED_CALLS) * CALL_SECS;
-    START_SECS + ROUNDS as f64 * (modes * other + cells * SPACED_SECS)
+    let spaced = modes * needs.payloads.len() as f64;
+    let calls_secs = BURST_CALLS as f64 * (needs.gap_micros as f64 / 1e6 + CALL_SECS);
+    let burst_secs = calls_secs + BURST_IDLE_MICROS as f64 / 1e6;
+    let other = 2.0 * f64::from(BURSTS) * burst_secs + f64::from(CROWDED_CALLS) * CALL_SECS;
+    START_SECS + ROUNDS as f64 * (modes * other + spaced * SPACED_SECS)
 }
 
-/// The calibration of a stack: from the cache, or measured.
+/// Returns the calibration of a stack, from the cache or, with `fresh` or without a cached one, measured.
 pub fn calibrate(
     stack: StackName,
     needs: &Needs,
@@ -211,24 +248,25 @@ fn cache_path(fingerprint: &str) -> Option<PathBuf> {
     cache::path(&format!("calibration-{:016x}.json", hasher.finish()))
 }
 
+/// The answer of `python -m splitcost.stacks --json`.
 #[derive(Deserialize)]
-struct Stacks {
-    stacks: Vec<StackAnswer>,
+struct StackList {
+    stacks: Vec<StackDescription>,
 }
 
 #[derive(Deserialize)]
-struct StackAnswer {
+struct StackDescription {
     name: String,
     missing: Vec<String>,
     versions: std::collections::BTreeMap<String, String>,
 }
 
-/// The packages that a stack lacks in this interpreter's environment.
+/// Returns the packages that a stack needs and this interpreter's environment does not have.
 pub fn missing(stack: StackName, python: &Python) -> Result<Vec<String>> {
     Ok(ask_stack(stack, python)?.missing)
 }
 
-fn ask_stack(stack: StackName, python: &Python) -> Result<StackAnswer> {
+fn ask_stack(stack: StackName, python: &Python) -> Result<StackDescription> {
     let failed = |reason: String| Error::Helper {
         action: format!("look for the {} stack", stack.name()),
         reason,
@@ -237,15 +275,15 @@ fn ask_stack(stack: StackName, python: &Python) -> Result<StackAnswer> {
     let mut command = Command::new(&python.executable);
     command.args(["-m", "splitcost.stacks", "--json"]);
     let text = output(&mut command, Duration::from_secs(30)).map_err(failed)?;
-    let answer: Stacks = serde_json::from_str(text.trim()).map_err(|error| failed(error.to_string()))?;
+    let answer: StackList = serde_json::from_str(text.trim()).map_err(|error| failed(error.to_string()))?;
     answer
         .stacks
         .into_iter()
         .find(|answer| answer.name == stack.name())
-        .ok_or_else(|| failed("the package splitcost does not know it".to_owned()))
+        .ok_or_else(|| failed("the installed package splitcost has no such stack".to_owned()))
 }
 
-/// Everything that the costs depend on, readable.
+/// Returns everything that the costs depend on, as text for people.
 fn fingerprint(stack: StackName, needs: &Needs, python: &Python) -> Result<String> {
     let answer = ask_stack(stack, python)?;
     if !answer.missing.is_empty() {
@@ -283,7 +321,7 @@ struct Answer {
     bytes: f64,
 }
 
-/// How a cell's calls follow each other.
+/// How the calls of a trial follow each other.
 #[derive(Clone, Copy)]
 enum Rhythm {
     Spaced,
@@ -291,41 +329,41 @@ enum Rhythm {
     Crowded,
 }
 
+/// Calls of one kind, made in a row.
 #[derive(Clone, Copy)]
-struct Cell {
+struct Trial {
     client: ClientMode,
     handler: HandlerMode,
     rhythm: Rhythm,
-    payload: (u64, u64, bool),
+    payload: PayloadSize,
 }
 
-impl Cell {
+impl Trial {
     fn all(needs: &Needs) -> Vec<Self> {
-        let mut cells = Vec::new();
+        let mut trials = Vec::new();
         for &(client, handler) in &needs.modes {
-            let cell = |rhythm, &payload| Self { client, handler, rhythm, payload };
-            cells.extend(needs.payloads.iter().map(|payload| cell(Rhythm::Spaced, payload)));
-            // What being cold or crowded costs does not depend on the payload.
+            let trial = |rhythm, &payload| Self { client, handler, rhythm, payload };
+            trials.extend(needs.payloads.iter().map(|payload| trial(Rhythm::Spaced, payload)));
+            // The cost of being cold or crowded does not depend on the payload.
             if let Some(small) = needs.payloads.first() {
-                cells.extend([Rhythm::Bursts, Rhythm::Crowded].map(|rhythm| cell(rhythm, small)));
+                trials.extend([Rhythm::Bursts, Rhythm::Crowded].map(|rhythm| trial(rhythm, small)));
             }
         }
-        cells
+        trials
     }
 
     fn question(self, gap_micros: u64) -> serde_json::Value {
-        let (nodes, bytes, adapter) = self.payload;
+        let PayloadSize { nodes, bytes, adapter } = self.payload;
         let (pauses, repeats, callers) = match self.rhythm {
             Rhythm::Spaced => {
                 // Half of the time goes to the pauses alone.
                 let calls = SPACED_SECS / 2.0 / (gap_micros as f64 / 1e6 + CALL_SECS);
-                (vec![gap_micros], calls.clamp(CALLS.0, CALLS.1) as u32, 1)
+                (vec![gap_micros], calls.clamp(*SPACED_CALLS.start(), *SPACED_CALLS.end()) as u32, 1)
             }
             Rhythm::Bursts => {
-                let (calls, bursts, idle_micros) = BURSTS;
-                let mut pauses = vec![gap_micros; calls];
-                pauses[calls - 1] = idle_micros;
-                (pauses, bursts, 1)
+                let mut pauses = vec![gap_micros; BURST_CALLS];
+                pauses[BURST_CALLS - 1] = BURST_IDLE_MICROS;
+                (pauses, BURSTS, 1)
             }
             Rhythm::Crowded => (vec![0], CROWDED_CALLS, CROWDED_CALLERS),
         };
@@ -339,7 +377,7 @@ impl Cell {
         })
     }
 
-    /// What the calls of each pace cost.
+    /// Returns the cost of the calls, by pace.
     fn points(self, answer: &Answer) -> Vec<Point> {
         let point = |pace, which: &dyn Fn(usize) -> bool| {
             let of = |values: &[f64]| -> Vec<f64> {
@@ -367,8 +405,8 @@ impl Cell {
             Rhythm::Spaced => vec![point(Pace::Spaced, &|_| true)],
             // The first burst follows the warm-up, not the idle.
             Rhythm::Bursts => vec![
-                point(Pace::Cold, &|i| i >= BURSTS.0 && i % BURSTS.0 == 0),
-                point(Pace::Burst, &|i| i >= BURSTS.0 && i % BURSTS.0 != 0),
+                point(Pace::Cold, &|i| i >= BURST_CALLS && i % BURST_CALLS == 0),
+                point(Pace::Burst, &|i| i >= BURST_CALLS && i % BURST_CALLS != 0),
             ],
             Rhythm::Crowded => vec![point(Pace::Crowded, &|_| true)],
         }
@@ -397,24 +435,24 @@ fn measure(
     let arguments = ["splitcost.calibration", "client", "--stack", name, "--server", &port];
     let mut client = Helper::start(&action, "client", python, &scratch, &arguments, &env)?;
 
-    let mut cells = Cell::all(needs);
-    for cell in &cells {
+    let mut trials = Trial::all(needs);
+    for trial in &trials {
         // Connections are opened and code specialised before anything counts.
-        client.ask::<Answer>(&cell.question(0), cancel)?;
+        client.ask::<Answer>(&trial.question(0), cancel)?;
     }
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut yardstick = Yardstick::start(python, cancel)?;
     let started = Instant::now();
     let mut rounds = Vec::with_capacity(ROUNDS);
-    let total = (ROUNDS * cells.len()) as f64;
+    let total = (ROUNDS * trials.len()) as f64;
     for number in 0..ROUNDS {
-        cells.shuffle(&mut rng);
+        trials.shuffle(&mut rng);
         let from = splitcost_load::monotonic_now().as_nanos();
         let mut round = Round::default();
-        for (i, cell) in cells.iter().enumerate() {
-            let answer = client.ask(&cell.question(needs.gap_micros), cancel)?;
-            round.points.extend(cell.points(&answer));
-            let done = (number * cells.len() + i + 1) as f64;
+        for (i, trial) in trials.iter().enumerate() {
+            let answer = client.ask(&trial.question(needs.gap_micros), cancel)?;
+            round.points.extend(trial.points(&answer));
+            let done = (number * trials.len() + i + 1) as f64;
             step.label = format!("{action}: round {} of {ROUNDS}", number + 1);
             step.done_secs = START_SECS + started.elapsed().as_secs_f64();
             step.total_secs = START_SECS + started.elapsed().as_secs_f64() * total / done;
@@ -478,7 +516,8 @@ mod tests {
             Split { services: [("pricing".to_owned(), vec!["shop.pricing".to_owned()])].into(), ..Split::default() };
         let needs = Needs::of(&recording, &[&split]);
         assert_eq!(needs.gap_micros, 200);
-        assert_eq!(needs.payloads, [(4, 50, false), (10, 1000, true), (10, 2000, true), (10, 4000, true)]);
+        let with_adapter = |bytes| PayloadSize { nodes: 10, bytes, adapter: true };
+        assert_eq!(needs.payloads, [SMALL, with_adapter(1000), with_adapter(2000), with_adapter(4000)]);
         assert_eq!(needs.modes, [AWAITED, REWRITTEN, BLOCKING]);
         let nothing = Needs::of(&Recording::default(), &[&split]);
         assert_eq!(nothing, Needs { modes: vec![AWAITED], ..Needs::default() });

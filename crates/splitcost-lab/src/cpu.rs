@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use rustix::process::Pid;
 use splitcost_model::quantity::Nanos;
 
 /// A process as `/proc/<pid>/stat` shows it.
@@ -32,6 +33,11 @@ impl Process {
             ticks: number(11)? + number(12)? + number(13)? + number(14)?,
         })
     }
+}
+
+/// A process, if there is one of that id.
+pub(crate) fn process(pid: Pid) -> Option<Process> {
+    Process::parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
 }
 
 /// The processes of a process group, zombies included.

@@ -252,7 +252,7 @@ impl Error {
             Self::Spawn { source, .. } if source.kind() == io::ErrorKind::NotFound => {
                 vec!["the program was looked for beside the Python interpreter first, then on PATH".to_owned()]
             }
-            Self::Exited { log, .. } if log.to_lowercase().contains("address already in use") => vec![
+            Self::Exited { .. } if self.is_address_in_use() => vec![
                 "another process has that port: write {port} in the command of [app], and splitcost will pick a free one"
                     .to_owned(),
             ],
@@ -288,6 +288,11 @@ impl Error {
             }
             _ => Vec::new(),
         }
+    }
+
+    /// Returns if a program ended because another process has its port.
+    pub(crate) fn is_address_in_use(&self) -> bool {
+        matches!(self, Self::Exited { log, .. } if log.to_lowercase().contains("address already in use"))
     }
 
     /// Wraps an error of the system.

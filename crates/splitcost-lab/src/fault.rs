@@ -11,7 +11,7 @@ use splitcost_model::recording::Recording;
 use crate::app::AppSpec;
 use crate::drive::{Driver, check_some_ok};
 use crate::python::Python;
-use crate::rehearse::{Deployment, Parts, REPORT_DELAY, START_SECS, SplitRun, WARM_UP_SECS, refusal};
+use crate::rehearse::{Deployment, Parts, START_SECS, SplitRun, WARM_UP_SECS, refusal};
 use crate::{Cancel, Progress, Result, Step};
 
 /// Connections that the load generator may have: requests that are stuck keep theirs.
@@ -72,9 +72,7 @@ pub fn rehearse_fault(
     let (mut apps, targets) = deployment.parts();
     let outcome = driver.run(&mut apps, &targets, &load, plan.load().as_secs_f64())?.outcome;
     cancel.check()?;
-    // The services write what they saw once a second.
-    std::thread::sleep(REPORT_DELAY);
-    deployment.stop();
+    deployment.stop()?;
     let attempts = deployment.attempts()?;
     let (from, until) = (plan.before.as_secs_f64(), (plan.before + plan.lasts).as_secs_f64());
     let endpoints = outcome.endpoints.iter().enumerate().map(|(index, endpoint)| {

@@ -4,7 +4,6 @@
 //! It reads what there is to end from a pipe. The pipe's end is the end of this process, however that came about.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::io::{self, BufRead, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -13,7 +12,7 @@ use std::sync::{Mutex, PoisonError};
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
-use crate::{Error, Result};
+use crate::{Error, Result, lifeline};
 
 static PIPE: Mutex<Option<ChildStdin>> = Mutex::new(None);
 
@@ -56,7 +55,7 @@ pub fn run() {
         }
     }
     for dir in left.iter().filter_map(|what| what.strip_prefix("dir ")) {
-        let _ = fs::remove_dir_all(dir);
+        lifeline::remove_run(Path::new(dir));
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
-use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -10,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
 
-use crate::app::{Group, PARENT, Scratch};
+use crate::app::Scratch;
+use crate::group::Group;
 use crate::python::Python;
 use crate::{Cancel, Error, Result, log_tail};
 
@@ -48,9 +48,7 @@ impl Helper {
             .env("PYTHONPATH", python.bootstrap_dir())
             .env("PYTHONUNBUFFERED", "1")
             .env("SPLITCOST_MODE", "none")
-            .env(PARENT, std::process::id().to_string())
             .envs(env.iter().copied())
-            .process_group(0)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(errors);

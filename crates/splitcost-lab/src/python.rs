@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
-use crate::app::AppSpec;
 use crate::{Error, Result};
 
 /// An interpreter that was run and has the package `splitcost`.
@@ -32,7 +31,7 @@ const OLDEST_MINOR: u32 = 11;
 /// How long an interpreter may take to say what it is.
 ///
 /// Chosen: a cold start from a slow disk takes about a second.
-const PROBE_DEADLINE: Duration = Duration::from_secs(30);
+pub(crate) const PROBE_DEADLINE: Duration = Duration::from_secs(30);
 
 const PROBE: &str = r#"
 import json, os, sys
@@ -87,21 +86,6 @@ impl Python {
         }
     }
 
-    /// Asks which of the modules exist, seen from the app.
-    pub fn modules(&self, spec: &AppSpec, names: &[&str]) -> Result<Modules> {
-        let question = serde_json::json!([names, spec.packages]).to_string();
-        let mut command = Command::new(&self.executable);
-        command.args(["-c", MODULES, &question]).current_dir(&spec.cwd).envs(&spec.env);
-        let broken = |reason: String| Error::Helper {
-            action: format!("look for the modules of {}", spec.packages.join(" and ")),
-            reason,
-            log: String::new(),
-        };
-        let text = output(&mut command, PROBE_DEADLINE).map_err(broken)?;
-        let last = text.lines().last().unwrap_or_default();
-        serde_json::from_str(last).map_err(|error| broken(error.to_string()))
-    }
-
     /// The directory that goes first on `PYTHONPATH` of a process under splitcost.
     pub fn bootstrap_dir(&self) -> PathBuf {
         self.package_dir.join("_bootstrap")
@@ -115,36 +99,6 @@ impl Python {
         env::join_paths(all).unwrap_or(rest)
     }
 }
-
-/// What Python says about modules.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-pub struct Modules {
-    /// Those that were asked for and do not exist.
-    pub missing: Vec<String>,
-    /// The direct children of the packages.
-    pub children: Vec<String>,
-}
-
-const MODULES: &str = r#"
-import importlib.util, json, pkgutil, sys
-names, packages = json.loads(sys.argv[1])
-out = {"missing": [], "children": []}
-for name in names:
-    try:
-        found = importlib.util.find_spec(name)
-    except ImportError:
-        found = None
-    if found is None:
-        out["missing"].append(name)
-for package in packages:
-    try:
-        spec = importlib.util.find_spec(package)
-    except ImportError:
-        spec = None
-    if spec and spec.submodule_search_locations:
-        out["children"] += [package + "." + m.name for m in pkgutil.iter_modules(spec.submodule_search_locations)]
-print("\n" + json.dumps(out))
-"#;
 
 fn candidate() -> Result<PathBuf> {
     let beside = env::current_exe().ok().and_then(|exe| exe.parent().map(Path::to_owned));

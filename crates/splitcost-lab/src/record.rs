@@ -6,15 +6,16 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus};
 use std::time::{Duration, Instant, SystemTime};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use splitcost_load::{Outcome, Plan, Stop, Targets, Workload};
 use splitcost_model::quantity::Nanos;
 use splitcost_model::recording::{Meta, Phase, PhaseEndpoint, Recording};
 use splitcost_recording::convert;
 
-use crate::app::{App, AppSpec, Mode, PARENT, Scratch, free_port, prepare};
+use crate::app::{App, AppSpec, Mode, Scratch};
 use crate::drive::{Driven, Driver, check_some_ok, failures};
 use crate::guard::{self, Mortal};
+use crate::lifeline::Run;
 use crate::python::Python;
 use crate::yardstick::Yardstick;
 use crate::{Cancel, Error, Progress, Result, Step, cpu};
@@ -93,7 +94,7 @@ pub fn record(
     let mut warnings = Vec::new();
     let mut copies = Vec::new();
     for ((scratch, mode), name) in scratches.iter().zip(&modes).zip(["the app", "the app without the recorder"]) {
-        copies.push(App::start(spec, python, scratch, mode, (name, free_port()?), cancel)?);
+        copies.push(App::start(spec, python, scratch, mode, name, cancel)?);
     }
     let load = (concurrency, rate_reqs_per_sec);
     let began = splitcost_load::monotonic_now().as_nanos();
@@ -227,13 +228,14 @@ pub fn record_command(
     let meta = meta(python, command);
     convert::begin(partial, &meta)?;
     let mode = Mode::Record { log_dir: log_dir(partial)? };
-    let mut process = prepare(spec, python, None, &mode, command, 0)?;
-    // In the foreground group of the terminal: Ctrl-C reaches the command itself, and it may read the keyboard.
-    std::os::unix::process::CommandExt::process_group(&mut process, rustix::process::getpgrp().as_raw_nonzero().get());
-    let mut child = process.spawn().map_err(|source| Error::Spawn { command: command.join(" "), source })?;
+    let run = Run::current()?;
+    // It stays in the foreground group of the terminal: Ctrl-C reaches the command itself, and it may read the keyboard.
+    let mut process = spec.command(python, None, &mode, command, 0)?;
+    let mut child =
+        process.envs(run.env()).spawn().map_err(|source| Error::Spawn { command: command.join(" "), source })?;
     let mortal = Mortal::Process(child.id());
     guard::add(&mortal);
-    let status = wait_in_foreground(&mut child, cancel);
+    let status = wait_in_foreground(&mut child, &run, cancel);
     guard::remove(&mortal);
     let status = status.map_err(Error::io("wait for", &command[0]))?;
     let recording = finish(partial, meta, &format!("\nthe command ended with {status}"))?;
@@ -242,7 +244,7 @@ pub fn record_command(
 
 /// Waits for a command that Ctrl-C reaches as well; one that does not end by that, because only we were told, is told
 /// after half of our patience, and killed after all of it, with the processes that it started.
-fn wait_in_foreground(child: &mut Child, cancel: &Cancel) -> io::Result<ExitStatus> {
+fn wait_in_foreground(child: &mut Child, run: &Run, cancel: &Cancel) -> io::Result<ExitStatus> {
     let mut cancelled: Option<Instant> = None;
     let mut told = false;
     loop {
@@ -250,33 +252,19 @@ fn wait_in_foreground(child: &mut Child, cancel: &Cancel) -> io::Result<ExitStat
         if cancel.is_cancelled() {
             let waited = cancelled.get_or_insert_with(Instant::now).elapsed();
             if waited > PATIENCE {
-                end_started(Signal::KILL);
+                run.signal(Signal::KILL);
             } else if !told && waited > PATIENCE / 2 {
                 told = true;
-                end_started(Signal::TERM);
+                run.signal(Signal::TERM);
             }
         }
         if let Some(status) = ended {
             if cancelled.is_some() {
-                end_started(Signal::KILL);
+                run.signal(Signal::KILL);
             }
             return Ok(status);
         }
         std::thread::sleep(Duration::from_millis(20));
-    }
-}
-
-/// Signals every process that was started here, directly or not: they carry our process id in their environment.
-fn end_started(signal: Signal) {
-    let marker = format!("{PARENT}={}", std::process::id());
-    let Ok(entries) = fs::read_dir("/proc") else { return };
-    let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-    for pid in pids.filter_map(Pid::from_raw) {
-        let environ = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        if environ.split(|byte| *byte == 0).any(|entry| entry == marker.as_bytes()) {
-            // What is gone already needs no signal.
-            let _ = kill_process(pid, signal);
-        }
     }
 }
 

@@ -3,7 +3,6 @@
 mod deployment;
 
 use std::fmt::Write as _;
-use std::time::Duration;
 
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -47,10 +46,6 @@ const CLOSED_TURNS: f64 = 4.0;
 ///
 /// Measured: `splitcost rehearse` on examples/shop, 2 cores, November 2026: 1.5 s for each process.
 pub(crate) const START_SECS: f64 = 1.5;
-/// How long a service takes at most to write what it saw.
-///
-/// Spec: `python/splitcost/rehearsal/report.py`, once a second.
-pub(crate) const REPORT_DELAY: Duration = Duration::from_millis(1_200);
 /// Chosen: smooth at the size of a plot.
 const DISTRIBUTION_POINTS: usize = 100;
 
@@ -163,10 +158,8 @@ pub fn rehearse(
 
     let measured = rounds(&mut driver, &mut arms, runs, conditions)?;
     driver.say("rehearse: stopping the services");
-    // The services write what they saw once a second.
-    std::thread::sleep(REPORT_DELAY);
     for arm in &mut arms {
-        arm.deployment.stop();
+        arm.deployment.stop()?;
     }
     let rehearsals = runs
         .iter()

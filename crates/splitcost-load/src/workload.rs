@@ -15,7 +15,7 @@ use crate::Error;
 use crate::template::{Drawn, Encoding, Template, is_name};
 
 /// The header that carries the name of a request to the recorder.
-const NAME_HEADER: &str = "x-splitcost-request";
+pub const NAME_HEADER: &str = "x-splitcost-request";
 /// Headers that the load generator sets itself. A value from the configuration would contradict the request.
 const OWN_HEADERS: [&str; 5] = ["connection", "content-length", "expect", "transfer-encoding", NAME_HEADER];
 /// The longest string that is drawn.

@@ -54,7 +54,7 @@ impl Session {
     pub(crate) fn python_with_modules(&self, settings: &Settings) -> anyhow::Result<Python> {
         let python = self.python(Some(settings))?;
         let names: Vec<&str> = settings.named_modules.iter().map(|module| module.name.as_str()).collect();
-        let found = python.modules(&settings.app, &names).failed()?;
+        let found = settings.app.modules(&python, &names).failed()?;
         let missing = settings.named_modules.iter().find(|module| found.missing.contains(&module.name));
         if let Some(module) = missing {
             let failure = Failure::new(format!("{}: the module {} does not exist", module.place, module.name));

@@ -22,6 +22,18 @@ def _chain() -> None:
     spec.loader.exec_module(module)
 
 
+def _hold_lifeline() -> None:
+    """End with the splitcost that started this process, whatever happens to it."""
+    try:
+        from splitcost import _lifeline
+
+        _lifeline.hold()
+    except ImportError:
+        pass  # Another interpreter than the app's: it lives and dies with its process group.
+    except Exception as error:
+        print(f"splitcost: this process may outlive it: {type(error).__name__}: {error}", file=sys.stderr)
+
+
 def _start() -> None:
     mode = os.environ.get("SPLITCOST_MODE", "none")
     try:
@@ -37,6 +49,7 @@ def _start() -> None:
         print(f"splitcost: cannot {mode} in this process: {type(error).__name__}: {error}", file=sys.stderr)
 
 
+_hold_lifeline()
 try:
     _chain()
 finally:

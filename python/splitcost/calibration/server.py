@@ -22,7 +22,13 @@ def config(stack: str, token: str, service: str, port: int) -> Config:
         "main": {"http_port": 0, "rpc_port": 0, "modules": []},
         "server": {"http_port": port, "rpc_port": port, "modules": OWNED},
     }
-    document = {"token": token, "stack": stack, "services": services, "package": PACKAGE}
+    document = {
+        "token": token,
+        "stack": stack,
+        "services": services,
+        "main_service": "main",
+        "packages": [PACKAGE],
+    }
     return Config.from_dict(document, service)
 
 

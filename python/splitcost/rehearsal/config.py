@@ -1,4 +1,7 @@
-"""Which service this process is, who owns which module, and where the others answer."""
+"""Which service this process is, who owns which module, and where the others answer.
+
+splitcost writes the description that is read here, and every constant in it that both sides need.
+"""
 
 from __future__ import annotations
 
@@ -8,19 +11,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from splitcost.rehearsal.policy import NO_TIMEOUT_SECS, Policy
-
-MAIN = "main"
+from splitcost.rehearsal.policy import NO_LIMITS, NO_TIMEOUT_SECS, Policy
 
 
 @dataclass(frozen=True)
 class Service:
-    """One service of the split: its ports on loopback and the modules it claims."""
+    """One service of the split: its ports on loopback, the modules it claims, and the files of its report."""
 
     name: str
     http_port: int
     rpc_port: int
+    """Where it takes calls of other services; the same as ``http_port`` over stacks whose calls the app's own
+    server takes."""
     modules: tuple[str, ...] = ()
+    report: Path | None = None
+    """Written at each request."""
+    report_request: Path | None = None
+    """The FIFO that requests come from."""
 
 
 @dataclass(frozen=True)
@@ -32,28 +39,27 @@ class Config:
     stack: str
     packages: tuple[str, ...]
     services: dict[str, Service]
-    policy: Policy = field(default_factory=Policy)
+    main_service: str
+    """The service that owns all modules that no service claims."""
+    policy: Policy = NO_LIMITS
     links: dict[str, str] = field(default_factory=dict)
     """Service → the address of the emulated link that leads there, where there is one."""
     faults: Path | None = None
     keep_local: tuple[str, ...] = ()
     local_functions: frozenset[str] = frozenset()
-    report_dir: Path | None = None
+    endpoint_header: bytes = b""
+    """The header in which the load generator names a request's endpoint."""
     boundaries: tuple[str, ...] = ()
     claims: tuple[tuple[str, str], ...] = field(default=())
 
     @classmethod
     def from_dict(cls, document: dict[str, Any], service: str, boundaries: tuple[str, ...] = ()) -> Config:
-        """Read the rehearsal's JSON document. Raises ``ValueError`` naming what is missing or wrong."""
+        """Read the rehearsal's JSON document. Raises ``ValueError`` that names what is missing or wrong."""
         try:
-            services = {
-                name: Service(
-                    name, int(s["http_port"]), int(s.get("rpc_port") or 0), tuple(s.get("modules", ()))
-                )
-                for name, s in document["services"].items()
-            }
-            packages = document.get("packages") or [document["package"]]
+            services = {name: _service(name, table) for name, table in document["services"].items()}
+            packages, main_service = tuple(document["packages"]), str(document["main_service"])
             token, stack = str(document["token"]), str(document["stack"])
+            policy = _policy(document["policy"]) if "policy" in document else NO_LIMITS
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"the rehearsal's description lacks {error}") from error
         if service not in services:
@@ -62,19 +68,19 @@ class Config:
             ((module, s.name) for s in services.values() for module in s.modules),
             key=lambda claim: -len(claim[0]),
         )
-        report_dir, faults = document.get("report_dir"), document.get("faults")
         return cls(
             service=service,
             token=token,
             stack=stack,
-            packages=tuple(packages),
+            packages=packages,
             services=services,
-            policy=_policy(document.get("policy") or {}),
+            main_service=main_service,
+            policy=policy,
             links=dict((document.get("links") or {}).get(service, {})),
-            faults=Path(faults) if faults else None,
+            faults=_path(document.get("faults")),
             keep_local=tuple(document.get("keep_local") or ()),
             local_functions=frozenset(document.get("local_functions") or ()),
-            report_dir=Path(report_dir) if report_dir else None,
+            endpoint_header=str(document.get("endpoint_header") or "").encode("latin-1"),
             boundaries=tuple(sorted(boundaries, key=len, reverse=True)),
             claims=tuple(claims),
         )
@@ -88,14 +94,14 @@ class Config:
         return cls.from_dict(document, os.environ["SPLITCOST_SERVICE"], boundaries)
 
     def owner(self, module: str) -> str | None:
-        """The service that owns a module, or ``None`` for one outside the app's packages."""
+        """Return the service that owns a module, or ``None`` for one outside the app's packages."""
         for claimed, service in self.claims:
             if _within(module, claimed):
                 return service
-        return MAIN if any(_within(module, package) for package in self.packages) else None
+        return self.main_service if any(_within(module, package) for package in self.packages) else None
 
     def boundary(self, module: str) -> str:
-        """The boundary module a module belongs to, as the recorder names it."""
+        """Return the boundary module that a module belongs to, as the recorder names it."""
         for name in self.boundaries:
             if _within(module, name):
                 return name
@@ -105,20 +111,35 @@ class Config:
         return module
 
     def is_kept_local(self, module: str) -> bool:
-        """Whether the user lets this module's functions run in the caller where they cannot cross."""
+        """Return if the user lets this module's functions run in the caller where they cannot cross."""
         return any(_within(module, name) for name in self.keep_local)
 
 
+def _service(name: str, table: dict[str, Any]) -> Service:
+    return Service(
+        name=name,
+        http_port=int(table["http_port"]),
+        rpc_port=int(table["rpc_port"]),
+        modules=tuple(table["modules"]),
+        report=_path(table.get("report")),
+        report_request=_path(table.get("report_request")),
+    )
+
+
+def _path(text: str | None) -> Path | None:
+    return None if text is None else Path(text)
+
+
 def _policy(table: dict[str, Any]) -> Policy:
-    """Read ``timeout_millis`` (``null``: none), ``retries``, ``backoff_millis``, ``budget``
-    and ``connections``."""
-    timeout = table.get("timeout_millis", 10_000)
+    """Read the table; a ``timeout_millis``, ``budget`` or ``connections`` of ``null`` sets no limit."""
+    timeout = table["timeout_millis"]
     return Policy(
         timeout_secs=NO_TIMEOUT_SECS if timeout is None else timeout / 1000,
-        retries=int(table.get("retries", 0)),
-        backoff_secs=table.get("backoff_millis", 100) / 1000,
-        budget=table.get("budget"),
-        connections=table.get("connections"),
+        retries=int(table["retries"]),
+        backoff_secs=table["backoff_millis"] / 1000,
+        budget=table["budget"],
+        budget_tokens=float(table["budget_tokens"]),
+        connections=table["connections"],
     )
 
 

@@ -57,11 +57,8 @@ def _patch_server(runtime: Runtime, module: Any) -> None:
 
     @functools.wraps(shutdown)
     async def shutdown_with_calls(self: Any, *args: Any, **kwargs: Any) -> None:
-        # A server ends by a signal without running atexit.
-        runtime.report.write()
         await runtime.stack.stop()
         await shutdown(self, *args, **kwargs)
-        runtime.report.write()
 
     module.Server.startup = startup_with_calls
     module.Server.shutdown = shutdown_with_calls

@@ -7,43 +7,55 @@ import threading
 from dataclasses import dataclass
 
 NO_TIMEOUT_SECS = 86_400.0
-"""What stands for none. Chosen: longer than any rehearsal, and no client's clock overflows."""
-
-TOKENS = 10.0
-"""Retries that a budget holds at most, and at first. Spec: the example of gRPC's retry throttling (A6)."""
+"""The timeout of calls without one. Chosen: longer than any rehearsal, and no client's clock overflows."""
 
 
 @dataclass(frozen=True)
 class Policy:
-    """The policy of a rehearsal. ``budget`` is in retries per call."""
+    """The policy of a rehearsal."""
 
-    timeout_secs: float = 10.0
-    retries: int = 0
-    backoff_secs: float = 0.1
-    budget: float | None = None
-    connections: int | None = None
+    timeout_secs: float
+    retries: int
+    backoff_secs: float
+    budget: float | None
+    """Retries that each call earns; ``None`` for as many as fail."""
+    budget_tokens: float
+    """Retries that a budget holds at most, and at first."""
+    connections: int | None
+    """Connections to another service at most; ``None`` for the stack's own limit."""
 
     def wait_secs(self, retry: int) -> float:
-        """The wait before retry ``retry``, the first being 1: exponential, with full jitter."""
+        """Return the wait before retry ``retry``, the first being 1: exponential, with full jitter."""
         return random.uniform(0.0, self.backoff_secs * 2 ** min(retry - 1, 16))
 
 
-class Budget:
-    """What is left for retries of calls to one service. Thread-safe."""
+NO_LIMITS = Policy(
+    timeout_secs=NO_TIMEOUT_SECS,
+    retries=0,
+    backoff_secs=0.0,
+    budget=None,
+    budget_tokens=0.0,
+    connections=None,
+)
+"""One attempt for each call, which may take as long as it takes."""
 
-    def __init__(self, share: float | None) -> None:
-        self._share = share
-        self._tokens = TOKENS
+
+class Budget:
+    """The retries that are left for calls to one service. Thread-safe."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._share = policy.budget
+        self._most = self._tokens = policy.budget_tokens
         self._lock = threading.Lock()
 
     def earn(self) -> None:
-        """A call begins."""
+        """Add a call's share: it begins now."""
         if self._share is not None:
             with self._lock:
-                self._tokens = min(self._tokens + self._share, TOKENS)
+                self._tokens = min(self._tokens + self._share, self._most)
 
     def spend(self) -> bool:
-        """Whether a retry may be made."""
+        """Take one retry; return if there was one."""
         if self._share is None:
             return True
         with self._lock:

@@ -1,21 +1,22 @@
-"""What the service saw: calls counted, and what could not cross, written to a file again and again."""
+"""What the service saw: calls counted, and values that could not cross. It is written whenever splitcost asks."""
 
 from __future__ import annotations
 
-import atexit
 import json
 import os
 import threading
 from pathlib import Path
 from typing import NamedTuple
 
+from splitcost.codec import Obstacle
 
-class Place(NamedTuple):
-    """Where and why a value could not cross."""
+
+class Refusal(NamedTuple):
+    """A value that could not cross: between which functions, why, at which call site, and what was done instead."""
 
     caller: str
     callee: str
-    reason: str
+    reason: Obstacle
     type: str
     file: str
     line: int
@@ -31,36 +32,56 @@ class CallCount:
         self.count = self.blocking = self.bytes = self.errors = 0
 
 
+class Occurrences:
+    """How often a value could not cross, and the path to the first one."""
+
+    __slots__ = ("count", "path")
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.count = 0
+
+
+class AttemptCount:
+    """Calls of one endpoint's requests while something goes wrong on purpose, and their attempts."""
+
+    __slots__ = ("attempts", "calls")
+
+    def __init__(self) -> None:
+        self.calls = self.attempts = 0
+
+
 KEPT_LOCAL = "kept local"
 REFUSED = "refused"
 
 
 class Report:
-    """Counts by place and by call. Thread-safe; a daemon thread writes it each second while it changes."""
+    """Counts by call site and by function. Thread-safe.
 
-    PERIOD_SECS = 1.0  # Chosen: what a killed process loses.
+    A daemon thread waits for requests at the FIFO ``request`` and answers each byte by writing ``path``. It does not
+    run in between, and it answers also while the event loop is blocked.
+    """
 
-    def __init__(self, service: str, directory: Path | None) -> None:
+    def __init__(self, service: str, path: Path | None, request: Path | None) -> None:
         self._service = service
-        self._path = directory / f"{service}.json" if directory else None
         self._lock = threading.Lock()
-        self._write_lock = threading.Lock()
-        self._events: dict[Place, list[int | str]] = {}
+        self._refusals: dict[Refusal, Occurrences] = {}
         self._calls: dict[tuple[str, str], CallCount] = {}
-        self._attempts: dict[str, list[int]] = {}
-        self._changed = False
-        if self._path:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._stop = threading.Event()
-            self._changed = True
-            threading.Thread(target=self._write_on, name="splitcost-report", daemon=True).start()
-            atexit.register(self.write)
+        self._attempts: dict[str, AttemptCount] = {}
+        if path is not None and request is not None:
+            # For writing as well, so that reading goes on when nobody else has it open.
+            fifo = os.open(request, os.O_RDWR | os.O_CLOEXEC)
+            threading.Thread(
+                target=self._answer, args=(path, fifo), name="splitcost-report", daemon=True
+            ).start()
 
-    def event(self, place: Place, path: str) -> None:
-        """Count something that could not cross; the first path seen at a place is kept."""
+    def refusal(self, refusal: Refusal, path: str) -> None:
+        """Count a value that could not cross; the first path seen at a call site is kept."""
         with self._lock:
-            self._events.setdefault(place, [path, 0])[1] += 1  # type: ignore[operator]
-            self._changed = True
+            found = self._refusals.get(refusal)
+            if found is None:
+                found = self._refusals[refusal] = Occurrences(path)
+            found.count += 1
 
     def call(self, caller: str, callee: str, size: int, blocking: bool, failed: bool) -> None:
         """Count a call that was sent."""
@@ -72,21 +93,27 @@ class Report:
             counts.bytes += size
             counts.blocking += blocking
             counts.errors += failed
-            self._changed = True
 
     def attempt(self, endpoint: str, *, first: bool) -> None:
         """Count an attempt while something goes wrong on purpose, and with the first one its call."""
         with self._lock:
-            counts = self._attempts.setdefault(endpoint, [0, 0])
-            counts[0] += first
-            counts[1] += 1
-            self._changed = True
+            counts = self._attempts.get(endpoint)
+            if counts is None:
+                counts = self._attempts[endpoint] = AttemptCount()
+            counts.calls += first
+            counts.attempts += 1
 
     def as_dict(self) -> dict[str, object]:
-        """The report's document."""
+        """Return the report's document."""
         with self._lock:
             events = [
-                {**place._asdict(), "path": path, "count": n} for place, (path, n) in self._events.items()
+                {
+                    **refusal._asdict(),
+                    "obstacle": refusal.reason.phrase,
+                    "path": found.path,
+                    "count": found.count,
+                }
+                for refusal, found in self._refusals.items()
             ]
             calls = [
                 {
@@ -99,7 +126,7 @@ class Report:
                 }
                 for (caller, callee), c in self._calls.items()
             ]
-            attempts = {endpoint: list(counts) for endpoint, counts in self._attempts.items()}
+            attempts = {endpoint: [c.calls, c.attempts] for endpoint, c in self._attempts.items()}
         return {
             "service": self._service,
             "pid": os.getpid(),
@@ -108,22 +135,9 @@ class Report:
             "attempts": attempts,
         }
 
-    def write(self) -> None:
-        """Write the file if anything changed; readers see the old one or the new one, never half of one."""
-        if self._path is None or not self._changed:
-            return
-        with self._write_lock:
-            self._changed = False
-            draft = self._path.with_suffix(f".{os.getpid()}.part")
-            try:
-                draft.write_text(json.dumps(self.as_dict()), encoding="utf-8")
-                draft.replace(self._path)
-            except OSError:
-                self._changed = (
-                    True  # The directory may be gone at the very end; the next second tries again.
-                )
-
-    def _write_on(self) -> None:
-        self.write()
-        while not self._stop.wait(self.PERIOD_SECS):
-            self.write()
+    def _answer(self, path: Path, fifo: int) -> None:
+        draft = path.with_suffix(".part")
+        while os.read(fifo, 1):
+            # Readers see a whole report or none.
+            draft.write_text(json.dumps(self.as_dict()), encoding="utf-8")
+            draft.replace(path)

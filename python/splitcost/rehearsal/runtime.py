@@ -17,6 +17,7 @@ from urllib.parse import quote
 import orjson
 
 from splitcost import codec, stacks
+from splitcost.codec import Obstacle
 from splitcost.rehearsal.config import Config
 from splitcost.rehearsal.context import (
     BLOCKED,
@@ -39,10 +40,9 @@ from splitcost.rehearsal.errors import (
 )
 from splitcost.rehearsal.faults import Faults
 from splitcost.rehearsal.policy import Budget
-from splitcost.rehearsal.report import KEPT_LOCAL, REFUSED, Place, Report
+from splitcost.rehearsal.report import KEPT_LOCAL, REFUSED, Refusal, Report
 from splitcost.rehearsal.server import CANNOT_CROSS, MUTATED, RAISED, RESULT, Server
 
-MUTATED_REASON = "mutated argument"
 NOWHERE = Site("(framework)", "", 0)
 """The caller where no code of the app is on the stack: a dependency that the framework calls."""
 
@@ -74,10 +74,10 @@ class Target:
         self.address = address_of(self.service)
         # Whether calls stay in this process from now on, and why they are refused from now on.
         self.is_local = bool(config.local_functions & {self.shown, f"{self.module}:{self.name}"})
-        self.verdict: tuple[str, str, str] | None = None
+        self.verdict: tuple[str, Obstacle, str] | None = None
 
 
-class Call:
+class OutgoingCall:
     """One call on its way: made by :meth:`Runtime._prepare`, ended by :meth:`Runtime._finish`."""
 
     __slots__ = ("args", "body", "caller", "frame", "kwargs", "line", "remaining", "request", "target")
@@ -98,13 +98,14 @@ class Runtime:
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self.report = Report(config.service, config.report_dir)
+        own = config.services[config.service]
+        self.report = Report(config.service, own.report, own.report_request)
         self.faults = Faults(config.faults)
         self.server = Server(config, self.faults)
         self.stack = stacks.load(config.stack)
         self.rpc_port = 0  # Known once the server has started.
         self._policy = config.policy
-        self._budgets = {service: Budget(config.policy.budget) for service in config.services}
+        self._budgets = {service: Budget(config.policy) for service in config.services}
         self._callers: dict[str, str | None] = {}
         self._blocked_self = (config.service + BLOCKED,)
         codec_packages = {package.partition(".")[0] for package in config.packages}
@@ -166,7 +167,7 @@ class Runtime:
 
         def note(frame: FrameType) -> None:
             if current.get() is not None:
-                refusal = CannotCross("result", codec.GENERATOR, "generator")
+                refusal = CannotCross("result", codec.Obstacle.GENERATOR, "generator")
                 self._note(target, refusal, frame, KEPT_LOCAL)
 
         if inspect.isgeneratorfunction(real):
@@ -215,8 +216,7 @@ class Runtime:
         link = self.config.links.get(service)
         if link is not None:
             return link
-        there = self.config.services[service]
-        return f"127.0.0.1:{there.http_port if self.stack.rpc_port_is_http_port else there.rpc_port}"
+        return f"127.0.0.1:{self.config.services[service].rpc_port}"
 
     # --- a call
 
@@ -263,13 +263,13 @@ class Runtime:
 
     def _prepare(
         self, target: Target, args: Any, kwargs: Any, frame: FrameType, context: Context, blocking: bool
-    ) -> Call | None:
+    ) -> OutgoingCall | None:
         """Everything before the wire. ``None``: run it here."""
         if target.verdict is not None:
             self._refuse(target, CannotCross(*target.verdict), frame)
         if target.service + BLOCKED in context.chain:
             raise ReentrantCall(target.shown, " → ".join((*context.chain, target.service)))
-        call = Call()
+        call = OutgoingCall()
         try:
             call.body = codec.encode([list(args), kwargs])
         except CannotCross as error:
@@ -295,7 +295,7 @@ class Runtime:
         )
         return call
 
-    def _finish(self, call: Call, answer: stacks.Answer, blocking: bool) -> Any:
+    def _finish(self, call: OutgoingCall, answer: stacks.Answer, blocking: bool) -> Any:
         """Everything after the wire: the result, or whatever the other side told instead."""
         target, body = call.target, answer.body
         self._count(call, len(body), blocking, answer.status != stacks.Status.OK or body[:1] != RESULT)
@@ -309,9 +309,9 @@ class Runtime:
         changed = b""
         if kind == MUTATED:
             told, _, changed = bytes(rest).partition(b"\n")
-            path, reason, kind_name = _argument_path(target.real, told.decode()), MUTATED_REASON, ""
+            path, reason, kind_name = _argument_path(target.real, told.decode()), Obstacle.MUTATED, ""
         elif kind == CANNOT_CROSS:
-            path, reason, kind_name = orjson.loads(rest)
+            path, reason, kind_name = _obstacle(rest)
             path = "result" + path
         else:
             raise DecodeError(f"service {target.service} answered neither a result nor an exception")
@@ -330,7 +330,7 @@ class Runtime:
         _write_back(call.kwargs.values(), kwargs.values())
         return result
 
-    def _may_retry(self, call: Call, retry: int, error: BaseException) -> bool:
+    def _may_retry(self, call: OutgoingCall, retry: int, error: BaseException) -> bool:
         """Whether an attempt that nobody answered is made again, as retry ``retry``; counts it, if so."""
         if retry > self._policy.retries or not isinstance(error, TimeoutError | stacks.Unreachable):
             return False
@@ -339,11 +339,11 @@ class Runtime:
         self._attempt(call, first=False)
         return True
 
-    def _attempt(self, call: Call, *, first: bool) -> None:
+    def _attempt(self, call: OutgoingCall, *, first: bool) -> None:
         if self.faults.is_on():
             self.report.attempt(endpoint_of(call.request), first=first)
 
-    def _translate(self, call: Call, error: BaseException) -> None:
+    def _translate(self, call: OutgoingCall, error: BaseException) -> None:
         target = call.target
         if isinstance(error, TimeoutError):
             raise DeadlineExceeded(target.service, target.shown, call.remaining * 1000) from error
@@ -353,7 +353,7 @@ class Runtime:
 
     # --- what is told about it
 
-    def _count(self, call: Call, answered: int, blocking: bool, failed: bool) -> None:
+    def _count(self, call: OutgoingCall, answered: int, blocking: bool, failed: bool) -> None:
         self.report.call(call.caller, call.target.shown, len(call.body) + answered, blocking, failed)
 
     def _refuse(self, target: Target, error: CannotCross, frame: FrameType | None) -> Any:
@@ -363,8 +363,8 @@ class Runtime:
     def _note(self, target: Target, error: CannotCross, frame: FrameType | None, handling: str) -> None:
         caller, file, line = self.site(frame)
         error.callee, error.file, error.line = target.shown, file or None, line or None
-        place = Place(caller, target.shown, error.reason, error.type, file, line, handling)
-        self.report.event(place, error.path.lstrip("."))
+        refusal = Refusal(caller, target.shown, error.reason, error.type, file, line, handling)
+        self.report.refusal(refusal, error.path.lstrip("."))
 
     def site(self, frame: FrameType | None) -> Site:
         """The nearest place in the app's code that this frame was called from."""
@@ -391,13 +391,13 @@ class Runtime:
 
     def wrap_app(self, app: Any) -> Any:
         """Give each HTTP request that reaches the app a context, and put the stack's own path in front."""
-        service = self.config.service
+        service, header = self.config.service, self.config.endpoint_header
 
         async def with_context(scope: Any, receive: Any, send: Any) -> None:
             if scope["type"] != "http":
                 await app(scope, receive, send)
                 return
-            token = current.set(new_request(service, _endpoint(scope["headers"])))
+            token = current.set(new_request(service, _endpoint(scope["headers"], header)))
             try:
                 await app(scope, receive, send)
             finally:
@@ -406,9 +406,9 @@ class Runtime:
         return self.stack.wrap_app(with_context, self.server.answer)
 
 
-def _endpoint(headers: Iterable[tuple[bytes, bytes]]) -> str:
-    """What the load generator calls the endpoint, as one word."""
-    return next((quote(value) for name, value in headers if name == b"x-splitcost-request"), "")
+def _endpoint(headers: Iterable[tuple[bytes, bytes]], header: bytes) -> str:
+    """The load generator's name of the endpoint, as one word; empty for a request that others sent."""
+    return next((quote(value) for name, value in headers if name == header), "")
 
 
 def _write_back(mine: Iterable[Any], theirs: Iterable[Any]) -> None:
@@ -448,6 +448,15 @@ def _argument_path(function: Any, path: str) -> str:
         if position == index:
             return f"arguments.{parameter.name}{rest}"
     return f"arguments[{index}]{rest}"
+
+
+def _obstacle(data: memoryview) -> tuple[str, Obstacle, str]:
+    """Path, reason and type of a result that cannot cross, as the other side describes it."""
+    path, reason, kind_name = orjson.loads(data)
+    try:
+        return path, Obstacle(reason), kind_name
+    except ValueError as error:
+        raise DecodeError(f"malformed answer: {error}") from error
 
 
 def _exception(data: bytes, service: str) -> BaseException:

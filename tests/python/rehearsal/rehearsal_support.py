@@ -25,10 +25,31 @@ DEADLINE_SECS = 30
 codec.allow_package("bazaar")
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def reserved_port() -> socket.socket:
+    """A socket on a port that the kernel gives to nobody else, and that a server can listen on nevertheless."""
+    holder = socket.socket()
+    holder.bind(("127.0.0.1", 0))
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    return holder
+
+
+def port_of(holder: socket.socket) -> int:
+    return int(holder.getsockname()[1])
+
+
+POLICY: dict[str, Any] = {
+    "timeout_millis": 10_000,
+    "retries": 0,
+    "backoff_millis": 100,
+    "budget": None,
+    "budget_tokens": 10,
+    "connections": None,
+}
+MODULES: dict[str, list[str]] = {
+    "main": [],
+    "pricing": ["bazaar.pricing"],
+    "inventory": ["bazaar.inventory"],
+}
 
 
 def wait_for(condition: Any, what: str) -> Any:
@@ -46,28 +67,46 @@ def wait_for(condition: Any, what: str) -> Any:
 class Split:
     """The running services."""
 
-    def __init__(self, stack: str, directory: Path, app: str = "bazaar.main:app", **extra: Any) -> None:
+    def __init__(
+        self,
+        stack: str,
+        directory: Path,
+        app: str = "bazaar.main:app",
+        policy: dict[str, Any] | None = None,
+        **extra: Any,
+    ) -> None:
         self.directory = directory
         self.app = app
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
-        services = {
-            "main": {"http_port": free_port(), "rpc_port": free_port(), "modules": []},
-            "pricing": {"http_port": free_port(), "rpc_port": free_port(), "modules": ["bazaar.pricing"]},
-            "inventory": {"http_port": free_port(), "rpc_port": free_port(), "modules": ["bazaar.inventory"]},
-        }
+        self.reserved: list[socket.socket] = []
+        services = {name: self._describe(name, stack) for name in MODULES}
         self.document: dict[str, Any] = {
             "token": secrets.token_hex(16),
             "stack": stack,
-            "policy": {"timeout_millis": 10_000},
-            "report_dir": str(directory / "reports"),
+            "policy": POLICY | (policy or {}),
             "keep_local": ["bazaar.inventory"],
             "local_functions": ["bazaar.inventory:always_here"],
             "services": services,
-            "package": "bazaar",
+            "main_service": "main",
+            "packages": ["bazaar"],
+            "endpoint_header": "x-splitcost-request",
             **extra,
         }
         self.description = directory / "rehearsal.json"
         self.description.write_text(json.dumps(self.document))
+
+    def _describe(self, name: str, stack: str) -> dict[str, Any]:
+        self.reserved += [reserved_port(), reserved_port()]
+        http_port, rpc_port = map(port_of, self.reserved[-2:])
+        request = self.directory / f"{name}.request"
+        os.mkfifo(request)
+        return {
+            "http_port": http_port,
+            "rpc_port": http_port if stack == "httpx" else rpc_port,
+            "modules": MODULES[name],
+            "report": str(self.directory / f"{name}.json"),
+            "report_request": str(request),
+        }
 
     def start(self, *services: str) -> None:
         for service in services:
@@ -129,7 +168,14 @@ class Split:
         return self.processes[service].pid
 
     def report(self, service: str = "main") -> dict[str, Any]:
-        file = self.directory / "reports" / f"{service}.json"
+        """What a running service answers when it is asked for its report."""
+        description = self.document["services"][service]
+        file = Path(description["report"])
+        file.unlink(missing_ok=True)
+        # Fails if nobody reads, where a write by name would wait.
+        request = os.open(description["report_request"], os.O_WRONLY | os.O_NONBLOCK)
+        os.write(request, b"\n")
+        os.close(request)
         wait_for(file.exists, f"the report of {service}")
         found: dict[str, Any] = json.loads(file.read_text())
         return found
@@ -143,3 +189,5 @@ class Split:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+        for holder in self.reserved:
+            holder.close()

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from bazaar.types import Color, Line, Point, Product
-from rehearsal_support import Split, wait_for
+from rehearsal_support import Split
 from splitcost import codec
 
 VALUES: list[Any] = [
@@ -163,12 +163,7 @@ def test_calls_are_counted_and_blocking_ones_told(fresh_split: Split) -> None:
         fresh_split.run("pricing:where", how=how)
     fresh_split.error("pricing:fail", "stock")
     fresh_split.run("pricing:where_async")
-
-    def counted() -> Any:
-        calls = {call["callee"]: call for call in fresh_split.report()["calls"]}
-        return calls if "bazaar.pricing:where_async" in calls else None
-
-    calls = wait_for(counted, "the report")
+    calls = {call["callee"]: call for call in fresh_split.report()["calls"]}
     where = calls["bazaar.pricing:where"]
     assert (where["caller"], where["count"], where["blocking"], where["errors"]) == ("bazaar.main", 5, 2, 0)
     assert where["bytes"] > 0

@@ -8,14 +8,16 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from rehearsal_support import Split, wait_for
+from rehearsal_support import POLICY, Split, wait_for
 from splitcost.rehearsal.faults import Faults
-from splitcost.rehearsal.policy import TOKENS, Budget, Policy
+from splitcost.rehearsal.policy import NO_LIMITS, Budget
 
+TOKENS = int(POLICY["budget_tokens"])
 HOWS = ("loop", "thread")
 
 
@@ -45,13 +47,9 @@ def silent_port() -> Iterator[tuple[int, list[socket.socket]]]:
                 connection.close()
 
 
-def wait_for_attempts(split: Split, calls: int, attempts: int) -> None:
-    """Wait until main has counted so many under a fault."""
-
-    def counted() -> bool:
-        return [calls, attempts] in split.report()["attempts"].values()
-
-    wait_for(counted, f"{attempts} attempts of {calls} calls in the report of main")
+def check_attempts(split: Split, calls: int, attempts: int) -> None:
+    """Main has counted so many under a fault."""
+    assert list(split.report()["attempts"].values()) == [[calls, attempts]]
 
 
 def always_on(path: Path, slow: float = 1.0) -> None:
@@ -72,7 +70,7 @@ def test_a_call_that_nobody_answers_is_made_again(stack: str, how: str, tmp_path
             split.start("main")
             error = split.error("pricing:where", how=how)
             assert error["type"] in ("DeadlineExceeded", "ServiceUnavailable")
-            wait_for_attempts(split, 1, 3)
+            check_attempts(split, 1, 3)
         finally:
             split.stop()
 
@@ -89,7 +87,7 @@ def test_a_budget_ends_the_retries(tmp_path: Path) -> None:
             split.start("main")
             for _ in range(6):
                 assert split.error("pricing:where", how="thread")["type"] == "ServiceUnavailable"
-            wait_for_attempts(split, 6, 6 + int(TOKENS))
+            check_attempts(split, 6, 6 + TOKENS)
         finally:
             split.stop()
 
@@ -101,7 +99,7 @@ def test_an_error_of_the_function_is_no_reason_to_call_again(tmp_path: Path) -> 
     try:
         split.start("main", "pricing")
         assert split.error("pricing:where", "too", "many")["type"] == "TypeError"
-        wait_for_attempts(split, 1, 1)
+        check_attempts(split, 1, 1)
     finally:
         split.stop()
 
@@ -153,7 +151,7 @@ def test_faults_begin_and_end(tmp_path: Path) -> None:
 
 
 def test_backoff_doubles_and_is_drawn_from_nothing_to_all_of_it() -> None:
-    policy = Policy(backoff_secs=0.1)
+    policy = replace(NO_LIMITS, backoff_secs=0.1)
     for retry, most in [(1, 0.1), (2, 0.2), (5, 1.6)]:
         waits = [policy.wait_secs(retry) for _ in range(2_000)]
         assert 0 <= min(waits) < 0.05 * most
@@ -161,10 +159,11 @@ def test_backoff_doubles_and_is_drawn_from_nothing_to_all_of_it() -> None:
 
 
 def test_a_budget_is_earned_by_calls() -> None:
-    budget = Budget(0.5)
-    assert [budget.spend() for _ in range(int(TOKENS) + 1)] == [True] * int(TOKENS) + [False]
+    budget = Budget(replace(NO_LIMITS, budget=0.5, budget_tokens=TOKENS))
+    assert [budget.spend() for _ in range(TOKENS + 1)] == [True] * TOKENS + [False]
     budget.earn()
     assert not budget.spend()
     budget.earn()
     assert budget.spend()
-    assert all(Budget(None).spend() for _ in range(100))
+    unlimited = Budget(NO_LIMITS)
+    assert all(unlimited.spend() for _ in range(100))

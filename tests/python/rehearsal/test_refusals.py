@@ -7,16 +7,13 @@ from typing import Any
 
 import pytest
 from bazaar import main
-from rehearsal_support import Split, wait_for
+from rehearsal_support import Split
 
 
 def event(split: Split, callee: str, service: str = "main") -> dict[str, Any]:
-    """The event of that function, once the report tells it."""
-
-    def found() -> Any:
-        return next((e for e in split.report(service)["events"] if e["callee"] == callee), None)
-
-    result: dict[str, Any] = wait_for(found, f"an event of {callee}")
+    """The only event of that function in the report."""
+    (found,) = (e for e in split.report(service)["events"] if e["callee"] == callee)
+    result: dict[str, Any] = found
     return result
 
 
@@ -44,11 +41,8 @@ def test_refused_with_path_and_line(split: Split, name: str, path: str, reason: 
     assert error["file"].endswith("main.py")
     assert error["callee"] in error["text"]
     assert f"main.py:{line}" in error["text"]
-
-    def listed() -> Any:
-        return [e for e in split.report()["events"] if e["line"] == line and e["file"].endswith("main.py")]
-
-    (found,) = wait_for(listed, "the event")
+    events = split.report()["events"]
+    (found,) = (e for e in events if e["line"] == line and e["file"].endswith("main.py"))
     assert (found["path"], found["reason"], found["type"]) == (path, reason, type_name)
     assert (found["caller"], found["handling"], found["count"]) == ("bazaar.main", "refused", 1)
 
@@ -57,10 +51,8 @@ def test_a_result_that_cannot_cross(split: Split) -> None:
     for _ in range(2):
         error = split.error("pricing:gives_lock")
         assert (error["type"], error["path"], error["reason"]) == ("CannotCross", "result", "live resource")
-    found = wait_for(
-        lambda: (e := event(split, "bazaar.pricing:gives_lock")) and e["count"] == 2 and e, "both"
-    )
-    assert found["handling"] == "refused"
+    found = event(split, "bazaar.pricing:gives_lock")
+    assert (found["handling"], found["count"], found["obstacle"]) == ("refused", 2, "is a live resource")
 
 
 def test_a_changed_argument_is_reported_and_refused_from_then_on(split: Split) -> None:
@@ -68,8 +60,9 @@ def test_a_changed_argument_is_reported_and_refused_from_then_on(split: Split) -
         error = split.error("discount_twice")
         assert (error["type"], error["reason"]) == ("CannotCross", "mutated argument")
         assert error["path"] == "arguments.lines[0].price"
-    found = wait_for(lambda: (e := event(split, "bazaar.pricing:discount")) and e["count"] == 2 and e, "both")
-    assert found["line"] == line_of(main.discount_twice, "pricing.discount")
+    found = event(split, "bazaar.pricing:discount")
+    assert (found["line"], found["count"]) == (line_of(main.discount_twice, "pricing.discount"), 2)
+    assert found["obstacle"] == "is changed in place by the callee"
 
 
 def test_kept_local_where_it_cannot_cross(split: Split) -> None:

@@ -62,8 +62,9 @@ def test_a_missing_package_is_told_with_its_pip_command(
 def test_a_rehearsal_without_its_packages_does_not_start_the_app(tmp_path: Path) -> None:
     environment = _without("orjson", tmp_path)
     description = tmp_path / "rehearsal.json"
-    service = {"http_port": 1, "rpc_port": 2, "modules": []}
-    document = {"token": "t", "stack": "httpx", "services": {"main": service}, "package": "bazaar"}
+    service = {"http_port": 1, "rpc_port": 1, "modules": []}
+    document = {"token": "t", "stack": "httpx", "services": {"main": service}, "packages": ["bazaar"]}
+    document["main_service"] = "main"
     description.write_text(json.dumps(document))
     bootstrap = PACKAGE_PARENT / "splitcost" / "_bootstrap"
     environment |= {

@@ -1,23 +1,27 @@
 //! A deployment: the monolith, or a split with its links, as processes.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io::Read;
+use std::fs::{self, File};
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
+use rustix::fs::{CWD, FileType, mknodat};
 use serde::Deserialize;
-use splitcost_load::{Targets, Workload};
+use splitcost_load::{NAME_HEADER, Targets, Workload};
 use splitcost_model::emulation::Emulation;
 use splitcost_model::estimate::{CannotCross, Handling};
 use splitcost_model::fault::Attempts;
 use splitcost_model::policy::{CallPolicy, Fault};
 use splitcost_model::quantity::Nanos;
 use splitcost_model::recording::Recording;
-use splitcost_model::split::MAIN_SERVICE;
+use splitcost_model::split::{MAIN_SERVICE, Split};
 
 use super::SplitRun;
-use crate::app::{App, AppSpec, Mode, Scratch, free_port};
+use crate::app::{App, AppSpec, Mode, Scratch};
+use crate::group::POLL;
 use crate::network::Network;
+use crate::port::ReservedPort;
 use crate::python::Python;
 use crate::{Cancel, Error, Result};
 
@@ -25,9 +29,81 @@ use crate::{Cancel, Error, Result};
 pub(crate) struct Deployment {
     pub(crate) name: String,
     apps: Vec<App>,
+    services: Vec<Service>,
     targets: Option<Targets>,
     scratch: Scratch,
     network: Option<Network>,
+}
+
+/// A service's ports, and the files by which it is asked for its report.
+struct Service {
+    name: String,
+    http_port: u16,
+    /// The port that answers calls of other services, where it is not the app's own.
+    rpc_port: Option<ReservedPort>,
+    /// The file that it writes whenever it is asked.
+    report: PathBuf,
+    /// The FIFO by which it is asked, a byte each time.
+    report_request: File,
+    report_request_path: PathBuf,
+}
+
+/// How long a service may take to write its report.
+///
+/// Chosen: writing takes milliseconds; the rest is for a machine that is busy.
+const REPORT_DEADLINE: Duration = Duration::from_secs(10);
+
+impl Service {
+    fn new(name: &str, http_port: u16, shares_port: bool, report_dir: &Path) -> Result<Self> {
+        let rpc_port = if shares_port { None } else { Some(ReservedPort::new()?) };
+        let path = |extension| report_dir.join(format!("{name}.{extension}"));
+        let fifo = path("request");
+        mknodat(CWD, &fifo, FileType::Fifo, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR, 0)
+            .map_err(|error| Error::io("make", &fifo)(error.into()))?;
+        let report_request = File::options().read(true).write(true).open(&fifo).map_err(Error::io("open", &fifo))?;
+        Ok(Self {
+            name: name.to_owned(),
+            http_port,
+            rpc_port,
+            report: path("json"),
+            report_request,
+            report_request_path: fifo,
+        })
+    }
+
+    /// Returns the port that answers calls of other services.
+    fn called_port(&self) -> u16 {
+        self.rpc_port.as_ref().map_or(self.http_port, ReservedPort::number)
+    }
+
+    /// Asks the running service for its report, and waits until it is written.
+    fn ask_for_report(&mut self, app: &mut App) -> Result<()> {
+        let asked = self.report_request.write_all(b"\n");
+        asked.map_err(Error::io("write", &self.report_request_path))?;
+        let end = Instant::now() + REPORT_DEADLINE;
+        while !self.report.exists() {
+            app.check()?;
+            if Instant::now() > end {
+                return Err(Error::Helper {
+                    action: format!("read what {} saw", app.name()),
+                    reason: format!("no report after {} s", REPORT_DEADLINE.as_secs()),
+                    log: app.log_tail(),
+                });
+            }
+            std::thread::sleep(POLL);
+        }
+        Ok(())
+    }
+
+    /// Reads the report.
+    fn read_report(&self) -> Result<Report> {
+        let text = fs::read_to_string(&self.report).map_err(Error::io("read", &self.report))?;
+        serde_json::from_str(&text).map_err(|error| Error::Helper {
+            action: format!("read what service {} saw", self.name),
+            reason: error.to_string(),
+            log: String::new(),
+        })
+    }
 }
 
 /// What all splits of a rehearsal are made of.
@@ -45,8 +121,16 @@ impl Deployment {
     pub(crate) fn monolith(parts: Parts<'_>) -> Result<Self> {
         let Parts { spec, python, cancel, .. } = parts;
         let scratch = Scratch::set_up(spec, python, cancel)?;
-        let app = App::spawn(spec, python, &scratch, &Mode::None, "the monolith", &spec.command, free_port()?)?;
-        Ok(Self { name: "the monolith".to_owned(), targets: None, apps: vec![app], scratch, network: None })
+        let app =
+            App::spawn(spec, python, &scratch, &Mode::None, "the monolith", &spec.command, Some(ReservedPort::new()?))?;
+        Ok(Self {
+            name: "the monolith".to_owned(),
+            apps: vec![app],
+            services: Vec::new(),
+            targets: None,
+            scratch,
+            network: None,
+        })
     }
 
     /// One process per service, all on the same scratch directory; where something shall go wrong, calls pass an emulated
@@ -56,21 +140,25 @@ impl Deployment {
         let split = run.split;
         let scratch = Scratch::set_up(spec, python, cancel)?;
         let names = split.service_names();
-        let ports = names.iter().map(|_| Ok((free_port()?, free_port()?))).collect::<Result<Vec<_>>>()?;
-        let description = scratch.path().join("rehearsal.json");
-        let called: Vec<(&str, u16)> = names
-            .iter()
-            .zip(&ports)
-            .map(|(name, (http, rpc))| (*name, if split.stack.shares_port() { *http } else { *rpc }))
-            .collect();
+        let report_dir = scratch.path().join("report");
+        fs::create_dir(&report_dir).map_err(Error::io("make", &report_dir))?;
+        let mut services = Vec::new();
+        let mut ports = Vec::new();
+        for name in &names {
+            let port = ReservedPort::new()?;
+            services.push(Service::new(name, port.number(), split.stack.shares_port(), &report_dir)?);
+            ports.push(port);
+        }
+        let called: Vec<(&str, u16)> = services.iter().map(|s| (s.name.as_str(), s.called_port())).collect();
         let network = Network::open(split, &called, fault, seed)?;
-        let document = describe(run, spec, &names, &ports, network.as_ref(), scratch.path())?;
+        let description = scratch.path().join("rehearsal.json");
+        let document = describe(run, spec, &services, network.as_ref(), scratch.path())?;
         fs::write(&description, document.to_string()).map_err(Error::io("write", &description))?;
         let mut apps = Vec::new();
-        for (service, (http_port, _)) in names.iter().zip(&ports) {
+        for (service, port) in names.iter().zip(ports) {
             let mode = Mode::Rehearse { description: description.clone(), service: (*service).to_owned() };
             let name = format!("service {service} of split {}", split.name);
-            apps.push(App::spawn(spec, python, &scratch, &mode, &name, &spec.command, *http_port)?);
+            apps.push(App::spawn(spec, python, &scratch, &mode, &name, &spec.command, Some(port))?);
         }
         let handlers = recording.handler_modules();
         let mut targets = Targets::all(apps[0].address());
@@ -80,7 +168,8 @@ impl Deployment {
             let app = names.iter().position(|name| *name == service).unwrap_or(0);
             targets = targets.with(request.name(), apps[app].address());
         }
-        Ok(Self { name: format!("split {}", split.name), apps, targets: Some(targets), scratch, network })
+        let name = format!("split {}", split.name);
+        Ok(Self { name, apps, services, targets: Some(targets), scratch, network })
     }
 
     pub(crate) fn wait(&mut self, spec: &AppSpec, cancel: &Cancel) -> Result<()> {
@@ -92,10 +181,13 @@ impl Deployment {
         (self.apps.iter_mut().collect(), targets)
     }
 
-    pub(crate) fn stop(&mut self) {
-        for app in &mut self.apps {
-            app.stop();
+    /// Waits for the services' reports of what they saw, and ends them.
+    pub(crate) fn stop(&mut self) -> Result<()> {
+        for (service, app) in self.services.iter_mut().zip(&mut self.apps) {
+            service.ask_for_report(app)?;
         }
+        self.apps.iter_mut().for_each(App::stop);
+        Ok(())
     }
 
     /// What the services saw that could not cross.
@@ -118,21 +210,9 @@ impl Deployment {
         Ok(found)
     }
 
-    /// What each service wrote.
+    /// The report of each service.
     fn reports(&self) -> Result<Vec<Report>> {
-        let dir = report_dir(self.scratch.path());
-        let entries = fs::read_dir(&dir).map_err(Error::io("read", &dir))?;
-        let paths = entries.flatten().map(|entry| entry.path()).filter(|p| p.extension().is_some_and(|e| e == "json"));
-        paths
-            .map(|path| {
-                let text = fs::read_to_string(&path).map_err(Error::io("read", &path))?;
-                serde_json::from_str(&text).map_err(|error| Error::Helper {
-                    action: format!("read what {} saw", self.name),
-                    reason: error.to_string(),
-                    log: String::new(),
-                })
-            })
-            .collect()
+        self.services.iter().map(Service::read_report).collect()
     }
 
     /// What the links have done.
@@ -158,10 +238,6 @@ impl Deployment {
     }
 }
 
-fn report_dir(scratch: &Path) -> PathBuf {
-    scratch.join("report")
-}
-
 /// The file that tells the services what goes wrong in them, and when.
 fn faults(scratch: &Path) -> PathBuf {
     scratch.join("faults.json")
@@ -171,27 +247,29 @@ fn faults(scratch: &Path) -> PathBuf {
 fn describe(
     run: &SplitRun<'_>,
     spec: &AppSpec,
-    names: &[&str],
-    ports: &[(u16, u16)],
+    services: &[Service],
     network: Option<&Network>,
     scratch: &Path,
 ) -> Result<serde_json::Value> {
     let split = run.split;
-    let services: serde_json::Map<String, serde_json::Value> = names
+    let described: BTreeMap<&str, serde_json::Value> = services
         .iter()
-        .zip(ports)
-        .map(|(name, (http_port, rpc_port))| {
-            let modules = split.services.get(*name).cloned().unwrap_or_default();
-            let service = serde_json::json!({"http_port": http_port, "rpc_port": rpc_port, "modules": modules});
-            ((*name).to_owned(), service)
+        .map(|service| {
+            let document = serde_json::json!({
+                "http_port": service.http_port,
+                "rpc_port": service.called_port(),
+                "modules": split.services.get(&service.name).map_or(&[][..], Vec::as_slice),
+                "report": service.report,
+                "report_request": service.report_request_path,
+            });
+            (service.name.as_str(), document)
         })
         .collect();
     let mut local: Vec<&str> =
         run.cannot_cross.iter().filter(|c| c.handling == Handling::KeptLocal).map(|c| c.callee.as_str()).collect();
     local.sort_unstable();
     local.dedup();
-    let report_dir = report_dir(scratch);
-    fs::create_dir_all(&report_dir).map_err(Error::io("make", &report_dir))?;
+    let names: Vec<&str> = services.iter().map(|service| service.name.as_str()).collect();
     let from = |caller: &str| -> BTreeMap<&str, String> {
         names.iter().filter_map(|callee| Some((*callee, network?.address(caller, callee)?))).collect()
     };
@@ -199,26 +277,28 @@ fn describe(
     Ok(serde_json::json!({
         "token": token()?,
         "stack": split.stack.name(),
-        "policy": policy(&split.calls),
-        "report_dir": report_dir,
+        "policy": policy(split),
         "keep_local": split.keep_local,
         "local_functions": local,
         "links": links,
         "faults": faults(scratch),
-        "services": services,
-        "package": spec.packages.first(),
+        "services": described,
+        "main_service": MAIN_SERVICE,
         "packages": spec.packages,
+        "endpoint_header": NAME_HEADER,
     }))
 }
 
 /// A policy as the services read it.
-fn policy(calls: &CallPolicy) -> serde_json::Value {
+fn policy(split: &Split) -> serde_json::Value {
+    let calls = &split.calls;
     serde_json::json!({
         "timeout_millis": calls.timeout.map(Nanos::as_millis_f64),
         "retries": calls.retries,
         "backoff_millis": calls.backoff.as_millis_f64(),
         "budget": calls.budget,
-        "connections": calls.connections,
+        "budget_tokens": CallPolicy::BUDGET_TOKENS,
+        "connections": split.max_connections(),
     })
 }
 
@@ -240,7 +320,8 @@ struct Report {
 struct Event {
     caller: String,
     callee: String,
-    reason: String,
+    /// What is the matter with the value, as `is a live resource`.
+    obstacle: String,
     path: String,
     #[serde(rename = "type")]
     type_name: String,
@@ -253,10 +334,7 @@ struct Event {
 impl Event {
     fn cannot_cross(self) -> CannotCross {
         let what = if self.type_name.is_empty() { self.path } else { format!("{} ({})", self.path, self.type_name) };
-        let reason = match self.reason.as_str() {
-            "mutated argument" => format!("{what} is changed in place by the callee"),
-            reason => format!("{what} is a {reason}"),
-        };
+        let reason = format!("{what} {}", self.obstacle);
         let Self { caller, callee, file, line, count, handling, .. } = self;
         CannotCross { caller, callee, reason, file, line, count, handling }
     }

@@ -55,7 +55,7 @@ impl Plan {
         let mut payloads: Vec<(Option<u64>, u64)> = PAYLOADS.map(|bytes| (None, bytes)).to_vec();
         // The first is the small one of every calibration, no recorded one.
         let shapes = recorded.iter().flat_map(|needs| needs.payloads.iter().skip(1));
-        payloads.extend(shapes.map(|(nodes, bytes, _)| (Some(*nodes), *bytes)));
+        payloads.extend(shapes.map(|payload| (Some(payload.nodes), payload.bytes)));
         Self { payloads, seed, fresh }
     }
 }

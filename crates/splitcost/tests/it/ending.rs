@@ -1,4 +1,8 @@
-//! However it ends: no process is left, and what was recorded stays.
+//! However splitcost ends, no process and no scratch directory is left, and what was recorded stays.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -79,7 +83,7 @@ fn a_recorded_command_passes_its_status_on() {
 #[test]
 fn a_recorded_command_ends_with_what_it_started() {
     let project = Project::with_command(UVICORN, WORKLOAD);
-    // Deaf to both signals, and so is the child that it leaves behind.
+    // It ignores both signals, and so does the child that it leaves behind.
     let script = "import signal, subprocess, sys, time\n\
                   for name in (signal.SIGINT, signal.SIGTERM):\n    signal.signal(name, signal.SIG_IGN)\n\
                   subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n\
@@ -92,4 +96,94 @@ fn a_recorded_command_ends_with_what_it_started() {
     kill_process(Pid::from_raw(pid).unwrap(), Signal::TERM).unwrap();
     assert!(running.transcript().starts_with("exit "));
     wait_until_none_is_left(pid);
+}
+
+#[test]
+fn nothing_outlives_a_splitcost_that_is_killed_together_with_its_guard() {
+    // A shell that splitcost starts, a child of it that nobody would find by its environment, and uvicorn.
+    let command = |more: &str| {
+        let uvicorn = format!("exec uvicorn small.main:app --port {{port}} --log-level warning {more}");
+        format!(r#"["sh", "-c", "env -i sleep 600 & {uvicorn}"]"#)
+    };
+    let splits = "[splits.good]\nservices = { prices = [\"small.prices\"] }\n";
+    // uvicorn's two workers are children of a child.
+    let workers = Project::with_command(&command("--workers 2"), WORKLOAD);
+    check_nothing_is_left(&workers, &["record"], "record: turn 1 of", 5);
+
+    let project = Project::with_command(&command(""), &format!("{WORKLOAD}{splits}"));
+    let recorded = project.run(&["record"]);
+    assert!(recorded.starts_with("exit 0"), "{recorded}");
+    // Client, server and yardstick.
+    check_nothing_is_left(&project, &["calibrate", "--fresh"], "round 1 of", 3);
+    // The monolith and two services, with a `sleep` each.
+    check_nothing_is_left(&project, &["rehearse", "--rounds", "2"], "rehearse: round 1 of", 6);
+}
+
+/// Kills a run and its guard once it has printed a line and started so many processes, and checks that these end and
+/// that the next run removes its scratch directory.
+fn check_nothing_is_left(project: &Project, arguments: &[&str], line: &str, processes: usize) {
+    let mut running = project.start(arguments);
+    let pid = running.pid();
+    running.wait_for_line(line);
+    let started = descendants(pid);
+    let (guards, others): (Vec<i32>, Vec<i32>) = started.into_iter().partition(|pid| is_guard(*pid));
+    assert_eq!(guards.len(), 1, "{arguments:?}");
+    assert!(others.len() >= processes, "{arguments:?}: {others:?}");
+    let scratch = scratch_dir_of(pid);
+    // The guard first: it would begin its work at once.
+    for pid in [guards[0], pid] {
+        kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).unwrap();
+    }
+    running.wait();
+    wait_until(|| !others.iter().any(|pid| is_alive(*pid)));
+    wait_until_none_is_left(pid);
+    let next = project.run(&[
+        "record",
+        "--",
+        "python",
+        "-c",
+        "import asyncio; from small import prices; asyncio.run(prices.quote(1, 2))",
+    ]);
+    assert!(next.starts_with("exit 0"), "{next}");
+    assert!(!scratch.exists(), "{arguments:?}: {} is left", scratch.display());
+}
+
+/// The scratch directory of a running splitcost, which its processes carry in their environment.
+fn scratch_dir_of(pid: i32) -> PathBuf {
+    let environs =
+        processes_of(pid).into_iter().filter_map(|pid| fs::read_to_string(format!("/proc/{pid}/environ")).ok());
+    let lifeline =
+        environs.flat_map(|environ| environ.split('\0').map(str::to_owned).collect::<Vec<_>>()).find_map(|entry| {
+            let (_group, path) = entry.strip_prefix("SPLITCOST_LIFELINE=")?.split_once(':')?;
+            Some(PathBuf::from(path))
+        });
+    let dir = lifeline.as_deref().and_then(Path::parent).expect("a process with a lifeline").to_owned();
+    assert!(dir.exists());
+    dir
+}
+
+/// State and parent of a process, from `/proc/pid/stat`.
+fn state_and_parent(pid: i32) -> Option<(char, i32)> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let mut fields = stat.rsplit_once(") ")?.1.split(' ');
+    Some((fields.next()?.chars().next()?, fields.next()?.parse().ok()?))
+}
+
+fn is_alive(pid: i32) -> bool {
+    state_and_parent(pid).is_some_and(|(state, _)| !matches!(state, 'Z' | 'X'))
+}
+
+fn is_guard(pid: i32) -> bool {
+    fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.ends_with(b"\0guard\0"))
+}
+
+/// All processes that a process has started, directly or not.
+fn descendants(of: i32) -> Vec<i32> {
+    let pids = fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let parents: BTreeMap<i32, i32> = pids.filter_map(|pid| Some((pid, state_and_parent(pid)?.1))).collect();
+    let is_below = |pid: &i32| {
+        let ancestors = std::iter::successors(parents.get(pid).copied(), |pid| parents.get(pid).copied());
+        ancestors.into_iter().any(|ancestor| ancestor == of)
+    };
+    parents.keys().copied().filter(is_below).collect()
 }

@@ -1,0 +1,160 @@
+//! How an app is started: its command, its environment, and what runs in its process beside it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::Scratch;
+use crate::python::{PROBE_DEADLINE, Python, output};
+use crate::{Error, Result};
+
+/// How an app is started.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AppSpec {
+    /// Start command; `{port}` and `{workdir}` are replaced.
+    pub command: Vec<String>,
+    /// Run before, once for each scratch directory; empty for nothing.
+    pub setup: Vec<String>,
+    /// Path that answers 2xx or 3xx once the app is ready.
+    pub ready: String,
+    /// Top-level packages whose modules are boundary candidates.
+    pub packages: Vec<String>,
+    /// Boundary modules, where the packages' direct children are not what is wanted.
+    pub modules: Vec<String>,
+    /// More environment; values may hold `{workdir}`.
+    pub env: BTreeMap<String, String>,
+    /// Working directory.
+    pub cwd: PathBuf,
+    /// How long it may take until it is ready.
+    pub deadline: Duration,
+}
+
+impl AppSpec {
+    /// Returns if the command or its environment takes the number of a free port.
+    pub(crate) fn takes_port(&self) -> bool {
+        self.command.iter().chain(self.env.values()).any(|text| text.contains(PORT))
+    }
+
+    /// Asks Python which of these modules exist, seen from the app.
+    pub fn modules(&self, python: &Python, names: &[&str]) -> Result<Modules> {
+        let question = serde_json::json!([names, self.packages]).to_string();
+        let mut command = Command::new(&python.executable);
+        command.args(["-c", MODULES, &question]).current_dir(&self.cwd).envs(&self.env);
+        let broken = |reason: String| Error::Helper {
+            action: format!("look for the modules of {}", self.packages.join(" and ")),
+            reason,
+            log: String::new(),
+        };
+        let text = output(&mut command, PROBE_DEADLINE).map_err(broken)?;
+        let last = text.lines().last().unwrap_or_default();
+        serde_json::from_str(last).map_err(|error| broken(error.to_string()))
+    }
+
+    /// Returns a command with everything replaced, in the environment that splitcost's half in the process reads.
+    pub(crate) fn command(
+        &self,
+        python: &Python,
+        scratch: Option<&Scratch>,
+        mode: &Mode,
+        command: &[String],
+        port: u16,
+    ) -> Result<Command> {
+        let workdir = scratch.map(|s| s.workdir().display().to_string()).unwrap_or_default();
+        let fill = |text: &str| text.replace(PORT, &port.to_string()).replace(WORKDIR, &workdir);
+        let (program, arguments) = command.split_first().ok_or_else(|| Error::Spawn {
+            command: String::new(),
+            source: std::io::Error::new(std::io::ErrorKind::InvalidInput, "the command is empty"),
+        })?;
+        let mut process = Command::new(fill(program));
+        let python_path = std::env::var_os("PYTHONPATH").unwrap_or_default();
+        let python_path = std::iter::once(python.bootstrap_dir())
+            .chain(std::env::split_paths(&python_path).filter(|path| !path.as_os_str().is_empty()));
+        process
+            .args(arguments.iter().map(|argument| fill(argument)))
+            .current_dir(&self.cwd)
+            .envs(self.env.iter().map(|(name, value)| (name, fill(value))))
+            .env("PATH", python.search_path())
+            .env("PYTHONPATH", std::env::join_paths(python_path).unwrap_or_default())
+            .env("PYTHONUNBUFFERED", "1")
+            .envs(mode.env(self));
+        Ok(process)
+    }
+}
+
+/// What stands for the number of a free port in a command.
+const PORT: &str = "{port}";
+/// What stands for the app's scratch directory in a command.
+const WORKDIR: &str = "{workdir}";
+
+/// What runs inside the app's process beside the app.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Mode {
+    /// Nothing.
+    None,
+    /// The recorder, which writes its log here.
+    Record {
+        /// Directory of the logs.
+        log_dir: PathBuf,
+    },
+    /// One service of a split.
+    Rehearse {
+        /// The description of the split, a JSON file.
+        description: PathBuf,
+        /// Which service this is.
+        service: String,
+    },
+}
+
+impl Mode {
+    fn env(&self, spec: &AppSpec) -> Vec<(&'static str, String)> {
+        match self {
+            Self::None => vec![("SPLITCOST_MODE", "none".to_owned())],
+            Self::Record { log_dir } => vec![
+                ("SPLITCOST_MODE", "record".to_owned()),
+                ("SPLITCOST_LOG_DIR", log_dir.display().to_string()),
+                ("SPLITCOST_PACKAGES", spec.packages.join(",")),
+                ("SPLITCOST_MODULES", spec.modules.join(",")),
+            ],
+            Self::Rehearse { description, service } => vec![
+                ("SPLITCOST_MODE", "rehearse".to_owned()),
+                ("SPLITCOST_REHEARSAL", description.display().to_string()),
+                ("SPLITCOST_SERVICE", service.clone()),
+                ("SPLITCOST_PACKAGES", spec.packages.join(",")),
+                ("SPLITCOST_MODULES", spec.modules.join(",")),
+            ],
+        }
+    }
+}
+
+/// What Python says about modules.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct Modules {
+    /// Those that were asked for and do not exist.
+    pub missing: Vec<String>,
+    /// The direct children of the packages.
+    pub children: Vec<String>,
+}
+
+const MODULES: &str = r#"
+import importlib.util, json, pkgutil, sys
+names, packages = json.loads(sys.argv[1])
+out = {"missing": [], "children": []}
+for name in names:
+    try:
+        found = importlib.util.find_spec(name)
+    except ImportError:
+        found = None
+    if found is None:
+        out["missing"].append(name)
+for package in packages:
+    try:
+        spec = importlib.util.find_spec(package)
+    except ImportError:
+        spec = None
+    if spec and spec.submodule_search_locations:
+        out["children"] += [package + "." + m.name for m in pkgutil.iter_modules(spec.submodule_search_locations)]
+print("\n" + json.dumps(out))
+"#;
