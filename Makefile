@@ -43,7 +43,9 @@ check: lint test
 
 lint: $(VENV)/.test
 	$(CARGO) fmt --all --check
-	$(ACTIVATED) ruff check python tests examples bench scripts/pin-requirements scripts/requirements setup.py
+	$(ACTIVATED) ruff check
+	$(ACTIVATED) ruff format --check
+	$(ACTIVATED) mypy
 	$(ACTIVATED) $(CARGO) clippy --locked --workspace --all-targets --all-features -- -D warnings
 
 bench: $(VENV)/.splitcost $(VENV)/.test
@@ -56,7 +58,7 @@ bench: $(VENV)/.splitcost $(VENV)/.test
 clean:
 	rm -rf $(VENV) report build .splitcost examples/shop/.splitcost
 	find . -name __pycache__ -prune -exec rm -rf {} +
-	find . \( -name '*.egg-info' -o -name .pytest_cache -o -name .ruff_cache \) -prune -exec rm -rf {} +
+	find . \( -name '*.egg-info' -o -name .pytest_cache -o -name .ruff_cache -o -name .mypy_cache \) -prune -exec rm -rf {} +
 	$(CARGO) clean
 
 build: $(VENV)/.splitcost
