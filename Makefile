@@ -46,6 +46,7 @@ lint: $(VENV)/.test
 	$(ACTIVATED) ruff check
 	$(ACTIVATED) ruff format --check
 	$(ACTIVATED) mypy
+	$(ACTIVATED) scripts/lint-english
 	$(ACTIVATED) $(CARGO) clippy --locked --workspace --all-targets --all-features -- -D warnings
 
 bench: $(VENV)/.splitcost $(VENV)/.test

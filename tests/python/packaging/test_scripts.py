@@ -1,11 +1,14 @@
-"""The scripts that find a Python and that keep the pins together."""
+"""The scripts under `scripts/`, and the settings of the linters."""
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
 VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -77,3 +80,53 @@ def test_the_shops_pins_are_ours() -> None:
         match = re.fullmatch(r"([\w.-]+)(?:\[[\w,-]+\])?==([\w.]+)", requirement)
         assert match, f"not an exact pin: {requirement}"
         assert ours[match[1].lower().replace("_", "-")] == match[2]
+
+
+ENGLISH = ROOT / "tests/python/packaging/english"
+
+
+@pytest.mark.parametrize("kind", ["rs", "py", "md", "toml"])
+def test_wording_that_is_ruled_out_is_found_and_no_other(kind: str) -> None:
+    samples = sorted(ENGLISH.glob(f"*.{kind}"))
+    command = [sys.executable, str(ROOT / "scripts/lint-english"), *map(str, samples)]
+    found = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    place = re.escape(f"{ENGLISH.relative_to(ROOT)}/")
+    lines = [re.fullmatch(rf"{place}(.*): .*“(.+)”: .*", line) for line in found.stdout.splitlines()]
+    assert None not in lines, found.stdout
+    expected = [
+        line for line in (ENGLISH / "expected.txt").read_text().splitlines() if f".{kind}:" in line.split()[0]
+    ]
+    assert [f"{line[1]} {line[2]}" for line in lines if line] == expected
+    assert (found.returncode, found.stderr) == (1, "")
+
+
+def test_wording_that_is_allowed_passes() -> None:
+    samples = sorted(ENGLISH.glob("good.*"))
+    command = [sys.executable, str(ROOT / "scripts/lint-english"), *map(str, samples)]
+    found = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (found.returncode, found.stdout, found.stderr) == (0, "", "")
+    assert len(samples) == 3
+
+
+def test_every_python_file_is_linted() -> None:
+    ruff = shutil.which("ruff", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    assert ruff, "ruff is not installed"
+    shown = subprocess.run(
+        [ruff, "check", "--show-files"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    linted = {Path(line).relative_to(ROOT) for line in shown.stdout.splitlines()}
+    list_all = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(list_all, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    files = [Path(name) for name in listed.split("\0") if name and (ROOT / name).is_file()]
+    cases = Path("crates/splitcost-scan/tests/it/cases")
+    ours = {file for file in files if is_python(ROOT / file) and not file.is_relative_to(cases)}
+    assert {Path("bench/load"), Path("setup.py"), Path("scripts/lint-english")} <= ours
+    assert ours - linted == set()
+
+
+def is_python(path: Path) -> bool:
+    """Returns true if the name of a file, or its first line, says that it is Python."""
+    if path.suffix:
+        return path.suffix in (".py", ".pyi")
+    with path.open("rb") as file:
+        return re.match(rb"#!.*python", file.readline()) is not None
