@@ -16,14 +16,19 @@ VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 REAL = Path(getattr(sys, "_base_executable", sys.executable))
 
 
-def find_python(path: list[Path], *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Runs scripts/find-python with these directories and the system's tools on PATH."""
-    tools = path[0] / "tools"
+def only_tools(tools: Path) -> Path:
+    """Makes a directory that holds nothing but the system's tools that the scripts use."""
     tools.mkdir()
     for tool in ("sh", "cat", "sed", "sort", "ls", "dirname"):
         for directory in os.defpath.split(":") + ["/usr/bin", "/bin"]:
             if directory and (source := Path(directory, tool)).exists() and not (tools / tool).exists():
                 (tools / tool).symlink_to(source)
+    return tools
+
+
+def find_python(path: list[Path], *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Runs scripts/find-python with these directories and the system's tools on PATH."""
+    tools = only_tools(path[0] / "tools")
     environment = {"HOME": str(path[0]), "PATH": ":".join(map(str, [*path, tools])), **environment}
     command = [str(ROOT / "scripts/find-python"), *options]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
@@ -68,6 +73,27 @@ def test_an_empty_list_is_no_error(tmp_path: Path) -> None:
     (tmp_path / "bin").mkdir()
     found = find_python([tmp_path / "bin"], "--all")
     assert (found.returncode, found.stdout, found.stderr) == (0, "", "")
+
+
+def test_an_interpreter_that_cannot_be_had_is_named(tmp_path: Path) -> None:
+    environment = {"HOME": str(tmp_path), "PATH": str(only_tools(tmp_path / "tools"))}
+    command = [sys.executable, str(ROOT / "scripts/test-pythons"), "unused.whl"]
+    found = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert (found.returncode, found.stderr) == (0, "")
+    summary = found.stdout[found.stdout.index("== The recorder's and the rehearsal's tests") :].splitlines()[
+        1:
+    ]
+    others = [version for version in ("3.11", "3.12", "3.13", "3.14", "3.15") if version != VERSION]
+    named = {line.split(": ")[0].removeprefix("CPython "): line.split(": ", 1)[1] for line in summary}
+    assert [*named] == [*others, VERSION]
+    for version in others:
+        reason = (
+            "error: this is no Debian"
+            if version >= "3.14"
+            else f"there is no CPython {version} on this machine"
+        )
+        assert named[version].startswith(f"not run: {reason}")
+    assert "make test" in named[VERSION]
 
 
 def test_none_is_a_clear_error(tmp_path: Path) -> None:
@@ -239,7 +265,7 @@ def test_the_order_of_the_tests_is_drawn_from_the_seed(tmp_path: Path) -> None:
             *options,
             str(tmp_path),
         ]
-        found = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True)
+        found = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=600, check=True)
         assert ("order: --shuffle=" in found.stdout) == bool(options)
         return re.findall(r"(?:made|ran) \w+", found.stdout)
 
@@ -264,7 +290,7 @@ def test_a_flaky_test_is_hunted_down(tmp_path: Path) -> None:
     command = [sys.executable, str(ROOT / "scripts/hunt-flakes"), "3", str(tmp_path)]
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     found = subprocess.run(
-        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600
     )
     assert found.returncode == 1
     assert re.search(r"^1 of 3 runs: \S*test_flaky.py::test_second_time$", found.stdout, re.MULTILINE)
