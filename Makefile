@@ -1,16 +1,22 @@
-# make demo    install what it takes, evaluate two splits of examples/shop, write report/index.html
-# make test    install what it takes, run every test
-# make check   what CI runs: formatting, lints, make test
-# make bench   run every benchmark under bench/
-# make clean   remove everything that was made here
+# make demo          install the requirements, evaluate two splits of examples/shop, write report/index.html
+# make test          install the requirements, run every test
+# make test-pythons  run the recorder's and the rehearsal's tests on every other CPython that can be had
+# make check         run everything that CI runs: lints, make test, make test-pythons
+# make lint          run the linters and formatters, which change nothing
+# make bench         run every benchmark under bench/
+# make hunt          run the Python tests RUNS times (10), in other orders and under load, to find flaky ones
+# make wheel         build the wheel that users install, in dist/
+# make clean         remove everything that was made here
 #
 # PYTHON=/path/to/python3 chooses the interpreter; by default scripts/find-python does. CARGO_TARGET_DIR is honoured.
+# WHEEL=dist/… tests a wheel that exists already. SHUFFLE=random, or a number, runs the Python tests in another order.
 
 VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PINS := requirements/constraints.txt
 CARGO ?= cargo
+RUNS ?= 10
 export PYTHON
 
 # What runs inside sees the virtual environment as if it had been activated.
@@ -23,7 +29,11 @@ $(shell scripts/venv-is-stale $(VENV) && rm -rf $(VENV))
 INPUTS := $(shell find crates python \( -name __pycache__ -o -name tests -o -name '*.so' \) -prune -o -print) \
 	Cargo.toml Cargo.lock pyproject.toml setup.py
 
-.PHONY: help demo test check lint bench clean build
+# One set of features for everything that the tests need, so that each crate is compiled once for all of it.
+ALL := --locked --workspace --all-features
+PYTEST_FLAGS := $(if $(SHUFFLE),--shuffle=$(SHUFFLE))
+
+.PHONY: help demo test test-rust test-python test-pythons check lint bench hunt wheel clean build
 .DELETE_ON_ERROR:
 
 help:
@@ -33,18 +43,36 @@ demo: $(VENV)/.splitcost $(VENV)/.demo
 	@mkdir -p report
 	cd examples/shop && $(ACTIVATED) splitcost evaluate --report ../../report/index.html
 
-test: $(VENV)/.splitcost $(VENV)/.test
+test: test-rust test-python
+
+test-rust: $(VENV)/.tested $(VENV)/.test
+	$(ACTIVATED) $(CARGO) test $(ALL)
+
+test-python: $(VENV)/.tested $(VENV)/.test
 	@scripts/need-chromium
-	$(ACTIVATED) $(CARGO) test --locked --workspace --all-features
-	$(ACTIVATED) python -m pytest tests/python
+	$(ACTIVATED) python -m pytest tests/python $(PYTEST_FLAGS)
 	cd examples/shop && $(ACTIVATED) python -m pytest
 
-check: lint test
+test-pythons: $(VENV)/.tested
+	$(BIN)/python scripts/test-pythons $(if $(WHEEL),--own) $(VENV)/tested/splitcost-*.whl $(PYTEST_FLAGS)
 
+check: lint test test-pythons
+
+# The quick ones first.
 lint: $(VENV)/.test
 	$(CARGO) fmt --all --check
-	$(ACTIVATED) ruff check python tests examples bench scripts/pin-requirements scripts/requirements setup.py
-	$(ACTIVATED) $(CARGO) clippy --locked --workspace --all-targets --all-features -- -D warnings
+	$(ACTIVATED) ruff check
+	$(ACTIVATED) ruff format --check
+	$(ACTIVATED) mypy
+	$(ACTIVATED) scripts/lint-english
+	$(ACTIVATED) check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(ACTIVATED) check-jsonschema --builtin-schema vendor.github-actions action.yml
+	$(ACTIVATED) zizmor --offline --quiet .github/workflows action.yml
+	$(ACTIVATED) $(CARGO) clippy $(ALL) --all-targets -- -D warnings
+
+hunt: $(VENV)/.tested $(VENV)/.test
+	@scripts/need-chromium
+	$(ACTIVATED) python scripts/hunt-flakes $(RUNS)
 
 bench: $(VENV)/.splitcost $(VENV)/.test
 	@status=0; for script in bench/*; do \
@@ -54,12 +82,12 @@ bench: $(VENV)/.splitcost $(VENV)/.test
 	done; exit $$status
 
 clean:
-	rm -rf $(VENV) report build .splitcost examples/shop/.splitcost
+	rm -rf $(VENV) report build dist .splitcost examples/shop/.splitcost
 	find . -name __pycache__ -prune -exec rm -rf {} +
-	find . \( -name '*.egg-info' -o -name .pytest_cache -o -name .ruff_cache \) -prune -exec rm -rf {} +
+	find . \( -name '*.egg-info' -o -name .pytest_cache -o -name .ruff_cache -o -name .mypy_cache \) -prune -exec rm -rf {} +
 	$(CARGO) clean
 
-build: $(VENV)/.splitcost
+build: $(VENV)/.tested
 
 # The virtual environment, with the tools that build the wheel.
 $(VENV)/.tools: $(PINS)
@@ -69,17 +97,44 @@ $(VENV)/.tools: $(PINS)
 	@$(PIP) install -c $(PINS) pip setuptools setuptools-rust
 	@touch $@
 
-# The wheel, installed. The binary, which is nearly all of the work, is built first and in the open: cargo shows its
-# progress, which pip would hide. The wheel then finds it built.
+wheel: $(VENV)/.tools
+	$(call BUILD_RELEASE,dist)
+
+# The wheel that users install. The binary, which is nearly all of the work, is built first and in the open: cargo shows
+# its progress, which pip would hide. The wheel then finds it built.
+define BUILD_RELEASE
+$(CARGO) build --locked --profile wheel --package splitcost --bin splitcost
+@echo "Building the wheel …"
+@rm -rf $(1)
+@$(PIP) wheel --no-build-isolation --no-deps --wheel-dir $(1) .
+endef
+
+# That wheel, installed.
 $(VENV)/.splitcost: $(INPUTS) $(VENV)/.tools
-	$(CARGO) build --locked --profile wheel --package splitcost --bin splitcost
-	@echo "Building and installing the wheel …"
-	@rm -rf $(VENV)/wheel
-	@$(PIP) wheel --no-build-isolation --no-deps --wheel-dir $(VENV)/wheel .
+	$(call BUILD_RELEASE,$(VENV)/wheel)
 	@$(PIP) install --force-reinstall --no-deps $(VENV)/wheel/splitcost-*.whl
+	@rm -f $(VENV)/.tested
 	@touch $@
 
-# What is imported beside splitcost: by the demo, and by the tests.
+# The wheel that is tested, installed: WHEEL, or one of the same parts whose binary comes from the artifacts of the Rust
+# tests, which would otherwise be a second compilation of everything. docs/packaging.md says where the optimized one is
+# tested.
+ifdef WHEEL
+$(VENV)/.tested: $(WHEEL) $(VENV)/.tools
+	@rm -rf $(VENV)/tested && mkdir $(VENV)/tested && cp $(WHEEL) $(VENV)/tested/
+else
+$(VENV)/.tested: $(INPUTS) scripts/cargo-for-tests $(VENV)/.tools
+	$(ACTIVATED) $(CARGO) build $(ALL) --bin splitcost --example sample
+	@echo "Building the wheel for the tests …"
+	@rm -rf $(VENV)/tested
+	@REAL_CARGO="$(CARGO)" CARGO="$(CURDIR)/scripts/cargo-for-tests" \
+		$(PIP) wheel --no-build-isolation --no-deps --wheel-dir $(VENV)/tested .
+endif
+	@$(PIP) install --force-reinstall --no-deps $(VENV)/tested/splitcost-*.whl
+	@rm -f $(VENV)/.splitcost
+	@touch $@
+
+# The packages that are imported beside splitcost: by the demo, and by the tests.
 $(VENV)/.demo $(VENV)/.test: $(VENV)/.%: $(PINS) scripts/requirements pyproject.toml examples/shop/pyproject.toml $(VENV)/.tools
 	@echo "Installing the Python packages of the $* …"
 	@$(BIN)/python scripts/requirements $* > $(VENV)/requirements-$*.txt

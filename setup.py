@@ -1,4 +1,4 @@
-"""What pyproject.toml cannot say; everything else about the package is there.
+"""The settings of the build that pyproject.toml cannot express; everything else about the package is there.
 
 setuptools would assemble the wheel in `build/` and never remove from there a module that was since deleted,
 so that it would be shipped for ever. Each build gets a scratch directory instead. What is worth keeping,

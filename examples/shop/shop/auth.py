@@ -1,4 +1,4 @@
-"""Who is asking: the gateway in front has authenticated them and says so in a header."""
+"""The user of a request: the gateway in front has authenticated them and names them in a header."""
 
 from typing import Annotated
 

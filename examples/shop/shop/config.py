@@ -7,7 +7,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What differs between deployments."""
+    """The settings that differ between deployments."""
 
     database: Path
     home_country: str = "DE"

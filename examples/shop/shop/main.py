@@ -55,7 +55,7 @@ async def on_shop_error(_request: Request, error: ShopError) -> JSONResponse:
 
 @app.get("/health")
 async def health() -> dict[str, str]:
-    """Whether the application runs and reaches its database."""
+    """Answers if the application runs and reaches its database."""
     async with db.async_session() as session:
         await session.exec(text("SELECT 1"))  # type: ignore[call-overload]
     return {"status": "ok"}

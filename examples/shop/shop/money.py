@@ -1,4 +1,4 @@
-"""What an amount of money looks like in tables and schemas."""
+"""The types of an amount of money in tables and schemas."""
 
 from decimal import Decimal
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""What `pip install` put into the environment: one distribution of a binary, an extension, typed packages."""
+"""The files that `pip install` puts into the environment: a binary, an extension, and typed packages."""
 
 import importlib.metadata
 import shutil

@@ -9,7 +9,7 @@ from sqlmodel import Field, SQLModel
 
 
 class PaymentMethod(StrEnum):
-    """How money arrives."""
+    """The way in which a customer pays."""
 
     CARD = "card"
     INVOICE = "invoice"
@@ -17,7 +17,7 @@ class PaymentMethod(StrEnum):
 
 
 class Invoice(SQLModel, table=True):
-    """What a customer owes for an order, with the document that was sent."""
+    """An invoice for an order, with the document that was sent."""
 
     id: int | None = Field(default=None, primary_key=True)
     order_id: int = Field(foreign_key="customer_order.id", unique=True)
@@ -42,7 +42,7 @@ class Payment(SQLModel, table=True):
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What a payment did to its invoice."""
+    """A payment, and the state of its invoice afterwards."""
 
     payment_id: int
     open_amount: Decimal

@@ -1,4 +1,4 @@
-"""What the billing module takes from others and says to them."""
+"""The data that other modules exchange with billing."""
 
 from datetime import datetime
 
@@ -17,7 +17,7 @@ class InvoiceLine(BaseModel):
 
 
 class InvoiceDraft(BaseModel):
-    """What an invoice is written from."""
+    """The data from which an invoice is written."""
 
     order_id: int
     user_id: int

@@ -59,7 +59,7 @@ async def record_payment(order_id: int, amount: Decimal, method: PaymentMethod, 
 
 
 async def balance_of(user_id: int) -> Decimal:
-    """What a customer paid less what was invoiced; negative is owed to the shop."""
+    """Returns what a customer paid less what was invoiced: negative if they owe the shop."""
     query = select(func.sum(col(Invoice.paid) - col(Invoice.total))).where(Invoice.user_id == user_id)
     async with async_session() as session:
         balance = (await session.exec(query)).one()

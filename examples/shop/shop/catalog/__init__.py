@@ -1,1 +1,1 @@
-"""What the shop sells."""
+"""The articles that the shop sells."""

@@ -56,7 +56,7 @@ async def quote_product(
     quantity: Annotated[int, Query(ge=1, le=1_000)] = 1,
     coupon: str | None = None,
 ) -> ProductQuote:
-    """What a quantity costs today. Prices are computed, not loaded, so this stays on the event loop."""
+    """Returns today's price of a quantity. Prices are computed, not loaded: this stays on the event loop."""
     product = await service.fetch_product(product_id)
     user = await users.get_user(user_id)
     today = datetime.now(UTC).date()

@@ -1,4 +1,4 @@
-"""What the catalogue says to others."""
+"""The data that the catalogue gives to other modules."""
 
 from enum import StrEnum
 
@@ -9,7 +9,7 @@ from shop.money import Money
 
 
 class Availability(StrEnum):
-    """What a customer is told about the stock."""
+    """The availability that a customer sees."""
 
     IN_STOCK = "in stock"
     FEW_LEFT = "few left"
@@ -58,7 +58,7 @@ class ProductDetail(BaseModel):
 
 
 class ProductQuote(BaseModel):
-    """What a quantity of an article costs one customer today."""
+    """The price of a quantity of an article, for one customer, today."""
 
     product_id: int
     quantity: int

@@ -1,1 +1,1 @@
-"""How much of everything lies where."""
+"""The stock of each article, by warehouse."""

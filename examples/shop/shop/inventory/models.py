@@ -39,7 +39,7 @@ class StockMovement(SQLModel, table=True):
 
 @dataclass(frozen=True, slots=True)
 class StockLevel:
-    """What others may know about a stock."""
+    """The part of a stock that other modules may see."""
 
     product_id: int
     on_hand: int

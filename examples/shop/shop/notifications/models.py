@@ -7,7 +7,7 @@ from sqlmodel import Field, SQLModel
 
 
 class MessageKind(StrEnum):
-    """What a message is about."""
+    """The subject of a message."""
 
     ORDER_CONFIRMATION = "order confirmation"
     PAYMENT_RECEIVED = "payment received"

@@ -1,4 +1,4 @@
-"""What others want to be told to customers, and what was told."""
+"""The messages that other modules want to be sent to customers, and those that were sent."""
 
 from datetime import datetime
 

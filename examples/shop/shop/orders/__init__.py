@@ -1,1 +1,1 @@
-"""What customers ordered."""
+"""The orders of customers."""

@@ -102,7 +102,7 @@ class PaymentIn(BaseModel):
 
 
 class PaymentRead(BaseModel):
-    """What became of it."""
+    """A payment, and the state of its order afterwards."""
 
     payment_id: int
     order_id: int

@@ -1,1 +1,1 @@
-"""What things cost: pure rules, no database."""
+"""The prices of articles: pure rules, no database."""

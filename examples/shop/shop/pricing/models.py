@@ -10,7 +10,7 @@ from shop.users.models import Tier
 
 @dataclass(frozen=True, slots=True)
 class PriceRequest:
-    """So many of an article, for such a customer, on a day."""
+    """A quantity of an article, for a customer of some tier, on a day."""
 
     product_id: int
     category: Category

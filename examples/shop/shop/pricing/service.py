@@ -36,7 +36,7 @@ def price_line(request: PriceRequest) -> PricedLine:
 
 
 def coupon_discount(code: str, total: Decimal, on: date) -> Decimal:
-    """What a coupon takes off a total on a day; nothing below its minimum.
+    """Returns the discount of a coupon on a total, on a day: zero below the coupon's minimum.
 
     Raises `UnknownCoupon`, or `ExpiredCoupon` after its last day.
     """

@@ -7,7 +7,7 @@ from shop.orders.schemas import SaleRow
 
 
 class CategoryTotal(BaseModel):
-    """What a category sold."""
+    """The sales of a category."""
 
     category: str
     lines: int

@@ -7,7 +7,7 @@ from sqlmodel import Field, SQLModel
 
 
 class Tier(StrEnum):
-    """How good a customer somebody is."""
+    """The tier of a customer, which sets their discount."""
 
     BASIC = "basic"
     SILVER = "silver"

@@ -1,4 +1,4 @@
-"""What the users module says to others."""
+"""The data that the users module gives to other modules."""
 
 from datetime import datetime
 
