@@ -61,4 +61,4 @@ pub use resource::monotonic_now;
 pub use schedule::Schedule;
 pub use target::{Address, Roots, Target, Targets, Tls, Version};
 pub use template::{Piece, pieces};
-pub use workload::{Body, Draw, Method, Param, Request, RequestSpec, Workload, WorkloadTable, literal};
+pub use workload::{Body, Draw, Method, NAME_HEADER, Param, Request, RequestSpec, Workload, WorkloadTable, literal};

@@ -15,7 +15,7 @@ use crate::Error;
 use crate::template::{Drawn, Encoding, Template, is_name};
 
 /// The header that carries a request's name to the recorder.
-const NAME_HEADER: &str = "x-splitcost-request";
+pub const NAME_HEADER: &str = "x-splitcost-request";
 /// Headers that are made here, and would contradict what is sent if they came from the configuration.
 const OWN_HEADERS: [&str; 5] = ["connection", "content-length", "expect", "transfer-encoding", NAME_HEADER];
 /// Chosen: longer texts belong in a file, and a request is held in memory.

@@ -8,7 +8,7 @@ mod markup;
 mod split;
 
 use splitcost_model::evaluation::Evaluation;
-use splitcost_model::recording::Phase;
+use splitcost_model::recording::{Phase, PhaseKind};
 
 use self::markup::{Mark, Page, escape};
 use crate::number::{count, short};
@@ -220,10 +220,9 @@ fn phases(page: &mut Page, phases: &[Phase]) {
          <th scope=\"col\" class=\"n\">Generator CPU, s {measured}</th></tr></thead>\n<tbody>\n"
     ));
     for (i, phase) in phases.iter().enumerate() {
-        let load = match phase.kind.as_str() {
-            "open" => format!("open loop, {} requests/s", short(phase.rate_reqs_per_sec)),
-            "closed" => format!("closed loop, {} in flight", count(u64::from(phase.concurrency))),
-            other => escape(other),
+        let load = match phase.kind {
+            PhaseKind::Open => format!("open loop, {} requests/s", short(phase.rate_reqs_per_sec)),
+            PhaseKind::Closed => format!("closed loop, {} in flight", count(u64::from(phase.concurrency))),
         };
         let load = if phase.bare { format!("{load}, without the recorder") } else { load };
         // Phases take turns: this is the time that they were driven.

@@ -23,6 +23,7 @@ pub mod finding;
 pub mod graph;
 pub mod html;
 pub mod number;
+pub mod recording;
 mod table;
 pub mod text;
 pub mod verdict;

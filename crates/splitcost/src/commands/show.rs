@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use splitcost_recording::summary::{Summary, render_text};
+use splitcost_recording::summary::summarize;
 
 use crate::args::{Format, Show};
 use crate::printer::Printer;
@@ -14,9 +14,9 @@ pub(crate) fn run(session: &mut Session, args: &Show) -> anyhow::Result<ExitCode
         Some(dir) => dir.clone(),
         None => Session::recording_dir(&session.settings()?, None),
     };
-    let summary = Summary::of(&Session::open(&dir)?);
+    let summary = summarize(&Session::open(&dir)?);
     match args.output.format {
-        Format::Text => session.printer.answer(&render_text(&summary, Printer::width()))?,
+        Format::Text => session.printer.answer(&splitcost_report::recording::render(&summary, Printer::width()))?,
         Format::Json => session.printer.json(&summary)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -1,66 +1,67 @@
-//! A [`Summary`] for a terminal: aligned tables, one screen.
+//! The [`Summary`] of a recording for a terminal: aligned tables, one screen.
 
 use std::fmt::Write;
 
 use splitcost_model::recording::PayloadClass;
+use splitcost_model::recording::summary::{EdgeSummary, Summary};
 
-use super::{EdgeSummary, Summary};
+use crate::number::{count, number};
 
 /// Rows shown of each table; the JSON has them all.
 ///
 /// Chosen: three such tables and the head fit a terminal of 50 lines.
 const ROWS: usize = 12;
 
-/// The summary as text, no line longer than `width` characters (at least 60).
-pub fn render_text(summary: &Summary, width: usize) -> String {
+/// Renders the summary as text, with lines of at most `width` characters (at least 60).
+pub fn render(summary: &Summary, width: usize) -> String {
     let width = width.max(60);
     let mut out = String::new();
     head(&mut out, summary, width);
 
     let mut endpoints =
-        Table::new(width, &["endpoint", "requests", "failed", "p50 ms", "p90 ms", "p99 ms", "CPU ms", "calls"]);
+        FittedTable::new(width, &["endpoint", "requests", "failed", "p50 ms", "p90 ms", "p99 ms", "CPU ms", "calls"]);
     for endpoint in &summary.endpoints {
         endpoints.row(vec![
             endpoint.name.clone(),
-            grouped(endpoint.requests),
-            grouped(endpoint.failed_requests),
-            number(endpoint.wall_ms_p50),
-            number(endpoint.wall_ms_p90),
-            number(endpoint.wall_ms_p99),
-            number(endpoint.cpu_ms_mean),
-            number(endpoint.calls_per_request),
+            count(endpoint.requests),
+            count(endpoint.failed_requests),
+            number(endpoint.wall_ms_p50.unwrap_or(f64::NAN)),
+            number(endpoint.wall_ms_p90.unwrap_or(f64::NAN)),
+            number(endpoint.wall_ms_p99.unwrap_or(f64::NAN)),
+            number(endpoint.cpu_ms_mean.unwrap_or(f64::NAN)),
+            number(endpoint.calls_per_request.unwrap_or(f64::NAN)),
         ]);
     }
     let title = format!("Endpoints (time inside the app, from {}; CPU and calls per request)", summary.times_from);
     endpoints.render(&mut out, &title);
 
     let mut edges =
-        Table::new(width, &["caller → callee", "calls", "CPU µs", "bytes/call", "overlap", "carries", "most calls in"]);
+        FittedTable::new(width, &["caller → callee", "calls", "CPU µs", "bytes/call", "overlap", "carries", "most calls in"]);
     for edge in &summary.edges {
         edges.row(vec![
             format!("{} → {}", edge.caller, edge.callee),
-            number(Some(edge.calls_per_request)),
-            number(Some(edge.own_cpu_micros_per_request)),
-            edge.encoded_bytes_per_call.map_or_else(|| "–".to_owned(), |bytes| grouped(bytes.round() as u64)),
+            number(edge.calls_per_request),
+            number(edge.own_cpu_micros_per_request),
+            edge.encoded_bytes_per_call.map_or_else(|| "–".to_owned(), |bytes| count(bytes.round() as u64)),
             format!("{:.0} %", edge.overlap_share * 100.0),
             worst_class(edge),
             edge.endpoints.first().map_or_else(String::new, |most| {
-                format!("{} × {}", number(Some(most.calls_per_request)), most.endpoint)
+                format!("{} × {}", number(most.calls_per_request), most.endpoint)
             }),
         ]);
     }
     edges.left(&[5, 6]).render(&mut out, "Calls between modules (per request of any endpoint)");
 
     let mut payloads =
-        Table::new(width, &["what needs work to cross", "class", "value", "sampled", "bytes", "call site"]);
+        FittedTable::new(width, &["what needs work to cross", "class", "value", "sampled", "bytes", "call site"]);
     for payload in summary.payloads.iter().filter(|payload| payload.class != PayloadClass::Plain) {
         payloads.row(vec![
             payload.function.clone(),
             payload.class.name().to_owned(),
             if payload.path.is_empty() { payload.direction.clone() } else { payload.path.clone() },
-            grouped(payload.samples),
-            grouped(payload.encoded_bytes_mean.round() as u64),
-            // The framework's call sites are nobody's to change and have no place.
+            count(payload.samples),
+            count(payload.encoded_bytes_mean.round() as u64),
+            // A call site in a framework is not the user's to change, and is not recorded.
             if payload.file.is_empty() {
                 "–".to_owned()
             } else {
@@ -76,7 +77,7 @@ fn head(out: &mut String, summary: &Summary, width: usize) {
     let mut line = |text: String| {
         let _ = writeln!(out, "{}", cut(&text, width));
     };
-    line(format!("{} requests of `{}`", grouped(summary.requests), summary.command.join(" ")));
+    line(format!("{} requests of `{}`", count(summary.requests), summary.command.join(" ")));
     line(format!(
         "recorded {} by splitcost {}, CPython {} ({}), {}",
         summary.started_at, summary.splitcost_version, summary.python_version, summary.recorder_mode, summary.machine
@@ -86,7 +87,7 @@ fn head(out: &mut String, summary: &Summary, width: usize) {
     }
 }
 
-/// The classes sampled on an edge, worst first, as far as they need work.
+/// Returns the classes sampled on an edge that need work, worst first.
 fn worst_class(edge: &EdgeSummary) -> String {
     use PayloadClass::{Adapter, Callback, Generator, Live, Mutated, Plain};
     let seen = |class: &PayloadClass| edge.sampled_classes.contains_key(class.name());
@@ -99,40 +100,16 @@ fn worst_class(edge: &EdgeSummary) -> String {
     }
 }
 
-/// The last two parts of a path: enough to find a file by.
+/// Returns the last two parts of a path: enough to find a file by.
 fn last_parts(path: &str) -> &str {
     path.rmatch_indices('/').nth(1).map_or(path, |(at, _)| &path[at + 1..])
-}
-
-/// Three significant digits, `–` where there is no number.
-fn number(value: Option<f64>) -> String {
-    match value {
-        None => "–".to_owned(),
-        Some(value) if value >= 1_000.0 => grouped(value.round() as u64),
-        Some(value) if value >= 99.95 => format!("{value:.0}"),
-        Some(value) if value >= 9.995 => format!("{value:.1}"),
-        Some(value) => format!("{value:.2}"),
-    }
-}
-
-/// A count with its thousands apart.
-fn grouped(count: u64) -> String {
-    let digits = count.to_string();
-    let mut out = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }
 
 fn length(text: &str) -> usize {
     text.chars().count()
 }
 
-/// At most `width` characters, `…` in place of what had to go.
+/// Returns at most `width` characters, with `…` in place of the rest.
 fn cut(text: &str, width: usize) -> String {
     if length(text) <= width {
         return text.to_owned();
@@ -142,7 +119,8 @@ fn cut(text: &str, width: usize) -> String {
     cut
 }
 
-struct Table {
+/// A table that is cut to a width, in columns and in rows.
+struct FittedTable {
     width: usize,
     header: Vec<String>,
     /// Columns aligned to the left; the others are numbers.
@@ -150,7 +128,7 @@ struct Table {
     rows: Vec<Vec<String>>,
 }
 
-impl Table {
+impl FittedTable {
     fn new(width: usize, header: &[&str]) -> Self {
         Self { width, header: header.iter().map(|&h| h.to_owned()).collect(), left: vec![0], rows: Vec::new() }
     }
@@ -164,7 +142,7 @@ impl Table {
         self
     }
 
-    /// The first column and the last left one give way where the table would be too wide.
+    /// Appends the table; where it would be too wide, the columns of text are cut, the last one first.
     fn render(&self, out: &mut String, title: &str) {
         if self.rows.is_empty() {
             return;
