@@ -103,6 +103,7 @@ def _follow() -> None:
             "uvloop": _hook_uvloop,
             "concurrent.futures.thread": _hook_thread_pool,
             "anyio.to_thread": _hook_anyio,
+            "multiprocessing.process": _hook_multiprocessing,
         },
         attempt,
     )
@@ -319,6 +320,22 @@ def _hook_anyio(module: Any) -> None:
         return await original(_handed(func), *args, **options)
 
     module.run_sync = run_sync
+
+
+# --- processes -----------------------------------------------------------------------------------------
+
+
+def _hook_multiprocessing(module: ModuleType) -> None:
+    original = module.BaseProcess._bootstrap
+
+    @functools.wraps(original)
+    def bootstrap(self: Any, *args: Any, **options: Any) -> Any:
+        try:
+            return original(self, *args, **options)
+        finally:  # A forked process ends without running what `atexit` holds.
+            attempt(_native.flush)
+
+    module.BaseProcess._bootstrap = bootstrap
 
 
 # --- tests ---------------------------------------------------------------------------------------------

@@ -152,6 +152,17 @@ def test_what_cannot_cross_is_named_with_its_place(runs, call, class_, path):
     assert (payload["class"], payload["path"]) == (class_, path)
 
 
+@pytest.mark.parametrize(
+    ("call", "class_"),
+    [("add_tag_later", "mutated"), ("replace_later", "adapter"), ("hold", "adapter")],
+)
+def test_a_change_after_a_suspension_is_seen(runs, call, class_):
+    """The recorder does not hold the arguments meanwhile: it finds them by their names."""
+    log = runs.code(f"asyncio.run(pricing.{call}(pricing.Line('a')))")
+    payload = log.one(f"shop.pricing:{call}").payloads[False]
+    assert payload["class"] == class_
+
+
 def test_the_call_site_is_the_line_that_called(runs):
     log = runs.code("orders.total(1)")
     payload = log.one("shop.pricing:quote").payloads[False]
