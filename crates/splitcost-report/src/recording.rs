@@ -174,3 +174,102 @@ impl FittedTable {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use splitcost_model::recording::summary::{EdgeEndpoint, EndpointSummary, PayloadSummary};
+
+    use super::*;
+
+    fn edge(caller: &str, callee: &str, calls: f64, bytes: Option<f64>, classes: &[(&str, u64)]) -> EdgeSummary {
+        EdgeSummary {
+            caller: caller.into(),
+            callee: callee.into(),
+            calls: calls as u64 * 2,
+            calls_per_request: calls,
+            own_cpu_micros_per_request: calls * 150.0,
+            encoded_bytes_per_call: bytes,
+            overlap_share: 0.941,
+            sampled_classes: classes.iter().map(|&(class, samples)| (class.to_owned(), samples)).collect(),
+            endpoints: vec![EdgeEndpoint { endpoint: "POST /orders".into(), calls_per_request: calls }],
+            ..EdgeSummary::default()
+        }
+    }
+
+    fn payload(function: &str, class: PayloadClass, path: &str, file: &str) -> PayloadSummary {
+        PayloadSummary {
+            function: function.into(),
+            direction: "result".into(),
+            class,
+            path: path.into(),
+            file: file.into(),
+            line: 21,
+            samples: 1_234,
+            encoded_bytes_mean: 70.4,
+            ..PayloadSummary::default()
+        }
+    }
+
+    fn summary() -> Summary {
+        Summary {
+            splitcost_version: "0.1.0".into(),
+            started_at: "2026-11-24T08:00:00Z".into(),
+            command: vec!["uvicorn".into(), "shop.main:app".into()],
+            python_version: "3.13.0".into(),
+            recorder_mode: "monitoring".into(),
+            machine: "a machine with 2 cores".into(),
+            troubles: vec!["requests left out, not ended when recording stopped: 1".into()],
+            requests: 1_003,
+            times_from: "the closed-loop phase with 1 in flight".into(),
+            endpoints: vec![
+                EndpointSummary {
+                    name: "POST /orders".into(),
+                    requests: 1_002,
+                    failed_requests: 1,
+                    wall_ms_p50: Some(2.5),
+                    wall_ms_p90: Some(12.345),
+                    wall_ms_p99: Some(1_234.5),
+                    cpu_ms_mean: Some(0.838),
+                    calls_per_request: Some(4.0),
+                },
+                EndpointSummary { name: "GET /broken".into(), requests: 1, failed_requests: 1, ..Default::default() },
+            ],
+            edges: vec![
+                edge("shop.orders", "shop.pricing", 2.0, Some(120.4), &[("adapter", 6), ("plain", 2)]),
+                edge("(framework)", "shop.orders", 1.0, None, &[]),
+                edge("shop.orders", "shop.inventory", 1.0, Some(0.0), &[("live", 1), ("mutated", 1)]),
+            ],
+            payloads: vec![
+                payload(
+                    "shop.inventory:reserve",
+                    PayloadClass::Live,
+                    "arguments.session (Session)",
+                    "/srv/app/shop/create.py",
+                ),
+                payload("shop.pricing:quote", PayloadClass::Adapter, "", ""),
+                payload("shop.pricing:plain", PayloadClass::Plain, "", ""),
+            ],
+            ..Summary::default()
+        }
+    }
+
+    #[test]
+    fn text_is_aligned_and_fits() {
+        let text = render(&summary(), 110);
+        assert!(text.lines().all(|line| line.chars().count() <= 110));
+        insta::assert_snapshot!(text, @"");
+        let narrow = render(&summary(), 20);
+        assert!(narrow.lines().all(|line| line.chars().count() <= 60), "{narrow}");
+    }
+
+    #[test]
+    fn long_tables_are_cut_and_empty_ones_left_out() {
+        assert_eq!(render(&Summary::default(), 80).lines().count(), 2);
+        let endpoints = vec![EndpointSummary { name: "GET /".into(), ..Default::default() }; 20];
+        let text = render(&Summary { endpoints, ..Summary::default() }, 80);
+        assert!(text.ends_with("… and 8 more with --format json\n"), "{text}");
+        assert_eq!(worst_class(&EdgeSummary { sampled_classes: BTreeMap::new(), ..EdgeSummary::default() }), "–");
+    }
+}
