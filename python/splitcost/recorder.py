@@ -1,8 +1,8 @@
 """The Python half of the recorder: starts the native half, and follows requests into tasks and threads.
 
 Read :func:`attempt`, the guard around each step of the recorder, then :func:`start`, then :func:`serve`, the
-root call of every request, then the hooks below it. Each hook is put on when the app imports the library that it
-changes; no library is imported for it.
+root call of every request, then the hooks below it. Each hook is put on when the app imports the library
+that it changes; no library is imported for it.
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ def _switch_off(reason: str) -> None:
 def start() -> None:
     """Start recording as the environment says.
 
-    ``SPLITCOST_LOG_DIR`` is the directory of the logs; ``SPLITCOST_PACKAGES`` and ``SPLITCOST_MODULES`` are the
-    code to record; ``SPLITCOST_ENDPOINT_HEADER`` is the header by which a load generator names endpoints.
+    ``SPLITCOST_LOG_DIR`` is the directory of the logs; ``SPLITCOST_PACKAGES`` and ``SPLITCOST_MODULES`` are
+    the code to record; ``SPLITCOST_ENDPOINT_HEADER`` is the header by which a load generator names endpoints.
 
     Raises :class:`ValueError` where the environment is incomplete.
     """
@@ -173,7 +173,7 @@ async def serve(app: Any, scope: Scope, receive: Receive, send: Send) -> None:
 
 
 def _endpoint_of(scope: Scope) -> str:
-    """Return ``METHOD /route/{template}`` where the framework left a route, else a path without its values."""
+    """Return ``METHOD /route/{template}`` where there is a route, else the path without its values."""
     path = getattr(scope.get("route"), "path", None)
     if isinstance(path, str):
         return f"{_native.request_name(scope['method'], '/').split()[0]} {path}"

@@ -67,7 +67,9 @@ class Log:
                     self.requests[r["request"]].update(r)
                 case "enter":
                     module, name = functions[r["function"]]
-                    call = LoggedCall(r["call"], name, module, r["parent"], r["request"], r["via"], r["thread"])
+                    call = LoggedCall(
+                        r["call"], name, module, r["parent"], r["request"], r["via"], r["thread"]
+                    )
                     assert call.id not in self.calls
                     self.calls[call.id] = call
                     self._note(r)

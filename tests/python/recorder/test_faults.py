@@ -1,4 +1,4 @@
-"""A fault in any step of the recorder leaves the app as it is, switches the recorder off, and is reported once."""
+"""A fault in any step of the recorder leaves the app as it is, ends the recording, and is reported once."""
 
 from __future__ import annotations
 
@@ -148,7 +148,9 @@ TESTS = """
 import subprocess, sys, pathlib, tempfile, re
 with tempfile.TemporaryDirectory() as place:
     path = pathlib.Path(place, "test_it.py")
-    path.write_text("from shop import orders\\ndef test_good(): orders.total(1)\\ndef test_bad(): assert orders.total(1) == 7\\n")
+    lines = ["from shop import orders", "def test_good(): orders.total(1)"]
+    lines += ["def test_bad(): assert orders.total(1) == 7"]
+    path.write_text("\\n".join(lines))
     run = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *PLUGIN, str(path)],
                          stdout=subprocess.PIPE, text=True)
 print(run.returncode, re.findall(r"\\d+ (?:failed|passed)", run.stdout))
@@ -221,7 +223,9 @@ class Trial:
         path = environment(self.directory / "log")["PYTHONPATH"].split(":", 1)[1]
         return subprocess.run(
             [sys.executable, "-c", code],
-            env=environment(self.directory / "log", SPLITCOST_MODE=mode, PYTHONPATH=f"{self.site.parent}:{path}"),
+            env=environment(
+                self.directory / "log", SPLITCOST_MODE=mode, PYTHONPATH=f"{self.site.parent}:{path}"
+            ),
             cwd=self.directory,
             capture_output=True,
             text=True,
@@ -240,7 +244,9 @@ def test_a_fault_leaves_the_app_as_it_is(tmp_path, place, base):
     faulty = trial.run(textwrap.dedent(program), "record")
     assert "the fault was hit" in faulty.stderr, faulty.stderr
     assert (faulty.returncode, faulty.stdout) == (bare.returncode, bare.stdout), faulty.stderr
-    lines = [line for line in faulty.stderr.splitlines() if line.startswith("splitcost: recorder switched off")]
+    lines = [
+        line for line in faulty.stderr.splitlines() if line.startswith("splitcost: recorder switched off")
+    ]
     assert len(lines) == 1, faulty.stderr
     assert "Fault" in lines[0]
     assert "s3cr3t" not in faulty.stderr

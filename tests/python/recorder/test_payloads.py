@@ -140,9 +140,21 @@ def test_models_rows_enums_and_named_tuples(runs, tmp_path):
         ("pricing.with_callback(lambda n: n)", "callback", "arguments.callback (function)"),
         ("pricing.add_tag(pricing.Line('a'))", "mutated", "arguments.line (shop.pricing.Line)"),
         ("pricing.fill([1], {})", "mutated", "arguments.options (dict)"),
-        ("pricing.fill([1, [2, pricing.Session()]], {})", "live", "arguments.lines[1][1] (shop.pricing.Session)"),
-        ("pricing.echo_two(1, 2, key={'n': len}, n=3)", "callback", "arguments.key.n (builtin_function_or_method)"),
-        ("pricing.echo({'no name of ours': len})", "callback", "arguments.value[*] (builtin_function_or_method)"),
+        (
+            "pricing.fill([1, [2, pricing.Session()]], {})",
+            "live",
+            "arguments.lines[1][1] (shop.pricing.Session)",
+        ),
+        (
+            "pricing.echo_two(1, 2, key={'n': len}, n=3)",
+            "callback",
+            "arguments.key.n (builtin_function_or_method)",
+        ),
+        (
+            "pricing.echo({'no name of ours': len})",
+            "callback",
+            "arguments.value[*] (builtin_function_or_method)",
+        ),
     ],
 )
 def test_what_cannot_cross_is_named_with_its_place(runs, call, class_, path):
