@@ -12,70 +12,96 @@ from typing import Any
 __all__ = ["install"]
 
 Hook = Callable[[ModuleType], None]
+#: Runs a hook's function on its arguments, and lets nothing escape.
+Guard = Callable[..., Any]
 
 
-def install(hooks: dict[str, Hook]) -> None:
-    """Run each hook on the module of its name: now if it is imported already, else right after."""
+def install(hooks: dict[str, Hook], guard: Guard | None = None) -> None:
+    """Run each hook on the module of its name: now if it is imported already, else right after.
+
+    ``guard`` runs each step that is not the app's; by default a step that fails is reported on stderr.
+    """
+    guard = guard or _report
     waiting = {}
     for name, hook in hooks.items():
         if name in sys.modules:
-            _run(hook, sys.modules[name])
+            guard(hook, sys.modules[name])
         else:
             waiting[name] = hook
-    sys.meta_path.insert(0, _Finder(waiting))
+    sys.meta_path.insert(0, _Finder(waiting, guard))
 
 
-def _run(hook: Hook, module: ModuleType) -> None:
+def _report(step: Callable[..., Any], /, *args: Any) -> Any:
     try:
-        hook(module)
+        return step(*args)
     except Exception as error:
-        print(f"splitcost: cannot follow {module.__name__}: {type(error).__name__}: {error}", file=sys.stderr)
+        name = getattr(args[0], "__name__", "a module") if args else "a module"
+        print(f"splitcost: cannot follow {name}: {type(error).__name__}: {error}", file=sys.stderr)
+        return None
 
 
 class _Finder(importlib.abc.MetaPathFinder):
     """Finds a hooked module as the other finders do, and has its loader run the hook as well."""
 
-    def __init__(self, waiting: dict[str, Hook]) -> None:
-        self.waiting = waiting
+    def __init__(self, waiting: dict[str, Hook], guard: Guard) -> None:
+        self._waiting = waiting
+        self._guard = guard
+        #: Modules that are being looked for: another finder may ask every finder in turn.
+        self._looking: set[str] = set()
 
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
-        """The module's spec, where a hook waits for it."""
-        hook = self.waiting.pop(name, None)
-        if hook is None:
+        """Return the module's spec, where a hook waits for it."""
+        if name not in self._waiting or name in self._looking:
             return None
-        for finder in sys.meta_path:
-            if finder is self or not hasattr(finder, "find_spec"):
-                continue
-            spec = finder.find_spec(name, path, target)
-            if spec is not None:
-                if spec.loader is not None:
-                    spec.loader = _Loader(spec.loader, hook)
-                return spec
+        self._looking.add(name)
+        try:
+            for finder in list(sys.meta_path):
+                if finder is self or not hasattr(finder, "find_spec"):
+                    continue
+                spec = finder.find_spec(name, path, target)
+                if spec is not None:
+                    self._guard(self._wrap, spec)
+                    return spec
+        finally:
+            self._looking.discard(name)
         return None
+
+    def _wrap(self, spec: importlib.machinery.ModuleSpec) -> None:
+        # A loader of the old kind (`load_module`) cannot be followed.
+        if hasattr(spec.loader, "exec_module"):
+            spec.loader = _Loader(spec.loader, self)
+
+    def run(self, module: ModuleType, name: str) -> None:
+        """Run the module's hook, once."""
+        hook = self._waiting.pop(name, None)
+        if hook is not None:
+            self._guard(hook, module)
 
 
 class _Loader(importlib.abc.Loader):
     """A loader that runs a hook after the other one is done, and otherwise is the other one."""
 
-    def __init__(self, other: Any, hook: Hook) -> None:
+    def __init__(self, other: Any, finder: _Finder) -> None:
         self._other = other
-        self._hook = hook
+        self._finder = finder
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._other, name)
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType | None:
-        """As the other loader does."""
+        """Create the module as the other loader does."""
         create = getattr(self._other, "create_module", None)
-        return create(spec) if create is not None else None
+        module: ModuleType | None = create(spec) if create is not None else None
+        return module
 
     def exec_module(self, module: ModuleType) -> None:
-        """As the other loader does, then run the hook."""
+        """Run the module as the other loader does, then run the hook."""
+        name = module.__spec__.name if module.__spec__ is not None else module.__name__
         # Tools that look at a module's loader get to see the real one.
         module.__loader__ = self._other
         if module.__spec__ is not None:
             module.__spec__.loader = self._other
         self._other.exec_module(module)
-        _run(self._hook, module)
+        self._finder.run(module, name)

@@ -1,8 +1,9 @@
-"""pytest plugin: under the recorder, the call phase of each test is a request named by the test's id."""
+"""pytest plugin: under the recorder, the call phase of each test is a request named by the test."""
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Generator
 from typing import Any
 
@@ -11,13 +12,20 @@ import pytest
 __all__ = ["pytest_runtest_call"]
 
 
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_call(item: Any) -> Generator[None, Any, Any]:
-    """Record the test, where recording is what the environment asks for."""
+def _recorder() -> Any:
+    """Return the recorder where it is to record, and `None` where it is not or cannot."""
     if os.environ.get("SPLITCOST_MODE") != "record":
-        return (yield)
-    from splitcost import recorder
+        return None
+    # `sitecustomize` has imported it, or has said why it cannot.
+    return sys.modules.get("splitcost.recorder")
 
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Record the test, where the environment asks for a recording."""
+    recorder = _recorder()
+    if recorder is None:
+        return (yield)
     token = recorder.begin_test(item.nodeid)
     failure: BaseException | None = None
     try:

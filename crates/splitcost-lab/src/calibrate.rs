@@ -14,7 +14,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
 use splitcost_model::calibration::{CROWDED_CALLERS, Calibration, ClientMode, HandlerMode, Pace, Point, Round};
 use splitcost_model::quantity::quantile;
-use splitcost_model::recording::{Call, FunctionKind, PayloadClass, Recording};
+use splitcost_model::recording::{Call, FunctionKind, PayloadClass, PhaseKind, Recording};
 use splitcost_model::split::{Split, StackName};
 
 use crate::app::Scratch;
@@ -122,7 +122,7 @@ impl Needs {
     ///
     /// They are rounded to 1, 2 and 5 times a power of ten, so that two recordings of one app need the same calibration.
     pub fn of(recording: &Recording, splits: &[&Split]) -> Self {
-        let alone = recording.meta.phases.iter().position(|p| p.kind == "closed" && p.concurrency == 1);
+        let alone = recording.meta.phases.iter().position(|p| p.kind == PhaseKind::Closed && p.concurrency == 1);
         let mut gaps = Vec::new();
         let mut modes = vec![AWAITED];
         let mut sampled: Vec<PayloadSize> = Vec::new();

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use rustix::process::Signal;
 use splitcost_load::{Outcome, Plan, Stop, Targets, Workload};
 use splitcost_model::quantity::Nanos;
-use splitcost_model::recording::{Meta, Phase, PhaseEndpoint, Recording};
+use splitcost_model::recording::{Meta, Phase, PhaseEndpoint, PhaseKind, Recording};
 use splitcost_recording::convert;
 
 use crate::app::{App, AppSpec, Mode, Scratch};
@@ -90,7 +90,7 @@ pub fn record(
     let mut yardstick = Yardstick::start(python, cancel)?;
     driver.say("record: starting the app");
     let scratches = [Scratch::set_up(spec, python, cancel)?, Scratch::set_up(spec, python, cancel)?];
-    let modes = [Mode::Record { log_dir: log_dir(partial)? }, Mode::None];
+    let modes = [Mode::Record { log_dir: log_dir(partial)?, is_driven: true }, Mode::None];
     let mut warnings = Vec::new();
     let mut copies = Vec::new();
     for ((scratch, mode), name) in scratches.iter().zip(&modes).zip(["the app", "the app without the recorder"]) {
@@ -181,9 +181,17 @@ fn drive(
         merge(&mut seen, &run.outcome);
     }
     let lone = runs.iter_mut().take(1).filter_map(Option::take);
-    let with = lone.chain(beside).zip([("closed", 1, 0.0), ("closed", concurrency, 0.0), ("open", 0, rate)]);
+    let with = lone.chain(beside).zip([
+        (PhaseKind::Closed, 1, 0.0),
+        (PhaseKind::Closed, concurrency, 0.0),
+        (PhaseKind::Open, 0, rate),
+    ]);
     meta.phases.extend(with.map(|(run, load)| phase(load, false, &run)));
-    let without = runs.iter().flatten().zip([("closed", 1, 0.0), ("closed", concurrency, 0.0), ("open", 0, rate)]);
+    let without = runs.iter().flatten().zip([
+        (PhaseKind::Closed, 1, 0.0),
+        (PhaseKind::Closed, concurrency, 0.0),
+        (PhaseKind::Open, 0, rate),
+    ]);
     meta.phases.extend(without.map(|(run, load)| phase(load, true, run)));
     // Interrupted before they had begun.
     meta.phases.retain(|phase| phase.requests > 0);
@@ -227,7 +235,7 @@ pub fn record_command(
 ) -> Result<(Recorded, ExitStatus)> {
     let meta = meta(python, command);
     convert::begin(partial, &meta)?;
-    let mode = Mode::Record { log_dir: log_dir(partial)? };
+    let mode = Mode::Record { log_dir: log_dir(partial)?, is_driven: false };
     let run = Run::current()?;
     // It stays in the foreground group of the terminal: Ctrl-C reaches the command itself, and it may read the keyboard.
     let mut process = spec.command(python, None, &mode, command, 0)?;
@@ -322,10 +330,10 @@ fn after(secs: f64) -> Stop {
     Stop::After(Nanos::from_secs_f64(secs))
 }
 
-fn phase((kind, concurrency, rate_reqs_per_sec): (&str, u32, f64), bare: bool, driven: &Driven) -> Phase {
+fn phase((kind, concurrency, rate_reqs_per_sec): (PhaseKind, u32, f64), bare: bool, driven: &Driven) -> Phase {
     let Driven { outcome, cpu } = driven;
     Phase {
-        kind: kind.to_owned(),
+        kind,
         bare,
         concurrency,
         rate_reqs_per_sec,

@@ -1,7 +1,9 @@
-//! A recording: what the requests of a monolith did, as trees of calls between modules.
+//! A recording of a monolith: each request is a tree of calls between modules.
 //!
 //! A request has one root call (the framework's own work, owner [`Recording::ROOT_MODULE`]) and below it one
 //! [`Call`] per call that went from one module into another. Calls inside a module are part of it.
+
+pub mod summary;
 
 use std::collections::BTreeMap;
 
@@ -16,18 +18,18 @@ pub type FunctionId = u32;
 /// Index into [`Request::calls`].
 pub type CallIndex = u32;
 
-/// What an app's requests did.
+/// The requests of an app, as trees of calls between its modules.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Recording {
-    /// How it was made.
+    /// The circumstances of its making.
     pub meta: Meta,
     /// Module names; index 0 is the framework and server outside the app's own modules.
     pub modules: Vec<String>,
     /// The functions that were called across a module boundary.
     pub functions: Vec<Function>,
-    /// Type skeletons of what crossed, as JSON text.
+    /// Type skeletons of the payloads, as JSON text.
     pub shapes: Vec<String>,
-    /// The requests, by start.
+    /// The requests, ordered by their start.
     pub requests: Vec<Request>,
 }
 
@@ -35,7 +37,7 @@ impl Recording {
     /// The module that stands for framework and server code: the owner of every root call.
     pub const ROOT_MODULE: ModuleId = 0;
 
-    /// Endpoint → the module of its handler, where the endpoint's requests go in a split.
+    /// Returns, per endpoint, the module of its handler: the place of the endpoint's requests in a split.
     ///
     /// A framework resolves dependencies before it calls the handler: the handler is the last call that the root
     /// makes and waits for, generators (dependencies that clean up) apart. Most requests of an endpoint decide.
@@ -60,14 +62,14 @@ impl Recording {
     }
 }
 
-/// How a recording was made.
+/// The circumstances of a recording's making.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Meta {
     /// Version of the recording's format.
     pub format_version: u32,
     /// Version of splitcost that wrote it.
     pub splitcost_version: String,
-    /// When recording began, as RFC 3339 in UTC.
+    /// Start of the recording, as RFC 3339 in UTC.
     pub started_at: String,
     /// The app's command line.
     pub command: Vec<String>,
@@ -79,17 +81,17 @@ pub struct Meta {
     pub machine: String,
     /// The load phases that were driven, in order; empty for a recorded command.
     pub phases: Vec<Phase>,
-    /// What went wrong while recording, in words; a recording with troubles is still usable.
+    /// Troubles while recording, in words; a recording with troubles is still usable.
     pub troubles: Vec<String>,
 }
 
 /// One stretch of load while recording.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Phase {
-    /// `closed` or `open`.
-    pub kind: String,
-    /// Whether the same app was driven without the recorder, to know what the recorder costs: no request of such a phase
-    /// is in the recording.
+    /// Closed or open loop.
+    pub kind: PhaseKind,
+    /// True when a copy of the app without the recorder was driven, which shows the recorder's cost: no request of such
+    /// a phase is in the recording.
     #[serde(default)]
     pub bare: bool,
     /// Requests kept in flight (closed loop); zero for open loop.
@@ -105,21 +107,32 @@ pub struct Phase {
     pub driven_nanos: u64,
     /// Requests completed in the phase; of phases that took turns, in all of its turns.
     pub requests: u64,
-    /// Of these, how many were answered well, per second that the phase lasted.
+    /// Requests answered below 400, per second of the phase.
     #[serde(default)]
     pub throughput_reqs_per_sec: f64,
     /// CPU time of all the app's processes over the phase.
     pub app_cpu_nanos: u64,
-    /// What fixed work cost meanwhile, in CPU time: how slow the machine was; zero where that is unknown.
+    /// CPU time of a fixed piece of work meanwhile, which shows the speed of the machine; zero where it is unknown.
     #[serde(default)]
     pub yardstick_nanos: f64,
     /// CPU time of the load generator over the phase.
     pub load_cpu_nanos: u64,
-    /// What the load generator saw, per endpoint.
+    /// The load generator's measurements, per endpoint.
     pub endpoints: Vec<PhaseEndpoint>,
 }
 
-/// What the load generator saw of one endpoint in one phase.
+/// The kind of load that a phase drives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PhaseKind {
+    /// A fixed number of requests is in flight: a new one is sent when one is answered.
+    #[default]
+    Closed,
+    /// Requests are sent at intended times, however many are in flight.
+    Open,
+}
+
+/// The load generator's measurements of one endpoint in one phase.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct PhaseEndpoint {
     /// `METHOD /path/{template}`.
@@ -137,14 +150,15 @@ pub struct PhaseEndpoint {
 }
 
 impl Meta {
-    /// The phase of lone requests, if there is one: without the recorder, where the app was driven without, too.
+    /// Returns the phase of lone requests, if there is one: the one without the recorder, where the app was driven
+    /// without it too.
     pub fn lone_phase(&self) -> Option<&Phase> {
         [true, false].into_iter().find_map(|bare| self.lone_phase_of(bare))
     }
 
-    /// The phase of lone requests, with the recorder or without.
+    /// Returns the phase of lone requests, without the recorder (`bare`) or with it.
     pub fn lone_phase_of(&self, bare: bool) -> Option<&Phase> {
-        let lone = |p: &&Phase| p.kind == "closed" && p.concurrency == 1 && p.bare == bare && p.requests > 0;
+        let lone = |p: &&Phase| p.kind == PhaseKind::Closed && p.concurrency == 1 && p.bare == bare && p.requests > 0;
         self.phases.iter().find(lone)
     }
 }
@@ -166,7 +180,7 @@ pub struct Function {
     pub calls: u64,
 }
 
-/// How a function runs.
+/// The kind of a function.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FunctionKind {
@@ -200,7 +214,7 @@ pub struct Request {
     pub calls: Vec<Call>,
 }
 
-/// How a call was begun.
+/// The way in which a call was begun.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Via {
@@ -216,11 +230,11 @@ pub enum Via {
 /// One call from one module into another.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Call {
-    /// What was called; for the root call, a function of [`Recording::ROOT_MODULE`].
+    /// The called function; for the root call, a function of [`Recording::ROOT_MODULE`].
     pub function: FunctionId,
-    /// The calling call; the root's is itself.
+    /// The calling call; the root call is its own parent.
     pub parent: CallIndex,
-    /// How it was begun.
+    /// The way in which it was begun.
     pub via: Via,
     /// Thread that ran it first, as numbered by the recorder.
     pub thread: u32,
@@ -235,27 +249,27 @@ pub struct Call {
 }
 
 impl Call {
-    /// When it began, on the machine's monotonic clock.
+    /// Returns its start on the machine's monotonic clock.
     pub fn start(&self) -> Nanos {
         self.segments.first().map_or(Nanos::ZERO, |s| s.start)
     }
 
-    /// When it ended, on the machine's monotonic clock.
+    /// Returns its end on the machine's monotonic clock.
     pub fn end(&self) -> Nanos {
         self.segments.last().map_or(Nanos::ZERO, |s| s.start + s.wall)
     }
 
-    /// From start to end.
+    /// Returns the time from start to end.
     pub fn wall(&self) -> Nanos {
         self.end() - self.start()
     }
 
-    /// Thread CPU time, inline callees included.
+    /// Returns its thread CPU time, inline callees included.
     pub fn cpu(&self) -> Nanos {
         self.segments.iter().map(|s| s.cpu).sum()
     }
 
-    /// Time suspended: awaiting something else.
+    /// Returns the time during which it was suspended, awaiting something else.
     pub fn suspended(&self) -> Nanos {
         self.segments.iter().filter(|s| s.suspended).map(|s| s.wall).sum()
     }
@@ -272,11 +286,11 @@ pub struct Segment {
     pub wall: Nanos,
     /// Thread CPU time; zero while suspended.
     pub cpu: Nanos,
-    /// Whether the call was suspended at an `await` (or `yield`).
+    /// True when the call was suspended at an `await` (or `yield`).
     pub suspended: bool,
 }
 
-/// The shape of what crossed: never the values.
+/// The shape of the data that a call carried, without its values.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Payload {
     /// Index into [`Recording::shapes`].
@@ -285,9 +299,9 @@ pub struct Payload {
     pub encoded_bytes: u64,
     /// Values in it, containers included.
     pub nodes: u64,
-    /// Whether and how it can cross.
+    /// Its class: a payload of a later class needs more work to cross.
     pub class: PayloadClass,
-    /// Where the value that decided the class is, as `arguments.session` or `result[3].total`.
+    /// Place and type of the value that decided the class, as `arguments.session` or `result[3].total`.
     pub path: String,
     /// File of the call site.
     pub file: String,
@@ -295,7 +309,7 @@ pub struct Payload {
     pub line: u32,
 }
 
-/// Whether and how a payload can cross a process boundary; later is worse.
+/// The ability of a payload to cross a process boundary; a later class needs more work.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PayloadClass {
@@ -315,12 +329,12 @@ pub enum PayloadClass {
 }
 
 impl PayloadClass {
-    /// Whether a call with such a payload can be made over the wire.
+    /// Returns true when a call with such a payload can be made over the wire.
     pub fn can_cross(self) -> bool {
         self <= Self::Adapter
     }
 
-    /// The word used in reports and JSON.
+    /// Returns the word used in reports and JSON.
     pub fn name(self) -> &'static str {
         match self {
             Self::Plain => "plain",

@@ -1,10 +1,9 @@
-//! What the interpreter tells us: `sys.monitoring` on 3.12 and later, a profile function on 3.11.
+//! The interpreter's events: `sys.monitoring` on 3.12 and later, a profile function on 3.11.
 //!
 //! A callback must never raise, and must never be slow for code that is not under recording: that code's events are
-//! switched off at its first one. It runs a callback with events off on its thread, so a callback is never
+//! switched off at its first one. The interpreter runs a callback with events off on its thread, so a callback is never
 //! entered from within another.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use pyo3::prelude::*;
@@ -13,15 +12,18 @@ use pyo3::types::{PyString, PyType};
 use pyo3::{PyTypeInfo, intern};
 
 use crate::code::{classify, current_frame, current_frame_address, look_at_arguments};
+use crate::guard::attempt;
 use crate::handing::ask_context;
-use crate::payload::dotted_name;
-use crate::sink::{self, ON};
-use crate::state::{self, Outcome, Seen, lock};
+use crate::payload::{Sample, dotted_name};
+use crate::shadow_stack::{CodeFacts, thrown_at};
+use crate::state::lock;
+use crate::tracking::{self, Outcome};
+use crate::writer::{self, ON};
 
 /// Spec: PEP 669 reserves 0, 1, 2 and 5; with 2 taken, cProfile would fail.
 const TOOL_IDS: [u8; 2] = [4, 3];
 
-/// Opcodes of 3.11, the only version where a return is told from a yield by looking.
+/// Opcodes of 3.11, the only version where a return and a yield are the same event.
 const YIELD_VALUE_3_11: u8 = 86;
 const RETURN_VALUE_3_11: u8 = 83;
 
@@ -30,7 +32,7 @@ static SET_LOCAL_EVENTS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 static TOOL: PyOnceLock<(u8, i32)> = PyOnceLock::new();
 static IS_DISARMED: AtomicBool = AtomicBool::new(false);
 
-/// What a callback answers.
+/// The answer of a callback to the interpreter.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Answer {
     Nothing,
@@ -44,21 +46,19 @@ fn guarded(py: Python<'_>, body: impl FnOnce() -> PyResult<Answer>) -> Py<PyAny>
         disarm(py);
         return py.None();
     }
-    let trouble = match catch_unwind(AssertUnwindSafe(body)) {
-        Ok(Ok(Answer::Nothing)) => return py.None(),
-        Ok(Ok(Answer::Disable)) => return DISABLE.get(py).map_or_else(|| py.None(), |d| d.clone_ref(py)),
-        // The message of an exception may hold a value of the app's: only its type is told.
-        Ok(Err(error)) => format!("an unexpected {} in an event", dotted_name(&error.get_type(py))),
-        Err(_) => "a fault in an event".to_owned(),
-    };
-    sink::switch_off(&trouble);
-    disarm(py);
-    py.None()
+    match attempt(py, "an event", body) {
+        Some(Answer::Nothing) => py.None(),
+        Some(Answer::Disable) => DISABLE.get(py).map_or_else(|| py.None(), |d| d.clone_ref(py)),
+        None => {
+            disarm(py);
+            py.None()
+        }
+    }
 }
 
 fn settle(outcome: &Outcome) -> Answer {
     if matches!(outcome, Outcome::Flush) {
-        sink::flush();
+        writer::flush();
     }
     Answer::Nothing
 }
@@ -67,21 +67,26 @@ fn address(code: &Bound<'_, PyAny>) -> usize {
     code.as_ptr() as usize
 }
 
-fn seen(code: &Bound<'_, PyAny>) -> Option<Seen> {
-    lock().as_ref()?.seen(address(code))
+fn facts(code: &Bound<'_, PyAny>) -> Option<CodeFacts> {
+    lock().as_ref()?.facts(address(code))
 }
 
 fn trouble(message: &'static str) -> PyErr {
     pyo3::exceptions::PyRuntimeError::new_err(message)
 }
 
-fn start(py: Python<'_>, code: &Bound<'_, PyAny>, seen: Seen, frame: Option<&Bound<'_, PyAny>>) -> PyResult<Answer> {
+fn start(
+    py: Python<'_>,
+    code: &Bound<'_, PyAny>,
+    facts: CodeFacts,
+    frame: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Answer> {
     let look = || {
         let running = if frame.is_none() { current_frame(py) } else { None };
         look_at_arguments(py, code, frame.or(running.as_ref()).ok_or_else(|| trouble("no frame runs"))?)
     };
     let frame_address = || frame.map_or_else(current_frame_address, address);
-    state::enter(seen, address(code), frame_address, || ask_context(py), look).map(|outcome| settle(&outcome))
+    tracking::enter(facts, address(code), frame_address, || ask_context(py), look).map(|outcome| settle(&outcome))
 }
 
 fn exception_name(exception: &Bound<'_, PyAny>) -> String {
@@ -92,13 +97,13 @@ fn exception_name(exception: &Bound<'_, PyAny>) -> String {
 fn py_start(py: Python<'_>, code: &Bound<'_, PyAny>, offset: &Bound<'_, PyAny>) -> Py<PyAny> {
     let _ = offset;
     guarded(py, || {
-        if let Some(seen) = seen(code) {
-            return start(py, code, seen, None);
+        if let Some(facts) = facts(code) {
+            return start(py, code, facts, None);
         }
         let Some(frame) = current_frame(py) else { return Ok(Answer::Nothing) };
-        let Some(seen) = classify(py, code, &frame)? else { return Ok(Answer::Disable) };
+        let Some(facts) = classify(py, code, &frame)? else { return Ok(Answer::Disable) };
         watch(py, code)?;
-        start(py, code, seen, None)
+        start(py, code, facts, None)
     })
 }
 
@@ -111,9 +116,9 @@ fn py_return(
 ) -> Py<PyAny> {
     let _ = offset;
     guarded(py, || {
-        let Some(seen) = seen(code) else { return Ok(Answer::Nothing) };
-        let look = |sample: &mut crate::payload::Sample| sample.finish(py, Some(value));
-        state::leave(seen, address(code), current_frame_address, String::new, look).map(|outcome| settle(&outcome))
+        let Some(facts) = facts(code) else { return Ok(Answer::Nothing) };
+        let look = |sample: &mut Sample| sample.finish(py, || current_frame(py), Some(value));
+        tracking::leave(facts, address(code), current_frame_address, String::new, look).map(|outcome| settle(&outcome))
     })
 }
 
@@ -126,10 +131,10 @@ fn py_unwind(
 ) -> Py<PyAny> {
     let _ = offset;
     guarded(py, || {
-        let Some(seen) = seen(code) else { return Ok(Answer::Nothing) };
-        let look = |sample: &mut crate::payload::Sample| sample.finish(py, None);
+        let Some(facts) = facts(code) else { return Ok(Answer::Nothing) };
+        let look = |sample: &mut Sample| sample.finish(py, || current_frame(py), None);
         let name = || exception_name(error);
-        state::leave(seen, address(code), current_frame_address, name, look).map(|outcome| settle(&outcome))
+        tracking::leave(facts, address(code), current_frame_address, name, look).map(|outcome| settle(&outcome))
     })
 }
 
@@ -137,8 +142,8 @@ fn py_unwind(
 fn py_yield(py: Python<'_>, code: &Bound<'_, PyAny>, offset: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> Py<PyAny> {
     let _ = (offset, value);
     guarded(py, || {
-        let Some(seen) = seen(code) else { return Ok(Answer::Nothing) };
-        state::suspend(seen, address(code), current_frame_address).map(|o| settle(&o)).map_err(trouble)
+        let Some(facts) = facts(code) else { return Ok(Answer::Nothing) };
+        tracking::suspend(facts, address(code), current_frame_address).map(|o| settle(&o)).map_err(trouble)
     })
 }
 
@@ -146,8 +151,8 @@ fn py_yield(py: Python<'_>, code: &Bound<'_, PyAny>, offset: &Bound<'_, PyAny>, 
 fn py_resume(py: Python<'_>, code: &Bound<'_, PyAny>, offset: &Bound<'_, PyAny>) -> Py<PyAny> {
     let _ = offset;
     guarded(py, || {
-        if let Some(seen) = seen(code) {
-            state::resume(seen, address(code), current_frame_address, -1);
+        if let Some(facts) = facts(code) {
+            tracking::resume(facts, address(code), current_frame_address, -1);
         }
         Ok(Answer::Nothing)
     })
@@ -236,12 +241,12 @@ fn profile_call(py: Python<'_>, frame: &Bound<'_, PyAny>, code: &Bound<'_, PyAny
         if recorder.is_foreign(address(code)) {
             return Ok(Answer::Nothing);
         }
-        recorder.seen(address(code))
+        recorder.facts(address(code))
     };
-    let seen = if let Some(seen) = known {
-        seen
-    } else if let Some(seen) = classify(py, code, frame)? {
-        seen
+    let facts = if let Some(facts) = known {
+        facts
+    } else if let Some(facts) = classify(py, code, frame)? {
+        facts
     } else {
         let code = code.clone().unbind();
         if let Some(recorder) = lock().as_mut() {
@@ -249,14 +254,14 @@ fn profile_call(py: Python<'_>, frame: &Bound<'_, PyAny>, code: &Bound<'_, PyAny
         }
         return Ok(Answer::Nothing);
     };
-    if seen.is_resumable {
+    if facts.is_resumable {
         let at: i32 = frame.getattr(intern!(py, "f_lasti"))?.extract()?;
-        if at > seen.first_instruction.cast_signed() {
-            state::resume(seen, address(code), || address(frame), at);
+        if at > facts.first_instruction.cast_signed() {
+            tracking::resume(facts, address(code), || address(frame), at);
             return Ok(Answer::Nothing);
         }
     }
-    start(py, code, seen, Some(frame))
+    start(py, code, facts, Some(frame))
 }
 
 fn profile_return(
@@ -265,21 +270,21 @@ fn profile_return(
     code: &Bound<'_, PyAny>,
     value: &Bound<'_, PyAny>,
 ) -> PyResult<Answer> {
-    let Some(seen) = seen(code) else { return Ok(Answer::Nothing) };
+    let Some(facts) = facts(code) else { return Ok(Answer::Nothing) };
     let here = || address(frame);
     let at: i32 = frame.getattr(intern!(py, "f_lasti"))?.extract()?;
     let bytes = code.getattr(intern!(py, "co_code"))?;
     let opcode: u8 = bytes.get_item(at.max(0))?.extract()?;
     // Thrown into where it was suspended, and nothing given out: the exception went through.
-    let is_thrown = value.is_none() && state::thrown_at(here()) == at;
+    let is_thrown = value.is_none() && thrown_at(here()) == at;
     if opcode == YIELD_VALUE_3_11 && !is_thrown {
-        return state::suspend(seen, address(code), here).map(|o| settle(&o)).map_err(trouble);
+        return tracking::suspend(facts, address(code), here).map(|o| settle(&o)).map_err(trouble);
     }
     let is_return = opcode == RETURN_VALUE_3_11;
-    let look = |sample: &mut crate::payload::Sample| sample.finish(py, is_return.then_some(value));
-    // The profile function of 3.11 is not told which exception.
+    let look = |sample: &mut Sample| sample.finish(py, || Some(frame.clone()), is_return.then_some(value));
+    // The profile function of 3.11 does not learn the exception.
     let name = || if is_return { String::new() } else { "Exception".to_owned() };
-    state::leave(seen, address(code), here, name, look).map(|outcome| settle(&outcome))
+    tracking::leave(facts, address(code), here, name, look).map(|outcome| settle(&outcome))
 }
 
 /// Starts the slow mode of 3.11.
@@ -290,7 +295,7 @@ pub(crate) fn start_profiling(py: Python<'_>) -> PyResult<()> {
     py.import("sys")?.call_method1("setprofile", (&callback,)).map(drop)
 }
 
-/// Type of an exception's instance or class, for the log.
+/// Returns the type's name of an exception (an instance or a class), for the log.
 pub(crate) fn name_of_exception(exception: Option<&Bound<'_, PyAny>>) -> String {
     match exception {
         None => String::new(),

@@ -1,15 +1,17 @@
-//! Handing a request on: to tasks by context variable, to threads by a wrapped function.
+//! Handing a request on: to tasks by a context variable, to threads by a wrapped function.
 
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple};
 
-use crate::state::{self, Origin, lock};
+use crate::guard::attempt;
+use crate::shadow_stack::{self, Origin};
+use crate::state::lock;
 
 /// `get` of the context variable.
 static CONTEXT_GET: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 
-/// On whose behalf something runs: what the context variable holds.
+/// The origin on whose behalf something runs, as the context variable holds it.
 #[pyclass(frozen, module = "splitcost._native")]
 pub(crate) struct Origins {
     epoch: u32,
@@ -23,20 +25,20 @@ impl Origins {
     }
 }
 
-/// Tells which context variable to ask.
+/// Sets the context variable to ask.
 pub(crate) fn use_context(py: Python<'_>, variable: &Bound<'_, PyAny>) -> PyResult<()> {
     // Set once, by the one thread that starts the recorder.
     let _ = CONTEXT_GET.set(py, variable.getattr("get")?.unbind());
     Ok(())
 }
 
-/// The origin in the running context.
+/// Returns the origin in the running context.
 pub(crate) fn ask_context(py: Python<'_>) -> PyResult<Option<Origin>> {
     let Some(get) = CONTEXT_GET.get(py) else { return Ok(None) };
     let value = get.bind(py).call0()?;
     let Ok(held) = value.cast_exact::<Origins>() else { return Ok(None) };
     let held = held.get();
-    // What the parent process handed on before a fork means nothing here.
+    // An origin of the parent process, from before a fork, means nothing here.
     let is_current = lock().as_ref().is_some_and(|recorder| recorder.epoch == held.epoch);
     Ok(is_current.then_some(held.origin))
 }
@@ -57,28 +59,33 @@ impl Handed {
         args: &Bound<'_, PyTuple>,
         kwargs: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Py<PyAny>> {
-        let depth = state::push_marker(Some(self.origin), false);
+        let depth = attempt(py, "a handed call", || Ok(shadow_stack::push_marker(Some(self.origin), false)));
         let result = self.function.call(py, args, kwargs);
-        state::pop_to(depth);
+        if let Some(depth) = depth {
+            attempt(py, "a handed call", || {
+                shadow_stack::pop_to(depth);
+                Ok(())
+            });
+        }
         result
     }
 }
 
-/// The running call, or what the context holds.
+/// Returns the origin of the running call, or else the one in the context.
 fn origin(py: Python<'_>) -> PyResult<Option<Origin>> {
-    match state::origin_here() {
+    match shadow_stack::origin_here() {
         Some(origin) => Ok(Some(origin)),
         None => ask_context(py),
     }
 }
 
-/// The running call as the context variable is to hold it; `None` where the context holds all there is to know.
+/// Returns the running call as the context variable is to hold it; `None` where the context needs no change.
 #[pyfunction]
 pub(crate) fn current() -> Option<Origins> {
-    state::origin_here().and_then(Origins::of)
+    shadow_stack::origin_here().and_then(Origins::of)
 }
 
-/// `function`, so that its calls belong to the running call, on whatever thread it runs.
+/// Wraps a function so that its calls belong to the running call, on whatever thread it runs.
 #[pyfunction]
 pub(crate) fn handed(py: Python<'_>, function: Py<PyAny>) -> PyResult<Py<PyAny>> {
     match origin(py)? {
@@ -87,14 +94,14 @@ pub(crate) fn handed(py: Python<'_>, function: Py<PyAny>) -> PyResult<Py<PyAny>>
     }
 }
 
-/// Says that an event loop starts on this thread; the answer is for [`pop_loop`].
+/// Notes that an event loop starts on this thread; the result is for [`pop_loop`].
 #[pyfunction]
 pub(crate) fn push_loop() -> usize {
-    state::push_marker(state::origin_here(), true)
+    shadow_stack::push_marker(shadow_stack::origin_here(), true)
 }
 
-/// Says that the event loop has stopped.
+/// Notes that the event loop has stopped.
 #[pyfunction]
 pub(crate) fn pop_loop(depth: usize) {
-    state::pop_to(depth);
+    shadow_stack::pop_to(depth);
 }

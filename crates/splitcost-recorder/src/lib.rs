@@ -1,9 +1,10 @@
 //! The recorder: a small Python extension that lives in the app's process.
 //!
-//! It notes every call from one module of the app into another: when it began and ended, what CPU time it took, when
-//! it was suspended, on whose behalf it ran, and, for a sample, the shape of what it carried. In reading order:
-//! `owner` (whose code is it), `state` (stacks of open calls), `events` (what the interpreter tells), `handing` (tasks and
-//! threads), `payload` with `skeleton` (shapes), `sink` (the log file).
+//! It notes every call from one module of the app into another: start, end, CPU time, suspensions, the request on whose
+//! behalf it ran, and, for a sample, the shape of its arguments and result. In reading order: `source` (the code under
+//! recording and its names), `shadow_stack` (the open calls of a thread), `state` (the process), `tracking` (the effects
+//! of an event on both), `events` (the interpreter's callbacks), `handing` (tasks and threads), `payload` (shapes),
+//! `buffer` and `writer` (the log file), `guard` (faults never reach the app).
 //!
 //! ```python
 //! from splitcost import _native
@@ -11,28 +12,33 @@
 //! ```
 //!
 //! Invariants: nothing raises into the app; trouble switches the recorder off, once, for good. No value of the app's
-//! data is written: types, field names that stand in the app's own source, and sizes only. Memory is bounded.
+//! data is written: only types, sizes, and names that source code spells out. Memory is bounded, and an argument of the
+//! app is held only while the call that got it runs.
 //!
-//! What it leaves to others: hooking servers and libraries is `splitcost.recorder`'s (Python), the log's format is
-//! `splitcost-recording`'s, and what the records mean is `splitcost-model`'s.
+//! Left to others: `splitcost.recorder` (Python) hooks servers and libraries, `splitcost-recording` defines the log's
+//! format, and `splitcost-model` the meaning of the records.
 //!
 //! For development, beside the Python sources (without the variable, `PyO3` links libpython, which an extension must
 //! not): `PYO3_BUILD_EXTENSION_MODULE=1 cargo build --release -p splitcost-recorder`, then copy `lib_native.so` to
 //! `python/splitcost/_native.abi3.so`.
 //!
-//! Known limits: a call that outlives its request (a task nobody awaits) still names that request; an argument that
+//! Known limits: a call that outlives its request (a task that nobody awaits) still names that request; an argument that
 //! something else changed while a coroutine was suspended counts as mutated; a row of an `SQLModel` table counts as data
 //! (its columns can be sent and rebuilt detached), though changes to the copy do not reach the session.
 
+mod buffer;
 mod clock;
 mod code;
 mod events;
+
+mod guard;
 mod handing;
-mod owner;
 mod payload;
-mod sink;
-mod skeleton;
+mod shadow_stack;
+mod source;
 mod state;
+mod tracking;
+mod writer;
 
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
@@ -40,14 +46,16 @@ use std::sync::atomic::Ordering;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 use splitcost_recording::log::{Reader, Record};
+use splitcost_recording::redact;
 
+use crate::buffer::LogBuffer;
 use crate::events::name_of_exception;
 use crate::handing::Origins;
-use crate::owner::Packages;
-use crate::sink::{ON, Sink};
+use crate::source::Packages;
 use crate::state::Recorder;
+use crate::writer::ON;
 
-/// Starts recording, once per process; gives the mode: `monitoring` or `profile`.
+/// Starts recording, once per process; returns the mode: `monitoring` or `profile`.
 #[pyfunction]
 fn start(
     py: Python<'_>,
@@ -64,12 +72,13 @@ fn start(
     let directory = std::path::absolute(directory)?;
     std::fs::create_dir_all(&directory)?;
     let python_version = format!("{}.{}.{}", version.major, version.minor, version.patch);
-    let recorder = Recorder::new(Sink::new(directory), Packages { packages, modules }, python_version, mode);
+    source::record(Packages { packages, modules });
+    let recorder = Recorder::new(LogBuffer::new(directory), python_version, mode);
     *state::lock() = Some(recorder);
     handing::use_context(py, context)?;
     ON.store(true, Ordering::Relaxed);
-    sink::flush();
-    sink::start_flushing();
+    writer::flush();
+    writer::start_flushing();
     if mode == "monitoring" {
         events::start_monitoring(py)?;
     } else {
@@ -78,7 +87,7 @@ fn start(
     Ok(mode)
 }
 
-/// Whether the recorder records.
+/// Returns true while the recorder records.
 #[pyfunction]
 fn is_on() -> bool {
     ON.load(Ordering::Relaxed)
@@ -91,33 +100,40 @@ fn register_root(py: Python<'_>, code: &Bound<'_, PyAny>) -> PyResult<()> {
     events::watch(py, code)
 }
 
-/// To be called first in a root: names its endpoint, if known, and gives what the context variable is to hold.
+/// Begins a root: notes its endpoint, if known, and returns the value for the context variable.
 #[pyfunction]
 #[pyo3(signature = (endpoint))]
 fn root(endpoint: Option<&str>) -> Option<Origins> {
     if !is_on() {
         return None;
     }
-    state::root(endpoint).and_then(Origins::of)
+    tracking::root(endpoint).and_then(Origins::of)
 }
 
-/// To be called last in a root: its endpoint and HTTP status.
+/// Returns `METHOD /path` without the values in the path.
+#[pyfunction]
+fn request_name(method: &str, path: &str) -> String {
+    redact::request_name(method, path)
+}
+
+/// Sets endpoint and HTTP status of the running root; to be called last in it.
 #[pyfunction]
 fn root_done(endpoint: String, status: u16) {
-    state::root_done(endpoint, status);
+    tracking::root_done(endpoint, status);
 }
 
-/// Begins a test, which is a request; gives what the context variable is to hold.
+/// Begins a test, which is a request; returns the value for the context variable.
 #[pyfunction]
 fn begin_test(name: &str, code: &Bound<'_, PyAny>) -> PyResult<Option<Origins>> {
     if !is_on() {
         return Ok(None);
     }
     let address = code.as_ptr() as usize;
-    let known = state::lock().as_ref().and_then(|recorder| recorder.seen(address));
-    let seen = if known.is_some() { known } else { code::register_root(code, "(test)")? };
-    let Some(seen) = seen else { return Ok(None) };
-    let origin = state::begin_test(seen, name).map_err(pyo3::exceptions::PyRuntimeError::new_err)?;
+    let known = state::lock().as_ref().and_then(|recorder| recorder.facts(address));
+    let facts = if known.is_some() { known } else { code::register_root(code, "(test)")? };
+    let Some(facts) = facts else { return Ok(None) };
+    let origin =
+        tracking::begin_test(facts, &redact::test_name(name)).map_err(pyo3::exceptions::PyRuntimeError::new_err)?;
     Ok(origin.and_then(Origins::of))
 }
 
@@ -125,46 +141,46 @@ fn begin_test(name: &str, code: &Bound<'_, PyAny>) -> PyResult<Option<Origins>> 
 #[pyfunction]
 #[pyo3(signature = (exception))]
 fn end_test(exception: Option<&Bound<'_, PyAny>>) {
-    state::end_test(&name_of_exception(exception));
+    tracking::end_test(&name_of_exception(exception));
 }
 
-/// Writes out what is in memory.
+/// Writes the buffer to the log file.
 #[pyfunction]
 fn flush() {
-    sink::flush();
+    writer::flush();
 }
 
 /// Writes out everything at the process's end.
 #[pyfunction]
 fn finish() {
-    sink::finish();
+    writer::finish();
 }
 
 /// Switches the recorder off for good.
 #[pyfunction]
 fn switch_off(reason: &str) {
-    sink::switch_off(reason);
+    writer::switch_off(reason);
 }
 
-/// Around `os.fork`.
+/// Prepares the recorder for `os.fork`.
 #[pyfunction]
 fn before_fork() {
-    sink::before_fork();
+    writer::before_fork();
 }
 
-/// Around `os.fork`.
+/// Goes on in the parent after `os.fork`.
 #[pyfunction]
 fn after_fork_in_parent() {
-    sink::after_fork_in_parent();
+    writer::after_fork_in_parent();
 }
 
-/// Around `os.fork`.
+/// Goes on in the child after `os.fork`.
 #[pyfunction]
 fn after_fork_in_child() {
-    sink::after_fork_in_child();
+    writer::after_fork_in_child();
 }
 
-/// A log's records as dictionaries, each with its kind under `record`; a damaged end is one more, `damage`.
+/// Returns a log's records as dictionaries, each with its kind under `record`; a damaged end is one more, `damage`.
 #[pyfunction]
 #[expect(clippy::needless_pass_by_value, reason = "PyO3 makes the path for us")]
 fn read_log(py: Python<'_>, path: PathBuf) -> PyResult<Py<PyList>> {
@@ -188,38 +204,41 @@ fn read_log(py: Python<'_>, path: PathBuf) -> PyResult<Py<PyList>> {
 
 /// Sets the named fields of a record under their own names.
 macro_rules! set {
-    ($dict:expr, $kind:literal, $($field:ident),*) => {{
-        $dict.set_item("record", $kind)?;
+    ($dict:expr, $($field:ident),*) => {{
         $($dict.set_item(stringify!($field), $field)?;)*
     }};
 }
 
 fn record_as_dict<'py>(py: Python<'py>, record: &Record) -> PyResult<Bound<'py, PyDict>> {
     let dict = PyDict::new(py);
+    dict.set_item("record", record.tag().name())?;
     match record {
-        Record::Process { pid, python_version, mode } => set!(dict, "process", pid, python_version, mode),
-        Record::Module { id, name } => set!(dict, "module", id, name),
+        Record::Process { pid, python_version, mode } => set!(dict, pid, python_version, mode),
+        Record::Module { id, name } => set!(dict, id, name),
         Record::Function { id, module, qualname, file, line, kind } => {
-            set!(dict, "function", id, module, qualname, file, line, kind);
+            let kind = kind.name();
+            set!(dict, id, module, qualname, file, line, kind);
         }
         Record::RequestStart { request, wall, process_cpu } => {
-            set!(dict, "request_start", request, wall, process_cpu);
+            set!(dict, request, wall, process_cpu);
         }
         Record::RequestEnd { request, wall, process_cpu, status, endpoint } => {
-            set!(dict, "request_end", request, wall, process_cpu, status, endpoint);
+            set!(dict, request, wall, process_cpu, status, endpoint);
         }
         Record::Enter { call, parent, request, function, via, thread, wall, cpu } => {
-            set!(dict, "enter", call, parent, request, function, via, thread, wall, cpu);
+            let via = via.name();
+            set!(dict, call, parent, request, function, via, thread, wall, cpu);
         }
-        Record::Suspend { call, wall, cpu } => set!(dict, "suspend", call, wall, cpu),
-        Record::Resume { call, thread, wall, cpu } => set!(dict, "resume", call, thread, wall, cpu),
-        Record::Leave { call, wall, cpu, exception } => set!(dict, "leave", call, wall, cpu, exception),
-        Record::Shape { id, skeleton } => set!(dict, "shape", id, skeleton),
+        Record::Suspend { call, wall, cpu } => set!(dict, call, wall, cpu),
+        Record::Resume { call, thread, wall, cpu } => set!(dict, call, thread, wall, cpu),
+        Record::Leave { call, wall, cpu, exception } => set!(dict, call, wall, cpu, exception),
+        Record::Shape { id, skeleton } => set!(dict, id, skeleton),
         Record::Payload { call, result, shape, encoded_bytes, nodes, class, path, file, line } => {
-            set!(dict, "payload", call, result, shape, encoded_bytes, nodes, class, path, file, line);
+            let class = class.name();
+            set!(dict, call, result, shape, encoded_bytes, nodes, class, path, file, line);
         }
-        Record::Count { function, calls } => set!(dict, "count", function, calls),
-        Record::Trouble { message } => set!(dict, "trouble", message),
+        Record::Count { function, calls } => set!(dict, function, calls),
+        Record::Trouble { message } => set!(dict, message),
     }
     Ok(dict)
 }
@@ -232,6 +251,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(is_on, module)?)?;
     module.add_function(wrap_pyfunction!(register_root, module)?)?;
     module.add_function(wrap_pyfunction!(root, module)?)?;
+    module.add_function(wrap_pyfunction!(request_name, module)?)?;
     module.add_function(wrap_pyfunction!(root_done, module)?)?;
     module.add_function(wrap_pyfunction!(begin_test, module)?)?;
     module.add_function(wrap_pyfunction!(end_test, module)?)?;

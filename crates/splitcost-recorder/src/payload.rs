@@ -1,4 +1,4 @@
-//! A walk through what a call carries: its skeleton, its size when encoded, and whether it can cross.
+//! Samples of payloads: a walk through arguments and result finds their skeleton, encoded size and class.
 //!
 //! Sizes are those of `splitcost.codec`. No code of the app runs: attributes are read from instance dictionaries
 //! and slots, never through properties or descriptors, so nothing is lazily loaded, and no row is fetched.
@@ -11,15 +11,11 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyFrozenSet, PyInt, PyList, PySet, PyString, PyTuple, PyType};
 use pyo3::{ffi, intern};
 use rustc_hash::FxHashMap;
+use splitcost_recording::log::PayloadClassCode as Class;
+use splitcost_recording::redact::VALUE;
+use splitcost_recording::skeleton::{CUT, Skeleton, add_field};
 
-use crate::skeleton::{CUT, Skeleton, add_field};
-
-const PLAIN: u8 = 0;
-const ADAPTER: u8 = 1;
-const MUTATED: u8 = 2;
-const CALLBACK: u8 = 3;
-const GENERATOR: u8 = 4;
-const LIVE: u8 = 5;
+use crate::source;
 
 /// Values looked at in one payload; what lies beyond is extrapolated from the list it lies in.
 ///
@@ -35,8 +31,8 @@ const MAX_DEPTH: usize = 64;
 const MAX_FIELDS: usize = 32;
 /// Types remembered.
 ///
-/// Chosen: far above what a program has; a program that makes types as it runs is not followed into them.
-const MAX_TYPES: usize = 100_000;
+/// Chosen: far above what a program has, about 30 MB; a program that makes types as it runs is not followed into them.
+const MAX_TYPES: usize = 20_000;
 
 /// One payload, as the log has it.
 pub(crate) struct Payload {
@@ -44,18 +40,27 @@ pub(crate) struct Payload {
     pub(crate) skeleton: String,
     pub(crate) encoded_bytes: u64,
     pub(crate) nodes: u64,
-    pub(crate) class: u8,
+    pub(crate) class: Class,
     pub(crate) path: String,
 }
 
-/// What was seen of a sampled call when it began.
+/// The sample of a call, from its beginning to its end.
 pub(crate) struct Sample {
     /// Call site.
     pub(crate) file: String,
     pub(crate) line: u32,
     pub(crate) payloads: Vec<Payload>,
-    /// Arguments that could be changed, with their fingerprints.
-    changeable: Vec<(String, u64, Py<PyAny>)>,
+    changeable: Vec<Changeable>,
+}
+
+/// An argument that could be changed.
+struct Changeable {
+    name: String,
+    /// Fingerprint of its value when the call began.
+    hash: u64,
+    address: usize,
+    /// The argument; absent once the call was suspended, since that call may never end. It is then found by its name.
+    held: Option<Py<PyAny>>,
 }
 
 impl Sample {
@@ -73,7 +78,8 @@ impl Sample {
             let skeleton = walk.field(name, &value)?;
             let hash = std::mem::replace(&mut walk.hash, before);
             if walk.is_changeable {
-                changeable.push((name.clone(), hash, value.unbind()));
+                let address = value.as_ptr() as usize;
+                changeable.push(Changeable { name: name.clone(), hash, address, held: Some(value.unbind()) });
             }
             fields.push((name.clone(), skeleton));
         }
@@ -82,23 +88,51 @@ impl Sample {
         Ok(Self { file: site.0, line: site.1, payloads: vec![payload], changeable })
     }
 
-    /// Says that the call's result is a generator, or another thing that is not there yet.
+    /// Notes that the call's result is a generator.
     pub(crate) fn add_generator(&mut self, type_name: &str) {
         let mut skeleton = String::new();
         Skeleton::Named("generator", format!("builtins:{type_name}")).write_json(&mut skeleton);
         let path = format!("result ({type_name})");
-        self.payloads.push(Payload { is_result: true, skeleton, encoded_bytes: 0, nodes: 1, class: GENERATOR, path });
+        self.payloads.push(Payload {
+            is_result: true,
+            skeleton,
+            encoded_bytes: 0,
+            nodes: 1,
+            class: Class::Generator,
+            path,
+        });
     }
 
-    /// Looks at the arguments again, and at the result if there is one.
-    pub(crate) fn finish(&mut self, py: Python<'_>, result: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
-        for (name, hash, value) in &self.changeable {
-            let value = value.bind(py);
+    /// Lets go of the arguments, for the caller to drop.
+    pub(crate) fn release(&mut self, released: &mut Vec<Py<PyAny>>) {
+        released.extend(self.changeable.iter_mut().filter_map(|argument| argument.held.take()));
+    }
+
+    /// Looks at the arguments again, and at the result if there is one. `frame` returns the frame of the call.
+    pub(crate) fn finish<'py>(
+        &mut self,
+        py: Python<'py>,
+        frame: impl FnOnce() -> Option<Bound<'py, PyAny>>,
+        result: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<()> {
+        let is_looked_up = self.changeable.iter().any(|argument| argument.held.is_none());
+        let frame = if is_looked_up { frame() } else { None };
+        let locals = frame.map(|frame| frame.getattr(intern!(py, "f_locals"))).transpose()?;
+        for argument in &self.changeable {
+            let value = match (&argument.held, &locals) {
+                (Some(value), _) => value.bind(py).clone(),
+                // A name that the function has since bound to another object says nothing about the argument.
+                (None, Some(locals)) => match locals.get_item(argument.name.as_str()) {
+                    Ok(value) if value.as_ptr() as usize == argument.address => value,
+                    _ => continue,
+                },
+                (None, None) => continue,
+            };
             let mut walk = Walk::new("arguments");
-            walk.field(name, value)?;
-            if walk.hash != *hash && self.payloads[0].class < MUTATED {
-                self.payloads[0].class = MUTATED;
-                self.payloads[0].path = format!("arguments.{name} ({})", type_of(value).dotted());
+            walk.field(&argument.name, &value)?;
+            if walk.hash != argument.hash && self.payloads[0].class < Class::Mutated {
+                self.payloads[0].class = Class::Mutated;
+                self.payloads[0].path = format!("arguments.{} ({})", argument.name, type_of(&value).dotted());
             }
         }
         let Some(result) = result else { return Ok(()) };
@@ -113,8 +147,8 @@ impl Sample {
     }
 }
 
-/// How values of a type are encoded.
-enum Kind {
+/// The encoding of a type's values.
+enum Encoding {
     None,
     Bool,
     Int,
@@ -135,26 +169,37 @@ enum Kind {
     Complex,
     Enum,
     /// By the fields named; the word of the skeleton, and the bytes of its tag beyond the type's name.
-    Fields(&'static str, u64, Vec<Py<PyString>>),
-    NamedTuple(Vec<String>),
+    Fields(&'static str, u64, Vec<FieldName>),
+    NamedTuple(Vec<FieldName>),
     Exception,
     Callback,
     Generator,
     Live,
 }
 
-/// What is known of a type.
+/// The name of a field.
+struct FieldName {
+    key: Py<PyString>,
+    /// The name in the skeleton: `*` where no source spells it out.
+    written: String,
+    /// Length of the name when it is encoded.
+    len: u64,
+}
+
+/// The facts of a type.
 struct TypeInfo {
-    kind: Kind,
-    /// `module:Qualname`.
+    encoding: Encoding,
+    /// `module:Qualname` as it is written, with [`VALUE`] in place of what no source spells out.
     name: String,
+    /// Length of the name when it is encoded.
+    name_len: u64,
     /// Keeps the address taken.
     _type: Py<PyAny>,
 }
 
 impl TypeInfo {
     fn dotted(&self) -> String {
-        self.name.strip_prefix("builtins:").map_or_else(|| self.name.replacen(':', ".", 1), str::to_owned)
+        dotted(&self.name)
     }
 }
 
@@ -167,11 +212,12 @@ fn type_of(value: &Bound<'_, PyAny>) -> Arc<TypeInfo> {
     if let Some(info) = known(&TYPES.lock().unwrap_or_else(PoisonError::into_inner)) {
         return info;
     }
-    let name = name_of_type(&kind);
+    let name = TypeName::of(&kind);
     let room = TYPES.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_none_or(|t| t.len() < MAX_TYPES);
     // A type that does not let itself be looked at is no data.
-    let looked = if room { kind_of_type(&kind, &name).unwrap_or(Kind::Live) } else { Kind::Live };
-    let info = Arc::new(TypeInfo { kind: looked, name, _type: kind.into_any().unbind() });
+    let looked = if room { encoding_of(&kind, &name).unwrap_or(Encoding::Live) } else { Encoding::Live };
+    let (name, name_len) = (name.written(), name.text().len() as u64);
+    let info = Arc::new(TypeInfo { encoding: looked, name, name_len, _type: kind.into_any().unbind() });
     if room {
         let mut types = TYPES.lock().unwrap_or_else(PoisonError::into_inner);
         types.get_or_insert_default().insert(address, Arc::clone(&info));
@@ -179,44 +225,105 @@ fn type_of(value: &Bound<'_, PyAny>) -> Arc<TypeInfo> {
     info
 }
 
-/// `module:Qualname` of a type.
-fn name_of_type(kind: &Bound<'_, PyType>) -> String {
-    let part = |value: PyResult<Bound<'_, PyAny>>| value.ok().and_then(|v| v.extract::<String>().ok());
-    let module = part(kind.getattr(intern!(kind.py(), "__module__"))).unwrap_or_else(|| "?".to_owned());
-    let qualname = part(kind.getattr(intern!(kind.py(), "__qualname__"))).unwrap_or_else(|| "?".to_owned());
-    format!("{module}:{qualname}")
+/// The name of a type.
+struct TypeName {
+    module: String,
+    qualname: String,
+    /// True where source code spells the name out, so that it holds no value.
+    is_spelled_out: bool,
 }
 
-/// A type's name for people: `ValueError`, `fastapi.exceptions.HTTPException`.
+impl TypeName {
+    fn of(kind: &Bound<'_, PyType>) -> Self {
+        let part = |value: PyResult<Bound<'_, PyAny>>| value.ok().and_then(|v| v.extract::<String>().ok());
+        let module = part(kind.getattr(intern!(kind.py(), "__module__"))).unwrap_or_else(|| "?".to_owned());
+        let qualname = part(kind.getattr(intern!(kind.py(), "__qualname__"))).unwrap_or_else(|| "?".to_owned());
+        // The types of C libraries have the names that their source gives them.
+        // SAFETY: `kind` is a live type object.
+        let flags = unsafe { ffi::PyType_GetFlags(kind.as_type_ptr()) };
+        let is_of_c = flags & ffi::Py_TPFLAGS_HEAPTYPE == 0 || flags & ffi::Py_TPFLAGS_IMMUTABLETYPE != 0;
+        let is_spelled_out = is_of_c || {
+            let loaded = loaded_module(kind.py(), &module);
+            match loaded {
+                None => false,
+                Some(_) if source::owner_of(&module).is_some() => source::spells_out_all(&qualname),
+                Some(loaded) => source::spells_out_all(&qualname) || is_found_in(&loaded, &qualname, kind),
+            }
+        };
+        Self { module, qualname, is_spelled_out }
+    }
+
+    /// Returns `module:Qualname`.
+    fn text(&self) -> String {
+        format!("{}:{}", self.module, self.qualname)
+    }
+
+    /// Returns `module:Qualname` as it is written.
+    fn written(&self) -> String {
+        if self.is_spelled_out {
+            return self.text();
+        }
+        let module = if source::owner_of(&self.module).is_some() { &self.module } else { VALUE };
+        format!("{module}:{VALUE}")
+    }
+}
+
+/// Returns a module that has been imported under this name.
+fn loaded_module<'py>(py: Python<'py>, name: &str) -> Option<Bound<'py, PyAny>> {
+    let modules = py.import(intern!(py, "sys")).ok()?.getattr(intern!(py, "modules")).ok()?;
+    modules.cast_into::<PyDict>().ok()?.get_item(name).ok()?
+}
+
+/// Returns true when a module knows the type by its qualified name, as those of libraries do.
+fn is_found_in(module: &Bound<'_, PyAny>, qualname: &str, kind: &Bound<'_, PyType>) -> bool {
+    let mut found = module.clone();
+    for part in qualname.split('.') {
+        let names = if let Ok(outer) = found.cast::<PyType>() {
+            outer.getattr(intern!(kind.py(), "__dict__")).ok()
+        } else {
+            generic_attr(&found, "__dict__")
+        };
+        let Some(next) = names.and_then(|names| names.get_item(part).ok()) else { return false };
+        found = next;
+    }
+    found.is(kind)
+}
+
+/// Returns a type's name for people: `ValueError`, `fastapi.exceptions.HTTPException`.
 pub(crate) fn dotted_name(kind: &Bound<'_, PyType>) -> String {
-    let name = name_of_type(kind);
+    dotted(&TypeName::of(kind).written())
+}
+
+fn dotted(name: &str) -> String {
     name.strip_prefix("builtins:").map_or_else(|| name.replacen(':', ".", 1), str::to_owned)
 }
 
-fn kind_of_type(kind: &Bound<'_, PyType>, name: &str) -> PyResult<Kind> {
+fn encoding_of(kind: &Bound<'_, PyType>, type_name: &TypeName) -> PyResult<Encoding> {
+    let text = type_name.text();
+    let name = text.as_str();
     let exact = match name {
-        "builtins:NoneType" => Some(Kind::None),
-        "builtins:bool" => Some(Kind::Bool),
-        "builtins:int" => Some(Kind::Int),
-        "builtins:float" => Some(Kind::Float),
-        "builtins:str" => Some(Kind::Str),
-        "builtins:list" => Some(Kind::List),
-        "builtins:dict" => Some(Kind::Dict),
-        "builtins:tuple" => Some(Kind::Tuple),
-        "builtins:set" => Some(Kind::Set),
-        "builtins:frozenset" => Some(Kind::FrozenSet),
-        "builtins:bytes" | "builtins:bytearray" => Some(Kind::Bytes("bytes")),
-        "builtins:complex" => Some(Kind::Complex),
-        "collections:OrderedDict" => Some(Kind::OrderedDict),
-        "collections:deque" => Some(Kind::Deque),
-        "decimal:Decimal" => Some(Kind::Text("decimal")),
-        "datetime:datetime" => Some(Kind::Text("datetime")),
-        "datetime:date" => Some(Kind::Text("date")),
-        "datetime:time" => Some(Kind::Text("time")),
-        "datetime:timedelta" => Some(Kind::Timedelta),
-        "uuid:UUID" => Some(Kind::Uuid),
+        "builtins:NoneType" => Some(Encoding::None),
+        "builtins:bool" => Some(Encoding::Bool),
+        "builtins:int" => Some(Encoding::Int),
+        "builtins:float" => Some(Encoding::Float),
+        "builtins:str" => Some(Encoding::Str),
+        "builtins:list" => Some(Encoding::List),
+        "builtins:dict" => Some(Encoding::Dict),
+        "builtins:tuple" => Some(Encoding::Tuple),
+        "builtins:set" => Some(Encoding::Set),
+        "builtins:frozenset" => Some(Encoding::FrozenSet),
+        "builtins:bytes" | "builtins:bytearray" => Some(Encoding::Bytes("bytes")),
+        "builtins:complex" => Some(Encoding::Complex),
+        "collections:OrderedDict" => Some(Encoding::OrderedDict),
+        "collections:deque" => Some(Encoding::Deque),
+        "decimal:Decimal" => Some(Encoding::Text("decimal")),
+        "datetime:datetime" => Some(Encoding::Text("datetime")),
+        "datetime:date" => Some(Encoding::Text("date")),
+        "datetime:time" => Some(Encoding::Text("time")),
+        "datetime:timedelta" => Some(Encoding::Timedelta),
+        "uuid:UUID" => Some(Encoding::Uuid),
         _ if name.starts_with("pathlib") && (name.ends_with(":PosixPath") || name.ends_with(":PurePosixPath")) => {
-            Some(Kind::Text("path"))
+            Some(Encoding::Text("path"))
         }
         _ => None,
     };
@@ -226,7 +333,7 @@ fn kind_of_type(kind: &Bound<'_, PyType>, name: &str) -> PyResult<Kind> {
     let py = kind.py();
     let bases: Vec<Bound<'_, PyType>> =
         kind.getattr(intern!(py, "__mro__"))?.cast_into::<PyTuple>().map_err(PyErr::from)?.extract()?;
-    let names: Vec<String> = bases.iter().map(name_of_type).collect();
+    let names: Vec<String> = bases.iter().map(|base| TypeName::of(base).text()).collect();
     let is_a = |name: &str| names.iter().any(|base| base == name);
     let has = |attribute: &str| -> PyResult<bool> {
         for base in &bases {
@@ -236,48 +343,54 @@ fn kind_of_type(kind: &Bound<'_, PyType>, name: &str) -> PyResult<Kind> {
         }
         Ok(false)
     };
-    let fields = |attribute: &str| -> PyResult<Vec<Py<PyString>>> {
+    // The fields of a library's type are spelled out by its source; others may be made of data.
+    let is_of_library = type_name.is_spelled_out && source::owner_of(&type_name.module).is_none();
+    let fields = |attribute: &str| -> PyResult<Vec<FieldName>> {
         let mut all = Vec::new();
         for field in kind.getattr(attribute)?.try_iter()? {
-            all.push(field?.cast_into::<PyString>().map_err(PyErr::from)?.unbind());
+            let key = field?.cast_into::<PyString>().map_err(PyErr::from)?;
+            let name = key.to_str()?;
+            let is_written = is_of_library || source::spells_out(name);
+            let written = if is_written { name } else { "*" }.to_owned();
+            all.push(FieldName { len: name.len() as u64, written, key: key.unbind() });
         }
         Ok(all)
     };
     // A class made inside a function cannot be found by name on the other side.
     if !name.contains("<locals>") {
         if is_a("enum:Enum") {
-            return Ok(Kind::Enum);
+            return Ok(Encoding::Enum);
         }
         if is_a("pydantic.main:BaseModel") {
-            return Ok(Kind::Fields("model", 19, fields("__pydantic_fields__")?));
+            return Ok(Encoding::Fields("model", 19, fields("__pydantic_fields__")?));
         }
         if has("__dataclass_fields__")? {
-            return Ok(Kind::Fields("dataclass", 14, fields("__dataclass_fields__")?));
+            return Ok(Encoding::Fields("dataclass", 14, fields("__dataclass_fields__")?));
         }
         if is_a("builtins:tuple") && has("_fields")? {
-            return Ok(Kind::NamedTuple(kind.getattr("_fields")?.extract()?));
+            return Ok(Encoding::NamedTuple(fields("_fields")?));
         }
         if is_a("builtins:Exception") || is_a("builtins:SystemExit") {
-            return Ok(Kind::Exception);
+            return Ok(Encoding::Exception);
         }
     }
     if has("__next__")? || has("__anext__")? || is_a("builtins:coroutine") {
-        return Ok(Kind::Generator);
+        return Ok(Encoding::Generator);
     }
     if has("__call__")? {
-        return Ok(Kind::Callback);
+        return Ok(Encoding::Callback);
     }
-    Ok(Kind::Live)
+    Ok(Encoding::Live)
 }
 
 /// One walk through one payload.
 struct Walk {
     nodes: u64,
     bytes: u64,
-    class: u8,
-    /// Where the walk is.
+    class: Class,
+    /// Path of the current value.
     path: String,
-    /// Where the value that decided the class is.
+    /// Path of the value that decided the class.
     worst: String,
     /// Fingerprint of the values, never written anywhere.
     hash: u64,
@@ -291,7 +404,7 @@ impl Walk {
         Self {
             nodes: 0,
             bytes: 0,
-            class: PLAIN,
+            class: Class::Plain,
             path: root.to_owned(),
             worst: String::new(),
             hash: 0,
@@ -319,11 +432,11 @@ impl Walk {
 
     /// Mixes in the hash of a value whose type is built in, or nearly so.
     fn mix_hash(&mut self, value: &Bound<'_, PyAny>) {
-        // What cannot be hashed (a slice, say) is told by its address.
+        // An object that cannot be hashed (a slice, say) is identified by its address.
         self.mix(value.hash().map_or(value.as_ptr() as u64, |hash| hash as u64));
     }
 
-    fn note(&mut self, class: u8, info: &TypeInfo) {
+    fn note(&mut self, class: Class, info: &TypeInfo) {
         if class > self.class {
             self.class = class;
             self.worst = format!("{} ({})", self.path, info.dotted());
@@ -332,10 +445,15 @@ impl Walk {
 
     /// A named part; its name and punctuation count.
     fn field(&mut self, name: &str, value: &Bound<'_, PyAny>) -> PyResult<Skeleton> {
+        self.part(name, name.len() as u64, value)
+    }
+
+    /// A named part whose name is written as `written` and has `name_len` bytes when it is encoded.
+    fn part(&mut self, written: &str, name_len: u64, value: &Bound<'_, PyAny>) -> PyResult<Skeleton> {
         let len = self.path.len();
         self.path.push('.');
-        self.path.push_str(name);
-        self.bytes += name.len() as u64 + 4;
+        self.path.push_str(written);
+        self.bytes += name_len + 4;
         let skeleton = self.value(value);
         self.path.truncate(len);
         skeleton
@@ -348,43 +466,48 @@ impl Walk {
         self.nodes += 1;
         let info = type_of(value);
         self.mix(value.get_type_ptr() as u64);
-        match &info.kind {
-            Kind::None => {
+        match &info.encoding {
+            Encoding::None => {
                 self.bytes += 4;
                 Ok(Skeleton::Leaf("none"))
             }
-            Kind::Bool => {
+            Encoding::Bool => {
                 let value = value.is(PyBool::new(value.py(), true));
                 self.mix(u64::from(value));
                 self.bytes += if value { 4 } else { 5 };
                 Ok(Skeleton::Leaf("bool"))
             }
-            Kind::Int => self.int(value, &info),
-            Kind::Float => self.float(value, &info),
-            Kind::Str => self.text(value),
-            Kind::List | Kind::Dict | Kind::OrderedDict | Kind::Tuple | Kind::Set | Kind::FrozenSet | Kind::Deque => {
-                self.container(value, &info)
-            }
-            Kind::Fields(word, overhead, names) => self.inside(value, &info, |walk| {
-                walk.note(ADAPTER, &info);
+            Encoding::Int => self.int(value, &info),
+            Encoding::Float => self.float(value, &info),
+            Encoding::Str => self.text(value),
+            Encoding::List
+            | Encoding::Dict
+            | Encoding::OrderedDict
+            | Encoding::Tuple
+            | Encoding::Set
+            | Encoding::FrozenSet
+            | Encoding::Deque => self.container(value, &info),
+            Encoding::Fields(word, overhead, names) => self.inside(value, &info, |walk| {
+                walk.note(Class::Adapter, &info);
                 walk.is_changeable = true;
-                walk.bytes += overhead + info.name.len() as u64;
+                walk.bytes += overhead + info.name_len;
                 walk.fields(word, &info, names, value)
             }),
-            Kind::NamedTuple(names) => self.inside(value, &info, |walk| {
-                walk.note(ADAPTER, &info);
-                walk.bytes += 14 + info.name.len() as u64;
+            Encoding::NamedTuple(names) => self.inside(value, &info, |walk| {
+                walk.note(Class::Adapter, &info);
+                walk.bytes += 14 + info.name_len;
                 let mut fields = Vec::new();
                 // A named tuple's own iterator could be overridden; the tuple's cannot.
                 for (name, value) in names.iter().zip(value.cast::<PyTuple>()?.iter()) {
-                    fields.push((name.clone(), walk.field(name, &value)?));
+                    let skeleton = walk.part(&name.written, name.len, &value)?;
+                    add_field(&mut fields, &name.written, skeleton);
                 }
                 walk.bytes -= u64::from(!fields.is_empty());
                 Ok(Skeleton::Fields("namedtuple", Some(info.name.clone()), fields))
             }),
-            Kind::Exception => self.inside(value, &info, |walk| {
-                walk.note(ADAPTER, &info);
-                walk.bytes += 17 + info.name.len() as u64;
+            Encoding::Exception => self.inside(value, &info, |walk| {
+                walk.note(Class::Adapter, &info);
+                walk.bytes += 17 + info.name_len;
                 let args = value.cast::<PyException>().ok().and_then(|e| generic_attr(e, "args"));
                 let mut places = Vec::new();
                 if let Some(args) = args.as_ref().and_then(|a| a.cast_exact::<PyTuple>().ok()) {
@@ -395,18 +518,18 @@ impl Walk {
                 walk.bytes -= u64::from(!places.is_empty());
                 Ok(Skeleton::Exception(info.name.clone(), places))
             }),
-            Kind::Callback => Ok(self.dead_end(CALLBACK, "callback", value, &info)),
-            Kind::Generator => Ok(self.dead_end(GENERATOR, "generator", value, &info)),
-            Kind::Live => Ok(self.dead_end(LIVE, "live", value, &info)),
+            Encoding::Callback => Ok(self.dead_end(Class::Callback, "callback", value, &info)),
+            Encoding::Generator => Ok(self.dead_end(Class::Generator, "generator", value, &info)),
+            Encoding::Live => Ok(self.dead_end(Class::Live, "live", value, &info)),
             _ => self.adapted(value, &info),
         }
     }
 
     /// A leaf that needs an adapter.
     fn adapted(&mut self, value: &Bound<'_, PyAny>, info: &TypeInfo) -> PyResult<Skeleton> {
-        self.note(ADAPTER, info);
-        let word = match &info.kind {
-            Kind::Bytes(word) => {
+        self.note(Class::Adapter, info);
+        let word = match &info.encoding {
+            Encoding::Bytes(word) => {
                 self.is_changeable = self.is_changeable || info.name == "builtins:bytearray";
                 self.bytes += 9 + (value.len()? as u64).div_ceil(3) * 4;
                 if info.name == "builtins:bytearray" {
@@ -416,18 +539,18 @@ impl Walk {
                 }
                 word
             }
-            Kind::Text(word) => {
+            Encoding::Text(word) => {
                 if let Some(zone) = generic_attr(value, "tzinfo") {
                     let zone = type_of(&zone);
                     if !matches!(zone.name.as_str(), "builtins:NoneType" | "datetime:timezone" | "zoneinfo:ZoneInfo") {
-                        return Ok(self.dead_end(LIVE, "live", value, info));
+                        return Ok(self.dead_end(Class::Live, "live", value, info));
                     }
                 }
                 self.bytes += 9 + value.str()?.len()? as u64;
                 self.mix_hash(value);
                 word
             }
-            Kind::Timedelta => {
+            Encoding::Timedelta => {
                 self.bytes += 11;
                 for part in ["days", "seconds", "microseconds"] {
                     self.bytes += int_len(value.getattr(part)?.extract()?);
@@ -435,14 +558,14 @@ impl Walk {
                 self.mix_hash(value);
                 "timedelta"
             }
-            Kind::Uuid => {
+            Encoding::Uuid => {
                 self.bytes += 41;
                 if let Some(int) = generic_attr(value, "int") {
                     self.mix_hash(&int);
                 }
                 "uuid"
             }
-            Kind::Complex => {
+            Encoding::Complex => {
                 self.bytes += 15 + value.str()?.len()? as u64;
                 self.mix_hash(value);
                 "complex"
@@ -450,7 +573,7 @@ impl Walk {
             _ => {
                 let member = generic_attr(value, "_name_");
                 let len = member.as_ref().and_then(|m| m.len().ok()).unwrap_or(0);
-                self.bytes += 14 + (info.name.len() + len) as u64;
+                self.bytes += 14 + info.name_len + len as u64;
                 self.mix(value.as_ptr() as u64);
                 return Ok(Skeleton::Named("enum", info.name.clone()));
             }
@@ -465,7 +588,7 @@ impl Walk {
         } else {
             let bits: u64 = int.call_method0(intern!(int.py(), "bit_length"))?.extract()?;
             if bits > 64 {
-                self.note(ADAPTER, info);
+                self.note(Class::Adapter, info);
                 self.bytes += 11 + bits.div_ceil(4);
             } else {
                 self.bytes += 19 + bits / 64;
@@ -479,12 +602,12 @@ impl Walk {
         let float = value.cast_exact::<PyFloat>()?.value();
         self.mix(float.to_bits());
         if float.is_finite() {
-            let mut digits = Count(0);
+            let mut digits = ByteCount(0);
             // Counting cannot fail.
             let _ = write!(digits, "{float:?}");
             self.bytes += digits.0;
         } else {
-            self.note(ADAPTER, info);
+            self.note(Class::Adapter, info);
             self.bytes += 12;
         }
         Ok(Skeleton::Leaf("float"))
@@ -501,8 +624,8 @@ impl Walk {
         Ok(Skeleton::Leaf("str"))
     }
 
-    /// What ends here, because it cannot cross.
-    fn dead_end(&mut self, class: u8, word: &'static str, value: &Bound<'_, PyAny>, info: &TypeInfo) -> Skeleton {
+    /// A leaf that cannot cross.
+    fn dead_end(&mut self, class: Class, word: &'static str, value: &Bound<'_, PyAny>, info: &TypeInfo) -> Skeleton {
         self.note(class, info);
         self.mix(value.as_ptr() as u64);
         Skeleton::Named(word, info.name.clone())
@@ -517,7 +640,7 @@ impl Walk {
     ) -> PyResult<Skeleton> {
         let address = value.as_ptr() as usize;
         if self.around.contains(&address) {
-            self.note(LIVE, info);
+            self.note(Class::Live, info);
             return Ok(CUT);
         }
         self.around.push(address);
@@ -528,39 +651,39 @@ impl Walk {
 
     fn container(&mut self, value: &Bound<'_, PyAny>, info: &TypeInfo) -> PyResult<Skeleton> {
         self.inside(value, info, |walk| {
-            if !matches!(info.kind, Kind::List | Kind::Dict) {
-                walk.note(ADAPTER, info);
+            if !matches!(info.encoding, Encoding::List | Encoding::Dict) {
+                walk.note(Class::Adapter, info);
             }
-            if !matches!(info.kind, Kind::Tuple | Kind::FrozenSet) {
+            if !matches!(info.encoding, Encoding::Tuple | Encoding::FrozenSet) {
                 walk.is_changeable = true;
             }
             walk.bytes += 2;
-            match info.kind {
-                Kind::Dict => walk.dict(value.cast::<PyDict>()?, false),
-                Kind::OrderedDict => walk.dict(value.cast::<PyDict>()?, true),
-                Kind::Tuple => {
+            match info.encoding {
+                Encoding::Dict => walk.dict(value.cast::<PyDict>()?, false),
+                Encoding::OrderedDict => walk.dict(value.cast::<PyDict>()?, true),
+                Encoding::Tuple => {
                     walk.bytes += 7;
                     let mut places = Vec::new();
                     for (i, item) in value.cast_exact::<PyTuple>()?.iter().enumerate() {
                         places.push(walk.item(i, &item)?);
                     }
                     walk.bytes -= u64::from(!places.is_empty());
-                    // A long tuple of one kind is told as a list is.
+                    // A long tuple is described like a list.
                     if places.len() > MAX_FIELDS {
                         let merged = places.into_iter().reduce(Skeleton::merge).map(Box::new);
                         return Ok(Skeleton::Elements("tuple", merged));
                     }
                     Ok(Skeleton::Tuple(places))
                 }
-                Kind::Set => {
+                Encoding::Set => {
                     walk.bytes += 7;
                     walk.elements("set", value.cast_exact::<PySet>()?.iter(), value.len()?)
                 }
-                Kind::FrozenSet => {
+                Encoding::FrozenSet => {
                     walk.bytes += 7;
                     walk.elements("frozenset", value.cast_exact::<PyFrozenSet>()?.iter(), value.len()?)
                 }
-                Kind::Deque => {
+                Encoding::Deque => {
                     walk.bytes += 14 + value.getattr(intern!(value.py(), "maxlen"))?.str()?.len()? as u64;
                     let all: Vec<Bound<'_, PyAny>> = value.try_iter()?.collect::<PyResult<_>>()?;
                     let len = all.len();
@@ -621,13 +744,13 @@ impl Walk {
         }
         if let Some((key, _)) = dict.iter().find(|(key, _)| !is_text(key)) {
             let info = type_of(&key);
-            self.note(ADAPTER, &info);
+            self.note(Class::Adapter, &info);
         }
         let may_be_fields = all_text && dict.len() <= MAX_FIELDS;
         let mut fields = Vec::new();
         for (key, value) in dict.iter() {
             let name = if may_be_fields { key.cast::<PyString>()?.to_str().ok() } else { None };
-            let name = name.filter(|name| is_field_name(name));
+            let name = name.filter(|name| source::spells_out(name));
             if let Some(name) = name {
                 self.mix_hash(&key);
                 let skeleton = self.field(name, &value)?;
@@ -655,25 +778,25 @@ impl Walk {
         &mut self,
         word: &'static str,
         info: &TypeInfo,
-        names: &[Py<PyString>],
+        names: &[FieldName],
         value: &Bound<'_, PyAny>,
     ) -> PyResult<Skeleton> {
         let held = generic_attr(value, "__dict__");
         let held = held.as_ref().and_then(|held| held.cast::<PyDict>().ok());
         let mut fields = Vec::with_capacity(names.len());
         for name in names {
-            let name = name.bind(value.py());
-            let part = match held.map(|held| held.get_item(name)).transpose()?.flatten() {
+            let key = name.key.bind(value.py());
+            let part = match held.map(|held| held.get_item(key)).transpose()?.flatten() {
                 Some(part) => Some(part),
                 // A slot's descriptor is CPython's own; where there is an instance dictionary a class attribute may
                 // be anything.
-                None if held.is_none() => generic_attr(value, name.to_str()?),
+                None if held.is_none() => generic_attr(value, key.to_str()?),
                 None => None,
             };
             self.mix(u64::from(part.is_some()));
             if let Some(part) = part {
-                let name = name.to_str()?;
-                fields.push((name.to_owned(), self.field(name, &part)?));
+                let skeleton = self.part(&name.written, name.len, &part)?;
+                add_field(&mut fields, &name.written, skeleton);
             }
         }
         self.bytes -= u64::from(!fields.is_empty());
@@ -681,12 +804,7 @@ impl Walk {
     }
 }
 
-/// Whether a dictionary key is a name in the app's source.
-fn is_field_name(name: &str) -> bool {
-    crate::state::lock().as_ref().is_some_and(|recorder| recorder.is_field_name(name))
-}
-
-/// An attribute as `object.__getattribute__` finds it: no `__getattr__` of the app runs.
+/// Returns an attribute as `object.__getattribute__` finds it: no `__getattr__` of the app runs.
 fn generic_attr<'py>(value: &Bound<'py, PyAny>, name: &str) -> Option<Bound<'py, PyAny>> {
     let name = PyString::intern(value.py(), name);
     // SAFETY: both are live objects; the answer is a new reference, or null with an exception set.
@@ -699,15 +817,15 @@ fn generic_attr<'py>(value: &Bound<'py, PyAny>, name: &str) -> Option<Bound<'py,
     found
 }
 
-/// Length of an integer in decimal.
+/// Returns the length of an integer in decimal.
 fn int_len(value: i64) -> u64 {
     u64::from(value < 0) + u64::from(value.unsigned_abs().checked_ilog10().unwrap_or(0)) + 1
 }
 
 /// Counts what is written to it.
-struct Count(u64);
+struct ByteCount(u64);
 
-impl Write for Count {
+impl Write for ByteCount {
     fn write_str(&mut self, text: &str) -> std::fmt::Result {
         self.0 += text.len() as u64;
         Ok(())

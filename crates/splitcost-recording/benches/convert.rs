@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use splitcost_model::recording::Meta;
-use splitcost_recording::log::{HEADER, Record, frame_header};
-use splitcost_recording::summary::{Summary, render_text};
+use splitcost_recording::log::{FunctionKindCode, HEADER, PayloadClassCode, Record, ViaCode, frame_header};
+use splitcost_recording::summary::summarize;
 use splitcost_recording::{convert, store};
 
 /// Calls of each request, the root among them.
@@ -37,9 +37,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("and back           {:6.2} s", start.elapsed().as_secs_f64());
     assert!(read == recording, "what was read differs from what was written");
     let start = Instant::now();
-    let text = render_text(&Summary::of(&read), 120);
+    let summary = summarize(&read);
     println!("summarised         {:6.2} s", start.elapsed().as_secs_f64());
-    println!("{text}\n{requests} requests, {} calls, {bytes} bytes on disk", requests * CALLS);
+    println!(
+        "{} endpoints, {requests} requests, {} calls, {bytes} bytes on disk",
+        summary.endpoints.len(),
+        requests * CALLS
+    );
     Ok(())
 }
 
@@ -68,7 +72,7 @@ fn definitions(out: &mut Vec<u8>) {
     for id in 0..8 {
         Record::Module { id, name: format!("shop.module{id}") }.encode(out);
         let (qualname, file) = (format!("function{id}"), format!("shop/module{id}.py"));
-        Record::Function { id, module: id, qualname, file, line: 10, kind: 1 }.encode(out);
+        Record::Function { id, module: id, qualname, file, line: 10, kind: FunctionKindCode::Coroutine }.encode(out);
     }
 }
 
@@ -81,14 +85,20 @@ fn encode_request(request: u64, out: &mut Vec<u8>) {
         (clock, clock)
     };
     Record::RequestStart { request: request + 1, wall: start, process_cpu: start }.encode(out);
-    let enter = |n: u64, parent: u64, via: u8, (wall, cpu): (u64, u64), out: &mut Vec<u8>| {
+    let enter = |n: u64, parent: u64, via: ViaCode, (wall, cpu): (u64, u64), out: &mut Vec<u8>| {
         let function = (n % 8) as u32;
         Record::Enter { call: call(n), parent, request: request + 1, function, via, thread: 1, wall, cpu }.encode(out);
     };
-    enter(0, 0, 0, tick(), out);
+    enter(0, 0, ViaCode::Inline, tick(), out);
     for n in 1..CALLS {
         let task = n % 3 == 0;
-        enter(n, call(if n % 2 == 0 { n / 2 } else { 0 }), u8::from(task), tick(), out);
+        enter(
+            n,
+            call(if n % 2 == 0 { n / 2 } else { 0 }),
+            if task { ViaCode::Task } else { ViaCode::Inline },
+            tick(),
+            out,
+        );
         if task {
             let (wall, cpu) = tick();
             Record::Suspend { call: call(n), wall, cpu }.encode(out);
@@ -103,7 +113,7 @@ fn encode_request(request: u64, out: &mut Vec<u8>) {
                 shape: 0,
                 encoded_bytes: n,
                 nodes: n,
-                class: 1,
+                class: PayloadClassCode::Adapter,
                 path,
                 file,
                 line: 7,

@@ -8,29 +8,19 @@ use splitcost_model::recording::{
     Call, Function, FunctionKind, Meta, Payload, PayloadClass, Recording, Request, Segment, Via,
 };
 
-use crate::log::Record;
+use crate::log::{FunctionKindCode, PayloadClassCode, Record, ViaCode};
 
-/// The name of module 0, which no Python module can bear.
-pub const FRAMEWORK: &str = "(framework)";
+pub use crate::log::FRAMEWORK;
 
-/// A record holds a code that this version does not know.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UnknownCode {
-    /// Which field.
-    pub field: &'static str,
-    /// Its value.
-    pub code: u8,
-}
-
-/// What one process recorded, as a [`Recording`] of its own.
+/// Returns the records of one process as a [`Recording`] of its own.
 ///
-/// Left out, counted and named in its troubles: calls outside every request, and requests that did not end.
-pub fn assemble(records: impl IntoIterator<Item = Record>) -> Result<Recording, UnknownCode> {
+/// Calls outside every request, and requests that did not end, are left out; the recording's troubles count them.
+pub fn assemble(records: impl IntoIterator<Item = Record>) -> Recording {
     let mut assembler = Assembler::default();
     for record in records {
-        assembler.push(record)?;
+        assembler.push(record);
     }
-    Ok(assembler.finish())
+    assembler.finish()
 }
 
 /// Takes the records of one process one by one, so that the log need not be in memory.
@@ -130,7 +120,7 @@ impl Trouble {
 
 impl Assembler {
     /// Takes the next record.
-    pub fn push(&mut self, record: Record) -> Result<(), UnknownCode> {
+    pub fn push(&mut self, record: Record) {
         match record {
             Record::Process { python_version, mode, .. } => {
                 self.meta.python_version = python_version;
@@ -138,7 +128,7 @@ impl Assembler {
             }
             Record::Module { id, name } => self.module(id, name),
             Record::Function { id, module, qualname, file, line, kind } => {
-                let kind = function_kind(kind)?;
+                let kind = FunctionKind::from(kind);
                 // A function of an undefined module stays undefined; so do the requests that call it.
                 if let Some(module) = self.module_index(module) {
                     self.function_of_id.entry(id).or_insert_with(|| {
@@ -162,7 +152,7 @@ impl Assembler {
                 }
             }
             Record::Enter { call, parent, request, function, via, thread, wall, cpu } => {
-                let via = via_of(via)?;
+                let via = Via::from(via);
                 let function = self.function_of_id.get(&function).copied();
                 let opened = OpenCall {
                     id: call,
@@ -192,7 +182,7 @@ impl Assembler {
                 self.step(call, wall, cpu, State::Left);
             }
             Record::Payload { call, result, shape, encoded_bytes, nodes, class, path, file, line } => {
-                let class = payload_class(class)?;
+                let class = PayloadClass::from(class);
                 let shape = self.shape_of_id.get(&shape).copied();
                 if let (Some(shape), Some(open)) = (shape, self.call(call)) {
                     let payload = Payload { shape, encoded_bytes, nodes, class, path, file, line };
@@ -206,7 +196,6 @@ impl Assembler {
             }
             Record::Trouble { message } => self.meta.troubles.push(message),
         }
-        Ok(())
     }
 
     fn module(&mut self, id: u32, name: String) {
@@ -372,22 +361,38 @@ impl Assembler {
     }
 }
 
-fn function_kind(code: u8) -> Result<FunctionKind, UnknownCode> {
-    use FunctionKind::{AsyncGenerator, Coroutine, Generator, Plain};
-    look_up("function kind", code, &[Plain, Coroutine, Generator, AsyncGenerator])
+impl From<FunctionKindCode> for FunctionKind {
+    fn from(code: FunctionKindCode) -> Self {
+        match code {
+            FunctionKindCode::Plain => Self::Plain,
+            FunctionKindCode::Coroutine => Self::Coroutine,
+            FunctionKindCode::Generator => Self::Generator,
+            FunctionKindCode::AsyncGenerator => Self::AsyncGenerator,
+        }
+    }
 }
 
-fn via_of(code: u8) -> Result<Via, UnknownCode> {
-    look_up("via", code, &[Via::Inline, Via::Task, Via::Thread])
+impl From<ViaCode> for Via {
+    fn from(code: ViaCode) -> Self {
+        match code {
+            ViaCode::Inline => Self::Inline,
+            ViaCode::Task => Self::Task,
+            ViaCode::Thread => Self::Thread,
+        }
+    }
 }
 
-fn payload_class(code: u8) -> Result<PayloadClass, UnknownCode> {
-    use PayloadClass::{Adapter, Callback, Generator, Live, Mutated, Plain};
-    look_up("payload class", code, &[Plain, Adapter, Mutated, Callback, Generator, Live])
-}
-
-fn look_up<T: Copy>(field: &'static str, code: u8, known: &[T]) -> Result<T, UnknownCode> {
-    known.get(usize::from(code)).copied().ok_or(UnknownCode { field, code })
+impl From<PayloadClassCode> for PayloadClass {
+    fn from(code: PayloadClassCode) -> Self {
+        match code {
+            PayloadClassCode::Plain => Self::Plain,
+            PayloadClassCode::Adapter => Self::Adapter,
+            PayloadClassCode::Mutated => Self::Mutated,
+            PayloadClassCode::Callback => Self::Callback,
+            PayloadClassCode::Generator => Self::Generator,
+            PayloadClassCode::Live => Self::Live,
+        }
+    }
 }
 
 /// The recordings of several processes as one, described by `meta`.

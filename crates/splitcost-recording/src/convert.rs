@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use splitcost_model::recording::{Meta, Recording};
 
 use crate::Error;
-use crate::assemble::{Assembler, UnknownCode, merge};
-use crate::log::{FRAME_HEADER_LEN, HEADER, MAX_PAYLOAD_LEN, Reader};
+use crate::assemble::{Assembler, merge};
+use crate::log::{FRAME_HEADER_LEN, HEADER, MAX_PAYLOAD_LEN, Reader, UnknownCode};
 use crate::store;
 
 /// Where the recorder of an app writes, inside a recording's directory.
@@ -114,10 +114,10 @@ fn read_log(path: &Path) -> Result<Recording, Error> {
         }
         frame.truncate(whole);
         let Some(mut records) = Reader::new(&frame) else { break };
-        for record in records.by_ref() {
-            assembler.push(record).map_err(|UnknownCode { field, code }| {
-                Error::corrupt(path, format!("the frame at byte {offset}"), format!("{field} {code} is unknown"))
-            })?;
+        records.by_ref().for_each(|record| assembler.push(record));
+        if let Some(UnknownCode { field, code }) = records.damage().and_then(|damage| damage.unknown_code) {
+            let place = format!("the frame at byte {offset}");
+            return Err(Error::corrupt(path, place, format!("{field} {code} is unknown")));
         }
         damage = records.damage().map(|damage| damage.reason);
         offset += records.damage().map_or(whole, |damage| damage.offset) - HEADER.len();

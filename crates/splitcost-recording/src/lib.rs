@@ -3,16 +3,27 @@
 //! While an app runs, the recorder in its process appends to a [`log`]: small, sequential, readable after
 //! `kill -9`. Afterwards the log is converted into a versioned directory of Parquet files.
 //!
-//! With the feature `parquet`, read in this order: `assemble` (records to call trees, pure), `convert` (the raw
-//! logs of a directory to a recording), `store` (a recording to Parquet and back), `tree` (what a call tree
-//! implies), `summary` (what `splitcost show` prints), `price` (what the scanner's
-//! findings cost).
+//! The half that is linked into the app's process has no dependencies: [`log`], [`skeleton`] (the structure of a
+//! payload as JSON), [`redact`] (names of requests without values) and [`clock`] (a thread's CPU time).
 //!
-//! What happens inside the user's process is `splitcost-recorder`'s; what a recording means is
-//! `splitcost-model`'s.
+//! With the feature `parquet`, read in this order: `assemble` (records to call trees, pure), `convert` (the raw
+//! logs of a directory to a recording), `store` (a recording to Parquet and back), `tree` (quantities of a call
+//! tree), `summary` (the numbers that `splitcost show` prints), `price` (the cost of the scanner's findings).
+//!
+//! ```
+//! use splitcost_recording::log::{HEADER, Reader, Record, frame_header};
+//! let mut payload = Vec::new();
+//! Record::Count { function: 1, calls: 5 }.encode(&mut payload);
+//! let file = [&HEADER, frame_header(&payload).as_slice(), &payload].concat();
+//! assert_eq!(Reader::new(&file).into_iter().flatten().count(), 1);
+//! ```
+//!
+//! The events of the user's process are observed by `splitcost-recorder`; the meaning of a recording is defined in
+//! `splitcost-model`; the text that `splitcost show` prints is rendered by `splitcost-report`.
 
 #[cfg(feature = "parquet")]
 pub mod assemble;
+pub mod clock;
 #[cfg(feature = "parquet")]
 pub mod convert;
 mod crc32;
@@ -21,6 +32,8 @@ mod error;
 pub mod log;
 #[cfg(feature = "parquet")]
 pub mod price;
+pub mod redact;
+pub mod skeleton;
 #[cfg(feature = "parquet")]
 pub mod store;
 #[cfg(feature = "parquet")]

@@ -1,16 +1,107 @@
-//! The recorder's log: what the process under recording appends while it runs.
+//! The recorder's log: the file that a recorded process appends to while it runs.
 //!
 //! A file is a [`HEADER`] followed by frames. A frame is `u32` payload length, `u32` CRC-32 of the payload,
 //! payload; a payload is a run of whole [`Record`]s. Integers are little-endian; a string is a `u32` length
-//! and UTF-8 bytes. A reader stops at the first frame that is incomplete or fails its checksum: everything
-//! before it is good, which is what `kill -9` leaves.
+//! and UTF-8 bytes. A reader stops at the first frame that is incomplete or fails its checksum. Everything before
+//! that frame is intact, so a log stays readable after `kill -9`.
 
 use crate::crc32::crc32;
 
 /// First bytes of a log file; the last byte is the format's version.
 pub const HEADER: [u8; 16] = *b"splitcost-log\0\0\x01";
 
-/// One thing that happened.
+/// The name of module 0, which stands for framework and server code; no Python module can have it.
+pub const FRAMEWORK: &str = "(framework)";
+
+/// A code in a record that this version does not know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownCode {
+    /// The field that holds the code.
+    pub field: &'static str,
+    /// The code.
+    pub code: u8,
+}
+
+/// Defines an enumeration that is one byte in a record, and its names in `read_log` and in tests.
+macro_rules! wire_code {
+    ($(#[$doc:meta])* $name:ident, $field:literal, { $($(#[$variant_doc:meta])* $variant:ident = $code:literal, $word:literal;)+ }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[repr(u8)]
+        pub enum $name {
+            $($(#[$variant_doc])* $variant = $code,)+
+        }
+
+        impl $name {
+            /// Every variant, in the order of the codes.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// Returns the variant's name, spelled as in the recording's tables.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word,)+
+                }
+            }
+        }
+
+        impl TryFrom<u8> for $name {
+            type Error = UnknownCode;
+
+            fn try_from(code: u8) -> Result<Self, UnknownCode> {
+                match code {
+                    $($code => Ok(Self::$variant),)+
+                    code => Err(UnknownCode { field: $field, code }),
+                }
+            }
+        }
+    };
+}
+
+wire_code! {
+    /// The kind of a function, as a byte of [`Record::Function`].
+    FunctionKindCode, "function kind", {
+        /// `def`.
+        Plain = 0, "plain";
+        /// `async def`.
+        Coroutine = 1, "coroutine";
+        /// `def` with `yield`.
+        Generator = 2, "generator";
+        /// `async def` with `yield`.
+        AsyncGenerator = 3, "async_generator";
+    }
+}
+
+wire_code! {
+    /// The way in which a call was begun, as a byte of [`Record::Enter`].
+    ViaCode, "via", {
+        /// Called or awaited directly.
+        Inline = 0, "inline";
+        /// Begun as a task of an event loop.
+        Task = 1, "task";
+        /// Handed to another thread.
+        Thread = 2, "thread";
+    }
+}
+
+wire_code! {
+    /// The class of a payload, as a byte of [`Record::Payload`]; a later class needs more work to cross.
+    PayloadClassCode, "payload class", {
+        /// JSON's own types.
+        Plain = 0, "plain";
+        /// Data that needs an adapter.
+        Adapter = 1, "adapter";
+        /// Data that the callee changed in place.
+        Mutated = 2, "mutated";
+        /// A callable.
+        Callback = 3, "callback";
+        /// An iterator.
+        Generator = 4, "generator";
+        /// A live resource.
+        Live = 5, "live";
+    }
+}
+
+/// One event, definition or count.
 ///
 /// Instants are nanoseconds of the machine's monotonic clock (`CLOCK_MONOTONIC`); CPU is the running thread's
 /// CPU clock (`CLOCK_THREAD_CPUTIME_ID`), of which only differences on one thread mean anything.
@@ -44,8 +135,8 @@ pub enum Record {
         file: String,
         /// First line.
         line: u32,
-        /// 0 plain, 1 coroutine, 2 generator, 3 async generator.
-        kind: u8,
+        /// Its kind.
+        kind: FunctionKindCode,
     },
     /// A request (or test) began; its root call is entered next.
     RequestStart {
@@ -79,8 +170,8 @@ pub enum Record {
         request: u64,
         /// What was called.
         function: u32,
-        /// 0 inline, 1 task, 2 thread.
-        via: u8,
+        /// The way in which it was begun.
+        via: ViaCode,
         /// Small number of the running thread.
         thread: u32,
         /// Monotonic clock.
@@ -138,9 +229,9 @@ pub enum Record {
         encoded_bytes: u64,
         /// Values in it.
         nodes: u64,
-        /// Index of the class: plain, adapter, mutated, callback, generator, live.
-        class: u8,
-        /// Where the value that decided the class is, with its type, as `arguments.session (sqlmodel.Session)`.
+        /// Its class.
+        class: PayloadClassCode,
+        /// Place and type of the value that decided the class, as `arguments.session (sqlmodel.Session)`.
         path: String,
         /// File of the call site.
         file: String,
@@ -184,35 +275,31 @@ pub fn frame_header(payload: &[u8]) -> [u8; FRAME_HEADER_LEN] {
 impl Record {
     /// Appends the record to a frame's payload; allocates nothing but `out`.
     pub fn encode(&self, out: &mut Vec<u8>) {
+        out.push(self.tag() as u8);
         match self {
             Self::Process { pid, python_version, mode } => {
-                out.push(tag::PROCESS);
                 put_u32(out, *pid);
                 put_str(out, python_version);
                 put_str(out, mode);
             }
             Self::Module { id, name } => {
-                out.push(tag::MODULE);
                 put_u32(out, *id);
                 put_str(out, name);
             }
             Self::Function { id, module, qualname, file, line, kind } => {
-                out.push(tag::FUNCTION);
                 put_u32(out, *id);
                 put_u32(out, *module);
                 put_str(out, qualname);
                 put_str(out, file);
                 put_u32(out, *line);
-                out.push(*kind);
+                out.push(*kind as u8);
             }
             Self::RequestStart { request, wall, process_cpu } => {
-                out.push(tag::REQUEST_START);
                 put_u64(out, *request);
                 put_u64(out, *wall);
                 put_u64(out, *process_cpu);
             }
             Self::RequestEnd { request, wall, process_cpu, status, endpoint } => {
-                out.push(tag::REQUEST_END);
                 put_u64(out, *request);
                 put_u64(out, *wall);
                 put_u64(out, *process_cpu);
@@ -220,147 +307,186 @@ impl Record {
                 put_str(out, endpoint);
             }
             Self::Enter { call, parent, request, function, via, thread, wall, cpu } => {
-                out.push(tag::ENTER);
                 put_u64(out, *call);
                 put_u64(out, *parent);
                 put_u64(out, *request);
                 put_u32(out, *function);
-                out.push(*via);
+                out.push(*via as u8);
                 put_u32(out, *thread);
                 put_u64(out, *wall);
                 put_u64(out, *cpu);
             }
             Self::Suspend { call, wall, cpu } => {
-                out.push(tag::SUSPEND);
                 put_u64(out, *call);
                 put_u64(out, *wall);
                 put_u64(out, *cpu);
             }
             Self::Resume { call, thread, wall, cpu } => {
-                out.push(tag::RESUME);
                 put_u64(out, *call);
                 put_u32(out, *thread);
                 put_u64(out, *wall);
                 put_u64(out, *cpu);
             }
             Self::Leave { call, wall, cpu, exception } => {
-                out.push(tag::LEAVE);
                 put_u64(out, *call);
                 put_u64(out, *wall);
                 put_u64(out, *cpu);
                 put_str(out, exception);
             }
             Self::Shape { id, skeleton } => {
-                out.push(tag::SHAPE);
                 put_u32(out, *id);
                 put_str(out, skeleton);
             }
             Self::Payload { call, result, shape, encoded_bytes, nodes, class, path, file, line } => {
-                out.push(tag::PAYLOAD);
                 put_u64(out, *call);
                 out.push(u8::from(*result));
                 put_u32(out, *shape);
                 put_u64(out, *encoded_bytes);
                 put_u64(out, *nodes);
-                out.push(*class);
+                out.push(*class as u8);
                 put_str(out, path);
                 put_str(out, file);
                 put_u32(out, *line);
             }
             Self::Count { function, calls } => {
-                out.push(tag::COUNT);
                 put_u32(out, *function);
                 put_u64(out, *calls);
             }
             Self::Trouble { message } => {
-                out.push(tag::TROUBLE);
                 put_str(out, message);
             }
         }
     }
 
-    /// Takes one record off the front of a payload; `None` when it is not a whole record.
-    fn decode(input: &mut &[u8]) -> Option<Self> {
-        Some(match get_u8(input)? {
-            tag::PROCESS => {
+    /// Returns the record's tag, whose name is also the record's kind in `read_log`.
+    pub fn tag(&self) -> Tag {
+        match self {
+            Self::Process { .. } => Tag::Process,
+            Self::Module { .. } => Tag::Module,
+            Self::Function { .. } => Tag::Function,
+            Self::RequestStart { .. } => Tag::RequestStart,
+            Self::RequestEnd { .. } => Tag::RequestEnd,
+            Self::Enter { .. } => Tag::Enter,
+            Self::Suspend { .. } => Tag::Suspend,
+            Self::Resume { .. } => Tag::Resume,
+            Self::Leave { .. } => Tag::Leave,
+            Self::Shape { .. } => Tag::Shape,
+            Self::Payload { .. } => Tag::Payload,
+            Self::Count { .. } => Tag::Count,
+            Self::Trouble { .. } => Tag::Trouble,
+        }
+    }
+
+    /// Takes one record off the front of a payload.
+    fn decode(input: &mut &[u8]) -> Result<Self, Undecodable> {
+        Ok(match get_u8(input).and_then(|tag| Tag::try_from(tag).map_err(|_| Undecodable::NoRecord))? {
+            Tag::Process => {
                 Self::Process { pid: get_u32(input)?, python_version: get_str(input)?, mode: get_str(input)? }
             }
-            tag::MODULE => Self::Module { id: get_u32(input)?, name: get_str(input)? },
-            tag::FUNCTION => Self::Function {
+            Tag::Module => Self::Module { id: get_u32(input)?, name: get_str(input)? },
+            Tag::Function => Self::Function {
                 id: get_u32(input)?,
                 module: get_u32(input)?,
                 qualname: get_str(input)?,
                 file: get_str(input)?,
                 line: get_u32(input)?,
-                kind: get_u8(input)?,
+                kind: get_u8(input)?.try_into()?,
             },
-            tag::REQUEST_START => {
+            Tag::RequestStart => {
                 Self::RequestStart { request: get_u64(input)?, wall: get_u64(input)?, process_cpu: get_u64(input)? }
             }
-            tag::REQUEST_END => Self::RequestEnd {
+            Tag::RequestEnd => Self::RequestEnd {
                 request: get_u64(input)?,
                 wall: get_u64(input)?,
                 process_cpu: get_u64(input)?,
                 status: u16::from_le_bytes(get_bytes(input)?),
                 endpoint: get_str(input)?,
             },
-            tag::ENTER => Self::Enter {
+            Tag::Enter => Self::Enter {
                 call: get_u64(input)?,
                 parent: get_u64(input)?,
                 request: get_u64(input)?,
                 function: get_u32(input)?,
-                via: get_u8(input)?,
+                via: get_u8(input)?.try_into()?,
                 thread: get_u32(input)?,
                 wall: get_u64(input)?,
                 cpu: get_u64(input)?,
             },
-            tag::SUSPEND => Self::Suspend { call: get_u64(input)?, wall: get_u64(input)?, cpu: get_u64(input)? },
-            tag::RESUME => Self::Resume {
+            Tag::Suspend => Self::Suspend { call: get_u64(input)?, wall: get_u64(input)?, cpu: get_u64(input)? },
+            Tag::Resume => Self::Resume {
                 call: get_u64(input)?,
                 thread: get_u32(input)?,
                 wall: get_u64(input)?,
                 cpu: get_u64(input)?,
             },
-            tag::LEAVE => Self::Leave {
+            Tag::Leave => Self::Leave {
                 call: get_u64(input)?,
                 wall: get_u64(input)?,
                 cpu: get_u64(input)?,
                 exception: get_str(input)?,
             },
-            tag::SHAPE => Self::Shape { id: get_u32(input)?, skeleton: get_str(input)? },
-            tag::PAYLOAD => Self::Payload {
+            Tag::Shape => Self::Shape { id: get_u32(input)?, skeleton: get_str(input)? },
+            Tag::Payload => Self::Payload {
                 call: get_u64(input)?,
                 result: get_u8(input)? != 0,
                 shape: get_u32(input)?,
                 encoded_bytes: get_u64(input)?,
                 nodes: get_u64(input)?,
-                class: get_u8(input)?,
+                class: get_u8(input)?.try_into()?,
                 path: get_str(input)?,
                 file: get_str(input)?,
                 line: get_u32(input)?,
             },
-            tag::COUNT => Self::Count { function: get_u32(input)?, calls: get_u64(input)? },
-            tag::TROUBLE => Self::Trouble { message: get_str(input)? },
-            _ => return None,
+            Tag::Count => Self::Count { function: get_u32(input)?, calls: get_u64(input)? },
+            Tag::Trouble => Self::Trouble { message: get_str(input)? },
         })
     }
 }
 
-/// First byte of each record.
-mod tag {
-    pub(super) const PROCESS: u8 = 1;
-    pub(super) const MODULE: u8 = 2;
-    pub(super) const FUNCTION: u8 = 3;
-    pub(super) const REQUEST_START: u8 = 4;
-    pub(super) const REQUEST_END: u8 = 5;
-    pub(super) const ENTER: u8 = 6;
-    pub(super) const SUSPEND: u8 = 7;
-    pub(super) const RESUME: u8 = 8;
-    pub(super) const LEAVE: u8 = 9;
-    pub(super) const SHAPE: u8 = 10;
-    pub(super) const PAYLOAD: u8 = 11;
-    pub(super) const COUNT: u8 = 12;
-    pub(super) const TROUBLE: u8 = 13;
+/// The reason why bytes are not a record.
+enum Undecodable {
+    /// They are cut short, or begin like no record.
+    NoRecord,
+    /// They are a record with a code that this version does not know.
+    Unknown(UnknownCode),
+}
+
+impl From<UnknownCode> for Undecodable {
+    fn from(code: UnknownCode) -> Self {
+        Self::Unknown(code)
+    }
+}
+
+wire_code! {
+    /// The first byte of each record.
+    Tag, "record", {
+        /// [`Record::Process`].
+        Process = 1, "process";
+        /// [`Record::Module`].
+        Module = 2, "module";
+        /// [`Record::Function`].
+        Function = 3, "function";
+        /// [`Record::RequestStart`].
+        RequestStart = 4, "request_start";
+        /// [`Record::RequestEnd`].
+        RequestEnd = 5, "request_end";
+        /// [`Record::Enter`].
+        Enter = 6, "enter";
+        /// [`Record::Suspend`].
+        Suspend = 7, "suspend";
+        /// [`Record::Resume`].
+        Resume = 8, "resume";
+        /// [`Record::Leave`].
+        Leave = 9, "leave";
+        /// [`Record::Shape`].
+        Shape = 10, "shape";
+        /// [`Record::Payload`].
+        Payload = 11, "payload";
+        /// [`Record::Count`].
+        Count = 12, "count";
+        /// [`Record::Trouble`].
+        Trouble = 13, "trouble";
+    }
 }
 
 fn put_u32(out: &mut Vec<u8>, value: u32) {
@@ -376,38 +502,46 @@ fn put_str(out: &mut Vec<u8>, value: &str) {
     out.extend_from_slice(value.as_bytes());
 }
 
-fn get_bytes<const N: usize>(input: &mut &[u8]) -> Option<[u8; N]> {
-    let (head, tail) = input.split_first_chunk::<N>()?;
+fn get_bytes<const N: usize>(input: &mut &[u8]) -> Result<[u8; N], Undecodable> {
+    let (head, tail) = input.split_first_chunk::<N>().ok_or(Undecodable::NoRecord)?;
     *input = tail;
-    Some(*head)
+    Ok(*head)
 }
 
-fn get_u8(input: &mut &[u8]) -> Option<u8> {
+fn get_u8(input: &mut &[u8]) -> Result<u8, Undecodable> {
     get_bytes::<1>(input).map(|[b]| b)
 }
 
-fn get_u32(input: &mut &[u8]) -> Option<u32> {
+fn get_u32(input: &mut &[u8]) -> Result<u32, Undecodable> {
     get_bytes(input).map(u32::from_le_bytes)
 }
 
-fn get_u64(input: &mut &[u8]) -> Option<u64> {
+fn get_u64(input: &mut &[u8]) -> Result<u64, Undecodable> {
     get_bytes(input).map(u64::from_le_bytes)
 }
 
-fn get_str(input: &mut &[u8]) -> Option<String> {
+fn get_str(input: &mut &[u8]) -> Result<String, Undecodable> {
     let len = get_u32(input)? as usize;
-    let (head, tail) = input.split_at_checked(len)?;
+    let (head, tail) = input.split_at_checked(len).ok_or(Undecodable::NoRecord)?;
     *input = tail;
-    std::str::from_utf8(head).ok().map(str::to_owned)
+    std::str::from_utf8(head).map(str::to_owned).map_err(|_| Undecodable::NoRecord)
 }
 
-/// Where and why reading stopped before the end of the file.
+/// The place and the reason of reading having stopped before the end of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Damage {
     /// Offset of the first byte that could not be used.
     pub offset: usize,
-    /// Why, in words.
+    /// The reason, in words.
     pub reason: &'static str,
+    /// The code that ended the reading, where one did: the log is intact, but of a later version.
+    pub unknown_code: Option<UnknownCode>,
+}
+
+impl Damage {
+    fn at(offset: usize, reason: &'static str) -> Self {
+        Self { offset, reason, unknown_code: None }
+    }
 }
 
 /// The records of a log file's bytes, up to the first frame that is incomplete or damaged.
@@ -418,7 +552,7 @@ pub struct Reader<'a> {
     bytes: &'a [u8],
     /// Start of the frame being read.
     frame: usize,
-    /// What is left of that frame's payload.
+    /// The rest of that frame's payload.
     payload: &'a [u8],
     damage: Option<Damage>,
 }
@@ -429,15 +563,15 @@ impl<'a> Reader<'a> {
         bytes.starts_with(&HEADER).then_some(Self { bytes, frame: HEADER.len(), payload: &[], damage: None })
     }
 
-    /// What ended the reading early, if anything did.
+    /// Returns the damage that ended the reading early, if any did.
     pub fn damage(&self) -> Option<&Damage> {
         self.damage.as_ref()
     }
 
-    /// The next good frame's payload.
+    /// Returns the next good frame's payload.
     fn next_payload(&self) -> Result<&'a [u8], &'static str> {
         let mut rest = &self.bytes[self.frame..];
-        let (Some(len), Some(sum)) = (get_u32(&mut rest), get_u32(&mut rest)) else {
+        let (Ok(len), Ok(sum)) = (get_u32(&mut rest), get_u32(&mut rest)) else {
             return Err("the file ends inside a frame's header");
         };
         if len as usize > MAX_PAYLOAD_LEN || len == 0 {
@@ -462,19 +596,25 @@ impl Iterator for Reader<'_> {
             match self.next_payload() {
                 Ok(payload) => self.payload = payload,
                 Err(reason) => {
-                    self.damage = Some(Damage { offset: self.frame, reason });
+                    self.damage = Some(Damage::at(self.frame, reason));
                     return None;
                 }
             }
             self.frame += FRAME_HEADER_LEN + self.payload.len();
         }
         let left = self.payload.len();
-        let record = Record::decode(&mut self.payload);
-        if record.is_none() {
-            self.damage =
-                Some(Damage { offset: self.frame - left, reason: "a frame holds something that is no record" });
+        let offset = self.frame - left;
+        match Record::decode(&mut self.payload) {
+            Ok(record) => return Some(record),
+            Err(Undecodable::NoRecord) => {
+                self.damage = Some(Damage::at(offset, "a frame holds something that is no record"));
+            }
+            Err(Undecodable::Unknown(code)) => {
+                let reason = "a record holds a code that this version does not know";
+                self.damage = Some(Damage { offset, reason, unknown_code: Some(code) });
+            }
         }
-        record
+        None
     }
 }
 
@@ -492,10 +632,19 @@ mod tests {
                 qualname: "Users.find".into(),
                 file: "shop/users.py".into(),
                 line: 12,
-                kind: 1,
+                kind: FunctionKindCode::Coroutine,
             },
             Record::RequestStart { request: 3, wall: 4, process_cpu: 5 },
-            Record::Enter { call: 6, parent: 0, request: 3, function: 2, via: 1, thread: 9, wall: u64::MAX, cpu: 11 },
+            Record::Enter {
+                call: 6,
+                parent: 0,
+                request: 3,
+                function: 2,
+                via: ViaCode::Task,
+                thread: 9,
+                wall: u64::MAX,
+                cpu: 11,
+            },
             Record::Suspend { call: 6, wall: 12, cpu: 13 },
             Record::Resume { call: 6, thread: 8, wall: 14, cpu: 15 },
             Record::Leave { call: 6, wall: 16, cpu: 17, exception: "ValueError".into() },
@@ -506,7 +655,7 @@ mod tests {
                 shape: 1,
                 encoded_bytes: 18,
                 nodes: 19,
-                class: 2,
+                class: PayloadClassCode::Mutated,
                 path: "arguments.lines (list)".into(),
                 file: "shop/ü.py".into(),
                 line: 20,
@@ -567,6 +716,38 @@ mod tests {
             assert_eq!(read, records[..read.len()]);
             assert!(reader.damage().is_some_and(|d| d.offset <= at), "byte {at}");
         }
+    }
+
+    #[test]
+    fn a_code_of_a_later_version_is_named() {
+        let mut payload = Vec::new();
+        Record::Enter { call: 6, parent: 0, request: 3, function: 2, via: ViaCode::Task, thread: 9, wall: 1, cpu: 1 }
+            .encode(&mut payload);
+        let via = payload.iter().skip(1 + 24 + 4).next().copied();
+        assert_eq!(via, Some(ViaCode::Task as u8));
+        payload[1 + 24 + 4] = 9;
+        let bytes = [&HEADER, frame_header(&payload).as_slice(), &payload].concat();
+        let mut reader = Reader::new(&bytes).unwrap();
+        assert_eq!(reader.by_ref().count(), 0);
+        let unknown = reader.damage().and_then(|damage| damage.unknown_code);
+        assert_eq!(unknown, Some(UnknownCode { field: "via", code: 9 }));
+    }
+
+    #[test]
+    fn codes_are_read_as_they_are_written() {
+        fn check<T: Copy + PartialEq + std::fmt::Debug + TryFrom<u8, Error = UnknownCode>>(
+            all: &[T],
+            code: fn(T) -> u8,
+        ) {
+            for &one in all {
+                assert_eq!(T::try_from(code(one)), Ok(one));
+            }
+            assert!(T::try_from(200).is_err());
+        }
+        check(FunctionKindCode::ALL, |kind| kind as u8);
+        check(ViaCode::ALL, |via| via as u8);
+        check(PayloadClassCode::ALL, |class| class as u8);
+        check(Tag::ALL, |tag| tag as u8);
     }
 
     #[test]

@@ -1,172 +1,46 @@
-//! What `splitcost show` prints: a recording at a glance.
-//!
-//! Requests that failed are counted and are part of no other number, but for the payloads: what a failing call
-//! carried is evidence too.
-
-mod text;
+//! Computes the [`Summary`] of a recording.
 
 use std::collections::BTreeMap;
 
 use rustc_hash::FxHashMap;
-use serde::{Deserialize, Serialize};
 use splitcost_model::quantity::{Nanos, quantile};
-use splitcost_model::recording::{Call, FunctionId, ModuleId, Payload, PayloadClass, Phase, Recording, Request};
+use splitcost_model::recording::summary::{EdgeEndpoint, EdgeSummary, EndpointSummary, PayloadSummary, Summary};
+use splitcost_model::recording::{Call, FunctionId, ModuleId, Payload, PayloadClass, PhaseKind, Recording, Request};
 
 use crate::tree::{overlap, own_cpu, request_cpu};
 
-pub use text::render_text;
-
-/// A recording at a glance.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Summary {
-    /// Version of splitcost that wrote it.
-    pub splitcost_version: String,
-    /// When recording began, as RFC 3339 in UTC.
-    pub started_at: String,
-    /// The app's command line.
-    pub command: Vec<String>,
-    /// `CPython`'s version.
-    pub python_version: String,
-    /// `monitoring` or `profile`.
-    pub recorder_mode: String,
-    /// Processor, cores, kernel.
-    pub machine: String,
-    /// What went wrong while recording.
-    pub troubles: Vec<String>,
-    /// Requests recorded.
-    pub requests: u64,
-    /// The load phases.
-    pub phases: Vec<Phase>,
-    /// Which requests the endpoints' times come from, in words.
-    pub times_from: String,
-    /// Per endpoint, most requests first.
-    pub endpoints: Vec<EndpointSummary>,
-    /// Per pair of modules, most calls first.
-    pub edges: Vec<EdgeSummary>,
-    /// What crossed between modules, worst class first.
-    pub payloads: Vec<PayloadSummary>,
-}
-
-/// One endpoint.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct EndpointSummary {
-    /// `METHOD /path/{template}`, or a test's id.
-    pub name: String,
-    /// Requests recorded, failed ones included.
-    pub requests: u64,
-    /// Requests answered with a status of 400 or above.
-    pub failed_requests: u64,
-    /// Time inside the app, median; absent where every request failed.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub wall_ms_p50: Option<f64>,
-    /// 90th percentile.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub wall_ms_p90: Option<f64>,
-    /// 99th percentile.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub wall_ms_p99: Option<f64>,
-    /// Thread CPU time per request, mean.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub cpu_ms_mean: Option<f64>,
-    /// Calls between modules per request, the root not counted.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub calls_per_request: Option<f64>,
-}
-
-/// Calls from one module into another.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct EdgeSummary {
-    /// Calling module.
-    pub caller: String,
-    /// Called module.
-    pub callee: String,
-    /// Calls recorded.
-    pub calls: u64,
-    /// Calls per request, over the requests of all endpoints.
-    pub calls_per_request: f64,
-    /// CPU time of these calls per request, without that of calls made inline from within them.
-    pub own_cpu_micros_per_request: f64,
-    /// Encoded bytes of arguments and result per call: each function's sampled mean, weighted by its calls.
-    /// Absent where no call was sampled.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub encoded_bytes_per_call: Option<f64>,
-    /// Share of the calls' time during which another call of the same parent was under way.
-    pub overlap_share: f64,
-    /// Sampled payloads by class.
-    pub sampled_classes: BTreeMap<String, u64>,
-    /// The longest call.
-    pub slowest_ms: f64,
-    /// The function of that call.
-    pub slowest_function: String,
-    /// Calls per request of each endpoint that makes any, most first.
-    pub endpoints: Vec<EdgeEndpoint>,
-}
-
-/// How often an endpoint's requests call from one module into another.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct EdgeEndpoint {
-    /// The endpoint.
-    pub endpoint: String,
-    /// Calls per request.
-    pub calls_per_request: f64,
-}
-
-/// Sampled payloads of one function that are alike in class and place.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct PayloadSummary {
-    /// Calling module.
-    pub caller: String,
-    /// Called function, as `shop.pricing:quote`.
-    pub function: String,
-    /// `arguments` or `result`.
-    pub direction: String,
-    /// Whether and how it can cross.
-    pub class: PayloadClass,
-    /// The value that decided the class; empty for plain data.
-    pub path: String,
-    /// File of the call site.
-    pub file: String,
-    /// Line of the call site.
-    pub line: u32,
-    /// Payloads sampled.
-    pub samples: u64,
-    /// Encoded size, mean.
-    pub encoded_bytes_mean: f64,
-}
-
-/// Whether a request was answered with a failure; tests and commands have no status and do not fail here.
+/// Returns true when a request was answered with a failure; tests and commands have no status and count as good.
 pub(crate) fn failed(request: &Request) -> bool {
     request.status >= 400
 }
 
-impl Summary {
-    /// Looks at a recording.
-    pub fn of(recording: &Recording) -> Self {
-        let meta = &recording.meta;
-        let (times_from, calm) = calm_phase(recording);
-        Self {
-            splitcost_version: meta.splitcost_version.clone(),
-            started_at: meta.started_at.clone(),
-            command: meta.command.clone(),
-            python_version: meta.python_version.clone(),
-            recorder_mode: meta.recorder_mode.clone(),
-            machine: meta.machine.clone(),
-            troubles: meta.troubles.clone(),
-            requests: recording.requests.len() as u64,
-            phases: meta.phases.clone(),
-            times_from,
-            endpoints: endpoints(recording, calm),
-            edges: edges(recording),
-            payloads: payloads(recording),
-        }
+/// Returns a recording at a glance.
+pub fn summarize(recording: &Recording) -> Summary {
+    let meta = &recording.meta;
+    let (times_from, calm) = calm_phase(recording);
+    Summary {
+        splitcost_version: meta.splitcost_version.clone(),
+        started_at: meta.started_at.clone(),
+        command: meta.command.clone(),
+        python_version: meta.python_version.clone(),
+        recorder_mode: meta.recorder_mode.clone(),
+        machine: meta.machine.clone(),
+        troubles: meta.troubles.clone(),
+        requests: recording.requests.len() as u64,
+        phases: meta.phases.clone(),
+        times_from,
+        endpoints: endpoints(recording, calm),
+        edges: edges(recording),
+        payloads: payloads(recording),
     }
 }
 
-/// The phase with the fewest requests in flight, if each endpoint of the workload was answered in it: times of several
-/// loads together would be the times of none.
+/// Returns the phase with the fewest requests in flight, if each endpoint of the workload was answered in it, with its
+/// name in words. Times of several loads together would be the times of no load.
 pub(crate) fn calm_phase(recording: &Recording) -> (String, Option<u32>) {
     let everything = ("all requests".to_owned(), None);
-    let phases = (0_u32..).zip(&recording.meta.phases).filter(|(_, phase)| phase.kind == "closed" && !phase.bare);
+    let phases =
+        (0_u32..).zip(&recording.meta.phases).filter(|(_, phase)| phase.kind == PhaseKind::Closed && !phase.bare);
     let Some((index, phase)) = phases.min_by_key(|(_, phase)| phase.concurrency) else { return everything };
     let mut answered: FxHashMap<&str, bool> = FxHashMap::default();
     for request in recording.requests.iter().filter(|request| request.phase.is_some() && !failed(request)) {
@@ -183,7 +57,7 @@ fn endpoints(recording: &Recording, phase: Option<u32>) -> Vec<EndpointSummary> 
     for request in &recording.requests {
         by_name.entry(&request.endpoint).or_default().push(request);
     }
-    // What is outside every phase only is not the workload's: probes until the app was ready, its start and its end.
+    // Endpoints that were requested outside every phase only are not the workload's: probes until the app was ready.
     if recording.requests.iter().any(|request| request.phase.is_some()) {
         by_name.retain(|_, requests| requests.iter().any(|request| request.phase.is_some()));
     }
@@ -211,7 +85,7 @@ fn endpoints(recording: &Recording, phase: Option<u32>) -> Vec<EndpointSummary> 
     endpoints
 }
 
-/// The module that a call's caller belongs to.
+/// Returns the module that a call's caller belongs to.
 fn caller_module(recording: &Recording, request: &Request, call: &Call) -> ModuleId {
     let caller = request.calls[call.parent as usize].function;
     recording.functions[caller as usize].module
@@ -222,7 +96,7 @@ fn sampled(call: &Call) -> impl Iterator<Item = (bool, &Payload)> {
 }
 
 #[derive(Default)]
-struct Edge<'a> {
+struct EdgeTotals<'a> {
     calls: u64,
     own_cpu: Nanos,
     wall: Nanos,
@@ -236,7 +110,7 @@ struct Edge<'a> {
     classes: BTreeMap<String, u64>,
 }
 
-impl Edge<'_> {
+impl EdgeTotals<'_> {
     fn bytes_per_call(&self) -> Option<f64> {
         let mean = |function, result| {
             self.sampled.get(&(function, result)).map(|(payloads, bytes)| *bytes as f64 / *payloads as f64)
@@ -254,7 +128,7 @@ impl Edge<'_> {
 }
 
 fn edges(recording: &Recording) -> Vec<EdgeSummary> {
-    let mut edges: BTreeMap<(ModuleId, ModuleId), Edge<'_>> = BTreeMap::new();
+    let mut edges: BTreeMap<(ModuleId, ModuleId), EdgeTotals<'_>> = BTreeMap::new();
     let mut requests_of: FxHashMap<&str, u64> = FxHashMap::default();
     for request in &recording.requests {
         let good = !failed(request);
@@ -319,8 +193,8 @@ fn edges(recording: &Recording) -> Vec<EdgeSummary> {
 }
 
 fn payloads(recording: &Recording) -> Vec<PayloadSummary> {
-    type Key<'a> = (ModuleId, FunctionId, bool, PayloadClass, &'a str, &'a str, u32);
-    let mut groups: BTreeMap<Key<'_>, (u64, u64)> = BTreeMap::new();
+    type PayloadGroup<'a> = (ModuleId, FunctionId, bool, PayloadClass, &'a str, &'a str, u32);
+    let mut groups: BTreeMap<PayloadGroup<'_>, (u64, u64)> = BTreeMap::new();
     for request in &recording.requests {
         for call in request.calls.iter().skip(1) {
             for (result, payload) in sampled(call) {

@@ -9,7 +9,7 @@ mod markup;
 mod split;
 
 use splitcost_model::number::{count, short};
-use splitcost_model::recording::Phase;
+use splitcost_model::recording::{Phase, PhaseKind};
 use splitcost_model::study::Study;
 
 use self::markup::{Mark, Page, escape};
@@ -218,10 +218,9 @@ fn phases(page: &mut Page, phases: &[Phase]) {
          <th scope=\"col\" class=\"n\">Generator CPU, s {measured}</th></tr></thead>\n<tbody>\n"
     ));
     for (i, phase) in phases.iter().enumerate() {
-        let load = match phase.kind.as_str() {
-            "open" => format!("open loop, {} requests/s", short(phase.rate_reqs_per_sec)),
-            "closed" => format!("closed loop, {} in flight", count(u64::from(phase.concurrency))),
-            other => escape(other),
+        let load = match phase.kind {
+            PhaseKind::Open => format!("open loop, {} requests/s", short(phase.rate_reqs_per_sec)),
+            PhaseKind::Closed => format!("closed loop, {} in flight", count(u64::from(phase.concurrency))),
         };
         let load = if phase.bare { format!("{load}, without the recorder") } else { load };
         let path = format!("/provenance/phases/{i}");

@@ -21,6 +21,7 @@ pub mod fault;
 pub mod finding;
 pub mod graph;
 pub mod html;
+pub mod recording;
 mod table;
 pub mod text;
 

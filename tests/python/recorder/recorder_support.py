@@ -21,7 +21,7 @@ DEADLINE_SECS = 60
 
 
 @dataclass
-class Call:
+class LoggedCall:
     """One call, put together from its records."""
 
     id: int
@@ -44,7 +44,7 @@ class Log:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.records = _native.read_log(path)
-        self.calls: dict[int, Call] = {}
+        self.calls: dict[int, LoggedCall] = {}
         self.requests: dict[int, dict[str, Any]] = {}
         self.counts: dict[str, int] = {}
         self.shapes: dict[int, str] = {}
@@ -67,8 +67,9 @@ class Log:
                     self.requests[r["request"]].update(r)
                 case "enter":
                     module, name = functions[r["function"]]
-                    via = ("inline", "task", "thread")[r["via"]]
-                    call = Call(r["call"], name, module, r["parent"], r["request"], via, r["thread"])
+                    call = LoggedCall(
+                        r["call"], name, module, r["parent"], r["request"], r["via"], r["thread"]
+                    )
                     assert call.id not in self.calls
                     self.calls[call.id] = call
                     self._note(r)
@@ -96,16 +97,16 @@ class Log:
         if r["record"] == "leave":
             call.exception = r["exception"]
 
-    def named(self, name: str) -> list[Call]:
+    def named(self, name: str) -> list[LoggedCall]:
         """The calls of a function, in order."""
         return [c for c in self.calls.values() if c.name == name]
 
-    def one(self, name: str) -> Call:
+    def one(self, name: str) -> LoggedCall:
         """The only call of a function."""
         (call,) = self.named(name)
         return call
 
-    def parent_name(self, call: Call) -> str | None:
+    def parent_name(self, call: LoggedCall) -> str | None:
         """Who called, by name."""
         return self.calls[call.parent].name if call.parent else None
 
@@ -162,6 +163,7 @@ def environment(directory: Path, **more: str) -> dict[str, str]:
             "SPLITCOST_MODE": "record",
             "SPLITCOST_LOG_DIR": str(directory),
             "SPLITCOST_PACKAGES": "shop",
+            "SPLITCOST_ENDPOINT_HEADER": "x-splitcost-request",
         }
         | more
     )

@@ -104,7 +104,7 @@ def test_a_generator_is_suspended_between_its_values(runs):
     log = runs.code("assert orders.iterate(3, None) == [0, 1, 2]")
     call = log.one("shop.pricing:numbers")
     assert call.events == ["enter", *["suspend", "resume"] * 3, "leave"]
-    assert call.payloads[True]["class"] == 4
+    assert call.payloads[True]["class"] == "generator"
 
 
 def test_a_closed_generator_ends(runs):

@@ -127,7 +127,11 @@ def test_multiprocessing(runs):
         "        pool.close(); pool.join()\n",
     )
     assert "Traceback" not in runs.stderr
-    assert sum(log.counts.get("shop.orders:total", 0) for log in logs) in range(4)
+    # The parent's log, and one of each process of the pool.
+    assert len({log.process["pid"] for log in logs}) == len(logs) == 3
+    for log in logs:
+        log.check()
+    assert sum(log.counts.get("shop.orders:total", 0) for log in logs) == 3
 
 
 def test_cprofile_works_beside_the_recorder(runs):

@@ -98,6 +98,8 @@ pub enum Mode {
     Record {
         /// Directory of the logs.
         log_dir: PathBuf,
+        /// True when our load generator drives the app, and names the endpoints in its requests.
+        is_driven: bool,
     },
     /// One service of a split.
     Rehearse {
@@ -112,8 +114,9 @@ impl Mode {
     fn env(&self, spec: &AppSpec) -> Vec<(&'static str, String)> {
         match self {
             Self::None => vec![("SPLITCOST_MODE", "none".to_owned())],
-            Self::Record { log_dir } => vec![
+            Self::Record { log_dir, is_driven } => vec![
                 ("SPLITCOST_MODE", "record".to_owned()),
+                ("SPLITCOST_ENDPOINT_HEADER", if *is_driven { splitcost_load::NAME_HEADER } else { "" }.to_owned()),
                 ("SPLITCOST_LOG_DIR", log_dir.display().to_string()),
                 ("SPLITCOST_PACKAGES", spec.packages.join(",")),
                 ("SPLITCOST_MODULES", spec.modules.join(",")),

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use splitcost_model::recording::{Meta, Recording};
 use splitcost_recording::convert::{begin, convert, finish, note, open, raw_dir};
-use splitcost_recording::log::{HEADER, Record, frame_header};
+use splitcost_recording::log::{HEADER, Record, ViaCode, frame_header};
 use splitcost_recording::{Error, store};
 
 use crate::script::Script;
@@ -93,20 +93,20 @@ fn what_is_no_log_is_refused() {
     };
     let mut newer = HEADER;
     newer[HEADER.len() - 1] += 1;
-    let mut unknown = Script::shop(0).start(1, 0).records;
-    unknown.push(Record::Function {
-        id: 9,
-        module: 0,
-        qualname: String::new(),
-        file: String::new(),
-        line: 0,
-        kind: 77,
-    });
-    let messages = [message(b"2026-11-24 INFO started the server"), message(&newer), message(&log(&unknown))];
+    // A call whose way of beginning is of a later version.
+    let enter =
+        Record::Enter { call: 1, parent: 0, request: 1, function: 0, via: ViaCode::Inline, thread: 0, wall: 0, cpu: 0 };
+    let mut payload = Vec::new();
+    enter.encode(&mut payload);
+    payload[1 + 3 * 8 + 4] = 77;
+    let mut unknown = log(&Script::shop(0).start(1, 0).records);
+    unknown.extend(frame_header(&payload));
+    unknown.extend(payload);
+    let messages = [message(b"2026-11-24 INFO started the server"), message(&newer), message(&unknown)];
     insta::assert_snapshot!(messages.join("\n"), @"
     read REC/raw/11.log: it is not a splitcost recording (it does not begin like a recorder's log)
     read REC/raw/11.log: its format version is 2, this splitcost reads version 1
-    read REC/raw/11.log: the frame at byte 432: function kind 77 is unknown
+    read REC/raw/11.log: the frame at byte 432: via 77 is unknown
     ");
 }
 

@@ -1,6 +1,6 @@
 //! Logs written down briefly.
 
-use splitcost_recording::log::Record;
+use splitcost_recording::log::{FunctionKindCode, PayloadClassCode, Record, ViaCode};
 
 /// A log in the making.
 #[derive(Clone, Default)]
@@ -18,7 +18,7 @@ impl Script {
     /// The definitions of a small shop; ids are shifted by `shift`, as they differ between processes.
     pub(crate) fn shop(shift: u32) -> Self {
         let module = |id: u32, name: &str| Record::Module { id, name: name.to_owned() };
-        let function = |id: u32, module: u32, qualname: &str, kind: u8| Record::Function {
+        let function = |id: u32, module: u32, qualname: &str, kind: FunctionKindCode| Record::Function {
             id: id + shift,
             module,
             qualname: qualname.to_owned(),
@@ -35,10 +35,10 @@ impl Script {
             module(inventory, "shop.inventory"),
             Record::Shape { id: 1 + shift, skeleton: r#"{"a":"int"}"#.into() },
         ];
-        records.push(function(ROOT, 0, "request", 1));
-        records.push(function(ORDERS, orders, "create", 1));
-        records.push(function(PRICING, pricing, "quote", 1));
-        records.push(function(STOCK, inventory, "reserve", 0));
+        records.push(function(ROOT, 0, "request", FunctionKindCode::Coroutine));
+        records.push(function(ORDERS, orders, "create", FunctionKindCode::Coroutine));
+        records.push(function(PRICING, pricing, "quote", FunctionKindCode::Coroutine));
+        records.push(function(STOCK, inventory, "reserve", FunctionKindCode::Plain));
         for record in &mut records {
             if let Record::Function { file, qualname, .. } = record {
                 *file = format!("shop/{qualname}.py");
@@ -59,9 +59,9 @@ impl Script {
     }
 
     /// `ids` are call, parent and request; `at` is wall and CPU clock.
-    pub(crate) fn enter(mut self, ids: (u64, u64, u64), function: u32, via: u8, at: (u64, u64)) -> Self {
+    pub(crate) fn enter(mut self, ids: (u64, u64, u64), function: u32, via: ViaCode, at: (u64, u64)) -> Self {
         let ((call, parent, request), (wall, cpu)) = (ids, at);
-        let thread = u32::from(via == 2);
+        let thread = u32::from(via == ViaCode::Thread);
         self.records.push(Record::Enter { call, parent, request, function, via, thread, wall, cpu });
         self
     }
@@ -86,9 +86,19 @@ impl Script {
         self
     }
 
-    pub(crate) fn payload(mut self, call: u64, result: bool, class: u8, encoded_bytes: u64, shape: u32) -> Self {
-        let (path, file) =
-            if class < 2 { ("", "shop/create.py") } else { ("arguments.session (Session)", "shop/create.py") };
+    pub(crate) fn payload(
+        mut self,
+        call: u64,
+        result: bool,
+        class: PayloadClassCode,
+        encoded_bytes: u64,
+        shape: u32,
+    ) -> Self {
+        let (path, file) = if class < PayloadClassCode::Mutated {
+            ("", "shop/create.py")
+        } else {
+            ("arguments.session (Session)", "shop/create.py")
+        };
         let (path, file) = (path.to_owned(), file.to_owned());
         self.records.push(Record::Payload {
             call,
@@ -108,8 +118,8 @@ impl Script {
     pub(crate) fn request(self, request: u64, start: u64) -> Self {
         let (root, call) = (request * 10, request * 10 + 1);
         self.start(request, start)
-            .enter((root, 0, request), ROOT, 0, (start, 0))
-            .enter((call, root, request), ORDERS, 0, (start + 10, 10))
+            .enter((root, 0, request), ROOT, ViaCode::Inline, (start, 0))
+            .enter((call, root, request), ORDERS, ViaCode::Inline, (start + 10, 10))
             .leave(call, (start + 60, 40))
             .leave(root, (start + 100, 50))
             .end(request, start + 100, 200, "POST /orders")

@@ -6,7 +6,8 @@ use std::path::Path;
 use proptest::prelude::*;
 use splitcost_model::quantity::Nanos;
 use splitcost_model::recording::{
-    Call, Function, FunctionKind, Meta, Payload, PayloadClass, Phase, PhaseEndpoint, Recording, Request, Segment, Via,
+    Call, Function, FunctionKind, Meta, Payload, PayloadClass, Phase, PhaseEndpoint, PhaseKind, Recording, Request,
+    Segment, Via,
 };
 use splitcost_recording::store::{FORMAT_VERSION, MANIFEST, read, write};
 use splitcost_recording::{Error, store};
@@ -30,7 +31,8 @@ fn any_meta() -> impl Strategy<Value = Meta> {
         response_nanos_p99: p99,
     });
     let floats = (0.0..1e9_f64, 0.0..1e9_f64, 0.0..1e9_f64);
-    let phase = (".*", any::<u32>(), any::<[u64; 5]>(), floats, proptest::collection::vec(endpoint, 0..2));
+    let kind = prop_oneof![Just(PhaseKind::Closed), Just(PhaseKind::Open)];
+    let phase = (kind, any::<u32>(), any::<[u64; 5]>(), floats, proptest::collection::vec(endpoint, 0..2));
     let phase = phase.prop_map(|(kind, concurrency, numbers, floats, endpoints)| Phase {
         kind,
         bare: concurrency % 2 == 1,

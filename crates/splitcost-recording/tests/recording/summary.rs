@@ -1,8 +1,11 @@
 //! A recording at a glance.
 
-use splitcost_model::recording::{Meta, Phase, Recording};
+use splitcost_model::recording::summary::Summary;
+use splitcost_model::recording::{Meta, Phase, PhaseKind, Recording};
 use splitcost_recording::assemble::{assemble, merge};
-use splitcost_recording::summary::{Summary, render_text};
+use splitcost_recording::log::PayloadClassCode::{Adapter, Live, Plain};
+use splitcost_recording::log::ViaCode::{Inline, Task};
+use splitcost_recording::summary::summarize;
 
 use crate::script::{ORDERS, PRICING, ROOT, STOCK, Script};
 
@@ -14,32 +17,32 @@ fn recording() -> Recording {
         let at = |wall: u64, cpu: u64| (start + wall * 1_000, start + cpu * 1_000);
         script = script
             .start(request, start)
-            .enter((id(0), 0, request), ROOT, 0, at(0, 0))
-            .enter((id(1), id(0), request), ORDERS, 0, at(100, 100))
-            .payload(id(1), false, 0, 200, 1)
+            .enter((id(0), 0, request), ROOT, Inline, at(0, 0))
+            .enter((id(1), id(0), request), ORDERS, Inline, at(100, 100))
+            .payload(id(1), false, Plain, 200, 1)
             .suspend(id(1), at(200, 200))
             .suspend(id(0), at(200, 200))
-            .enter((id(2), id(1), request), PRICING, 1, at(200, 200))
-            .payload(id(2), false, 1, 50, 1)
+            .enter((id(2), id(1), request), PRICING, Task, at(200, 200))
+            .payload(id(2), false, Adapter, 50, 1)
             .suspend(id(2), at(300, 300))
-            .enter((id(3), id(1), request), PRICING, 1, at(300, 300))
+            .enter((id(3), id(1), request), PRICING, Task, at(300, 300))
             .suspend(id(3), at(350, 350))
             .resume(id(2), at(1_300, 400))
-            .payload(id(2), true, 1, 70, 1)
+            .payload(id(2), true, Adapter, 70, 1)
             .leave(id(2), at(1_400, 500))
             .resume(id(3), at(1_400, 500))
             .leave(id(3), at(1_450, 550))
             .resume(id(0), at(1_500, 560))
             .resume(id(1), at(1_500, 560))
-            .enter((id(4), id(1), request), STOCK, 0, at(1_600, 600))
-            .payload(id(4), false, 5, 0, 1)
+            .enter((id(4), id(1), request), STOCK, Inline, at(1_600, 600))
+            .payload(id(4), false, Live, 0, 1)
             .leave(id(4), at(1_900, 800))
             .leave(id(1), at(2_000, 850))
             .leave(id(0), at(2_500, 900))
             .end(request, start + 2_500_000 * request, status, "POST /orders");
     }
     let phase = |concurrency, start_nanos, end_nanos| Phase {
-        kind: "closed".into(),
+        kind: PhaseKind::Closed,
         concurrency,
         start_nanos,
         end_nanos,
@@ -53,40 +56,12 @@ fn recording() -> Recording {
         phases: vec![phase(8, 9_000_000, 30_000_000), phase(1, 0, 9_000_000)],
         ..Meta::default()
     };
-    merge(meta, vec![assemble(script.records).unwrap()])
-}
-
-#[test]
-fn text_is_aligned_and_fits() {
-    let text = render_text(&Summary::of(&recording()), 110);
-    assert!(text.lines().all(|line| line.chars().count() <= 110));
-    insta::assert_snapshot!(text, @"
-    3 requests of `uvicorn shop.main:app`
-    recorded 2026-11-24T08:00:00Z by splitcost 0.1.0, CPython 3.13.0 (monitoring), a machine with 2 cores
-
-    Endpoints (time inside the app, from the closed-loop phase with 1 in flight; CPU and calls per request)
-    endpoint      requests  failed  p50 ms  p90 ms  p99 ms  CPU ms  calls
-    POST /orders         3       1    2.50    2.50    2.50    0.84   4.00
-
-    Calls between modules (per request of any endpoint)
-    caller → callee               calls  CPU µs  bytes/call  overlap  carries  most calls in
-    shop.orders → shop.pricing     2.00     300         120     94 %  adapter  2.00 × POST /orders
-    (framework) → shop.orders      1.00     190         200      0 %  plain    1.00 × POST /orders
-    shop.orders → shop.inventory   1.00     200           0      0 %  live     1.00 × POST /orders
-
-    Payloads that are not plain data
-    what needs work to cross  class    value                        sampled  bytes  call site
-    shop.inventory:reserve    live     arguments.session (Session)        3      0  shop/create.py:21
-    shop.pricing:quote        adapter  arguments                          3     50  shop/create.py:21
-    shop.pricing:quote        adapter  result                             3     70  shop/create.py:21
-    ");
-    let narrow = render_text(&Summary::of(&recording()), 20);
-    assert!(narrow.lines().all(|line| line.chars().count() <= 60), "{narrow}");
+    merge(meta, vec![assemble(script.records)])
 }
 
 #[test]
 fn failed_requests_are_counted_and_never_averaged_in() {
-    let summary = Summary::of(&recording());
+    let summary = summarize(&recording());
     let endpoint = &summary.endpoints[0];
     assert_eq!((endpoint.requests, endpoint.failed_requests), (3, 1));
     // Of the calm phase only; the request under load took twice as long.
@@ -100,9 +75,8 @@ fn failed_requests_are_counted_and_never_averaged_in() {
 
 #[test]
 fn the_summary_is_the_json() {
-    let summary = Summary::of(&recording());
+    let summary = summarize(&recording());
     let json = serde_json::to_string(&summary).unwrap();
     assert_eq!(serde_json::from_str::<Summary>(&json).unwrap(), summary);
-    assert_eq!(Summary::of(&Recording::default()).edges, []);
-    assert_eq!(render_text(&Summary::default(), 80).lines().count(), 2);
+    assert_eq!(summarize(&Recording::default()).edges, []);
 }

@@ -9,7 +9,7 @@ use splitcost_model::fault::{
 };
 use splitcost_model::policy::Fault;
 use splitcost_model::quantity::Interval;
-use splitcost_model::recording::{Phase, PhaseEndpoint};
+use splitcost_model::recording::{Phase, PhaseEndpoint, PhaseKind};
 use splitcost_model::rehearsal::{Rehearsal, RehearsedEndpoint};
 use splitcost_model::split::Prices;
 use splitcost_model::study::{Provenance, ServiceModules, SplitStudy, StackProvenance, Study};
@@ -455,7 +455,10 @@ fn provenance() -> Provenance {
         command: ["python", "-m", "uvicorn", "shop.app:app"].map(str::to_owned).to_vec(),
         recording: ".splitcost/recording".to_owned(),
         recorded_requests: requests,
-        phases: vec![phase("closed", 1, 0.0, 32, 4_100), phase("open", 0, 60.0, 134, requests - 4_100)],
+        phases: vec![
+            phase(PhaseKind::Closed, 1, 0.0, 32, 4_100),
+            phase(PhaseKind::Open, 0, 60.0, 134, requests - 4_100),
+        ],
         stacks: vec![
             stack(
                 "httpx",
@@ -473,9 +476,9 @@ fn provenance() -> Provenance {
     }
 }
 
-fn phase(kind: &str, concurrency: u32, rate: f64, secs: u64, requests: u64) -> Phase {
+fn phase(kind: PhaseKind, concurrency: u32, rate: f64, secs: u64, requests: u64) -> Phase {
     Phase {
-        kind: kind.to_owned(),
+        kind,
         concurrency,
         rate_reqs_per_sec: rate,
         start_nanos: 1_000_000_000,

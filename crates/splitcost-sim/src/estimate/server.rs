@@ -1,7 +1,7 @@
 //! The server's own costs around a request, and how CPU cost varies with load: identified from a recording's phases.
 
 use splitcost_model::quantity::{Nanos, quantile};
-use splitcost_model::recording::{Meta, Phase, Request};
+use splitcost_model::recording::{Meta, Phase, PhaseKind, Request};
 
 use super::{CLOSED_REQUESTS, Conditions, Input, OPEN_REQUESTS, Scenario, by_endpoint, sorted};
 use crate::cost::CostModel;
@@ -93,7 +93,7 @@ impl Server {
                 p.endpoints.iter().map(|e| e.ok as f64 * (mean_cpu(Some(&e.name)).unwrap_or(inside) + server)).sum();
             if ok == 0 { f64::NAN } else { sum / ok as f64 }
         };
-        let seen = |kind: &str| {
+        let seen = |kind: PhaseKind| {
             let fits = |p: &Phase| p.kind == kind && p.concurrency != 1 && p.requests > 0;
             let bare = phases.iter().rposition(|p| fits(p) && p.bare);
             let index = bare.or_else(|| phases.iter().rposition(fits))?;
@@ -117,7 +117,7 @@ impl Server {
             .collect();
         gaps.sort_by(f64::total_cmp);
         let gap = Nanos::from_nanos_f64(quantile(&gaps, 0.5).unwrap_or_default());
-        let open = seen("open");
+        let open = seen(PhaseKind::Open);
         Self {
             entry: Cost {
                 client: Cpu::default(),
@@ -129,7 +129,7 @@ impl Server {
             cold_nanos: open.map_or(0.0, |seen| (seen.cpu_nanos - lone_nanos).max(0.0)),
             yardstick_nanos: phase.yardstick_nanos,
             open,
-            closed: seen("closed"),
+            closed: seen(PhaseKind::Closed),
             ..Self::default()
         }
     }
@@ -191,7 +191,7 @@ impl Input<'_> {
     /// The monolith under the load of a recorded phase.
     fn as_recorded(&self, scenario: &Scenario<'_>, seen: Seen) -> Outcome {
         let phase = &scenario.recording.meta.phases[seen.phase];
-        let closed = phase.kind == "closed";
+        let closed = phase.kind == PhaseKind::Closed;
         let at = Conditions {
             cold: !closed,
             cold_nanos: if closed { 0.0 } else { self.server.cold_nanos },

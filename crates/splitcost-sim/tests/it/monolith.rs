@@ -6,7 +6,8 @@ use splitcost_model::calibration::{Calibration, ClientMode, HandlerMode, Pace, P
 use splitcost_model::estimate::{Estimate, EstimatedEndpoint, Handling};
 use splitcost_model::quantity::Nanos;
 use splitcost_model::recording::{
-    Call, Function, FunctionKind, Meta, Payload, PayloadClass, Phase, PhaseEndpoint, Recording, Request, Segment, Via,
+    Call, Function, FunctionKind, Meta, Payload, PayloadClass, Phase, PhaseEndpoint, PhaseKind, Recording, Request,
+    Segment, Via,
 };
 use splitcost_model::split::Split;
 use splitcost_sim::compile::Compiler;
@@ -80,7 +81,7 @@ fn recording() -> Recording {
     let cpu: u64 = requests.iter().map(|r| r.process_cpu.as_nanos()).sum();
     let endpoints = vec![PhaseEndpoint { name: "GET /a".into(), ok: 200, ..PhaseEndpoint::default() }];
     let phase = Phase {
-        kind: "closed".into(),
+        kind: PhaseKind::Closed,
         concurrency: 1,
         requests: 200,
         app_cpu_nanos: cpu + 200 * MILLI / 10,

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use splitcost_recording::summary::{Summary, render_text};
+use splitcost_recording::summary::summarize;
 
 use crate::args::experiment::ShowArgs;
 use crate::args::shared::Format;
@@ -15,10 +15,10 @@ pub(crate) fn run(session: &mut Session, args: &ShowArgs) -> anyhow::Result<Exit
         Some(dir) => dir.clone(),
         None => Session::recording_dir(&session.settings()?, None),
     };
-    let summary = Summary::of(&Session::open(&dir)?);
+    let summary = summarize(&Session::open(&dir)?);
     match args.output.format {
         Format::Json => session.printer.json(&summary)?,
-        _ => session.printer.answer(&render_text(&summary, Printer::width()))?,
+        _ => session.printer.answer(&splitcost_report::recording::render(&summary, Printer::width()))?,
     }
     Ok(ExitCode::SUCCESS)
 }

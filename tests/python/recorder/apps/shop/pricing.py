@@ -128,3 +128,31 @@ def waits(n):
 
     await_only(asyncio.sleep(0))
     return orders.total(n)
+
+
+def give(line):
+    """A generator that holds its argument until it ends."""
+    yield 1
+    yield line
+
+
+async def hold(line):
+    """A coroutine that holds its argument until it ends."""
+    await asyncio.sleep(0)
+    return line
+
+
+async def add_tag_later(line):
+    await asyncio.sleep(0)
+    line.tags.append("seen")
+
+
+async def replace_later(line):
+    await asyncio.sleep(0)
+    line = Line("another", tags=["seen"])
+    await asyncio.sleep(0)
+    return line.sku
+
+
+def with_two(line, callback):
+    return callback()

@@ -1,4 +1,4 @@
-//! Type skeletons: what a payload looks like, without any of its values.
+//! Type skeletons: the structure of a payload, without any of its values.
 //!
 //! # Shape
 //! A skeleton is JSON:
@@ -21,9 +21,9 @@
 
 use std::fmt::Write;
 
-/// One skeleton.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Skeleton {
+/// The types in a payload, and how they are nested.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Skeleton {
     /// A value without parts.
     Leaf(&'static str),
     /// A value known by its type's name only.
@@ -40,8 +40,8 @@ pub(crate) enum Skeleton {
     Any(Vec<Skeleton>),
 }
 
-/// What was not looked at.
-pub(crate) const CUT: Skeleton = Skeleton::Leaf("cut");
+/// The skeleton of a value that was not looked at.
+pub const CUT: Skeleton = Skeleton::Leaf("cut");
 
 /// Most alternatives kept apart in one place.
 ///
@@ -49,8 +49,8 @@ pub(crate) const CUT: Skeleton = Skeleton::Leaf("cut");
 const MAX_ALTERNATIVES: usize = 8;
 
 impl Skeleton {
-    /// The skeleton that fits both.
-    pub(crate) fn merge(self, other: Self) -> Self {
+    /// Returns the skeleton that describes both values.
+    pub fn merge(self, other: Self) -> Self {
         if self == other {
             return self;
         }
@@ -76,8 +76,8 @@ impl Skeleton {
         }
     }
 
-    /// Appends it as JSON.
-    pub(crate) fn write_json(&self, out: &mut String) {
+    /// Appends the skeleton as JSON.
+    pub fn write_json(&self, out: &mut String) {
         match self {
             Self::Leaf(name) => write_str(out, name),
             Self::Named(kind, name) => {
@@ -132,7 +132,7 @@ impl Skeleton {
 }
 
 /// Adds a field, or merges it into the one of its name.
-pub(crate) fn add_field(fields: &mut Vec<(String, Skeleton)>, name: &str, value: Skeleton) {
+pub fn add_field(fields: &mut Vec<(String, Skeleton)>, name: &str, value: Skeleton) {
     match fields.iter_mut().find(|(field, _)| field == name) {
         Some((_, known)) => *known = std::mem::replace(known, CUT).merge(value),
         None => fields.push((name.to_owned(), value)),
@@ -196,4 +196,73 @@ fn write_str(out: &mut String, text: &str) {
         }
     }
     out.push('"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const INT: Skeleton = Skeleton::Leaf("int");
+    const STR: Skeleton = Skeleton::Leaf("str");
+
+    fn json(skeleton: &Skeleton) -> String {
+        let mut out = String::new();
+        skeleton.write_json(&mut out);
+        out
+    }
+
+    fn list(element: Option<Skeleton>) -> Skeleton {
+        Skeleton::Elements("list", element.map(Box::new))
+    }
+
+    fn dict(fields: &[(&str, Skeleton)]) -> Skeleton {
+        let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        Skeleton::Fields("dict", None, fields)
+    }
+
+    fn check(skeleton: &Skeleton, expected: &str) {
+        assert_eq!(json(skeleton), expected);
+    }
+
+    #[test]
+    fn each_kind_has_its_json() {
+        check(&INT, r#""int""#);
+        check(&Skeleton::Named("enum", "shop:Color".into()), r#"{"enum":"shop:Color"}"#);
+        check(&list(None), r#"{"list":null}"#);
+        check(&list(Some(INT)), r#"{"list":"int"}"#);
+        check(&Skeleton::Tuple(vec![INT, STR]), r#"{"tuple":["int","str"]}"#);
+        check(&Skeleton::Exception("E".into(), vec![STR]), r#"{"exception":"E","args":["str"]}"#);
+        check(&dict(&[("n", INT), ("*", STR)]), r#"{"dict":{"n":"int","*":"str"}}"#);
+        let model = Skeleton::Fields("model", Some("shop:Line".into()), vec![("n".into(), INT)]);
+        check(&model, r#"{"model":"shop:Line","fields":{"n":"int"}}"#);
+        check(&Skeleton::Any(vec![INT, CUT]), r#"{"any":["int","cut"]}"#);
+        check(&Skeleton::Named("enum", "a\"\\\n\u{1}".into()), r#"{"enum":"a\"\\\u000a\u0001"}"#);
+    }
+
+    #[test]
+    fn merged_skeletons_describe_both_values() {
+        let merged = |a: Skeleton, b: Skeleton| json(&a.merge(b));
+        assert_eq!(merged(INT, INT), r#""int""#);
+        assert_eq!(merged(INT, STR), r#"{"any":["int","str"]}"#);
+        assert_eq!(merged(list(None), list(Some(INT))), r#"{"list":"int"}"#);
+        assert_eq!(merged(list(Some(INT)), list(None)), r#"{"list":"int"}"#);
+        assert_eq!(merged(list(Some(STR)), list(Some(INT))), r#"{"list":{"any":["str","int"]}}"#);
+        let (one, two) = (dict(&[("n", INT)]), dict(&[("n", STR), ("m", INT)]));
+        assert_eq!(merged(one, two), r#"{"dict":{"n":{"any":["int","str"]},"m":"int"}}"#);
+        let (pair, triple) = (Skeleton::Tuple(vec![INT, INT]), Skeleton::Tuple(vec![INT, INT, INT]));
+        assert_eq!(merged(pair.clone(), Skeleton::Tuple(vec![INT, STR])), r#"{"tuple":["int",{"any":["int","str"]}]}"#);
+        assert_eq!(merged(pair, triple), r#"{"any":[{"tuple":["int","int"]},{"tuple":["int","int","int"]}]}"#);
+    }
+
+    #[test]
+    fn alternatives_are_kept_once_and_are_bounded() {
+        let any = INT.merge(STR);
+        assert_eq!(any.clone().merge(STR), any);
+        assert_eq!(any.clone().merge(any.clone()), any);
+        let lists = INT.merge(list(Some(INT))).merge(list(Some(STR)));
+        check(&lists, r#"{"any":["int",{"list":{"any":["int","str"]}}]}"#);
+        let many = (0..100).map(|i| Skeleton::Named("live", format!("m:C{i}"))).reduce(Skeleton::merge).unwrap();
+        let Skeleton::Any(kept) = many else { panic!("alternatives expected") };
+        assert_eq!(kept.len(), MAX_ALTERNATIVES);
+    }
 }

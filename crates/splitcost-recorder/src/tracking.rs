@@ -1,49 +1,53 @@
-//! Calls and requests: what an event does to the process's part and to its thread's.
+//! Calls and requests: the effects of an event on the state of the process and on its thread's shadow stack.
 
 use pyo3::prelude::*;
-use splitcost_recording::log::Record;
+use splitcost_recording::clock::ThreadInstant;
+use splitcost_recording::log::{Record, ViaCode};
 
-use super::stack::{Kind, Open, Origin, Suspended, THREAD, Thread, is_idle, position};
-use super::{FRAMEWORK, MAX_DEPTH, MAX_SUSPENDED, Recorder, Seen, lock};
-use crate::clock::{self, Instant};
+use crate::clock;
 use crate::payload::Sample;
+use crate::shadow_stack::{
+    CodeFacts, EntryKind, Origin, StackEntry, Suspended, THREAD, ThreadState, is_idle, position,
+};
+use crate::state::{FRAMEWORK, MAX_DEPTH, MAX_SUSPENDED, Recorder, lock};
+use crate::writer::wake;
 
-/// How a call was begun, as the log numbers it.
-const VIA_INLINE: u8 = 0;
-const VIA_TASK: u8 = 1;
-const VIA_THREAD: u8 = 2;
-
-/// What an event came to.
+/// The work that an event leaves to its caller.
 pub(crate) enum Outcome {
-    /// Done.
+    /// Nothing.
     Done,
-    /// Done, and the caller must flush.
+    /// The buffer must be flushed.
     Flush,
 }
 
 /// A call about to begin.
-struct Start {
-    seen: Seen,
+struct NewCall {
+    facts: CodeFacts,
     code: usize,
     frame: usize,
     from: Option<Origin>,
-    via: u8,
-    kind: Kind,
+    via: ViaCode,
+    kind: EntryKind,
 }
 
 impl Recorder {
     /// Begins a call: allots its numbers and writes it down.
-    fn begin(&mut self, thread: &mut Thread, start: Start, sample: Option<Box<Sample>>) -> Result<(), &'static str> {
+    fn begin(
+        &mut self,
+        thread: &mut ThreadState,
+        start: NewCall,
+        sample: Option<Box<Sample>>,
+    ) -> Result<(), &'static str> {
         if thread.stack.len() >= MAX_DEPTH {
             return Err("too many calls are open on one thread");
         }
-        let Start { seen, code, frame, from, via, kind } = start;
+        let NewCall { facts, code, frame, from, via, kind } = start;
         if let Some(stale) = self.suspended.remove(&frame) {
             // CPython 3.13 drops a suspended coroutine without an event; a new frame now has its address.
-            self.drop_suspended(stale);
+            self.drop_suspended(&stale);
         }
-        let now = thread.clock.now(is_idle(&thread.stack));
-        self.put_function(seen.function);
+        let now = now(thread, is_idle(&thread.stack));
+        self.put_function(facts.function);
         self.next_call += 1;
         let call = self.next_call;
         let from = if let Some(from) = from {
@@ -58,19 +62,19 @@ impl Recorder {
             call,
             parent: from.call,
             request: from.request,
-            function: seen.function,
+            function: facts.function,
             via,
             thread: thread.number,
             wall: now.wall,
             cpu: now.cpu,
         });
-        thread.stack.push(Open {
+        thread.stack.push(StackEntry {
             kind,
             call,
             request: from.request,
             endpoint: from.endpoint,
-            module: seen.module,
-            function: seen.function,
+            module: facts.module,
+            function: facts.function,
             code,
             frame,
             recursion: 0,
@@ -81,7 +85,7 @@ impl Recorder {
     }
 
     /// Writes down the end of a call.
-    fn end(&mut self, open: &Open, now: Instant, exception: &str) {
+    fn end(&mut self, open: &StackEntry, now: ThreadInstant, exception: &str) {
         self.put_call(&Record::Leave {
             call: open.call,
             wall: now.wall,
@@ -89,11 +93,11 @@ impl Recorder {
             exception: exception.to_owned(),
         });
         let (endpoint, status) = match &open.kind {
-            Kind::Own => {
+            EntryKind::Own => {
                 let function = &self.functions[open.function as usize];
                 (format!("{}:{}", self.modules[function.module as usize], function.qualname), 0)
             }
-            Kind::Root(told) => (*told).as_ref().clone(),
+            EntryKind::Root(outcome) => (*outcome).as_ref().clone(),
             _ => return,
         };
         self.put_call(&Record::RequestEnd {
@@ -106,16 +110,14 @@ impl Recorder {
     }
 
     /// Ends a call that was suspended and never came back.
-    fn drop_suspended(&mut self, stale: Suspended) {
+    fn drop_suspended(&mut self, stale: &Suspended) {
         for above in stale.above.iter().rev() {
             self.end(above, stale.since, "GeneratorExit");
         }
         self.end(&stale.open, stale.since, "GeneratorExit");
         if let Some(code) = self.codes.get_mut(&stale.open.code) {
-            code.seen.suspended = code.seen.suspended.saturating_sub(1);
+            code.facts.suspended = code.facts.suspended.saturating_sub(1);
         }
-        // Its sample may hold the last reference to an object: not to be let go under the lock.
-        std::mem::forget(stale);
     }
 
     fn put_payloads(&mut self, call: u64, sample: &mut Sample) {
@@ -136,70 +138,84 @@ impl Recorder {
     }
 }
 
-/// Runs `f` on the recorder and this thread; `None` when recording is over, or the thread is.
-fn with<R>(f: impl FnOnce(&mut Recorder, &mut Thread) -> R) -> Option<R> {
+/// Runs `f` on the recorder and this thread; `None` when recording has not begun, or when the thread is ending.
+fn with<R>(f: impl FnOnce(&mut Recorder, &mut ThreadState) -> R) -> Option<R> {
     let mut shared = lock();
     let recorder = shared.as_mut()?;
     THREAD.try_with(|thread| f(recorder, &mut thread.borrow_mut())).ok()
 }
 
-/// What a starting call is to the calls open on its thread.
+/// Reads the thread's clocks.
+fn now(thread: &mut ThreadState, may_have_idled: bool) -> ThreadInstant {
+    thread.clock.at(clock::monotonic(), may_have_idled, clock::thread_cpu)
+}
+
+/// Wakes the flushing thread when there is much to write; returns true when the caller must flush by itself.
+fn is_overdue(recorder: &Recorder) -> bool {
+    if recorder.buffer.is_due() {
+        wake();
+    }
+    recorder.buffer.is_overdue()
+}
+
+/// The relation of a starting call to the calls that are open on its thread.
 enum Relation {
     /// Inside its module.
     Inside,
     /// Called by an open call, or on its behalf.
-    From(Origin, u8),
+    From(Origin, ViaCode),
     /// The context knows; this is for when it does not.
     Ask(Option<Origin>),
 }
 
-fn relation(thread: &mut Thread, seen: Seen, code: usize) -> Relation {
+fn relation(thread: &mut ThreadState, facts: CodeFacts, code: usize) -> Relation {
     let Some(top) = thread.stack.last_mut() else { return Relation::Ask(None) };
-    if top.module == seen.module && !seen.is_root {
-        if top.code == code && !seen.is_resumable {
+    if top.module == facts.module && !facts.is_root {
+        if top.code == code && !facts.is_resumable {
             top.recursion += 1;
         }
         return Relation::Inside;
     }
     let origin = Origin { request: top.request, call: top.call, module: top.module, endpoint: top.endpoint };
     match top.kind {
-        Kind::Handed => Relation::From(origin, VIA_THREAD),
-        Kind::Loop => Relation::Ask((top.request != 0).then_some(origin)),
-        _ => Relation::From(origin, VIA_INLINE),
+        EntryKind::Handed => Relation::From(origin, ViaCode::Thread),
+        EntryKind::Loop => Relation::Ask((top.request != 0).then_some(origin)),
+        _ => Relation::From(origin, ViaCode::Inline),
     }
 }
 
-/// A function starts. `frame` gives its frame object's address, `ask` the context's origin, `look` looks at its arguments.
+/// Notes that a function starts. `frame` returns the address of its frame object, `ask` the origin in its context, and
+/// `look` samples its arguments.
 pub(crate) fn enter(
-    seen: Seen,
+    facts: CodeFacts,
     code: usize,
     frame: impl FnOnce() -> usize,
     ask: impl FnOnce() -> PyResult<Option<Origin>>,
     look: impl FnOnce() -> PyResult<Sample>,
 ) -> PyResult<Outcome> {
-    let related = THREAD.try_with(|thread| relation(&mut thread.borrow_mut(), seen, code));
+    let related = THREAD.try_with(|thread| relation(&mut thread.borrow_mut(), facts, code));
     let (from, via) = match related {
         Ok(Relation::Inside) | Err(_) => return Ok(Outcome::Done),
-        Ok(_) if seen.is_root => (None, VIA_INLINE),
+        Ok(_) if facts.is_root => (None, ViaCode::Inline),
         Ok(Relation::From(origin, via)) => (Some(origin), via),
         Ok(Relation::Ask(otherwise)) => match ask()? {
-            Some(origin) => (Some(origin), VIA_TASK),
-            None => (otherwise, VIA_INLINE),
+            Some(origin) => (Some(origin), ViaCode::Task),
+            None => (otherwise, ViaCode::Inline),
         },
     };
     let kind = match from {
-        None if seen.is_root => Kind::Root(Box::default()),
-        None => Kind::Own,
-        Some(_) => Kind::Call,
+        None if facts.is_root => EntryKind::Root(Box::default()),
+        None => EntryKind::Own,
+        Some(_) => EntryKind::Call,
     };
-    let frame = if seen.is_resumable { frame() } else { 0 };
-    let mut start = Some(Start { seen, code, frame, from, via, kind });
+    let frame = if facts.is_resumable { frame() } else { 0 };
+    let mut start = Some(NewCall { facts, code, frame, from, via, kind });
     let first = with(|recorder, thread| {
-        if recorder.count(from, seen) {
+        if recorder.count(from, facts) {
             return None;
         }
         let result = start.take().map_or(Ok(()), |start| recorder.begin(thread, start, None));
-        Some(result.map(|()| recorder.sink.is_overdue()))
+        Some(result.map(|()| is_overdue(recorder)))
     });
     let overdue = match first {
         None => return Ok(Outcome::Done),
@@ -208,9 +224,9 @@ pub(crate) fn enter(
             let before = clock::thread_cpu();
             let sample = look()?;
             with(|recorder, thread| {
-                thread.clock.leave_out_since(before);
+                thread.clock.leave_out(clock::thread_cpu() - before);
                 let result = start.take().map_or(Ok(()), |start| recorder.begin(thread, start, Some(Box::new(sample))));
-                result.map(|()| recorder.sink.is_overdue())
+                result.map(|()| is_overdue(recorder))
             })
             .unwrap_or(Ok(false))
         }
@@ -222,9 +238,9 @@ pub(crate) fn enter(
     }
 }
 
-/// A function ends, with this type of exception if it does. `look` looks at the result of a sampled call.
+/// Notes that a function ends, with the exception's type where it raised one. `look` samples its result.
 pub(crate) fn leave(
-    seen: Seen,
+    facts: CodeFacts,
     code: usize,
     frame: impl FnOnce() -> usize,
     exception: impl FnOnce() -> String,
@@ -232,13 +248,13 @@ pub(crate) fn leave(
 ) -> PyResult<Outcome> {
     let found = THREAD.try_with(|thread| {
         let thread = &mut *thread.borrow_mut();
-        let at = position(&thread.stack, seen, code, frame)?;
+        let at = position(&thread.stack, facts, code, frame)?;
         if thread.stack[at].recursion > 0 {
             thread.stack[at].recursion -= 1;
             return None;
         }
         let ended = thread.stack.split_off(at);
-        Some((ended, thread.clock.now(false)))
+        Some((ended, now(thread, false)))
     });
     let Ok(Some((mut ended, now))) = found else { return Ok(Outcome::Done) };
     let exception = exception();
@@ -258,69 +274,71 @@ pub(crate) fn leave(
         }
         recorder.end(open, now, &exception);
         if let Some(before) = before {
-            thread.clock.leave_out_since(before);
+            thread.clock.leave_out(clock::thread_cpu() - before);
         }
-        recorder.sink.is_overdue()
+        is_overdue(recorder)
     });
     drop(ended);
     Ok(if overdue == Some(true) { Outcome::Flush } else { Outcome::Done })
 }
 
-/// A coroutine or generator is suspended.
-pub(crate) fn suspend(seen: Seen, code: usize, frame: impl FnOnce() -> usize) -> Result<Outcome, &'static str> {
-    if !seen.is_resumable {
+/// Notes that a coroutine or generator is suspended.
+pub(crate) fn suspend(facts: CodeFacts, code: usize, frame: impl FnOnce() -> usize) -> Result<Outcome, &'static str> {
+    if !facts.is_resumable {
         return Ok(Outcome::Done);
     }
+    let mut released = Vec::new();
     let done = with(|recorder, thread| {
-        let Some(at) = position(&thread.stack, seen, code, frame) else { return Ok(false) };
+        let Some(at) = position(&thread.stack, facts, code, frame) else { return Ok(false) };
         if recorder.suspended.len() >= MAX_SUSPENDED {
             return Err("too many calls are suspended");
         }
-        let now = thread.clock.now(false);
-        let above = thread.stack.split_off(at + 1);
-        let Some(open) = thread.stack.pop() else { return Ok(false) };
-        for open in above.iter().rev().chain([&open]) {
+        let now = now(thread, false);
+        let mut above = thread.stack.split_off(at + 1);
+        let Some(mut open) = thread.stack.pop() else { return Ok(false) };
+        for open in above.iter_mut().rev().chain([&mut open]) {
             recorder.put_call(&Record::Suspend { call: open.call, wall: now.wall, cpu: now.cpu });
+            // Nobody may ever resume it: its arguments must not live as long as that is unknown.
+            open.release(&mut released);
         }
         if let Some(code) = recorder.codes.get_mut(&code) {
-            code.seen.suspended += 1;
+            code.facts.suspended += 1;
         }
         recorder.suspended.insert(open.frame, Suspended { open, above, since: now });
-        Ok(recorder.sink.is_overdue())
+        Ok(is_overdue(recorder))
     });
+    drop(released);
     Ok(if done.transpose()? == Some(true) { Outcome::Flush } else { Outcome::Done })
 }
 
-/// A coroutine or generator runs again; true when it is a call of ours. `thrown_at` is for 3.11.
-pub(crate) fn resume(seen: Seen, code: usize, frame: impl FnOnce() -> usize, thrown_at: i32) -> bool {
-    if seen.suspended == 0 {
-        return false;
+/// Notes that a coroutine or generator runs again. `thrown_at` is for 3.11.
+pub(crate) fn resume(facts: CodeFacts, code: usize, frame: impl FnOnce() -> usize, thrown_at: i32) {
+    if facts.suspended == 0 {
+        return;
     }
     let frame = frame();
-    let done = with(|recorder, thread| {
+    let _: Option<()> = with(|recorder, thread| {
         if recorder.suspended.get(&frame).is_none_or(|s| s.open.code != code) {
-            return false;
+            return;
         }
-        let Some(mut suspended) = recorder.suspended.remove(&frame) else { return false };
+        let Some(mut suspended) = recorder.suspended.remove(&frame) else { return };
         if let Some(code) = recorder.codes.get_mut(&code) {
-            code.seen.suspended = code.seen.suspended.saturating_sub(1);
+            code.facts.suspended = code.facts.suspended.saturating_sub(1);
         }
-        let now = thread.clock.now(is_idle(&thread.stack));
+        let now = now(thread, is_idle(&thread.stack));
         suspended.open.thrown_at = thrown_at;
         for open in std::iter::once(suspended.open).chain(suspended.above) {
             recorder.put_call(&Record::Resume { call: open.call, thread: thread.number, wall: now.wall, cpu: now.cpu });
             thread.stack.push(open);
         }
-        true
     });
-    done == Some(true)
 }
 
-/// The request that the ASGI entry on top of the stack has begun, now that its endpoint may be known.
+/// Returns the request that the ASGI entry on top of the stack has begun, and notes its endpoint if it is known.
 pub(crate) fn root(endpoint: Option<&str>) -> Option<Origin> {
     with(|recorder, thread| {
         let top = thread.stack.last_mut()?;
-        if !matches!(top.kind, Kind::Root(_)) {
+        if !matches!(top.kind, EntryKind::Root(_)) {
             return None;
         }
         top.endpoint = endpoint.map_or(0, |endpoint| recorder.endpoint_id(endpoint));
@@ -329,22 +347,22 @@ pub(crate) fn root(endpoint: Option<&str>) -> Option<Origin> {
     .flatten()
 }
 
-/// Tells how the request on top of the stack ends.
+/// Notes the endpoint and the status of the request on top of the stack.
 pub(crate) fn root_done(endpoint: String, status: u16) {
     // A thread that is ending has no requests.
     let _ = THREAD.try_with(|thread| {
-        if let Some(Open { kind: Kind::Root(told), .. }) = thread.borrow_mut().stack.last_mut() {
-            **told = (endpoint, status);
+        if let Some(StackEntry { kind: EntryKind::Root(outcome), .. }) = thread.borrow_mut().stack.last_mut() {
+            **outcome = (endpoint, status);
         }
     });
 }
 
 /// Begins a test: a request whose root call is the function `(test)` of the framework.
-pub(crate) fn begin_test(seen: Seen, name: &str) -> Result<Option<Origin>, &'static str> {
+pub(crate) fn begin_test(facts: CodeFacts, name: &str) -> Result<Option<Origin>, &'static str> {
     let begun = with(|recorder, thread| {
-        recorder.count(None, seen);
-        let kind = Kind::Root(Box::new((name.to_owned(), 0)));
-        recorder.begin(thread, Start { seen, code: 0, frame: 0, from: None, via: VIA_INLINE, kind }, None)
+        recorder.count(None, facts);
+        let kind = EntryKind::Root(Box::new((name.to_owned(), 0)));
+        recorder.begin(thread, NewCall { facts, code: 0, frame: 0, from: None, via: ViaCode::Inline, kind }, None)
     });
     begun.transpose()?;
     Ok(root(Some(name)))
@@ -353,10 +371,10 @@ pub(crate) fn begin_test(seen: Seen, name: &str) -> Result<Option<Origin>, &'sta
 /// Ends the test that runs on this thread.
 pub(crate) fn end_test(exception: &str) {
     let gone = with(|recorder, thread| {
-        let Some(at) = thread.stack.iter().rposition(|o| matches!(o.kind, Kind::Root(_)) && o.code == 0) else {
+        let Some(at) = thread.stack.iter().rposition(|o| matches!(o.kind, EntryKind::Root(_)) && o.code == 0) else {
             return Vec::new();
         };
-        let now = thread.clock.now(false);
+        let now = now(thread, false);
         let gone = thread.stack.split_off(at);
         recorder.end(&gone[0], now, exception);
         gone

@@ -1,0 +1,191 @@
+//! The shadow stack of each thread: its open calls, and the markers between them.
+
+use std::cell::RefCell;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use pyo3::prelude::*;
+use splitcost_recording::clock::{ThreadClock, ThreadInstant};
+
+use crate::payload::Sample;
+
+/// Owner of a [`EntryKind::Handed`] or [`EntryKind::Loop`] marker: no function has it.
+const NO_MODULE: u32 = u32::MAX;
+
+static NEXT_THREAD: AtomicU32 = AtomicU32::new(1);
+
+/// The facts of a code object that events need.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CodeFacts {
+    pub(crate) module: u32,
+    pub(crate) function: u32,
+    /// A coroutine or generator: its calls are told apart by frame.
+    pub(crate) is_resumable: bool,
+    /// The ASGI entry: each call is a request.
+    pub(crate) is_root: bool,
+    /// Calls of it that are suspended now.
+    pub(crate) suspended: u32,
+    /// 3.11 only: the code's first instruction, as `f_lasti` has it.
+    pub(crate) first_instruction: u32,
+}
+
+/// An open call or a marker on a thread's stack.
+pub(crate) struct StackEntry {
+    pub(crate) kind: EntryKind,
+    pub(crate) call: u64,
+    pub(crate) request: u64,
+    pub(crate) endpoint: u32,
+    pub(crate) module: u32,
+    pub(crate) function: u32,
+    /// Address of the code object, 0 for markers and tests.
+    pub(crate) code: usize,
+    /// Address of the frame object, 0 unless resumable.
+    pub(crate) frame: usize,
+    /// Calls of the same plain code below it, inside the module.
+    pub(crate) recursion: u32,
+    /// 3.11 only: where an exception was thrown into it.
+    pub(crate) thrown_at: i32,
+    pub(crate) sample: Option<Box<Sample>>,
+}
+
+/// The kind of a [`StackEntry`].
+pub(crate) enum EntryKind {
+    /// A call in a request.
+    Call,
+    /// A call outside every request: a request of its own.
+    Own,
+    /// The ASGI entry or a test; endpoint and status are set before it ends.
+    Root(Box<(String, u16)>),
+    /// Work handed over to this thread.
+    Handed,
+    /// An event loop runs on top of it.
+    Loop,
+}
+
+/// A call that is not on any thread, and the entries that a greenlet held above it.
+///
+/// It holds no Python object: an app that abandons a generator or coroutine is not kept from freeing its arguments.
+pub(crate) struct Suspended {
+    pub(crate) open: StackEntry,
+    pub(crate) above: Vec<StackEntry>,
+    pub(crate) since: ThreadInstant,
+}
+
+/// The request and the call on whose behalf something runs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Origin {
+    pub(crate) request: u64,
+    pub(crate) call: u64,
+    pub(crate) module: u32,
+    pub(crate) endpoint: u32,
+}
+
+/// The recorder's state of one thread.
+pub(crate) struct ThreadState {
+    pub(crate) number: u32,
+    pub(crate) clock: ThreadClock,
+    pub(crate) stack: Vec<StackEntry>,
+}
+
+thread_local! {
+    pub(crate) static THREAD: RefCell<ThreadState> = RefCell::new(ThreadState {
+        number: NEXT_THREAD.fetch_add(1, Ordering::Relaxed),
+        clock: ThreadClock::default(),
+        stack: Vec::new(),
+    });
+}
+
+/// Returns true when the thread may have been idle, or busy for others, since its last event.
+pub(crate) fn is_idle(stack: &[StackEntry]) -> bool {
+    stack.last().is_none_or(|top| matches!(top.kind, EntryKind::Handed | EntryKind::Loop))
+}
+
+/// Returns the position on the stack of the call that runs this code (and frame).
+pub(crate) fn position(
+    stack: &[StackEntry],
+    facts: CodeFacts,
+    code: usize,
+    frame: impl FnOnce() -> usize,
+) -> Option<usize> {
+    if !facts.is_resumable {
+        return (stack.last()?.code == code).then(|| stack.len() - 1);
+    }
+    // Above a coroutine there may be calls of a greenlet that it waits for (SQLAlchemy's asyncio does so).
+    stack.iter().rev().find(|open| open.code == code)?;
+    let frame = frame();
+    stack.iter().rposition(|open| open.frame == frame && open.code == code)
+}
+
+/// Returns the place where an exception was thrown into the call that runs this frame; 3.11 only.
+pub(crate) fn thrown_at(frame: usize) -> i32 {
+    let find = |thread: &RefCell<ThreadState>| {
+        thread.borrow().stack.iter().rev().find(|open| open.frame == frame).map_or(-1, |open| open.thrown_at)
+    };
+    THREAD.try_with(find).unwrap_or(-1)
+}
+
+/// Returns the origin on whose behalf this thread runs, as far as its stack knows.
+pub(crate) fn origin_here() -> Option<Origin> {
+    let find = |thread: &RefCell<ThreadState>| {
+        let thread = thread.borrow();
+        let top = thread.stack.last().filter(|top| top.request != 0)?;
+        // Under a running loop the context knows better.
+        if matches!(top.kind, EntryKind::Loop) {
+            return None;
+        }
+        let module = if matches!(top.kind, EntryKind::Handed) { NO_MODULE } else { top.module };
+        Some(Origin { request: top.request, call: top.call, module, endpoint: top.endpoint })
+    };
+    THREAD.try_with(find).ok().flatten()
+}
+
+/// Puts a marker on the stack: the calls above it are made on behalf of `origin`. Returns the depth for [`pop_to`].
+pub(crate) fn push_marker(origin: Option<Origin>, is_loop: bool) -> usize {
+    let push = |thread: &RefCell<ThreadState>| {
+        let stack = &mut thread.borrow_mut().stack;
+        let depth = stack.len();
+        let (request, call, endpoint) = origin.map_or((0, 0, 0), |o| (o.request, o.call, o.endpoint));
+        stack.push(StackEntry {
+            kind: if is_loop { EntryKind::Loop } else { EntryKind::Handed },
+            call,
+            request,
+            endpoint,
+            module: NO_MODULE,
+            function: 0,
+            code: 0,
+            frame: 0,
+            recursion: 0,
+            thrown_at: -1,
+            sample: None,
+        });
+        depth
+    };
+    THREAD.try_with(push).unwrap_or(usize::MAX)
+}
+
+/// Takes a marker off the stack, and whatever lies above it.
+pub(crate) fn pop_to(depth: usize) {
+    let gone = THREAD.try_with(|thread| {
+        let stack = &mut thread.borrow_mut().stack;
+        if depth < stack.len() { stack.split_off(depth) } else { Vec::new() }
+    });
+    drop(gone);
+}
+
+/// Empties this thread's stack after a fork, in the child: the calls on it are the parent's. The GIL is held.
+pub(crate) fn forget_thread() {
+    let gone = THREAD.try_with(|thread| {
+        let thread = &mut *thread.borrow_mut();
+        thread.clock = ThreadClock::default();
+        std::mem::take(&mut thread.stack)
+    });
+    drop(gone);
+}
+
+impl StackEntry {
+    /// Moves the Python objects that its sample holds to `released`, to be dropped where no lock is held.
+    pub(crate) fn release(&mut self, released: &mut Vec<Py<PyAny>>) {
+        if let Some(sample) = &mut self.sample {
+            sample.release(released);
+        }
+    }
+}

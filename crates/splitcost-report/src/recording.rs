@@ -1,0 +1,277 @@
+//! The [`Summary`] of a recording for a terminal: aligned tables, one screen.
+
+use std::fmt::Write;
+
+use splitcost_model::recording::PayloadClass;
+use splitcost_model::recording::summary::{EdgeSummary, Summary};
+
+use crate::number::{count, number};
+
+/// Rows shown of each table; the JSON has them all.
+///
+/// Chosen: three such tables and the head fit a terminal of 50 lines.
+const ROWS: usize = 12;
+
+/// Renders the summary as text, with lines of at most `width` characters (at least 60).
+pub fn render(summary: &Summary, width: usize) -> String {
+    let width = width.max(60);
+    let mut out = String::new();
+    head(&mut out, summary, width);
+
+    let mut endpoints =
+        FittedTable::new(width, &["endpoint", "requests", "failed", "p50 ms", "p90 ms", "p99 ms", "CPU ms", "calls"]);
+    for endpoint in &summary.endpoints {
+        endpoints.row(vec![
+            endpoint.name.clone(),
+            count(endpoint.requests),
+            count(endpoint.failed_requests),
+            number(endpoint.wall_ms_p50.unwrap_or(f64::NAN)),
+            number(endpoint.wall_ms_p90.unwrap_or(f64::NAN)),
+            number(endpoint.wall_ms_p99.unwrap_or(f64::NAN)),
+            number(endpoint.cpu_ms_mean.unwrap_or(f64::NAN)),
+            number(endpoint.calls_per_request.unwrap_or(f64::NAN)),
+        ]);
+    }
+    let title = format!("Endpoints (time inside the app, from {}; CPU and calls per request)", summary.times_from);
+    endpoints.render(&mut out, &title);
+
+    let mut edges = FittedTable::new(
+        width,
+        &["caller → callee", "calls", "CPU µs", "bytes/call", "overlap", "carries", "most calls in"],
+    );
+    for edge in &summary.edges {
+        edges.row(vec![
+            format!("{} → {}", edge.caller, edge.callee),
+            number(edge.calls_per_request),
+            number(edge.own_cpu_micros_per_request),
+            edge.encoded_bytes_per_call.map_or_else(|| "–".to_owned(), |bytes| count(bytes.round() as u64)),
+            format!("{:.0} %", edge.overlap_share * 100.0),
+            worst_class(edge),
+            edge.endpoints
+                .first()
+                .map_or_else(String::new, |most| format!("{} × {}", number(most.calls_per_request), most.endpoint)),
+        ]);
+    }
+    edges.left(&[5, 6]).render(&mut out, "Calls between modules (per request of any endpoint)");
+
+    let mut payloads =
+        FittedTable::new(width, &["what needs work to cross", "class", "value", "sampled", "bytes", "call site"]);
+    for payload in summary.payloads.iter().filter(|payload| payload.class != PayloadClass::Plain) {
+        payloads.row(vec![
+            payload.function.clone(),
+            payload.class.name().to_owned(),
+            if payload.path.is_empty() { payload.direction.clone() } else { payload.path.clone() },
+            count(payload.samples),
+            count(payload.encoded_bytes_mean.round() as u64),
+            // A call site in a framework is not the user's to change, and is not recorded.
+            if payload.file.is_empty() {
+                "–".to_owned()
+            } else {
+                format!("{}:{}", last_parts(&payload.file), payload.line)
+            },
+        ]);
+    }
+    payloads.left(&[1, 2, 5]).render(&mut out, "Payloads that are not plain data");
+    out
+}
+
+fn head(out: &mut String, summary: &Summary, width: usize) {
+    let mut line = |text: String| {
+        let _ = writeln!(out, "{}", cut(&text, width));
+    };
+    line(format!("{} requests of `{}`", count(summary.requests), summary.command.join(" ")));
+    line(format!(
+        "recorded {} by splitcost {}, CPython {} ({}), {}",
+        summary.started_at, summary.splitcost_version, summary.python_version, summary.recorder_mode, summary.machine
+    ));
+    for trouble in &summary.troubles {
+        line(format!("trouble: {trouble}"));
+    }
+}
+
+/// Returns the classes sampled on an edge that need work, worst first.
+fn worst_class(edge: &EdgeSummary) -> String {
+    use PayloadClass::{Adapter, Callback, Generator, Live, Mutated, Plain};
+    let seen = |class: &PayloadClass| edge.sampled_classes.contains_key(class.name());
+    let classes: Vec<&str> =
+        [Live, Generator, Callback, Mutated, Adapter].iter().filter(|c| seen(c)).map(|c| c.name()).collect();
+    match classes.as_slice() {
+        [] if seen(&Plain) => "plain".to_owned(),
+        [] => "–".to_owned(),
+        classes => classes.join(" "),
+    }
+}
+
+/// Returns the last two parts of a path: enough to find a file by.
+fn last_parts(path: &str) -> &str {
+    path.rmatch_indices('/').nth(1).map_or(path, |(at, _)| &path[at + 1..])
+}
+
+fn length(text: &str) -> usize {
+    text.chars().count()
+}
+
+/// Returns at most `width` characters, with `…` in place of the rest.
+fn cut(text: &str, width: usize) -> String {
+    if length(text) <= width {
+        return text.to_owned();
+    }
+    let mut cut: String = text.chars().take(width.saturating_sub(1)).collect();
+    cut.push('…');
+    cut
+}
+
+/// A table that is cut to a width, in columns and in rows.
+struct FittedTable {
+    width: usize,
+    header: Vec<String>,
+    /// Columns aligned to the left; the others are numbers.
+    left: Vec<usize>,
+    rows: Vec<Vec<String>>,
+}
+
+impl FittedTable {
+    fn new(width: usize, header: &[&str]) -> Self {
+        Self { width, header: header.iter().map(|&h| h.to_owned()).collect(), left: vec![0], rows: Vec::new() }
+    }
+
+    fn row(&mut self, cells: Vec<String>) {
+        self.rows.push(cells);
+    }
+
+    fn left(&mut self, columns: &[usize]) -> &Self {
+        self.left.extend_from_slice(columns);
+        self
+    }
+
+    /// Appends the table; where it would be too wide, the columns of text are cut, the last one first.
+    fn render(&self, out: &mut String, title: &str) {
+        if self.rows.is_empty() {
+            return;
+        }
+        let shown = &self.rows[..self.rows.len().min(ROWS)];
+        let lines = || std::iter::once(&self.header).chain(shown);
+        let mut widths: Vec<usize> = (0..self.header.len())
+            .map(|column| lines().map(|cells| length(&cells[column])).max().unwrap_or(0))
+            .collect();
+        let total = |widths: &[usize]| widths.iter().sum::<usize>() + 2 * (widths.len() - 1);
+        for (column, least) in self.left.iter().rev().map(|&c| (c, 16)).chain([(0, 8)]) {
+            let excess = total(&widths).saturating_sub(self.width);
+            widths[column] = widths[column].saturating_sub(excess).max(least.min(widths[column]));
+        }
+        let _ = writeln!(out, "\n{}", cut(title, self.width));
+        for cells in lines() {
+            let mut line = String::new();
+            for (column, (cell, &width)) in cells.iter().zip(&widths).enumerate() {
+                let cell = cut(cell, width);
+                let padding = " ".repeat(width - length(&cell));
+                let cell = if self.left.contains(&column) { cell + &padding } else { padding + &cell };
+                line.push_str(if column == 0 { "" } else { "  " });
+                line.push_str(&cell);
+            }
+            let _ = writeln!(out, "{}", cut(line.trim_end(), self.width));
+        }
+        if let Some(more) = self.rows.len().checked_sub(shown.len()).filter(|more| *more > 0) {
+            let _ = writeln!(out, "… and {more} more with --format json");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use splitcost_model::recording::summary::{EdgeEndpoint, EndpointSummary, PayloadSummary};
+
+    use super::*;
+
+    fn edge(caller: &str, callee: &str, calls: f64, bytes: Option<f64>, classes: &[(&str, u64)]) -> EdgeSummary {
+        EdgeSummary {
+            caller: caller.into(),
+            callee: callee.into(),
+            calls: calls as u64 * 2,
+            calls_per_request: calls,
+            own_cpu_micros_per_request: calls * 150.0,
+            encoded_bytes_per_call: bytes,
+            overlap_share: 0.941,
+            sampled_classes: classes.iter().map(|&(class, samples)| (class.to_owned(), samples)).collect(),
+            endpoints: vec![EdgeEndpoint { endpoint: "POST /orders".into(), calls_per_request: calls }],
+            ..EdgeSummary::default()
+        }
+    }
+
+    fn payload(function: &str, class: PayloadClass, path: &str, file: &str) -> PayloadSummary {
+        PayloadSummary {
+            function: function.into(),
+            direction: "result".into(),
+            class,
+            path: path.into(),
+            file: file.into(),
+            line: 21,
+            samples: 1_234,
+            encoded_bytes_mean: 70.4,
+            ..PayloadSummary::default()
+        }
+    }
+
+    fn summary() -> Summary {
+        Summary {
+            splitcost_version: "0.1.0".into(),
+            started_at: "2026-11-24T08:00:00Z".into(),
+            command: vec!["uvicorn".into(), "shop.main:app".into()],
+            python_version: "3.13.0".into(),
+            recorder_mode: "monitoring".into(),
+            machine: "a machine with 2 cores".into(),
+            troubles: vec!["requests left out, not ended when recording stopped: 1".into()],
+            requests: 1_003,
+            times_from: "the closed-loop phase with 1 in flight".into(),
+            endpoints: vec![
+                EndpointSummary {
+                    name: "POST /orders".into(),
+                    requests: 1_002,
+                    failed_requests: 1,
+                    wall_ms_p50: Some(2.5),
+                    wall_ms_p90: Some(12.345),
+                    wall_ms_p99: Some(1_234.5),
+                    cpu_ms_mean: Some(0.838),
+                    calls_per_request: Some(4.0),
+                },
+                EndpointSummary { name: "GET /broken".into(), requests: 1, failed_requests: 1, ..Default::default() },
+            ],
+            edges: vec![
+                edge("shop.orders", "shop.pricing", 2.0, Some(120.4), &[("adapter", 6), ("plain", 2)]),
+                edge("(framework)", "shop.orders", 1.0, None, &[]),
+                edge("shop.orders", "shop.inventory", 1.0, Some(0.0), &[("live", 1), ("mutated", 1)]),
+            ],
+            payloads: vec![
+                payload(
+                    "shop.inventory:reserve",
+                    PayloadClass::Live,
+                    "arguments.session (Session)",
+                    "/srv/app/shop/create.py",
+                ),
+                payload("shop.pricing:quote", PayloadClass::Adapter, "", ""),
+                payload("shop.pricing:plain", PayloadClass::Plain, "", ""),
+            ],
+            ..Summary::default()
+        }
+    }
+
+    #[test]
+    fn text_is_aligned_and_fits() {
+        let text = render(&summary(), 110);
+        assert!(text.lines().all(|line| line.chars().count() <= 110));
+        insta::assert_snapshot!(text, @"");
+        let narrow = render(&summary(), 20);
+        assert!(narrow.lines().all(|line| line.chars().count() <= 60), "{narrow}");
+    }
+
+    #[test]
+    fn long_tables_are_cut_and_empty_ones_left_out() {
+        assert_eq!(render(&Summary::default(), 80).lines().count(), 2);
+        let endpoints = vec![EndpointSummary { name: "GET /".into(), ..Default::default() }; 20];
+        let text = render(&Summary { endpoints, ..Summary::default() }, 80);
+        assert!(text.ends_with("… and 8 more with --format json\n"), "{text}");
+        assert_eq!(worst_class(&EdgeSummary { sampled_classes: BTreeMap::new(), ..EdgeSummary::default() }), "–");
+    }
+}
