@@ -18,7 +18,6 @@ fn main() -> ExitCode {
     };
     let study = match arguments.get(1).map_or("full", String::as_str) {
         "estimated" => fixture::estimated(),
-
         "crowded" => fixture::crowded(),
         "empty" => Study::default(),
         _ => fixture::shop(),

@@ -58,7 +58,7 @@ pub fn render(study: &Study) -> String {
     text
 }
 
-pub(crate) fn title(split: &SplitStudy, fault: &FaultStudy) -> String {
+fn title(split: &SplitStudy, fault: &FaultStudy) -> String {
     format!(
         "{}: {} for {} s at {} requests/s; calls: {}{}",
         split.name,
@@ -105,7 +105,7 @@ fn endpoints(number: usize) -> String {
 }
 
 /// The availability of endpoints, by the number of services that they need.
-pub(crate) fn availability(fault: &FaultStudy) -> String {
+fn availability(fault: &FaultStudy) -> String {
     let mut by_services: Vec<(u32, f64, usize)> = Vec::new();
     for endpoint in fault.estimate.endpoints.iter().filter(|endpoint| endpoint.services_needed > 0) {
         match by_services.iter_mut().find(|(services, ..)| *services == endpoint.services_needed) {

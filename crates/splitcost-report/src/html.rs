@@ -8,7 +8,6 @@
 mod markup;
 mod split;
 
-use splitcost_model::number::{count, short};
 use splitcost_model::recording::{Phase, PhaseKind};
 use splitcost_model::study::Study;
 
@@ -161,7 +160,7 @@ fn provenance(page: &mut Page, study: &Study) {
     page.raw(&format!("<div><dt>Recorded requests</dt><dd>{measured} "));
     page.count("/provenance/recorded_requests", provenance.recorded_requests);
     page.raw("</dd></div>\n<div><dt>Seed</dt><dd>");
-    page.raw(&provenance.seed.to_string());
+    page.count("/provenance/seed", provenance.seed);
     page.raw(&format!("</dd></div>\n<div><dt>Price of a core</dt><dd>{} $ ", Mark::Assumed.glyph()));
     page.number("/provenance/usd_per_vcpu_hour", provenance.usd_per_vcpu_hour, 1.0);
     page.raw(" an hour</dd></div>\n</dl>\n");
@@ -218,13 +217,22 @@ fn phases(page: &mut Page, phases: &[Phase]) {
          <th scope=\"col\" class=\"n\">Generator CPU, s {measured}</th></tr></thead>\n<tbody>\n"
     ));
     for (i, phase) in phases.iter().enumerate() {
-        let load = match phase.kind {
-            PhaseKind::Open => format!("open loop, {} requests/s", short(phase.rate_reqs_per_sec)),
-            PhaseKind::Closed => format!("closed loop, {} in flight", count(u64::from(phase.concurrency))),
-        };
-        let load = if phase.bare { format!("{load}, without the recorder") } else { load };
         let path = format!("/provenance/phases/{i}");
-        page.raw(&format!("<tr><th scope=\"row\">{load}</th><td class=\"n\">"));
+        page.raw("<tr><th scope=\"row\">");
+        match phase.kind {
+            PhaseKind::Open => {
+                page.raw("open loop, ");
+                page.short(&format!("{path}/rate_reqs_per_sec"), phase.rate_reqs_per_sec, 1.0);
+                page.raw(" requests/s");
+            }
+            PhaseKind::Closed => {
+                page.raw("closed loop, ");
+                page.count(&format!("{path}/concurrency"), u64::from(phase.concurrency));
+                page.raw(" in flight");
+            }
+        }
+        let recorder = if phase.bare { ", without the recorder" } else { "" };
+        page.raw(&format!("{recorder}</th><td class=\"n\">"));
         // Phases take turns: this is the time during which they were driven.
         page.short(&format!("{path}/driven_nanos"), phase.driven_nanos as f64, 1e-9);
         page.raw("</td><td class=\"n\">");

@@ -1,13 +1,15 @@
 """The HTML report in a real browser: it draws, it asks nobody for anything, its numbers are the JSON's.
 
-The reports are made of made-up evaluations; SPLITCOST_REPORT names one more, from a real run.
+The reports show made-up studies; SPLITCOST_REPORT names one more, from a real run.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -23,7 +25,7 @@ FLAGS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync"
 ).split()
-MADE_UP = ("full", "estimated", "rehearsed", "crowded", "empty")
+MADE_UP = ("full", "estimated", "crowded", "empty")
 REAL = os.environ.get("SPLITCOST_REPORT")
 VARIANTS = (*MADE_UP, "real") if REAL else MADE_UP
 SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
@@ -35,8 +37,20 @@ DRAWN = """element => [...element.querySelectorAll("svg path, svg text")].map(e 
     return {tag: e.tagName, text: e.textContent, width: box.width, height: box.height};
 })"""
 CELLS = """() => [...document.querySelectorAll("[data-path]")].map(e => ({
-    path: e.dataset.path, value: e.dataset.value, scale: e.dataset.scale ?? "1", text: e.textContent,
+    path: e.dataset.path, value: e.dataset.value, length: e.dataset.length, scale: e.dataset.scale ?? "1",
+    text: e.textContent,
 }))"""
+# Every text with a digit that is no number of the study: no `data-path`, and no name, label, mark or axis.
+LOOSE = r"""() => {
+    const loose = [];
+    const texts = document.createTreeWalker(document.querySelector("main"), NodeFilter.SHOW_TEXT);
+    const other = "[data-path], script, style, svg, code, select, .axis, [data-chart], .tabs, h2, a";
+    while (texts.nextNode()) {
+        const text = texts.currentNode.textContent.trim();
+        if (/[0-9]/.test(text) && !texts.currentNode.parentElement.closest(other)) loose.push(text);
+    }
+    return loose;
+}"""
 
 
 def built_example() -> str:
@@ -115,9 +129,9 @@ class Visit:
         charts = self.page.locator(f'[data-chart="{kind}"]:visible')
         return [charts.nth(i).evaluate(DRAWN) for i in range(charts.count())]
 
-    def evaluation(self) -> dict[str, Any]:
+    def study(self) -> dict[str, Any]:
         """The data that the page holds."""
-        return json.loads(self.page.locator("#evaluation").text_content() or "")
+        return json.loads(self.page.locator("#study").text_content() or "")
 
 
 @pytest.fixture(params=VARIANTS)
@@ -146,7 +160,7 @@ def test_it_fits_and_is_quiet(browser: Browser, sample: Path, size: str, scheme:
 
 def shown(text: str) -> float:
     """The number that a cell shows."""
-    return float(text.replace(",", ""))
+    return float(text.removesuffix("×").replace(",", ""))
 
 
 def lookup(document: Any, pointer: str) -> Any:
@@ -158,16 +172,39 @@ def lookup(document: Any, pointer: str) -> Any:
 
 def test_the_numbers_are_those_of_the_json(browser: Browser, sample: Path) -> None:
     with Visit(browser, sample) as visit:
-        evaluation = visit.evaluation()
+        study = visit.study()
         cells = visit.page.evaluate(CELLS)
-        assert len(cells) > (200 if evaluation["splits"] else 1)
+        assert len(cells) > (200 if study["splits"] else 1)
         for cell in cells:
-            value = lookup(evaluation, cell["path"])
+            value = lookup(study, cell["path"])
+            if cell.get("length") is not None:
+                assert int(cell["length"]) == len(value) == shown(cell["text"]), cell
+                continue
             assert float(cell["value"]) == pytest.approx(value, rel=1e-15), cell
-            # Three significant digits, or all digits of a whole number: off by at most half of the last one.
+            # Three significant digits (two of a factor), or all digits of a whole number: off by at most half of
+            # the last one.
             exact = value * float(cell["scale"])
-            digits = 0 if exact == 0 else max(0, min(6, 2 - math.floor(math.log10(abs(exact)))))
+            kept = 1 if cell["text"].endswith("×") else 2
+            digits = 0 if exact == 0 else max(0, min(6, kept - math.floor(math.log10(abs(exact)))))
             assert shown(cell["text"]) == pytest.approx(exact, abs=0.5001 * 10**-digits, rel=0), cell
+
+
+def strings(document: Any) -> Iterator[str]:
+    """Every text in a document."""
+    if isinstance(document, str):
+        yield document
+    elif isinstance(document, (dict, list)):
+        for part in document.values() if isinstance(document, dict) else document:
+            yield from strings(part)
+
+
+def test_no_number_is_shown_that_is_not_in_the_json(browser: Browser, sample: Path) -> None:
+    with Visit(browser, sample) as visit:
+        # Names of percentiles and of intervals are words; a text of the study is shown as it is.
+        known = " ".join(strings(visit.study())).replace("T", " ").replace("Z", " UTC")
+        words = re.compile(r"p50|p90|p99|90 %")
+        loose = [text for text in visit.page.evaluate(LOOSE) if re.search("[0-9]", words.sub("", text))]
+        assert [text for text in loose if text.replace("T", " ").replace("Z", " UTC") not in known] == []
 
 
 @pytest.mark.parametrize("number", [0, 1])
@@ -176,12 +213,13 @@ def test_every_interval_of_an_endpoint_is_shown(
 ) -> None:
     with Visit(browser, samples["full"]) as visit:
         paths = {cell["path"] for cell in visit.page.evaluate(CELLS)}
-        endpoints = visit.evaluation()["splits"][number]["endpoints"]
-        for i in range(len(endpoints)):
-            for source in ("baseline", "baseline_measured", "estimate", "measured"):
-                for quantile in ("p50_ms", "p90_ms", "p99_ms"):
-                    for part in ("value", "low", "high"):
-                        assert f"/splits/{number}/endpoints/{i}/{source}/{quantile}/{part}" in paths
+        split = visit.study()["splits"][number]
+        for source, arm in itertools.product(("estimate", "rehearsal"), ("monolith", "split")):
+            for i in range(len(split[source]["endpoints"])):
+                for quantile, part in itertools.product(
+                    ("p50_ms", "p90_ms", "p99_ms"), ("value", "low", "high")
+                ):
+                    assert f"/splits/{number}/{source}/endpoints/{i}/{arm}/{quantile}/{part}" in paths
 
 
 @pytest.mark.parametrize("size", list(SIZES))
@@ -192,16 +230,16 @@ def test_the_charts_are_drawn(browser: Browser, samples: dict[str, Path], varian
             [drawn] = visit.charts(kind)
             solid = [e for e in drawn if e["tag"] == "path" and max(e["width"], e["height"]) > 2]
             assert len(solid) >= least, (kind, len(solid))
-        split = visit.evaluation()["splits"][1]
+        split = visit.study()["splits"][1]
         texts = {e["text"] for e in visit.charts("graph")[0] if e["tag"] == "text"}
         assert {service["name"] for service in split["services"]} <= texts
 
 
 def test_the_graph_says_what_the_calls_add_up_to(browser: Browser, samples: dict[str, Path]) -> None:
     with Visit(browser, samples["full"], at="#split-1") as visit:
-        split = visit.evaluation()["splits"][1]
-        requests = {e["name"]: e["requests"] for e in split["endpoints"]}
-        calls = sum(requests[c["endpoint"]] * c["calls_per_request"] for c in split["calls"])
+        estimate = visit.study()["splits"][1]["estimate"]
+        requests = {e["name"]: e["requests"] for e in estimate["endpoints"]}
+        calls = sum(requests[c["endpoint"]] * c["calls_per_request"] for c in estimate["calls"])
         mean = calls / sum(requests.values())
         labels = [e["text"] for e in visit.charts("graph")[0] if e["text"].endswith(" calls")]
         assert [shown(label.removesuffix(" calls")) for label in labels] == [pytest.approx(mean, rel=0.005)]
@@ -255,7 +293,7 @@ def test_it_reads_without_a_script(browser: Browser, samples: dict[str, Path]) -
 
 def test_names_stay_text(browser: Browser, samples: dict[str, Path]) -> None:
     with Visit(browser, samples["crowded"], at="#split-1") as visit:
-        name = visit.evaluation()["splits"][1]["endpoints"][0]["name"]
+        name = visit.study()["splits"][1]["comparison"]["endpoints"][0]["name"]
         assert name == "</script><b>&\"'"
         assert visit.page.locator("#endpoint-1-0 .name b").first.text_content() == name
         assert visit.page.locator("select.endpoint:visible option").first.text_content() == name

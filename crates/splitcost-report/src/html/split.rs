@@ -1,6 +1,7 @@
 //! The part of the page about one split, and its column in the comparison.
 
 use splitcost_model::estimate::{Arms, EstimatedEndpoint, Figures, Quantile, ResponseTimes};
+use splitcost_model::fault::FaultStudy;
 use splitcost_model::number::{byte_unit, short};
 use splitcost_model::quantity::Interval;
 use splitcost_model::rehearsal::RehearsedEndpoint;
@@ -209,18 +210,29 @@ fn links(page: &mut Page, i: usize, split: &SplitStudy) {
 
 /// Outcomes of requests under faults.
 fn faults(page: &mut Page, i: usize, split: &SplitStudy) {
-    let Some(first) = split.faults.first() else { return };
+    if split.faults.is_empty() {
+        return;
+    }
     page.raw("<h3>Under faults</h3>\n");
     for (f, fault) in split.faults.iter().enumerate() {
-        page.raw(&format!("<p class=\"note\">{}</p>\n", escape(&fault::title(split, fault))));
+        fault_title(page, i, f, split, fault);
         page.raw("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Endpoints under a fault\">\n");
         page.raw("<table class=\"faults\">\n<thead><tr><td></td>");
+        page.raw(&format!(
+            "<th scope=\"col\" class=\"n\">services</th><th scope=\"col\" class=\"n\">up, % {}</th>",
+            Mark::Assumed.glyph()
+        ));
         for column in &fault::COLUMNS {
             page.raw(&format!("<th scope=\"col\" class=\"n\">{}</th>", column.head));
         }
         page.raw("</tr></thead>\n<tbody>\n");
         for (e, endpoint) in fault.estimate.endpoints.iter().enumerate() {
-            page.raw(&format!("<tr><th scope=\"row\">{}</th>", breakable(&endpoint.name)));
+            page.raw(&format!("<tr><th scope=\"row\">{}</th><td class=\"n\">", breakable(&endpoint.name)));
+            let path = format!("/splits/{i}/faults/{f}/estimate/endpoints/{e}");
+            page.count(&format!("{path}/services_needed"), u64::from(endpoint.services_needed));
+            page.raw("</td><td class=\"n\">");
+            page.number(&format!("{path}/availability_percent"), endpoint.availability_percent, 1.0);
+            page.raw("</td>");
             let rehearsed = fault::rehearsed(fault, &endpoint.name);
             for column in &fault::COLUMNS {
                 let path = |part: &str, e: usize| {
@@ -238,7 +250,17 @@ fn faults(page: &mut Page, i: usize, split: &SplitStudy) {
         }
         page.raw("</tbody>\n</table>\n</div>\n");
     }
-    page.raw(&format!("<p class=\"note\">{} {}</p>\n", Mark::Assumed.glyph(), fault::availability(first)));
+    page.raw("<p class=\"note\">A request needs so many services, and all of them are up for the stated share of the time.</p>\n");
+}
+
+/// The fault, its duration, the load and the policy, as the paragraph before a table.
+fn fault_title(page: &mut Page, i: usize, f: usize, split: &SplitStudy, fault: &FaultStudy) {
+    page.raw(&format!("<p class=\"note\"><code>{}</code> for ", escape(&fault.fault.to_string())));
+    page.number(&format!("/splits/{i}/faults/{f}/fault_secs"), fault.fault_secs, 1.0);
+    page.raw(" s at ");
+    page.short(&format!("/splits/{i}/estimate/load_reqs_per_sec"), split.estimate.load_reqs_per_sec, 1.0);
+    let origin = if fault.rehearsal.is_some() { "predicted | measured" } else { "simulated" };
+    page.raw(&format!(" requests/s; calls: <code>{}</code>; {origin}</p>\n", escape(&fault.policy.to_string())));
 }
 
 /// An endpoint of the comparison, with its places in the document.
@@ -562,7 +584,7 @@ fn calls(page: &mut Page, i: usize, split: &SplitStudy) {
         let path = format!("/splits/{i}/estimate/calls/{c}");
         let blocks = if call.blocks_event_loop { " <b class=\"bad\">blocks the event loop</b>" } else { "" };
         page.raw(&format!(
-            "<tr{}><th scope=\"row\"><code>{}</code><span class=\"meta\">{} · {}:{}</span>{blocks}</th><td data-label=\"By requests of\">{}</td>\
+            "<tr{}><th scope=\"row\"><code>{}</code><span class=\"meta\">{} · <code>{}:{}</code></span>{blocks}</th><td data-label=\"By requests of\">{}</td>\
              <td class=\"n\" data-label=\"Calls/request ●\">",
             extra(c),
             breakable(&call.callee),
@@ -582,7 +604,7 @@ fn calls(page: &mut Page, i: usize, split: &SplitStudy) {
         page.raw("</td></tr>\n");
     }
     page.raw("</tbody>\n</table>\n");
-    show_all(page, split.estimate.calls.len());
+    show_all(page, &format!("/splits/{i}/estimate/calls"), split.estimate.calls.len());
 }
 
 fn cannot_cross(page: &mut Page, i: usize, split: &SplitStudy) {
@@ -612,7 +634,7 @@ fn cannot_cross(page: &mut Page, i: usize, split: &SplitStudy) {
         page.raw(&format!("</td><td data-label=\"In a rehearsal\">{}</td></tr>\n", site.handling.name()));
     }
     page.raw("</tbody>\n</table>\n");
-    show_all(page, split.cannot_cross.len());
+    show_all(page, &format!("/splits/{i}/cannot_cross"), split.cannot_cross.len());
 }
 
 /// The class of a row beyond the first screen.
@@ -620,10 +642,10 @@ fn extra(row: usize) -> &'static str {
     if row < ROWS { "" } else { " class=\"extra\"" }
 }
 
-fn show_all(page: &mut Page, rows: usize) {
+fn show_all(page: &mut Page, path: &str, rows: usize) {
     if rows > ROWS {
-        page.raw(&format!(
-            "<label class=\"switch\"><input type=\"checkbox\" class=\"show-extra\"> show all {rows}</label>\n"
-        ));
+        page.raw("<label class=\"switch\"><input type=\"checkbox\" class=\"show-extra\"> show all ");
+        page.length(path, rows);
+        page.raw("</label>\n");
     }
 }
