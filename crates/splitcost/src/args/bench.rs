@@ -291,7 +291,7 @@ pub(crate) struct UrlArgs {
     /// Find the arrival rate at which a queue grows, starting from the throughput of the closed loop
     #[arg(long, conflicts_with_all = ["rate", "requests", "fail_if"])]
     pub(crate) find_saturation: bool,
-    /// Also write the histograms to this file, as a log that the HdrHistogram libraries of other languages read: in
+    /// Also write the histograms to this file, as a log that the HDR libraries of other languages read: in
     /// nanoseconds, two lines for each request
     #[arg(long, value_name = "FILE", conflicts_with = "find_saturation")]
     pub(crate) hdr: Option<PathBuf>,

@@ -49,7 +49,7 @@ pub(crate) enum Format {
     Sarif,
     /// Annotations, for pull requests on GitHub
     Github,
-    /// JUnit's XML, for build servers
+    /// `JUnit`'s XML, for build servers
     Junit,
     /// A graph for Graphviz
     Dot,

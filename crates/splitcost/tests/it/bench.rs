@@ -218,7 +218,7 @@ fn requests_of_a_har() {
     let (_, found) = json(&told);
     assert_eq!((&found["ok"], found["requests"].as_array().unwrap().len()), (&60.into(), 2));
     assert!(
-        told.contains("\nshop.har: 3 entries of shop.test, 2 different requests\nleft out: 1 entry of cdn.test"),
+        told.contains("\nshop.har: 3 entries for shop.test, 2 different requests\nleft out: 1 entry of cdn.test"),
         "{told}"
     );
 }
@@ -269,7 +269,7 @@ fn files_that_make_no_sense() {
     insta::assert_snapshot!(run("a.toml", "[[requests]]\npath = '/a'\nbodi = 1"), @r"
     exit 2
     error: a.toml:3:1: unknown field `bodi`, expected one of `name`, `method`, `path`, `weight`, `headers`, `params`, `body`, `body_text`, `body_file`, `expect`
-    hint: it is written like [workload] of splitcost.toml: docs/configuration.md
+    hint: the file is written like [workload] of splitcost.toml: see docs/configuration.md
     ");
     insta::assert_snapshot!(run("b.toml", "[[requests]]\npath = '/a/{id}'"), @r"
     exit 2
@@ -286,7 +286,7 @@ fn files_that_make_no_sense() {
     insta::assert_snapshot!(run("a.har", "{\"log\": {}}"), @r#"
     exit 2
     error: failed to read a.har: it is no HAR: missing field `entries` at line 1 column 10
-    hint: save one from a browser's network panel: "Save all as HAR"
+    hint: save one in the network panel of a browser, with "Save all as HAR"
     "#);
     insta::assert_snapshot!(project.run(&["bench", &url, "--requests-file", "none.toml"]), @r"
     exit 2
@@ -295,7 +295,7 @@ fn files_that_make_no_sense() {
     insta::assert_snapshot!(project.run(&["bench", &url, "--body", "@none.bin"]), @r"
     exit 2
     error: failed to read none.bin: No such file or directory (os error 2)
-    hint: --body @FILE sends a file, --body TEXT a text
+    hint: --body @FILE sends a file, --body TEXT sends a text
     ");
     let path = format!("{url}/items");
     std::fs::write(project.path("ok.toml"), "[[requests]]\npath = '/a'").unwrap();

@@ -17,8 +17,8 @@ const NOT_RUN: [&str; 16] = [
     "splitcost evaluate",
     "splitcost report",
     "splitcost bench stacks",
-    "splitcost bench call shop",
-    "splitcost bench codecs  #",
+    "splitcost bench call",
+    "splitcost bench codecs",
     "splitcost bench http://127.0.0.1:8000",
     "splitcost bench http://localhost",
     "splitcost bench grpc:",
@@ -66,7 +66,11 @@ fn examples_run_as_they_are_written() {
 
     let mut run = 0;
     for example in &examples {
-        if NOT_RUN.iter().any(|not_run| example.starts_with(not_run)) || !example.starts_with("splitcost ") {
+        // It measures nothing, unlike the other examples of its command.
+        let is_proto = example.contains("--show-proto");
+        if (NOT_RUN.iter().any(|not_run| example.starts_with(not_run)) && !is_proto)
+            || !example.starts_with("splitcost ")
+        {
             continue;
         }
         let (status, text) = shell(&project, example);

@@ -173,7 +173,7 @@ fn errors_name_the_problem() {
     insta::assert_snapshot!(project.run(&["link", "--to", "127.0.0.1:1", "--fault", "blackhole at-connect"]), @r"
     exit 2
     error: failed to emulate this link by forwarding streams: blackhole needs the packet engine: the kernel answers the handshake before a proxy sees the connection; use `after-accept` instead
-    hint: `splitcost link --packets` has it; it needs Linux and root
+    hint: `splitcost link --packets` can emulate it; it needs Linux and root
     ");
     insta::assert_snapshot!(project.run(&["link", "--to", "127.0.0.1:1", "--profile", "moon"]), @r#"
     exit 2

@@ -105,7 +105,10 @@ fn a_killed_calibration_goes_on_where_it_was() {
     running.wait_for_line(&format!("cell {} of 60", kept + 1));
     kill_process(Pid::from_raw(running.pid()).unwrap(), Signal::INT).unwrap();
     let transcript = running.transcript();
-    assert_eq!(transcript, "exit 130\nwhat was measured is kept: the same command goes on from there\ninterrupted");
+    assert_eq!(
+        transcript,
+        "exit 130\nthe measurements so far are kept: the same command continues from there\ninterrupted"
+    );
     let (exit, found) = json(&project.run(&arguments));
     assert_eq!((exit.as_str(), journaled(&project)), ("exit 0", 60));
     let stack = &found["stacks"][0];
