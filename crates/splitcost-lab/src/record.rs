@@ -180,9 +180,17 @@ fn drive(
         merge(&mut seen, &run.outcome);
     }
     let lone = runs.iter_mut().take(1).filter_map(Option::take);
-    let with = lone.chain(beside).zip([(PhaseKind::Closed, 1, 0.0), (PhaseKind::Closed, concurrency, 0.0), (PhaseKind::Open, 0, rate)]);
+    let with = lone.chain(beside).zip([
+        (PhaseKind::Closed, 1, 0.0),
+        (PhaseKind::Closed, concurrency, 0.0),
+        (PhaseKind::Open, 0, rate),
+    ]);
     meta.phases.extend(with.map(|(run, load)| phase(load, false, &run)));
-    let without = runs.iter().flatten().zip([(PhaseKind::Closed, 1, 0.0), (PhaseKind::Closed, concurrency, 0.0), (PhaseKind::Open, 0, rate)]);
+    let without = runs.iter().flatten().zip([
+        (PhaseKind::Closed, 1, 0.0),
+        (PhaseKind::Closed, concurrency, 0.0),
+        (PhaseKind::Open, 0, rate),
+    ]);
     meta.phases.extend(without.map(|(run, load)| phase(load, true, run)));
     // Interrupted before they had begun.
     meta.phases.retain(|phase| phase.requests > 0);

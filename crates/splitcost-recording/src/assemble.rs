@@ -38,7 +38,7 @@ pub struct Assembler {
     shape_of_id: FxHashMap<u32, u32>,
     requests: Vec<OpenRequest>,
     request_of_id: FxHashMap<u64, u32>,
-    /// Where a call is: index of its request and its index there; `None` outside every request.
+    /// The place of a call: the index of its request and its index there; `None` outside every request.
     place_of_call: FxHashMap<u64, Option<(u32, u32)>>,
     trouble: Trouble,
 }
@@ -267,7 +267,7 @@ impl Assembler {
         }
     }
 
-    /// What has been recorded by the records so far.
+    /// Returns the recording of the records so far.
     pub fn finish(mut self) -> Recording {
         for (function, entered) in self.functions.iter_mut().zip(&self.entered) {
             function.calls = function.calls.max(*entered);
@@ -395,7 +395,7 @@ impl From<PayloadClassCode> for PayloadClass {
     }
 }
 
-/// The recordings of several processes as one, described by `meta`.
+/// Merges the recordings of several processes into one, described by `meta`.
 ///
 /// Modules, functions and shapes are the same where their names, places and texts are; requests belong to the
 /// phase during which they began.

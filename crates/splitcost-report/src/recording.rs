@@ -35,8 +35,10 @@ pub fn render(summary: &Summary, width: usize) -> String {
     let title = format!("Endpoints (time inside the app, from {}; CPU and calls per request)", summary.times_from);
     endpoints.render(&mut out, &title);
 
-    let mut edges =
-        FittedTable::new(width, &["caller → callee", "calls", "CPU µs", "bytes/call", "overlap", "carries", "most calls in"]);
+    let mut edges = FittedTable::new(
+        width,
+        &["caller → callee", "calls", "CPU µs", "bytes/call", "overlap", "carries", "most calls in"],
+    );
     for edge in &summary.edges {
         edges.row(vec![
             format!("{} → {}", edge.caller, edge.callee),
@@ -45,9 +47,9 @@ pub fn render(summary: &Summary, width: usize) -> String {
             edge.encoded_bytes_per_call.map_or_else(|| "–".to_owned(), |bytes| count(bytes.round() as u64)),
             format!("{:.0} %", edge.overlap_share * 100.0),
             worst_class(edge),
-            edge.endpoints.first().map_or_else(String::new, |most| {
-                format!("{} × {}", number(most.calls_per_request), most.endpoint)
-            }),
+            edge.endpoints
+                .first()
+                .map_or_else(String::new, |most| format!("{} × {}", number(most.calls_per_request), most.endpoint)),
         ]);
     }
     edges.left(&[5, 6]).render(&mut out, "Calls between modules (per request of any endpoint)");

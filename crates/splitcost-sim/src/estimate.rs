@@ -179,7 +179,8 @@ impl Samples {
 impl<'a> Input<'a> {
     fn new(scenario: &Scenario<'a>) -> Result<Self, Error> {
         let recording = scenario.recording;
-        let lone = recording.meta.phases.iter().position(|p| p.kind == PhaseKind::Closed && p.concurrency == 1 && !p.bare);
+        let lone =
+            recording.meta.phases.iter().position(|p| p.kind == PhaseKind::Closed && p.concurrency == 1 && !p.bare);
         let ok = |r: &&Request| r.status < 400 && !r.calls.is_empty();
         let mut requests: Vec<&Request> = match lone {
             Some(phase) => recording.requests.iter().filter(|r| r.phase == Some(phase as u32)).filter(ok).collect(),

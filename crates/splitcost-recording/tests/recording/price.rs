@@ -1,4 +1,4 @@
-//! What findings cost, on made-up requests.
+//! The prices of findings, on made-up requests.
 
 use splitcost_model::finding::{Basis, Bound, Cost, Finding, Location, Price, Step};
 use splitcost_model::quantity::Nanos;

@@ -425,7 +425,10 @@ fn provenance() -> Provenance {
         command: ["python", "-m", "uvicorn", "shop.app:app"].map(str::to_owned).to_vec(),
         recording: ".splitcost/recording".to_owned(),
         recorded_requests: requests,
-        phases: vec![phase(PhaseKind::Closed, 1, 0.0, 32, 4_100), phase(PhaseKind::Open, 0, 60.0, 134, requests - 4_100)],
+        phases: vec![
+            phase(PhaseKind::Closed, 1, 0.0, 32, 4_100),
+            phase(PhaseKind::Open, 0, 60.0, 134, requests - 4_100),
+        ],
         stacks: vec![
             stack(
                 "httpx",

@@ -6,8 +6,8 @@ use splitcost_model::calibration::{Calibration, ClientMode, HandlerMode, Pace, P
 use splitcost_model::evaluation::{EndpointEvaluation, SplitEvaluation};
 use splitcost_model::quantity::Nanos;
 use splitcost_model::recording::{
-    Call, Function, FunctionKind, Meta, Payload, PayloadClass, Phase, PhaseEndpoint, PhaseKind, Recording, Request, Segment,
-    Via,
+    Call, Function, FunctionKind, Meta, Payload, PayloadClass, Phase, PhaseEndpoint, PhaseKind, Recording, Request,
+    Segment, Via,
 };
 use splitcost_model::split::{Prices, Split};
 use splitcost_sim::compile::Compiler;
