@@ -63,14 +63,14 @@ struct OpenCall {
     id: u64,
     parent: u64,
     call: Call,
-    state: State,
+    state: CallState,
     /// Clocks at the beginning of the stretch that is not finished yet.
     wall: u64,
     cpu: u64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
+enum CallState {
     Active,
     Suspended,
     Left,
@@ -78,8 +78,8 @@ enum State {
 
 impl OpenCall {
     /// Ends the current stretch.
-    fn step(&mut self, wall: u64, cpu: u64, next: State) {
-        let suspended = self.state == State::Suspended;
+    fn step(&mut self, wall: u64, cpu: u64, next: CallState) {
+        let suspended = self.state == CallState::Suspended;
         let end = wall.max(self.wall);
         self.call.segments.push(Segment {
             start: Nanos::from_nanos(self.wall),
@@ -165,21 +165,21 @@ impl Assembler {
                         segments: Vec::with_capacity(1),
                         ..Call::default()
                     },
-                    state: State::Active,
+                    state: CallState::Active,
                     wall,
                     cpu,
                 };
                 self.enter(request, opened, function.is_some());
             }
-            Record::Suspend { call, wall, cpu } => self.step(call, wall, cpu, State::Suspended),
-            Record::Resume { call, wall, cpu, .. } => self.step(call, wall, cpu, State::Active),
+            Record::Suspend { call, wall, cpu } => self.step(call, wall, cpu, CallState::Suspended),
+            Record::Resume { call, wall, cpu, .. } => self.step(call, wall, cpu, CallState::Active),
             Record::Leave { call, wall, cpu, exception } => {
                 if !exception.is_empty()
                     && let Some(open) = self.call(call)
                 {
                     open.call.exception = Some(exception);
                 }
-                self.step(call, wall, cpu, State::Left);
+                self.step(call, wall, cpu, CallState::Left);
             }
             Record::Payload { call, result, shape, encoded_bytes, nodes, class, path, file, line } => {
                 let class = PayloadClass::from(class);
@@ -248,18 +248,18 @@ impl Assembler {
         Some(&mut self.requests[request as usize].calls[call as usize])
     }
 
-    fn step(&mut self, id: u64, wall: u64, cpu: u64, next: State) {
+    fn step(&mut self, id: u64, wall: u64, cpu: u64, next: CallState) {
         match self.place_of_call.get(&id).copied() {
             Some(Some((request, call))) => {
                 let call = &mut self.requests[request as usize].calls[call as usize];
-                if call.state == State::Left || call.state == next {
+                if call.state == CallState::Left || call.state == next {
                     self.trouble.disorder += 1;
                 } else {
                     call.step(wall, cpu, next);
                 }
             }
             Some(None) => {
-                if next == State::Left {
+                if next == CallState::Left {
                     self.place_of_call.remove(&id);
                 }
             }
@@ -298,14 +298,14 @@ impl Assembler {
             return None;
         };
         let unfinished = |(index, call): (usize, &OpenCall)| {
-            call.state == State::Active || (index == root && call.state == State::Suspended)
+            call.state == CallState::Active || (index == root && call.state == CallState::Suspended)
         };
         if request.calls.iter().enumerate().any(unfinished) {
             self.trouble.unfinished_requests += 1;
             return None;
         }
         // A generator that is closed early, or a task still waiting at the end, is suspended for good.
-        self.trouble.never_resumed += request.calls.iter().filter(|c| c.state == State::Suspended).count() as u64;
+        self.trouble.never_resumed += request.calls.iter().filter(|c| c.state == CallState::Suspended).count() as u64;
         Some(Request {
             endpoint: end.endpoint,
             phase: None,
