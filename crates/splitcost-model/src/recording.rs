@@ -208,7 +208,7 @@ pub struct Request {
     pub wall: Nanos,
     /// CPU time of the whole process between entry and exit: meaningful where one request ran at a time.
     pub process_cpu: Nanos,
-    /// HTTP status, 0 where there is none.
+    /// HTTP status; 0 for tests and commands.
     pub status: u16,
     /// The calls in order of their start; index 0 is the root.
     pub calls: Vec<Call>,

@@ -18,7 +18,7 @@ static NEXT_THREAD: AtomicU32 = AtomicU32::new(1);
 pub(crate) struct CodeFacts {
     pub(crate) module: u32,
     pub(crate) function: u32,
-    /// A coroutine or generator: its calls are told apart by frame.
+    /// A coroutine or generator: its calls are distinguished by frame.
     pub(crate) is_resumable: bool,
     /// The ASGI entry: each call is a request.
     pub(crate) is_root: bool,

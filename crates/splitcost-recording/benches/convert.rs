@@ -1,4 +1,4 @@
-//! How long a recording takes from the raw log to Parquet and back, and to be summarised.
+//! The time that a recording takes from the raw log to Parquet and back, and to be summarised.
 //!
 //! `cargo bench -p splitcost-recording --features parquet --bench convert -- [requests] [directory]`; 30 calls per
 //! request. A directory given is kept, to be looked at with other tools.

@@ -38,7 +38,7 @@ pub struct Assembler {
     shape_of_id: FxHashMap<u32, u32>,
     requests: Vec<OpenRequest>,
     request_of_id: FxHashMap<u64, u32>,
-    /// Where a call is: index of its request and its index there; `None` outside every request.
+    /// The place of a call: the index of its request and its index there; `None` outside every request.
     place_of_call: FxHashMap<u64, Option<(u32, u32)>>,
     trouble: Trouble,
 }
@@ -63,14 +63,14 @@ struct OpenCall {
     id: u64,
     parent: u64,
     call: Call,
-    state: State,
+    state: CallState,
     /// Clocks at the beginning of the stretch that is not finished yet.
     wall: u64,
     cpu: u64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
+enum CallState {
     Active,
     Suspended,
     Left,
@@ -78,8 +78,8 @@ enum State {
 
 impl OpenCall {
     /// Ends the current stretch.
-    fn step(&mut self, wall: u64, cpu: u64, next: State) {
-        let suspended = self.state == State::Suspended;
+    fn step(&mut self, wall: u64, cpu: u64, next: CallState) {
+        let suspended = self.state == CallState::Suspended;
         let end = wall.max(self.wall);
         self.call.segments.push(Segment {
             start: Nanos::from_nanos(self.wall),
@@ -165,21 +165,21 @@ impl Assembler {
                         segments: Vec::with_capacity(1),
                         ..Call::default()
                     },
-                    state: State::Active,
+                    state: CallState::Active,
                     wall,
                     cpu,
                 };
                 self.enter(request, opened, function.is_some());
             }
-            Record::Suspend { call, wall, cpu } => self.step(call, wall, cpu, State::Suspended),
-            Record::Resume { call, wall, cpu, .. } => self.step(call, wall, cpu, State::Active),
+            Record::Suspend { call, wall, cpu } => self.step(call, wall, cpu, CallState::Suspended),
+            Record::Resume { call, wall, cpu, .. } => self.step(call, wall, cpu, CallState::Active),
             Record::Leave { call, wall, cpu, exception } => {
                 if !exception.is_empty()
                     && let Some(open) = self.call(call)
                 {
                     open.call.exception = Some(exception);
                 }
-                self.step(call, wall, cpu, State::Left);
+                self.step(call, wall, cpu, CallState::Left);
             }
             Record::Payload { call, result, shape, encoded_bytes, nodes, class, path, file, line } => {
                 let class = PayloadClass::from(class);
@@ -248,18 +248,18 @@ impl Assembler {
         Some(&mut self.requests[request as usize].calls[call as usize])
     }
 
-    fn step(&mut self, id: u64, wall: u64, cpu: u64, next: State) {
+    fn step(&mut self, id: u64, wall: u64, cpu: u64, next: CallState) {
         match self.place_of_call.get(&id).copied() {
             Some(Some((request, call))) => {
                 let call = &mut self.requests[request as usize].calls[call as usize];
-                if call.state == State::Left || call.state == next {
+                if call.state == CallState::Left || call.state == next {
                     self.trouble.disorder += 1;
                 } else {
                     call.step(wall, cpu, next);
                 }
             }
             Some(None) => {
-                if next == State::Left {
+                if next == CallState::Left {
                     self.place_of_call.remove(&id);
                 }
             }
@@ -267,7 +267,7 @@ impl Assembler {
         }
     }
 
-    /// What has been recorded by the records so far.
+    /// Returns the recording of the records so far.
     pub fn finish(mut self) -> Recording {
         for (function, entered) in self.functions.iter_mut().zip(&self.entered) {
             function.calls = function.calls.max(*entered);
@@ -298,14 +298,14 @@ impl Assembler {
             return None;
         };
         let unfinished = |(index, call): (usize, &OpenCall)| {
-            call.state == State::Active || (index == root && call.state == State::Suspended)
+            call.state == CallState::Active || (index == root && call.state == CallState::Suspended)
         };
         if request.calls.iter().enumerate().any(unfinished) {
             self.trouble.unfinished_requests += 1;
             return None;
         }
         // A generator that is closed early, or a task still waiting at the end, is suspended for good.
-        self.trouble.never_resumed += request.calls.iter().filter(|c| c.state == State::Suspended).count() as u64;
+        self.trouble.never_resumed += request.calls.iter().filter(|c| c.state == CallState::Suspended).count() as u64;
         Some(Request {
             endpoint: end.endpoint,
             phase: None,
@@ -395,7 +395,7 @@ impl From<PayloadClassCode> for PayloadClass {
     }
 }
 
-/// The recordings of several processes as one, described by `meta`.
+/// Merges the recordings of several processes into one, described by `meta`.
 ///
 /// Modules, functions and shapes are the same where their names, places and texts are; requests belong to the
 /// phase during which they began.

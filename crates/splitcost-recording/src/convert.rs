@@ -16,14 +16,14 @@ use crate::assemble::{Assembler, merge};
 use crate::log::{FRAME_HEADER_LEN, HEADER, MAX_PAYLOAD_LEN, Reader, UnknownCode};
 use crate::store;
 
-/// Where the recorder of an app writes, inside a recording's directory.
+/// Returns the directory of the recorder's logs, inside a recording's directory.
 pub fn raw_dir(dir: &Path) -> PathBuf {
     dir.join("raw")
 }
 
 /// Prepares a recording's directory: afterwards the app may be started with [`raw_dir`] as its log directory.
 ///
-/// What an earlier recording left there is removed. `meta` is kept beside the logs, for [`open`] to find should
+/// The files of an earlier recording there are removed. `meta` is kept beside the logs, for [`open`] to find should
 /// the recording be interrupted; [`note`] keeps a fuller one.
 pub fn begin(dir: &Path, meta: &Meta) -> Result<(), Error> {
     let raw = raw_dir(dir);
@@ -33,7 +33,7 @@ pub fn begin(dir: &Path, meta: &Meta) -> Result<(), Error> {
     note(dir, meta)
 }
 
-/// Keeps what is known so far about the recording that is being made in `dir`.
+/// Stores the metadata, as far as it is known, of the recording that is being made in `dir`.
 pub fn note(dir: &Path, meta: &Meta) -> Result<(), Error> {
     let path = raw_dir(dir).join("meta.json");
     let text = serde_json::to_string_pretty(meta).map_err(|e| Error::Invalid(e.to_string()))?;
@@ -48,7 +48,7 @@ pub fn finish(dir: &Path, meta: Meta) -> Result<Recording, Error> {
     Ok(recording)
 }
 
-/// The recording in `dir`, or, where recording was interrupted, what its logs hold.
+/// Opens the recording in `dir`, or, where recording was interrupted, its logs.
 pub fn open(dir: &Path) -> Result<Recording, Error> {
     if store::exists(dir) {
         return store::read(dir);
@@ -68,7 +68,7 @@ pub fn open(dir: &Path) -> Result<Recording, Error> {
     convert(&raw, meta)
 }
 
-/// What the logs in `raw` hold together, described by `meta`.
+/// Converts the logs in `raw` to one recording, described by `meta`.
 pub fn convert(raw: &Path, meta: Meta) -> Result<Recording, Error> {
     let entries = fs::read_dir(raw).and_then(Iterator::collect::<io::Result<Vec<_>>>).map_err(Error::io(raw))?;
     let mut paths: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).collect();

@@ -1,11 +1,11 @@
-//! What can go wrong with a recording.
+//! The errors of reading and writing recordings.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use parquet::errors::ParquetError;
 
-/// Why a recording could not be read or written; a message completes "failed to …".
+/// An error of reading or writing a recording; a message completes "failed to …".
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -20,7 +20,7 @@ pub enum Error {
     Io {
         /// The file or directory.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
     /// The file is not part of a recording.
@@ -28,7 +28,7 @@ pub enum Error {
     NotOurs {
         /// The file.
         path: PathBuf,
-        /// What gave it away.
+        /// The reason for that judgement.
         reason: String,
     },
     /// The recording was written by another version of splitcost.
@@ -48,7 +48,7 @@ pub enum Error {
         path: PathBuf,
         /// Where in it: a row, a column, an offset.
         place: String,
-        /// What is wrong there.
+        /// The fault there.
         reason: String,
     },
     /// The Parquet library failed.
@@ -56,7 +56,7 @@ pub enum Error {
     Parquet {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: ParquetError,
     },
     /// The recording to be written contradicts itself.

@@ -149,13 +149,13 @@ pub enum Record {
     },
     /// A request ended.
     RequestEnd {
-        /// Which.
+        /// The request.
         request: u64,
         /// Monotonic clock.
         wall: u64,
         /// The process's CPU clock.
         process_cpu: u64,
-        /// HTTP status, 0 where there is none.
+        /// HTTP status; 0 for tests and commands.
         status: u16,
         /// `GET /orders/{order_id}`, or a test's id.
         endpoint: String,
@@ -168,7 +168,7 @@ pub enum Record {
         parent: u64,
         /// The request, 0 outside every request.
         request: u64,
-        /// What was called.
+        /// The called function.
         function: u32,
         /// The way in which it was begun.
         via: ViaCode,
@@ -181,7 +181,7 @@ pub enum Record {
     },
     /// A call was suspended at `await` or `yield`.
     Suspend {
-        /// Which.
+        /// The call.
         call: u64,
         /// Monotonic clock.
         wall: u64,
@@ -190,7 +190,7 @@ pub enum Record {
     },
     /// A suspended call runs again.
     Resume {
-        /// Which.
+        /// The call.
         call: u64,
         /// Small number of the running thread.
         thread: u32,
@@ -201,7 +201,7 @@ pub enum Record {
     },
     /// A call ended.
     Leave {
-        /// Which.
+        /// The call.
         call: u64,
         /// Monotonic clock.
         wall: u64,
@@ -217,9 +217,9 @@ pub enum Record {
         /// Type skeleton as JSON.
         skeleton: String,
     },
-    /// What a sampled call carried.
+    /// The payload of a sampled call.
     Payload {
-        /// Which call.
+        /// The call.
         call: u64,
         /// False for arguments, true for the result.
         result: bool,
@@ -240,19 +240,19 @@ pub enum Record {
     },
     /// Calls of a function across a boundary so far, sampled or not: the last one counts.
     Count {
-        /// Which function.
+        /// The function.
         function: u32,
-        /// How many.
+        /// Their number.
         calls: u64,
     },
     /// The recorder met trouble, in words.
     Trouble {
-        /// What.
+        /// The trouble.
         message: String,
     },
 }
 
-/// Length of what precedes a frame's payload.
+/// Length of a frame's header.
 pub const FRAME_HEADER_LEN: usize = 8;
 
 /// Longest payload a frame may have.
@@ -260,7 +260,7 @@ pub const FRAME_HEADER_LEN: usize = 8;
 /// Chosen: a length beyond it is garbage, not a frame; the recorder flushes at 1 MiB.
 pub const MAX_PAYLOAD_LEN: usize = 64 << 20;
 
-/// What stands before `payload` in the file.
+/// Returns the bytes that stand before `payload` in the file.
 ///
 /// # Panics
 /// When the payload is longer than [`MAX_PAYLOAD_LEN`].

@@ -1,7 +1,7 @@
-//! What findings cost, by a recording: how often their places are reached, and how long that takes.
+//! The cost of findings by a recording: the calls made at their places, and the time of those calls.
 //!
 //! Only calls between modules are recorded. A finding is priced by the first call on its way that is among them, or
-//! else, as an upper bound, by the function that it is in. What was never reached is told apart from what costs nothing.
+//! else, as an upper bound, by the function that it is in. A place that was never reached has no price, which is not a price of zero.
 
 use std::collections::BTreeMap;
 
@@ -227,7 +227,7 @@ impl<'r> Calls<'r> {
     }
 }
 
-/// How many of the last components two paths share.
+/// Returns the number of last components that two paths share.
 fn alike(a: &str, b: &str) -> usize {
     a.rsplit('/').zip(b.rsplit('/')).take_while(|(a, b)| a == b).count()
 }

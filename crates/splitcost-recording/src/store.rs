@@ -35,7 +35,7 @@ pub const FORMAT_VERSION: u32 = 1;
 /// The file that makes a directory a recording.
 pub const MANIFEST: &str = "splitcost-recording.json";
 
-/// Whether there is a recording in `dir`, of whatever version.
+/// Returns true when there is a recording in `dir`, of whatever version.
 pub fn exists(dir: &Path) -> bool {
     dir.join(MANIFEST).is_file()
 }

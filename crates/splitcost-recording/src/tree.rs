@@ -1,11 +1,11 @@
-//! What follows from the shape of one request's call tree.
+//! Quantities of one request's call tree.
 
 use splitcost_model::quantity::Nanos;
 use splitcost_model::recording::{Request, Via};
 
-/// Per call, the time during which at least one call with the same parent was under way as well.
+/// Returns, per call, the time during which at least one call with the same parent was under way as well.
 ///
-/// What a caller awaited one by one is zero here; what it gathered is not.
+/// Calls that a caller awaited one by one have none; calls that it gathered have some.
 pub fn overlap(request: &Request) -> Vec<Nanos> {
     let calls = &request.calls;
     let mut overlaps = vec![Nanos::ZERO; calls.len()];
@@ -49,7 +49,7 @@ fn overlap_among(request: &Request, siblings: &[usize], overlaps: &mut [Nanos]) 
     }
 }
 
-/// Per call, its thread CPU time without that of the calls it made inline.
+/// Returns, per call, its thread CPU time without that of the calls it made inline.
 ///
 /// Over a tree of inline calls these sum up to the root's CPU time.
 pub fn own_cpu(request: &Request) -> Vec<Nanos> {
@@ -63,7 +63,7 @@ pub fn own_cpu(request: &Request) -> Vec<Nanos> {
     own
 }
 
-/// Thread CPU time of the whole request: that of its root and of every task and thread it began.
+/// Returns the thread CPU time of the whole request: that of its root and of every task and thread it began.
 pub fn request_cpu(request: &Request) -> Nanos {
     request
         .calls

@@ -184,7 +184,9 @@ class Runs:
         self.stderr = ""
         self.stdout = ""
 
-    def run(self, *arguments: str, ok: bool = True, **more: str) -> list[Log]:
+    def run(
+        self, *arguments: str, ok: bool = True, deadline_secs: float = DEADLINE_SECS, **more: str
+    ) -> list[Log]:
         """Run Python with these arguments to its end; gives its logs, its own first."""
         process = subprocess.Popen(
             [sys.executable, *arguments],
@@ -196,7 +198,7 @@ class Runs:
             start_new_session=True,
         )
         try:
-            self.stdout, self.stderr = process.communicate(timeout=DEADLINE_SECS)
+            self.stdout, self.stderr = process.communicate(timeout=deadline_secs)
         finally:
             end_group(process)
         assert (process.returncode == 0) == ok, self.stderr

@@ -1,4 +1,4 @@
-"""Every call begins and ends once, whatever happens in between, and is told from every other."""
+"""Every call begins and ends once, whatever happens in between, and is distinct from every other."""
 
 from __future__ import annotations
 

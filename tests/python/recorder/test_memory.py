@@ -6,6 +6,8 @@ import pytest
 
 #: Abandoned calls; each holds an argument of 100 kB, and one in 64 of them is sampled.
 CALLS = 100_000
+#: Chosen: ten times what a busy machine takes in the slow mode.
+DEADLINE_SECS = 900
 
 PROGRAM = """
 import gc, os, weakref
@@ -85,7 +87,7 @@ def abandon():
 def test_abandoned_calls_hold_nothing(runs, abandon):
     calls = CALLS if abandon != THROUGH_A_CYCLE else CALLS // 10
     code = "from shop import pricing\n" + PROGRAM.format(abandon=abandon, calls=calls)
-    (log,) = runs.run("-c", code)
+    (log,) = runs.run("-c", code, deadline_secs=DEADLINE_SECS)
     assert log.troubles == []
     (name,) = (name for name in log.counts if name in ("shop.pricing:give", "shop.pricing:hold"))
     assert log.counts[name] == calls + 2000

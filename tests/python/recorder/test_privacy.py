@@ -91,7 +91,7 @@ import asyncio, collections, concurrent.futures, dataclasses, enum, threading
 Type = type(name, (), {"__module__": "shop.pricing"})
 Error = type(name, (Exception,), {"__module__": name})
 OwnError = type(name, (pricing.RefusedError,), {"__module__": "shop.pricing"})
-Data = dataclasses.make_dataclass(name, [(name, int)], module="shop.pricing")
+Data = dataclasses.make_dataclass(name, [(name, int)], namespace={"__module__": "shop.pricing"})
 pricing.Data = Data
 Row = collections.namedtuple(name, [name, "n"], module="shop.pricing")
 Kind = enum.Enum(name, {name: 1}, module="shop.pricing")

@@ -1,8 +1,8 @@
-//! What every recording must fulfil, so that whoever uses one need not look again.
+//! The conditions that every recording fulfils, so that its users need not check them again.
 
 use splitcost_model::recording::{Call, Recording, Request};
 
-/// Why a recording contradicts itself, if it does.
+/// Returns an error with the reason when a recording contradicts itself.
 ///
 /// It must fulfil: module names are unique; every index is in range; requests, and the calls below each root, are
 /// in the order of their starts; each request has a root; a parent comes before its children; the stretches of a

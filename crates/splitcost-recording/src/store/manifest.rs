@@ -1,4 +1,4 @@
-//! The JSON file of a recording: what it is, how it was made, and how to tell whether its files are whole.
+//! The JSON file of a recording: its format, the circumstances of its making, and the checksums of its files.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -30,10 +30,10 @@ pub(super) struct Manifest {
     files: Files,
 }
 
-/// File name → what must be in it.
+/// The seals of the files, by name.
 pub(super) type Files = BTreeMap<String, FileSeal>;
 
-/// What tells a whole file from a cut or altered one.
+/// The size and checksum of a whole file, which one that was cut or altered does not have.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct FileSeal {
     pub(super) rows: u64,

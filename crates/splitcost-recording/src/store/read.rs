@@ -93,7 +93,7 @@ impl<'a> Names<'a> {
         let index = names.iter().position(|name| *name == found);
         index
             .and_then(|index| values.get(index).copied())
-            .ok_or_else(|| rows.corrupt(row, format!("{found:?} is none of {}", names.join(", "))))
+            .ok_or_else(|| rows.corrupt(row, format!("{found:?} is not one of {}", names.join(", "))))
     }
 }
 

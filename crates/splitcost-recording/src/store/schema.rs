@@ -75,7 +75,7 @@ macro_rules! table {
 /// | `start_nanos` | u64 | ns | start |
 /// | `wall_nanos` | u64 | ns | from entry to the last byte handed to the server |
 /// | `process_cpu_nanos` | u64 | ns | CPU time of the whole process in that time |
-/// | `status` | u16 | | HTTP status, 0 where there is none |
+/// | `status` | u16 | | HTTP status; 0 for tests and commands |
 pub static REQUESTS: Table = table!("requests.parquet";
     "request": Index, "endpoint": Name, "phase": U32OrNull, "start_nanos": U64, "wall_nanos": U64,
     "process_cpu_nanos": U64, "status": U16);

@@ -248,7 +248,7 @@ fn call_columns(names: &Names, rows: &[CallRow<'_>]) -> Vec<ArrayRef> {
     ]
 }
 
-/// What belongs to a call: its request, its index there, and itself.
+/// A call with its request and its index there.
 fn each_call(recording: &Recording) -> impl Iterator<Item = (u32, u32, &Call)> {
     (0_u32..)
         .zip(&recording.requests)

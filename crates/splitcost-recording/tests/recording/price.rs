@@ -1,4 +1,4 @@
-//! What findings cost, on made-up requests.
+//! The prices of findings, on made-up requests.
 
 use splitcost_model::finding::{Basis, Bound, CallStep, Cost, Finding, Location, Price};
 use splitcost_model::quantity::Nanos;

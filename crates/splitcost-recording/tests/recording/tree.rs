@@ -1,4 +1,4 @@
-//! What a call tree implies.
+//! The quantities of a call tree.
 
 use proptest::prelude::*;
 use splitcost_model::quantity::Nanos;
