@@ -1,8 +1,8 @@
 """Ties the life of this process, and of its process group, to the splitcost that started it.
 
-splitcost holds a FIFO open for writing as long as it lives. :func:`hold` opens it for reading and asks the kernel for
-SIGKILL when the last writer is gone, however that came about. After that nothing runs here: no thread, no timer and no
-signal handler is added to the app.
+splitcost holds a FIFO open for writing as long as it lives. :func:`hold` opens it for reading and asks the
+kernel for SIGKILL when the last writer is gone, however that came about. After that nothing runs here: no
+thread, no timer and no signal handler is added to the app.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ LOWEST_FD = 1000
 def hold() -> None:
     """Tie this process and all that it forks, if the environment names a lifeline.
 
-    A process that starts when splitcost has ended already is killed. A lifeline that cannot be opened from here, as in
-    a container of its own, ties nothing.
+    A process that starts when splitcost has ended already is killed. A lifeline that cannot be opened from
+    here, as in a container of its own, ties nothing.
     """
     group, _, path = os.environ.get(LIFELINE, "").partition(":")
     if not path:

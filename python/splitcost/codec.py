@@ -1,17 +1,16 @@
-"""The tagged encoding of everything that goes between services: JSON by orjson, plus tags for what JSON
-cannot say.
+"""The encoding of everything that goes between services: JSON by orjson, with tags for other types.
 
-Read :func:`encode` and :func:`decode`, then :class:`CannotCross`, which says where a value is that cannot
-cross.
+Read :func:`encode` and :func:`decode`, then :class:`CannotCross`, which names the place of a value that
+cannot cross.
 
-The first byte tells how to read the rest: ``p`` is plain JSON (no tag inside, so decoding is orjson alone),
+The first byte says how to read the rest: ``p`` is plain JSON (no tag inside, so decoding is orjson alone),
 ``t`` is JSON in which an object with the single key ``$x`` stands for a value of another type. Nothing is
 unpickled or evaluated. A type is named ``module:qualname`` and only looked up: in modules that are loaded
 already, or in the packages given to :func:`allow_package`; it must be a dataclass, a pydantic model, an enum,
 a named tuple or an exception, and is rebuilt without calling its ``__init__``.
 
-What it leaves to others: identity (one list passed twice arrives as two) and mutation, which the rehearsal
-watches.
+It does not keep identity: one list that is passed twice arrives as two. Changes of arguments do not go back;
+the rehearsal watches for them.
 """
 
 from __future__ import annotations
@@ -41,7 +40,16 @@ except ImportError as error:  # pragma: no cover - depends on the environment
         "splitcost needs orjson to encode calls between services: pip install orjson"
     ) from error
 
-__all__ = ["CannotCross", "DecodeError", "Obstacle", "allow_package", "decode", "encode", "name_of", "resolve"]
+__all__ = [
+    "CannotCross",
+    "DecodeError",
+    "Obstacle",
+    "allow_package",
+    "decode",
+    "encode",
+    "name_of",
+    "resolve",
+]
 
 
 class Obstacle(enum.StrEnum):
@@ -128,7 +136,8 @@ def name_of(cls: type) -> str:
 def resolve(name: str) -> type:
     """The class of that name, if it is loaded already or lies in an allowed package.
 
-    Raises :class:`DecodeError` where there is none. No attribute hook runs: names are read from ``__dict__``.
+    Raises :class:`DecodeError` if there is no such class. No attribute hook runs: names are read from
+    ``__dict__``.
     """
     known = _resolved.get(name)
     if known is not None:
@@ -190,7 +199,7 @@ def encode(value: Any) -> bytes:
 
 
 def _is_plain(value: Any) -> bool:
-    """Whether orjson alone says all of it, but for keys. A level at a time: most of the work is C's."""
+    """Return if orjson alone encodes all of it, keys apart. Level by level: most of the work is done in C."""
     kind = type(value)
     if kind is not list and kind is not dict:
         return kind in _EASY or (kind is float and math.isfinite(value))

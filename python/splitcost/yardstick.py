@@ -1,9 +1,9 @@
-"""``python -m splitcost.yardstick``: how fast the machine is right now, on each core.
+"""``python -m splitcost.yardstick`` measures the speed of the machine, on each core, again and again.
 
 Virtual machines share their cores with others, and a core may take twice as long for the same work from one
-second to the next. So recordings and calibrations have a yardstick beside them: fixed work, done on each core
-in turn some twenty times a second, for less than one percent of a core. It prints JSON arrays, one a line,
-``[monotonic nanoseconds, thread CPU nanoseconds]``, until its standard input ends.
+second to the next. Therefore recordings and calibrations have a yardstick beside them: fixed work, done on
+each core in turn some twenty times a second, for less than one percent of a core. It prints JSON arrays, one
+a line, ``[monotonic nanoseconds, thread CPU nanoseconds]``, until its standard input ends.
 """
 
 from __future__ import annotations
@@ -14,12 +14,17 @@ import threading
 import time
 
 PAUSE_SECS = 0.02
-#: Steps of the work that is measured, and of the work before it, which warms the core's caches.
-STEPS, WARM_UP_STEPS = 600, 150
+"""Pause after each measurement. Chosen: twenty measurements a second of each of two cores."""
+
+STEPS = 600
+"""Steps of the measured work. Chosen: less than 0.1 ms on most machines."""
+
+WARM_UP_STEPS = 150
+"""Steps of the work before it. Chosen: enough to warm the core's caches."""
 
 
 def work(steps: int) -> dict[int, str]:
-    """Do what Python code does: look up, call, allocate, convert."""
+    """Do typical work of Python code: look up, call, allocate, convert."""
     table: dict[int, str] = {}
     for i in range(steps):
         table[i % 97] = str(i)

@@ -1,6 +1,6 @@
-//! An app that was started: where it answers, what it used, and how it ends.
+//! An app that was started: its address, its CPU time, and its end.
 //!
-//! A started app is its own process group. It ends with its [`App`]: SIGTERM, five seconds, SIGKILL, reaped.
+//! A started app is a process group of its own. It ends when its [`App`] is dropped.
 
 mod spec;
 
@@ -47,7 +47,7 @@ impl Scratch {
                         return Err(Error::NeverReady {
                             what: "the setup command".to_owned(),
                             secs: SETUP_DEADLINE.as_secs_f64(),
-                            last: "it still runs".to_owned(),
+                            last: "it is still running".to_owned(),
                             log: setup.log_tail(),
                         });
                     }
@@ -83,17 +83,17 @@ impl Scratch {
     }
 }
 
-/// How long a setup command may take.
+/// Longest duration of a setup command.
 ///
 /// Chosen: seeding a database is seconds; migrations on a large one are minutes.
 const SETUP_DEADLINE: Duration = Duration::from_mins(5);
-/// How long an app may listen elsewhere only, before that is taken for its final place.
+/// Time for which an app may listen at other ports only before it is taken to listen there for good.
 ///
 /// Chosen: apps that open a metrics port first open their own soon after.
 const ELSEWHERE: Duration = Duration::from_secs(5);
-/// How often a start is tried while the port that was chosen turns out to be in use.
+/// Times that a start is tried while the chosen port turns out to be in use.
 ///
-/// Chosen: once for a server that cannot listen on a reserved port, and again for bad luck.
+/// Chosen: one more for a server that cannot listen on a reserved port, and two for chance.
 const START_TRIES: usize = 4;
 
 /// A process group started from the app's command.
@@ -155,27 +155,27 @@ impl App {
         Ok(Self { name: name.to_owned(), group, port, reserved, log })
     }
 
-    /// Where it answers.
+    /// Returns the address at which it answers.
     pub fn address(&self) -> SocketAddr {
         SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))
     }
 
-    /// Its name in messages.
+    /// Returns its name in messages.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// CPU time of all its processes until now.
+    /// Returns the CPU time of all its processes until now.
     pub fn cpu(&self) -> Nanos {
         cpu::group_cpu(self.group.id())
     }
 
-    /// The last lines it wrote, as a block for a message.
+    /// Returns the last lines that it wrote, as a block for a message.
     pub fn log_tail(&self) -> String {
         log_tail::tail(&self.log)
     }
 
-    /// How it ended, if it has.
+    /// Returns its exit status if it has ended.
     pub fn exit_status(&mut self) -> Result<Option<ExitStatus>> {
         self.group.exit_status().map_err(Error::io("wait for", &self.log))
     }
@@ -236,7 +236,7 @@ impl App {
     }
 }
 
-/// The status of a GET, or what went wrong where something listens.
+/// Returns the status of a GET. The error is a message if something listens there, and `None` if nothing does.
 fn probe(address: SocketAddr, path: &str) -> Result<u16, Option<String>> {
     let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(1)).map_err(|_| None)?;
     let said = |error: std::io::Error| Some(format!("GET {path} was not answered: {error}"));

@@ -66,7 +66,7 @@ const CALL_SECS: f64 = 0.001;
 const SMALL: PayloadSize = PayloadSize { nodes: 4, bytes: 50, adapter: false };
 /// The payloads that are measured without a recording.
 ///
-/// Chosen: a factor of ten from one to the next, so that cost per byte can be told from cost per call.
+/// Chosen: a factor of ten from one to the next, which separates the cost per byte from the cost per call.
 const DEFAULT_PAYLOADS: [PayloadSize; 3] = [
     PayloadSize { nodes: 10, bytes: 100, adapter: false },
     PayloadSize { nodes: 100, bytes: 1_000, adapter: false },
@@ -321,7 +321,7 @@ struct Answer {
     bytes: f64,
 }
 
-/// How the calls of a trial follow each other.
+/// The pauses between the calls of a trial.
 #[derive(Clone, Copy)]
 enum Rhythm {
     Spaced,

@@ -1,11 +1,11 @@
-//! What processes used, and on which machine, read from `/proc`.
+//! CPU times of processes, and a description of the machine, read from `/proc`.
 
 use std::fs;
 
 use rustix::process::Pid;
 use splitcost_model::quantity::Nanos;
 
-/// A process as `/proc/<pid>/stat` shows it.
+/// A process, as `/proc/<pid>/stat` shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Process {
     pub(crate) pid: i32,
@@ -35,12 +35,12 @@ impl Process {
     }
 }
 
-/// A process, if there is one of that id.
+/// Returns the process with this id, if there is one.
 pub(crate) fn process(pid: Pid) -> Option<Process> {
     Process::parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
 }
 
-/// The processes of a process group, zombies included.
+/// Returns the processes of a process group, zombies included.
 pub(crate) fn group(group: i32) -> Vec<Process> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
     entries
@@ -51,7 +51,7 @@ pub(crate) fn group(group: i32) -> Vec<Process> {
         .collect()
 }
 
-/// CPU time that the processes of a group have used until now, their reaped children's included.
+/// Returns the CPU time that the processes of a group have used until now, that of reaped children included.
 ///
 /// # Units
 /// Resolved to 10 ms: use it over seconds.
@@ -63,10 +63,10 @@ pub fn group_cpu(group_id: u32) -> Nanos {
     Nanos::from_secs_f64(ticks as f64 / TICKS_PER_SEC)
 }
 
-/// The processes that listen on a TCP port of this host, as far as we may see them.
+/// Returns the processes that listen on a TCP port of this host, as far as we may see them.
 ///
 /// # Source
-/// proc(5): `/proc/net/tcp` names the socket of state `0A`, `/proc/pid/fd` who holds it.
+/// proc(5): `/proc/net/tcp` names the socket of state `0A`, `/proc/pid/fd` its holders.
 pub(crate) fn listeners(port: u16) -> Vec<u32> {
     let wanted = format!(":{port:04X}");
     let mut sockets = Vec::new();
@@ -83,7 +83,7 @@ pub(crate) fn listeners(port: u16) -> Vec<u32> {
     holders(&sockets)
 }
 
-/// The processes that listen on a unix socket, as far as we may see them.
+/// Returns the processes that listen on a unix socket, as far as we may see them.
 ///
 /// # Source
 /// proc(5): `/proc/net/unix`, whose flags `00010000` are those of a listening socket.
@@ -101,7 +101,7 @@ pub(crate) fn unix_listeners(path: &std::path::Path) -> Vec<u32> {
     holders(&sockets)
 }
 
-/// The processes that hold one of these sockets.
+/// Returns the processes that hold one of these sockets.
 fn holders(sockets: &[String]) -> Vec<u32> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
     let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
@@ -113,14 +113,14 @@ fn holders(sockets: &[String]) -> Vec<u32> {
     .collect()
 }
 
-/// CPU time that a process has used until now, that of ended threads included.
+/// Returns the CPU time that a process has used until now, that of ended threads included.
 pub(crate) fn process_cpu(pid: u32) -> Option<Nanos> {
     let clock = nix::time::clock_getcpuclockid(nix::unistd::Pid::from_raw(pid.cast_signed())).ok()?;
     let now = clock.now().ok()?;
     Some(Nanos::from_nanos(now.tv_sec().cast_unsigned() * 1_000_000_000 + now.tv_nsec().cast_unsigned()))
 }
 
-/// Processor, cores and kernel in one line, for provenance.
+/// Returns processor, cores and kernel in one line, for provenance.
 pub fn machine() -> String {
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = info
@@ -133,7 +133,7 @@ pub fn machine() -> String {
     format!("{model}, {cores} {plural}, Linux {}", kernel.trim())
 }
 
-/// Cores that this process may use.
+/// Returns the number of cores that this process may use.
 pub fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
@@ -143,14 +143,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_with_parentheses_is_no_trouble() {
+    fn a_name_with_parentheses_is_parsed() {
         let stat = "42 (a) b (c) S 1 40 40 0 -1 4194304 100 0 0 0 7 3 1 1 20 0 1 0 5 0 0";
         assert_eq!(Process::parse(stat), Some(Process { pid: 42, group: 40, alive: true, ticks: 12 }));
         assert_eq!(Process::parse("42 (a"), None);
     }
 
     #[test]
-    fn who_listens_is_found() {
+    fn listening_processes_are_found() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         assert!(listeners(port).contains(&std::process::id()));
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn who_listens_on_a_unix_socket_is_found() {
+    fn processes_that_listen_on_a_unix_socket_are_found() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a b.sock");
         let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();

@@ -1,4 +1,4 @@
-//! Load on started apps, with their CPU time beside it.
+//! Load on started apps, measured together with their CPU time.
 
 use splitcost_load::{EndpointOutcome, Failure, Outcome, Plan, Targets, Workload};
 use splitcost_model::quantity::Nanos;
@@ -6,7 +6,7 @@ use splitcost_model::quantity::Nanos;
 use crate::app::App;
 use crate::{Cancel, Error, Progress, Result, Step};
 
-/// Drives a workload, and tells how far the experiment is.
+/// Drives a workload, and reports the progress of the experiment.
 pub(crate) struct Driver<'a> {
     pub(crate) workload: &'a Workload,
     pub(crate) cancel: &'a Cancel,
@@ -14,7 +14,7 @@ pub(crate) struct Driver<'a> {
     pub(crate) step: Step,
 }
 
-/// What a run found, and what it cost the apps.
+/// The outcome of a run, and the CPU time of the apps in it.
 pub(crate) struct Driven {
     pub(crate) outcome: Outcome,
     pub(crate) cpu: Nanos,
@@ -29,13 +29,13 @@ impl Driven {
 }
 
 impl Driver<'_> {
-    /// Says what is being done now.
+    /// Reports what is being done now.
     pub(crate) fn say(&mut self, label: impl Into<String>) {
         self.step.label = label.into();
         (self.progress)(&self.step);
     }
 
-    /// Applies load for a planned time, and checks that the apps outlived it.
+    /// Applies load for a planned time, and checks that the apps are still running afterwards.
     pub(crate) fn run(&mut self, apps: &mut [&mut App], targets: &Targets, plan: &Plan, secs: f64) -> Result<Driven> {
         let before: Nanos = apps.iter().map(|app| app.cpu()).sum();
         let mut step = self.step.clone();
@@ -53,7 +53,7 @@ impl Driver<'_> {
     }
 }
 
-/// Fails when nothing at all was answered well.
+/// Fails if every request failed.
 pub(crate) fn check_some_ok(outcome: &Outcome, apps: &[&mut App]) -> Result<()> {
     if outcome.ok() > 0 || outcome.failed() == 0 {
         return Ok(());
@@ -67,7 +67,7 @@ pub(crate) fn check_some_ok(outcome: &Outcome, apps: &[&mut App]) -> Result<()> 
     })
 }
 
-/// A sentence about each endpoint of which no request, or not every one, was answered well.
+/// Returns a sentence about each endpoint with failed requests.
 pub(crate) fn failures(outcome: &Outcome) -> Vec<String> {
     outcome
         .endpoints
@@ -85,7 +85,7 @@ pub(crate) fn failures(outcome: &Outcome) -> Vec<String> {
         .collect()
 }
 
-/// The first answer that was not expected, in words.
+/// Returns the first unexpected answer in words.
 fn answer(endpoint: &EndpointOutcome) -> String {
     if let Some(first) = &endpoint.first_failure {
         let body: String = first.detail.chars().filter(|c| !c.is_control()).take(200).collect();

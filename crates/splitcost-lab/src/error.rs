@@ -1,4 +1,4 @@
-//! What can go wrong, in words that complete "failed to …", and what helps.
+//! The errors of experiments: messages that complete "failed to …", and hints.
 
 use std::io;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use std::process::ExitStatus;
 /// The result of an experiment.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why an experiment failed.
+/// The reason why an experiment failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -17,9 +17,9 @@ pub enum Error {
     /// A file or process operation of the system failed.
     #[error("{action} {}: {source}", .path.display())]
     Io {
-        /// What was tried, as `read`.
+        /// The attempted action, as `read`.
         action: &'static str,
-        /// On what.
+        /// The file.
         path: PathBuf,
         /// The system's answer.
         source: io::Error,
@@ -38,7 +38,7 @@ pub enum Error {
     PythonBroken {
         /// The interpreter.
         path: PathBuf,
-        /// What happened.
+        /// The problem.
         reason: String,
     },
     /// The interpreter is older than 3.11.
@@ -54,7 +54,7 @@ pub enum Error {
     PackageMissing {
         /// The interpreter.
         path: PathBuf,
-        /// What Python said.
+        /// Python's message.
         reason: String,
     },
     /// The interpreter lacks packages of a stack.
@@ -64,13 +64,13 @@ pub enum Error {
         stack: String,
         /// The interpreter.
         path: PathBuf,
-        /// What to install.
+        /// The packages to install.
         packages: Vec<String>,
     },
     /// Clients or servers that do not exist, or cannot talk to each other.
     #[error("choose stacks: {reason}")]
     StackPart {
-        /// What is wrong, and what there is.
+        /// The problem, and the valid names.
         reason: String,
     },
     /// A call over a stack failed.
@@ -78,7 +78,7 @@ pub enum Error {
     StackFailed {
         /// The stack.
         stack: String,
-        /// What the client said.
+        /// The client's message.
         reason: String,
     },
     /// A program could not be started.
@@ -94,7 +94,7 @@ pub enum Error {
     Setup {
         /// The command line.
         command: String,
-        /// How it ended.
+        /// Its exit status.
         status: ExitStatus,
         /// Its last lines.
         log: String,
@@ -102,9 +102,9 @@ pub enum Error {
     /// The app ended when it should have served.
     #[error("{action}: it ended with {status}{log}")]
     Exited {
-        /// What was tried, as `start the app`.
+        /// The attempted action, as `start the app`.
         action: String,
-        /// How it ended.
+        /// Its exit status.
         status: ExitStatus,
         /// Its last lines.
         log: String,
@@ -112,11 +112,11 @@ pub enum Error {
     /// The app was not ready in time.
     #[error("start {what}: not ready after {secs} s, {last}{log}")]
     NeverReady {
-        /// Which process.
+        /// The process.
         what: String,
         /// The deadline.
         secs: f64,
-        /// What the last probe saw.
+        /// The result of the last probe.
         last: String,
         /// Its last lines.
         log: String,
@@ -124,16 +124,16 @@ pub enum Error {
     /// The app listens, but not where it should.
     #[error("start {what}: it listens on {listening}, not on the port {port} it was given{log}")]
     ListensElsewhere {
-        /// Which process.
+        /// The process.
         what: String,
-        /// Where it listens.
+        /// The addresses on which it listens.
         listening: String,
         /// The port it was given.
         port: u16,
         /// Its last lines.
         log: String,
     },
-    /// No request was answered well.
+    /// Every request failed.
     #[error("drive the app: every request failed; the first, {name}, was answered {answer}{log}")]
     AllFailed {
         /// The first endpoint that failed.
@@ -143,12 +143,12 @@ pub enum Error {
         /// The app's last lines.
         log: String,
     },
-    /// A URL that load cannot go to.
+    /// A URL to which load cannot be sent.
     #[error("make load for {url}: {reason}")]
     Url {
         /// As it was given.
         url: String,
-        /// What is wrong with it.
+        /// The problem.
         reason: String,
     },
     /// A description of gRPC services that is wrong.
@@ -156,15 +156,15 @@ pub enum Error {
     GrpcSchema {
         /// As `the descriptor set shop.binpb`.
         source_name: String,
-        /// What is wrong, with its place.
+        /// The problem, with its place.
         reason: String,
     },
-    /// A gRPC server that does not describe its services.
+    /// A gRPC server does not describe its services.
     #[error("learn the gRPC services of {server} by reflection: {reason}")]
     GrpcReflection {
         /// Host and port.
         server: String,
-        /// What it answered.
+        /// Its answer.
         reason: String,
     },
     /// A gRPC method that cannot be called.
@@ -172,43 +172,43 @@ pub enum Error {
     GrpcMethod {
         /// As it was given.
         method: String,
-        /// Why not.
+        /// The reason.
         reason: String,
     },
-    /// JSON that is no message of its type.
+    /// A JSON document does not fit the type of its message.
     #[error("encode the JSON as a gRPC message {message}: {reason}")]
     GrpcMessage {
         /// The full name of its type.
         message: String,
-        /// What is wrong, with its place.
+        /// The problem, with its place.
         reason: String,
     },
     /// A function that cannot be called, or not over the stacks that were named.
     #[error("call the function: {reason}")]
     Call {
-        /// What is wrong.
+        /// The problem.
         reason: String,
     },
     /// A document that cannot be encoded.
     #[error("use the document: {reason}")]
     Document {
-        /// What is wrong with it, with the place.
+        /// The problem, with its place.
         reason: String,
     },
     /// Nothing was recorded.
     #[error("record: {reason}{log}")]
     NothingRecorded {
-        /// What is known.
+        /// The known circumstances.
         reason: String,
         /// The app's last lines.
         log: String,
     },
-    /// A helper process answered what it should not.
+    /// A helper process failed, or its answer was not expected.
     #[error("{action}: {reason}{log}")]
     Helper {
-        /// What was tried, as `calibrate httpx`.
+        /// The attempted action, as `calibrate httpx`.
         action: String,
-        /// What happened.
+        /// The problem.
         reason: String,
         /// Its last lines.
         log: String,
@@ -234,7 +234,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// What helps, as whole lines for the user.
+    /// Returns hints, each a whole line for the user.
     pub fn hints(&self) -> Vec<String> {
         match self {
             Self::PythonNotFound { .. } => {

@@ -1,4 +1,4 @@
-//! Process groups that were started here, and how they end: SIGTERM, five seconds, SIGKILL, reaped.
+//! Process groups that were started here. A group ends by SIGTERM, by SIGKILL five seconds later, and is reaped.
 
 use std::collections::BTreeSet;
 use std::os::unix::process::CommandExt;
@@ -12,11 +12,11 @@ use crate::guard::{self, Mortal};
 use crate::lifeline::Run;
 use crate::{Error, Result, cpu};
 
-/// How long a group may take to end after SIGTERM.
+/// Longest time from SIGTERM to the end of a group.
 ///
-/// Chosen: uvicorn waits for requests in flight, of which there are none.
+/// Chosen: uvicorn waits for requests in flight, and none are left.
 const STOP_DEADLINE: Duration = Duration::from_secs(5);
-/// How often a condition is looked at again.
+/// Time between two looks at a condition that is waited for.
 ///
 /// Chosen: far below what a process takes to start or to end.
 pub(crate) const POLL: Duration = Duration::from_millis(10);

@@ -1,7 +1,8 @@
-//! A small process that outlives this one for a moment, should this one be killed: it ends what was started here and
-//! removes the scratch directories.
+//! A small process that outlives this one for a moment if this one is killed: it ends the processes that were started
+//! here and removes the scratch directories.
 //!
-//! It reads what there is to end from a pipe. The pipe's end is the end of this process, however that came about.
+//! It reads from a pipe what there is to end. The pipe ends when this process ends, for whatever reason. If both are
+//! killed, [`crate::lifeline`] ends what is left.
 
 use std::collections::BTreeSet;
 use std::io::{self, BufRead, Write};
@@ -16,14 +17,14 @@ use crate::{Error, Result, lifeline};
 
 static PIPE: Mutex<Option<ChildStdin>> = Mutex::new(None);
 
-/// Starts the guard: `command` is a program that does nothing but [`run`]. Once is enough.
+/// Starts the guard, once: `command` is a program that does nothing but [`run`].
 pub fn start(mut command: Command) -> Result<()> {
     let mut pipe = PIPE.lock().unwrap_or_else(PoisonError::into_inner);
     if pipe.is_some() {
         return Ok(());
     }
     let program = PathBuf::from(command.get_program());
-    // In a group of its own, Ctrl-C does not reach it.
+    // In a group of its own, where Ctrl-C does not reach it.
     let mut child = command
         .process_group(0)
         .stdin(Stdio::piped())
@@ -35,7 +36,7 @@ pub fn start(mut command: Command) -> Result<()> {
     Ok(())
 }
 
-/// What the guard does: it reads until the pipe ends, then ends and removes what is left.
+/// Runs as the guard: reads until the pipe ends, then ends and removes what is left.
 pub fn run() {
     let mut left = BTreeSet::new();
     for line in io::stdin().lock().lines().map_while(io::Result::ok) {
@@ -67,17 +68,17 @@ pub(crate) enum Mortal<'a> {
     Dir(&'a Path),
 }
 
-/// Begins to guard something.
+/// Hands something over to the guard.
 pub(crate) fn add(what: &Mortal<'_>) {
-    tell('+', what);
+    write_line('+', what);
 }
 
-/// It ended by itself.
+/// Takes something back that has ended.
 pub(crate) fn remove(what: &Mortal<'_>) {
-    tell('-', what);
+    write_line('-', what);
 }
 
-fn tell(sign: char, what: &Mortal<'_>) {
+fn write_line(sign: char, what: &Mortal<'_>) {
     let line = match what {
         Mortal::Group(id) => format!("{sign}group {id}\n"),
         Mortal::Process(id) => format!("{sign}process {id}\n"),
@@ -87,7 +88,7 @@ fn tell(sign: char, what: &Mortal<'_>) {
     if let Some(open) = pipe.as_mut()
         && open.write_all(line.as_bytes()).is_err()
     {
-        // Without a guard everything still ends with its owner here.
+        // Without a guard everything still ends with its owner in this process, or by its lifeline.
         *pipe = None;
     }
 }

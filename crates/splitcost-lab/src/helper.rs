@@ -1,4 +1,4 @@
-//! A Python process of our own that answers lines of JSON with lines of JSON.
+//! A Python process of our own, which answers each line of JSON with a line of JSON.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
@@ -14,12 +14,12 @@ use crate::group::Group;
 use crate::python::Python;
 use crate::{Cancel, Error, Result, log_tail};
 
-/// How long one answer may take.
+/// Longest time until an answer.
 ///
 /// Chosen: the longest question takes a second on a machine that is not busy.
 const DEADLINE: Duration = Duration::from_mins(1);
 
-/// A Python process; it ends with this.
+/// The process. It ends when this is dropped.
 pub(crate) struct Helper {
     action: String,
     group: Group,
@@ -67,7 +67,7 @@ impl Helper {
         Ok(Self { action: action.to_owned(), group, stdin, lines, log })
     }
 
-    /// Asks one question.
+    /// Asks a question and waits for the answer.
     pub(crate) fn ask<T: DeserializeOwned>(&mut self, question: &serde_json::Value, cancel: &Cancel) -> Result<T> {
         let sent = match &mut self.stdin {
             Some(stdin) => writeln!(stdin, "{question}").and_then(|()| stdin.flush()),
@@ -102,7 +102,7 @@ impl Helper {
         }
     }
 
-    /// The lines that have arrived since, as far as they can be read.
+    /// Returns the lines that have arrived meanwhile and are valid.
     pub(crate) fn arrived<T: DeserializeOwned>(&self) -> Vec<T> {
         self.lines.try_iter().filter_map(|line| serde_json::from_str(&line).ok()).collect()
     }

@@ -6,7 +6,7 @@
 //! [`fault`] (the same with something going wrong), [`merge`], which puts what was measured beside what was predicted; [`bench`], load on any endpoint;
 //! and [`stacks`], every client against every server.
 //!
-//! Every experiment tells its [`Step`]s to a callback, stops soon after its [`Cancel`] flag is set, and leaves no
+//! Every experiment reports its [`Step`]s to a callback, stops soon after its [`Cancel`] flag is set, and leaves no
 //! process behind, however it ends.
 //!
 //! It prints nothing and reads no settings: that is the command line's. It makes no prediction: that is
@@ -43,20 +43,20 @@ mod yardstick;
 
 pub use error::{Error, Result};
 
-/// Where an experiment is.
+/// The progress of an experiment.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Step {
-    /// What is being done, as `record: one request at a time`.
+    /// The current activity, as `record: one request at a time`.
     pub label: String,
-    /// Planned seconds that lie behind.
+    /// Planned seconds that have passed.
     pub done_secs: f64,
     /// Planned seconds of the whole experiment.
     pub total_secs: f64,
-    /// What was found so far, for who watches; may be empty.
+    /// Results so far, for people who watch; may be empty.
     pub so_far: String,
 }
 
-/// Takes the steps of an experiment.
+/// A callback that takes the steps of an experiment.
 pub type Progress<'a> = &'a mut dyn FnMut(&Step);
 
 /// A flag that ends an experiment early, shared with a signal handler.
@@ -64,17 +64,17 @@ pub type Progress<'a> = &'a mut dyn FnMut(&Step);
 pub struct Cancel(pub Arc<AtomicBool>);
 
 impl Cancel {
-    /// Asks for the end.
+    /// Asks for the end of the experiment.
     pub fn cancel(&self) {
         self.0.store(true, Ordering::SeqCst);
     }
 
-    /// Whether the end was asked for.
+    /// Returns if the end was asked for.
     pub fn is_cancelled(&self) -> bool {
         self.0.load(Ordering::SeqCst)
     }
 
-    /// Fails with [`Error::Cancelled`] when the end was asked for.
+    /// Fails with [`Error::Cancelled`] if the end was asked for.
     pub fn check(&self) -> Result<()> {
         if self.is_cancelled() { Err(Error::Cancelled) } else { Ok(()) }
     }

@@ -3,8 +3,8 @@
 //! The lifeline is a FIFO that this process holds open for writing as long as it lives. Every Python process that is
 //! started here opens it for reading and asks the kernel for SIGKILL to itself and to its process group as soon as no
 //! writer is left (`python/splitcost/_lifeline.py`). Nobody watches: there is no thread and no timer in the measured
-//! app. A FIFO without a writer also tells the next run that a directory's owner is dead: it removes the directory, and
-//! ends the processes that still carry the lifeline's name in their environment.
+//! app. The next run recognises by a FIFO without a writer that the owner of a directory is dead: it ends the
+//! processes that still carry the lifeline's name in their environment, and removes the directory.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
@@ -24,7 +24,7 @@ const PARENT: &str = "SPLITCOST_PARENT";
 /// Environment variable with the lifeline: `GROUP:PATH`. The group is that of this process, which may be a whole
 /// pipeline's: it is spared.
 const LIFELINE: &str = "SPLITCOST_LIFELINE";
-/// How directories of runs begin.
+/// Beginning of the names of directories of runs.
 const PREFIX: &str = "splitcost-";
 
 /// A run: its directory, which is removed at its end, and its lifeline.
@@ -137,7 +137,7 @@ struct Member {
     spared_group: i32,
 }
 
-/// The processes that carry this lifeline in their environment, as far as we may see them.
+/// Returns the processes that carry this lifeline in their environment, as far as we may see them.
 fn members(lifeline: &Path) -> Vec<Member> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
     let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());

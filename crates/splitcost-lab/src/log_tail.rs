@@ -9,7 +9,7 @@ use std::path::Path;
 /// Chosen: a Python traceback's end and the line before it.
 const LINES: usize = 12;
 
-/// The last lines of the file as an indented block that starts with a line break; empty when there is nothing.
+/// Returns the last lines of the file as an indented block that starts with a line break; empty for an empty file.
 pub(crate) fn tail(path: &Path) -> String {
     let Ok(mut file) = File::open(path) else { return String::new() };
     let length = file.metadata().map_or(0, |m| m.len());
@@ -21,7 +21,7 @@ pub(crate) fn tail(path: &Path) -> String {
     block(&String::from_utf8_lossy(&bytes))
 }
 
-/// The last lines of `text` as an indented block.
+/// Returns the last lines of `text` as an indented block.
 pub(crate) fn block(text: &str) -> String {
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     if lines.is_empty() {

@@ -31,8 +31,8 @@ struct Road {
 }
 
 impl Network {
-    /// Opens the links of a split whose services are called at these ports: those that add something, or all where one
-    /// shall fail.
+    /// Opens the links of a split whose services are called at these ports: the links that add something, or all links if
+    /// a fault is to be injected.
     pub(crate) fn open(
         split: &Split,
         services: &[(&str, u16)],
@@ -70,13 +70,13 @@ impl Network {
         Ok(Some(Self { emulator, roads }))
     }
 
-    /// Where `from` reaches `to`, where a link is between them.
+    /// Returns the address at which `from` reaches `to`, if there is a link between them.
     pub(crate) fn address(&self, from: &str, to: &str) -> Option<String> {
         let road = self.roads.iter().find(|road| road.caller == from && road.callee == to)?;
         Some(road.listens.to_string())
     }
 
-    /// Makes something go wrong on every link, so long from now and for so long.
+    /// Injects a fault into every link: it begins after `after` and lasts for `lasts`.
     pub(crate) fn fail(&self, fault: Fault, after: Nanos, lasts: Nanos) -> Result<()> {
         let Some((effect, share)) = effect(fault) else { return Ok(()) };
         for road in &self.roads {
@@ -87,7 +87,7 @@ impl Network {
         Ok(())
     }
 
-    /// What the links have done so far; those that nothing went over are left out.
+    /// Returns the work of the links so far; links that carried nothing are left out.
     pub(crate) fn emulations(&self) -> Result<Vec<Emulation>> {
         let mut found = Vec::new();
         for road in &self.roads {
@@ -108,8 +108,8 @@ impl Network {
     }
 }
 
-/// Starts the engine that a split's links need: where packets are lost, that of packets. Loss that belongs to a profile is
-/// left out where making a network device is not permitted.
+/// Starts the engine that the links of a split need: the packet engine if packets are lost, else the stream engine. Loss
+/// that a profile contains is left out if making a network device is not permitted.
 fn start(split: &Split, fault: Option<Fault>) -> Result<Emulator> {
     if matches!(fault, Some(Fault::Loss(_))) {
         return Ok(Emulator::start(Engine::Packet)?);
@@ -122,7 +122,8 @@ fn start(split: &Split, fault: Option<Fault>) -> Result<Emulator> {
     Ok(Emulator::start(Engine::Stream)?)
 }
 
-/// What a link does for a fault, and to which share of the connections; `None` where the service itself does it.
+/// Returns the effect of a fault on a link, and the share of connections that it affects; `None` for a fault inside a
+/// service.
 fn effect(fault: Fault) -> Option<(Effect, f64)> {
     let silent = Effect::Blackhole { at: Point::Any, closes_after: None };
     match fault {

@@ -1,4 +1,4 @@
-//! TCP ports for servers that are told a number instead of being handed a socket.
+//! TCP ports for servers that take a number and cannot be handed a socket.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};

@@ -1,4 +1,4 @@
-//! Which Python interpreter runs the app.
+//! The Python interpreter that runs the app.
 
 use std::env;
 use std::io::Read;
@@ -28,7 +28,7 @@ pub struct Python {
 /// Spec: issue 2; `PyThreadState_GetFrame` and friends of the stable ABI need 3.11.
 const OLDEST_MINOR: u32 = 11;
 
-/// How long an interpreter may take to say what it is.
+/// Longest time until an interpreter has answered a question about itself.
 ///
 /// Chosen: a cold start from a slow disk takes about a second.
 pub(crate) const PROBE_DEADLINE: Duration = Duration::from_secs(30);
@@ -56,8 +56,8 @@ struct Probe {
 }
 
 impl Python {
-    /// The interpreter of the setting; without one, the one beside this program, the active virtual environment's,
-    /// or `python3` on PATH, whichever comes first.
+    /// Finds the interpreter: that of the setting; without one, the first of those beside this program, in the active
+    /// virtual environment, and on PATH.
     pub fn find(setting: Option<&Path>) -> Result<Self> {
         let path = match setting {
             Some(path) => path.to_owned(),
@@ -66,7 +66,7 @@ impl Python {
         Self::probe(&path)
     }
 
-    /// Runs an interpreter and asks what it is.
+    /// Runs an interpreter and reads its version and that of its package `splitcost`.
     pub fn probe(path: &Path) -> Result<Self> {
         let broken = |reason: String| Error::PythonBroken { path: path.to_owned(), reason };
         let output = output(Command::new(path).args(["-c", PROBE]), PROBE_DEADLINE).map_err(broken)?;
@@ -86,12 +86,12 @@ impl Python {
         }
     }
 
-    /// The directory that goes first on `PYTHONPATH` of a process under splitcost.
+    /// Returns the directory that goes first on `PYTHONPATH` of a process under splitcost.
     pub fn bootstrap_dir(&self) -> PathBuf {
         self.package_dir.join("_bootstrap")
     }
 
-    /// `PATH` with the interpreter's own directory first, so that its `uvicorn` is the one that is found.
+    /// Returns `PATH` with the interpreter's own directory first, so that its `uvicorn` is found.
     pub fn search_path(&self) -> std::ffi::OsString {
         let own = self.executable.parent().filter(|p| !p.as_os_str().is_empty()).map(Path::to_owned);
         let rest = env::var_os("PATH").unwrap_or_default();
@@ -116,7 +116,7 @@ fn candidate() -> Result<PathBuf> {
         })
 }
 
-/// What a short command prints; its errors' last line when it fails.
+/// Runs a short command and returns its output; the error is the last line of its error output.
 pub(crate) fn output(command: &mut Command, deadline: Duration) -> Result<String, String> {
     let mut child = command
         .stdin(Stdio::null())
@@ -154,6 +154,6 @@ pub(crate) fn output(command: &mut Command, deadline: Duration) -> Result<String
         return Ok(text);
     }
     let errors = stderr.join().unwrap_or_default();
-    let last = errors.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing");
+    let last = errors.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it printed nothing");
     Err(format!("{status}: {last}"))
 }

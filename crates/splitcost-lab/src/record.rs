@@ -20,6 +20,8 @@ use crate::python::Python;
 use crate::yardstick::Yardstick;
 use crate::{Cancel, Error, Progress, Result, Step, cpu};
 
+/// Seconds of the warm-up of each copy.
+///
 /// Chosen: imports, connection pools and first requests are over well before.
 const WARM_UP_SECS: f64 = 1.2;
 /// The phases take turns, so that all of them see the machine at every speed that it had meanwhile.
@@ -28,7 +30,9 @@ const WARM_UP_SECS: f64 = 1.2;
 const TURNS: u32 = 6;
 /// Further turns while an endpoint has too few lone requests.
 const MORE_TURNS: u32 = 4;
-/// Chosen: fewer tell little of a median.
+/// Lone requests that each endpoint should have.
+///
+/// Chosen: a median of fewer is hardly known.
 const ENOUGH_REQUESTS: u64 = 10;
 /// Seconds of a turn with one request at a time, with the recorder and without.
 ///
@@ -38,7 +42,7 @@ const ALONE_SECS: [f64; 2] = [1.0, 0.6];
 ///
 /// Chosen: a hundred requests and more, where a request takes milliseconds.
 const CLOSED_SECS: (f64, f64) = (0.5, 3.0);
-/// How often each place in the closed loop is taken in a turn, warm-up apart.
+/// Requests that each place in the closed loop makes in a turn, warm-up apart.
 const CLOSED_PLACES: f64 = 4.0;
 /// Seconds of a turn in open loop, without the recorder.
 const OPEN_SECS: f64 = 0.8;
@@ -46,25 +50,27 @@ const OPEN_SECS: f64 = 0.8;
 ///
 /// Chosen: enough to see what happens at the same time; times and CPU are read without the recorder.
 const BESIDE_SECS: [f64; 2] = [0.8, 1.2];
-/// Chosen: below, queues are short and the recording shows the work; above, mostly the queues.
+/// The arrival rate in open loop, as a share of the throughput in closed loop.
+///
+/// Chosen: at lower rates the recording shows the work, at higher rates mostly the queues.
 const OPEN_SHARE: f64 = 0.5;
 
-/// How long a recorded command may take to end after Ctrl-C.
+/// Longest time from Ctrl-C to the end of a recorded command.
 ///
 /// Chosen: pytest tears its fixtures down.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What a recording that was ended early says of itself.
+/// The trouble that a recording notes if it was ended early.
 const INTERRUPTED: &str = "the recording was interrupted before its plan was done: some requests and loads are missing";
 
-/// What was recorded, and what to tell the user about it.
+/// A recording that was just made, and warnings about it.
 #[derive(Debug)]
 pub struct Recorded {
     /// The recording.
     pub recording: Recording,
-    /// Whether it was ended before its plan was done.
+    /// It was ended before its plan was done.
     pub interrupted: bool,
-    /// What makes it doubtful; for the user's terminal only, as it may quote answers of the app.
+    /// Reasons to doubt it; for the user's terminal only, as they may quote answers of the app.
     pub warnings: Vec<String>,
 }
 
@@ -117,7 +123,7 @@ pub fn record(
     Ok(Recorded { recording, interrupted, warnings })
 }
 
-/// Planned seconds of a turn.
+/// Returns the planned seconds of a turn.
 fn turn_secs(closed_secs: f64) -> f64 {
     ALONE_SECS.iter().sum::<f64>() + closed_secs * (1.0 + 1.0 / CLOSED_PLACES) + OPEN_SECS
 }
@@ -250,19 +256,19 @@ pub fn record_command(
     Ok((Recorded { recording, interrupted: cancel.is_cancelled(), warnings: Vec::new() }, status))
 }
 
-/// Waits for a command that Ctrl-C reaches as well; one that does not end by that, because only we were told, is told
-/// after half of our patience, and killed after all of it, with the processes that it started.
+/// Waits for a command that Ctrl-C reaches as well. If it has not ended after half of our patience, as when the signal
+/// was sent to us alone, it gets SIGTERM, and after all of our patience SIGKILL, with the processes that it started.
 fn wait_in_foreground(child: &mut Child, run: &Run, cancel: &Cancel) -> io::Result<ExitStatus> {
     let mut cancelled: Option<Instant> = None;
-    let mut told = false;
+    let mut is_terminated = false;
     loop {
         let ended = child.try_wait()?;
         if cancel.is_cancelled() {
             let waited = cancelled.get_or_insert_with(Instant::now).elapsed();
             if waited > PATIENCE {
                 run.signal(Signal::KILL);
-            } else if !told && waited > PATIENCE / 2 {
-                told = true;
+            } else if !is_terminated && waited > PATIENCE / 2 {
+                is_terminated = true;
                 run.signal(Signal::TERM);
             }
         }
@@ -276,7 +282,7 @@ fn wait_in_foreground(child: &mut Child, run: &Run, cancel: &Cancel) -> io::Resu
     }
 }
 
-/// The directory of the logs, as a path that does not depend on the working directory.
+/// Returns the directory of the logs, as a path that does not depend on the working directory.
 fn log_dir(partial: &Path) -> Result<PathBuf> {
     let raw = convert::raw_dir(partial);
     fs::canonicalize(&raw).map_err(Error::io("find", raw))
@@ -295,8 +301,8 @@ fn finish(partial: &Path, meta: Meta, log: &str) -> Result<Recording> {
     Ok(recording)
 }
 
-/// Puts the finished recording in its place. An earlier one there goes, unless the new one was interrupted: that
-/// one is then kept beside it. Returns where it is.
+/// Moves the finished recording to its place and returns where it is. It replaces an earlier one there, but if it was
+/// interrupted, it is kept beside the earlier one.
 pub fn keep(partial: &Path, place: &Path, interrupted: bool) -> Result<PathBuf> {
     // Without a trailing slash, to which nothing can be appended.
     let mut place: PathBuf = place.components().collect();
@@ -321,7 +327,7 @@ fn meta(python: &Python, command: &[String]) -> Meta {
     }
 }
 
-/// The present as RFC 3339 in UTC.
+/// Returns the current time as RFC 3339 in UTC.
 pub fn now() -> String {
     humantime::format_rfc3339_seconds(SystemTime::now()).to_string()
 }

@@ -1,4 +1,4 @@
-//! Where processes listen, read from `/proc`.
+//! Listening sockets of processes, read from `/proc`.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::cpu;
 
-/// The TCP addresses that a process group listens on.
+/// Returns the TCP addresses on which a process group listens.
 ///
 /// # Source
 /// proc(5): `/proc/pid/net/tcp`, state `0A` is `TCP_LISTEN`; addresses are in host byte order, by 32-bit words.
@@ -30,7 +30,7 @@ pub(crate) fn listening(group: u32) -> Vec<SocketAddr> {
     found.into_iter().collect()
 }
 
-/// Address and inode of a listening socket's line.
+/// Parses the line of a listening socket to its address and inode.
 fn parse_line(line: &str) -> Option<(SocketAddr, u64)> {
     let fields: Vec<&str> = line.split_whitespace().collect();
     if *fields.get(3)? != "0A" {

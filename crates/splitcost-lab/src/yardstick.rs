@@ -1,15 +1,15 @@
-//! How fast the machine is while an experiment runs.
+//! The speed of the machine while an experiment runs.
 //!
 //! Virtual machines share their cores: the same work may take twice as long from one second to the next. The
-//! yardstick is fixed Python work, done on each core some twenty times a second beside recordings and calibrations; what it cost
-//! tells how times of one experiment compare with times of another.
+//! yardstick is fixed Python work, done on each core some twenty times a second beside recordings and calibrations. Its
+//! CPU time makes times of one experiment comparable with times of another.
 
 use crate::app::Scratch;
 use crate::helper::Helper;
 use crate::python::Python;
 use crate::{Cancel, Result};
 
-/// The process that measures; it ends with this.
+/// The process that measures. It ends when this is dropped.
 pub(crate) struct Yardstick {
     helper: Helper,
     samples: Vec<(u64, f64)>,
@@ -26,9 +26,9 @@ impl Yardstick {
         Ok(Self { helper, samples: vec![first], _scratch: scratch })
     }
 
-    /// What the work cost on average between two instants of the monotonic clock, in nanoseconds of CPU time.
+    /// Returns the mean cost of the work between two instants of the monotonic clock, in nanoseconds of CPU time.
     ///
-    /// Of a stretch too short for a measurement, the last one before it.
+    /// If nothing was measured in between, it is the last measurement before.
     pub(crate) fn mean_nanos(&mut self, from: u64, to: u64) -> f64 {
         self.samples.extend(self.helper.arrived::<(u64, f64)>());
         let within: Vec<f64> = self.samples.iter().filter(|(at, _)| (from..=to).contains(at)).map(|s| s.1).collect();

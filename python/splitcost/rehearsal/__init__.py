@@ -5,11 +5,12 @@
 so that this service's own functions can be called (:mod:`splitcost.rehearsal.server`). What a stub does is in
 :mod:`splitcost.rehearsal.runtime`.
 
-The rules, in short. Only calls made for a request cross; start-up and background work are each process's own.
-Calls inside one service never cross. A generator function runs in the caller and is listed. A class is local
-wherever it is used. What cannot cross raises :class:`CannotCross`, or, for modules the user keeps local, runs
-in the caller; both are listed in the report. A plain function called on a thread whose event loop runs blocks
-that loop, as it would.
+The rules, in short. Only calls that are made for a request cross; each process does its own start-up and
+background work. Calls inside one service never cross. A generator function runs in the caller and is listed.
+A class is local wherever it is used. A call whose arguments or result cannot cross raises
+:class:`CannotCross`; in modules that the user keeps local it runs in the caller instead. Both are listed in
+the report. A plain function that is called on the thread of a running event loop blocks that loop, as it
+would in a real split.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
-    # Late, so that a missing package is told by `start`.
+    # Late, so that `start` can report a missing package.
     if name in __all__:
         return getattr(importlib.import_module("splitcost.rehearsal.errors"), name)
     raise AttributeError(name)
@@ -54,8 +55,8 @@ def start(config: Any = None) -> Any:
     """Make this process a service of the rehearsal that the environment (or ``config``) describes.
 
     Returns the :class:`~splitcost.rehearsal.runtime.Runtime`. A package that is missing or a description that
-    cannot be used raises where ``config`` is given; where the environment asked, the process ends with status
-    2 and says why: an app without its stubs is no rehearsal.
+    cannot be used raises an exception if ``config`` is given. If the environment describes the rehearsal, the
+    process ends with status 2 and a message instead: an app without its stubs would measure nothing.
     """
     if config is not None:
         return _start(config)

@@ -1,4 +1,4 @@
-"""Which service this process is, who owns which module, and where the others answer.
+"""The description of a rehearsal: the service that this process is, the owner of each module, the addresses.
 
 splitcost writes the description that is read here, and every constant in it that both sides need.
 """

@@ -1,4 +1,4 @@
-"""What goes along with a call: request, deadline, and the chain of services that already wait for it."""
+"""The context that goes along with a call: request, deadline, and the chain of services that wait for it."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class _Thread(threading.local):
 
 
 handed_by = _Thread()
-"""Who handed the running work to this thread, where the thread's own frames cannot tell."""
+"""The call site that handed the running work to this thread; the thread's own frames do not show it."""
 
 _prefix = f"{os.getpid():x}-"
 _count = itertools.count(1)
@@ -74,7 +74,7 @@ def format_metadata(
 
 
 def parse_metadata(line: str) -> Metadata | None:
-    """Read the line; ``None`` if it is none of ours."""
+    """Read the line; ``None`` for a line that we did not write."""
     parts = line.split(" ")
     if len(parts) != 6 or not parts[3].isdecimal() or len(line) > 8192:
         return None

@@ -1,4 +1,4 @@
-"""What a call to another service can end with, beside what the function itself raises."""
+"""Exceptions of a call to another service, beside those that the function itself raises."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class RehearsalError(Exception):
 
 
 class ServiceUnavailable(RehearsalError):
-    """Nobody answers at the service's port, or the connection broke before the answer."""
+    """Nothing answers at the service's port, or the connection broke before the answer."""
 
     def __init__(self, service: str, detail: str = "") -> None:
         super().__init__(service, detail)
@@ -44,7 +44,7 @@ class DeadlineExceeded(RehearsalError):
 
 
 class ReentrantCall(RehearsalError):
-    """A service whose event loop this very chain of calls blocks was called again: it could never answer."""
+    """A call back to a service whose event loop waits for this very chain of calls: it could never answer."""
 
     def __init__(self, function: str, chain: str) -> None:
         super().__init__(function, chain)
@@ -58,7 +58,7 @@ class ReentrantCall(RehearsalError):
 
 
 class ServiceRefused(RehearsalError):
-    """The other side refused the message: wrong token, a function it does not own, or malformed bytes."""
+    """The other service refused the message: wrong token, a function it does not own, or malformed bytes."""
 
     def __init__(self, service: str, detail: str) -> None:
         super().__init__(service, detail)
@@ -69,7 +69,7 @@ class ServiceRefused(RehearsalError):
 
 
 class RemoteError(RehearsalError):
-    """An exception of the other side that cannot be rebuilt here: its type's name and its message."""
+    """An exception of the other service that cannot be rebuilt here: the name of its type and its message."""
 
     def __init__(self, type_name: str, message: str) -> None:
         super().__init__(type_name, message)

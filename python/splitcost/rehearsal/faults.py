@@ -1,6 +1,7 @@
-"""What goes wrong on purpose inside a service: when, and how slow its functions are meanwhile.
+"""The fault that is injected into a service: its begin, its end, and how slow functions are meanwhile.
 
-The rehearsal writes a file before the load begins. What goes wrong between services is its emulated link's.
+splitcost writes a file that describes it before the load begins. Faults between services are injected by the
+emulated links.
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ import time
 from pathlib import Path
 
 _AGAIN_SECS = 0.1
-"""Chosen: the file is there a second before what it says begins."""
+"""Time between two looks for the file. Chosen: it is there seconds before the fault begins."""
 
 
 class Faults:
-    """The fault that this run makes. Times are those of ``time.monotonic()``, which all processes share."""
+    """The fault of this run. Times are those of ``time.monotonic()``, which all processes share."""
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
@@ -23,20 +24,22 @@ class Faults:
         self._slow = 1.0
 
     def is_on(self) -> bool:
-        """Whether something goes wrong now."""
+        """Return if the fault is on now."""
         now = time.monotonic()
         if now >= self._look_at:
             self._look(now)
         return self._from <= now < self._until
 
     def slowness(self) -> float:
-        """How many times as long a function takes that begins now."""
+        """Return the factor by which a function that begins now takes longer."""
         return self._slow if self.is_on() else 1.0
 
     def _look(self, now: float) -> None:
         self._look_at = now + _AGAIN_SECS
+        if self._path is None:
+            return
         try:
-            told = json.loads(self._path.read_text(encoding="utf-8"))  # type: ignore[union-attr]
+            fault = json.loads(self._path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return
-        self._from, self._until, self._slow = told["from_secs"], told["until_secs"], told["slow"]
+        self._from, self._until, self._slow = fault["from_secs"], fault["until_secs"], fault["slow"]

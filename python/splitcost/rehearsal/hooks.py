@@ -1,4 +1,4 @@
-"""Where the rehearsal takes hold of the process: uvicorn, and threads that would lose the request."""
+"""The hooks of a rehearsal: on uvicorn, and on thread pools, which would lose the request."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from splitcost.rehearsal.runtime import Runtime, is_stub
 
 
 def install(runtime: Runtime) -> None:
-    """Take hold of what is imported already, and of the rest when it is."""
+    """Put the hooks on modules that are imported already, and on the others when they are."""
     _hooks.install(
         {
             "uvicorn.config": functools.partial(_patch_config, runtime),
@@ -94,7 +94,7 @@ def _patch_to_thread(runtime: Runtime, module: Any) -> None:
 
 
 def _runs_stub(fn: Any) -> bool:
-    """Whether it is a stub, or the ``partial`` of one, with or without ``Context.run`` before it."""
+    """Return if this is a stub, or the ``partial`` of one, with or without ``Context.run`` before it."""
     return is_stub(fn) or (
         isinstance(fn, functools.partial) and (is_stub(fn.func) or (bool(fn.args) and _runs_stub(fn.args[0])))
     )

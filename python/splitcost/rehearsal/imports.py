@@ -7,8 +7,8 @@ start-up, a class's method, a function kept local) calls its own functions direc
 
 All modules of one foreign service form one unit. Import statements inside a unit see real modules: its code
 is executed with a private ``__builtins__`` whose ``__import__`` unwraps facades, so nobody else pays for it.
-What this cannot see is ``importlib.import_module`` of a module of the unit by the unit itself: it gives the
-facade.
+One case is not covered: if code of a unit calls ``importlib.import_module`` for a module of its own unit, it
+gets the facade.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Unit:
         self.builtins = {**vars(builtins), "__import__": self._import}
 
     def owns(self, module: str) -> bool:
-        """Whether the module is of this unit."""
+        """Return if this unit owns the module."""
         return self._config.owner(module) == self.service
 
     def outside(self, value: Any, module: str, name: str) -> Any:
@@ -97,13 +97,13 @@ class Unit:
         return module
 
     def _has_part(self, name: str) -> bool:
-        """Whether the unit owns a module below this one that it does not own itself."""
+        """Return if the unit owns a module below this one, which it does not own itself."""
         claims = self._config.claims
         return any(service == self.service and claimed.startswith(name + ".") for claimed, service in claims)
 
 
 class Facade(types.ModuleType):
-    """What ``sys.modules`` holds for a module of another service."""
+    """The stand-in for a module of another service, which ``sys.modules`` holds."""
 
     __splitcost_real__: types.ModuleType
     __splitcost_unit__: Unit

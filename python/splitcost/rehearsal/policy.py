@@ -1,4 +1,4 @@
-"""How this service calls others: timeout, retries with backoff and jitter, a budget for them."""
+"""The policy of calls to other services: timeout, retries with backoff and jitter, a budget for retries."""
 
 from __future__ import annotations
 

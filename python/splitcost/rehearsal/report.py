@@ -1,4 +1,4 @@
-"""What the service saw: calls counted, and values that could not cross. It is written whenever splitcost asks."""
+"""The report of a service: its calls, and values that could not cross. It is written when splitcost asks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from splitcost.codec import Obstacle
 
 
 class Refusal(NamedTuple):
-    """A value that could not cross: between which functions, why, at which call site, and what was done instead."""
+    """A value that could not cross: functions, reason and call site, and the handling of the call."""
 
     caller: str
     callee: str
@@ -33,7 +33,7 @@ class CallCount:
 
 
 class Occurrences:
-    """How often a value could not cross, and the path to the first one."""
+    """The number of times that a value could not cross, and the path to it the first time."""
 
     __slots__ = ("count", "path")
 
@@ -58,8 +58,8 @@ REFUSED = "refused"
 class Report:
     """Counts by call site and by function. Thread-safe.
 
-    A daemon thread waits for requests at the FIFO ``request`` and answers each byte by writing ``path``. It does not
-    run in between, and it answers also while the event loop is blocked.
+    A daemon thread waits for requests at the FIFO ``request`` and answers each byte by writing ``path``. It
+    does not run in between, and it answers also while the event loop is blocked.
     """
 
     def __init__(self, service: str, path: Path | None, request: Path | None) -> None:

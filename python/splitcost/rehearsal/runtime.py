@@ -1,4 +1,4 @@
-"""The calling side: stubs in place of the functions of other services, and what a call may do."""
+"""The calling side: stubs in place of the functions of other services, and the way of a call through them."""
 
 from __future__ import annotations
 
@@ -44,16 +44,16 @@ from splitcost.rehearsal.report import KEPT_LOCAL, REFUSED, Refusal, Report
 from splitcost.rehearsal.server import CANNOT_CROSS, MUTATED, RAISED, RESULT, Server
 
 NOWHERE = Site("(framework)", "", 0)
-"""The caller where no code of the app is on the stack: a dependency that the framework calls."""
+"""The caller if no code of the app is on the stack: a dependency that the framework calls."""
 
 MAX_FRAMES = 40
-"""Chosen: deeper stacks of libraries between two modules of an app are not seen in practice."""
+"""Frames that are searched for a caller. Chosen: libraries between two modules of an app have fewer."""
 
 _running_loop = asyncio._get_running_loop
 
 
 def is_stub(function: Any) -> bool:
-    """Whether a function is a stub of ours."""
+    """Return if a function is one of our stubs."""
     return getattr(function, "__splitcost_stub__", False) is True
 
 
@@ -72,7 +72,7 @@ class Target:
         self.shown = f"{config.boundary(self.module)}:{self.name}"
         self.service = str(config.owner(self.module))
         self.address = address_of(self.service)
-        # Whether calls stay in this process from now on, and why they are refused from now on.
+        # Calls stay in this process from now on, or are refused for this reason from now on.
         self.is_local = bool(config.local_functions & {self.shown, f"{self.module}:{self.name}"})
         self.verdict: tuple[str, Obstacle, str] | None = None
 
@@ -115,7 +115,7 @@ class Runtime:
     # --- stubs
 
     def make_stub(self, real: Any, module: str, name: str) -> Any:
-        """What other modules of this process get in place of a function of another service."""
+        """Make the stub that other modules of this process get in place of a function of another service."""
         innermost = inspect.unwrap(real)
         if inspect.isgeneratorfunction(innermost) or inspect.isasyncgenfunction(innermost):
             stub = self._generator_stub(real, module, name)
@@ -125,7 +125,7 @@ class Runtime:
         return stub
 
     def stub_of(self, real: Any, module: str, name: str, *, awaited: bool) -> Any:
-        """A stub that is awaited or one that blocks, whichever way the other side runs the function."""
+        """Make a stub that is awaited or one that blocks, whichever way the other side runs the function."""
         target = Target(real, module, name, self.config, self._address_of)
         invoke, invoke_async = self._call, self._call_async
 
@@ -264,7 +264,7 @@ class Runtime:
     def _prepare(
         self, target: Target, args: Any, kwargs: Any, frame: FrameType, context: Context, blocking: bool
     ) -> OutgoingCall | None:
-        """Everything before the wire. ``None``: run it here."""
+        """Do everything before the call is sent. ``None`` stands for a call that runs in this process."""
         if target.verdict is not None:
             self._refuse(target, CannotCross(*target.verdict), frame)
         if target.service + BLOCKED in context.chain:
@@ -296,7 +296,7 @@ class Runtime:
         return call
 
     def _finish(self, call: OutgoingCall, answer: stacks.Answer, blocking: bool) -> Any:
-        """Everything after the wire: the result, or whatever the other side told instead."""
+        """Do everything after the answer came: return the result, or raise what the other side reports."""
         target, body = call.target, answer.body
         self._count(call, len(body), blocking, answer.status != stacks.Status.OK or body[:1] != RESULT)
         if answer.status != stacks.Status.OK:
@@ -308,8 +308,8 @@ class Runtime:
             raise _exception(bytes(rest), target.service)
         changed = b""
         if kind == MUTATED:
-            told, _, changed = bytes(rest).partition(b"\n")
-            path, reason, kind_name = _argument_path(target.real, told.decode()), Obstacle.MUTATED, ""
+            changed_path, _, changed = bytes(rest).partition(b"\n")
+            path, reason, kind_name = _argument_path(target.real, changed_path.decode()), Obstacle.MUTATED, ""
         elif kind == CANNOT_CROSS:
             path, reason, kind_name = _obstacle(rest)
             path = "result" + path
@@ -331,7 +331,7 @@ class Runtime:
         return result
 
     def _may_retry(self, call: OutgoingCall, retry: int, error: BaseException) -> bool:
-        """Whether an attempt that nobody answered is made again, as retry ``retry``; counts it, if so."""
+        """Return if an attempt without an answer is made again, as retry ``retry``, and count that one."""
         if retry > self._policy.retries or not isinstance(error, TimeoutError | stacks.Unreachable):
             return False
         if not self._budgets[call.target.service].spend():
@@ -351,7 +351,7 @@ class Runtime:
             raise ServiceUnavailable(target.service, str(error)) from error
         raise error
 
-    # --- what is told about it
+    # --- what is counted
 
     def _count(self, call: OutgoingCall, answered: int, blocking: bool, failed: bool) -> None:
         self.report.call(call.caller, call.target.shown, len(call.body) + answered, blocking, failed)
@@ -367,7 +367,7 @@ class Runtime:
         self.report.refusal(refusal, error.path.lstrip("."))
 
     def site(self, frame: FrameType | None) -> Site:
-        """The nearest place in the app's code that this frame was called from."""
+        """Return the nearest place in the app's code from which this frame was called."""
         for _ in range(MAX_FRAMES):
             if frame is None:
                 break
@@ -390,7 +390,7 @@ class Runtime:
     # --- requests
 
     def wrap_app(self, app: Any) -> Any:
-        """Give each HTTP request that reaches the app a context, and put the stack's own path in front."""
+        """Wrap the app: each HTTP request gets a context, and we answer the path of the stack's calls."""
         service, header = self.config.service, self.config.endpoint_header
 
         async def with_context(scope: Any, receive: Any, send: Any) -> None:
@@ -412,7 +412,7 @@ def _endpoint(headers: Iterable[tuple[bytes, bytes]], header: bytes) -> str:
 
 
 def _write_back(mine: Iterable[Any], theirs: Iterable[Any]) -> None:
-    """Give arguments the contents that the callee left them with."""
+    """Give arguments the contents that they had when the callee was done."""
     for old, new in zip(mine, theirs, strict=True):
         if isinstance(old, list | deque | bytearray):
             old.clear()
@@ -460,14 +460,14 @@ def _obstacle(data: memoryview) -> tuple[str, Obstacle, str]:
 
 
 def _exception(data: bytes, service: str) -> BaseException:
-    told, _, encoded = data.partition(b"\n")
-    type_name, message, origin, frames = orjson.loads(told)
+    description, _, encoded = data.partition(b"\n")
+    type_name, message, origin, frames = orjson.loads(description)
     error: BaseException
     try:
         error = codec.decode(encoded) if encoded else RemoteError(type_name, message)
     except DecodeError:
         error = RemoteError(type_name, message)
     if not isinstance(error, BaseException):
-        raise DecodeError(f"service {service} answered an exception that is none")
+        raise DecodeError(f"service {service} answered something else where an exception was announced")
     error.add_note(f"raised in service {origin}:\n{frames}")
     return error

@@ -1,4 +1,4 @@
-"""The serving side: who may call what, and how the answer is told. The stacks carry it unread."""
+"""The serving side: which functions may be called, and the form of answers. Stacks carry both unread."""
 
 from __future__ import annotations
 
@@ -23,19 +23,22 @@ from splitcost.rehearsal.faults import Faults
 from splitcost.stacks import Answer, Status
 
 RESULT, RAISED, CANNOT_CROSS, MUTATED = b"r", b"x", b"c", b"m"
-"""First byte of an answer: what the rest is."""
+"""First byte of an answer: it says how to read the rest."""
 
 POOL_THREADS = 40
-"""Chosen: as many as Starlette gives `def` routes."""
+"""Threads that run plain functions. Chosen: as many as Starlette gives `def` routes."""
 
 FIRST_CALLS, THEN_ONE_IN = 20, 256
-"""Chosen: how often arguments are encoded again after the call to see whether they were changed."""
+"""Calls after which arguments are encoded again, to see changes: the first so many, then one in so many.
+
+Chosen: a function that changes its arguments does so in its first calls, nearly always.
+"""
 
 _lru_cached = type(functools.lru_cache(len))
 
 
 class Served:
-    """A function this service owns, found once."""
+    """A function that this service owns, looked up once."""
 
     __slots__ = ("calls", "function", "is_async")
 
@@ -107,7 +110,7 @@ class Server:
         return await asyncio.get_running_loop().run_in_executor(pool, call)
 
     def _find(self, name: str) -> Served | str:
-        """Look up a function by name; a string says why there is none to call."""
+        """Look up a function by name; a string is the reason why it cannot be called."""
         module_name, _, qualname = unquote(name).partition(":")
         if self._config.owner(module_name) != self._config.service:
             return f"{module_name} does not live in service {self._config.service}"
@@ -129,17 +132,17 @@ class Server:
 
     def _encode_exception(self, error: BaseException) -> bytes:
         """One line of JSON for people, then the exception itself if it can cross."""
-        told = orjson.dumps(
+        description = orjson.dumps(
             [codec.name_of(type(error)), _message(error), self._config.service, _frames(error)]
         )
         try:
-            return told + b"\n" + codec.encode(error)
+            return description + b"\n" + codec.encode(error)
         except codec.CannotCross:
-            return told + b"\n"
+            return description + b"\n"
 
 
 def _slow(slowness: float, call: Callable[[], Any]) -> Any:
-    """Call a function that takes so many times as long, without computing more."""
+    """Call a function and wait afterwards, so that it takes longer by this factor and computes the same."""
     began = time.monotonic()
     try:
         return call()

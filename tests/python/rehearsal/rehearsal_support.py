@@ -26,7 +26,7 @@ codec.allow_package("bazaar")
 
 
 def reserved_port() -> socket.socket:
-    """A socket on a port that the kernel gives to nobody else, and that a server can listen on nevertheless."""
+    """A socket on a port that the kernel gives to nobody else, and that a server can still listen on."""
     holder = socket.socket()
     holder.bind(("127.0.0.1", 0))
     holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -168,7 +168,7 @@ class Split:
         return self.processes[service].pid
 
     def report(self, service: str = "main") -> dict[str, Any]:
-        """What a running service answers when it is asked for its report."""
+        """The report that a running service writes when it is asked."""
         description = self.document["services"][service]
         file = Path(description["report"])
         file.unlink(missing_ok=True)

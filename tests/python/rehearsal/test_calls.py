@@ -88,7 +88,7 @@ def test_functions_without_a_name_of_their_own_cross_as_well(split: Split) -> No
     assert split.run("pricing:made_pid") == split.pid("pricing")
 
 
-def test_start_up_is_each_processs_own(split: Split) -> None:
+def test_each_process_does_its_own_start_up(split: Split) -> None:
     for service in ("main", "pricing", "inventory"):
         health = split.get("/health", service)
         assert health["started"]["pricing"] == health["pid"] == split.pid(service)
@@ -122,7 +122,7 @@ def test_exceptions_come_back_as_themselves(
     assert "in fail" in note
 
 
-def test_an_exception_that_cannot_be_rebuilt_is_told(split: Split) -> None:
+def test_an_exception_that_cannot_be_rebuilt_keeps_its_name_and_message(split: Split) -> None:
     error = split.error("pricing:fail", "validation")
     assert error["type"] == "RemoteError"
     assert "ValidationError" in error["text"]
@@ -157,7 +157,7 @@ def test_an_app_that_is_a_function_is_served_by_every_service(fresh_split: Split
         assert fresh_split.get("/", service) == fresh_split.pid(service)
 
 
-def test_calls_are_counted_and_blocking_ones_told(fresh_split: Split) -> None:
+def test_calls_and_blocking_calls_are_counted(fresh_split: Split) -> None:
     fresh_split.start("main", "pricing")
     for how in ("loop", "loop", "thread", "executor", "anyio"):
         fresh_split.run("pricing:where", how=how)
@@ -171,7 +171,7 @@ def test_calls_are_counted_and_blocking_ones_told(fresh_split: Split) -> None:
     assert calls["bazaar.pricing:where_async"]["blocking"] == 0
 
 
-def test_a_dead_service_is_told_at_once(fresh_split: Split) -> None:
+def test_a_call_to_a_dead_service_fails_at_once(fresh_split: Split) -> None:
     fresh_split.start("main", "pricing")
     assert fresh_split.run("pricing:where")["pid"] == fresh_split.pid("pricing")
     fresh_split.processes["pricing"].kill()

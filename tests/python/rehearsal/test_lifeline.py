@@ -1,4 +1,4 @@
-"""Nothing outlives splitcost: whatever holds its lifeline ends with the last writer, and nothing else does."""
+"""Nothing outlives splitcost: processes that hold its lifeline end with its writer, and no others do."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BOOTSTRAP = PACKAGE_PARENT / "splitcost" / "_bootstrap"
 
 
 class Lifeline:
-    """A FIFO with a writer, as a run of splitcost holds it, and the processes that say their ids into a file."""
+    """A FIFO with a writer, as a run of splitcost holds it, and processes that write their ids to a file."""
 
     def __init__(self, directory: Path) -> None:
         self.path = directory / "lifeline"
@@ -43,7 +43,9 @@ class Lifeline:
         """The ids of the processes, once so many have registered."""
 
         def registered() -> list[int]:
-            found = [int(line) for line in self.pids.read_text().splitlines(keepends=True) if line[-1] == "\n"]
+            found = [
+                int(line) for line in self.pids.read_text().splitlines(keepends=True) if line[-1] == "\n"
+            ]
             return found if len(found) == count else []
 
         found: list[int] = wait_for(registered, f"{count} processes in {self.pids.read_text()!r}")
@@ -97,12 +99,14 @@ FAMILIES = {
     "itself": "stay()",
     "a fork": "os.fork()\nstay()",
     "a fork that leads a session": "if not os.fork():\n    os.setsid()\n    os.fork()\nstay()",
-    "a child that splitcost would not find": (
-        "subprocess.Popen(['env', '-i', 'sh', '-c', f'echo $$ >> {os.environ[\"PIDS\"]}; sleep 600; :'])\nstay()"
+    "a child without its environment": (
+        "shell = f'echo $$ >> {os.environ[\"PIDS\"]}; sleep 600; :'\n"
+        "subprocess.Popen(['env', '-i', 'sh', '-c', shell])\nstay()"
     ),
     "a new session": (
-        "code = 'import os, time; open(os.environ[\"PIDS\"], \"a\").write(f\"{os.getpid()}\\\\n\"); time.sleep(600)'\n"
-        "subprocess.Popen([sys.executable, '-c', code], start_new_session=True)\nstay()"
+        "code = 'import os, sys, time; print(os.getpid(), file=open(sys.argv[1], \"a\"), flush=True)'\n"
+        "arguments = [sys.executable, '-c', code + '; time.sleep(600)', os.environ['PIDS']]\n"
+        "subprocess.Popen(arguments, start_new_session=True)\nstay()"
     ),
     "multiprocessing's fork": "multiprocessing.get_context('fork').Process(target=stay).start()\nstay()",
 }
@@ -142,13 +146,14 @@ def test_without_its_lifeline_an_app_runs_on(lifeline: Lifeline) -> None:
 
 
 def test_the_app_does_not_notice(lifeline: Lifeline) -> None:
-    """No thread, of which `os.fork` would warn; no descriptor where the app's own would be; no signal handler."""
+    """No thread, about which `os.fork` would warn; no descriptor in the app's range; no signal handler."""
     script = """
 import signal, warnings
 warnings.simplefilter("error")
 assert len(os.listdir("/proc/self/task")) == 1
 assert [os.open(os.devnull, os.O_RDONLY) for _ in range(4)] == [3, 4, 5, 6]
-handled = {s for s in signal.valid_signals() if signal.getsignal(s) not in (signal.SIG_DFL, signal.SIG_IGN, None)}
+unhandled = (signal.SIG_DFL, signal.SIG_IGN, None)
+handled = {number for number in signal.valid_signals() if signal.getsignal(number) not in unhandled}
 assert handled == {signal.SIGINT}, handled
 child = os.fork()
 if child:

@@ -1,4 +1,4 @@
-"""How services call each other, what goes wrong in them on purpose, and the links between them."""
+"""The policy of calls between services, faults inside a service, and links between services."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What cannot cross: refused by path and place, or kept local where the user says so, and always listed."""
+"""Values that cannot cross are refused with path and call site, or kept local, and are always listed."""
 
 from __future__ import annotations
 

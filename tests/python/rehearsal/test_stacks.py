@@ -1,4 +1,4 @@
-"""What ``python -m splitcost.stacks`` tells, and what a missing package gives."""
+"""The output of ``python -m splitcost.stacks``, and the messages about missing packages."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from rehearsal_support import PACKAGE_PARENT
 from splitcost import stacks
 
 
-def test_both_stacks_are_told_with_versions() -> None:
+def test_both_stacks_are_listed_with_versions() -> None:
     command = [sys.executable, "-m", "splitcost.stacks", "--json"]
     environment = {**os.environ, "PYTHONPATH": str(PACKAGE_PARENT)}
     found = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
     document = json.loads(found.stdout)
-    told = {stack["name"]: stack for stack in document["stacks"]}
-    assert set(told) == {"httpx", "grpc"}
-    for stack in told.values():
+    listed = {stack["name"]: stack for stack in document["stacks"]}
+    assert set(listed) == {"httpx", "grpc"}
+    for stack in listed.values():
         assert stack["available"]
         assert stack["missing"] == []
         assert {"orjson", "uvicorn"} <= stack["versions"].keys()
-    assert "grpcio" in told["grpc"]["versions"]
+    assert "grpcio" in listed["grpc"]["versions"]
 
 
 def _without(module: str, directory: Path) -> dict[str, str]:
@@ -43,14 +43,14 @@ def _without(module: str, directory: Path) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(("module", "requirement"), [("grpc", "grpcio"), ("orjson", "orjson")])
-def test_a_missing_package_is_told_with_its_pip_command(
+def test_the_pip_command_for_a_missing_package_is_shown(
     tmp_path: Path, module: str, requirement: str
 ) -> None:
     environment = _without(module, tmp_path)
     command = [sys.executable, "-m", "splitcost.stacks", "--json"]
     found = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
-    told = {stack["name"]: stack for stack in json.loads(found.stdout)["stacks"]}
-    assert told["grpc"]["missing"] == [requirement]
+    listed = {stack["name"]: stack for stack in json.loads(found.stdout)["stacks"]}
+    assert listed["grpc"]["missing"] == [requirement]
     environment["SPLITCOST_TOKEN"] = "secret"
     command = [sys.executable, "-m", "splitcost.calibration", "server", "--stack", "grpc"]
     failed = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)

@@ -1,4 +1,4 @@
-//! How an app is started: its command, its environment, and what runs in its process beside it.
+//! The description of an app: its command, its environment, and our part in its process.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -11,24 +11,24 @@ use super::Scratch;
 use crate::python::{PROBE_DEADLINE, Python, output};
 use crate::{Error, Result};
 
-/// How an app is started.
+/// The description of an app, by which it is started.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct AppSpec {
     /// Start command; `{port}` and `{workdir}` are replaced.
     pub command: Vec<String>,
-    /// Run before, once for each scratch directory; empty for nothing.
+    /// Command that fills a scratch directory before the app is started on it; may be empty.
     pub setup: Vec<String>,
-    /// Path that answers 2xx or 3xx once the app is ready.
+    /// Path that is answered with 2xx or 3xx once the app is ready.
     pub ready: String,
     /// Top-level packages whose modules are boundary candidates.
     pub packages: Vec<String>,
-    /// Boundary modules, where the packages' direct children are not what is wanted.
+    /// Boundary modules, if they are others than the direct children of the packages.
     pub modules: Vec<String>,
     /// More environment; values may hold `{workdir}`.
     pub env: BTreeMap<String, String>,
     /// Working directory.
     pub cwd: PathBuf,
-    /// How long it may take until it is ready.
+    /// Longest time until it is ready.
     pub deadline: Duration,
 }
 
@@ -84,12 +84,12 @@ impl AppSpec {
     }
 }
 
-/// What stands for the number of a free port in a command.
+/// Placeholder for the number of a free port in a command.
 const PORT: &str = "{port}";
-/// What stands for the app's scratch directory in a command.
+/// Placeholder for the app's scratch directory in a command.
 const WORKDIR: &str = "{workdir}";
 
-/// What runs inside the app's process beside the app.
+/// Our part in the app's process.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Mode {
     /// Nothing.
@@ -105,7 +105,7 @@ pub enum Mode {
     Rehearse {
         /// The description of the split, a JSON file.
         description: PathBuf,
-        /// Which service this is.
+        /// The name of this service.
         service: String,
     },
 }
@@ -132,10 +132,10 @@ impl Mode {
     }
 }
 
-/// What Python says about modules.
+/// The modules of an app, as Python finds them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct Modules {
-    /// Those that were asked for and do not exist.
+    /// Modules that were asked for and do not exist.
     pub missing: Vec<String>,
     /// The direct children of the packages.
     pub children: Vec<String>,

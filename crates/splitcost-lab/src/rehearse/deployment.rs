@@ -48,7 +48,7 @@ struct Service {
     report_request_path: PathBuf,
 }
 
-/// How long a service may take to write its report.
+/// Longest time until a service has written its report.
 ///
 /// Chosen: writing takes milliseconds; the rest is for a machine that is busy.
 const REPORT_DEADLINE: Duration = Duration::from_secs(10);
@@ -227,14 +227,14 @@ impl Deployment {
         }
         let from = splitcost_load::monotonic_now() + after;
         let slow = if let Fault::Slow(factor) = fault { factor } else { 1.0 };
-        let told = serde_json::json!({
+        let described = serde_json::json!({
             "from_secs": from.as_secs_f64(),
             "until_secs": (from + lasts).as_secs_f64(),
             "slow": slow,
         });
         let path = faults(self.scratch.path());
         let draft = path.with_extension("part");
-        fs::write(&draft, told.to_string()).and_then(|()| fs::rename(&draft, &path)).map_err(Error::io("write", &path))
+        fs::write(&draft, described.to_string()).and_then(|()| fs::rename(&draft, &path)).map_err(Error::io("write", &path))
     }
 }
 
@@ -320,7 +320,7 @@ struct Report {
 struct Event {
     caller: String,
     callee: String,
-    /// What is the matter with the value, as `is a live resource`.
+    /// The reason, as the rest of a sentence about the value: `is a live resource`.
     obstacle: String,
     path: String,
     #[serde(rename = "type")]

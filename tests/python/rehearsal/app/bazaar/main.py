@@ -1,4 +1,4 @@
-"""The web app: `POST /run` calls one function by name in the way asked for, and tells what came of it."""
+"""The web app: `POST /run` calls one function by name in the requested way, and answers with the outcome."""
 
 import asyncio
 import base64
@@ -138,7 +138,7 @@ async def generate_async():
 
 
 def facts():
-    """How a foreign module looks from outside."""
+    """Properties of a foreign module, seen from outside."""
     return {
         "currency": pricing.CURRENCY,
         "signature": "lines" in str(__import__("inspect").signature(pricing.quote)),
