@@ -4,8 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use serde::Deserialize;
-use splitcost_lab::bench::{Ask, Reach, har};
-use splitcost_lab::grpc::Schema;
+use splitcost_bench::endpoint::{Ask, Reach};
+use splitcost_bench::grpc::Schema;
+use splitcost_bench::har;
 use splitcost_load::{Body, Method, RequestSpec, Roots, Version, Workload, WorkloadTable, literal};
 
 use crate::args::bench::Url;

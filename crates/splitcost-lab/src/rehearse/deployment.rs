@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -18,6 +17,7 @@ use super::{KEPT_LOCAL, Rehearsal};
 use crate::app::{App, AppSpec, Mode, Scratch, free_port};
 use crate::network::Network;
 use crate::python::Python;
+use crate::secret::token;
 use crate::{Cancel, Error, Result};
 
 /// The monolith, or a split, as processes.
@@ -220,14 +220,6 @@ fn policy(calls: &CallPolicy) -> serde_json::Value {
         "budget": calls.budget,
         "connections": calls.connections,
     })
-}
-
-/// A secret of this run, without which no service answers a call.
-pub(crate) fn token() -> Result<String> {
-    let mut bytes = [0_u8; 16];
-    let source = "/dev/urandom";
-    fs::File::open(source).and_then(|mut file| file.read_exact(&mut bytes)).map_err(Error::io("read", source))?;
-    Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
 }
 
 #[derive(Deserialize)]

@@ -2,9 +2,9 @@
 
 use std::process::ExitCode;
 
+use splitcost_bench::call::{Ask, call};
+use splitcost_bench::compare::Conditions;
 use splitcost_lab::Step;
-use splitcost_lab::bench::Conditions;
-use splitcost_lab::call::{Ask, call};
 use splitcost_report::bench::call as text;
 
 use crate::args::Format;

@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use splitcost_bench::codecs::{Subject, codecs, proto};
+use splitcost_bench::compare::Conditions;
 use splitcost_lab::Step;
-use splitcost_lab::bench::Conditions;
-use splitcost_lab::codecs::{Subject, codecs, proto};
 use splitcost_report::bench::{Style, codecs as text};
 
 use crate::args::bench::{Codecs, TableFormat};

@@ -3,10 +3,10 @@
 use std::fs;
 use std::process::ExitCode;
 
+use splitcost_bench::stacks::batch::{self, batch};
+use splitcost_bench::stacks::blocking::{self, blocking};
+use splitcost_bench::stacks::{Catalogue, Conditions, Filter, Payload, versus};
 use splitcost_lab::Step;
-use splitcost_lab::stacks::batch::{self, batch};
-use splitcost_lab::stacks::blocking::{self, blocking};
-use splitcost_lab::stacks::{Catalogue, Conditions, Filter, Payload, versus};
 use splitcost_report::bench::Style;
 
 use crate::args::bench::{Stacks, TableFormat};

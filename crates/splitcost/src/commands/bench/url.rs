@@ -4,7 +4,11 @@ use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
-use splitcost_lab::bench::{Ask, Conditions, Endpoint, Measured, compare, find_saturation, locust, measure};
+use splitcost_bench::compare::{Conditions, compare};
+use splitcost_bench::endpoint::{Ask, Endpoint};
+use splitcost_bench::locust;
+use splitcost_bench::measure::{Measured, measure};
+use splitcost_bench::saturation::find_saturation;
 use splitcost_lab::{Cancel, Step};
 use splitcost_load::{Arrivals, Mode, Plan, Stop};
 use splitcost_model::bench::{Measurement, Times};

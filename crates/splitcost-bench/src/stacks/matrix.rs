@@ -15,15 +15,16 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
+use splitcost_lab::bootstrap::several_over_rounds;
+use splitcost_lab::calibrate::Needs;
+use splitcost_lab::python::Python;
+use splitcost_lab::{Cancel, Progress, Step, cache};
 use splitcost_model::bench::{Combination, CpuLine, StackCell, StackCost, StackMatrix};
 
 use super::catalogue::{Catalogue, Chosen};
 use super::field::Field;
 use super::{Cell, Payload, Stop, Visit, summary};
-use crate::bootstrap::several_over_rounds;
-use crate::calibrate::Needs;
-use crate::python::Python;
-use crate::{Cancel, Error, Progress, Result, Step, cache};
+use crate::{Error, Result};
 
 /// Chosen: an interval over fewer rounds would be their range.
 const ROUNDS: u32 = 5;

@@ -9,6 +9,10 @@ use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use splitcost_lab::app::Scratch;
+use splitcost_lab::helper::Helper;
+use splitcost_lab::python::Python;
+use splitcost_lab::{Cancel, Progress, Step};
 use splitcost_load::compare::change;
 use splitcost_model::bench::{
     Change, CodecTimes, CodecVersion, Codecs, Document, DocumentRole, Outcome, Trial, Unusual,
@@ -16,11 +20,8 @@ use splitcost_model::bench::{
 use splitcost_model::quantity::Interval;
 use splitcost_model::recording::{Payload, PayloadClass, Recording};
 
-use crate::app::Scratch;
-use crate::bench::Conditions;
-use crate::helper::Helper;
-use crate::python::Python;
-use crate::{Cancel, Error, Progress, Result, Step};
+use crate::compare::Conditions;
+use crate::{Error, Result};
 
 /// The codec that others are compared with: what code uses until it chooses another.
 const BASELINE: &str = "json";

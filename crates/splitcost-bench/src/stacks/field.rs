@@ -5,14 +5,15 @@ use std::collections::btree_map::Entry;
 
 use serde::Deserialize;
 use serde_json::json;
+use splitcost_lab::Cancel;
+use splitcost_lab::app::Scratch;
+use splitcost_lab::helper::Helper;
+use splitcost_lab::python::Python;
+use splitcost_lab::secret::token;
 use splitcost_model::bench::Combination;
 
 use super::{Cell, Stop, Visit};
-use crate::app::Scratch;
-use crate::helper::Helper;
-use crate::python::Python;
-use crate::rehearse::token;
-use crate::{Cancel, Error, Result};
+use crate::{Error, Result};
 
 /// Running clients and servers.
 pub(super) struct Field<'a> {
@@ -70,7 +71,7 @@ impl<'a> Field<'a> {
     pub(super) fn visit(&mut self, cell: &Cell) -> Result<Visit> {
         self.start(&cell.combination)?;
         match self.ask(cell) {
-            Err(Error::Helper { reason, .. }) => {
+            Err(Error::Lab(splitcost_lab::Error::Helper { reason, .. })) => {
                 // A client that hangs takes its server's threads with it: others get new ones.
                 let Combination { client, transport, server } = &cell.combination;
                 self.clients.remove(client);

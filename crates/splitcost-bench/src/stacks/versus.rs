@@ -5,14 +5,15 @@
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
+use splitcost_lab::python::Python;
+use splitcost_lab::{Cancel, Progress, Step};
 use splitcost_load::compare::change;
 use splitcost_model::bench::{Change, Combination, StackBench, StackRow, StackTable, Verdict};
 
 use super::catalogue::{Catalogue, Chosen};
 use super::field::Field;
 use super::{Cell, Payload, Stop, Visit, summary};
-use crate::python::Python;
-use crate::{Cancel, Error, Progress, Result, Step};
+use crate::{Error, Result};
 
 /// Time of a visit, its warm-up apart.
 ///

@@ -1,36 +1,28 @@
-//! One endpoint under load, or two beside each other: `splitcost bench`.
-
-mod compare;
-mod endpoint;
-pub mod har;
-pub mod locust;
-mod saturation;
+//! One endpoint under load: `splitcost bench URL`.
 
 use std::fmt::Write as _;
 
+use splitcost_lab::{Cancel, Progress, Step, cpu};
 use splitcost_load::{
     Arrivals, EndpointOutcome, Failures, Histogram, Mode, Outcome, Plan, Stop, Targets, monotonic_now,
 };
 use splitcost_model::bench::{Failed, Measurement, Phases, RequestMeasurement, Times};
 use splitcost_model::quantity::Nanos;
 
-use crate::{Cancel, Progress, Result, Step, cpu};
-
-pub use compare::{Conditions, compare};
-pub use endpoint::{Ask, Endpoint, Reach};
-pub use saturation::find_saturation;
+use crate::Result;
+use crate::endpoint::Endpoint;
 
 /// One run of load.
-struct Run {
-    outcome: Outcome,
+pub(crate) struct Run {
+    pub(crate) outcome: Outcome,
     /// Response times of all requests together.
-    response: Histogram,
+    pub(crate) response: Histogram,
     /// CPU time of the listening processes.
     server: Option<Nanos>,
 }
 
 impl Run {
-    fn of(
+    pub(crate) fn of(
         endpoint: &Endpoint,
         plan: &Plan,
         cancel: &Cancel,
@@ -45,19 +37,19 @@ impl Run {
         Ok(Self { outcome, response, server: server.map(|(after, before)| after - before) })
     }
 
-    fn merge(&mut self, later: &Self) {
+    pub(crate) fn merge(&mut self, later: &Self) {
         self.outcome.merge(&later.outcome);
         self.response.merge(&later.response);
         self.server = self.server.zip(later.server).map(|(a, b)| a + b);
     }
 
     /// CPU time of the servers per request, warm-up included on both sides.
-    fn server_micros(&self) -> Option<f64> {
+    pub(crate) fn server_micros(&self) -> Option<f64> {
         let requests = self.outcome.ended_ever;
         self.server.filter(|_| requests > 0).map(|cpu| cpu.as_nanos_f64() / 1e3 / requests as f64)
     }
 
-    fn measurement(&self, endpoint: &Endpoint, mode: Mode) -> Measurement {
+    pub(crate) fn measurement(&self, endpoint: &Endpoint, mode: Mode) -> Measurement {
         let outcome = &self.outcome;
         let all_phases = Phases {
             name_lookup_ms: endpoint.name_lookup.map(Nanos::as_millis_f64),

@@ -4,11 +4,12 @@ use std::net::{IpAddr, ToSocketAddrs};
 use std::path::PathBuf;
 
 use http::Uri;
+use splitcost_lab::cpu;
 use splitcost_load::{Address, RequestSpec, Roots, Target, Tls, Version, Workload, literal, monotonic_now};
 use splitcost_model::quantity::Nanos;
 
 use crate::grpc::{self, Schema};
-use crate::{Error, Result, cpu};
+use crate::{Error, Result};
 
 /// What is asked of each endpoint.
 #[derive(Clone, Debug, PartialEq)]
@@ -68,13 +69,13 @@ pub struct Reach {
 /// Where load goes.
 #[derive(Clone, Debug)]
 pub struct Endpoint {
-    pub(super) url: String,
-    pub(super) target: Target,
-    pub(super) workload: Workload,
+    pub(crate) url: String,
+    pub(crate) target: Target,
+    pub(crate) workload: Workload,
     /// The processes that listen there, where they are on this host.
-    pub(super) servers: Vec<u32>,
+    pub(crate) servers: Vec<u32>,
     /// How long the lookup of the host's name took; `None` where there was none.
-    pub(super) name_lookup: Option<Nanos>,
+    pub(crate) name_lookup: Option<Nanos>,
 }
 
 impl Endpoint {

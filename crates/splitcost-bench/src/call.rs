@@ -7,16 +7,17 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use splitcost_lab::app::{AppSpec, Scratch};
+use splitcost_lab::helper::Helper;
+use splitcost_lab::python::Python;
+use splitcost_lab::{Cancel, Progress, Step};
 use splitcost_load::compare::change;
 use splitcost_model::bench::{Call, CallStack, CallTimes, Parts};
 use splitcost_model::quantity::Interval;
 
-use crate::app::{AppSpec, Scratch};
-use crate::bench::Conditions;
 use crate::codecs::Answer;
-use crate::helper::Helper;
-use crate::python::Python;
-use crate::{Cancel, Error, Progress, Result, Step};
+use crate::compare::Conditions;
+use crate::{Error, Result};
 
 /// Seconds that starting takes, and one stack in one round, for the progress only.
 const SECS: (f64, f64) = (3.0, 0.4);
@@ -155,7 +156,7 @@ fn start(ask: &Ask, python: &Python, scratch: &Scratch) -> Result<Helper> {
         .collect();
     let mut env: Vec<(&str, &str)> = app.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     env.push(("PYTHONPATH", &path));
-    Helper::start("call the function", "call", python, scratch, &["splitcost.bench", "call"], &env)
+    Ok(Helper::start("call the function", "call", python, scratch, &["splitcost.bench", "call"], &env)?)
 }
 
 fn answered<T>(answer: Answer<T>) -> Result<T> {

@@ -3,13 +3,15 @@
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
+use splitcost_lab::{Cancel, Progress, Step};
 use splitcost_load::compare::{FEWEST_ROUNDS, change};
 use splitcost_load::{Plan, Stop};
 use splitcost_model::bench::{Change, Comparison, Figure, Verdict};
 use splitcost_model::quantity::{Nanos, quantile};
 
-use super::{Endpoint, Run};
-use crate::{Cancel, Error, Progress, Result, Step};
+use crate::endpoint::Endpoint;
+use crate::measure::Run;
+use crate::{Error, Result};
 
 /// How two endpoints are compared.
 #[derive(Clone, Copy, Debug)]
@@ -136,7 +138,7 @@ fn answered(endpoint: &Endpoint, run: &Run) -> Result<()> {
     }
     let failed = run.outcome.endpoints.iter().find_map(|endpoint| endpoint.failed.iter().next());
     let answer = failed.map_or("by nobody".to_owned(), |(kind, _)| kind.to_string());
-    Err(Error::AllFailed { name: endpoint.url.clone(), answer, log: String::new() })
+    Err(Error::AllFailed { url: endpoint.url.clone(), answer })
 }
 
 fn sample(run: &Run) -> Sample {

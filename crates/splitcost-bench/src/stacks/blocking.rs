@@ -1,13 +1,16 @@
 //! What blocking does: an `async` endpoint that calls another service, driven in closed loop.
 
 use std::collections::BTreeMap;
-use std::process::Command;
-use std::time::Duration;
 
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
+use splitcost_lab::app::Scratch;
+use splitcost_lab::bootstrap::over_rounds;
+use splitcost_lab::helper::Helper;
+use splitcost_lab::python::Python;
+use splitcost_lab::{Cancel, Progress, Step};
 use splitcost_load::compare::change;
 use splitcost_load::{Method, Plan, RequestSpec, Stop};
 use splitcost_model::bench::{Blocking, BlockingRow, Measurement};
@@ -15,12 +18,9 @@ use splitcost_model::quantity::{Interval, Nanos};
 
 use super::field::Serving;
 use super::{Conditions, median};
-use crate::app::Scratch;
-use crate::bench::{Ask, Endpoint, Reach, measure};
-use crate::bootstrap::over_rounds;
-use crate::helper::Helper;
-use crate::python::{Python, output};
-use crate::{Cancel, Error, Progress, Result, Step};
+use crate::endpoint::{Ask, Endpoint, Reach};
+use crate::measure::measure;
+use crate::{Error, Result};
 
 /// Requests in flight, and requests of a run.
 ///
@@ -59,11 +59,7 @@ struct Ways {
 /// Drives every way at every concurrency, in shuffled rounds.
 pub fn blocking(conditions: &Conditions, python: &Python, progress: Progress<'_>, cancel: &Cancel) -> Result<Blocking> {
     const MODULE: &str = "splitcost.stacks.blocking";
-    let failed = |reason| Error::Helper { action: "look for ways to block".to_owned(), reason, log: String::new() };
-    let mut command = Command::new(&python.executable);
-    command.args(["-m", MODULE, "ways"]);
-    let text = output(&mut command, Duration::from_secs(30)).map_err(failed)?;
-    let Ways { ways, missing } = serde_json::from_str(text.trim()).map_err(|error| failed(error.to_string()))?;
+    let Ways { ways, missing } = python.query("look for ways to block", &[MODULE, "ways"])?;
     if !missing.is_empty() {
         let (stack, path) = ("blocking".to_owned(), python.executable.clone());
         return Err(Error::StackMissing { stack, path, packages: missing });

@@ -1,11 +1,13 @@
 //! Where an endpoint saturates: the open loop is ramped until it does, and the knee is closed in on.
 
+use splitcost_lab::{Cancel, Progress, Step};
 use splitcost_load::{Arrivals, Mode, Plan};
 use splitcost_model::bench::{Saturation, SaturationStep};
 use splitcost_model::quantity::Nanos;
 
-use super::{Endpoint, Run};
-use crate::{Cancel, Error, Progress, Result, Step};
+use crate::endpoint::Endpoint;
+use crate::measure::Run;
+use crate::{Error, Result};
 
 /// Chosen: the bounds are this close at the end; a shared machine changes its speed by more.
 const CLOSE: f64 = 1.1;
@@ -57,7 +59,7 @@ pub fn find_saturation(
     if closed.outcome.ok() == 0 {
         let failed = closed.outcome.endpoints.iter().find_map(|endpoint| endpoint.failed.iter().next());
         let answer = failed.map_or("by nobody".to_owned(), |(kind, _)| kind.to_string());
-        return Err(Error::AllFailed { name: endpoint.url.clone(), answer, log: String::new() });
+        return Err(Error::AllFailed { url: endpoint.url.clone(), answer });
     }
     let mut light_p99 = None;
     let mut rate = capacity * LIGHT;

@@ -15,10 +15,9 @@ mod versus;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use splitcost_lab::bootstrap::over_rounds;
 use splitcost_model::bench::{Combination, StackCell};
 use splitcost_model::quantity::quantile;
-
-use crate::bootstrap::over_rounds;
 
 pub use catalogue::{Catalogue, Chosen, Filter};
 pub use matrix::{Plan as MatrixPlan, matrix};

@@ -3,15 +3,16 @@
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
+use splitcost_lab::bootstrap::over_rounds;
+use splitcost_lab::python::Python;
+use splitcost_lab::{Cancel, Progress, Step};
 use splitcost_load::compare::change;
 use splitcost_model::bench::{Batch, BatchRow, Change, Combination};
 use splitcost_model::quantity::Interval;
 
 use super::field::Field;
 use super::{Cell, Conditions, Payload, Stop, Visit, median};
-use crate::bootstrap::over_rounds;
-use crate::python::Python;
-use crate::{Cancel, Progress, Result, Step};
+use crate::Result;
 
 /// How many items.
 const ITEMS: [u32; 6] = [1, 2, 5, 10, 50, 100];

@@ -1,15 +1,14 @@
 //! Which clients and servers there are, and which of them can talk.
 
 use std::collections::BTreeMap;
-use std::process::Command;
-use std::time::Duration;
 
 use serde::Deserialize;
+use splitcost_lab::cpu;
+use splitcost_lab::python::Python;
+use splitcost_lab::record::now;
 use splitcost_model::bench::{Combination, MeasuredOn};
 
-use crate::python::{Python, output};
-use crate::record::now;
-use crate::{Error, Result, cpu};
+use crate::{Error, Result};
 
 /// The server that a client meets where none was named, by transport.
 ///
@@ -71,15 +70,7 @@ pub struct Chosen {
 impl Catalogue {
     /// Asks the interpreter.
     pub fn ask(python: &Python) -> Result<Self> {
-        let failed = |reason: String| Error::Helper {
-            action: "look for clients and servers".to_owned(),
-            reason,
-            log: String::new(),
-        };
-        let mut command = Command::new(&python.executable);
-        command.args(["-m", "splitcost.stacks", "--json"]);
-        let text = output(&mut command, Duration::from_secs(30)).map_err(failed)?;
-        let found: Self = serde_json::from_str(text.trim()).map_err(|error| failed(error.to_string()))?;
+        let found: Self = python.query("look for clients and servers", &["splitcost.stacks", "--json"])?;
         Ok(Self { python: Some(python.clone()), ..found })
     }
 
