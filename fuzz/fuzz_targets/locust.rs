@@ -1,4 +1,4 @@
-//! What Locust wrote: read into a measurement, or refused.
+//! Locust's results: read into a measurement, or refused.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

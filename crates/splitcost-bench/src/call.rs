@@ -1,4 +1,4 @@
-//! One function in process, and behind stacks: `splitcost bench call`.
+//! One function in process and behind stacks: the work of `splitcost bench call`.
 
 use std::path::PathBuf;
 
@@ -12,62 +12,65 @@ use splitcost_lab::helper::Helper;
 use splitcost_lab::python::Python;
 use splitcost_lab::{Cancel, Progress, Step};
 use splitcost_load::compare::change;
-use splitcost_model::bench::{Call, CallStack, CallTimes, Parts};
+use splitcost_model::bench::{CallBench, CallParts, CallTimes, CalledStack};
 use splitcost_model::quantity::Interval;
 
 use crate::codecs::Answer;
-use crate::compare::Conditions;
+use crate::compare::ComparisonPlan;
+use crate::stacks::catalogue::usual_servers;
 use crate::{Error, Result};
 
-/// Seconds that starting takes, and one stack in one round, for the progress only.
-const SECS: (f64, f64) = (3.0, 0.4);
+/// The seconds that the start takes, for the progress only.
+const START_SECS: f64 = 3.0;
+/// The seconds that one stack takes in one round, for the progress only.
+const STACK_SECS: f64 = 0.4;
 
-/// Which call, over which stacks.
+/// A call of a function, and the stacks to make it over.
 #[derive(Clone, Debug)]
-pub struct Ask {
-    /// As `shop.users:add_user`.
+pub struct FunctionCall {
+    /// The function, as `shop.users:add_user`.
     pub function: String,
-    /// Positional arguments.
+    /// The positional arguments.
     pub args: Vec<Value>,
-    /// Keyword arguments.
+    /// The keyword arguments.
     pub kwargs: serde_json::Map<String, Value>,
-    /// As `CLIENT+CODEC+SERVER`; none for a choice of three.
+    /// The stacks, as `CLIENT+CODEC+SERVER`; an empty list selects three usual ones.
     pub stacks: Vec<String>,
-    /// The app, where settings describe one: it is set up first, in its environment.
+    /// The app of the settings, if there is one: its setup command runs first, and its environment is used.
     pub app: Option<AppSpec>,
-    /// Where modules are imported from, and run.
+    /// The directory in which the function runs and from which modules are imported.
     pub dir: PathBuf,
 }
 
 #[derive(Deserialize)]
-struct Opened {
+struct OpenedFunction {
     python_version: String,
     is_async: bool,
     result: String,
-    stacks: Vec<Stack>,
+    stacks: Vec<OpenedStack>,
 }
 
 #[derive(Deserialize)]
-struct Stack {
-    /// Its number among those that run.
+struct OpenedStack {
+    /// Its number among the stacks that run.
     index: Option<i64>,
     #[serde(flatten)]
-    told: CallStack,
+    called: CalledStack,
 }
 
 #[derive(Deserialize)]
-struct Round {
-    cells: Vec<Cell>,
+struct RoundAnswer {
+    timings: Vec<CallTiming>,
 }
 
-/// One stack, or the function in process, in one round.
+/// The times of one stack, or of the function in process, in one round.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(default)]
-struct Cell {
+struct CallTiming {
     wall_nanos: f64,
-    /// Of the function in process.
+    /// CPU of the function in process.
     cpu_nanos: f64,
-    /// The same stack with a connection that is kept.
+    /// Wall time of the same stack with a connection that is kept.
     kept_nanos: f64,
     client_cpu_nanos: f64,
     server_cpu_nanos: f64,
@@ -83,17 +86,17 @@ struct Cell {
     received_bytes: u64,
 }
 
-/// The number of the function in process, among the cells of a round.
+/// The number of the function in process, among the stacks of a round.
 const IN_PROCESS: i64 = -1;
 
 /// Measures the call in process and over every stack that can carry it.
 pub fn call(
-    ask: &Ask,
-    conditions: &Conditions,
+    ask: &FunctionCall,
+    plan: &ComparisonPlan,
     python: &Python,
     progress: Progress<'_>,
     cancel: &Cancel,
-) -> Result<Call> {
+) -> Result<CallBench> {
     let scratch = match &ask.app {
         Some(app) => Scratch::set_up(app, python, cancel)?,
         None => Scratch::empty()?,
@@ -101,49 +104,49 @@ pub fn call(
     let mut step = |label: &str, done_secs: f64, total_secs: f64| {
         progress(&Step { label: format!("call: {label}"), done_secs, total_secs, ..Step::default() });
     };
-    let (start_secs, cell_secs) = SECS;
-    step("start the servers", 0.0, start_secs);
+    step("start the servers", 0.0, START_SECS);
     let mut helper = start(ask, python, &scratch)?;
     let question = json!({
         "function": ask.function, "args": ask.args, "kwargs": ask.kwargs, "stacks": ask.stacks, "cwd": ask.dir,
+        "usual_servers": usual_servers(),
     });
-    let opened: Opened = answered(helper.ask(&question, cancel)?)?;
+    let opened: OpenedFunction = answered(helper.ask(&question, cancel)?)?;
     let mut order: Vec<i64> = opened.stacks.iter().filter_map(|stack| stack.index).collect();
     order.push(IN_PROCESS);
-    let mut found: Vec<Vec<Cell>> = vec![Vec::new(); order.len()];
+    let mut found: Vec<Vec<CallTiming>> = vec![Vec::new(); order.len()];
     let slot = |index: i64| usize::try_from(index + 1).unwrap_or_default();
-    let mut rng = ChaCha8Rng::seed_from_u64(conditions.seed);
-    let round_secs = order.len() as f64 * cell_secs;
-    for round in 0..conditions.rounds {
-        let total = start_secs + round_secs * conditions.rounds as f64;
-        step("measure", start_secs + round_secs * round as f64, total);
+    let mut rng = ChaCha8Rng::seed_from_u64(plan.seed);
+    let round_secs = order.len() as f64 * STACK_SECS;
+    for round in 0..plan.rounds {
+        let total = START_SECS + round_secs * plan.rounds as f64;
+        step("measure", START_SECS + round_secs * round as f64, total);
         order.shuffle(&mut rng);
-        // One question each: none takes longer than the helper's deadline because there are many.
+        // One question each, so that no question exceeds the helper's deadline.
         for index in &order {
-            let answer: Round = answered(helper.ask(&json!({"round": [index]}), cancel)?)?;
-            found[slot(*index)].extend(answer.cells);
+            let answer: RoundAnswer = answered(helper.ask(&json!({"round": [index]}), cancel)?)?;
+            found[slot(*index)].extend(answer.timings);
         }
     }
     let here = std::mem::take(&mut found[slot(IN_PROCESS)]);
-    let nanos: Vec<f64> = here.iter().map(|cell| cell.wall_nanos).collect();
-    let stacks = opened.stacks.into_iter().map(|Stack { index, told }| {
-        let times = index.and_then(|index| times(&found[slot(index)], &here, conditions));
-        CallStack { times, ..told }
+    let nanos: Vec<f64> = here.iter().map(|timing| timing.wall_nanos).collect();
+    let stacks = opened.stacks.into_iter().map(|OpenedStack { index, called }| {
+        let times = index.and_then(|index| times(&found[slot(index)], &here, plan));
+        CalledStack { times, ..called }
     });
-    Ok(Call {
+    Ok(CallBench {
         function: ask.function.clone(),
         is_async: opened.is_async,
         result: opened.result,
         python_version: opened.python_version,
-        rounds: conditions.rounds,
+        rounds: plan.rounds,
         in_process_nanos: Interval::of(&nanos).unwrap_or_default(),
         in_process_nanos_min: nanos.iter().copied().fold(f64::INFINITY, f64::min),
         stacks: stacks.collect(),
     })
 }
 
-/// The Python half, with the import path and the environment of the app.
-fn start(ask: &Ask, python: &Python, scratch: &Scratch) -> Result<Helper> {
+/// Starts the Python process with the import path and the environment of the app.
+fn start(ask: &FunctionCall, python: &Python, scratch: &Scratch) -> Result<Helper> {
     let own = std::env::var_os("PYTHONPATH").unwrap_or_default();
     let path = [python.bootstrap_dir(), ask.dir.clone()].into_iter().chain(std::env::split_paths(&own));
     let path = std::env::join_paths(path).unwrap_or_default().to_string_lossy().into_owned();
@@ -166,66 +169,77 @@ fn answered<T>(answer: Answer<T>) -> Result<T> {
     }
 }
 
-fn times(cells: &[Cell], here: &[Cell], conditions: &Conditions) -> Option<CallTimes> {
-    let over = |nanos: &dyn Fn(&Cell) -> f64| {
-        Interval::of(&cells.iter().map(|cell| nanos(cell) / 1e3).collect::<Vec<f64>>()).unwrap_or_default()
+fn times(timings: &[CallTiming], here: &[CallTiming], plan: &ComparisonPlan) -> Option<CallTimes> {
+    let over = |nanos: &dyn Fn(&CallTiming) -> f64| {
+        Interval::of(&timings.iter().map(|timing| nanos(timing) / 1e3).collect::<Vec<f64>>()).unwrap_or_default()
     };
-    let logs: Vec<f64> = cells.iter().zip(here).map(|(cell, here)| (cell.wall_nanos / here.wall_nanos).ln()).collect();
-    let mut rounds: Vec<(f64, Parts)> =
-        cells.iter().zip(here).map(|(cell, here)| (cell.wall_nanos / 1e3, parts(cell, here))).collect();
-    rounds.sort_by(|(a, _), (b, _)| a.total_cmp(b));
+    let logs: Vec<f64> =
+        timings.iter().zip(here).map(|(timing, here)| (timing.wall_nanos / here.wall_nanos).ln()).collect();
+    let mut rounds: Vec<TimedParts> = timings
+        .iter()
+        .zip(here)
+        .map(|(timing, here)| TimedParts { wall_micros: timing.wall_nanos / 1e3, parts: parts(timing, here) })
+        .collect();
+    rounds.sort_by(|a, b| a.wall_micros.total_cmp(&b.wall_micros));
     let quarter = rounds.len() / 4;
-    let (whole_micros, parts) = mean(&rounds[quarter..rounds.len() - quarter]);
+    let TimedParts { wall_micros: whole_micros, parts } = mean(&rounds[quarter..rounds.len() - quarter]);
     Some(CallTimes {
-        wall_micros: over(&|cell| cell.wall_nanos),
-        change: change(&logs, conditions.margin, conditions.seed)?,
+        wall_micros: over(&|timing| timing.wall_nanos),
+        change: change(&logs, plan.margin, plan.seed)?,
         whole_micros,
         parts,
-        first_call_micros: over(&|cell| cell.first_call_nanos),
-        sent_bytes: cells.first()?.sent_bytes,
-        received_bytes: cells.first()?.received_bytes,
+        first_call_micros: over(&|timing| timing.first_call_nanos),
+        sent_bytes: timings.first()?.sent_bytes,
+        received_bytes: timings.first()?.received_bytes,
     })
 }
 
-/// Takes a round's wall time apart. CPU that is a part of its own (coding, the function, the bare sockets of the wire) is
-/// taken off the CPU of the process that it is in; what is left over is the queue.
-fn parts(cell: &Cell, here: &Cell) -> Parts {
-    let encode = cell.encode_args_nanos + cell.encode_result_nanos;
-    let decode = cell.decode_args_nanos + cell.decode_result_nanos;
-    let client = cell.client_cpu_nanos - cell.encode_args_nanos - cell.decode_result_nanos - cell.wire_client_cpu_nanos;
-    let server = cell.server_cpu_nanos
-        - cell.decode_args_nanos
-        - cell.encode_result_nanos
+/// Splits the wall time of a round into parts. CPU that is a part of its own (coding, the function, the bare sockets of the
+/// wire) is subtracted from the CPU of its process; the rest of the wall time is the queue.
+fn parts(timing: &CallTiming, here: &CallTiming) -> CallParts {
+    let encode = timing.encode_args_nanos + timing.encode_result_nanos;
+    let decode = timing.decode_args_nanos + timing.decode_result_nanos;
+    let client =
+        timing.client_cpu_nanos - timing.encode_args_nanos - timing.decode_result_nanos - timing.wire_client_cpu_nanos;
+    let server = timing.server_cpu_nanos
+        - timing.decode_args_nanos
+        - timing.encode_result_nanos
         - here.cpu_nanos
-        - cell.wire_server_cpu_nanos;
+        - timing.wire_server_cpu_nanos;
     let (client, server) = (client.max(0.0), server.max(0.0));
-    let explained = encode + client + cell.wire_nanos + server + decode + here.wall_nanos;
-    Parts {
+    let explained = encode + client + timing.wire_nanos + server + decode + here.wall_nanos;
+    CallParts {
         encode_micros: encode / 1e3,
         client_micros: client / 1e3,
-        connect_micros: (cell.wall_nanos - cell.kept_nanos) / 1e3,
-        wire_micros: cell.wire_nanos / 1e3,
-        queue_micros: (cell.kept_nanos - explained) / 1e3,
+        connect_micros: (timing.wall_nanos - timing.kept_nanos) / 1e3,
+        wire_micros: timing.wire_nanos / 1e3,
+        queue_micros: (timing.kept_nanos - explained) / 1e3,
         server_micros: server / 1e3,
         decode_micros: decode / 1e3,
         function_micros: here.wall_nanos / 1e3,
     }
 }
 
-fn mean(rounds: &[(f64, Parts)]) -> (f64, Parts) {
-    let over =
-        |value: &dyn Fn(&(f64, Parts)) -> f64| rounds.iter().map(value).sum::<f64>() / rounds.len().max(1) as f64;
-    let parts = Parts {
-        encode_micros: over(&|(_, parts)| parts.encode_micros),
-        client_micros: over(&|(_, parts)| parts.client_micros),
-        connect_micros: over(&|(_, parts)| parts.connect_micros),
-        wire_micros: over(&|(_, parts)| parts.wire_micros),
-        queue_micros: over(&|(_, parts)| parts.queue_micros),
-        server_micros: over(&|(_, parts)| parts.server_micros),
-        decode_micros: over(&|(_, parts)| parts.decode_micros),
-        function_micros: over(&|(_, parts)| parts.function_micros),
+/// The wall time of a round, and its parts.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct TimedParts {
+    wall_micros: f64,
+    parts: CallParts,
+}
+
+fn mean(rounds: &[TimedParts]) -> TimedParts {
+    let over = |value: &dyn Fn(&TimedParts) -> f64| rounds.iter().map(value).sum::<f64>() / rounds.len().max(1) as f64;
+    let parts = CallParts {
+        encode_micros: over(&|round| round.parts.encode_micros),
+        client_micros: over(&|round| round.parts.client_micros),
+        connect_micros: over(&|round| round.parts.connect_micros),
+        wire_micros: over(&|round| round.parts.wire_micros),
+        queue_micros: over(&|round| round.parts.queue_micros),
+        server_micros: over(&|round| round.parts.server_micros),
+        decode_micros: over(&|round| round.parts.decode_micros),
+        function_micros: over(&|round| round.parts.function_micros),
     };
-    (over(&|(wall, _)| *wall), parts)
+    TimedParts { wall_micros: over(&|round| round.wall_micros), parts }
 }
 
 #[cfg(test)]
@@ -239,8 +253,8 @@ mod tests {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         for rounds in 1..40 {
             let mut draw = |most: f64| rng.random::<f64>() * most;
-            let cells: Vec<Cell> = (0..rounds)
-                .map(|_| Cell {
+            let timings: Vec<CallTiming> = (0..rounds)
+                .map(|_| CallTiming {
                     wall_nanos: draw(2e6),
                     kept_nanos: draw(1e6),
                     client_cpu_nanos: draw(4e5),
@@ -252,19 +266,21 @@ mod tests {
                     wire_nanos: draw(1e5),
                     wire_client_cpu_nanos: draw(1e4),
                     wire_server_cpu_nanos: draw(1e4),
-                    ..Cell::default()
+                    ..CallTiming::default()
                 })
                 .collect();
-            let here: Vec<Cell> =
-                (0..rounds).map(|_| Cell { wall_nanos: draw(1e5), cpu_nanos: draw(1e5), ..Cell::default() }).collect();
-            let found = times(&cells, &here, &Conditions { rounds, margin: 0.03, seed: 1 }).expect("there are rounds");
+            let here: Vec<CallTiming> = (0..rounds)
+                .map(|_| CallTiming { wall_nanos: draw(1e5), cpu_nanos: draw(1e5), ..CallTiming::default() })
+                .collect();
+            let found =
+                times(&timings, &here, &ComparisonPlan { rounds, margin: 0.03, seed: 1 }).expect("there are rounds");
             assert!((found.parts.sum() - found.whole_micros).abs() < 1e-6, "{found:?}");
         }
     }
 
     #[test]
     fn cpu_is_in_one_part_only() {
-        let cell = Cell {
+        let timing = CallTiming {
             wall_nanos: 100_000.0,
             kept_nanos: 90_000.0,
             client_cpu_nanos: 30_000.0,
@@ -276,10 +292,10 @@ mod tests {
             wire_nanos: 16_000.0,
             wire_client_cpu_nanos: 5_000.0,
             wire_server_cpu_nanos: 6_000.0,
-            ..Cell::default()
+            ..CallTiming::default()
         };
-        let here = Cell { wall_nanos: 9_000.0, cpu_nanos: 7_000.0, ..Cell::default() };
-        let expected = Parts {
+        let here = CallTiming { wall_nanos: 9_000.0, cpu_nanos: 7_000.0, ..CallTiming::default() };
+        let expected = CallParts {
             encode_micros: 4.0,
             client_micros: 20.0,
             connect_micros: 10.0,
@@ -289,6 +305,6 @@ mod tests {
             decode_micros: 6.0,
             function_micros: 9.0,
         };
-        assert_eq!(parts(&cell, &here), expected);
+        assert_eq!(parts(&timing, &here), expected);
     }
 }

@@ -1,4 +1,4 @@
-//! Two endpoints beside each other.
+//! Two endpoints compared with each other, in shuffled rounds with a control.
 
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -13,22 +13,23 @@ use crate::endpoint::Endpoint;
 use crate::measure::Run;
 use crate::{Error, Result};
 
-/// How two endpoints are compared.
+/// The rounds of a comparison, and its rules.
 #[derive(Clone, Copy, Debug)]
-pub struct Conditions {
-    /// Rounds; each drives A, B and A again, in shuffled order.
+pub struct ComparisonPlan {
+    /// The rounds; each runs A, B and A again, in shuffled order.
     pub rounds: u64,
-    /// What counts as the same, as a share.
+    /// The largest change that counts as the same, as a share.
     pub margin: f64,
-    /// Seed of the order, the arrivals and the intervals.
+    /// The seed of the order, the arrivals and the intervals.
     pub seed: u64,
 }
 
-/// Requests beyond a quantile, below which it is left out: it would be one of the few slowest.
+/// The fewest requests beyond a quantile. With fewer, the quantile would be one of the few slowest and is left out.
 ///
 /// Measured: `bench/verdict`, 45 requests a run, 2026-11-24: p99 of equal endpoints was called different twice in 40.
 const BEYOND: f64 = 10.0;
-/// Share of rounds that the generator may spoil: these are left out. Beyond it the comparison is invalid.
+/// The share of rounds that the load generator may spoil. Spoiled rounds are left out; with more, the comparison is
+/// invalid.
 ///
 /// Chosen: a pause of the machine hits a round or two, a generator that is too slow hits all.
 const MOST_SPOILED: f64 = 0.25;
@@ -38,23 +39,23 @@ const A: usize = 0;
 const B: usize = 1;
 const CONTROL: usize = 2;
 
-/// What a run adds to the figures.
+/// The figures of one run.
 struct Sample {
-    /// Response times, ascending, each with its count.
+    /// The response times in ascending order, each with its count.
     response: Vec<(Nanos, u64)>,
     throughput_reqs_per_sec: f64,
     server_micros: Option<f64>,
 }
 
 /// The three arms of a round.
-type Round = [Sample; 3];
+type RoundSamples = [Sample; 3];
 
-/// Drives two endpoints and a control beside each other, `plan` each time. Interrupted, it tells what the whole rounds
-/// until then found.
+/// Puts the load `plan` on two endpoints and a control in shuffled rounds. An interrupted comparison returns the verdicts
+/// of the complete rounds before.
 pub fn compare(
     [a, b]: [&Endpoint; 2],
     plan: &Plan,
-    conditions: &Conditions,
+    conditions: &ComparisonPlan,
     progress: Progress<'_>,
     cancel: &Cancel,
 ) -> Result<Comparison> {
@@ -66,7 +67,7 @@ pub fn compare(
     let mut step = Step { total_secs: 3.0 * arm_secs * conditions.rounds as f64, ..Step::default() };
     let mut rng = ChaCha8Rng::seed_from_u64(conditions.seed);
     let endpoints = [a, b, a];
-    let mut rounds: Vec<Round> = Vec::new();
+    let mut rounds: Vec<RoundSamples> = Vec::new();
     let mut whole: [Option<Run>; 2] = [None, None];
     let mut spoiled: Vec<String> = Vec::new();
     for round in 0..conditions.rounds {
@@ -88,7 +89,7 @@ pub fn compare(
                 runs[arm] = Some(run);
             }
         }
-        // An interrupted round tells nothing: its arms had different times.
+        // The arms of an interrupted round had different times: it is left out.
         let [Some(run_a), Some(run_b), Some(control)] = runs else { break };
         match [&run_a, &run_b, &control].iter().find_map(|run| run.outcome.invalid()) {
             Some(reason) => spoiled.push(reason),
@@ -131,7 +132,7 @@ pub fn compare(
     })
 }
 
-/// Fails when no request was answered well.
+/// Fails when no request succeeded.
 fn answered(endpoint: &Endpoint, run: &Run) -> Result<()> {
     if run.outcome.ok() > 0 {
         return Ok(());
@@ -149,32 +150,40 @@ fn sample(run: &Run) -> Sample {
     }
 }
 
-/// What is compared.
+/// The statistic that is compared.
 #[derive(Clone, Copy, Debug)]
-enum Kind {
+enum Statistic {
     Quantile(f64),
     Mean(fn(&Sample) -> Option<f64>),
 }
 
-const FIGURES: [(&str, Kind); 5] = [
-    ("response_p50_ms", Kind::Quantile(0.5)),
-    ("response_p90_ms", Kind::Quantile(0.9)),
-    ("response_p99_ms", Kind::Quantile(0.99)),
-    ("throughput_reqs_per_sec", Kind::Mean(|sample| Some(sample.throughput_reqs_per_sec))),
-    ("server_cpu_micros_per_request", Kind::Mean(|sample| sample.server_micros)),
+const FIGURES: [(&str, Statistic); 5] = [
+    ("response_p50_ms", Statistic::Quantile(0.5)),
+    ("response_p90_ms", Statistic::Quantile(0.9)),
+    ("response_p99_ms", Statistic::Quantile(0.99)),
+    ("throughput_reqs_per_sec", Statistic::Mean(|sample| Some(sample.throughput_reqs_per_sec))),
+    ("server_cpu_micros_per_request", Statistic::Mean(|sample| sample.server_micros)),
 ];
 
-/// One figure of all rounds; nothing where a run lacks it, and in words why there are too few requests for it.
-fn compared(name: &str, kind: Kind, rounds: &[Round], conditions: &Conditions) -> Result<Option<Figure>, String> {
+/// Returns one figure of all rounds; `None` where a run lacks it.
+///
+/// # Errors
+/// A sentence, when there are too few requests for the quantile.
+fn compared(
+    name: &str,
+    kind: Statistic,
+    rounds: &[RoundSamples],
+    conditions: &ComparisonPlan,
+) -> Result<Option<Figure>, String> {
     let (parts, values): (usize, Vec<Option<[f64; 3]>>) = match kind {
-        Kind::Quantile(q) => {
+        Statistic::Quantile(q) => {
             let parts = parts(rounds, q)?;
             (parts.len(), parts.iter().map(|part| each_arm(|arm| response_ms(part, arm, q))).collect())
         }
-        Kind::Mean(of) => (rounds.len(), rounds.iter().map(|round| each_arm(|arm| of(&round[arm]))).collect()),
+        Statistic::Mean(of) => (rounds.len(), rounds.iter().map(|round| each_arm(|arm| of(&round[arm]))).collect()),
     };
     let Some(values) = values.into_iter().collect::<Option<Vec<[f64; 3]>>>() else { return Ok(None) };
-    // Of two runs of A, a round's speed is known better than of one: the noise of the ratio is √1.5 instead of √2 runs'.
+    // Two runs of A show the speed of a round better than one: the noise of the ratio is √1.5 that of a run, not √2.
     let against_both = |v: &[f64; 3]| v[B].ln() - f64::midpoint(v[A].ln(), v[CONTROL].ln());
     let verdict = |log_ratio: &dyn Fn(&[f64; 3]) -> f64| {
         let logs: Vec<f64> = values.iter().map(log_ratio).collect();
@@ -204,15 +213,15 @@ fn each_arm(of: impl Fn(usize) -> Option<f64>) -> Option<[f64; 3]> {
     Some([above_zero(A)?, above_zero(B)?, above_zero(CONTROL)?])
 }
 
-/// The rounds in as many parts as possible, so that each arm of each has enough requests for a quantile: one round each
-/// where that will do, else some together.
-fn parts(rounds: &[Round], q: f64) -> Result<Vec<&[Round]>, String> {
+/// Returns the rounds in as many parts as possible, so that each arm of each part has enough requests for a quantile: one
+/// round each where it has enough, several rounds together elsewhere.
+fn parts(rounds: &[RoundSamples], q: f64) -> Result<Vec<&[RoundSamples]>, String> {
     let needed = (BEYOND / (1.0 - q)).round() as u64;
-    let requests = |part: &[Round], arm: usize| -> u64 {
+    let requests = |part: &[RoundSamples], arm: usize| -> u64 {
         part.iter().flat_map(|round| &round[arm].response).map(|(_, count)| count).sum()
     };
-    let enough = |part: &[Round]| (A..=CONTROL).all(|arm| requests(part, arm) >= needed);
-    let split = |parts: usize| -> Vec<&[Round]> {
+    let enough = |part: &[RoundSamples]| (A..=CONTROL).all(|arm| requests(part, arm) >= needed);
+    let split = |parts: usize| -> Vec<&[RoundSamples]> {
         (0..parts).map(|i| &rounds[i * rounds.len() / parts..(i + 1) * rounds.len() / parts]).collect()
     };
     let fewest = FEWEST_ROUNDS.min(rounds.len());
@@ -225,8 +234,8 @@ fn parts(rounds: &[Round], q: f64) -> Result<Vec<&[Round]>, String> {
     })
 }
 
-/// A quantile of all requests of an arm.
-fn response_ms(part: &[Round], arm: usize, q: f64) -> Option<f64> {
+/// Returns a quantile of all response times of an arm.
+fn response_ms(part: &[RoundSamples], arm: usize, q: f64) -> Option<f64> {
     let mut times: Vec<(Nanos, u64)> = part.iter().flat_map(|round| round[arm].response.iter().copied()).collect();
     times.sort_unstable();
     let total: u64 = times.iter().map(|(_, count)| count).sum();
@@ -244,7 +253,7 @@ mod tests {
     use super::*;
 
     /// A round whose arms answer each request in so many milliseconds.
-    fn round(requests: u64, millis: [u64; 3]) -> Round {
+    fn round(requests: u64, millis: [u64; 3]) -> RoundSamples {
         millis.map(|millis| Sample {
             response: vec![(Nanos::from_millis(millis), requests)],
             throughput_reqs_per_sec: 1_000.0 / millis as f64,
@@ -252,16 +261,16 @@ mod tests {
         })
     }
 
-    const CONDITIONS: Conditions = Conditions { rounds: 12, margin: 0.03, seed: 1 };
+    const CONDITIONS: ComparisonPlan = ComparisonPlan { rounds: 12, margin: 0.03, seed: 1 };
 
-    fn figure(name: &str, rounds: &[Round]) -> Result<Option<Figure>, String> {
+    fn figure(name: &str, rounds: &[RoundSamples]) -> Result<Option<Figure>, String> {
         let (name, kind) = FIGURES.into_iter().find(|(known, _)| *known == name).expect("there is one");
         compared(name, kind, rounds, &CONDITIONS)
     }
 
     #[test]
     fn the_baseline_is_both_runs_of_a() {
-        let rounds: Vec<Round> = (0..12).map(|_| round(30, [4, 12, 9])).collect();
+        let rounds: Vec<RoundSamples> = (0..12).map(|_| round(30, [4, 12, 9])).collect();
         let p50 = figure("response_p50_ms", &rounds).expect("enough").expect("a figure");
         assert_eq!((p50.parts, p50.a, p50.b), (12, 4.0, 12.0));
         // √(4 · 9) is 6.
@@ -272,7 +281,7 @@ mod tests {
 
     #[test]
     fn rounds_are_taken_together_until_a_quantile_has_enough_requests() {
-        let rounds: Vec<Round> = (0..12).map(|_| round(60, [4, 5, 4])).collect();
+        let rounds: Vec<RoundSamples> = (0..12).map(|_| round(60, [4, 5, 4])).collect();
         let parts = |name: &str| figure(name, &rounds).map(|figure| figure.map_or(0, |figure| figure.parts));
         assert_eq!(parts("response_p50_ms"), Ok(12));
         assert_eq!(parts("response_p90_ms"), Ok(6));

@@ -1,4 +1,4 @@
-//! Where load goes, and what is asked there.
+//! The server under load, and the requests that are sent to it.
 
 use std::net::{IpAddr, ToSocketAddrs};
 use std::path::PathBuf;
@@ -11,22 +11,22 @@ use splitcost_model::quantity::Nanos;
 use crate::grpc::{self, Schema};
 use crate::{Error, Result};
 
-/// What is asked of each endpoint.
+/// The requests that are sent to each endpoint.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Ask {
-    /// This request, of the URL's own path.
+pub enum Requests {
+    /// One request, to the path of the URL.
     Path(RequestSpec),
-    /// Several, of their own paths; the URL has none.
+    /// Several requests with paths of their own; the URL has no path.
     Several {
-        /// Seed of what is drawn.
+        /// The seed of requests and parameters.
         seed: u64,
-        /// At least one.
+        /// The requests; at least one.
         requests: Vec<RequestSpec>,
     },
 }
 
-impl Ask {
-    /// The requests that are made at a URL.
+impl Requests {
+    /// Returns the requests to a URL.
     pub fn at(&self, url: &str) -> Result<Vec<RequestSpec>> {
         let uri: Uri = url.parse().map_err(|error| Error::Url { url: url.to_owned(), reason: format!("{error}") })?;
         self.of(&uri, url)
@@ -53,34 +53,34 @@ impl Ask {
     }
 }
 
-/// How endpoints are reached, beyond what a URL says.
+/// The way to reach endpoints, as far as a URL does not say it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Reach {
-    /// Of `http://` and `https://`; `grpc://` is HTTP/2.
+    /// The HTTP version of `http://` and `https://`; `grpc://` is HTTP/2.
     pub version: Version,
-    /// Whom `https://` and `grpcs://` trust.
+    /// The certificates that `https://` and `grpcs://` trust.
     pub roots: Roots,
     /// The server's unix socket, whatever host the URL names.
     pub unix_socket: Option<PathBuf>,
-    /// What `grpc://` serves.
+    /// The description of the services of `grpc://`.
     pub schema: Schema,
 }
 
-/// Where load goes.
+/// A server under load, with the requests for it.
 #[derive(Clone, Debug)]
 pub struct Endpoint {
     pub(crate) url: String,
     pub(crate) target: Target,
     pub(crate) workload: Workload,
-    /// The processes that listen there, where they are on this host.
+    /// The processes that listen there, if they are on this host.
     pub(crate) servers: Vec<u32>,
-    /// How long the lookup of the host's name took; `None` where there was none.
+    /// The time that the lookup of the host's name took; `None` for an address.
     pub(crate) name_lookup: Option<Nanos>,
 }
 
 impl Endpoint {
-    /// Finds the server of a URL, and checks what shall be asked of it; with `grpc://`, by its schema.
-    pub fn new(url: &str, ask: &Ask, reach: &Reach) -> Result<Self> {
+    /// Finds the server of a URL, and checks the requests; with `grpc://`, against the schema.
+    pub fn new(url: &str, ask: &Requests, reach: &Reach) -> Result<Self> {
         let fail = |reason: String| Error::Url { url: url.to_owned(), reason };
         if !url.contains("://") {
             return Err(fail(format!("it has no scheme: write http://{url}")));
@@ -123,12 +123,12 @@ impl Endpoint {
         Ok(Self { url: url.to_owned(), target, workload, servers, name_lookup })
     }
 
-    /// As it was given.
+    /// Returns the URL as it was given.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// What is asked there.
+    /// Returns the requests.
     pub fn workload(&self) -> &Workload {
         &self.workload
     }

@@ -1,7 +1,7 @@
-//! gRPC messages from JSON: a [`Schema`] knows the services, a [`Method`] encodes what it is asked, and [`call`] makes a
-//! request of it.
+//! gRPC messages from JSON: a [`Schema`] describes the services, a [`Method`] encodes messages, and [`call`] returns a
+//! request for the load generator.
 //!
-//! Only unary methods, one message each way: `splitcost-load` sends the encoded bytes.
+//! Only unary methods, with one message each way, are supported: `splitcost-load` sends the encoded bytes.
 
 mod reflection;
 
@@ -18,7 +18,7 @@ use crate::{Error, Result};
 const HOW_TO_NAME: &str =
     "a gRPC method is written package.Service/Method, as in grpc://localhost:50051/shop.Users/Get";
 
-/// Where a server's services and messages are described.
+/// The description of a server's services and messages.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum Schema {
     /// The server itself, by `grpc.reflection.v1`, or `v1alpha`.
@@ -28,7 +28,7 @@ pub enum Schema {
     Proto {
         /// The sources.
         files: Vec<PathBuf>,
-        /// Where imports are looked for, before the directories of the sources.
+        /// The directories of imports, which precede those of the sources.
         import_paths: Vec<PathBuf>,
     },
     /// A file that `protoc --descriptor_set_out --include_imports` wrote.
@@ -40,7 +40,7 @@ pub enum Schema {
 pub struct Method(MethodDescriptor);
 
 impl Method {
-    /// Looks `package.Service/Method` up.
+    /// Finds the method `package.Service/Method`.
     pub fn find(schema: &Schema, server: &Target, name: &str) -> Result<Self> {
         let fail = |reason: String| Error::GrpcMethod { method: name.to_owned(), reason };
         let (service_name, method_name) = split(name).ok_or_else(|| fail(HOW_TO_NAME.to_owned()))?;
@@ -62,7 +62,7 @@ impl Method {
         Ok(Self(method))
     }
 
-    /// A request message as it is sent, without the five bytes that gRPC puts before it.
+    /// Encodes a request message, without the five bytes that gRPC puts before it.
     ///
     /// # Source
     /// Protocol buffers, "`ProtoJSON` format".
@@ -80,8 +80,8 @@ impl Method {
     }
 }
 
-/// Makes a request the unary call of the method that its path names. A body of JSON is encoded, a file of anything else
-/// is a message as it is, and no body is the empty message.
+/// Returns the unary call of the method that a request's path names. A JSON body is encoded, any other file is sent as it
+/// is, and a request without a body sends the empty message.
 pub fn call(request: RequestSpec, schema: &Schema, server: &Target) -> Result<RequestSpec> {
     let fail = |reason: String| Error::GrpcMethod { method: request.path.clone(), reason };
     let (service, method) = split(&request.path).ok_or_else(|| fail(HOW_TO_NAME.to_owned()))?;
@@ -99,7 +99,7 @@ pub fn call(request: RequestSpec, schema: &Schema, server: &Target) -> Result<Re
     Ok(RequestSpec { name: Some(name), method: HttpMethod::Post, body: Some(Body::Grpc(message)), ..request })
 }
 
-/// Service and method; the leading `/` of a path may be there.
+/// Returns service and method; the name may begin with the `/` of a path.
 fn split(name: &str) -> Option<(&str, &str)> {
     let (service, method) = name.strip_prefix('/').unwrap_or(name).split_once('/')?;
     let is_identifier = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
@@ -146,7 +146,7 @@ fn decode_set(path: &Path) -> Result<DescriptorPool> {
 }
 
 fn pool(files: Vec<FileDescriptorProto>) -> Result<DescriptorPool, String> {
-    // The pool panics at a syntax that it does not know, instead of refusing it.
+    // The pool panics at an unknown syntax.
     if let Some(file) = files.iter().find(|file| !["", "proto2", "proto3"].contains(&file.syntax())) {
         return Err(format!("{} has the syntax {:?}; known are proto2 and proto3", file.name(), file.syntax()));
     }

@@ -9,14 +9,14 @@ use http::Uri;
 use serde::Deserialize;
 use splitcost_load::{Body, Method, RequestSpec, literal};
 
-/// What an archive asks of one host.
+/// The requests of an archive to one host.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Archive {
-    /// Each entry of the host; equal ones are one request with the weight of all.
+    /// The requests; equal entries are one request with the weight of all.
     pub requests: Vec<RequestSpec>,
-    /// The host, with its port where it is not the scheme's.
+    /// The host, with its port where that is not the usual port of the scheme.
     pub host: String,
-    /// Entries that are not among them, in words: which, and why.
+    /// A sentence for each kind of entries that was left out, with the reason.
     pub left_out: Vec<String>,
 }
 
@@ -62,7 +62,7 @@ struct PostData {
     params: Vec<Pair>,
 }
 
-/// Headers that belong to a connection, and are made anew.
+/// The headers that belong to a connection, and are made anew.
 const CONNECTION_HEADERS: [&str; 10] = [
     "connection",
     "content-length",
@@ -76,10 +76,10 @@ const CONNECTION_HEADERS: [&str; 10] = [
     "upgrade",
 ];
 
-/// Reads the entries of `host`, or, where it has none, of the first entry's host.
+/// Reads the entries of `host`; if there are none, those of the first entry's host.
 ///
 /// # Errors
-/// In words, with the place, when it is no archive or holds no request that can be made.
+/// A sentence with the place, when the text is not an archive or no request in it can be made.
 pub fn read(text: &str, host: &str) -> Result<Archive, String> {
     let har: Har =
         serde_json::from_str(text.trim_start_matches('\u{feff}')).map_err(|error| format!("it is no HAR: {error}"))?;
@@ -120,7 +120,7 @@ pub fn read(text: &str, host: &str) -> Result<Archive, String> {
     Ok(Archive { requests, host, left_out })
 }
 
-/// One entry: its host, and what it asks.
+/// Returns the host and the request of one entry.
 fn spec(request: Request) -> Result<(String, RequestSpec), String> {
     let Request { method, url, headers, post_data } = request;
     let known = Method::ALL.into_iter().find(|known| known.name().eq_ignore_ascii_case(&method));
@@ -173,24 +173,24 @@ fn body(PostData { mime_type, text, params }: PostData) -> Result<Option<Body>, 
     Ok(Some(Body::Bytes { bytes: text.into_bytes(), content_type }))
 }
 
-/// Percent-encoded as in a form.
+/// Returns a text, percent-encoded as in a form.
 fn form(text: &str) -> String {
     let keep = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     text.bytes().map(|byte| if keep(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }
 
-/// A URL without what cannot be sent: browsers write some characters as they are, and the fragment.
+/// Returns a URL that can be sent: without its fragment, and with the characters encoded that browsers write as they are.
 fn encoded(url: &str) -> String {
     let url = url.split('#').next().unwrap_or_default();
     let keep = |byte: u8| byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&byte);
     url.bytes().map(|byte| if keep(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }
 
-/// Gives each request a name of its own: its method and path, with the query, numbered where that is not enough.
+/// Gives each request a unique name: its method and path, with the query, and with a number where these are equal.
 fn name(requests: &mut [RequestSpec]) {
     let mut taken: BTreeMap<String, usize> = BTreeMap::new();
     for request in requests {
-        // A path is a template, where a name is none.
+        // A path is a template, a name is not.
         let path = request.path.replace("{{", "{").replace("}}", "}");
         let base = format!("{} {path}", request.method);
         let times = taken.entry(base.clone()).or_default();
@@ -215,7 +215,7 @@ mod tests {
         json!({"log": {"entries": entries}}).to_string()
     }
 
-    /// What would be sent.
+    /// Returns the bytes that would be sent.
     fn written(archive: &Archive) -> Vec<String> {
         let each = archive.requests.iter().map(|request| {
             let workload = Workload::new(0, vec![request.clone()]).expect("it is a request");
@@ -317,7 +317,7 @@ mod tests {
             one["request"]["postData"] = json!({"mimeType": mime, "text": text});
             if let Ok(found) = read(&har(&[one.clone(), one]), "a") {
                 prop_assert_eq!(found.requests[0].weight, 2);
-                // Names and values of headers may be none that HTTP has: then it says so.
+                // Names or values of headers may be invalid in HTTP: then the workload is refused.
                 if let Ok(workload) = Workload::new(0, found.requests) {
                     let mut bytes = Vec::new();
                     workload.write(workload.draw(0, 0), "here", &mut bytes);

@@ -7,13 +7,13 @@
 //! (requests from a browser's archive) and [`locust`] (an export to, and an import from, that tool).
 //!
 //! ```no_run
-//! use splitcost_bench::endpoint::{Ask, Endpoint, Reach};
+//! use splitcost_bench::endpoint::{Requests, Endpoint, Reach};
 //! use splitcost_bench::measure::measure;
 //! use splitcost_lab::Cancel;
 //! use splitcost_load::{Method, Plan, RequestSpec, Stop};
 //!
 //! # fn main() -> splitcost_bench::Result<()> {
-//! let ask = Ask::Path(RequestSpec::new(Method::Get, "/"));
+//! let ask = Requests::Path(RequestSpec::new(Method::Get, "/"));
 //! let endpoint = Endpoint::new("http://127.0.0.1:8000/items", &ask, &Reach::default())?;
 //! let plan = Plan::closed(16, Stop::Requests(1_000));
 //! let measured = measure(&endpoint, &plan, &mut |_| {}, &Cancel::default())?;

@@ -1,7 +1,7 @@
-//! Locust, for load that one machine cannot make: the same workload as a Locust file, and its results read back.
+//! An export to Locust, for more load than one machine can make, and an import of Locust's results.
 //!
 //! # Source
-//! Locust 2.47: `FastHttpUser`, `catch_response`, and what `--csv` writes (`locust/stats.py`).
+//! Locust 2.47: `FastHttpUser`, `catch_response`, and the files of `--csv` (`locust/stats.py`).
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -43,11 +43,11 @@ class User(FastHttpUser):
     wait_time = constant(0)
 "#;
 
-/// A Locust file that asks the same of a host: requests by weight, with parameters, headers, bodies and the statuses that
-/// count as success. What it draws follows the same ranges, not the same seed.
+/// Returns a Locust file with the same workload: requests by weight, with parameters, headers, bodies and the statuses that
+/// count as success. Its parameters have the same ranges, but not the same seed.
 ///
 /// # Errors
-/// In words, where Locust has no such request.
+/// A sentence, when Locust cannot make a request.
 pub fn export(url: &str, requests: &[RequestSpec], concurrency: u32) -> Result<String, String> {
     let host = origin(url)?;
     let mut file = format!(
@@ -68,7 +68,7 @@ pub fn export(url: &str, requests: &[RequestSpec], concurrency: u32) -> Result<S
     Ok(file)
 }
 
-/// Scheme, host and port of a URL.
+/// Returns scheme, host and port of a URL.
 fn origin(url: &str) -> Result<String, String> {
     let (scheme, rest) = url.split_once("://").ok_or_else(|| format!("{url} has no scheme"))?;
     if !matches!(scheme, "http" | "https") {
@@ -93,7 +93,7 @@ fn task(file: &mut String, position: usize, request: &RequestSpec) -> Result<(),
         None => (None, None),
         Some(Body::Json(value)) => {
             let value = json(value)?;
-            // As compact as ours.
+            // As compact as the bodies of our own generator.
             let dumped = format!("json.dumps({value}, ensure_ascii=False, separators=(\",\", \":\"))");
             (Some(dumped), Some(literal("application/json")))
         }
@@ -129,7 +129,7 @@ fn task(file: &mut String, position: usize, request: &RequestSpec) -> Result<(),
     Ok(())
 }
 
-/// A parameter's Python name, which no keyword and nothing of the file has.
+/// Returns the Python name of a parameter, which differs from keywords and from all other names in the file.
 fn variable(param: &str) -> String {
     format!("param_{param}")
 }
@@ -146,7 +146,7 @@ fn drawn(param: &Param) -> String {
     }
 }
 
-/// A template as a Python expression; `function` writes its values.
+/// Returns a template as a Python expression; `function` is called on the values.
 fn formatted(template: &str, function: &str) -> Result<String, String> {
     let parts: Vec<String> = pieces(template)?
         .into_iter()
@@ -158,7 +158,7 @@ fn formatted(template: &str, function: &str) -> Result<String, String> {
     Ok(if parts.is_empty() { literal("") } else { parts.join(" + ") })
 }
 
-/// A JSON value whose strings are templates as a Python expression.
+/// Returns a JSON value, whose strings are templates, as a Python expression.
 fn json(value: &Value) -> Result<String, String> {
     Ok(match value {
         Value::String(template) => match pieces(template)?.as_slice() {
@@ -186,7 +186,7 @@ fn scalar(value: &Value) -> String {
     }
 }
 
-/// A text as Python writes it.
+/// Returns a text as a Python literal.
 fn literal(text: &str) -> String {
     let mut quoted = String::from("\"");
     for c in text.chars() {
@@ -207,7 +207,7 @@ fn byte_literal(bytes: &[u8]) -> String {
     format!("b\"{}\"", bytes.escape_ascii().to_string().replace("\\'", "'"))
 }
 
-/// A line of Locust's `_stats.csv`. Where it has no percentile, it writes `N/A`.
+/// A line of Locust's `_stats.csv`. A percentile that is not known is `N/A`.
 #[derive(Deserialize)]
 struct Stats {
     #[serde(rename = "Type")]
@@ -251,12 +251,12 @@ struct Occurred {
     occurrences: u64,
 }
 
-/// Locust's results, from the texts of its `_stats.csv` and `_failures.csv`.
+/// Reads Locust's results from the texts of its `_stats.csv` and `_failures.csv`.
 ///
-/// Its percentiles are whole milliseconds, and requests that failed are in them.
+/// Locust's percentiles are whole milliseconds, and include requests that failed.
 ///
 /// # Errors
-/// In words, with the file and the line.
+/// A sentence with the file and the line.
 pub fn import(origin: &str, stats: &str, failures: &str) -> Result<Measurement, String> {
     let stats: Vec<Stats> = rows("stats", stats)?;
     let occurred: Vec<Occurred> = rows("failures", failures)?;
@@ -302,7 +302,7 @@ pub fn import(origin: &str, stats: &str, failures: &str) -> Result<Measurement, 
     })
 }
 
-/// The error of a failure, without the wrapping of an exception's representation.
+/// Returns the error of a failure, without the wrapping of an exception's representation.
 fn kind(error: &str) -> &str {
     let inner = error.strip_prefix("CatchResponseError('").and_then(|rest| rest.strip_suffix("')"));
     inner.unwrap_or(error)
@@ -353,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn what_locust_cannot_ask_is_refused() {
+    fn requests_that_locust_cannot_make_are_refused() {
         let mut request = RequestSpec::new(Method::Post, "/shop.Users/Get");
         assert!(export("grpc://a/", &[request.clone()], 1).is_err_and(|error| error.contains("https:// only")));
         request.body = Some(Body::Grpc(Vec::new()));
@@ -380,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_locusts_is_told() {
+    fn files_of_others_are_refused() {
         let problem = |stats: &str| import("x", stats, FAILURES).expect_err("it is not Locust's");
         assert_eq!(problem(""), "the stats have no line Aggregated: Locust writes it at the end of a run");
         assert_eq!(

@@ -1,4 +1,4 @@
-//! One endpoint under load: `splitcost bench URL`.
+//! One endpoint under load: the work of `splitcost bench URL`.
 
 use std::fmt::Write as _;
 
@@ -43,7 +43,7 @@ impl Run {
         self.server = self.server.zip(later.server).map(|(a, b)| a + b);
     }
 
-    /// CPU time of the servers per request, warm-up included on both sides.
+    /// Returns the CPU time of the servers per request, warm-up included on both sides.
     pub(crate) fn server_micros(&self) -> Option<f64> {
         let requests = self.outcome.ended_ever;
         self.server.filter(|_| requests > 0).map(|cpu| cpu.as_nanos_f64() / 1e3 / requests as f64)
@@ -93,7 +93,7 @@ impl Run {
     }
 }
 
-/// One histogram of all requests.
+/// Returns one histogram of all requests.
 fn together(outcome: &Outcome, of: impl Fn(&EndpointOutcome) -> &Histogram) -> Histogram {
     let mut all = Histogram::new();
     for endpoint in &outcome.endpoints {
@@ -150,7 +150,7 @@ fn times(histogram: &Histogram) -> Times {
     }
 }
 
-/// What was measured, and the histograms it stands on.
+/// The figures of a run, and the histograms behind them.
 #[derive(Clone, Debug)]
 pub struct Measured {
     /// The figures.
@@ -162,7 +162,7 @@ pub struct Measured {
     pub hdr_log: String,
 }
 
-/// Drives one endpoint. An interrupted run tells what it found until then.
+/// Puts load on one endpoint. An interrupted run returns the figures of the time before.
 pub fn measure(endpoint: &Endpoint, plan: &Plan, progress: Progress<'_>, cancel: &Cancel) -> Result<Measured> {
     let measured = match plan.stop {
         Stop::After(time) => time.as_secs_f64(),
@@ -175,7 +175,7 @@ pub fn measure(endpoint: &Endpoint, plan: &Plan, progress: Progress<'_>, cancel:
     let run = Run::of(endpoint, plan, cancel, &mut |progressed| {
         step.done_secs = progressed.fraction * step.total_secs;
         if matches!(plan.stop, Stop::Requests(_)) && progressed.fraction > 0.0 {
-            // How long it takes is seen while it does.
+            // The duration of so many requests is estimated on the way.
             step.done_secs = (monotonic_now() - begun).as_secs_f64();
             step.total_secs = step.done_secs / progressed.fraction;
         }
@@ -204,10 +204,12 @@ fn hdr_log(outcome: &Outcome) -> String {
     log
 }
 
-/// Chosen: as often as people read figures; looking takes microseconds of the generator's time.
+/// The time between two reports of the progress.
+///
+/// Chosen: as often as people read figures; a report takes microseconds of the generator's time.
 const LOOK_EVERY: Nanos = Nanos::from_millis(500);
 
-/// What was found so far, in a few words.
+/// Returns the figures so far, in a few words.
 fn so_far(progressed: &splitcost_load::Progress, since: Nanos) -> String {
     let mut response = Histogram::new();
     for endpoint in progressed.endpoints {

@@ -1,4 +1,5 @@
-//! Where an endpoint saturates: the open loop is ramped until it does, and the knee is closed in on.
+//! The saturation of an endpoint: the arrival rate of an open loop rises until a queue grows, and a search then narrows the
+//! bounds.
 
 use splitcost_lab::{Cancel, Progress, Step};
 use splitcost_load::{Arrivals, Mode, Plan};
@@ -9,27 +10,37 @@ use crate::endpoint::Endpoint;
 use crate::measure::Run;
 use crate::{Error, Result};
 
-/// Chosen: the bounds are this close at the end; a shared machine changes its speed by more.
+/// The ratio of the bounds at the end of the search.
+///
+/// Chosen: a shared machine changes its speed by more.
 const CLOSE: f64 = 1.1;
-/// Chosen: below it the throughput is behind the arrivals, not just a few requests at the edges of the window.
+/// The least throughput of an endpoint that keeps up, as a share of the arrivals.
+///
+/// Chosen: below it more is missing than a few requests at the edges of the window.
 const KEPT_UP: f64 = 0.95;
+/// The p99 of a saturated endpoint, as a multiple of its p99 under light load.
+///
 /// Chosen: with random arrivals and service times (M/M/1), p99 is ten times that of an idle server at 90 % utilization.
 const EXPLODED: f64 = 10.0;
+/// The largest share of failed requests of an endpoint that keeps up.
+///
 /// Chosen: a server that fails more than one request in a hundred does not take the load.
 const MOST_FAILED: f64 = 0.01;
-/// Where the ramp begins, as a share of the throughput in closed loop.
+/// The first rate, as a share of the throughput in closed loop.
 ///
 /// Chosen: light enough for its response times to be those of an idle server, and the knee is three doublings away.
 const LIGHT: f64 = 0.125;
-/// Tries of one rate that the generator may spoil.
+/// The number of spoiled runs of one rate at which the search ends.
 ///
 /// Chosen: a machine that pauses spoils one or two, a generator that is too slow spoils all.
 const MOST_LATE: u32 = 3;
-/// Chosen: four times the throughput in closed loop is never sustained; a search that gets there measures nothing.
+/// The most rates of a search.
+///
+/// Chosen: four times the throughput in closed loop is never sustained; a search of so many rates measures nothing.
 const MOST_STEPS: usize = 24;
 
-/// Looks for the highest arrival rate that an endpoint takes; `plan` is the closed loop to set out from, and each step's
-/// length. A rate counts as too high when it was so twice.
+/// Searches the highest arrival rate that an endpoint sustains. `plan` is the closed loop at the beginning, and the length
+/// of each step. A rate counts as too high when two runs saturate.
 pub fn find_saturation(
     endpoint: &Endpoint,
     plan: &Plan,
@@ -70,7 +81,7 @@ pub fn find_saturation(
             let open = Plan { mode: Mode::Open { reqs_per_sec: rate, arrivals }, seed_offset, ..plan.clone() };
             let run = match drive(format!("bench: {rate:.0} requests/s"), &open) {
                 Ok(run) => run,
-                // What was found until then is told.
+                // The rates before the interruption are an answer.
                 Err(Error::Cancelled) if found.steps.len() > 1 => {
                     found.invalid = Some("it was interrupted".to_owned());
                     return Ok(found);
@@ -89,7 +100,7 @@ pub fn find_saturation(
             let saturated = judged.saturated.clone();
             found.steps.push(judged);
             tries += 1;
-            // A machine that paused for a moment is no saturated server.
+            // A pause of the machine is not a saturated server.
             if saturated.is_none() || tries == 2 {
                 break saturated;
             }
@@ -113,7 +124,7 @@ pub fn find_saturation(
     Ok(found)
 }
 
-/// One rate's figures, and whether it was too high.
+/// Returns the figures of one rate, with the reason if it was too high.
 fn judged(run: &Run, rate: f64, light_p99_ms: Option<f64>) -> SaturationStep {
     let outcome = &run.outcome;
     let (ok, failed) = (outcome.ok(), outcome.failed());

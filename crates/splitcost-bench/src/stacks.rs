@@ -1,44 +1,42 @@
-//! Every client against every server: `splitcost calibrate --all` and `splitcost bench stacks`.
+//! Clients against servers: the work of `splitcost calibrate --all` and `splitcost bench stacks`.
 //!
-//! Each side is a process of its own (`python -m splitcost.stacks`), started when it is first wanted and alive until
-//! the experiment ends. A [`Visit`] is a short closed loop over one [`Cell`]; rounds visit all cells in shuffled order.
+//! Each side is a process of its own (`python -m splitcost.stacks`), which is started when it is first needed and lives
+//! until the experiment ends. A [`Visit`] is a short closed loop over one stack, as a [`VisitPlan`] describes it; each
+//! round makes all visits in shuffled order.
 //!
-//! [`matrix()`] measures what each stack costs, [`versus()`] which is faster, [`blocking`] what a blocking call does to an
-//! event loop, [`batch`] when one call with all items pays.
+//! [`catalogue`] lists the stacks that this Python has. [`matrix`] measures the cost of a call over each stack,
+//! [`versus`] compares stacks, [`blocking`] measures the effect of a blocking call on an event loop, and [`batch`] finds
+//! the number of items from which one call with all items is faster than a call for each.
 
 pub mod batch;
 pub mod blocking;
-mod catalogue;
+pub mod catalogue;
 mod field;
-mod matrix;
-mod versus;
+pub mod matrix;
+pub mod versus;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use splitcost_lab::bootstrap::over_rounds;
-use splitcost_model::bench::{Combination, StackCell};
+use splitcost_model::bench::{Stack, StackFigures};
 use splitcost_model::quantity::quantile;
 
-pub use catalogue::{Catalogue, Chosen, Filter};
-pub use matrix::{Plan as MatrixPlan, matrix};
-pub use versus::{Conditions, versus};
-
-/// Calls that must lie beyond a quantile of all rounds together.
+/// The calls of all rounds together that must lie beyond a quantile, or the quantile is left out.
 ///
 /// Chosen: as in a comparison of two endpoints; a p99 of fewer is one of the few slowest calls.
 const BEYOND: f64 = 10.0;
 
-/// What is sent, and echoed.
+/// The value that a client sends and a server sends back.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Payload {
-    /// Rows of so many values, with about so many bytes as JSON.
+    /// Generated rows.
     Rows {
-        /// Values, containers included; `None`: as many as rows have.
+        /// The number of values, containers included; `None` for the usual number in so many bytes.
         nodes: Option<u64>,
-        /// Of the body.
+        /// The size of the body as JSON, about.
         bytes: u64,
     },
-    /// This value.
+    /// A given value.
     Json(Value),
 }
 
@@ -51,24 +49,25 @@ impl Payload {
     }
 }
 
-/// Calls of one kind over one stack.
+/// The calls of one visit.
 #[derive(Clone, Debug, PartialEq)]
-struct Cell {
-    combination: Combination,
+struct VisitPlan {
+    stack: Stack,
     payload: Payload,
     concurrency: u32,
-    /// Calls one after the other that count as one.
+    /// The calls one after the other that count as one.
     repeats: u32,
-    stop: Stop,
+    length: VisitLength,
 }
 
+/// The length of a visit.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Stop {
+enum VisitLength {
     Secs(f64),
     Calls(u32),
 }
 
-/// What one visit of a cell found.
+/// The measurements of one visit.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Visit {
     wall_nanos: Vec<u64>,
@@ -100,7 +99,7 @@ impl Visit {
     }
 }
 
-/// A quantile of the calls of all these visits.
+/// Returns a quantile of the wall times of all calls of the visits.
 fn wall_micros<'a>(visits: impl IntoIterator<Item = &'a Visit>, q: f64) -> Option<f64> {
     let mut walls: Vec<f64> =
         visits.into_iter().flat_map(|visit| &visit.wall_nanos).map(|nanos| *nanos as f64 / 1e3).collect();
@@ -113,14 +112,14 @@ fn median(mut values: Vec<f64>) -> Option<f64> {
     quantile(&values, 0.5)
 }
 
-/// What the rounds of a cell say; `None` without rounds.
-fn summary(visits: &[&Visit], concurrency: u32, seed: u64) -> Option<StackCell> {
+/// Returns the figures of the visits of all rounds; `None` without rounds.
+fn summary(visits: &[&Visit], concurrency: u32, seed: u64) -> Option<StackFigures> {
     let over = |value: &dyn Fn(&Visit) -> f64| {
         over_rounds(visits.len(), seed, |at| median(at.iter().map(|i| value(visits[*i])).collect()))
     };
     let calls: usize = visits.iter().map(|visit| visit.wall_nanos.len()).sum();
     let p99 = over_rounds(visits.len(), seed, |at| wall_micros(at.iter().map(|i| visits[*i]), 0.99));
-    Some(StackCell {
+    Some(StackFigures {
         payload_bytes: visits.first()?.sent_bytes,
         concurrency,
         calls: calls as u64,
@@ -137,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cell_is_summed_up_over_its_rounds() {
+    fn figures_are_medians_over_rounds() {
         let visit = |micros: u64| Visit {
             wall_nanos: vec![micros * 1_000; 400],
             client_cpu_nanos: 400 * 50_000,
@@ -146,11 +145,11 @@ mod tests {
             sent_bytes: 100,
         };
         let (a, b, c) = (visit(100), visit(110), visit(300));
-        let cell = summary(&[&a, &b, &c], 8, 1).unwrap();
-        assert_eq!((cell.calls, cell.concurrency, cell.payload_bytes), (1_200, 8, 100));
-        assert_eq!((cell.client_cpu_micros.value, cell.server_cpu_micros.value), (50.0, 20.0));
-        assert_eq!((cell.wall_micros_p50.value, cell.throughput_calls_per_sec.value), (110.0, 2_000.0));
-        assert_eq!(cell.wall_micros_p99.map(|p99| p99.value), Some(300.0));
+        let figures = summary(&[&a, &b, &c], 8, 1).unwrap();
+        assert_eq!((figures.calls, figures.concurrency, figures.payload_bytes), (1_200, 8, 100));
+        assert_eq!((figures.client_cpu_micros.value, figures.server_cpu_micros.value), (50.0, 20.0));
+        assert_eq!((figures.wall_micros_p50.value, figures.throughput_calls_per_sec.value), (110.0, 2_000.0));
+        assert_eq!(figures.wall_micros_p99.map(|p99| p99.value), Some(300.0));
         assert_eq!(summary(&[&a], 1, 1).unwrap().wall_micros_p99, None, "four calls are beyond");
         assert_eq!(summary(&[], 1, 1), None);
     }

@@ -1,4 +1,4 @@
-//! What a server says about its own services.
+//! The reflection protocol: a server's description of its own services.
 //!
 //! # Source
 //! grpc/grpc-proto, `grpc/reflection/v1/reflection.proto`; `v1alpha` has the same messages under another name.
@@ -20,14 +20,18 @@ use tokio_rustls::TlsConnector;
 use super::{no_service, pool};
 use crate::{Error, Result};
 
+/// The time limit of the conversation.
+///
 /// Chosen: a server that does not describe itself in the time that a request may take will not answer load either.
 const DEADLINE: Duration = Duration::from_secs(10);
+/// The most bytes of a description.
+///
 /// Chosen: the descriptions of the largest public APIs (googleapis) have a few megabytes.
 const MAX_BYTES: usize = 64 << 20;
 
-/// The service of the reflection protocol, newest first.
+/// The services of the reflection protocol, the newest first.
 const SERVICES: [&str; 2] = ["grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"];
-/// gRPC's status UNIMPLEMENTED.
+/// The gRPC status UNIMPLEMENTED.
 ///
 /// Spec: grpc/doc/statuscodes.md.
 const UNIMPLEMENTED: &str = "12";
@@ -50,18 +54,18 @@ enum Asked {
 
 #[derive(Clone, PartialEq, prost::Message)]
 struct Answer {
-    #[prost(oneof = "Told", tags = "4, 6, 7")]
-    told: Option<Told>,
+    #[prost(oneof = "Reply", tags = "4, 6, 7")]
+    told: Option<Reply>,
 }
 
 #[derive(Clone, PartialEq, prost::Oneof)]
-enum Told {
+enum Reply {
     #[prost(message, tag = "4")]
     Files(Files),
     #[prost(message, tag = "6")]
     Services(Services),
     #[prost(message, tag = "7")]
-    Failed(Failed),
+    Error(ErrorReply),
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -83,16 +87,16 @@ struct Service {
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-struct Failed {
+struct ErrorReply {
     #[prost(string, tag = "2")]
     error_message: String,
 }
 
-/// Why a server told nothing.
+/// The reason why a server did not describe a service.
 enum Refusal {
     /// It does not speak this version of the protocol.
     Unimplemented,
-    /// It has no such service, but these.
+    /// It has no such service; it has these.
     NoService(Vec<String>),
     Because(String),
 }
@@ -103,7 +107,7 @@ impl<E: std::error::Error> From<E> for Refusal {
     }
 }
 
-/// The files that describe the service of a method, and all that they import.
+/// Returns the files that describe the service of a method, and all their imports.
 pub(super) fn describe(server: &Target, service: &str, method: &str) -> Result<DescriptorPool> {
     let fail = |reason: String| Error::GrpcReflection { server: server.authority.clone(), reason };
     let asking = async { tokio::time::timeout(DEADLINE, ask(server, service)).await };
@@ -134,7 +138,7 @@ async fn connect(server: &Target, service: &str, stream: impl Stream) -> Result<
     converse(server, service, TlsConnector::from(config).connect(name, stream).await?).await
 }
 
-/// What bytes come and go through.
+/// A connection in both directions.
 trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for S {}
@@ -143,7 +147,7 @@ async fn converse(server: &Target, service: &str, stream: impl Stream) -> Result
     let (sender, connection) = h2::client::handshake(stream).await?;
     // Ends with the runtime.
     tokio::spawn(connection);
-    let mut session = Session { sender, server, service: SERVICES[0], bytes_left: MAX_BYTES };
+    let mut session = Conversation { sender, server, service: SERVICES[0], bytes_left: MAX_BYTES };
     match session.files_of(service).await {
         Err(Refusal::Unimplemented) => {
             session.service = SERVICES[1];
@@ -153,40 +157,40 @@ async fn converse(server: &Target, service: &str, stream: impl Stream) -> Result
     }
 }
 
-struct Session<'a> {
+struct Conversation<'a> {
     sender: SendRequest<Bytes>,
     server: &'a Target,
-    /// Of the reflection protocol.
+    /// The service of the reflection protocol.
     service: &'static str,
     bytes_left: usize,
 }
 
-impl Session<'_> {
+impl Conversation<'_> {
     async fn files_of(&mut self, service: &str) -> Result<DescriptorPool, Refusal> {
         let mut files: BTreeMap<String, FileDescriptorProto> = BTreeMap::new();
         let mut asked = BTreeSet::new();
         let mut question = Asked::FileContainingSymbol(service.to_owned());
         loop {
             match self.exchange(question.clone()).await? {
-                Told::Files(found) => {
+                Reply::Files(found) => {
                     for file in found.file_descriptor_proto {
                         let file = FileDescriptorProto::decode(file)?;
                         files.insert(file.name().to_owned(), file);
                     }
                 }
-                // Which services there are helps more than the server's own words.
-                Told::Failed(_) if matches!(question, Asked::FileContainingSymbol(_)) => {
-                    let Told::Services(there_are) = self.exchange(Asked::ListServices(String::new())).await? else {
+                // A list of the services helps more than the server's own message.
+                Reply::Error(_) if matches!(question, Asked::FileContainingSymbol(_)) => {
+                    let Reply::Services(there_are) = self.exchange(Asked::ListServices(String::new())).await? else {
                         return Err(Refusal::Because(format!("it does not know {service}, and lists no services")));
                     };
                     let names = there_are.service.into_iter().map(|service| service.name);
                     let names = names.filter(|name| !SERVICES.contains(&name.as_str()));
                     return Err(Refusal::NoService(names.collect()));
                 }
-                Told::Failed(failed) => return Err(Refusal::Because(failed.error_message)),
-                Told::Services(_) => return Err(Refusal::Because("it answered another question".to_owned())),
+                Reply::Error(failed) => return Err(Refusal::Because(failed.error_message)),
+                Reply::Services(_) => return Err(Refusal::Because("it answered another question".to_owned())),
             }
-            // Servers may send what a file imports along with it, or leave it to be asked for.
+            // A server may send the imports of a file along with it, or wait for questions.
             let missing = files.values().flat_map(|file| &file.dependency).find(|name| !files.contains_key(*name));
             let Some(missing) = missing.cloned() else { break };
             if !asked.insert(missing.clone()) {
@@ -197,8 +201,8 @@ impl Session<'_> {
         pool(files.into_values().collect()).map_err(Refusal::Because)
     }
 
-    /// One call of the reflection method, which may be asked more in one call, but need not.
-    async fn exchange(&mut self, question: Asked) -> Result<Told, Refusal> {
+    /// Asks one question in a call of its own. The protocol allows several questions in one call.
+    async fn exchange(&mut self, question: Asked) -> Result<Reply, Refusal> {
         let question = Question { asked: Some(question) };
         let mut message = BytesMut::new();
         message.put_u8(0);
@@ -240,7 +244,7 @@ impl Session<'_> {
     }
 }
 
-/// The status of gRPC, which stands in the headers where no message follows.
+/// Returns the gRPC status, which is in the headers where no message follows.
 fn check_status(headers: &HeaderMap) -> Result<(), Refusal> {
     let text = |name: &str| headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
     match text("grpc-status").as_deref() {

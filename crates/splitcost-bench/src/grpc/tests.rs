@@ -46,7 +46,7 @@ fn find(schema: &Schema, name: &str) -> Result<Method> {
     Method::find(schema, &nobody, name)
 }
 
-/// What an order is sent as, or why not.
+/// Returns the encoded order, or the error.
 fn place(order: &Value) -> String {
     let dir = sources(SHOP);
     match find(&proto(&dir), "shop.Orders/Place").unwrap().encode(order) {

@@ -1,4 +1,4 @@
-//! N calls of one item against one call with N items.
+//! N calls of one item compared with one call of N items.
 
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -7,42 +7,51 @@ use splitcost_lab::bootstrap::over_rounds;
 use splitcost_lab::python::Python;
 use splitcost_lab::{Cancel, Progress, Step};
 use splitcost_load::compare::change;
-use splitcost_model::bench::{Batch, BatchRow, Change, Combination};
+use splitcost_model::bench::{Batch, BatchRow, Change, Stack};
 use splitcost_model::quantity::Interval;
 
 use super::field::Field;
-use super::{Cell, Conditions, Payload, Stop, Visit, median};
+use super::versus::VersusPlan;
+use super::{Payload, Visit, VisitLength, VisitPlan, median};
 use crate::Result;
 
-/// How many items.
+/// The numbers of items.
+///
+/// Chosen: from one to a page of a table.
 const ITEMS: [u32; 6] = [1, 2, 5, 10, 50, 100];
+/// The size of an item.
+///
 /// Chosen: a row of a table, as JSON.
 const ITEM_BYTES: u64 = 100;
+/// The calls of a visit.
+///
 /// Chosen: as many calls of either kind as take about 20 ms.
 const CALLS: u32 = 20;
-/// Time that both kinds of calls of one N are planned with.
+/// The time that both visits of one N are planned with.
+///
+/// Chosen: two visits and their warm-up.
 const PLANNED_SECS: f64 = 0.15;
 
-/// Planned seconds.
+/// Returns the planned seconds.
 pub fn planned_secs(rounds: u64) -> f64 {
     PLANNED_SECS * rounds as f64 * ITEMS.len() as f64
 }
 
-/// Measures both, in shuffled order, round by round.
+/// Measures N calls and one call for each N, in shuffled rounds.
 pub fn batch(
-    combination: &Combination,
-    conditions: &Conditions,
+    stack: &Stack,
+    plan: &VersusPlan,
     python: &Python,
     progress: Progress<'_>,
     cancel: &Cancel,
 ) -> Result<Batch> {
-    let rounds = conditions.rounds;
+    let rounds = plan.rounds;
     let label = "bench stacks: one call or many".to_owned();
     let mut step = Step { label, total_secs: planned_secs(rounds), ..Step::default() };
     let mut field = Field::new(python, cancel)?;
     let mut places: Vec<(usize, bool)> = (0..ITEMS.len()).flat_map(|n| [(n, false), (n, true)]).collect();
     let mut visits: [[Vec<Visit>; 2]; ITEMS.len()] = Default::default();
-    let mut rng = ChaCha8Rng::seed_from_u64(conditions.seed);
+    let mut rng = ChaCha8Rng::seed_from_u64(plan.seed);
     for _ in 0..rounds {
         places.shuffle(&mut rng);
         for &(n, together) in &places {
@@ -50,24 +59,24 @@ pub fn batch(
             cancel.check()?;
             let items = ITEMS[n];
             let (bytes, repeats) = if together { (ITEM_BYTES * u64::from(items), 1) } else { (ITEM_BYTES, items) };
-            let cell = Cell {
-                combination: combination.clone(),
+            let visit = VisitPlan {
+                stack: stack.clone(),
                 payload: Payload::Rows { nodes: None, bytes },
                 concurrency: 1,
                 repeats,
-                stop: Stop::Calls((CALLS / repeats).max(2)),
+                length: VisitLength::Calls((CALLS / repeats).max(2)),
             };
-            visits[n][usize::from(together)].push(field.visit(&cell)?);
+            visits[n][usize::from(together)].push(field.visit(&visit)?);
             step.done_secs += PLANNED_SECS / 2.0;
         }
     }
-    let rows = ITEMS.iter().zip(&visits).filter_map(|(items, visits)| row(*items, visits, conditions)).collect();
+    let rows = ITEMS.iter().zip(&visits).filter_map(|(items, visits)| row(*items, visits, plan)).collect();
     Ok(Batch {
-        combination: combination.clone(),
+        stack: stack.clone(),
         item_bytes: ITEM_BYTES,
         rounds,
         rows,
-        break_even_items: break_even(&visits, conditions.seed),
+        break_even_items: break_even(&visits, plan.seed),
     })
 }
 
@@ -79,13 +88,13 @@ fn wall_micros(visit: &Visit) -> f64 {
     visit.wall_micros(0.5)
 }
 
-fn row(items: u32, [calls, together]: &[Vec<Visit>; 2], conditions: &Conditions) -> Option<BatchRow> {
+fn row(items: u32, [calls, together]: &[Vec<Visit>; 2], plan: &VersusPlan) -> Option<BatchRow> {
     let over = |visits: &[Visit], value: fn(&Visit) -> f64| -> Option<Interval> {
-        over_rounds(visits.len(), conditions.seed, |at| median(at.iter().map(|i| value(&visits[*i])).collect()))
+        over_rounds(visits.len(), plan.seed, |at| median(at.iter().map(|i| value(&visits[*i])).collect()))
     };
     let change = |value: fn(&Visit) -> f64| -> Option<Change> {
         let logs: Vec<f64> = together.iter().zip(calls).map(|(one, many)| (value(one) / value(many)).ln()).collect();
-        change(&logs, conditions.margin, conditions.seed)
+        change(&logs, plan.margin, plan.seed)
     };
     Some(BatchRow {
         items,
@@ -98,7 +107,7 @@ fn row(items: u32, [calls, together]: &[Vec<Visit>; 2], conditions: &Conditions)
     })
 }
 
-/// Where `fixed + per item × N` of one call meets `per call × N`.
+/// Returns the N at which one call, `fixed + per item × N`, takes as long as N calls, `per call × N`.
 fn break_even(visits: &[[Vec<Visit>; 2]; ITEMS.len()], seed: u64) -> Option<Interval> {
     let rounds = visits.iter().flatten().map(Vec::len).min()?;
     over_rounds(rounds, seed, |at| {

@@ -1,4 +1,4 @@
-//! Which clients and servers there are, and which of them can talk.
+//! The clients and servers of the Python package, and the stacks that they form.
 
 use std::collections::BTreeMap;
 
@@ -6,16 +6,24 @@ use serde::Deserialize;
 use splitcost_lab::cpu;
 use splitcost_lab::python::Python;
 use splitcost_lab::record::now;
-use splitcost_model::bench::{Combination, MeasuredOn};
+use splitcost_model::bench::{MeasuredOn, Stack};
 
 use crate::{Error, Result};
 
-/// The server that a client meets where none was named, by transport.
+/// The server of a client where none was named, by transport.
 ///
-/// Chosen: what `pip install uvicorn[standard]` runs; the only one of h2c's that is neither experimental nor Rust's.
+/// Chosen: `pip install uvicorn[standard]` runs the first; hypercorn is the only h2c server that is neither experimental
+/// nor written in Rust.
 const USUAL_SERVERS: [(&str, &str); 2] = [("http/1.1", "uvicorn_httptools_uvloop"), ("h2c", "hypercorn")];
 
-/// What teams argue about, where nothing was named.
+/// The codec of both sides.
+///
+/// Chosen: the fastest JSON of docs/codecs.md, so that clients and servers are seen rather than codecs.
+const CODEC: &str = "orjson";
+
+/// The stacks of a comparison where nothing was named: client, transport, server.
+///
+/// Chosen: those that teams argue about.
 const ARGUED: [(&str, &str, &str); 11] = [
     ("requests_session", "http/1.1", "uvicorn_httptools_uvloop"),
     ("urllib3", "http/1.1", "uvicorn_httptools_uvloop"),
@@ -30,11 +38,12 @@ const ARGUED: [(&str, &str, &str); 11] = [
     ("grpc_aio", "grpc", "grpc_aio"),
 ];
 
-/// Every client and server of the package, as the interpreter sees them.
+/// Every client and server of the package `splitcost`, and the packages that this interpreter has or lacks for them.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct Catalogue {
     clients: Vec<Part>,
     servers: Vec<Part>,
+    max_body_bytes: u64,
     #[serde(skip)]
     python: Option<Python>,
 }
@@ -49,40 +58,41 @@ struct Part {
     per_call: bool,
 }
 
-/// What the user named; empty: all.
+/// The clients and servers that the user named; an empty list selects all.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
-    /// Clients.
+    /// The names of clients.
     pub clients: Vec<String>,
-    /// Servers.
+    /// The names of servers.
     pub servers: Vec<String>,
 }
 
-/// What is measured, and what is left out.
+/// The stacks that were chosen.
 #[derive(Clone, Debug, Default)]
 pub struct Chosen {
-    /// In the order of the files.
-    pub combinations: Vec<Combination>,
-    /// Parts that lack packages, each as a sentence with the pip command.
+    /// The stacks, in alphabetical order of clients.
+    pub stacks: Vec<Stack>,
+    /// A sentence for each client or server that lacks packages, with the pip command.
     pub left_out: Vec<String>,
 }
 
 impl Catalogue {
-    /// Asks the interpreter.
+    /// Asks an interpreter for its clients and servers.
     pub fn ask(python: &Python) -> Result<Self> {
         let found: Self = python.query("look for clients and servers", &["splitcost.stacks", "--json"])?;
         Ok(Self { python: Some(python.clone()), ..found })
     }
 
-    /// Every combination that makes sense: all that speak the same; those that connect for every call only with the
-    /// usual server, unless servers were named.
+    /// Returns every stack whose client and server speak the same protocol. Clients that connect for every call get only
+    /// the usual server, unless servers were named.
     pub fn all(&self, filter: &Filter) -> Result<Chosen> {
         self.choose(filter, |client, transport, server| {
             !client.per_call || !filter.servers.is_empty() || usual(transport, &client.name, &server.name)
         })
     }
 
-    /// What teams argue about; of what was named, all combinations, clients without a named server with the usual one.
+    /// Returns the stacks that teams argue about where nothing was named; otherwise every stack of the named clients and
+    /// servers, with the usual server where no server was named.
     pub fn argued(&self, filter: &Filter) -> Result<Chosen> {
         let nothing_named = filter.clients.is_empty() && filter.servers.is_empty();
         self.choose(filter, |client, transport, server| {
@@ -94,6 +104,11 @@ impl Catalogue {
                 !client.per_call || !filter.clients.is_empty()
             }
         })
+    }
+
+    /// The largest body that the servers accept, in bytes.
+    pub fn max_body_bytes(&self) -> u64 {
+        self.max_body_bytes
     }
 
     fn choose(&self, filter: &Filter, makes_sense: impl Fn(&Part, &str, &Part) -> bool) -> Result<Chosen> {
@@ -110,8 +125,9 @@ impl Catalogue {
                     let missing = [client, server].into_iter().filter(|part| !part.missing.is_empty());
                     let missing: Vec<_> = missing.map(|part| (part.name.clone(), part.missing.clone())).collect();
                     if missing.is_empty() {
-                        chosen.combinations.push(Combination {
+                        chosen.stacks.push(Stack {
                             client: client.name.clone(),
+                            codec: CODEC.to_owned(),
                             transport: transport.clone(),
                             server: server.name.clone(),
                         });
@@ -129,7 +145,7 @@ impl Catalogue {
             let command = format!("{} -m pip install {}", path.display(), packages.join(" "));
             chosen.left_out.push(format!("{name} is left out: {command}"));
         }
-        if chosen.combinations.is_empty() && chosen.left_out.is_empty() {
+        if chosen.stacks.is_empty() && chosen.left_out.is_empty() {
             let speak = |parts: &[&Part]| {
                 let each = parts.iter().map(|part| format!("{} speaks {}", part.name, part.transports.join(" and ")));
                 each.collect::<Vec<_>>().join(", ")
@@ -140,35 +156,40 @@ impl Catalogue {
         Ok(chosen)
     }
 
-    /// Machine and versions, for what takes part.
-    pub(super) fn measured_on(&self, combinations: &[Combination]) -> MeasuredOn {
+    /// Returns the machine and the versions of the packages of these stacks.
+    pub(super) fn measured_on(&self, stacks: &[Stack]) -> MeasuredOn {
         MeasuredOn {
             machine: cpu::machine(),
             python_version: self.python.as_ref().map(|python| python.version.clone()).unwrap_or_default(),
-            versions: combinations.iter().flat_map(|combination| self.versions(combination)).collect(),
+            versions: stacks.iter().flat_map(|stack| self.versions(stack)).collect(),
             measured_at: now(),
         }
     }
 
-    fn versions(&self, combination: &Combination) -> BTreeMap<String, String> {
-        let clients = self.clients.iter().filter(|part| part.name == combination.client);
-        let servers = self.servers.iter().filter(|part| part.name == combination.server);
+    fn versions(&self, stack: &Stack) -> BTreeMap<String, String> {
+        let clients = self.clients.iter().filter(|part| part.name == stack.client);
+        let servers = self.servers.iter().filter(|part| part.name == stack.server);
         clients.chain(servers).flat_map(|part| part.versions.clone()).collect()
     }
 
-    /// Everything that the costs of a combination depend on, readable.
-    pub(super) fn fingerprint(&self, combination: &Combination) -> String {
-        let versions = self.versions(combination);
+    /// Returns everything that the costs of a stack depend on, as text for people.
+    pub(super) fn fingerprint(&self, stack: &Stack) -> String {
+        let versions = self.versions(stack);
         let versions: Vec<String> = versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
         let python = self.python.as_ref().map(|python| (python.version.as_str(), python.package_version.as_str()));
         let (python, package) = python.unwrap_or_default();
-        let Combination { client, transport, server } = combination;
+        let Stack { client, transport, server, .. } = stack;
         format!(
             "{client} over {transport} to {server}: {}; Python {python}; splitcost {package}; {}",
             versions.join(", "),
             cpu::machine()
         )
     }
+}
+
+/// Returns the server of a client where none was named, by transport.
+pub(crate) fn usual_servers() -> BTreeMap<&'static str, &'static str> {
+    USUAL_SERVERS.into_iter().chain([("grpc", "grpcio")]).collect()
 }
 
 fn usual(transport: &str, client: &str, server: &str) -> bool {
@@ -212,15 +233,14 @@ mod tests {
                 part("hypercorn", &["http/1.1", "h2c"], false, &[]),
                 part("uvicorn_httptools_uvloop", &["http/1.1"], false, &[]),
             ],
+            max_body_bytes: 1_000,
             python: None,
         }
     }
 
     fn names(chosen: Result<Chosen>) -> String {
         match chosen {
-            Ok(chosen) => {
-                chosen.combinations.iter().map(Combination::name).chain(chosen.left_out).collect::<Vec<_>>().join("\n")
-            }
+            Ok(chosen) => chosen.stacks.iter().map(Stack::name).chain(chosen.left_out).collect::<Vec<_>>().join("\n"),
             Err(error) => format!("failed to {error}"),
         }
     }
@@ -231,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn all_that_makes_sense() {
+    fn all_stacks() {
         insta::assert_snapshot!(names(catalogue().all(&Filter::default())), @r"
         aiohttp → hypercorn
         aiohttp → uvicorn_httptools_uvloop
@@ -245,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_named() {
+    fn named_parts() {
         let argued = |clients: &[&str], servers: &[&str]| names(catalogue().argued(&filter(clients, servers)));
         insta::assert_snapshot!(argued(&["httpx_async"], &[]), @r"
         httpx_async → uvicorn_httptools_uvloop
@@ -260,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be() {
+    fn impossible_choices() {
         let argued = |clients: &[&str], servers: &[&str]| names(catalogue().argued(&filter(clients, servers)));
         insta::assert_snapshot!(argued(&["pigeon"], &[]), @"failed to choose stacks: there is no client pigeon: the clients are aiohttp, grpcio, httpx_async, requests_bare");
         insta::assert_snapshot!(argued(&["grpcio"], &["hypercorn"]), @"failed to choose stacks: no client speaks what a server does: grpcio speaks grpc; hypercorn speaks http/1.1 and h2c");

@@ -1,4 +1,4 @@
-//! The processes of an experiment: a client each, a server each, started when they are first wanted.
+//! The processes of an experiment: one per client and one per server, started when they are first needed.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -10,22 +10,36 @@ use splitcost_lab::app::Scratch;
 use splitcost_lab::helper::Helper;
 use splitcost_lab::python::Python;
 use splitcost_lab::secret::token;
-use splitcost_model::bench::Combination;
+use splitcost_model::bench::Stack;
 
-use super::{Cell, Stop, Visit};
+use super::{Visit, VisitLength, VisitPlan};
 use crate::{Error, Result};
 
-/// Running clients and servers.
+/// The server of a stack: stacks with equal keys share a process.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct ServerKey {
+    server: String,
+    transport: String,
+    codec: String,
+}
+
+impl ServerKey {
+    fn of(stack: &Stack) -> Self {
+        Self { server: stack.server.clone(), transport: stack.transport.clone(), codec: stack.codec.clone() }
+    }
+}
+
+/// The running clients and servers.
 pub(super) struct Field<'a> {
     python: &'a Python,
     cancel: &'a Cancel,
     token: String,
     clients: BTreeMap<String, Helper>,
-    servers: BTreeMap<(String, String), (Helper, Serving)>,
+    servers: BTreeMap<ServerKey, (Helper, Serving)>,
     scratch: Scratch,
 }
 
-/// What a server tells once it can be reached.
+/// The announcement of a server that can be reached.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Serving {
     pub(super) url: String,
@@ -46,9 +60,9 @@ impl<'a> Field<'a> {
         Ok(Self { python, cancel, token: token()?, clients, servers, scratch: Scratch::empty()? })
     }
 
-    /// Starts both sides.
-    pub(super) fn start(&mut self, combination: &Combination) -> Result<()> {
-        let Combination { client, transport, server } = combination;
+    /// Starts both sides of a stack that do not run yet.
+    pub(super) fn start(&mut self, stack: &Stack) -> Result<()> {
+        let Stack { client, codec, transport, server } = stack;
         let env = [("SPLITCOST_TOKEN", self.token.as_str())];
         if let Entry::Vacant(entry) = self.clients.entry(client.clone()) {
             let arguments = ["splitcost.stacks", "drive"];
@@ -56,9 +70,10 @@ impl<'a> Field<'a> {
             let action = format!("drive {client}");
             entry.insert(Helper::start(&action, &name, self.python, &self.scratch, &arguments, &env)?);
         }
-        if let Entry::Vacant(entry) = self.servers.entry((server.clone(), transport.clone())) {
-            let arguments = ["splitcost.stacks", "serve", "--server", server, "--transport", transport];
-            let name = format!("server-{server}-{}", transport.replace('/', "-"));
+        if let Entry::Vacant(entry) = self.servers.entry(ServerKey::of(stack)) {
+            let arguments =
+                ["splitcost.stacks", "serve", "--server", server, "--transport", transport, "--codec", codec];
+            let name = format!("server-{server}-{}-{codec}", transport.replace('/', "-"));
             let action = format!("serve with {server} over {transport}");
             let mut helper = Helper::start(&action, &name, self.python, &self.scratch, &arguments, &env)?;
             let serving = helper.answer(self.cancel)?;
@@ -67,43 +82,46 @@ impl<'a> Field<'a> {
         Ok(())
     }
 
-    /// Measures a cell. Where its calls fail, or never end, that is told and nothing is measured.
-    pub(super) fn visit(&mut self, cell: &Cell) -> Result<Visit> {
-        self.start(&cell.combination)?;
-        match self.ask(cell) {
+    /// Makes a visit. If its calls fail or never end, both processes are replaced at the next visit.
+    ///
+    /// # Errors
+    /// [`Error::StackFailed`] when the calls fail or never end.
+    pub(super) fn visit(&mut self, plan: &VisitPlan) -> Result<Visit> {
+        self.start(&plan.stack)?;
+        match self.ask(plan) {
             Err(Error::Lab(splitcost_lab::Error::Helper { reason, .. })) => {
-                // A client that hangs takes its server's threads with it: others get new ones.
-                let Combination { client, transport, server } = &cell.combination;
-                self.clients.remove(client);
-                self.servers.remove(&(server.clone(), transport.clone()));
-                let reason = format!("{} callers, {}: {reason}", cell.concurrency, cell.payload.question());
-                Err(Error::StackFailed { stack: cell.combination.name(), reason })
+                // A client that hangs occupies threads of its server, too.
+                self.clients.remove(&plan.stack.client);
+                self.servers.remove(&ServerKey::of(&plan.stack));
+                let reason = format!("{} callers, {}: {reason}", plan.concurrency, plan.payload.question());
+                Err(Error::StackFailed { stack: plan.stack.name(), reason })
             }
             other => other,
         }
     }
 
-    fn ask(&mut self, cell: &Cell) -> Result<Visit> {
-        let Combination { client, transport, server } = &cell.combination;
-        let missing = || Error::StackPart { reason: format!("{} was not started", cell.combination.name()) };
-        let (_, serving) = self.servers.get(&(server.clone(), transport.clone())).ok_or_else(missing)?;
+    fn ask(&mut self, plan: &VisitPlan) -> Result<Visit> {
+        let stack = &plan.stack;
+        let missing = || Error::StackPart { reason: format!("{} was not started", stack.name()) };
+        let (_, serving) = self.servers.get(&ServerKey::of(stack)).ok_or_else(missing)?;
         let mut question = json!({
-            "client": client,
-            "transport": transport,
+            "client": stack.client,
+            "transport": stack.transport,
+            "codec": stack.codec,
             "url": serving.url,
             "pid": serving.pid,
-            "payload": cell.payload.question(),
-            "concurrency": cell.concurrency,
-            "repeats": cell.repeats,
+            "payload": plan.payload.question(),
+            "concurrency": plan.concurrency,
+            "repeats": plan.repeats,
         });
-        match cell.stop {
-            Stop::Secs(secs) => question["secs"] = secs.into(),
-            Stop::Calls(calls) => question["calls"] = calls.into(),
+        match plan.length {
+            VisitLength::Secs(secs) => question["secs"] = secs.into(),
+            VisitLength::Calls(calls) => question["calls"] = calls.into(),
         }
-        let helper = self.clients.get_mut(client).ok_or_else(missing)?;
+        let helper = self.clients.get_mut(&stack.client).ok_or_else(missing)?;
         match helper.ask(&question, self.cancel)? {
             Answer::Found(visit) => Ok(visit),
-            Answer::Failed { error } => Err(Error::StackFailed { stack: cell.combination.name(), reason: error }),
+            Answer::Failed { error } => Err(Error::StackFailed { stack: stack.name(), reason: error }),
         }
     }
 }

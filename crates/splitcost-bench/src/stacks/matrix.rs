@@ -1,7 +1,7 @@
-//! What a call costs over every stack, by payload and concurrency.
+//! The cost of a call over every stack, by payload and concurrency.
 //!
-//! Every visited cell is written to a journal of its combination at once, so that an interrupted run goes on where it
-//! was. A journal is named after its fingerprint: other versions or another machine make another.
+//! Every visit is written at once to the journal of its stack, so that an interrupted run continues where it stopped. A
+//! journal is named after its fingerprint: other versions or another machine have another journal.
 
 use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, HashSet};
@@ -19,51 +19,66 @@ use splitcost_lab::bootstrap::several_over_rounds;
 use splitcost_lab::calibrate::Needs;
 use splitcost_lab::python::Python;
 use splitcost_lab::{Cancel, Progress, Step, cache};
-use splitcost_model::bench::{Combination, CpuLine, StackCell, StackCost, StackMatrix};
+use splitcost_model::bench::{CpuLine, Stack, StackCost, StackFigures, StackMatrix};
 
 use super::catalogue::{Catalogue, Chosen};
 use super::field::Field;
-use super::{Cell, Payload, Stop, Visit, summary};
+use super::{Payload, Visit, VisitLength, VisitPlan, summary};
 use crate::{Error, Result};
 
+/// The visits of each stack, payload and concurrency.
+///
 /// Chosen: an interval over fewer rounds would be their range.
 const ROUNDS: u32 = 5;
-/// Callers at a time: alone, a few, many.
+/// The simultaneous callers.
+///
+/// Chosen: one, a few, many.
 const CONCURRENCIES: [u32; 3] = [1, 8, 64];
-/// Bytes of a body.
+/// The bytes of a body.
+///
+/// Chosen: four powers of ten, from an identifier to a page of results.
 const PAYLOADS: [u64; 4] = [100, 1_000, 10_000, 100_000];
-/// Time of a visit, its warm-up apart.
+/// The time of a visit without its warm-up.
 ///
 /// Chosen: some hundred calls in all rounds of a cell, and the whole matrix in about 20 minutes.
 const VISIT_SECS: f64 = 0.05;
-/// Time that a visit is planned with, its warm-up and the starts of processes included.
+/// The time that a visit is planned with, its warm-up and the starts of processes included.
+///
+/// Measured: `splitcost calibrate --all`, 2 cores, 2026-11-24.
 const PLANNED_SECS: f64 = 0.2;
 
-/// What is measured.
+/// The size of a payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct PayloadSize {
+    /// The number of values; `None` for the usual number in so many bytes.
+    nodes: Option<u64>,
+    bytes: u64,
+}
+
+/// The payloads of a matrix, and its seed.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Plan {
-    /// Values and bytes.
-    payloads: Vec<(Option<u64>, u64)>,
-    /// Seed of the order and the intervals.
+pub struct MatrixPlan {
+    payloads: Vec<PayloadSize>,
+    /// The seed of the order and the intervals.
     seed: u64,
-    /// Whether what was measured before is measured again.
+    /// True to make visits again that the journals hold.
     fresh: bool,
 }
 
-impl Plan {
-    /// The usual payloads, and those that a recording shows.
+impl MatrixPlan {
+    /// Returns a plan with the usual payloads, and those of a recording. `fresh` ignores the journals.
     pub fn new(recorded: Option<&Needs>, seed: u64, fresh: bool) -> Self {
-        let mut payloads: Vec<(Option<u64>, u64)> = PAYLOADS.map(|bytes| (None, bytes)).to_vec();
-        // The first is the small one of every calibration, no recorded one.
+        let mut payloads: Vec<PayloadSize> = PAYLOADS.map(|bytes| PayloadSize { nodes: None, bytes }).to_vec();
+        // The first is the small payload of every calibration, not a recorded one.
         let shapes = recorded.iter().flat_map(|needs| needs.payloads.iter().skip(1));
-        payloads.extend(shapes.map(|(nodes, bytes, _)| (Some(*nodes), *bytes)));
+        payloads.extend(shapes.map(|(nodes, bytes, _)| PayloadSize { nodes: Some(*nodes), bytes: *bytes }));
         Self { payloads, seed, fresh }
     }
 }
 
-/// A visit's place in a journal.
+/// The place of a visit in a journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-struct Key {
+struct VisitKey {
     round: u32,
     nodes: Option<u64>,
     bytes: u64,
@@ -71,21 +86,22 @@ struct Key {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Line {
+struct JournalLine {
     #[serde(flatten)]
-    key: Key,
+    key: VisitKey,
     #[serde(flatten)]
     visit: Visit,
 }
 
-/// The visits of a combination, on disk as they come.
+/// The visits of a stack, written to disk one by one.
 struct Journal {
     file: Option<File>,
-    visits: BTreeMap<Key, Visit>,
+    visits: BTreeMap<VisitKey, Visit>,
 }
 
 impl Journal {
-    /// Reads what is there. A last line that was cut short is taken off; without a cache nothing is kept.
+    /// Reads the journal of a fingerprint. A last line that was cut short is removed; without a cache directory nothing
+    /// is kept.
     fn open(fingerprint: &str, fresh: bool) -> Self {
         let mut hasher = DefaultHasher::new();
         fingerprint.hash(&mut hasher);
@@ -95,7 +111,7 @@ impl Journal {
         Self { file, visits }
     }
 
-    fn read(path: &PathBuf, fingerprint: &str, fresh: bool, visits: &mut BTreeMap<Key, Visit>) -> Option<File> {
+    fn read(path: &PathBuf, fingerprint: &str, fresh: bool, visits: &mut BTreeMap<VisitKey, Visit>) -> Option<File> {
         fs::create_dir_all(path.parent()?).ok()?;
         let text = if fresh { String::new() } else { fs::read_to_string(path).unwrap_or_default() };
         let mut whole = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
@@ -105,7 +121,7 @@ impl Journal {
         if ours {
             kept = text.find('\n')? + 1;
             for line in whole {
-                let Ok(Line { key, visit }) = serde_json::from_str(line) else { break };
+                let Ok(JournalLine { key, visit }) = serde_json::from_str(line) else { break };
                 visits.entry(key).or_insert(visit);
                 kept += line.len();
             }
@@ -118,8 +134,8 @@ impl Journal {
         Some(file)
     }
 
-    fn add(&mut self, key: Key, visit: Visit) {
-        let line = Line { key, visit };
+    fn add(&mut self, key: VisitKey, visit: Visit) {
+        let line = JournalLine { key, visit };
         if let (Some(file), Ok(text)) = (&mut self.file, serde_json::to_string(&line)) {
             // In one piece, so that a kill leaves whole lines; a full disk only costs time later.
             let _ = file.write_all(format!("{text}\n").as_bytes());
@@ -128,33 +144,32 @@ impl Journal {
     }
 }
 
-/// Measures all of it, or what is missing.
+/// Makes all visits that the journals lack, and returns the costs of every stack.
 pub fn matrix(
     catalogue: &Catalogue,
     chosen: &Chosen,
-    plan: &Plan,
+    plan: &MatrixPlan,
     python: &Python,
     progress: Progress<'_>,
     cancel: &Cancel,
 ) -> Result<StackMatrix> {
-    let combinations = &chosen.combinations;
-    let fingerprints: Vec<String> = combinations.iter().map(|combination| catalogue.fingerprint(combination)).collect();
+    let fingerprints: Vec<String> = chosen.stacks.iter().map(|stack| catalogue.fingerprint(stack)).collect();
     let mut journals: Vec<Journal> =
         fingerprints.iter().map(|fingerprint| Journal::open(fingerprint, plan.fresh)).collect();
     let mut field = Field::new(python, cancel)?;
     let mut rng = ChaCha8Rng::seed_from_u64(plan.seed);
     let mut ahead = Vec::new();
     for round in 0..ROUNDS {
-        let mut cells: Vec<(usize, Key)> = (0..combinations.len())
+        let mut visits: Vec<(usize, VisitKey)> = (0..chosen.stacks.len())
             .flat_map(|which| {
                 let payloads = plan.payloads.iter();
-                payloads.flat_map(move |&(nodes, bytes)| {
-                    CONCURRENCIES.map(|concurrency| (which, Key { round, nodes, bytes, concurrency }))
+                payloads.flat_map(move |&PayloadSize { nodes, bytes }| {
+                    CONCURRENCIES.map(|concurrency| (which, VisitKey { round, nodes, bytes, concurrency }))
                 })
             })
             .collect();
-        cells.shuffle(&mut rng);
-        ahead.extend(cells);
+        visits.shuffle(&mut rng);
+        ahead.extend(visits);
     }
     let all = ahead.len();
     ahead.retain(|(which, key)| !journals[*which].visits.contains_key(key));
@@ -163,20 +178,20 @@ pub fn matrix(
     let mut failed: BTreeMap<usize, String> = BTreeMap::new();
     let before = all - ahead.len();
     for (done, (which, key)) in ahead.iter().enumerate() {
-        step.label = format!("calibrate: cell {} of {all}, round {} of {ROUNDS}", before + done + 1, key.round + 1);
+        step.label = format!("calibrate: visit {} of {all}, round {} of {ROUNDS}", before + done + 1, key.round + 1);
         progress(&step);
         cancel.check()?;
         if failed.contains_key(which) {
             continue;
         }
-        let cell = Cell {
-            combination: combinations[*which].clone(),
+        let visit = VisitPlan {
+            stack: chosen.stacks[*which].clone(),
             payload: Payload::Rows { nodes: key.nodes, bytes: key.bytes },
             concurrency: key.concurrency,
             repeats: 1,
-            stop: Stop::Secs(VISIT_SECS),
+            length: VisitLength::Secs(VISIT_SECS),
         };
-        match field.visit(&cell) {
+        match field.visit(&visit) {
             Ok(visit) => journals[*which].add(*key, visit),
             Err(error @ Error::StackFailed { .. }) => {
                 failed.insert(*which, error.to_string());
@@ -184,32 +199,31 @@ pub fn matrix(
             Err(error) => return Err(error),
         }
         step.done_secs = began.elapsed().as_secs_f64();
-        // What a cell takes is known better the more of them were visited.
-        let per_cell = (PLANNED_SECS * 50.0 + step.done_secs) / (50.0 + done as f64 + 1.0);
-        step.total_secs = step.done_secs + per_cell * (ahead.len() - done - 1) as f64;
+        // The time of a visit is known better after many visits.
+        let per_visit = (PLANNED_SECS * 50.0 + step.done_secs) / (50.0 + done as f64 + 1.0);
+        step.total_secs = step.done_secs + per_visit * (ahead.len() - done - 1) as f64;
     }
-    let costs = combinations.iter().zip(fingerprints).zip(&journals).enumerate();
+    let costs = chosen.stacks.iter().zip(fingerprints).zip(&journals).enumerate();
     let stacks = costs
         .filter(|(which, _)| !failed.contains_key(which))
-        .filter_map(|(_, ((combination, fingerprint), journal))| cost(combination, fingerprint, journal, plan))
+        .filter_map(|(_, ((stack, fingerprint), journal))| cost(stack, fingerprint, journal, plan))
         .collect();
     Ok(StackMatrix {
-        measured_on: catalogue.measured_on(combinations),
+        measured_on: catalogue.measured_on(&chosen.stacks),
         rounds: u64::from(ROUNDS),
         stacks,
         failed: failed.into_values().collect(),
     })
 }
 
-fn cost(combination: &Combination, fingerprint: String, journal: &Journal, plan: &Plan) -> Option<StackCost> {
-    let of = |(nodes, bytes): (Option<u64>, u64), concurrency: u32| -> Vec<&Visit> {
-        let key = |round| Key { round, nodes, bytes, concurrency };
+fn cost(stack: &Stack, fingerprint: String, journal: &Journal, plan: &MatrixPlan) -> Option<StackCost> {
+    let of = |PayloadSize { nodes, bytes }: PayloadSize, concurrency: u32| -> Vec<&Visit> {
+        let key = |round| VisitKey { round, nodes, bytes, concurrency };
         (0..ROUNDS).filter_map(|round| journal.visits.get(&key(round))).collect()
     };
     let mut seen = HashSet::new();
-    let payloads: Vec<(Option<u64>, u64)> =
-        plan.payloads.iter().copied().filter(|payload| seen.insert(*payload)).collect();
-    let cells: Vec<StackCell> = payloads
+    let payloads: Vec<PayloadSize> = plan.payloads.iter().copied().filter(|payload| seen.insert(*payload)).collect();
+    let figures: Vec<StackFigures> = payloads
         .iter()
         .flat_map(|&payload| {
             CONCURRENCIES.map(|concurrency| summary(&of(payload, concurrency), concurrency, plan.seed))
@@ -228,15 +242,15 @@ fn cost(combination: &Combination, fingerprint: String, journal: &Journal, plan:
         Some(CpuLine { fixed_micros, micros_per_kb })
     };
     Some(StackCost {
-        combination: combination.clone(),
+        stack: stack.clone(),
         fingerprint,
         client_cpu: line(&Visit::client_micros)?,
         server_cpu: line(&Visit::server_micros)?,
-        cells,
+        figures,
     })
 }
 
-/// Fixed and slope of the line with the least squares of relative errors, neither negative.
+/// Returns the fixed part and the slope of the line with the least squares of relative errors; neither is negative.
 pub(super) fn fit(points: &[(f64, f64)]) -> [f64; 2] {
     let (mut w, mut wx, mut wxx, mut wy, mut wxy) = (0.0, 0.0, 0.0, 0.0, 0.0);
     for &(x, y) in points {
@@ -264,7 +278,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_is_found_again_and_nothing_costs_less_than_nothing() {
+    fn a_line_is_recovered_and_no_cost_is_negative() {
         let [fixed, slope] = fit(&[(0.1, 100.2), (1.0, 102.0), (10.0, 120.0), (100.0, 300.0)]);
         assert!((fixed - 100.0).abs() < 1e-6 && (slope - 2.0).abs() < 1e-6, "{fixed} {slope}");
         assert!(fit(&[(0.1, 100.0), (1.0, 90.0), (10.0, 80.0)])[1] >= 0.0);
@@ -283,7 +297,7 @@ mod tests {
             assert!(file.is_some());
             Journal { file, visits }
         };
-        let key = |round| Key { round, nodes: None, bytes: 100, concurrency: 8 };
+        let key = |round| VisitKey { round, nodes: None, bytes: 100, concurrency: 8 };
         let visit = Visit { wall_nanos: vec![1, 2], sent_bytes: 100, ..Visit::default() };
         let mut journal = open("a", false);
         journal.add(key(0), visit.clone());

@@ -1,6 +1,6 @@
-//! Which stack is faster, and which cheaper.
+//! Stacks compared with each other: which is faster, and which needs less CPU.
 //!
-//! All stacks take turns in every round, the first of them twice: it must not differ from itself.
+//! All stacks take turns in every round. The first takes two turns: it must not differ from itself.
 
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -8,85 +8,87 @@ use rand_chacha::ChaCha8Rng;
 use splitcost_lab::python::Python;
 use splitcost_lab::{Cancel, Progress, Step};
 use splitcost_load::compare::change;
-use splitcost_model::bench::{Change, Combination, StackBench, StackRow, StackTable, Verdict};
+use splitcost_model::bench::{Change, Stack, StackBench, StackRow, StackTable, Verdict};
 
 use super::catalogue::{Catalogue, Chosen};
 use super::field::Field;
-use super::{Cell, Payload, Stop, Visit, summary};
+use super::{Payload, Visit, VisitLength, VisitPlan, summary};
 use crate::{Error, Result};
 
-/// Time of a visit, its warm-up apart.
+/// The time of a visit without its warm-up.
 ///
 /// Chosen: a default run of a dozen stacks takes about a minute.
 const VISIT_SECS: f64 = 0.12;
-/// Time that a visit is planned with.
+/// The time that a visit is planned with.
+///
+/// Chosen: a visit and its warm-up.
 const PLANNED_SECS: f64 = 0.2;
 
-/// How stacks are compared.
+/// The load and the rounds of a comparison of stacks.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Conditions {
-    /// What is sent.
+pub struct VersusPlan {
+    /// The value that is sent.
     pub payload: Payload,
-    /// Callers at a time; a table for each.
+    /// The simultaneous callers; each number has a table of its own.
     pub concurrencies: Vec<u32>,
-    /// Rounds.
+    /// The rounds.
     pub rounds: u64,
-    /// What counts as the same, as a share.
+    /// The largest change that counts as the same, as a share.
     pub margin: f64,
-    /// Seed of the order and the intervals.
+    /// The seed of the order and the intervals.
     pub seed: u64,
 }
 
-impl Conditions {
-    /// Planned seconds for so many stacks.
+impl VersusPlan {
+    /// Returns the planned seconds for so many stacks.
     pub fn planned_secs(&self, stacks: usize) -> f64 {
         PLANNED_SECS * ((stacks + 1) * self.concurrencies.len()) as f64 * self.rounds as f64
     }
 }
 
-/// Drives all stacks.
+/// Visits all stacks in shuffled rounds, and compares them.
 pub fn versus(
     catalogue: &Catalogue,
     chosen: &Chosen,
-    conditions: &Conditions,
+    plan: &VersusPlan,
     python: &Python,
     progress: Progress<'_>,
     cancel: &Cancel,
 ) -> Result<StackBench> {
-    let stacks = &chosen.combinations;
-    let mut step = Step { total_secs: conditions.planned_secs(stacks.len()), ..Step::default() };
+    let stacks = &chosen.stacks;
+    let mut step = Step { total_secs: plan.planned_secs(stacks.len()), ..Step::default() };
     let mut field = Field::new(python, cancel)?;
-    for combination in stacks {
-        step.label = format!("bench stacks: starting {}", combination.name());
+    for stack in stacks {
+        step.label = format!("bench stacks: starting {}", stack.name());
         progress(&step);
-        field.start(combination)?;
+        field.start(stack)?;
     }
     // The control is another arm of the first.
-    let arms: Vec<&Combination> = stacks.iter().chain(stacks.first()).collect();
-    let concurrencies = &conditions.concurrencies;
+    let arms: Vec<&Stack> = stacks.iter().chain(stacks.first()).collect();
+    let concurrencies = &plan.concurrencies;
     let mut places: Vec<(usize, usize)> =
         (0..concurrencies.len()).flat_map(|c| (0..arms.len()).map(move |arm| (c, arm))).collect();
     let mut visits: Vec<Vec<Vec<Visit>>> = vec![vec![Vec::new(); arms.len()]; concurrencies.len()];
     let mut failed: Vec<Option<String>> = vec![None; arms.len()];
-    let mut rng = ChaCha8Rng::seed_from_u64(conditions.seed);
-    for round in 0..conditions.rounds {
+    let mut rng = ChaCha8Rng::seed_from_u64(plan.seed);
+    for round in 0..plan.rounds {
         places.shuffle(&mut rng);
         for &(c, arm) in &places {
-            step.label = format!("bench stacks: round {} of {}", round + 1, conditions.rounds);
+            step.label = format!("bench stacks: round {} of {}", round + 1, plan.rounds);
             progress(&step);
             cancel.check()?;
             step.done_secs += PLANNED_SECS;
             if failed[arm].is_some() {
                 continue;
             }
-            let cell = Cell {
-                combination: arms[arm].clone(),
-                payload: conditions.payload.clone(),
+            let visit = VisitPlan {
+                stack: arms[arm].clone(),
+                payload: plan.payload.clone(),
                 concurrency: concurrencies[c],
                 repeats: 1,
-                stop: Stop::Secs(VISIT_SECS),
+                length: VisitLength::Secs(VISIT_SECS),
             };
-            match field.visit(&cell) {
+            match field.visit(&visit) {
                 Ok(visit) => visits[c][arm].push(visit),
                 Err(error @ Error::StackFailed { .. }) => failed[arm] = Some(error.to_string()),
                 Err(error) => return Err(error),
@@ -97,7 +99,7 @@ pub fn versus(
         .iter()
         .zip(&visits)
         .filter_map(|(concurrency, visits)| {
-            let ran: Vec<(&Combination, &Vec<Visit>)> = stacks
+            let ran: Vec<(&Stack, &Vec<Visit>)> = stacks
                 .iter()
                 .zip(visits)
                 .zip(&failed)
@@ -105,54 +107,54 @@ pub fn versus(
                 .map(|(arm, _)| arm)
                 .collect();
             let control = visits.last().zip(visits.first()).filter(|_| failed.iter().all(Option::is_none));
-            table(&ran, control, *concurrency, conditions)
+            table(&ran, control, *concurrency, plan)
         })
         .collect();
     failed.pop();
     Ok(StackBench {
         measured_on: catalogue.measured_on(stacks),
-        rounds: conditions.rounds,
-        margin: conditions.margin,
+        rounds: plan.rounds,
+        margin: plan.margin,
         tables,
         failed: failed.into_iter().flatten().collect(),
         ..StackBench::default()
     })
 }
 
-/// A figure of a visit, by its name.
+/// The name of a figure, and the figure of a visit.
 type FigureOf = (&'static str, fn(&Visit) -> f64);
 
 const FIGURES: [FigureOf; 3] =
     [("throughput", Visit::calls_per_sec), ("client CPU", Visit::client_micros), ("server CPU", Visit::server_micros)];
 
 fn table(
-    ran: &[(&Combination, &Vec<Visit>)],
+    ran: &[(&Stack, &Vec<Visit>)],
     control: Option<(&Vec<Visit>, &Vec<Visit>)>,
     concurrency: u32,
-    conditions: &Conditions,
+    plan: &VersusPlan,
 ) -> Option<StackTable> {
     let mut rows: Vec<(&Vec<Visit>, StackRow)> = Vec::new();
-    for (combination, visits) in ran {
+    for (stack, visits) in ran {
         let all: Vec<&Visit> = visits.iter().collect();
-        let cell = summary(&all, concurrency, conditions.seed)?;
-        rows.push((visits, StackRow { combination: (*combination).clone(), cell, ..StackRow::default() }));
+        let figures = summary(&all, concurrency, plan.seed)?;
+        rows.push((visits, StackRow { stack: (*stack).clone(), figures, ..StackRow::default() }));
     }
     rows.sort_by(|(_, a), (_, b)| {
-        b.cell.throughput_calls_per_sec.value.total_cmp(&a.cell.throughput_calls_per_sec.value)
+        b.figures.throughput_calls_per_sec.value.total_cmp(&a.figures.throughput_calls_per_sec.value)
     });
     let first = rows.first()?.0;
     let changes: Vec<[Option<Change>; 3]> =
-        rows.iter().map(|(visits, _)| FIGURES.map(|(_, figure)| over(visits, first, figure, conditions))).collect();
+        rows.iter().map(|(visits, _)| FIGURES.map(|(_, figure)| over(visits, first, figure, plan))).collect();
     let differs = control.and_then(|(control, itself)| {
         FIGURES.iter().find(|(_, figure)| {
-            over(control, itself, *figure, conditions).is_some_and(|change| change.verdict == Verdict::Different)
+            over(control, itself, *figure, plan).is_some_and(|change| change.verdict == Verdict::Different)
         })
     });
     let invalid = differs.and_then(|(name, _)| {
         let (first, _) = ran.first()?;
         Some(format!("{name} of {} differs from that of itself, run twice", first.name()))
     });
-    let payload_bytes = rows.first()?.1.cell.payload_bytes;
+    let payload_bytes = rows.first()?.1.figures.payload_bytes;
     let rows = rows.into_iter().zip(changes).enumerate().map(|(place, ((_, mut row), changes))| {
         if place > 0 {
             [row.throughput_change, row.client_cpu_change, row.server_cpu_change] = changes;
@@ -162,9 +164,9 @@ fn table(
     Some(StackTable { concurrency, payload_bytes, rows: rows.collect(), invalid })
 }
 
-/// A figure over another stack's, round by round.
-fn over(visits: &[Visit], other: &[Visit], figure: fn(&Visit) -> f64, conditions: &Conditions) -> Option<Change> {
+/// Returns the change of a figure against that of another stack, round by round.
+fn over(visits: &[Visit], other: &[Visit], figure: fn(&Visit) -> f64, plan: &VersusPlan) -> Option<Change> {
     let logs: Vec<f64> =
         visits.iter().zip(other).map(|(a, b)| (figure(a) / figure(b)).ln()).filter(|log| log.is_finite()).collect();
-    change(&logs, conditions.margin, conditions.seed)
+    change(&logs, plan.margin, plan.seed)
 }

@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use splitcost_bench::stacks::{Catalogue, Filter, MatrixPlan, matrix};
+use splitcost_bench::stacks::catalogue::{Catalogue, Filter};
+use splitcost_bench::stacks::matrix::{MatrixPlan, matrix};
 use splitcost_lab::Step;
 use splitcost_lab::calibrate::{Needs, calibrate, missing};
 use splitcost_lab::python::Python;

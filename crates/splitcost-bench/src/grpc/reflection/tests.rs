@@ -5,7 +5,7 @@ use super::*;
 
 /// An answer of a server: a message's bytes, after the gRPC status where there is one.
 enum Say {
-    Told(Told),
+    Reply(Reply),
     Bytes(&'static [u8]),
     Status(&'static str),
 }
@@ -31,7 +31,7 @@ fn serve(service: &'static str, say: impl Fn(Asked) -> Say + Send + 'static) -> 
                 let question = request.into_body().data().await.unwrap().unwrap();
                 let asked = Question::decode(&question[5..]).unwrap().asked.unwrap();
                 let (status, body) = match if is_known { say(asked) } else { Say::Status(UNIMPLEMENTED) } {
-                    Say::Told(told) => ("0", framed(&Answer { told: Some(told) }.encode_to_vec())),
+                    Say::Reply(told) => ("0", framed(&Answer { told: Some(told) }.encode_to_vec())),
                     Say::Bytes(bytes) => ("0", bytes.to_vec()),
                     Say::Status(status) => (status, Vec::new()),
                 };
@@ -55,7 +55,7 @@ fn file(name: &str, imports: &[&str]) -> FileDescriptorProto {
 }
 
 fn files(files: &[FileDescriptorProto]) -> Say {
-    Say::Told(Told::Files(Files {
+    Say::Reply(Reply::Files(Files {
         file_descriptor_proto: files.iter().map(|file| file.encode_to_vec().into()).collect(),
     }))
 }
@@ -89,7 +89,7 @@ fn what_a_server_may_answer_instead() {
         (|_| Say::Bytes(b"\0\0\0\0\x09ab"), "its answer is no gRPC message"),
         (|_| Say::Bytes(b"\x01\0\0\0\0"), "its answer is no gRPC message"),
         (|_| Say::Bytes(b"\0\0\0\0\0"), "its answer is of an unknown kind"),
-        (|_| Say::Told(Told::Services(Services::default())), "it answered another question"),
+        (|_| Say::Reply(Reply::Services(Services::default())), "it answered another question"),
         (
             |_| files(&[FileDescriptorProto { syntax: Some("editions".into()), ..file("a", &[]) }]),
             "a has the syntax \"editions\"; known are proto2 and proto3",
@@ -99,10 +99,12 @@ fn what_a_server_may_answer_instead() {
         assert_eq!(problem_of(say), format!("{learn}{expected}"));
     }
     assert!(problem_of(|_| Say::Bytes(b"\0\0\0\0\x01\xff")).contains("failed to decode Protobuf message"));
-    // Of a file that is none.
+    // Of bytes that are not a file description.
     let service = |asked| match asked {
-        Asked::ListServices(_) => Say::Told(Told::Services(Services { service: vec![Service { name: "x.Y".into() }] })),
-        _ => Say::Told(Told::Failed(Failed { error_message: "who?".into() })),
+        Asked::ListServices(_) => {
+            Say::Reply(Reply::Services(Services { service: vec![Service { name: "x.Y".into() }] }))
+        }
+        _ => Say::Reply(Reply::Error(ErrorReply { error_message: "who?".into() })),
     };
     assert_eq!(problem_of(service), "call the gRPC method a.B/C: there is no service a.B; there are: x.Y");
 }

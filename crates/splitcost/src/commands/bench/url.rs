@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
-use splitcost_bench::compare::{Conditions, compare};
-use splitcost_bench::endpoint::{Ask, Endpoint};
+use splitcost_bench::compare::{ComparisonPlan, compare};
+use splitcost_bench::endpoint::{Endpoint, Requests};
 use splitcost_bench::locust;
 use splitcost_bench::measure::{Measured, measure};
 use splitcost_bench::saturation::find_saturation;
@@ -37,7 +37,7 @@ const STEP_SECS: (f64, f64) = (3.0, 0.5);
 /// Measures one endpoint, finds its knee, or compares two.
 pub(crate) fn run(session: &mut Session, args: &Url) -> anyhow::Result<ExitCode> {
     if let Some(prefix) = &args.import_locust {
-        return told(session, args, &import(prefix)?);
+        return print(session, args, &import(prefix)?);
     }
     let ask = requests::ask(args, &mut session.printer)?;
     if let [tool, file] = args.export.as_slice() {
@@ -104,7 +104,7 @@ fn saturation(session: &mut Session, args: &Url, endpoint: &Endpoint) -> anyhow:
 }
 
 /// Writes the workload for Locust.
-fn export(session: &mut Session, args: &Url, ask: &Ask, tool: &Path, file: &Path) -> anyhow::Result<ExitCode> {
+fn export(session: &mut Session, args: &Url, ask: &Requests, tool: &Path, file: &Path) -> anyhow::Result<ExitCode> {
     if tool != Path::new("locust") {
         return Err(Failure::new(format!("there is no export for {}", tool.display()))
             .hint("--export locust FILE.py writes a Locust file")
@@ -144,11 +144,11 @@ fn alone(session: &mut Session, args: &Url, endpoint: &Endpoint) -> anyhow::Resu
         fs::write(file, hdr_log)
             .map_err(|error| Failure::new(format!("failed to write {}: {error}", file.display())))?;
     }
-    told(session, args, &measurement)
+    print(session, args, &measurement)
 }
 
 /// Answers with one endpoint's figures, and judges them.
-fn told(session: &mut Session, args: &Url, found: &Measurement) -> anyhow::Result<ExitCode> {
+fn print(session: &mut Session, args: &Url, found: &Measurement) -> anyhow::Result<ExitCode> {
     let Session { printer, cancel, .. } = session;
     match args.format {
         Format::Text => printer.answer(&text::measurement(found))?,
@@ -176,7 +176,7 @@ fn compared(session: &mut Session, args: &Url, endpoints: [&Endpoint; 2]) -> any
     if !args.fail_if.is_empty() {
         return Err(Failure::new("--fail-if holds for one endpoint").hint("bench each address by itself").into());
     }
-    let conditions = Conditions { rounds: args.rounds, margin: args.margin / 100.0, seed: args.seed };
+    let conditions = ComparisonPlan { rounds: args.rounds, margin: args.margin / 100.0, seed: args.seed };
     let Session { printer, cancel, .. } = session;
     let progress = &mut |step: &Step| printer.step(step);
     let found = compare(endpoints, &plan(args, COMPARED_SECS), &conditions, progress, cancel).failed();
@@ -195,7 +195,7 @@ fn compared(session: &mut Session, args: &Url, endpoints: [&Endpoint; 2]) -> any
     Ok(ExitCode::from(u8::from(found.invalid.is_some())))
 }
 
-/// What was found until Ctrl-C has been printed; the exit status tells that it is not all.
+/// Returns the error of an interrupted run, whose results so far were printed.
 fn interrupted(cancel: &Cancel) -> anyhow::Result<()> {
     cancel.check().failed()
 }
@@ -209,7 +209,7 @@ pub(crate) struct Threshold {
     text: String,
 }
 
-/// What a condition is about.
+/// The subject of a condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Figure {
     Mean,

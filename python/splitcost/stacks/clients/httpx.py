@@ -1,4 +1,4 @@
-"""The clients of httpx and of its living fork httpx2, which have one interface.
+"""httpx and its living fork httpx2, which have one interface: blocking and awaited, kept and per call.
 
 Calls are `client.post(...)`, as a team would write them; nothing underneath it is used. `verify=False` saves
 nothing on a call: the context for TLS that no call here needs is not made.
@@ -7,14 +7,27 @@ nothing on a call: the context for TLS that no call here needs is not made.
 from __future__ import annotations
 
 import asyncio
+import functools
+import importlib
 from typing import Any
 
-from splitcost.stacks import CONNECTIONS, HEADER, KEPT_SECS, Answer, Unreachable
+from splitcost import stacks
+from splitcost.stacks import (
+    HEADER,
+    KEPT_SECS,
+    Answer,
+    AwaitingClientPart,
+    BlockingClientPart,
+    ClientPart,
+    Unreachable,
+)
 
 
 def _settings(httpx: Any, transport: str) -> dict[str, Any]:
     limits = httpx.Limits(
-        max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS, keepalive_expiry=KEPT_SECS
+        max_connections=stacks.CONNECTIONS,
+        max_keepalive_connections=stacks.CONNECTIONS,
+        keepalive_expiry=KEPT_SECS,
     )
     settings = {"verify": False, "trust_env": False, "limits": limits}
     if transport == "h2c":
@@ -26,8 +39,8 @@ def _settings(httpx: Any, transport: str) -> dict[str, Any]:
 class SyncClient:
     """One `Client` for all threads."""
 
-    def __init__(self, httpx: Any, transport: str) -> None:
-        self._httpx = httpx
+    def __init__(self, library: str, transport: str) -> None:
+        self._httpx = httpx = importlib.import_module(library)
         self._client = httpx.Client(**_settings(httpx, transport))
         self._urls: dict[str, Any] = {}
 
@@ -52,8 +65,8 @@ class SyncClient:
 class AsyncClient:
     """One `AsyncClient` for the event loop."""
 
-    def __init__(self, httpx: Any, transport: str) -> None:
-        self._httpx = httpx
+    def __init__(self, library: str, transport: str) -> None:
+        self._httpx = httpx = importlib.import_module(library)
         self._client = httpx.AsyncClient(timeout=None, **_settings(httpx, transport))
         self._urls: dict[str, Any] = {}
 
@@ -74,11 +87,11 @@ class AsyncClient:
         await self._client.aclose()
 
 
-class SyncPerCall:
+class SyncClientPerCall:
     """The function `post`: a client, its TLS context and a connection for every call."""
 
-    def __init__(self, httpx: Any) -> None:
-        self._httpx = httpx
+    def __init__(self, library: str, transport: str) -> None:
+        self._httpx = importlib.import_module(library)
 
     def call(self, url: str, line: str, body: bytes, timeout_secs: float) -> Answer:
         """Make one call; the time limit holds for each wait on the socket."""
@@ -93,14 +106,14 @@ class SyncPerCall:
         return Answer(response.status_code, response.content)
 
     def close(self) -> None:
-        """Nothing is kept."""
+        """Do nothing: no connection is kept."""
 
 
-class AsyncPerCall:
+class AsyncClientPerCall:
     """`async with AsyncClient()` around every call."""
 
-    def __init__(self, httpx: Any) -> None:
-        self._httpx = httpx
+    def __init__(self, library: str, transport: str) -> None:
+        self._httpx = importlib.import_module(library)
 
     async def call(self, url: str, line: str, body: bytes, timeout_secs: float) -> Answer:
         """Make one call."""
@@ -115,4 +128,38 @@ class AsyncPerCall:
         return Answer(response.status_code, response.content)
 
     async def close(self) -> None:
-        """Nothing is kept."""
+        """Do nothing: no connection is kept."""
+
+
+def _family(library: str) -> dict[str, ClientPart]:
+    """Return the four clients of a library; the kept ones speak HTTP/1.1 and HTTP/2 in clear text."""
+    kept, both = (f"{library}[http2]",), ("http/1.1", "h2c")
+    return {
+        f"{library}_sync": BlockingClientPart(
+            summary=f"{library}, blocking: one `Client` for all threads.",
+            needs=kept,
+            transports=both,
+            make=functools.partial(SyncClient, library),
+        ),
+        f"{library}_async": AwaitingClientPart(
+            summary=f"{library}, awaited: one `AsyncClient` for the event loop.",
+            needs=kept,
+            transports=both,
+            make=functools.partial(AsyncClient, library),
+        ),
+        f"{library}_sync_per_call": BlockingClientPart(
+            summary=f"{library}, blocking: `{library}.post`, which makes a client for every call.",
+            needs=(library,),
+            keeping=f"{library}_sync",
+            make=functools.partial(SyncClientPerCall, library),
+        ),
+        f"{library}_async_per_call": AwaitingClientPart(
+            summary=f"{library}, awaited: an `AsyncClient` for every call.",
+            needs=(library,),
+            keeping=f"{library}_async",
+            make=functools.partial(AsyncClientPerCall, library),
+        ),
+    }
+
+
+PARTS = _family("httpx") | _family("httpx2")
