@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use splitcost_lab::grpc::{Method, Schema};
+use splitcost_bench::grpc::{Method, Schema};
 
 static METHOD: LazyLock<Method> = LazyLock::new(|| {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("everything.proto");

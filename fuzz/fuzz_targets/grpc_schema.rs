@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use splitcost_lab::grpc::{Method, Schema};
+use splitcost_bench::grpc::{Method, Schema};
 use tempfile::TempDir;
 
 static DIR: LazyLock<TempDir> = LazyLock::new(|| TempDir::with_prefix("splitcost-fuzz-").expect("there is space"));

@@ -5,7 +5,7 @@ use libfuzzer_sys::fuzz_target;
 use splitcost_load::Workload;
 
 fuzz_target!(|text: &str| {
-    if let Ok(archive) = splitcost_lab::bench::har::read(text, "localhost")
+    if let Ok(archive) = splitcost_bench::har::read(text, "localhost")
         && let Ok(workload) = Workload::new(0, archive.requests)
     {
         workload.write(workload.draw(0, 0), "localhost", &mut Vec::new());

@@ -4,7 +4,7 @@
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: (&str, &str)| {
-    if let Ok(measurement) = splitcost_lab::bench::locust::import("results", text.0, text.1) {
+    if let Ok(measurement) = splitcost_bench::locust::import("results", text.0, text.1) {
         let _ = serde_json::to_string(&measurement);
     }
 });

@@ -11,13 +11,13 @@ const RESAMPLES: usize = 200;
 ///
 /// # Source
 /// Kalibera & Jones (ISMM'13): resample at the level at which runs are repeated.
-pub(crate) fn over_rounds(rounds: usize, seed: u64, statistic: impl Fn(&[usize]) -> Option<f64>) -> Option<Interval> {
+pub fn over_rounds(rounds: usize, seed: u64, statistic: impl Fn(&[usize]) -> Option<f64>) -> Option<Interval> {
     let [interval] = several_over_rounds(rounds, seed, |picked| Some([statistic(picked)?]))?;
     Some(interval)
 }
 
 /// Several statistics that come out of one computation.
-pub(crate) fn several_over_rounds<const N: usize>(
+pub fn several_over_rounds<const N: usize>(
     rounds: usize,
     seed: u64,
     statistics: impl Fn(&[usize]) -> Option<[f64; N]>,

@@ -21,7 +21,7 @@ use crate::app::Scratch;
 use crate::helper::Helper;
 use crate::python::{Python, output};
 use crate::record::now;
-use crate::rehearse::token;
+use crate::secret::token;
 use crate::yardstick::Yardstick;
 use crate::{Cancel, Error, Progress, Result, Step, cache, cpu};
 

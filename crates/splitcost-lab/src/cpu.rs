@@ -67,7 +67,7 @@ pub fn group_cpu(group_id: u32) -> Nanos {
 ///
 /// # Source
 /// proc(5): `/proc/net/tcp` names the socket of state `0A`, `/proc/pid/fd` its holders.
-pub(crate) fn listeners(port: u16) -> Vec<u32> {
+pub fn listeners(port: u16) -> Vec<u32> {
     let wanted = format!(":{port:04X}");
     let mut sockets = Vec::new();
     for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
@@ -87,7 +87,7 @@ pub(crate) fn listeners(port: u16) -> Vec<u32> {
 ///
 /// # Source
 /// proc(5): `/proc/net/unix`, whose flags `00010000` are those of a listening socket.
-pub(crate) fn unix_listeners(path: &std::path::Path) -> Vec<u32> {
+pub fn unix_listeners(path: &std::path::Path) -> Vec<u32> {
     let wanted = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let mut sockets = Vec::new();
     for line in fs::read_to_string("/proc/net/unix").unwrap_or_default().lines() {
@@ -114,7 +114,7 @@ fn holders(sockets: &[String]) -> Vec<u32> {
 }
 
 /// Returns the CPU time that a process has used until now, that of ended threads included.
-pub(crate) fn process_cpu(pid: u32) -> Option<Nanos> {
+pub fn process_cpu(pid: u32) -> Option<Nanos> {
     let clock = nix::time::clock_getcpuclockid(nix::unistd::Pid::from_raw(pid.cast_signed())).ok()?;
     let now = clock.now().ok()?;
     Some(Nanos::from_nanos(now.tv_sec().cast_unsigned() * 1_000_000_000 + now.tv_nsec().cast_unsigned()))

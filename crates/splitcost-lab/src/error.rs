@@ -67,20 +67,6 @@ pub enum Error {
         /// The packages to install.
         packages: Vec<String>,
     },
-    /// Clients or servers that do not exist, or cannot talk to each other.
-    #[error("choose stacks: {reason}")]
-    StackPart {
-        /// The problem, and the valid names.
-        reason: String,
-    },
-    /// A call over a stack failed.
-    #[error("call over {stack}: {reason}")]
-    StackFailed {
-        /// The stack.
-        stack: String,
-        /// The client's message.
-        reason: String,
-    },
     /// A program could not be started.
     #[error("start `{command}`: {source}")]
     Spawn {
@@ -142,58 +128,6 @@ pub enum Error {
         answer: String,
         /// The app's last lines.
         log: String,
-    },
-    /// A URL to which load cannot be sent.
-    #[error("make load for {url}: {reason}")]
-    Url {
-        /// As it was given.
-        url: String,
-        /// The problem.
-        reason: String,
-    },
-    /// A description of gRPC services that is wrong.
-    #[error("read {source_name}: {reason}")]
-    GrpcSchema {
-        /// As `the descriptor set shop.binpb`.
-        source_name: String,
-        /// The problem, with its place.
-        reason: String,
-    },
-    /// A gRPC server does not describe its services.
-    #[error("learn the gRPC services of {server} by reflection: {reason}")]
-    GrpcReflection {
-        /// Host and port.
-        server: String,
-        /// Its answer.
-        reason: String,
-    },
-    /// A gRPC method that cannot be called.
-    #[error("call the gRPC method {method}: {reason}")]
-    GrpcMethod {
-        /// As it was given.
-        method: String,
-        /// The reason.
-        reason: String,
-    },
-    /// A JSON document does not fit the type of its message.
-    #[error("encode the JSON as a gRPC message {message}: {reason}")]
-    GrpcMessage {
-        /// The full name of its type.
-        message: String,
-        /// The problem, with its place.
-        reason: String,
-    },
-    /// A function that cannot be called, or not over the stacks that were named.
-    #[error("call the function: {reason}")]
-    Call {
-        /// The problem.
-        reason: String,
-    },
-    /// A document that cannot be encoded.
-    #[error("use the document: {reason}")]
-    Document {
-        /// The problem, with its place.
-        reason: String,
     },
     /// Nothing was recorded.
     #[error("record: {reason}{log}")]
@@ -272,9 +206,6 @@ impl Error {
                 vec!["write {port} in the command of [app], as in `--port {port}`".to_owned()]
             }
             Self::AllFailed { .. } => vec!["check the requests in [workload] against the app".to_owned()],
-            Self::GrpcReflection { .. } => vec![
-                "describe the services by --proto FILE or --descriptor-set FILE, or send bytes by --body @FILE".to_owned(),
-            ],
             Self::NothingRecorded { .. } => vec![
                 "the command must run with the interpreter that has splitcost, and `package` in [app] must name the app's package"
                     .to_owned(),

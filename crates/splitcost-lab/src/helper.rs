@@ -20,7 +20,7 @@ use crate::{Cancel, Error, Result, log_tail};
 const DEADLINE: Duration = Duration::from_mins(1);
 
 /// The process. It ends when this is dropped.
-pub(crate) struct Helper {
+pub struct Helper {
     action: String,
     group: Group,
     stdin: Option<ChildStdin>,
@@ -30,7 +30,7 @@ pub(crate) struct Helper {
 
 impl Helper {
     /// Runs `python -m ARGUMENTS`.
-    pub(crate) fn start(
+    pub fn start(
         action: &str,
         name: &str,
         python: &Python,
@@ -68,7 +68,7 @@ impl Helper {
     }
 
     /// Asks a question and waits for the answer.
-    pub(crate) fn ask<T: DeserializeOwned>(&mut self, question: &serde_json::Value, cancel: &Cancel) -> Result<T> {
+    pub fn ask<T: DeserializeOwned>(&mut self, question: &serde_json::Value, cancel: &Cancel) -> Result<T> {
         let sent = match &mut self.stdin {
             Some(stdin) => writeln!(stdin, "{question}").and_then(|()| stdin.flush()),
             None => Ok(()),
@@ -80,7 +80,7 @@ impl Helper {
     }
 
     /// Waits for the next line.
-    pub(crate) fn answer<T: DeserializeOwned>(&mut self, cancel: &Cancel) -> Result<T> {
+    pub fn answer<T: DeserializeOwned>(&mut self, cancel: &Cancel) -> Result<T> {
         let end = Instant::now() + DEADLINE;
         loop {
             cancel.check()?;

@@ -3,33 +3,29 @@
 //! Read in this order: [`python`] (which interpreter), [`app`] (an app that was started, and how it ends),
 //! [`cpu`] (what its processes used), [`guard`] (what ends
 //! them should this process be killed), then the experiments: [`record`], [`calibrate`], [`rehearse`], and
-//! [`fault`] (the same with something going wrong), [`merge`], which puts what was measured beside what was predicted; [`bench`], load on any endpoint;
-//! and [`stacks`], every client against every server.
+//! [`fault`] (the same with something going wrong), [`merge`], which puts what was measured beside what was predicted.
 //!
 //! Every experiment reports its [`Step`]s to a callback, stops soon after its [`Cancel`] flag is set, and leaves no
 //! process behind, however it ends.
 //!
 //! It prints nothing and reads no settings: that is the command line's. It makes no prediction: that is
-//! `splitcost-sim`'s.
+//! `splitcost-sim`'s. Benchmarks of endpoints, stacks and codecs are `splitcost-bench`'s, which stands on [`helper`] (a
+//! Python process that answers questions), [`app`] and [`cpu`] here.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub mod app;
-pub mod bench;
-mod bootstrap;
+pub mod bootstrap;
 pub mod cache;
 pub mod calibrate;
-pub mod call;
-pub mod codecs;
 pub mod cpu;
 mod drive;
 mod error;
 pub mod fault;
 mod group;
-pub mod grpc;
 pub mod guard;
-mod helper;
+pub mod helper;
 mod lifeline;
 mod log_tail;
 mod network;
@@ -37,8 +33,8 @@ mod port;
 pub mod python;
 pub mod record;
 pub mod rehearse;
+pub mod secret;
 mod socket;
-pub mod stacks;
 mod yardstick;
 
 pub use error::{Error, Result};

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use crate::{Error, Result};
 
@@ -84,6 +85,18 @@ impl Python {
                 reason: probe.missing.unwrap_or_else(|| "no version".to_owned()),
             }),
         }
+    }
+
+    /// Runs `python -m ARGUMENTS` and returns the JSON that it prints. `action` completes "failed to …".
+    ///
+    /// # Errors
+    /// [`Error::Helper`] when the command fails, takes too long, or prints something else.
+    pub fn query<T: DeserializeOwned>(&self, action: &str, arguments: &[&str]) -> Result<T> {
+        let failed = |reason: String| Error::Helper { action: action.to_owned(), reason, log: String::new() };
+        let mut command = Command::new(&self.executable);
+        command.arg("-m").args(arguments);
+        let text = output(&mut command, PROBE_DEADLINE).map_err(failed)?;
+        serde_json::from_str(text.trim()).map_err(|error| failed(error.to_string()))
     }
 
     /// Returns the directory that goes first on `PYTHONPATH` of a process under splitcost.

@@ -19,7 +19,7 @@ use crate::bootstrap::{over_rounds, several_over_rounds};
 use crate::drive::{Driven, Driver, check_some_ok, failures};
 use crate::python::Python;
 use crate::{Cancel, Error, Progress, Result, Step};
-pub(crate) use deployment::{Deployment, Parts, token};
+pub(crate) use deployment::{Deployment, Parts};
 
 /// Chosen: connections are open, thread pools grown, code specialised.
 pub(crate) const WARM_UP_SECS: f64 = 1.2;

@@ -1,4 +1,4 @@
-//! What `splitcost bench` finds: the JSON users read, a file a result.
+//! The results of `splitcost bench`, which users read as JSON; one file per result.
 
 mod call;
 mod codecs;

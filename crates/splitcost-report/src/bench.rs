@@ -1,4 +1,4 @@
-//! What `splitcost bench` prints, a file a result.
+//! The output of `splitcost bench`; one file per result.
 
 mod call;
 mod codecs;

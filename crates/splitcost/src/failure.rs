@@ -52,6 +52,18 @@ fn lab_failure(error: splitcost_lab::Error) -> anyhow::Error {
     }
 }
 
+impl<T> Failed<T> for splitcost_bench::Result<T> {
+    fn failed(self) -> anyhow::Result<T> {
+        self.map_err(|error| match error {
+            splitcost_bench::Error::Cancelled => Interrupted.into(),
+            error => {
+                let hints = error.hints();
+                Failure { message: format!("failed to {error}"), hints }.into()
+            }
+        })
+    }
+}
+
 impl<T> Failed<T> for Result<T, splitcost_recording::Error> {
     fn failed(self) -> anyhow::Result<T> {
         self.map_err(|error| recording_failure(&error).into())

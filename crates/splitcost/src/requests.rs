@@ -4,8 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use serde::Deserialize;
-use splitcost_lab::bench::{Ask, Reach, har};
-use splitcost_lab::grpc::Schema;
+use splitcost_bench::endpoint::{Reach, Requests};
+use splitcost_bench::grpc::Schema;
+use splitcost_bench::har;
 use splitcost_load::{Body, Method, RequestSpec, Roots, Version, Workload, WorkloadTable, literal};
 
 use crate::args::bench::UrlArgs;
@@ -21,8 +22,8 @@ struct FileWithWorkload {
 }
 
 /// Returns the requests to send to every address.
-pub(crate) fn ask(args: &UrlArgs, printer: &mut Printer) -> anyhow::Result<Ask> {
-    let Some(path) = &args.requests_file else { return Ok(Ask::Path(one(args)?)) };
+pub(crate) fn ask(args: &UrlArgs, printer: &mut Printer) -> anyhow::Result<Requests> {
+    let Some(path) = &args.requests_file else { return Ok(Requests::Path(one(args)?)) };
     let text = fs::read_to_string(path)
         .map_err(|error| Failure::new(format!("failed to read {}: {error}", path.display())))?;
     let is_har = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("har"));
@@ -34,7 +35,7 @@ pub(crate) fn ask(args: &UrlArgs, printer: &mut Printer) -> anyhow::Result<Ask> 
     }
     Workload::new(seed, requests.clone())
         .map_err(|error| Failure::new(format!("{}: failed to {error}", path.display())))?;
-    Ok(Ask::Several { seed, requests })
+    Ok(Requests::Several { seed, requests })
 }
 
 /// Returns how the addresses are reached.

@@ -16,9 +16,9 @@ def main() -> int:
 
     die_with_parent()
     if sys.argv[1:] == ["call"]:
-        from splitcost.bench.call import Call as Half
+        from splitcost.bench.call import FunctionBench as Half
     else:
-        from splitcost.bench.codecs import Bench as Half  # type: ignore[assignment]
+        from splitcost.bench.codecs import CodecBench as Half  # type: ignore[assignment]
     half = Half()
     for line in sys.stdin:
         if line.strip():

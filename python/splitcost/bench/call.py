@@ -1,7 +1,8 @@
-"""One function in process, and behind stacks: ``splitcost bench call``.
+"""One function in process and behind stacks: the Python half of ``splitcost bench call``.
 
-- ``{"function": "shop.users:add_user", "args": […], "kwargs": {…}, "stacks": ["grpcio", …], "cwd": …}``:
-  imports and calls the function, starts a server per stack, and tells which stacks can carry the call.
+- ``{"function": "shop.users:add_user", "args": […], "kwargs": {…}, "stacks": ["grpcio", …], "cwd": …,
+  "usual_servers": {"http/1.1": …}}``: imports and calls the function, starts a server per stack, and answers
+  which stacks can carry the call. Without ``stacks``, :data:`DEFAULTS` are used.
 - ``{"round": [-1, 0, 1, …]}``: measures the function in process (-1) and behind each stack, in that order.
 
 Servers are ``python -m splitcost.stacks serve``, calls are those of :mod:`splitcost.stacks.drive`; both sides
@@ -23,134 +24,122 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
-from splitcost import stacks
 from splitcost.bench.trial import shown, trial
-from splitcost.stacks import drive
+from splitcost.stacks import AwaitingClientPart, BlockingClientPart, Stack, find_client, find_codec
+from splitcost.stacks.drive import DEADLINE_SECS, Visit
+from splitcost.stacks.harness import cpu_clock, run_on_usual_loop
 
-CELL_SECS = 0.15
-"""Time that calls over one stack take in one round. Chosen: a hundred calls and more."""
+VISIT_SECS = 0.15
+"""The time that calls over one stack take in one round. Chosen: a hundred calls and more."""
 LOOP_NANOS = 5_000_000
-"""Time that calls in process take. Chosen: a million times the clock's step."""
+"""The time that calls in process take. Chosen: a million times the clock's step."""
 FIRST_CALLS = 3
-"""New clients per round, whose first call is timed."""
+"""The new clients per round whose first call is timed."""
 START_SECS = 30
 """Chosen: a server imports the user's app, which may take seconds."""
-SCHEMAS = ("pydantic", "protobuf")
 DEFAULTS = ("httpx2+orjson+uvicorn", "aiohttp+orjson+uvicorn", "grpcio")
-
-_SHORT = {
-    "uvicorn": "uvicorn_httptools_uvloop",
-    "gunicorn": "gunicorn_flask",
-    "httpx": "httpx_sync",
-    "httpx2": "httpx2_sync",
-    "requests": "requests_session",
-    "grpc": "grpcio",
-}
+IN_PROCESS = -1
+"""The number of the function in process among those of a round."""
 
 
-class Stack:
-    """A client, a codec and a server that runs."""
+class Spent(NamedTuple):
+    """Wall and CPU time of some calls in process."""
 
-    def __init__(self, text: str) -> None:
-        parts = [_SHORT.get(part.strip(), part.strip()) for part in text.split("+")]
-        if len(parts) not in (1, 3):
-            raise ValueError(f"{text!r} is no stack: write CLIENT+CODEC+SERVER, as {DEFAULTS[0]}")
-        self.name = text
-        client = stacks.find("clients", parts[0])
-        serves = "grpcio" if "grpc" in client.TRANSPORTS else "uvicorn_httptools_uvloop"
-        self.client, self.codec, self.server = parts if len(parts) == 3 else [parts[0], "orjson", serves]
-        stacks.find("codecs", self.codec)
-        server = stacks.find("servers", self.server)
-        both = [each for each in client.TRANSPORTS if each in server.TRANSPORTS]
-        if not both:
-            one, other = " and ".join(client.TRANSPORTS), " and ".join(server.TRANSPORTS)
-            raise ValueError(f"{text}: the client speaks {one}, the server {other}")
-        if self.codec in SCHEMAS:
-            reason = f"{self.codec} has one schema for all that it carries; a call has two shapes"
-            raise ValueError(f"{text}: {reason}: name json, orjson, msgspec_json …")
-        self.transport = both[0]
-        # What connects for each call is compared with the same client that keeps its connection.
-        self.kept = self.client.removesuffix("_per_call") if getattr(client, "PER_CALL", False) else None
-        if self.kept == "requests_bare":
-            self.kept = "requests_session"
-        self.process: subprocess.Popen[str] | None = None
-        self.url, self.pid = "", 0
+    wall_nanos: int
+    cpu_nanos: int
 
-    def start(self, function: str, token: str) -> None:
-        """Starts the server; raises ``ValueError`` with what it said if it does not serve."""
-        command = [sys.executable, "-m", "splitcost.stacks", "serve", "--server", self.server]
-        command += ["--transport", self.transport, "--codec", self.codec, "--function", function]
-        self.process = subprocess.Popen(
+
+class ServedStack:
+    """A stack whose server runs and answers the function."""
+
+    def __init__(self, stack: Stack, name: str, function: str, token: str) -> None:
+        """Start the server; raises ``ValueError`` with its exit status if it does not serve."""
+        self.stack, self._token = stack, token
+        command = [sys.executable, "-m", "splitcost.stacks", "serve", "--server", stack.server]
+        command += ["--transport", stack.transport, "--codec", stack.codec, "--function", function]
+        process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
             env={**os.environ, "SPLITCOST_TOKEN": token},
         )
-        assert self.process.stdout is not None
-        timer = threading.Timer(START_SECS, self.process.kill)
+        self._process = process  # Its stdin stays open as long as this, and ends it.
+        assert process.stdout is not None
+        timer = threading.Timer(START_SECS, process.kill)
         timer.start()
-        told = {}
-        for line in self.process.stdout:
+        announced: dict[str, Any] = {}
+        for line in process.stdout:
             # A function's module may print, too.
             try:
-                told = json.loads(line)
+                announced = json.loads(line)
             except ValueError:
                 continue
-            if isinstance(told, dict) and "url" in told:
+            if isinstance(announced, dict) and "url" in announced:
                 break
         timer.cancel()
-        if "url" not in told:
-            raise ValueError(f"{self.name}: the server ended with status {self.process.wait()}")
-        self.url, self.pid = told["url"], told["pid"]
-        threading.Thread(target=self.process.stdout.read, daemon=True).start()
+        if "url" not in announced:
+            raise ValueError(f"{name}: the server ended with status {process.wait()}")
+        self._url, self._pid = str(announced["url"]), int(announced["pid"])
+        threading.Thread(target=process.stdout.read, daemon=True).start()
 
-    def cell(self, client: str, value: Any, token: str) -> dict[str, Any]:
-        """Calls for a while."""
-        question = {"client": client, "transport": self.transport, "url": self.url, "pid": self.pid}
-        question |= {"codec": self.codec, "payload": {"value": value}, "secs": CELL_SECS}
-        return drive.Cell(question, token).run()
+    def visit(self, client: str, value: Any) -> dict[str, Any]:
+        """Make calls for a while with that client."""
+        question = {"client": client, "transport": self.stack.transport, "url": self._url, "pid": self._pid}
+        question |= {"codec": self.stack.codec, "payload": {"value": value}, "secs": VISIT_SECS}
+        return Visit(question, self._token).run()
 
-    def first_call_nanos(self, body: bytes, token: str) -> int:
-        """The first call of a new client, that client's making included."""
-        module = stacks.find("clients", self.client)
-        if not module.AWAITS:
+    def first_call_nanos(self, body: bytes) -> int:
+        """Return the time of the first call of a new client, the making of that client included."""
+        part = find_client(self.stack.client)
+        if isinstance(part, BlockingClientPart):
             began = time.perf_counter_ns()
-            client = module.make(self.transport)
-            client.call(self.url, token, body, drive.DEADLINE_SECS)
+            client = part.make(self.stack.transport)
+            client.call(self._url, self._token, body, DEADLINE_SECS)
             taken = time.perf_counter_ns() - began
             client.close()
             return taken
+        assert isinstance(part, AwaitingClientPart)
+        make = part.make
 
         async def first() -> int:
             began = time.perf_counter_ns()
-            client = module.make(self.transport)
-            await client.call(self.url, token, body, drive.DEADLINE_SECS)
+            client = make(self.stack.transport)
+            await client.call(self._url, self._token, body, DEADLINE_SECS)
             taken = time.perf_counter_ns() - began
             await client.close()
             return taken
 
-        return int(drive.asyncio_run(first()))
+        return int(run_on_usual_loop(first()))
 
 
-class Call:
+def _chosen(text: str, usual_servers: dict[str, str]) -> Stack:
+    """Return the stack of that text; refuses codecs whose one schema cannot fit two shapes."""
+    stack = Stack.parse(text, usual_servers)
+    if find_codec(stack.codec).has_schema:
+        reason = f"{stack.codec} has one schema for all that it carries; a call has two shapes"
+        raise ValueError(f"{text}: {reason}: name json, orjson, msgspec_json …")
+    return stack
+
+
+class FunctionBench:
     """The function, its arguments, and the stacks."""
 
     def __init__(self) -> None:
         self._token = secrets.token_hex(16)
-        self._stacks: list[Stack] = []
-        self._once: Callable[[int], tuple[int, int]] = lambda _loops: (0, 0)
+        self._stacks: list[ServedStack] = []
+        self._once: Callable[[int], Spent] = lambda _loops: Spent(0, 0)
         self._loops = 1
         self._value: dict[str, Any] = {}
         self._result: Any = None
 
     def answer(self, question: dict[str, Any]) -> dict[str, Any]:
-        """Answers one question."""
+        """Answer one question."""
         try:
             if "round" in question:
-                return {"cells": [self._measure(i) for i in question["round"]]}
+                return {"timings": [self._measure(i) for i in question["round"]]}
             return self._open(question)
         except Exception as error:
             known = isinstance(error, ValueError | ImportError)
@@ -166,25 +155,25 @@ class Call:
         try:
             self._result = _call(function, args, kwargs, is_async)
         except Exception as error:
-            told = f"{type(error).__name__}: {error}".rstrip(": ")
-            raise ValueError(f"{name} fails with these arguments: {told}") from error
+            reason = f"{type(error).__name__}: {error}".rstrip(": ")
+            raise ValueError(f"{name} fails with these arguments: {reason}") from error
         self._once = _awaiting(function, args, kwargs) if is_async else _plain(function, args, kwargs)
-        while (taken := self._once(self._loops)[0]) < LOOP_NANOS // 4:
+        while (taken := self._once(self._loops).wall_nanos) < LOOP_NANOS // 4:
             self._loops *= 2
         self._loops = max(self._loops * LOOP_NANOS // taken, 1)
-        asked = [Stack(text) for text in question["stacks"] or DEFAULTS]
+        # All are checked before the first server starts.
+        asked = [(text, _chosen(text, question["usual_servers"])) for text in question["stacks"] or DEFAULTS]
         found = []
-        for stack in asked:
-            one: dict[str, Any] = {"name": stack.name, "client": stack.client, "codec": stack.codec}
+        for text, stack in asked:
+            one: dict[str, Any] = {"name": text, "client": stack.client, "codec": stack.codec}
             one |= {"server": stack.server, "transport": stack.transport}
             checked = {"args": trial(stack.codec, self._value), "result": trial(stack.codec, self._result)}
             places = [_place(what, place) for what, tried in checked.items() for place in tried["places"]]
             one["refused"] = [place for place in places if "error" in place]
             one["changed"] = [place for place in places if "error" not in place]
             if not one["refused"]:
-                stack.start(name, self._token)
                 one["index"] = len(self._stacks)
-                self._stacks.append(stack)
+                self._stacks.append(ServedStack(stack, text, name, self._token))
             found.append(one)
         return {
             "python_version": platform.python_version(),
@@ -194,20 +183,26 @@ class Call:
         }
 
     def _measure(self, index: int) -> dict[str, float]:
-        if index < 0:
-            wall, cpu = self._once(self._loops)
-            return {"wall_nanos": wall / self._loops, "cpu_nanos": cpu / self._loops}
-        stack = self._stacks[index]
-        codec = stacks.find("codecs", stack.codec).make(self._value)
+        if index == IN_PROCESS:
+            spent = self._once(self._loops)
+            return {
+                "wall_nanos": spent.wall_nanos / self._loops,
+                "cpu_nanos": spent.cpu_nanos / self._loops,
+            }
+        served = self._stacks[index]
+        stack = served.stack
+        codec = find_codec(stack.codec).make(self._value)
         sent, received = codec.encode(self._value), codec.encode(self._result)
-        cell = stack.cell(stack.kept or stack.client, self._value, self._token)
-        calls = len(cell["wall_nanos"])
-        wall = sum(cell["wall_nanos"]) / calls
+        # A client that connects for each call is compared with the same client that keeps its connection.
+        keeping = find_client(stack.client).keeping
+        visit = served.visit(keeping or stack.client, self._value)
+        calls = len(visit["wall_nanos"])
+        wall = sum(visit["wall_nanos"]) / calls
         found = {
             "kept_nanos": wall,
             "wall_nanos": wall,
-            "client_cpu_nanos": cell["client_cpu_nanos"] / calls,
-            "server_cpu_nanos": cell["server_cpu_nanos"] / calls,
+            "client_cpu_nanos": visit["client_cpu_nanos"] / calls,
+            "server_cpu_nanos": visit["server_cpu_nanos"] / calls,
             "encode_args_nanos": _nanos(codec.encode, self._value),
             "decode_args_nanos": _nanos(codec.decode, sent),
             "encode_result_nanos": _nanos(codec.encode, self._result),
@@ -216,10 +211,10 @@ class Call:
             "received_bytes": len(received),
             **wire(len(sent), len(received)),
         }
-        if stack.kept:
-            walls = stack.cell(stack.client, self._value, self._token)["wall_nanos"]
+        if keeping:
+            walls = served.visit(stack.client, self._value)["wall_nanos"]
             found["wall_nanos"] = sum(walls) / len(walls)
-        firsts = sorted(stack.first_call_nanos(sent, self._token) for _ in range(FIRST_CALLS))
+        firsts = sorted(served.first_call_nanos(sent) for _ in range(FIRST_CALLS))
         return {**found, "first_call_nanos": firsts[FIRST_CALLS // 2]}
 
 
@@ -242,32 +237,30 @@ def _find(name: str) -> Callable[..., Any]:
 
 
 def _call(function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any], is_async: bool) -> Any:
-    return drive.asyncio_run(function(*args, **kwargs)) if is_async else function(*args, **kwargs)
+    return run_on_usual_loop(function(*args, **kwargs)) if is_async else function(*args, **kwargs)
 
 
-def _plain(
-    function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]
-) -> Callable[[int], tuple[int, int]]:
-    def once(loops: int) -> tuple[int, int]:
+def _plain(function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> Callable[[int], Spent]:
+    def once(loops: int) -> Spent:
         cpu, began = time.process_time_ns(), time.perf_counter_ns()
         for _ in range(loops):
             function(*args, **kwargs)
-        return time.perf_counter_ns() - began, time.process_time_ns() - cpu
+        return Spent(time.perf_counter_ns() - began, time.process_time_ns() - cpu)
 
     return once
 
 
 def _awaiting(
     function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]
-) -> Callable[[int], tuple[int, int]]:
+) -> Callable[[int], Spent]:
     # One loop for all rounds: what an app opens in a loop stays open.
     runner = asyncio.Runner()
 
-    async def many(loops: int) -> tuple[int, int]:
+    async def many(loops: int) -> Spent:
         cpu, began = time.process_time_ns(), time.perf_counter_ns()
         for _ in range(loops):
             await function(*args, **kwargs)
-        return time.perf_counter_ns() - began, time.process_time_ns() - cpu
+        return Spent(time.perf_counter_ns() - began, time.process_time_ns() - cpu)
 
     return lambda loops: runner.run(many(loops))
 
@@ -302,7 +295,7 @@ def wire(sent: int, received: int) -> dict[str, float]:
             os._exit(0)
     there.close()
     question, walls, calls = b"x" * max(sent, 1), 0, 200
-    clock = drive.cpu_clock(child)
+    clock = cpu_clock(child)
     marks: list[tuple[int, int, int]] = []
     for i in range(calls + 20):
         if i in (20, calls):
@@ -319,7 +312,7 @@ def wire(sent: int, received: int) -> dict[str, float]:
 
 def _tcp_pair() -> tuple[socket.socket, socket.socket]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        here = socket.create_connection(listener.getsockname(), timeout=drive.DEADLINE_SECS)
+        here = socket.create_connection(listener.getsockname(), timeout=DEADLINE_SECS)
         there, _ = listener.accept()
     for each in (here, there):
         each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -1,17 +1,16 @@
-"""Times and trials of every codec, one question a line.
+"""Times and trials of every codec, one question per line.
 
-- ``{"open": [{"name", "file"} | {"name", "skeleton", "bytes"}]}``: what there is to measure: the codecs, and
-  the documents, the first of them in other sizes and depths, too.
-- ``{"trial": I}``: what each codec does to document ``I``. ``{"unusual": I}``: what each does to that
-  one of :mod:`splitcost.bench.unusual`.
-- ``{"round": [[I, "codec", ready], …]}``: encodes and decodes each, in that order, and tells nanoseconds.
+- ``{"open": [{"name", "file"} | {"name", "skeleton", "bytes"}]}``: answers the codecs and the
+  documents, with the first document in other sizes and depths, too.
+- ``{"trial": I}``: the outcome of each codec on document ``I``. ``{"unusual": I}``: the same for a value
+  of :mod:`splitcost.bench.unusual`.
+- ``{"round": [[I, "codec", ready], …]}``: encodes and decodes each, in that order, and answers nanoseconds.
 - ``{"proto": true}``: the ``.proto`` of the first document.
 """
 
 from __future__ import annotations
 
 import gc
-import importlib
 import itertools
 import json
 import pathlib
@@ -25,21 +24,21 @@ from splitcost.bench import document, unusual
 from splitcost.bench.trial import shown, trial
 from splitcost.stacks import codecs
 
-CELL_NANOS = 2_000_000
+TIMING_NANOS = 2_000_000
 """Chosen: a thousand times the clock's step, and a round of a hundred cells is still below a second."""
 
 
-class Bench:
+class CodecBench:
     """The documents, and what was made to encode them."""
 
     def __init__(self) -> None:
-        self._lacks = {name: stacks.lacks(_file(name).NEEDS) for name in _names()}
+        self._lacks = {name: stacks.lacks(stacks.codec_parts()[name].needs) for name in _names()}
         self._names = [name for name, lacking in self._lacks.items() if not lacking]
         self._documents: list[Any] = []
-        self._cells: dict[tuple[int, str, bool], _Cell] = {}
+        self._timings: dict[tuple[int, str, bool], _Timing] = {}
 
     def answer(self, question: dict[str, Any]) -> dict[str, Any]:
-        """Answers one question."""
+        """Answer one question."""
         try:
             if "open" in question:
                 return self._open(question["open"])
@@ -89,6 +88,7 @@ class Bench:
                 for role, name, value in found
             ],
             "left_out": left_out,
+            "with_objects": [name for name, part in stacks.codec_parts().items() if part.has_schema],
             "unusual": len(unusual.values()),
         }
 
@@ -99,30 +99,26 @@ class Bench:
     def _round(self, order: list[tuple[int, str, bool]]) -> dict[str, Any]:
         found = []
         for key in order:
-            cell = self._cells.get(key)
-            if cell is None:
+            timing = self._timings.get(key)
+            if timing is None:
                 index, name, ready = key
                 value = self._documents[index]
-                cell = self._cells[key] = _Cell(codecs.make(name, value), value, ready)
-            found.append(cell.measure())
-        return {"cells": found}
+                timing = self._timings[key] = _Timing(codecs.make(name, value), value, ready)
+            found.append(timing.measure())
+        return {"timings": found}
 
 
 def _names() -> list[str]:
     """Every codec, the standard library's first."""
-    return sorted(stacks.names("codecs"), key=lambda name: (name != "json", name))
-
-
-def _file(name: str) -> Any:
-    return importlib.import_module(f"splitcost.stacks.codecs.{name}")
+    return sorted(stacks.codec_parts(), key=lambda name: (name != "json", name))
 
 
 def _versions(name: str) -> dict[str, str]:
-    needs = _file(name).NEEDS
+    needs = stacks.codec_parts()[name].needs
     return {need: version for need, version in stacks.versions_of(needs).items() if need in needs}
 
 
-class _Cell:
+class _Timing:
     """One codec on one document: how often each of its halves is called for one reading of the clock."""
 
     def __init__(self, codec: codecs.Codec, value: Any, ready: bool) -> None:
@@ -147,9 +143,9 @@ class _Cell:
 def _loops(function: Callable[[Any], Any], argument: Any) -> int:
     """As `timeit` finds it: as many calls as fill a cell's time."""
     loops = 1
-    while (taken := _nanos(function, argument, loops)) < CELL_NANOS // 4:
+    while (taken := _nanos(function, argument, loops)) < TIMING_NANOS // 4:
         loops *= 2
-    return max(loops * CELL_NANOS // taken, 1)
+    return max(loops * TIMING_NANOS // taken, 1)
 
 
 def _nanos(function: Callable[[Any], Any], argument: Any, loops: int) -> int:

@@ -227,7 +227,8 @@ def _class(kind: str, name: str, fields: dict[str, Any]) -> Any:
         return dataclasses.make_dataclass(name, list(fields.items()))
     import pydantic
 
-    return pydantic.create_model(name, **{field: (kind, ...) for field, kind in fields.items()})
+    definitions: dict[str, Any] = {field: (kind, ...) for field, kind in fields.items()}
+    return pydantic.create_model(name, **definitions)
 
 
 def _class_name(name: str) -> str:

@@ -1,6 +1,6 @@
-"""What a codec does to a value, found out by doing it: kept, changed (where, and to what), or the error.
+"""The outcome of a codec on a value: kept, changed (with place and new value), or the error.
 
-Each trial runs in a process of its own, so that a codec that crashes or hangs is told like any other.
+Each trial runs in a process of its own, so that a crash or a hang is an outcome like any other.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from splitcost.stacks.codecs._shape import SEQUENCES, field_names, step
 
 DEADLINE_SECS = 20
 """Chosen: a thousand times what the slowest codec needs for a document of 100 KB."""
-_MOST = 8  # Chosen: different places that are told of one document.
+_MOST = 8  # Chosen: different places that are listed for one document.
 _LOOKED_AT = 1_000  # Chosen: places that are looked at to find these.
 _WIDTH = 60  # Chosen: characters of a value that are shown.
 
 
 def trial(codec: str, value: Any) -> dict[str, Any]:
-    """Encodes and decodes a value, and tells what came of it.
+    """Encode and decode a value, and return the outcome.
 
     ``outcome`` is ``kept``, ``changed`` or ``error``; each of ``places`` has a ``path``, what ``was`` there,
     and what it ``became`` or the ``error``.
@@ -54,7 +54,7 @@ def _round_trip(codec: str, value: Any) -> Any:
 
 
 def isolated(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """Runs this in a copy of the process, and gives its answer, or how it died."""
+    """Run work in a copy of the process; return its answer, or an outcome that describes its death."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
@@ -80,7 +80,7 @@ def isolated(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 
 
 def differences(before: Any, after: Any, path: str = "") -> Iterable[dict[str, str]]:
-    """Where two values are not the same in type and value; NaN is NaN."""
+    """Yield the places where two values differ in type or value; NaN equals NaN."""
     if type(before) is not type(after):
         kind = "None" if after is None else type(after).__name__
         yield {"path": path, "was": shown(before), "became": shown(after), "became_type": kind}
@@ -103,7 +103,7 @@ def differences(before: Any, after: Any, path: str = "") -> Iterable[dict[str, s
 
 
 def _distinguished(value: Any) -> Any:
-    """What tells a value from others that are equal to it: 1.10 from 1.1, 0.0 from -0.0, a zone."""
+    """Return a key that distinguishes equal values: 1.10 from 1.1, 0.0 from -0.0, time zones."""
     if isinstance(value, float | Decimal):
         return str(value)
     if isinstance(value, datetime.datetime | datetime.time):
@@ -170,7 +170,7 @@ def _told(error: BaseException) -> str:
 
 
 def shown(value: Any) -> str:
-    """A value for people: its repr, and its type where the repr does not tell."""
+    """Return a value for people: its repr, with its type if the repr does not show it."""
     try:
         is_instant = isinstance(value, datetime.datetime | datetime.time)
         text = f"{type(value).__name__} {value.isoformat()}" if is_instant else repr(value)

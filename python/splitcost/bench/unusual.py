@@ -1,4 +1,4 @@
-"""Values that codecs disagree about, each once. What a codec does to them is found out by trying."""
+"""Values on which codecs disagree, each once."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Text(str):
 
 
 def values() -> list[tuple[str, Any]]:
-    """Each with its name."""
+    """Return each value with its name."""
     instant = datetime.datetime(2026, 1, 31, 12, 30, 15, 123456)
     found: list[tuple[str, Any]] = [
         ("datetime, naive", instant),

@@ -15,7 +15,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m splitcost.calibration", description=__doc__)
     parser.add_argument("side", choices=["server", "client"])
     parser.add_argument("--stack", required=True, choices=stacks.NAMES)
-    parser.add_argument("--server", type=int, metavar="PORT", help="the port that the server told")
+    parser.add_argument("--server", type=int, metavar="PORT", help="the port that the server printed")
     options = parser.parse_args()
     token = os.environ.get("SPLITCOST_TOKEN", "")
     if not token:

@@ -8,9 +8,9 @@ once.
 
 Its answer: ``{"wall_nanos": […], "client_cpu_nanos": […], "server_cpu_nanos": […], "elapsed_nanos": all
 calls and pauses, "nodes": per call, "bytes": per call}``, lists with one element per call. CPU is that of the
-whole process, each read by its own clock, until the next call begins. What the pauses themselves cost, on
-both sides, is measured by the same pauses without calls right after, and taken off. Of several callers'
-calls only the mean CPU is known.
+whole process, each read by its own clock, until the next call begins. The cost of the pauses themselves, on
+both sides, is measured by the same pauses without calls right after, and subtracted. Of several simultaneous
+callers' calls only the mean CPU is known. :mod:`splitcost.stacks.harness` measures, here as in benchmarks.
 """
 
 from __future__ import annotations
@@ -19,21 +19,31 @@ import asyncio
 import inspect
 import json
 import sys
-import threading
-import time
+from collections.abc import Callable
 from contextvars import copy_context
-from itertools import pairwise
 from typing import Any
 
 from splitcost import codec, rehearsal
 from splitcost.calibration.payload import build, count_nodes
 from splitcost.calibration.server import config
 from splitcost.rehearsal.context import current, new_request
+from splitcost.stacks.harness import (
+    Load,
+    Measured,
+    each_followed_by,
+    run_awaiting,
+    run_blocking,
+    usual_loop,
+)
 
 WARM_UP_CALLS = 5
-"""Chosen: opens the connections and brings back what cells before drove out of the caches; not measured."""
+"""The calls of each caller that are not measured.
 
-Spec = tuple[str, int, int]
+Chosen: they open the connections, and bring back into the caches what earlier questions drove out.
+"""
+
+PayloadSpec = tuple[str, int, int]
+"""Kind, values and bytes of a payload, as :func:`splitcost.calibration.payload.build` takes them."""
 
 
 class Client:
@@ -45,7 +55,7 @@ class Client:
 
         # The server decides how a function runs, the client how it waits: all four pairs.
         handlers = {"sync": functions.answer, "async": functions.answer_async}
-        self._stubs: dict[tuple[str, str], Any] = {
+        self._stubs: dict[tuple[str, str], Callable[..., Any]] = {
             (client, handler): runtime.stub_of(
                 inspect.unwrap(stub), functions.__name__, stub.__name__, awaited=client == "async"
             )
@@ -53,130 +63,55 @@ class Client:
             for handler, stub in handlers.items()
         }
         current.set(new_request("main"))
-        self._runner = asyncio.Runner(loop_factory=_loop_factory())
-        # CLOCK_PROCESS_CPUTIME_ID of another process, as clock_getcpuclockid(3) makes it.
-        self._server_clock = (~functions.process_id() << 3) | 2
+        self._runner = asyncio.Runner(loop_factory=usual_loop())
+        self._server_pid = functions.process_id()
 
     def answer(self, question: dict[str, Any]) -> dict[str, Any]:
-        """Measure one cell."""
-        arguments, result = _specs(question["payload"])
+        """Measure the calls of one question."""
+        arguments, result = _payload_specs(question["payload"])
         payload = build(*arguments)
         stub = self._stubs[question["client"], question["handler"]]
-        run = self._run_async if question["client"] == "async" else self._run_sync
+        awaits = question["client"] == "async"
         pauses = [micros / 1e6 for micros in question["pauses_micros"]] * int(question["repeats"])
         callers = max(int(question.get("callers") or 1), 1)
-
-        def call() -> Any:
-            return stub(payload, *result)
-
-        run(call, [0.0] * WARM_UP_CALLS * callers, callers)
-        began = time.perf_counter_ns()
-        calls = run(call, pauses, callers)
-        elapsed = time.perf_counter_ns() - began
-        client, server = calls.cpu_nanos()
+        load = Load(
+            self._server_pid, each_followed_by(pauses), [WARM_UP_CALLS] * callers, reads_each_call=True
+        )
+        calls = self._run(lambda: stub(payload, *result), load, awaits)
+        client, server = calls.cpu_nanos_each
         if any(pauses):
-            idle_client, idle_server = run(None, pauses, callers).cpu_nanos()
+            idle_client, idle_server = self._run(None, load, awaits).cpu_nanos_each
             client, server = _less(client, idle_client), _less(server, idle_server)
         sent, received = codec.encode([[payload, *result], {}]), codec.encode(build(*result))
         return {
-            "wall_nanos": calls.walls,
+            "wall_nanos": calls.wall_nanos,
             "client_cpu_nanos": client,
             "server_cpu_nanos": server,
-            "elapsed_nanos": elapsed,
+            "elapsed_nanos": calls.elapsed_nanos,
             "nodes": count_nodes(payload) + len(result) + count_nodes(build(*result)),
             "bytes": len(sent) + len(received) + 1,
         }
 
-    def _run_async(self, call: Any, pauses: list[float], callers: int) -> _Log:
-        log = _Log(self._server_clock)
-
-        async def caller(pauses: list[float]) -> None:
-            for pause in pauses:
-                log.mark()
-                if call is not None:
-                    began = time.perf_counter_ns()
-                    await call()
-                    log.walls.append(time.perf_counter_ns() - began)
-                if pause:
-                    await asyncio.sleep(pause)
-
-        async def together() -> None:
-            await asyncio.gather(*(caller(pauses[i::callers]) for i in range(callers)))
-
-        self._runner.run(caller(pauses) if callers == 1 else together(), context=copy_context())
-        log.mark()
-        return log
-
-    def _run_sync(self, call: Any, pauses: list[float], callers: int) -> _Log:
-        log = _Log(self._server_clock)
-
-        def caller(pauses: list[float]) -> None:
-            for pause in pauses:
-                log.mark()
-                if call is not None:
-                    began = time.perf_counter_ns()
-                    call()
-                    log.walls.append(time.perf_counter_ns() - began)
-                if pause:
-                    time.sleep(pause)
-
-        if callers == 1:
-            caller(pauses)
-        else:
-            threads = [
-                threading.Thread(target=copy_context().run, args=(caller, pauses[i::callers]))
-                for i in range(callers)
-            ]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
-        log.mark()
-        return log
-
-
-class _Log:
-    """What some calls took: wall time of each, and both processes' CPU clocks at each one's beginning."""
-
-    def __init__(self, server_clock: int) -> None:
-        self.walls: list[int] = []
-        self._server_clock = server_clock
-        self._marks: tuple[list[int], list[int]] = ([], [])
-
-    def mark(self) -> None:
-        """Read both clocks: a call begins, or all have ended."""
-        self._marks[0].append(time.process_time_ns())
-        self._marks[1].append(time.clock_gettime_ns(self._server_clock))
-
-    def cpu_nanos(self) -> tuple[list[int], list[int]]:
-        """CPU of client and server from each mark to the next; callers beside each other share theirs."""
-        client, server = (sorted(marks) for marks in self._marks)
-        return [b - a for a, b in pairwise(client)], [b - a for a, b in pairwise(server)]
+    def _run(self, call: Callable[[], Any] | None, load: Load, awaits: bool) -> Measured:
+        if awaits:
+            return self._runner.run(run_awaiting(call, load), context=copy_context())
+        return run_blocking(call, load)
 
 
 def _less(busy: list[int], idle: list[int]) -> list[int]:
     return [max(a - b, 0) for a, b in zip(busy, idle, strict=True)]
 
 
-def _specs(payload: dict[str, Any]) -> tuple[Spec, Spec]:
+def _payload_specs(payload: dict[str, Any]) -> tuple[PayloadSpec, PayloadSpec]:
     if "arguments" in payload:
-        return _spec(payload["arguments"]), _spec(payload["result"])
+        return _payload_spec(payload["arguments"]), _payload_spec(payload["result"])
     kind = payload.get("kind", "plain")
     nodes, size = int(payload["nodes"]), int(payload["bytes"])
     return (kind, nodes - nodes // 2, size - size // 2), (kind, nodes // 2, size // 2)
 
 
-def _spec(part: dict[str, Any]) -> Spec:
+def _payload_spec(part: dict[str, Any]) -> PayloadSpec:
     return part.get("kind", "plain"), int(part["nodes"]), int(part["bytes"])
-
-
-def _loop_factory() -> Any:
-    """The event loop that uvicorn would choose for the app."""
-    try:
-        import uvloop
-    except ImportError:
-        return None
-    return uvloop.new_event_loop
 
 
 def run(stack: str, token: str, port: int) -> int:

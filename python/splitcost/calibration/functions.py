@@ -1,4 +1,4 @@
-"""What the calibration's client calls: functions that do nothing but take one payload and give another."""
+"""The functions that the calibration's client calls: they only take one payload and return another."""
 
 from __future__ import annotations
 

@@ -33,14 +33,14 @@ def config(stack: str, token: str, service: str, port: int) -> Config:
 
 
 async def _app(scope: Any, receive: Any, send: Any) -> None:
-    """An app without a route: every request that is no call is told so."""
+    """An app without a route: every request that is not a call gets a 404."""
     if scope["type"] == "http":
         await send({"type": "http.response.start", "status": 404, "headers": [(b"content-length", b"0")]})
         await send({"type": "http.response.body"})
 
 
 def run(stack: str, token: str) -> int:
-    """Serve until stdin ends; the first line on stdout tells the port."""
+    """Serve until stdin ends; the first line on stdout is the port."""
     listener = tcp_socket()
     listener.bind(("127.0.0.1", 0))
     port = listener.getsockname()[1]
@@ -49,13 +49,13 @@ def run(stack: str, token: str) -> int:
     import uvicorn
 
     class Server(uvicorn.Server):
-        """Tells its port once it serves, and ends with its parent."""
+        """Prints its port once it serves, and ends with stdin."""
 
         async def startup(self, *args: Any, **kwargs: Any) -> None:
-            """As uvicorn does, then tell."""
+            """Start as uvicorn does, then print the port."""
             await super().startup(*args, **kwargs)
-            told = port if runtime.stack.rpc_port_is_http_port else runtime.rpc_port
-            print(json.dumps({"port": told}), flush=True)
+            bound = port if runtime.stack.rpc_port_is_http_port else runtime.rpc_port
+            print(json.dumps({"port": bound}), flush=True)
             threading.Thread(target=self._end_with_stdin, daemon=True).start()
 
         def _end_with_stdin(self) -> None:

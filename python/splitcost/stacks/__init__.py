@@ -1,18 +1,16 @@
-"""What calls go over: a client, a codec, a transport and a server. Each is one short file.
+"""The parts that carry calls: clients, codecs and servers, one short file each, and stacks composed of them.
 
-- ``clients/NAME.py``: ``NEEDS`` (pip requirements), ``TRANSPORTS``, ``AWAITS`` and ``make(transport)``, which
-  gives a :class:`Client` or an :class:`AwaitingClient`. ``PER_CALL = True`` marks one that connects for every
-  call.
-- ``servers/NAME.py``: ``NEEDS``, ``TRANSPORTS``, ``AWAITS`` (whether it takes an :data:`Answerer` or a
-  :data:`BlockingAnswerer`) and ``serve(answerer, listener, transport, announce)``.
-- ``codecs/NAME.py``: ``NEEDS`` and ``make(sample)``: see :mod:`splitcost.stacks.codecs`.
+Each file in ``clients/``, ``servers/`` and ``codecs/`` has ``PARTS``: one or several names, each with a
+:class:`ClientPart`, :class:`ServerPart` or :class:`CodecPart`. To add a part, add a file, or a row to the
+table of a family such as ``clients/httpx.py``. Every file can be imported without the libraries that its
+parts need: libraries are imported when something is made.
 
-All can be imported without what they need: libraries are imported when something is made. A client carries
-one line of ASCII metadata and a body of bytes, and brings back an :class:`Answer`; what they mean is the
-caller's business. ``python -m splitcost.stacks --json`` tells what is there; ``serve`` and ``drive`` run one
-side.
+A client carries one line of ASCII metadata and a body of bytes, and returns an :class:`Answer`; the meaning
+of both is the caller's business. ``python -m splitcost.stacks --json`` lists the parts; its verbs ``serve``
+and ``drive`` run one side of a measurement.
 
-The rehearsal's two stacks (:func:`load`) are composed of the same files.
+A :class:`Stack` names a client, a codec, a transport and a server. A rehearsal uses two clients of the same
+library, one that blocks and one that is awaited: :func:`load` composes a :class:`Carrier` of these parts.
 """
 
 from __future__ import annotations
@@ -24,32 +22,49 @@ import importlib.metadata
 import importlib.util
 import pkgutil
 import re
-from collections.abc import Awaitable, Callable
-from types import ModuleType
-from typing import Any, NamedTuple, Protocol
+import socket
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from splitcost.stacks.codecs import Codec
 
 __all__ = [
     "NAMES",
     "Answer",
     "Answerer",
     "AwaitingClient",
+    "AwaitingClientPart",
+    "AwaitingServerPart",
     "BlockingAnswerer",
+    "BlockingClientPart",
+    "BlockingServerPart",
+    "Carrier",
     "Client",
+    "ClientPart",
+    "CodecPart",
+    "Part",
+    "ServerPart",
     "Stack",
     "Status",
     "Unreachable",
-    "find",
+    "client_parts",
+    "codec_parts",
+    "find_client",
+    "find_codec",
+    "find_server",
     "lacks",
     "load",
     "missing",
-    "names",
     "require",
+    "server_parts",
     "versions",
     "versions_of",
 ]
 
 PATH = "/__splitcost__/call"
-"""Where HTTP servers take calls."""
+"""The path at which HTTP servers take calls."""
 
 HEADER = "x-splitcost-call"
 """The header, in gRPC the metadata key, that carries a call's line."""
@@ -58,23 +73,23 @@ MAX_BODY_BYTES = 64 * 1024 * 1024
 """Chosen: far above any call worth making; a larger body is refused before it is read."""
 
 KEPT_SECS = 3.0
-"""How long clients keep a connection that is not used.
+"""The time for which clients keep a connection that is not used.
 
-Chosen: uvicorn closes one after 5 s; a client that gives it up before never loses a call.
+Chosen: uvicorn closes one after 5 s; a client that gives it up earlier never loses a call.
 """
 
 CONNECTIONS = 100
-"""Connections that a client keeps. Chosen: httpx's default; above the concurrency that is measured.
+"""The connections that a client keeps. Chosen: httpx's default; above the concurrency that is measured.
 
-A rehearsal whose policy names another number sets it before it makes a client.
+A rehearsal whose policy sets another number assigns it before it makes a client.
 """
 
 SERVER_THREADS = 40
-"""Threads of servers that have some. Chosen: as many as Starlette gives `def` routes."""
+"""The threads of servers that have a pool. Chosen: as many as Starlette gives `def` routes."""
 
 
 class Status(enum.IntEnum):
-    """How the other side took the message; numbered as in HTTP."""
+    """The verdict of the other side on a message; numbered as in HTTP."""
 
     OK = 200
     INVALID = 400
@@ -84,14 +99,14 @@ class Status(enum.IntEnum):
 
 
 class Answer(NamedTuple):
-    """What came back, or what shall go back."""
+    """An answer that came back, or that a server sends back."""
 
     status: int
     body: bytes
 
 
 class Unreachable(Exception):
-    """Nobody answers there, or the connection broke."""
+    """No server answers there, or the connection broke."""
 
 
 Answerer = Callable[[str, bytes], Awaitable[Answer]]
@@ -102,12 +117,12 @@ BlockingAnswerer = Callable[[str, bytes], Answer]
 
 
 class Client(Protocol):
-    """Calls from threads, which block; one for all threads. Connections are kept."""
+    """A client for threads: a call blocks. One client serves all threads and keeps its connections."""
 
     def call(self, url: str, line: str, body: bytes, timeout_secs: float) -> Answer:
         """Make one call. Raises ``TimeoutError`` or :class:`Unreachable`.
 
-        The time limit holds for each wait on the socket, where the library knows no other.
+        The time limit holds for each wait on the socket, where the library has no other limit.
         """
 
     def close(self) -> None:
@@ -115,7 +130,7 @@ class Client(Protocol):
 
 
 class AwaitingClient(Protocol):
-    """The same from one event loop, which goes on meanwhile."""
+    """A client for one event loop, which runs other tasks while a call is under way."""
 
     async def call(self, url: str, line: str, body: bytes, timeout_secs: float) -> Answer:
         """Make one call. Raises ``TimeoutError`` or :class:`Unreachable`."""
@@ -124,38 +139,197 @@ class AwaitingClient(Protocol):
         """Close the connections."""
 
 
-# --- the files
+# --- the parts
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """A client, a server or a codec."""
+
+    summary: str
+    """One sentence for people."""
+    needs: tuple[str, ...] = ()
+    """The pip requirements."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClientPart(Part):
+    """A client; it is a :class:`BlockingClientPart` or an :class:`AwaitingClientPart`."""
+
+    awaits: ClassVar[bool]
+    transports: tuple[str, ...] = ("http/1.1",)
+    keeping: str = ""
+    """For a client that connects for every call: its library's client that keeps connections."""
+
+    @property
+    def per_call(self) -> bool:
+        """True for a client that connects for every call."""
+        return bool(self.keeping)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlockingClientPart(ClientPart):
+    """A client for threads."""
+
+    awaits: ClassVar[bool] = False
+    make: Callable[[str], Client]
+    """Transport → a new client."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AwaitingClientPart(ClientPart):
+    """A client for an event loop."""
+
+    awaits: ClassVar[bool] = True
+    make: Callable[[str], AwaitingClient]
+    """Transport → a new client, made in the loop that uses it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerPart(Part):
+    """A server; it is a :class:`BlockingServerPart` or an :class:`AwaitingServerPart`.
+
+    ``serve(answerer, listener, transport, announce)`` serves until the process is asked to terminate. It
+    calls ``announce()`` in the process that serves.
+    """
+
+    awaits: ClassVar[bool]
+    transports: tuple[str, ...] = ("http/1.1",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlockingServerPart(ServerPart):
+    """A server that gives each call a thread."""
+
+    awaits: ClassVar[bool] = False
+    serve: Callable[[BlockingAnswerer, socket.socket, str, Callable[[], None]], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AwaitingServerPart(ServerPart):
+    """A server that answers calls on an event loop."""
+
+    awaits: ClassVar[bool] = True
+    serve: Callable[[Answerer, socket.socket, str, Callable[[], None]], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CodecPart(Part):
+    """A codec; see :mod:`splitcost.stacks.codecs`."""
+
+    make: Callable[[Any], Codec]
+    """Sample → a codec for values like it."""
+    has_schema: bool = False
+    """True for a codec that derives a schema from the sample, and so has objects of its own."""
 
 
 @functools.cache
-def names(kind: str) -> tuple[str, ...]:
-    """The names of all ``clients``, ``servers`` or ``codecs``: those of the files."""
-    package = importlib.import_module(f"{__name__}.{kind}")
-    found = (module.name for module in pkgutil.iter_modules(package.__path__))
-    return tuple(sorted(name for name in found if not name.startswith("_")))
+def client_parts() -> dict[str, ClientPart]:
+    """Return all clients by name, in alphabetical order."""
+    return _parts("clients")
 
 
-def find(kind: str, name: str) -> ModuleType:
-    """The file of a client, server or codec.
+@functools.cache
+def server_parts() -> dict[str, ServerPart]:
+    """Return all servers by name, in alphabetical order."""
+    return _parts("servers")
+
+
+@functools.cache
+def codec_parts() -> dict[str, CodecPart]:
+    """Return all codecs by name, in alphabetical order."""
+    return _parts("codecs")
+
+
+def _parts(folder: str) -> dict[str, Any]:
+    package = importlib.import_module(f"{__name__}.{folder}")
+    found: dict[str, Any] = {}
+    for module in pkgutil.iter_modules(package.__path__):
+        if not module.name.startswith("_"):
+            found |= importlib.import_module(f"{package.__name__}.{module.name}").PARTS
+    return dict(sorted(found.items()))
+
+
+def find_client(name: str) -> ClientPart:
+    """Return the client of that name.
 
     Raises ``ValueError`` if there is none, ``ImportError`` with the pip command if a package is missing.
     """
-    if name not in names(kind):
-        raise ValueError(f"unknown {kind[:-1]} {name!r}: one of {', '.join(names(kind))}")
-    module = importlib.import_module(f"{__name__}.{kind}.{name}")
-    absent = lacks(module.NEEDS)
+    return _checked("client", name, client_parts())
+
+
+def find_server(name: str) -> ServerPart:
+    """Return the server of that name; raises as :func:`find_client` does."""
+    return _checked("server", name, server_parts())
+
+
+def find_codec(name: str) -> CodecPart:
+    """Return the codec of that name; raises as :func:`find_client` does."""
+    return _checked("codec", name, codec_parts())
+
+
+_Part = TypeVar("_Part", bound=Part)
+
+
+def _checked(kind: str, name: str, parts: Mapping[str, _Part]) -> _Part:
+    if name not in parts:
+        raise ValueError(f"unknown {kind} {name!r}: one of {', '.join(parts)}")
+    absent = lacks(parts[name].needs)
     if absent:
         command = f"pip install {' '.join(absent)}"
-        raise ImportError(f"the {kind[:-1]} {name} needs packages that are not installed: {command}")
-    return module
+        raise ImportError(f"the {kind} {name} needs packages that are not installed: {command}")
+    return parts[name]
 
+
+@dataclass(frozen=True)
+class Stack:
+    """A client, a codec, a transport and a server, each by its name."""
+
+    client: str
+    codec: str
+    transport: str
+    server: str
+
+    @classmethod
+    def parse(cls, text: str, usual_servers: Mapping[str, str]) -> Stack:
+        """Return the stack of ``CLIENT+CODEC+SERVER``, or of a client alone with orjson and its usual server.
+
+        ``usual_servers`` maps a transport to a server. Raises ``ValueError`` and ``ImportError`` as
+        :func:`find_client` does, and ``ValueError`` if client and server share no transport.
+        """
+        names = [_SHORT_NAMES.get(part.strip(), part.strip()) for part in text.split("+")]
+        if len(names) not in (1, 3):
+            raise ValueError(f"{text!r} is no stack: write CLIENT+CODEC+SERVER, as aiohttp+orjson+uvicorn")
+        client = find_client(names[0])
+        if len(names) == 1:
+            names += ["orjson", usual_servers[client.transports[0]]]
+        find_codec(names[1])
+        server = find_server(names[2])
+        shared = [transport for transport in client.transports if transport in server.transports]
+        if not shared:
+            one, other = " and ".join(client.transports), " and ".join(server.transports)
+            raise ValueError(f"{text}: the client speaks {one}, the server {other}")
+        return cls(names[0], names[1], shared[0], names[2])
+
+
+_SHORT_NAMES = {
+    "uvicorn": "uvicorn_httptools_uvloop",
+    "gunicorn": "gunicorn_flask",
+    "httpx": "httpx_sync",
+    "httpx2": "httpx2_sync",
+    "requests": "requests_session",
+    "grpc": "grpcio",
+}
+
+
+# --- the packages of this environment
 
 _MODULES = {"grpcio": "grpc", "protobuf": "google.protobuf"}
 _EXTRAS = {"http2": "h2"}
 
 
 def lacks(needs: tuple[str, ...]) -> list[str]:
-    """The pip requirements among these that this environment lacks."""
+    """Return the pip requirements among these that this environment lacks."""
     return [requirement for requirement in needs if not _is_there(requirement)]
 
 
@@ -173,7 +347,7 @@ def _has_module(module: str) -> bool:
 
 
 def versions_of(needs: tuple[str, ...]) -> dict[str, str]:
-    """Distribution → version of these requirements and of all that they bring along, as far as installed."""
+    """Return distribution → version of these requirements and of their dependencies, as far as installed."""
     found: dict[str, str] = {}
     ahead = [requirement.partition("[")[::2] for requirement in needs]
     while ahead:
@@ -194,32 +368,32 @@ def versions_of(needs: tuple[str, ...]) -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
-# --- the rehearsal's stacks
+# --- the rehearsal
 
 
-class Stack(Protocol):
-    """A client for threads, one for coroutines, and a server beside the app, for the rehearsal."""
+class Carrier(Protocol):
+    """The network side of a rehearsed service: two clients, and a server beside the app."""
 
     rpc_port_is_http_port: bool
-    """Whether the app's own server carries the calls, too."""
+    """True if the app's own server carries the calls, too."""
 
     def call(self, address: str, line: str, body: bytes, timeout_secs: float) -> Answer:
         """Call from a thread, which blocks."""
 
     async def call_async(self, address: str, line: str, body: bytes, timeout_secs: float) -> Answer:
-        """Call from the running event loop, which goes on."""
+        """Call from the running event loop, which runs other tasks meanwhile."""
 
     def wrap_app(self, app: Any, answerer: Answerer) -> Any:
-        """The ASGI app that the server shall run in place of ``app``."""
+        """Return the ASGI app that the server runs in place of ``app``."""
 
     async def start(self, port: int, answerer: Answerer) -> int:
-        """Serve on loopback in the running loop; gives the port (0: the kernel chooses)."""
+        """Serve on loopback in the running loop; returns the port (0: the kernel chooses)."""
 
     async def stop(self) -> None:
-        """End what :meth:`start` began."""
+        """End everything that :meth:`start` began."""
 
 
-# Stack → its parts; of several alternatives the first that is installed is used.
+# Name of a rehearsal's stack → its packages; of several alternatives the first that is installed is used.
 _NEEDS = {
     "httpx": (("httpx2", "httpx"), ("orjson",), ("uvicorn",)),
     "grpc": (("grpcio",), ("orjson",), ("uvicorn",)),
@@ -228,7 +402,7 @@ NAMES = tuple(_NEEDS)
 
 
 def require(name: str) -> None:
-    """Raise ``ImportError`` with the pip command if a part is missing, or ``ValueError``."""
+    """Raise ``ImportError`` with the pip command if a package is missing, or ``ValueError``."""
     if name not in _NEEDS:
         raise ValueError(f"unknown stack {name!r}: one of {', '.join(NAMES)}")
     absent = missing(name)
@@ -237,23 +411,23 @@ def require(name: str) -> None:
         raise ImportError(f"the stack {name} needs packages that are not installed: {command}")
 
 
-def load(name: str) -> Stack:
-    """A new stack of that name; raises as :func:`require` does."""
+def load(name: str) -> Carrier:
+    """Return a new carrier of the stack of that name; raises as :func:`require` does."""
     require(name)
-    from splitcost.stacks.rehearsed import GrpcStack, HttpxStack
+    from splitcost.stacks.rehearsed import GrpcCarrier, HttpxCarrier
 
     if name == "grpc":
-        return GrpcStack()
-    return HttpxStack("httpx2" if _is_there("httpx2") else "httpx")
+        return GrpcCarrier()
+    return HttpxCarrier("httpx2" if _is_there("httpx2") else "httpx")
 
 
 def missing(name: str) -> list[str]:
-    """The pip requirements that the stack lacks in this environment."""
+    """Return the pip requirements that the stack lacks in this environment."""
     return [choices[0] for choices in _NEEDS[name] if not any(map(_is_there, choices))]
 
 
 def versions(name: str) -> dict[str, str]:
-    """Distribution → version of everything whose version can change what a call of this stack costs."""
+    """Return distribution → version of every package whose version can change the cost of a call."""
     found = {}
     parts = [next((m for m in choices if _is_there(m)), None) for choices in _NEEDS[name]]
     for distribution in [*parts, "uvloop", "httptools", "h11", "httpcore2", "httpcore", "anyio"]:

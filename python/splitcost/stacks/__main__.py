@@ -1,9 +1,9 @@
-"""``python -m splitcost.stacks``: what there is, one server, or one client.
+"""``python -m splitcost.stacks``: lists the stacks and their parts, or runs one server, or one client.
 
-- ``[--json]``: which stacks, clients, servers and codecs this environment can run, with their versions.
+- ``[--json]``: list the stacks, clients, servers and codecs, with their versions or missing packages.
 - ``serve --server NAME [--transport T] [--codec NAME] [--function MODULE:FUNCTION] [--sample FILE]``: serve
-  until stdin ends; the first line on stdout tells ``{"url": …, "pid": the process that serves}``.
-- ``drive``: answer one question a line, see :mod:`splitcost.stacks.drive`.
+  until stdin ends; the first line on stdout is ``{"url": …, "pid": the process that serves}``.
+- ``drive``: answer one question per line, see :mod:`splitcost.stacks.drive`.
 
 Both sides want the run's token in ``SPLITCOST_TOKEN``; it is the line of every call.
 """
@@ -11,7 +11,6 @@ Both sides want the run's token in ``SPLITCOST_TOKEN``; it is the line of every 
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
 import os
 import platform
@@ -23,7 +22,7 @@ from splitcost import stacks
 
 
 def main() -> int:
-    """Do what was asked."""
+    """Run the verb, or list everything."""
     parser = argparse.ArgumentParser(prog="python -m splitcost.stacks", description=__doc__)
     parser.add_argument("--json", action="store_true", help="one JSON document")
     verbs = parser.add_subparsers(dest="verb")
@@ -36,7 +35,7 @@ def main() -> int:
     verbs.add_parser("drive")
     options = parser.parse_args()
     if options.verb is None:
-        tell(options.json)
+        show(options.json)
         return 0
     token = os.environ.get("SPLITCOST_TOKEN", "")
     if not token:
@@ -47,7 +46,7 @@ def main() -> int:
     try:
         if options.verb == "drive":
             return drive.run(token)
-        transport = options.transport or stacks.find("servers", options.server).TRANSPORTS[0]
+        transport = options.transport or stacks.find_server(options.server).transports[0]
         sample = json.loads(options.sample.read_text()) if options.sample else None
         called = service.Service(token, options.codec, options.function, sample)
         return service.run(options.server, transport, called)
@@ -58,45 +57,45 @@ def main() -> int:
         return 130
 
 
-def told(kind: str, name: str) -> dict[str, Any]:
-    """What there is to know of one file."""
-    module = importlib.import_module(f"splitcost.stacks.{kind}.{name}")
-    found = {
+def describe_stack(name: str) -> dict[str, Any]:
+    """Return the description of a rehearsal's stack."""
+    absent = stacks.missing(name)
+    return {"name": name, "available": not absent, "missing": absent, "versions": stacks.versions(name)}
+
+
+def describe_part(name: str, part: stacks.Part) -> dict[str, Any]:
+    """Return the description of a client, a server or a codec."""
+    found: dict[str, Any] = {
         "name": name,
-        "summary": (module.__doc__ or "").partition("\n")[0],
-        "missing": stacks.lacks(module.NEEDS),
-        "versions": stacks.versions_of(module.NEEDS),
+        "summary": part.summary,
+        "missing": stacks.lacks(part.needs),
+        "versions": stacks.versions_of(part.needs),
     }
-    if kind != "codecs":
-        found |= {"transports": module.TRANSPORTS, "awaits": module.AWAITS}
-    if kind == "clients":
-        found["per_call"] = getattr(module, "PER_CALL", False)
+    if isinstance(part, stacks.ClientPart | stacks.ServerPart):
+        found |= {"transports": part.transports, "awaits": part.awaits}
+    if isinstance(part, stacks.ClientPart):
+        found["per_call"] = part.per_call
     return found
 
 
-def tell(as_json: bool) -> None:
-    """Print what is there."""
-    found = [
-        {
-            "name": name,
-            "available": not stacks.missing(name),
-            "missing": stacks.missing(name),
-            "versions": stacks.versions(name),
-        }
-        for name in stacks.NAMES
-    ]
-    kinds = ("clients", "servers", "codecs")
-    files = {kind: [told(kind, name) for name in stacks.names(kind)] for kind in kinds}
+def show(as_json: bool) -> None:
+    """Print all stacks and parts."""
+    kinds: dict[str, list[dict[str, Any]]] = {
+        "stacks": [describe_stack(name) for name in stacks.NAMES],
+        "clients": [describe_part(name, part) for name, part in stacks.client_parts().items()],
+        "servers": [describe_part(name, part) for name, part in stacks.server_parts().items()],
+        "codecs": [describe_part(name, part) for name, part in stacks.codec_parts().items()],
+    }
     if as_json:
-        json.dump({"python_version": platform.python_version(), "stacks": found, **files}, sys.stdout)
-        print()
+        constants = {"python_version": platform.python_version(), "max_body_bytes": stacks.MAX_BODY_BYTES}
+        print(json.dumps({**constants, **kinds}))
         return
-    for kind, entries in {"stacks": found, **files}.items():
+    for kind, entries in kinds.items():
         print(f"{kind}:")
         for entry in entries:
-            parts = ", ".join(f"{name} {version}" for name, version in dict(entry["versions"]).items())  # type: ignore[call-overload]
-            absent = entry["missing"]
-            print(f"  {entry['name']}: {'pip install ' + ' '.join(absent) if absent else parts}")  # type: ignore[arg-type]
+            versions = ", ".join(f"{name} {version}" for name, version in entry["versions"].items())
+            absent = " ".join(entry["missing"])
+            print(f"  {entry['name']}: {f'pip install {absent}' if absent else versions}")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ _HEADER_BYTES = HEADER.encode()
 
 
 class App:
-    """Answers calls; what is none goes to ``rest``, or is told so. ``announce`` is called once it serves."""
+    """Answers calls; other requests go to ``rest``, or get a 404. ``announce`` is called once it serves."""
 
     def __init__(self, answerer: Answerer, rest: Any = None, announce: Any = None) -> None:
         self._answerer = answerer

@@ -1,8 +1,8 @@
-"""What blocking does: an ``async`` endpoint that calls another service, in several ways.
+"""The effect of blocking: an ``async`` endpoint that calls another service, in several ways.
 
 ``python -m splitcost.stacks.blocking service --delay-millis 10`` is the other service, which answers after a
 while, as one with a database does. ``… app --service URL`` has an endpoint for each of :data:`WAYS`. Each
-tells ``{"url": …, "pid": …}`` on stdout once it serves, and ends with stdin.
+prints ``{"url": …, "pid": …}`` on stdout once it serves, and ends with stdin.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from splitcost.stacks import lacks
+from splitcost.stacks.servers.uvicorn import run
 from splitcost.stacks.service import Announcement, die_with_parent, end_with_stdin, tcp_socket
-from splitcost.stacks.uvicorn_family import run
 
 BODY = b'{"id": 1, "name": "item 1", "price": 0.25}'
 

@@ -1,6 +1,6 @@
-"""What gRPC clients and servers share: one unary method that carries bytes.
+"""The unary method that carries bytes between gRPC clients and servers.
 
-No protobuf code is generated for the call itself: a message is what a codec made.
+No protobuf code is generated for the call itself: a message is the output of a codec.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ _STATUSES = {code: status for status, code in CODES.items()}
 
 
 def authority(url: str) -> str:
-    """Host and port of a URL."""
+    """Return host and port of a URL."""
     return url.partition("://")[2].partition("/")[0]
 
 
 def answer_of(error: Any) -> Answer:
-    """What a failed call means; raises where nobody answered."""
+    """Return the answer that a failed call stands for; raises if no server answered."""
     code = error.code()
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
         raise TimeoutError from error
@@ -47,11 +47,11 @@ def answer_of(error: Any) -> Answer:
 
 
 def line_in(context: Any) -> str:
-    """The line of the call that a server answers."""
+    """Return the metadata line of the call that a server answers."""
     return next((value for key, value in context.invocation_metadata() or () if key == HEADER), "")
 
 
 def handlers(behavior: Any) -> Any:
-    """What a server registers to answer the method."""
-    methods = {METHOD: grpc.unary_unary_rpc_method_handler(behavior)}
+    """Return the handlers by which a server answers the method."""
+    methods: dict[str, Any] = {METHOD: grpc.unary_unary_rpc_method_handler(behavior)}
     return (grpc.method_handlers_generic_handler(SERVICE, methods),)

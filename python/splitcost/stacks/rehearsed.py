@@ -1,6 +1,6 @@
-"""The rehearsal's stacks, composed of the clients and servers that are measured.
+"""The carriers of rehearsed calls, composed of the clients and servers that are measured.
 
-Clients are made late, when a service makes its first call: most services make none of one kind.
+A client is made when a service makes its first call of that kind: most services make none of one kind.
 """
 
 from __future__ import annotations
@@ -9,19 +9,28 @@ import asyncio
 import threading
 from typing import Any
 
-from splitcost.stacks import PATH, Answer, Answerer, find
+from splitcost.stacks import (
+    PATH,
+    Answer,
+    Answerer,
+    AwaitingClient,
+    AwaitingClientPart,
+    BlockingClientPart,
+    Client,
+    find_client,
+)
 from splitcost.stacks.asgi import App
 
 
 class _Clients:
-    """One shared client for all threads, and one per event loop."""
+    """One client for all threads, and one client for each event loop."""
 
     def __init__(self, blocking: str, awaiting: str, transport: str, url: str) -> None:
         self._blocking, self._awaiting, self._transport = blocking, awaiting, transport
         self._url = url
         self._lock = threading.Lock()
-        self._client: Any = None
-        self._clients: dict[asyncio.AbstractEventLoop, Any] = {}
+        self._client: Client | None = None
+        self._clients: dict[asyncio.AbstractEventLoop, AwaitingClient] = {}
         self._urls: dict[str, str] = {}
 
     def _url_of(self, address: str) -> str:
@@ -32,21 +41,26 @@ class _Clients:
 
     def call(self, address: str, line: str, body: bytes, timeout_secs: float) -> Answer:
         """Call from a thread, which blocks."""
-        if self._client is None:
-            with self._lock:
-                if self._client is None:
-                    self._client = find("clients", self._blocking).make(self._transport)
-        answer: Answer = self._client.call(self._url_of(address), line, body, timeout_secs)
-        return answer
+        client = self._client or self._make_client()
+        return client.call(self._url_of(address), line, body, timeout_secs)
+
+    def _make_client(self) -> Client:
+        with self._lock:
+            if self._client is None:
+                part = find_client(self._blocking)
+                assert isinstance(part, BlockingClientPart)
+                self._client = part.make(self._transport)
+            return self._client
 
     async def call_async(self, address: str, line: str, body: bytes, timeout_secs: float) -> Answer:
-        """Call from the running event loop, which goes on."""
+        """Call from the running event loop, which runs other tasks meanwhile."""
         loop = asyncio.get_running_loop()
         client = self._clients.get(loop)
         if client is None:
-            client = self._clients[loop] = find("clients", self._awaiting).make(self._transport)
-        answer: Answer = await client.call(self._url_of(address), line, body, timeout_secs)
-        return answer
+            part = find_client(self._awaiting)
+            assert isinstance(part, AwaitingClientPart)
+            client = self._clients[loop] = part.make(self._transport)
+        return await client.call(self._url_of(address), line, body, timeout_secs)
 
     async def stop(self) -> None:
         """Close the running loop's connections."""
@@ -55,7 +69,7 @@ class _Clients:
             await client.close()
 
 
-class HttpxStack(_Clients):
+class HttpxCarrier(_Clients):
     """httpx2 (or httpx) over HTTP/1.1 keep-alive to the uvicorn that serves the app anyway."""
 
     rpc_port_is_http_port = True
@@ -68,11 +82,11 @@ class HttpxStack(_Clients):
         return App(answerer, app)
 
     async def start(self, port: int, answerer: Answerer) -> int:
-        """Nothing to start: the app's server is ours."""
+        """Return the port: the app's own server takes the calls."""
         return port
 
 
-class GrpcStack(_Clients):
+class GrpcCarrier(_Clients):
     """grpcio's blocking client, `grpc.aio`'s, and a `grpc.aio` server in the app's loop."""
 
     rpc_port_is_http_port = False
@@ -82,7 +96,7 @@ class GrpcStack(_Clients):
         self._server: Any = None
 
     def wrap_app(self, app: Any, answerer: Answerer) -> Any:
-        """The app as it is: calls have a port of their own."""
+        """Return the app as it is: calls have a port of their own."""
         return app
 
     async def start(self, port: int, answerer: Answerer) -> int:

@@ -1,4 +1,4 @@
-"""One server of a stack, answering a function: ``python -m splitcost.stacks serve``."""
+"""One server that answers a function: ``python -m splitcost.stacks serve``."""
 
 from __future__ import annotations
 
@@ -16,51 +16,67 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
-from splitcost.stacks import PATH, Answer, Status, find
+from splitcost.stacks import (
+    PATH,
+    Answer,
+    AwaitingServerPart,
+    BlockingServerPart,
+    Status,
+    find_codec,
+    find_server,
+)
+from splitcost.stacks.codecs import Codec
 
 
 def echo(value: Any) -> Any:
-    """Give back what came."""
+    """Return the argument."""
     return value
+
+
+class _Made(NamedTuple):
+    """The imported parts of a service."""
+
+    codec: Codec
+    function: Callable[..., Any]
+    is_async: bool
 
 
 @dataclass
 class Service:
-    """Decodes a call, runs the function, encodes its result.
+    """A function behind a server: decodes a call, runs the function, encodes its result.
 
     It can be pickled: granian's worker is a new process. Without a function, ``echo`` answers, and a body is
-    any value. Else a body is ``{"args": […], "kwargs": {…}}``.
+    any value. With one, a body is ``{"args": […], "kwargs": {…}}``.
     """
 
     token: str
     codec: str = "orjson"
     function: str = ""
     sample: Any = None
-    _made: tuple[Any, ...] = field(default=(), repr=False)
+    _made: _Made | None = field(default=None, repr=False)
 
-    def make(self) -> Service:
-        """Import what is needed; raises ``ImportError``, ``ValueError`` or ``TypeError``."""
-        codec = find("codecs", self.codec).make(self.sample)
-        run, is_async = echo, False
+    def make(self) -> _Made:
+        """Import codec and function; raises ``ImportError``, ``ValueError`` or ``TypeError``."""
+        codec = find_codec(self.codec).make(self.sample)
+        function: Any = echo
         if self.function:
             module, _, name = self.function.partition(":")
-            run = importlib.import_module(module)
+            function = importlib.import_module(module)
             for part in name.split("."):
-                run = getattr(run, part)
-            if not callable(run):
+                function = getattr(function, part)
+            if not callable(function):
                 raise TypeError(f"{self.function} is not a function")
-            is_async = inspect.iscoroutinefunction(inspect.unwrap(run))
-        self._made = (codec, run, is_async)
-        return self
+        self._made = _Made(codec, function, inspect.iscoroutinefunction(inspect.unwrap(function)))
+        return self._made
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_made": ()}
+        return {**self.__dict__, "_made": None}
 
     def answer(self, line: str, body: bytes) -> Answer:
-        """For servers that give each call a thread; a coroutine function gets a loop, as Flask does it."""
-        codec, run, is_async = self._made or self.make()._made
+        """Answer a call on its own thread; a coroutine function gets a new loop, as in Flask."""
+        codec, run, is_async = self._made or self.make()
         if not hmac.compare_digest(line, self.token):
             return Answer(Status.UNAUTHENTICATED, b"the token is not this run's")
         try:
@@ -72,8 +88,8 @@ class Service:
         return Answer(Status.OK, codec.encode(asyncio.run(result) if is_async else result))
 
     async def answer_async(self, line: str, body: bytes) -> Answer:
-        """For event loops: a plain function runs on a thread, as FastAPI does it; ``echo`` at once."""
-        codec, run, is_async = self._made or self.make()._made
+        """Answer a call on the event loop; a plain function but ``echo`` gets a thread, as in FastAPI."""
+        codec, run, is_async = self._made or self.make()
         if not hmac.compare_digest(line, self.token):
             return Answer(Status.UNAUTHENTICATED, b"the token is not this run's")
         try:
@@ -92,18 +108,18 @@ class Service:
 
 @dataclass
 class Announcement:
-    """Tells on stdout, as JSON, where a server is and which process serves, once it is reachable."""
+    """Prints a server's URL and the id of the process that serves, as JSON, once the server is reachable."""
 
     port: int
     path: str
 
     def __call__(self) -> None:
-        """Called in the process that serves, perhaps a little before it listens."""
+        """Announce in the process that serves, perhaps a little before it listens."""
         die_with_parent()
-        threading.Thread(target=self._tell, daemon=True).start()
+        threading.Thread(target=self._print, daemon=True).start()
 
-    def _tell(self) -> None:
-        # Some servers tell an app of their start before they listen.
+    def _print(self) -> None:
+        # Some servers call an app's startup hook before they listen.
         while True:
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", self.port)) == 0:
@@ -115,9 +131,9 @@ class Announcement:
 
 def run(server: str, transport: str, service: Service) -> int:
     """Serve until stdin ends."""
-    module = find("servers", server)
-    if transport not in module.TRANSPORTS:
-        raise ValueError(f"the server {server} speaks {' and '.join(module.TRANSPORTS)}, not {transport}")
+    part = find_server(server)
+    if transport not in part.transports:
+        raise ValueError(f"the server {server} speaks {' and '.join(part.transports)}, not {transport}")
     service.make()
     listener = tcp_socket()
     # Servers that take no socket bind the same port beside it.
@@ -126,15 +142,18 @@ def run(server: str, transport: str, service: Service) -> int:
     announce = Announcement(listener.getsockname()[1], "" if transport == "grpc" else PATH)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     threading.Thread(target=end_with_stdin, daemon=True).start()
-    answerer: Callable[..., Any] = service.answer_async if module.AWAITS else service.answer
-    module.serve(answerer, listener, transport, announce)
+    if isinstance(part, AwaitingServerPart):
+        part.serve(service.answer_async, listener, transport, announce)
+    else:
+        assert isinstance(part, BlockingServerPart)
+        part.serve(service.answer, listener, transport, announce)
     return 0
 
 
 def tcp_socket() -> socket.socket:
-    """A socket that says it is TCP.
+    """Return a new socket whose protocol is TCP by name.
 
-    asyncio sends answers at once, without Nagle's wait for an acknowledgement of 40 ms, only on those.
+    Only on such a socket does asyncio turn off Nagle's algorithm, which delays answers by up to 40 ms.
     """
     return socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
 
@@ -148,8 +167,8 @@ def end_with_stdin() -> None:
 
 
 def die_with_parent() -> None:
-    """Ask the kernel for a SIGTERM when the parent is gone, however it went."""
+    """Ask the kernel for a SIGTERM when the parent has ended, however it ended."""
     try:
         ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
     except (OSError, AttributeError):
-        pass  # Not Linux: the end of stdin tells the same, a little later.
+        pass  # Not Linux: the end of stdin has the same effect, a little later.

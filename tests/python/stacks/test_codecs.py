@@ -12,7 +12,7 @@ from splitcost import stacks
 from splitcost.stacks import codecs
 from splitcost.stacks.codecs import Refused
 
-NAMES = stacks.names("codecs")
+NAMES = tuple(stacks.codec_parts())
 TEXTS = ["", "a", "id", "user_id", "userId", "x-y", "class", "None", "ü ☃", "_x", 'a"b', "1st", "\x00"]
 
 
@@ -43,7 +43,9 @@ def test_plain_values_come_back(name: str) -> None:
         assert codec.decode(codec.encode(value)) == value
         if codec.ready:
             ready = codec.ready
-            assert ready.encode(ready.decode(ready.encode(ready.convert(value)))) == codec.encode(value)
+            # Objects and bytes are not compared: the order of a map's entries is not defined in protobuf.
+            again = ready.encode(ready.decode(ready.encode(ready.convert(value))))
+            assert codec.decode(again) == value
 
 
 @pytest.mark.parametrize("name", NAMES)

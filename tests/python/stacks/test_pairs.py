@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 import json
 import os
 import secrets
@@ -12,32 +11,35 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 from splitcost import stacks
-from splitcost.stacks import HEADER, MAX_BODY_BYTES, Answer, Status, Unreachable
+from splitcost.stacks import (
+    HEADER,
+    MAX_BODY_BYTES,
+    Answer,
+    AwaitingClientPart,
+    BlockingClientPart,
+    Status,
+    Unreachable,
+)
 
 PACKAGE_PARENT = Path(stacks.__file__).parents[2]
 TOKEN = secrets.token_hex(8)
 DEADLINE_SECS = 30.0
 
 
-def file_of(kind: str, name: str) -> ModuleType:
-    return importlib.import_module(f"splitcost.stacks.{kind}.{name}")
-
-
-CLIENTS = {name: file_of("clients", name) for name in stacks.names("clients")}
-SERVERS = {name: file_of("servers", name) for name in stacks.names("servers")}
-SERVED = [(name, transport) for name, module in SERVERS.items() for transport in module.TRANSPORTS]
+CLIENTS = stacks.client_parts()
+SERVERS = stacks.server_parts()
+SERVED = [(name, transport) for name, part in SERVERS.items() for transport in part.transports]
 PAIRS = [
     (server, transport, client)
     for server, transport in SERVED
-    for client, module in CLIENTS.items()
-    if transport in module.TRANSPORTS
+    for client, part in CLIENTS.items()
+    if transport in part.transports
 ]
-MADE = [(client, transport) for client, module in CLIENTS.items() for transport in module.TRANSPORTS]
+MADE = [(client, transport) for client, part in CLIENTS.items() for transport in part.transports]
 
 
 def start(*arguments: str, **more: str) -> subprocess.Popen[str]:
@@ -88,10 +90,10 @@ def servers() -> Iterator[Any]:
 
 def calls(client: str, transport: str, url: str, messages: list[tuple[str, bytes]], secs: float) -> list[Any]:
     """Make calls one after the other; gives answers and exceptions."""
-    made = CLIENTS[client]
+    part = CLIENTS[client]
 
-    async def awaited() -> list[Any]:
-        client = made.make(transport)
+    async def awaited(part: AwaitingClientPart) -> list[Any]:
+        client = part.make(transport)
         found: list[Any] = []
         for line, body in messages:
             try:
@@ -101,9 +103,10 @@ def calls(client: str, transport: str, url: str, messages: list[tuple[str, bytes
         await client.close()
         return found
 
-    if made.AWAITS:
-        return asyncio.run(awaited())
-    blocking = made.make(transport)
+    if isinstance(part, AwaitingClientPart):
+        return asyncio.run(awaited(part))
+    assert isinstance(part, BlockingClientPart)
+    blocking = part.make(transport)
     found: list[Any] = []
     for line, body in messages:
         try:
@@ -158,7 +161,7 @@ def test_functions_answer(tmp_path: Path, server: str, name: str) -> None:
     (tmp_path / "sums.py").write_text(
         "def add(a, b):\n    return a + b\n\n\nasync def add_async(a, b):\n    return a + b\n"
     )
-    transport = SERVERS[server].TRANSPORTS[0]
+    transport = SERVERS[server].transports[0]
     running = Server(server, transport, "--function", f"sums:{name}", "--codec", "json", cwd=str(tmp_path))
     client = "grpcio" if transport == "grpc" else "http_client"
     body = b'{"args": [1], "kwargs": {"b": 2}}'
@@ -168,8 +171,8 @@ def test_functions_answer(tmp_path: Path, server: str, name: str) -> None:
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-def test_a_cell_is_driven(servers: Any, client: str) -> None:
-    transport = CLIENTS[client].TRANSPORTS[0]
+def test_every_client_is_measured(servers: Any, client: str) -> None:
+    transport = CLIENTS[client].transports[0]
     server = servers("grpc_aio" if transport == "grpc" else "uvicorn_httptools_uvloop", transport)
     question = {"client": client, "transport": transport, "url": server.url, "pid": server.pid}
     question |= {"payload": {"bytes": 1000}, "concurrency": 2, "calls": 6, "repeats": 2}

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -23,6 +23,7 @@ use crate::group::POLL;
 use crate::network::Network;
 use crate::port::ReservedPort;
 use crate::python::Python;
+use crate::secret::token;
 use crate::{Cancel, Error, Result};
 
 /// The monolith, or a split, as processes.
@@ -234,7 +235,9 @@ impl Deployment {
         });
         let path = faults(self.scratch.path());
         let draft = path.with_extension("part");
-        fs::write(&draft, described.to_string()).and_then(|()| fs::rename(&draft, &path)).map_err(Error::io("write", &path))
+        fs::write(&draft, described.to_string())
+            .and_then(|()| fs::rename(&draft, &path))
+            .map_err(Error::io("write", &path))
     }
 }
 
@@ -300,14 +303,6 @@ fn policy(split: &Split) -> serde_json::Value {
         "budget_tokens": CallPolicy::BUDGET_TOKENS,
         "connections": split.max_connections(),
     })
-}
-
-/// A secret of this run, without which no service answers a call.
-pub(crate) fn token() -> Result<String> {
-    let mut bytes = [0_u8; 16];
-    let source = "/dev/urandom";
-    fs::File::open(source).and_then(|mut file| file.read_exact(&mut bytes)).map_err(Error::io("read", source))?;
-    Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
 }
 
 #[derive(Deserialize)]

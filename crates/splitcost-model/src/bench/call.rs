@@ -1,85 +1,80 @@
-//! What `splitcost bench call` finds.
+//! The result of `splitcost bench call`.
 
 use serde::{Deserialize, Serialize};
 
-use super::{Change, Place};
+use super::{Change, Place, Stack};
 use crate::quantity::Interval;
 
-/// One function in process, and behind stacks.
+/// One function in process and behind stacks.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Call {
-    /// As `shop.users:add_user`.
+pub struct CallBench {
+    /// The function, as `shop.users:add_user`.
     pub function: String,
-    /// Whether it is awaited.
+    /// True for a coroutine function.
     pub is_async: bool,
-    /// What it gave back, as Python shows it.
+    /// The result of the function, as Python shows it.
     pub result: String,
-    /// `CPython`'s version.
+    /// The version of `CPython`.
     pub python_version: String,
-    /// Shuffled rounds that every time comes from.
+    /// The shuffled rounds in which everything was measured.
     pub rounds: u64,
-    /// A call in process, median over the rounds.
+    /// The time of a call in process, median over the rounds.
     pub in_process_nanos: Interval,
     /// The quickest round.
     pub in_process_nanos_min: f64,
     /// The same call over each stack.
-    pub stacks: Vec<CallStack>,
+    pub stacks: Vec<CalledStack>,
 }
 
 /// The call over one stack.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct CallStack {
-    /// As it was asked for.
+pub struct CalledStack {
+    /// The stack as the user wrote it.
     pub name: String,
-    /// The client's file.
-    pub client: String,
-    /// The codec's.
-    pub codec: String,
-    /// The server's.
-    pub server: String,
-    /// What both speak.
-    pub transport: String,
-    /// Arguments and results that the codec cannot carry: then there are no times.
+    /// Its parts.
+    #[serde(flatten)]
+    pub stack: Stack,
+    /// The arguments and results that the codec cannot carry. If there are any, there are no times.
     pub refused: Vec<Place>,
-    /// Arguments and results that arrive as something else.
+    /// The arguments and results that arrive as other values.
     pub changed: Vec<Place>,
-    /// Absent where the codec cannot carry the call.
+    /// The times; absent where the codec cannot carry the call.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub times: Option<CallTimes>,
 }
 
-/// What the call takes over a stack, one call at a time.
+/// The times of the call over a stack, one call at a time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct CallTimes {
-    /// From call to result, median over the rounds.
+    /// The time from call to result, median over the rounds.
     pub wall_micros: Interval,
-    /// That over the call in process.
+    /// The ratio of that time to the time of the call in process.
     pub change: Change,
-    /// Mean of the middle half of the rounds, by their wall time; the parts are of the same rounds.
+    /// The mean wall time of the middle half of the rounds; the parts are of the same rounds.
     pub whole_micros: f64,
-    /// Where it goes.
-    pub parts: Parts,
-    /// The first call of a new client, which it is made for; median over the rounds.
+    /// The parts of that time.
+    pub parts: CallParts,
+    /// The time of the first call of a new client, the making of the client included; median over the rounds.
     pub first_call_micros: Interval,
-    /// Encoded arguments.
+    /// The bytes of the encoded arguments.
     pub sent_bytes: u64,
-    /// Encoded result.
+    /// The bytes of the encoded result.
     pub received_bytes: u64,
 }
 
-/// Where the time of a call goes: the parts add up to the whole.
+/// The parts of the time of a call, which add up to the whole.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Parts {
+pub struct CallParts {
     /// Encoding the arguments and the result.
     pub encode_micros: f64,
     /// CPU of the client's process beyond coding and bare sockets.
     pub client_micros: f64,
-    /// What the client takes longer than one that keeps its connection; zero where it keeps it.
+    /// The additional time of a client that connects for every call; zero where connections are kept.
     pub connect_micros: f64,
-    /// A round trip of the same bytes between bare sockets of two processes, over loopback, with the CPU that takes.
+    /// The round trip of the same bytes between bare sockets of two processes, over loopback, its CPU included.
     pub wire_micros: f64,
-    /// What no CPU and no wire explains: waiting for a thread, an event loop or a core. Below zero where client and server
-    /// compute at the same time.
+    /// The time that neither CPU nor wire explains: waiting for a thread, an event loop or a core. It is negative where
+    /// client and server compute at the same time.
     pub queue_micros: f64,
     /// CPU of the server's process beyond coding, the function and bare sockets.
     pub server_micros: f64,
@@ -89,8 +84,8 @@ pub struct Parts {
     pub function_micros: f64,
 }
 
-impl Parts {
-    /// All with their names, in the order of the call.
+impl CallParts {
+    /// Returns all parts with their names, in the order of the call.
     pub fn each(&self) -> [(&'static str, f64); 8] {
         [
             ("encode", self.encode_micros),
@@ -104,7 +99,7 @@ impl Parts {
         ]
     }
 
-    /// The whole.
+    /// Returns the sum of all parts.
     pub fn sum(&self) -> f64 {
         self.each().iter().map(|(_, micros)| micros).sum()
     }

@@ -1,4 +1,4 @@
-//! What `splitcost bench codecs` finds.
+//! The result of `splitcost bench codecs`.
 
 use std::collections::BTreeMap;
 
@@ -10,41 +10,41 @@ use crate::quantity::Interval;
 /// Every codec on the same documents, in one Python process.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Codecs {
-    /// `CPython`'s version.
+    /// The version of `CPython`.
     pub python_version: String,
-    /// Whether the garbage collector ran, and its thresholds.
+    /// The state of the garbage collector, and its thresholds.
     pub gc: String,
-    /// Shuffled rounds that every time comes from.
+    /// The shuffled rounds in which everything was measured.
     pub rounds: u64,
-    /// What counts as the same, as a share.
+    /// The largest change that counts as the same, as a share.
     pub margin: f64,
     /// The codecs, the standard library's first.
     pub codecs: Vec<CodecVersion>,
-    /// What was encoded: the documents themselves, then the first in other sizes, then in other depths.
+    /// The documents that were asked for, then the first in other sizes, then in other depths.
     pub documents: Vec<Document>,
-    /// What was left out, with the reason.
+    /// A sentence for each document that was left out, with the reason.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub left_out: Vec<String>,
-    /// Values that codecs disagree about.
+    /// The values on which codecs disagree.
     pub unusual: Vec<Unusual>,
 }
 
-/// A codec, and what it is made of.
+/// A codec, and the packages that it is made of.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CodecVersion {
     /// Its name.
     pub name: String,
     /// Installed distributions and their versions.
     pub versions: BTreeMap<String, String>,
-    /// Packages that are not installed; then nothing else is known of it.
+    /// The packages that are not installed. If there are any, the codec was not measured.
     pub missing: Vec<String>,
 }
 
-/// Why a document was encoded.
+/// The reason why a document was encoded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DocumentRole {
-    /// It was asked for.
+    /// The user asked for it.
     #[default]
     Document,
     /// The first document's shape in another size.
@@ -53,33 +53,33 @@ pub enum DocumentRole {
     Depth,
 }
 
-/// Something that was encoded.
+/// A document that was encoded.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Document {
-    /// Why.
+    /// The reason why it was encoded.
     pub role: DocumentRole,
-    /// A file, a recorded payload, or a size or depth.
+    /// The name of a file or of a recorded payload, or a size or depth.
     pub name: String,
-    /// Encoded by the standard library's JSON; types that it lacks count as text.
+    /// The size as encoded by the standard library's JSON; types that JSON lacks count as text.
     pub json_bytes: u64,
-    /// Values in it, containers included.
+    /// The number of values, containers included.
     pub values: u64,
-    /// Levels of containers.
+    /// The levels of containers.
     pub depth: u64,
-    /// What each codec does to it; only of what was asked for.
+    /// The trial of each codec; only of documents that the user asked for.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
     pub trials: BTreeMap<String, Trial>,
-    /// Times of the codecs that can encode and decode it.
+    /// The times of the codecs that can encode and decode it.
     #[serde(default)]
     pub times: Vec<CodecTimes>,
 }
 
-/// One codec on one document.
+/// The times of one codec on one document.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct CodecTimes {
     /// Its name.
     pub codec: String,
-    /// Whether it had objects of its own at hand (messages, models), and gave such: without the conversion from and to
+    /// True where the codec encoded and decoded objects of its own (messages, models), without the conversion from and to
     /// plain values.
     pub ready: bool,
     /// Encoded size.
@@ -96,39 +96,39 @@ pub struct CodecTimes {
     pub decode_change: Option<Change>,
 }
 
-/// What became of a value that was encoded and decoded.
+/// The outcome of encoding and decoding a value.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trial {
-    /// In a word.
-    pub outcome: Outcome,
-    /// Where, one of each kind; none where all was kept.
+    /// The outcome in a word.
+    pub outcome: TrialOutcome,
+    /// The places that changed or failed, one of each kind; empty where all was kept.
     pub places: Vec<Place>,
 }
 
-/// What became of a value.
+/// The outcome of a trial in a word.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// It came back, with the same types.
+pub enum TrialOutcome {
+    /// The same value came back, with the same types.
     #[default]
     Kept,
-    /// Something else came back, and no error.
+    /// Another value came back, without an error.
     Changed,
-    /// It could not be encoded, or not be decoded again.
+    /// The value could not be encoded, or not decoded again.
     Error,
 }
 
-/// A place in a value, and what became of it.
+/// A place in a value that changed or failed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
-    /// As `.lines[0].price`; empty for all of it.
+    /// The path, as `.lines[0].price`; empty for the whole value.
     pub path: String,
-    /// What was there, as Python shows it.
+    /// The value there, as Python shows it.
     pub was: String,
-    /// What it became.
+    /// The value that came back.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub became: Option<String>,
-    /// The type that it became, where that is another.
+    /// The type of the value that came back, where it is another.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub became_type: Option<String>,
     /// The error, its type first.
@@ -136,13 +136,13 @@ pub struct Place {
     pub error: Option<String>,
 }
 
-/// A value that codecs disagree about, tried at `.rows[0].value` of a small document.
+/// A value on which codecs disagree, tried at `.rows[0].value` of a small document.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Unusual {
-    /// What kind of value.
+    /// The kind of value.
     pub name: String,
     /// The value, as Python shows it.
     pub value: String,
-    /// Per codec.
+    /// The trial of each codec.
     pub codecs: BTreeMap<String, Trial>,
 }

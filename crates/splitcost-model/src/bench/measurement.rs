@@ -1,4 +1,4 @@
-//! What `splitcost bench` finds of one endpoint, or of two: the JSON users read.
+//! The results of `splitcost bench` for one endpoint or two.
 
 use serde::{Deserialize, Serialize};
 
@@ -23,7 +23,7 @@ pub struct Times {
     pub max_ms: f64,
 }
 
-/// How far requests were when; each from the moment of sending, in the words of `curl -w`.
+/// The times at which requests reached each phase, from the moment of sending, in the words of `curl -w`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Phases {
     /// The lookup of the host's name, once, before all; absent where an address was given.
@@ -46,9 +46,9 @@ pub struct Phases {
 /// Requests that failed in one way.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failed {
-    /// How, as `status 503` or `timeout`.
+    /// The kind of failure, as `status 503` or `timeout`.
     pub kind: String,
-    /// How many.
+    /// The number of requests.
     pub requests: u64,
 }
 
@@ -65,7 +65,7 @@ pub struct RequestMeasurement {
     pub response: Times,
     /// Service times: from the moment a request was sent.
     pub service: Times,
-    /// How far they were when.
+    /// The times of their phases.
     #[serde(default)]
     pub phases: Phases,
 }
@@ -73,9 +73,9 @@ pub struct RequestMeasurement {
 /// One endpoint under load.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Measurement {
-    /// Where the requests went.
+    /// The address of the requests.
     pub url: String,
-    /// How load was applied, as `closed loop, 16 in flight`.
+    /// The load, as `closed loop, 16 in flight`.
     pub load: String,
     /// Length of the measured window.
     pub window_secs: f64,
@@ -92,7 +92,7 @@ pub struct Measurement {
     pub response: Times,
     /// Service times: from the moment a request was sent.
     pub service: Times,
-    /// How far they were when.
+    /// The times of their phases.
     #[serde(default)]
     pub phases: Phases,
     /// Each request of several; empty when there is one.
@@ -110,14 +110,14 @@ pub struct Measurement {
     /// CPU time of the processes that listen there per request; absent where they are not on this host.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub server_cpu_micros_per_request: Option<f64>,
-    /// How late the generator was for its own schedule, 99th percentile; zero in closed loop.
+    /// The delay of the generator against its own schedule, 99th percentile; zero in closed loop.
     pub schedule_lag_ms_p99: f64,
-    /// Why the generator, not the server, made these numbers; absent when they are good.
+    /// The reason why these numbers are the generator's, not the server's; absent when they are valid.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub invalid: Option<String>,
 }
 
-/// Two endpoints beside each other.
+/// Two endpoints compared with each other.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
     /// The first, all rounds together.
@@ -131,14 +131,14 @@ pub struct Comparison {
     pub rounds_spoiled: u64,
     /// Length of each run.
     pub run_secs: f64,
-    /// What counts as the same, as a share.
+    /// The largest change that counts as the same, as a share.
     pub margin: f64,
     /// Per figure.
     pub figures: Vec<Figure>,
     /// Figures that there were too few requests for, each with the reason.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub left_out: Vec<String>,
-    /// Why no verdict holds: the control differs from A, or the generator made the numbers. Absent when they hold.
+    /// The reason why no verdict holds: the control differs from A, or the generator made the numbers. Absent when they hold.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub invalid: Option<String>,
 }
@@ -148,7 +148,7 @@ pub struct Comparison {
 pub struct Figure {
     /// Its name with its unit, as `response_p50_ms`.
     pub name: String,
-    /// Values that it stands on: one for each round, or for some rounds together where a quantile needs their requests.
+    /// The number of values behind it: one for each round, or for some rounds together where a quantile needs more requests.
     pub parts: u64,
     /// A's, the median over the parts.
     pub a: f64,
@@ -160,19 +160,19 @@ pub struct Figure {
     pub control: Change,
 }
 
-/// How a figure changed.
+/// The change of a figure.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Change {
     /// The median over the parts of the ratio, with its 98 % interval.
     pub ratio: Interval,
-    /// What can be said.
+    /// The verdict.
     pub verdict: Verdict,
-    /// How many more rounds might settle it; absent when it is settled.
+    /// The additional rounds that might settle it; absent when it is settled.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub more_rounds: Option<u64>,
 }
 
-/// What can be said of a change.
+/// The verdict on a change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
@@ -180,13 +180,13 @@ pub enum Verdict {
     Different,
     /// The whole interval lies within the margin.
     Same,
-    /// Neither.
+    /// The interval crosses the margin.
     #[default]
     Inconclusive,
 }
 
 impl Verdict {
-    /// As the JSON has it.
+    /// Returns the word of the JSON.
     pub fn name(self) -> &'static str {
         match self {
             Self::Different => "different",

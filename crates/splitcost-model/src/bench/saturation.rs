@@ -1,26 +1,26 @@
-//! Where an endpoint saturates.
+//! The saturation of an endpoint.
 
 use serde::{Deserialize, Serialize};
 
 /// The knee of an endpoint: more arrivals than this and a queue grows.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Saturation {
-    /// Where the requests went.
+    /// The address of the requests.
     pub url: String,
-    /// The highest arrival rate that it took; absent when it took none.
+    /// The highest arrival rate that it sustained; absent when there is none.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub sustained_reqs_per_sec: Option<f64>,
-    /// The lowest arrival rate that it did not take; absent when none was found.
+    /// The lowest arrival rate that it did not sustain; absent when there is none.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub saturated_reqs_per_sec: Option<f64>,
-    /// Why it did not; absent when it took every rate.
+    /// The reason why it did not; absent when it sustained every rate.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub reason: Option<String>,
     /// Throughput in closed loop, from which the search set out.
     pub closed_loop_reqs_per_sec: f64,
     /// Every rate that was tried, in order.
     pub steps: Vec<SaturationStep>,
-    /// Why the search ended early; absent when the bounds are as close as was wanted.
+    /// The reason why the search ended early; absent when the bounds are close enough.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub invalid: Option<String>,
 }
@@ -30,7 +30,7 @@ pub struct Saturation {
 pub struct SaturationStep {
     /// Arrivals per second, mean of the schedule.
     pub rate_reqs_per_sec: f64,
-    /// Arrivals per second that there really were.
+    /// The measured arrivals per second.
     pub arrivals_reqs_per_sec: f64,
     /// Requests answered well, per second.
     pub throughput_reqs_per_sec: f64,
@@ -40,7 +40,7 @@ pub struct SaturationStep {
     pub response_p99_ms: f64,
     /// Requests that failed.
     pub failed: u64,
-    /// Why this is beyond the knee; absent where it is not.
+    /// The reason why the rate is too high; absent where it is not.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub saturated: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! What a call costs over every stack, and which of them is faster: the JSON users read.
+//! The results of `splitcost calibrate --all` and `splitcost bench stacks`.
 
 use std::collections::BTreeMap;
 
@@ -7,41 +7,48 @@ use serde::{Deserialize, Serialize};
 use super::Change;
 use crate::quantity::Interval;
 
-/// A client, a transport and a server.
+/// A client, a codec, a transport and a server, each by its name in `splitcost.stacks`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Combination {
-    /// Its file in `splitcost.stacks.clients`.
+pub struct Stack {
+    /// The client, as `aiohttp`.
     pub client: String,
+    /// The codec of both sides; `orjson` in documents that name none.
+    #[serde(default = "usual_codec")]
+    pub codec: String,
     /// `http/1.1`, `h2c` or `grpc`.
     pub transport: String,
-    /// Its file in `splitcost.stacks.servers`.
+    /// The server, as `granian`.
     pub server: String,
 }
 
-impl Combination {
-    /// As it is written, `aiohttp → granian`, with the transport where that is HTTP/2.
+fn usual_codec() -> String {
+    "orjson".to_owned()
+}
+
+impl Stack {
+    /// Returns the name for people, as `aiohttp → granian`, with the transport where it is HTTP/2.
     pub fn name(&self) -> String {
-        let Self { client, transport, server } = self;
+        let Self { client, transport, server, .. } = self;
         if transport == "h2c" { format!("{client} → {server}, h2c") } else { format!("{client} → {server}") }
     }
 }
 
-/// Where and with what it was measured.
+/// The machine and the software of a measurement.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct MeasuredOn {
     /// Processor, cores, kernel.
     pub machine: String,
-    /// The interpreter's.
+    /// The version of the interpreter.
     pub python_version: String,
-    /// Of every package that took part.
+    /// The version of every package that took part.
     pub versions: BTreeMap<String, String>,
-    /// As RFC 3339 in UTC.
+    /// The time, as RFC 3339 in UTC.
     pub measured_at: String,
 }
 
 /// Calls of one kind over one stack; intervals are of 90 %, over resampled rounds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct StackCell {
+pub struct StackFigures {
     /// Size of a body, the same in both directions.
     pub payload_bytes: u64,
     /// Callers at a time.
@@ -64,59 +71,60 @@ pub struct StackCell {
 /// CPU of a lone call, as a line over the payload.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct CpuLine {
-    /// Of a call that carries nothing.
+    /// The CPU of a call that carries nothing.
     pub fixed_micros: Interval,
-    /// More per 1,000 bytes of the body, which goes in both directions.
+    /// The additional CPU per 1,000 bytes of the body, which goes in both directions.
     pub micros_per_kb: Interval,
 }
 
-/// What is known of one stack.
+/// The costs of one stack.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct StackCost {
-    /// Which.
+    /// The stack.
     #[serde(flatten)]
-    pub combination: Combination,
-    /// Machine, Python and versions; what the cache goes by.
+    pub stack: Stack,
+    /// Machine, Python and versions: the key of the cache.
     pub fingerprint: String,
-    /// Of the client's process.
+    /// CPU of the client's process.
     pub client_cpu: CpuLine,
-    /// Of the server's process.
+    /// CPU of the server's process.
     pub server_cpu: CpuLine,
-    /// By payload, then concurrency.
-    pub cells: Vec<StackCell>,
+    /// The figures by payload, then concurrency.
+    #[serde(rename = "cells")]
+    pub figures: Vec<StackFigures>,
 }
 
-/// What `splitcost calibrate --all` measured.
+/// The result of `splitcost calibrate --all`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct StackMatrix {
-    /// Where and with what.
+    /// Machine and software.
     #[serde(flatten)]
     pub measured_on: MeasuredOn,
-    /// Each visited every cell.
+    /// The rounds; each visited every stack, payload and concurrency.
     pub rounds: u64,
-    /// One after the other.
+    /// The costs of each stack.
     pub stacks: Vec<StackCost>,
     /// Stacks that failed, each with the reason.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub failed: Vec<String>,
 }
 
-/// What `splitcost bench stacks` found.
+/// The result of `splitcost bench stacks`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct StackBench {
-    /// Where and with what.
+    /// Machine and software.
     #[serde(flatten)]
     pub measured_on: MeasuredOn,
-    /// Each visited every stack, in shuffled order.
+    /// The rounds; each visited every stack, in shuffled order.
     pub rounds: u64,
-    /// What counts as the same, as a share.
+    /// The largest change that counts as the same, as a share.
     pub margin: f64,
-    /// One per concurrency.
+    /// A table per concurrency.
     pub tables: Vec<StackTable>,
-    /// What blocking does.
+    /// The effect of blocking calls.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub blocking: Option<Blocking>,
-    /// Calls one by one, or all in one.
+    /// N calls of one item compared with one call of N items.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub batch: Option<Batch>,
     /// Stacks that failed, each with the reason.
@@ -124,7 +132,7 @@ pub struct StackBench {
     pub failed: Vec<String>,
 }
 
-/// Stacks beside each other, the one with the most calls per second first.
+/// Stacks compared with each other, the one with the most calls per second first.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct StackTable {
     /// Callers at a time.
@@ -133,7 +141,7 @@ pub struct StackTable {
     pub payload_bytes: u64,
     /// One per stack.
     pub rows: Vec<StackRow>,
-    /// Why no verdict holds: a stack differs from itself. Absent when they hold.
+    /// The reason why no verdict holds: a stack differs from itself. Absent when they hold.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub invalid: Option<String>,
 }
@@ -141,12 +149,12 @@ pub struct StackTable {
 /// One stack, and how it compares with the first of its table.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct StackRow {
-    /// Which.
+    /// The stack.
     #[serde(flatten)]
-    pub combination: Combination,
-    /// What was measured.
+    pub stack: Stack,
+    /// Its figures.
     #[serde(flatten)]
-    pub cell: StackCell,
+    pub figures: StackFigures,
     /// Calls per second over those of the first; absent for the first itself.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub throughput_change: Option<Change>,
@@ -161,20 +169,20 @@ pub struct StackRow {
 /// An `async` endpoint that calls another service, in several ways.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Blocking {
-    /// How long the other service waits before it answers.
+    /// The time that the other service waits before it answers.
     pub service_delay_millis: f64,
-    /// Each drove every way at every concurrency.
+    /// The rounds; each put load on every way at every concurrency.
     pub rounds: u64,
-    /// By way, then concurrency.
+    /// The rows by way, then concurrency.
     pub rows: Vec<BlockingRow>,
 }
 
 /// One way at one concurrency; intervals are of 90 %, over the rounds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct BlockingRow {
-    /// As `requests` or `aiohttp`.
+    /// The name of the way, as `requests` or `aiohttp`.
     pub way: String,
-    /// What the endpoint does.
+    /// The code of the endpoint.
     pub what: String,
     /// Requests in flight.
     pub concurrency: u32,
@@ -197,24 +205,24 @@ pub struct BlockingRow {
 /// N calls of one item against one call with N items.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Batch {
-    /// Over which stack.
+    /// The stack.
     #[serde(flatten)]
-    pub combination: Combination,
+    pub stack: Stack,
     /// Size of an item.
     pub item_bytes: u64,
-    /// Each measured every row.
+    /// The rounds; each measured every row.
     pub rounds: u64,
-    /// By the number of items.
+    /// The rows by number of items.
     pub rows: Vec<BatchRow>,
     /// Items from which one call with all of them is faster than a call for each; absent where it never is.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub break_even_items: Option<Interval>,
 }
 
-/// So many items.
+/// The times for one number of items.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct BatchRow {
-    /// N.
+    /// The number of items, N.
     pub items: u32,
     /// N calls, one after the other.
     pub calls_wall_micros: Interval,

@@ -1,16 +1,16 @@
-//! One call in process and over stacks.
+//! The times of one call in process and over stacks, as text for a terminal.
 
 use std::fmt::Write as _;
 
-use splitcost_model::bench::{Call, CallStack, CallTimes};
+use splitcost_model::bench::{CallBench, CallTimes, CalledStack};
 use splitcost_model::quantity::Interval;
 
 use super::codecs::place_words;
 use crate::number::{factor, number};
 use crate::table::{Style, table};
 
-/// The call for a terminal: how long in process, how long over each stack, and where that goes.
-pub fn call(found: &Call) -> String {
+/// Renders a call for a terminal: its time in process, its time over each stack, and the parts of that time.
+pub fn call(found: &CallBench) -> String {
     let kind = if found.is_async { ", awaited" } else { "" };
     let Interval { value, low, high } = found.in_process_nanos;
     let (scale, unit) = if value < 10_000.0 { (1.0, "ns") } else { (1e-3, "µs") };
@@ -27,7 +27,7 @@ pub fn call(found: &Call) -> String {
         shown(high),
         shown(found.in_process_nanos_min),
     );
-    let timed: Vec<(&CallStack, CallTimes)> =
+    let timed: Vec<(&CalledStack, CallTimes)> =
         found.stacks.iter().filter_map(|stack| Some((stack, stack.times?))).collect();
     if !timed.is_empty() {
         let head = ["over a stack", "µs a call", "times in process, 98 % interval", "first call, µs"];
@@ -58,7 +58,7 @@ pub fn call(found: &Call) -> String {
     for stack in &found.stacks {
         // Writing to a string does not fail.
         for place in &stack.refused {
-            let _ = writeln!(text, "{}: {} cannot carry {}", stack.name, stack.codec, place_words(place));
+            let _ = writeln!(text, "{}: {} cannot carry {}", stack.name, stack.stack.codec, place_words(place));
         }
         for place in &stack.changed {
             let _ = writeln!(text, "{}: {}", stack.name, place_words(place));
@@ -73,14 +73,14 @@ fn interval(Interval { value, low, high }: Interval) -> String {
 
 #[cfg(test)]
 mod tests {
-    use splitcost_model::bench::{Change, Parts, Place};
+    use splitcost_model::bench::{CallParts, Change, Place, Stack};
 
     use super::*;
 
     #[test]
     fn a_call_fits_a_screen() {
         let around = |value: f64| Interval { value, low: value * 0.9, high: value * 1.1 };
-        let parts = Parts {
+        let parts = CallParts {
             encode_micros: 0.5,
             client_micros: 180.0,
             connect_micros: 0.0,
@@ -105,8 +105,12 @@ mod tests {
             error: Some("TypeError: Type is not JSON serializable: decimal.Decimal".into()),
             ..Place::default()
         };
-        let stack = |name: &str| CallStack { name: name.into(), codec: "orjson".into(), ..CallStack::default() };
-        let found = Call {
+        let stack = |name: &str| CalledStack {
+            name: name.into(),
+            stack: Stack { codec: "orjson".into(), ..Stack::default() },
+            ..CalledStack::default()
+        };
+        let found = CallBench {
             function: "shop.users:add_user".into(),
             is_async: true,
             result: "7".into(),
@@ -115,8 +119,8 @@ mod tests {
             in_process_nanos: around(3_200.0),
             in_process_nanos_min: 3_000.0,
             stacks: vec![
-                CallStack { times: Some(times), ..stack("aiohttp+orjson+uvicorn") },
-                CallStack { refused: vec![place], ..stack("grpcio") },
+                CalledStack { times: Some(times), ..stack("aiohttp+orjson+uvicorn") },
+                CalledStack { refused: vec![place], ..stack("grpcio") },
             ],
         };
         insta::assert_snapshot!(call(&found), @r"

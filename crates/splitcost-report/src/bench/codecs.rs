@@ -1,17 +1,17 @@
-//! Codecs beside each other.
+//! Comparisons of codecs, as text for a terminal and as Markdown.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use splitcost_model::bench::{
-    Change, CodecTimes, Codecs, Document, DocumentRole, Outcome, Place, Trial, Unusual, Verdict,
+    Change, CodecTimes, Codecs, Document, DocumentRole, Place, Trial, TrialOutcome, Unusual, Verdict,
 };
 use splitcost_model::quantity::Interval;
 
 use crate::number::{count, factor, number};
 use crate::table::{Style, table};
 
-/// Everything that was found: times, sizes, depths, and what each codec does to which value.
+/// Renders the result of `splitcost bench codecs`: times, sizes, depths, and the effect of each codec on values.
 pub fn codecs(found: &Codecs, style: Style) -> String {
     let mut text = format!(
         "CPython {}, GC {}; {} rounds in one process, shuffled; median and 90 % interval; the same is within {} %\n",
@@ -69,7 +69,7 @@ fn heading(style: Style) -> &'static str {
     if style == Style::Markdown { "### " } else { "" }
 }
 
-/// Markdown wants an empty line before a table.
+/// Returns the empty line that Markdown needs before a table.
 fn gap(style: Style) -> &'static str {
     if style == Style::Markdown { "\n" } else { "" }
 }
@@ -99,7 +99,7 @@ fn interval(Interval { value, low, high }: Interval) -> String {
     format!("{} ({}–{})", number(value), number(low), number(high))
 }
 
-/// The ratio with its interval, and the verdict as a word.
+/// Renders the ratio with its interval, and the verdict as a word.
 fn change(Change { ratio, verdict, more_rounds }: Change) -> String {
     let word = match verdict {
         Verdict::Same => "same".to_owned(),
@@ -129,7 +129,7 @@ fn variants(documents: &[&Document]) -> Vec<Vec<String>> {
     rows
 }
 
-/// What was not kept of a document, by codec.
+/// Renders the places of a document that were not kept, by codec.
 fn places(trials: &BTreeMap<String, Trial>) -> String {
     let mut text = String::new();
     for (codec, trial) in trials {
@@ -167,25 +167,25 @@ fn unusual(found: &Codecs) -> Vec<Vec<String>> {
     rows
 }
 
-/// A word or two; the whole text is in the JSON.
+/// Renders a trial in a word or two; the whole text is in the JSON.
 fn cell(trial: &Trial) -> String {
     let place = trial.places.first();
     match (trial.outcome, place) {
-        (Outcome::Error, Some(Place { error: Some(error), .. })) => {
+        (TrialOutcome::Error, Some(Place { error: Some(error), .. })) => {
             let error = error.strip_prefix("when it decodes, ").unwrap_or(error);
             let kind = error.split(':').next().unwrap_or_default();
             // Python's names of errors have no space; a codec of ours that refuses says it in words.
             let kind = if kind.contains(' ') { "refused" } else { kind };
             kind.strip_prefix("PydanticSerialization").unwrap_or(kind).to_owned()
         }
-        (Outcome::Changed, Some(Place { became_type: Some(kind), .. })) => format!("→ {kind}"),
-        (Outcome::Changed, Some(Place { became: Some(became), .. })) if became.starts_with("key ") => {
+        (TrialOutcome::Changed, Some(Place { became_type: Some(kind), .. })) => format!("→ {kind}"),
+        (TrialOutcome::Changed, Some(Place { became: Some(became), .. })) if became.starts_with("key ") => {
             format!("→ {became}")
         }
         (outcome, _) => match outcome {
-            Outcome::Kept => "kept",
-            Outcome::Changed => "changed",
-            Outcome::Error => "error",
+            TrialOutcome::Kept => "kept",
+            TrialOutcome::Changed => "changed",
+            TrialOutcome::Error => "error",
         }
         .to_owned(),
     }
@@ -226,7 +226,7 @@ mod tests {
         let trial = |outcome, places| Trial { outcome, places };
         let trials = BTreeMap::from([
             ("json".to_owned(), Trial::default()),
-            ("protobuf".to_owned(), trial(Outcome::Changed, vec![place(Some("None"), None)])),
+            ("protobuf".to_owned(), trial(TrialOutcome::Changed, vec![place(Some("None"), None)])),
         ]);
         let document = |role, name: &str| Document {
             role,
@@ -257,8 +257,8 @@ mod tests {
                 name: "NaN".into(),
                 value: "nan".into(),
                 codecs: BTreeMap::from([
-                    ("json".to_owned(), trial(Outcome::Error, vec![place(None, Some("TypeError: no"))])),
-                    ("protobuf".to_owned(), trial(Outcome::Changed, vec![place(Some("None"), None)])),
+                    ("json".to_owned(), trial(TrialOutcome::Error, vec![place(None, Some("TypeError: no"))])),
+                    ("protobuf".to_owned(), trial(TrialOutcome::Changed, vec![place(Some("None"), None)])),
                 ]),
             }],
         }

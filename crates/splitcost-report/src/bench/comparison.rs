@@ -1,4 +1,4 @@
-//! Two endpoints beside each other: for a terminal, as CSV, as Markdown.
+//! A comparison of two endpoints, as text for a terminal, as CSV and as Markdown.
 
 use std::fmt::Write as _;
 
@@ -7,7 +7,7 @@ use splitcost_model::bench::{Change, Comparison, Figure, Verdict};
 use super::measurement::{csv_cell, markdown_cell};
 use crate::number::{count, number};
 
-/// Two endpoints for a terminal: a line a figure, each with its verdict in words.
+/// Renders a comparison for a terminal: a line per figure, each with its verdict in words.
 pub fn comparison(found: &Comparison) -> String {
     let mut text = format!(
         "A {}\nB {}\n{}; {} rounds, each A, B and A again for {} s, shuffled; the same is within {} %\n\n",
@@ -63,7 +63,7 @@ fn ratio(change: &Change) -> String {
     format!("{:.3} ({:.3}–{:.3})", interval.value, interval.low, interval.high)
 }
 
-/// The verdict as a sentence's end.
+/// Renders the verdict as the end of a line.
 fn words(figure: &Figure) -> String {
     let Change { ratio, verdict, more_rounds } = figure.change;
     match verdict {
@@ -80,7 +80,7 @@ fn words(figure: &Figure) -> String {
     }
 }
 
-/// Two endpoints as CSV: a header, and a line a figure.
+/// Renders a comparison as CSV: a header, and a line per figure.
 pub fn comparison_csv(found: &Comparison) -> String {
     let mut text = String::from(
         "figure,a,b,ratio,ratio_low,ratio_high,control_ratio,control_low,control_high,verdict,more_rounds,invalid\n",
@@ -101,7 +101,7 @@ pub fn comparison_csv(found: &Comparison) -> String {
     text
 }
 
-/// Two endpoints as a table of Markdown.
+/// Renders a comparison as a Markdown table.
 pub fn comparison_markdown(found: &Comparison) -> String {
     let (a, b) = (markdown_cell(&found.a.url), markdown_cell(&found.b.url));
     let mut text = format!(

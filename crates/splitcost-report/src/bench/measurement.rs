@@ -1,4 +1,4 @@
-//! One endpoint: for a terminal, as CSV, as Markdown.
+//! The figures of one endpoint, as text for a terminal, as CSV and as Markdown.
 
 use std::fmt::Write as _;
 
@@ -6,7 +6,7 @@ use splitcost_model::bench::{Failed, Measurement, Phases, Times};
 
 use crate::number::{byte_unit, count, number};
 
-/// The columns of times, by name and value.
+/// Returns the columns of times, by name and value.
 fn columns(times: &Times) -> [(&'static str, f64); 7] {
     [
         ("mean", times.mean_ms),
@@ -19,7 +19,7 @@ fn columns(times: &Times) -> [(&'static str, f64); 7] {
     ]
 }
 
-/// One endpoint for a terminal.
+/// Renders the figures of one endpoint for a terminal.
 pub fn measurement(found: &Measurement) -> String {
     let mut text = format!("{}\n{}, {} s measured\n", found.url, found.load, number(found.window_secs));
     // Writing to a string does not fail.
@@ -71,7 +71,7 @@ pub fn measurement(found: &Measurement) -> String {
     text
 }
 
-/// A line a request, where there are several.
+/// Renders a line per request, if there are several.
 fn requests(text: &mut String, found: &Measurement) {
     if found.requests.is_empty() {
         return;
@@ -92,7 +92,7 @@ fn requests(text: &mut String, found: &Measurement) {
     text.push('\n');
 }
 
-/// The phases that there are.
+/// Returns the phases that were measured.
 fn phases(phases: &Phases) -> impl Iterator<Item = (&'static str, &Times)> {
     let named = [
         ("  connected", &phases.connect),
@@ -107,7 +107,7 @@ fn failures(failed: &[Failed]) -> u64 {
     failed.iter().map(|failed| failed.requests).sum()
 }
 
-/// A name that fits.
+/// Returns a name, shortened to fit its column.
 fn shortened(name: &str, width: usize) -> String {
     if name.chars().count() <= width {
         return name.to_owned();
@@ -120,7 +120,7 @@ fn bytes(value: u64) -> String {
     format!("{} {unit}", number(value as f64 * factor))
 }
 
-/// One endpoint as CSV: a header, a line for each request of several, and one for all; keys as in the JSON.
+/// Renders the figures of one endpoint as CSV: a header, a line for each request of several, and one for all; keys as in the JSON.
 pub fn csv(found: &Measurement) -> String {
     let rows = rows(found);
     let mut text = String::new();
@@ -135,7 +135,7 @@ pub fn csv(found: &Measurement) -> String {
     text
 }
 
-/// One endpoint as a table of Markdown: a line for each figure, a column for each request of several, and one for all.
+/// Renders the figures of one endpoint as a Markdown table: a line for each figure, a column for each request of several, and one for all.
 pub fn markdown(found: &Measurement) -> String {
     let rows = rows(found);
     let mut text = String::new();
@@ -149,7 +149,7 @@ pub fn markdown(found: &Measurement) -> String {
     text
 }
 
-/// A cell of CSV.
+/// Returns a text as a field of CSV.
 ///
 /// # Source
 /// RFC 4180.
@@ -165,7 +165,8 @@ pub(super) fn markdown_cell(value: &str) -> String {
     value.replace('|', "\\|")
 }
 
-/// Each request of several, and all together: names and values. What is known of all only is empty in the others.
+/// Returns names and values of each request of several, and of all together. A figure that is known only of all together
+/// is empty in the others.
 fn rows(found: &Measurement) -> Vec<Vec<(String, String)>> {
     let row = |name: &str, ok: u64, failed: &[Failed], response: &Times, service: &Times, all: Option<&Measurement>| {
         let mut cells = vec![("url".to_owned(), found.url.clone()), ("request".to_owned(), name.to_owned())];

@@ -1,4 +1,4 @@
-//! Where an endpoint saturates: for a terminal, as CSV, as Markdown.
+//! The saturation of an endpoint, as text for a terminal, as CSV and as Markdown.
 
 use std::fmt::Write as _;
 
@@ -7,7 +7,7 @@ use splitcost_model::bench::Saturation;
 use super::measurement::{csv_cell, markdown_cell};
 use crate::number::{count, number};
 
-/// The knee for a terminal: each rate that was tried, and what they say.
+/// Renders a search for a terminal: each rate that was tried, and the answer.
 pub fn saturation(found: &Saturation) -> String {
     let mut text = format!(
         "{}\nclosed loop {} requests/s\n\n{:>11}{:>11}{:>11}{:>11}{:>9}\n",
@@ -36,7 +36,7 @@ pub fn saturation(found: &Saturation) -> String {
     text
 }
 
-/// The answer in words.
+/// Renders the answer in words.
 fn sentence(found: &Saturation) -> String {
     let knee = match (found.sustained_reqs_per_sec, found.saturated_reqs_per_sec) {
         (Some(low), Some(high)) => format!("saturates between {} and {} requests/s", number(low), number(high)),
@@ -73,7 +73,7 @@ fn cells(found: &Saturation) -> impl Iterator<Item = [String; 7]> {
     })
 }
 
-/// The rates that were tried as CSV.
+/// Renders the rates that were tried as CSV.
 pub fn saturation_csv(found: &Saturation) -> String {
     let mut text = COLUMNS.join(",");
     for row in cells(found) {
@@ -84,7 +84,7 @@ pub fn saturation_csv(found: &Saturation) -> String {
     text
 }
 
-/// The rates that were tried as a table of Markdown, and the answer.
+/// Renders the rates that were tried as a Markdown table, and the answer.
 pub fn saturation_markdown(found: &Saturation) -> String {
     let mut text = format!("| {} |\n|{}---|\n", COLUMNS.join(" | "), "--:|".repeat(6));
     for row in cells(found) {

@@ -1,16 +1,16 @@
-//! Stacks beside each other, what blocking does, and batches: for a terminal, and as Markdown.
+//! Comparisons of stacks, blocking calls and batches, as text for a terminal and as Markdown.
 
 use std::fmt::Write as _;
 
 use splitcost_model::bench::{
-    Batch, Blocking, Change, CpuLine, MeasuredOn, StackBench, StackCell, StackMatrix, StackTable, Verdict,
+    Batch, Blocking, Change, CpuLine, MeasuredOn, StackBench, StackFigures, StackMatrix, StackTable, Verdict,
 };
 use splitcost_model::quantity::Interval;
 
 use crate::number::{count, number};
 use crate::table::{Style, table};
 
-/// What `splitcost bench stacks` found.
+/// Renders the result of `splitcost bench stacks`.
 // Writing to a string does not fail.
 pub fn stacks(found: &StackBench, style: Style) -> String {
     let mut text = measured_on(&found.measured_on);
@@ -32,7 +32,7 @@ pub fn stacks(found: &StackBench, style: Style) -> String {
     text
 }
 
-/// What `splitcost calibrate --all` measured: a line per stack.
+/// Renders the result of `splitcost calibrate --all`, with a line per stack.
 pub fn matrix(found: &StackMatrix, style: Style) -> String {
     let mut text = measured_on(&found.measured_on);
     let _ = write!(
@@ -45,18 +45,19 @@ pub fn matrix(found: &StackMatrix, style: Style) -> String {
     let mut rows = vec![head(&columns)];
     for stack in &found.stacks {
         let cell = |concurrency| {
-            let near = |cell: &&StackCell| cell.concurrency == concurrency && cell.payload_bytes.abs_diff(1_000) < 50;
-            stack.cells.iter().find(near)
+            let near =
+                |cell: &&StackFigures| cell.concurrency == concurrency && cell.payload_bytes.abs_diff(1_000) < 50;
+            stack.figures.iter().find(near)
         };
         let line = |line: &CpuLine| [interval(line.fixed_micros), interval(line.micros_per_kb)];
-        let of = |concurrency, value: fn(&StackCell) -> Interval| {
+        let of = |concurrency, value: fn(&StackFigures) -> Interval| {
             cell(concurrency).map_or("–".to_owned(), |cell| interval(value(cell)))
         };
-        let calls = |cell: &StackCell| cell.throughput_calls_per_sec;
-        let mut row = vec![stack.combination.name()];
+        let calls = |cell: &StackFigures| cell.throughput_calls_per_sec;
+        let mut row = vec![stack.stack.name()];
         row.extend(line(&stack.client_cpu));
         row.extend(line(&stack.server_cpu));
-        row.push(of(1, |cell| cell.wall_micros_p50.scale(1e-3)));
+        row.push(of(1, |figures| figures.wall_micros_p50.scale(1e-3)));
         row.extend([of(1, calls), of(64, calls)]);
         rows.push(row);
     }
@@ -82,9 +83,9 @@ fn stack_table(stacks: &StackTable, found: &StackBench, style: Style) -> String 
     );
     let mut rows = vec![head(&["stack", "calls/s", "p50 ms", "p99 ms", "client CPU µs", "server CPU µs", "calls"])];
     for row in &stacks.rows {
-        let cell = &row.cell;
+        let cell = &row.figures;
         rows.push(vec![
-            row.combination.name(),
+            row.stack.name(),
             interval(cell.throughput_calls_per_sec),
             interval(cell.wall_micros_p50.scale(1e-3)),
             cell.wall_micros_p99.map_or("–".to_owned(), |p99| interval(p99.scale(1e-3))),
@@ -99,13 +100,13 @@ fn stack_table(stacks: &StackTable, found: &StackBench, style: Style) -> String 
         let margin = number(found.margin * 100.0);
         let _ = write!(
             text,
-            "\nbeside {}, with 98 % intervals; the same is within {margin} %:\n{}",
-            first.combination.name(),
+            "\ncompared with {}, with 98 % intervals; a change within {margin} % counts as the same:\n{}",
+            first.stack.name(),
             style.item_gap()
         );
     }
     for row in &stacks.rows[1..] {
-        let name = row.combination.name();
+        let name = row.stack.name();
         let said = [
             (row.throughput_change, "makes", "calls/s"),
             (row.client_cpu_change, "needs", "client CPU"),
@@ -129,7 +130,7 @@ fn stack_table(stacks: &StackTable, found: &StackBench, style: Style) -> String 
 fn blocking(found: &Blocking, style: Style) -> String {
     let delay = number(found.service_delay_millis);
     let mut text = format!(
-        "{}What blocking does: an async endpoint of uvicorn that calls a service which answers after {delay} ms; \
+        "{}The effect of blocking: an async endpoint of uvicorn calls a service that answers after {delay} ms; \
          {} rounds\n\n",
         style.title(),
         found.rounds
@@ -159,10 +160,10 @@ fn blocking(found: &Blocking, style: Style) -> String {
     }
     text.push_str(&table(&rows, style));
     text.push('\n');
-    let mut told: Vec<&str> = Vec::new();
+    let mut listed: Vec<&str> = Vec::new();
     for row in &found.rows {
-        if !told.contains(&row.way.as_str()) {
-            told.push(&row.way);
+        if !listed.contains(&row.way.as_str()) {
+            listed.push(&row.way);
             let _ = writeln!(text, "{}{}: {}", style.item(), row.way, row.what);
         }
     }
@@ -174,7 +175,7 @@ fn batch(found: &Batch, style: Style) -> String {
         "{}Batch: N calls of one item of {} bytes, or one call with N; {}; {} rounds\n\n",
         style.title(),
         found.item_bytes,
-        found.combination.name(),
+        found.stack.name(),
         found.rounds
     );
     let columns =
@@ -202,7 +203,7 @@ fn batch(found: &Batch, style: Style) -> String {
     text
 }
 
-/// `0.60 (0.55–0.64): different`.
+/// Renders a change as `0.60 (0.55–0.64): different`.
 fn verdict(change: &Change) -> String {
     format!("{}: {}", interval(change.ratio), word(change))
 }
@@ -226,7 +227,7 @@ fn interval(interval: Interval) -> String {
 
 #[cfg(test)]
 mod tests {
-    use splitcost_model::bench::{BatchRow, BlockingRow, Combination, StackCost, StackRow};
+    use splitcost_model::bench::{BatchRow, BlockingRow, Stack, StackCost, StackRow};
 
     use super::*;
 
@@ -238,12 +239,12 @@ mod tests {
         Change { ratio: of(ratio), verdict, more_rounds }
     }
 
-    fn stack(client: &str, transport: &str, server: &str) -> Combination {
-        Combination { client: client.into(), transport: transport.into(), server: server.into() }
+    fn stack(client: &str, transport: &str, server: &str) -> Stack {
+        Stack { client: client.into(), codec: "orjson".into(), transport: transport.into(), server: server.into() }
     }
 
-    fn cell(calls_per_sec: f64) -> StackCell {
-        StackCell {
+    fn figures(calls_per_sec: f64) -> StackFigures {
+        StackFigures {
             payload_bytes: 1_000,
             concurrency: 1,
             calls: 1_500,
@@ -267,13 +268,13 @@ mod tests {
     #[test]
     fn all_three_tables() {
         let first = StackRow {
-            combination: stack("aiohttp", "http/1.1", "granian"),
-            cell: cell(2_000.0),
+            stack: stack("aiohttp", "http/1.1", "granian"),
+            figures: figures(2_000.0),
             ..StackRow::default()
         };
         let second = StackRow {
-            combination: stack("httpx_async", "h2c", "hypercorn"),
-            cell: cell(500.0),
+            stack: stack("httpx_async", "h2c", "hypercorn"),
+            figures: figures(500.0),
             throughput_change: Some(change(0.25, Verdict::Different, None)),
             client_cpu_change: Some(change(1.01, Verdict::Inconclusive, Some(1_200))),
             server_cpu_change: Some(change(1.0, Verdict::Same, None)),
@@ -304,7 +305,7 @@ mod tests {
                 }],
             }),
             batch: Some(Batch {
-                combination: stack("aiohttp", "http/1.1", "granian"),
+                stack: stack("aiohttp", "http/1.1", "granian"),
                 item_bytes: 100,
                 rounds: 8,
                 rows: vec![BatchRow {
@@ -329,14 +330,14 @@ mod tests {
         aiohttp → granian             2,000 (1,800–2,200)  0.500 (0.450–0.550)  1.50 (1.35–1.65)  300 (270–330)  100 (90.0–110)  1,500
         httpx_async → hypercorn, h2c        500 (450–550)     2.00 (1.80–2.20)                 –  300 (270–330)  100 (90.0–110)  1,500
 
-        beside aiohttp → granian, with 98 % intervals; the same is within 3.00 %:
+        compared with aiohttp → granian, with 98 % intervals; a change within 3.00 % counts as the same:
           httpx_async → hypercorn, h2c makes 0.250 (0.225–0.275) of its calls/s: different; needs 1.01 (0.909–1.11) of its client CPU: inconclusive, 1,200 more rounds; needs 1.00 (0.900–1.10) of its server CPU: same
 
         invalid: throughput of aiohttp → granian differs from that of itself, run twice; no verdict holds
 
         failed to call over x: TimeoutError
 
-        What blocking does: an async endpoint of uvicorn that calls a service which answers after 10.0 ms; 6 rounds
+        The effect of blocking: an async endpoint of uvicorn calls a service that answers after 10.0 ms; 6 rounds
 
         the endpoint calls with  in flight        requests/s         p50 ms  p99 ms  requests  failed              of httpx's requests/s
         requests                        64  75.0 (67.5–82.5)  800 (720–880)       –       120       1  0.0700 (0.0630–0.0770): different
@@ -360,7 +361,7 @@ mod tests {
         | aiohttp → granian | 2,000 (1,800–2,200) | 0.500 (0.450–0.550) | 1.50 (1.35–1.65) | 300 (270–330) | 100 (90.0–110) | 1,500 |
         | httpx_async → hypercorn, h2c | 500 (450–550) | 2.00 (1.80–2.20) | – | 300 (270–330) | 100 (90.0–110) | 1,500 |
 
-        beside aiohttp → granian, with 98 % intervals; the same is within 3.00 %:
+        compared with aiohttp → granian, with 98 % intervals; a change within 3.00 % counts as the same:
 
         - httpx_async → hypercorn, h2c makes 0.250 (0.225–0.275) of its calls/s: different; needs 1.01 (0.909–1.11) of its client CPU: inconclusive, 1,200 more rounds; needs 1.00 (0.900–1.10) of its server CPU: same
 
@@ -368,7 +369,7 @@ mod tests {
 
         failed to call over x: TimeoutError
 
-        ## What blocking does: an async endpoint of uvicorn that calls a service which answers after 10.0 ms; 6 rounds
+        ## The effect of blocking: an async endpoint of uvicorn calls a service that answers after 10.0 ms; 6 rounds
 
         | the endpoint calls with | in flight | requests/s | p50 ms | p99 ms | requests | failed | of httpx's requests/s |
         |---|--:|--:|--:|--:|--:|--:|--:|
@@ -393,10 +394,10 @@ mod tests {
             measured_on: on(),
             rounds: 5,
             stacks: vec![StackCost {
-                combination: stack("grpcio", "grpc", "grpcio"),
+                stack: stack("grpcio", "grpc", "grpcio"),
                 client_cpu: line,
                 server_cpu: line,
-                cells: vec![cell(2_000.0)],
+                figures: vec![figures(2_000.0)],
                 ..StackCost::default()
             }],
             failed: Vec::new(),

@@ -3,10 +3,11 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
+use splitcost_bench::stacks::catalogue::{Catalogue, Filter};
+use splitcost_bench::stacks::matrix::{MatrixPlan, matrix};
 use splitcost_lab::Step;
 use splitcost_lab::calibrate::{Needs, calibrate, missing};
 use splitcost_lab::python::Python;
-use splitcost_lab::stacks::{Catalogue, Filter, MatrixPlan, matrix};
 use splitcost_model::calibration::{Calibration, ClientMode, HandlerMode, Pace, Point};
 use splitcost_model::quantity::Interval;
 use splitcost_model::split::{Split, StackName};

@@ -4,16 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from splitcost.stacks import CONNECTIONS, HEADER, KEPT_SECS, Answer, AwaitingClient, Unreachable
-
-NEEDS = ("aiohttp",)
-TRANSPORTS = ("http/1.1",)
-AWAITS = True
-
-
-def make(transport: str) -> AwaitingClient:
-    """A new client."""
-    return SessionClient()
+from splitcost import stacks
+from splitcost.stacks import HEADER, KEPT_SECS, Answer, AwaitingClientPart, Unreachable
 
 
 class SessionClient:
@@ -39,7 +31,7 @@ def session() -> Any:
     import aiohttp
 
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=CONNECTIONS, keepalive_timeout=KEPT_SECS),
+        connector=aiohttp.TCPConnector(limit=stacks.CONNECTIONS, keepalive_timeout=KEPT_SECS),
     )
 
 
@@ -56,3 +48,12 @@ async def post(session: Any, url: str, line: str, body: bytes, timeout_secs: flo
         raise TimeoutError from error
     except aiohttp.ClientError as error:
         raise Unreachable(str(error) or type(error).__name__) from error
+
+
+PARTS = {
+    "aiohttp": AwaitingClientPart(
+        summary="aiohttp with a `ClientSession` for the event loop.",
+        needs=("aiohttp",),
+        make=lambda transport: SessionClient(),
+    )
+}

@@ -2,18 +2,8 @@
 
 from __future__ import annotations
 
-from splitcost.stacks import Answer, AwaitingClient
+from splitcost.stacks import Answer, AwaitingClientPart
 from splitcost.stacks.clients.aiohttp import post
-
-NEEDS = ("aiohttp",)
-TRANSPORTS = ("http/1.1",)
-AWAITS = True
-PER_CALL = True
-
-
-def make(transport: str) -> AwaitingClient:
-    """A new client."""
-    return PerCallClient()
 
 
 class PerCallClient:
@@ -28,3 +18,13 @@ class PerCallClient:
 
     async def close(self) -> None:
         """Nothing is kept."""
+
+
+PARTS = {
+    "aiohttp_per_call": AwaitingClientPart(
+        summary="aiohttp with a `ClientSession` for every call.",
+        needs=("aiohttp",),
+        keeping="aiohttp",
+        make=lambda transport: PerCallClient(),
+    )
+}

@@ -4,16 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from splitcost.stacks import HEADER, Answer, AwaitingClient, Status
-
-NEEDS = ("grpcio",)
-TRANSPORTS = ("grpc",)
-AWAITS = True
-
-
-def make(transport: str) -> AwaitingClient:
-    """A new client."""
-    return ChannelClient()
+from splitcost.stacks import HEADER, Answer, AwaitingClientPart, Status
 
 
 class ChannelClient:
@@ -42,3 +33,13 @@ class ChannelClient:
         """Close the channels."""
         for channel, _ in self._channels.values():
             await channel.close()
+
+
+PARTS = {
+    "grpc_aio": AwaitingClientPart(
+        summary="`grpc.aio`: one channel for the event loop.",
+        needs=("grpcio",),
+        transports=("grpc",),
+        make=lambda transport: ChannelClient(),
+    )
+}

@@ -5,16 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from splitcost.stacks import HEADER, Answer, Client, Status
-
-NEEDS = ("grpcio",)
-TRANSPORTS = ("grpc",)
-AWAITS = False
-
-
-def make(transport: str) -> Client:
-    """A new client."""
-    return ChannelClient()
+from splitcost.stacks import HEADER, Answer, BlockingClientPart, Status
 
 
 class ChannelClient:
@@ -48,3 +39,13 @@ class ChannelClient:
         """Close the channels."""
         for channel, _ in self._channels.values():
             channel.close()
+
+
+PARTS = {
+    "grpcio": BlockingClientPart(
+        summary="grpcio's blocking client: one channel for all threads.",
+        needs=("grpcio",),
+        transports=("grpc",),
+        make=lambda transport: ChannelClient(),
+    )
+}

@@ -7,16 +7,7 @@ import threading
 import time
 from urllib.parse import urlsplit
 
-from splitcost.stacks import HEADER, KEPT_SECS, Answer, Client, Unreachable
-
-NEEDS: tuple[str, ...] = ()
-TRANSPORTS = ("http/1.1",)
-AWAITS = False
-
-
-def make(transport: str) -> Client:
-    """A new client."""
-    return ConnectionClient()
+from splitcost.stacks import HEADER, KEPT_SECS, Answer, BlockingClientPart, Unreachable
 
 
 class _Kept:
@@ -70,3 +61,11 @@ class ConnectionClient:
         """Close the connections."""
         for kept in self._all:
             kept.connection.close()
+
+
+PARTS = {
+    "http_client": BlockingClientPart(
+        summary="`http.client` of the standard library: a connection per thread.",
+        make=lambda transport: ConnectionClient(),
+    )
+}

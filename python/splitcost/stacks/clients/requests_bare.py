@@ -2,18 +2,8 @@
 
 from __future__ import annotations
 
-from splitcost.stacks import Answer, Client
+from splitcost.stacks import Answer, BlockingClientPart
 from splitcost.stacks.clients.requests_session import post
-
-NEEDS = ("requests",)
-TRANSPORTS = ("http/1.1",)
-AWAITS = False
-PER_CALL = True
-
-
-def make(transport: str) -> Client:
-    """A new client."""
-    return BareClient()
 
 
 class BareClient:
@@ -27,3 +17,13 @@ class BareClient:
 
     def close(self) -> None:
         """Nothing is kept."""
+
+
+PARTS = {
+    "requests_bare": BlockingClientPart(
+        summary="requests without a `Session`: the function `requests.post`, which connects for every call.",
+        needs=("requests",),
+        keeping="requests_session",
+        make=lambda transport: BareClient(),
+    )
+}

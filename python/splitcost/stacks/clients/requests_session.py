@@ -4,16 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from splitcost.stacks import CONNECTIONS, HEADER, Answer, Client, Unreachable
-
-NEEDS = ("requests",)
-TRANSPORTS = ("http/1.1",)
-AWAITS = False
-
-
-def make(transport: str) -> Client:
-    """A new client."""
-    return SessionClient()
+from splitcost import stacks
+from splitcost.stacks import HEADER, Answer, BlockingClientPart, Unreachable
 
 
 class SessionClient:
@@ -25,7 +17,7 @@ class SessionClient:
         self._session = requests.Session()
         # Proxies and .netrc would be looked up for every call.
         self._session.trust_env = False
-        self._session.mount("http://", requests.adapters.HTTPAdapter(pool_maxsize=CONNECTIONS))
+        self._session.mount("http://", requests.adapters.HTTPAdapter(pool_maxsize=stacks.CONNECTIONS))
 
     def call(self, url: str, line: str, body: bytes, timeout_secs: float) -> Answer:
         """Make one call; the time limit holds for each wait on the socket."""
@@ -49,3 +41,12 @@ def post(requests: Any, url: str, line: str, body: bytes, timeout_secs: float) -
             raise TimeoutError from error
         raise Unreachable(str(error) or type(error).__name__) from error
     return Answer(response.status_code, response.content)
+
+
+PARTS = {
+    "requests_session": BlockingClientPart(
+        summary="requests with a `Session` that all threads share.",
+        needs=("requests",),
+        make=lambda transport: SessionClient(),
+    )
+}

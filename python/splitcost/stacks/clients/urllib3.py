@@ -2,16 +2,8 @@
 
 from __future__ import annotations
 
-from splitcost.stacks import CONNECTIONS, HEADER, Answer, Client, Unreachable
-
-NEEDS = ("urllib3",)
-TRANSPORTS = ("http/1.1",)
-AWAITS = False
-
-
-def make(transport: str) -> Client:
-    """A new client."""
-    return PoolClient()
+from splitcost import stacks
+from splitcost.stacks import HEADER, Answer, BlockingClientPart, Unreachable
 
 
 class PoolClient:
@@ -21,7 +13,7 @@ class PoolClient:
         import urllib3
 
         self._errors = urllib3.exceptions
-        self._pool = urllib3.PoolManager(maxsize=CONNECTIONS, retries=False)
+        self._pool = urllib3.PoolManager(maxsize=stacks.CONNECTIONS, retries=False)
 
     def call(self, url: str, line: str, body: bytes, timeout_secs: float) -> Answer:
         """Make one call; the time limit holds for each wait on the socket."""
@@ -41,3 +33,12 @@ class PoolClient:
     def close(self) -> None:
         """Close the connections."""
         self._pool.clear()
+
+
+PARTS = {
+    "urllib3": BlockingClientPart(
+        summary="urllib3 with a `PoolManager` that all threads share.",
+        needs=("urllib3",),
+        make=lambda transport: PoolClient(),
+    )
+}

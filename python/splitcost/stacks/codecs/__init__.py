@@ -1,8 +1,8 @@
 """The codecs: how a value becomes the bytes of a call, and bytes a value. One short file each.
 
-A codec's file has ``NEEDS``, its pip requirements, and ``make(sample)``, which gives a :class:`Codec` for
-values like the sample. Those with a schema (pydantic, protobuf) derive it from the sample, and
-refuse what it cannot say with a :class:`Refused` that bears the path. Adding a codec is adding a file.
+A codec's file has ``PARTS`` with its :class:`splitcost.stacks.CodecPart`, whose ``make(sample)`` returns a
+:class:`Codec` for values like the sample. Codecs with a schema (pydantic, protobuf) derive it from the
+sample, and refuse a value that it cannot express with a :class:`Refused` that bears the path.
 
 Nothing that is decoded is evaluated or unpickled.
 """
@@ -33,7 +33,7 @@ class Codec(NamedTuple):
     encode: Callable[[Any], bytes]
     decode: Callable[[bytes], Any]
     ready: Ready | None = None
-    """Where plain values are converted first: the part without the conversion."""
+    """For a codec that converts plain values first: the part without the conversion."""
     schema: str = ""
     """The schema as text, where there is one."""
 
@@ -55,5 +55,4 @@ def make(name: str, sample: Any) -> Codec:
 
     Raises ``ImportError`` with the pip command, ``ValueError`` for an unknown name, or :class:`Refused`.
     """
-    codec: Codec = stacks.find("codecs", name).make(sample)
-    return codec
+    return stacks.find_codec(name).make(sample)

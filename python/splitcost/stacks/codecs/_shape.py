@@ -1,4 +1,4 @@
-"""What the values of one place look like: the ground of every schema that is derived from a sample."""
+"""The shape of the values at one place: every schema that is derived from a sample uses it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Shape:
         self.objects: dict[type, Shape] = {}
 
     def see(self, value: Any, inside: frozenset[int] = frozenset()) -> Shape:
-        """Takes one more value in."""
+        """Add one more value."""
         kind = type(value)
         if value is None:
             self.null = True
@@ -69,7 +69,7 @@ class Shape:
         return self.fields.setdefault(key, Shape(self.path + step(key)))
 
     def join(self, other: Shape) -> Shape:
-        """Takes everything in that was seen at another place."""
+        """Add all values of another place."""
         self.null |= other.null
         self.leaves |= other.leaves
         self.low, self.high = min(self.low, other.low), max(self.high, other.high)
@@ -94,11 +94,11 @@ class Shape:
         return found
 
     def is_optional(self, key: Any) -> bool:
-        """Whether some of the dictionaries lack the key."""
+        """Return true if some of the dictionaries lack the key."""
         return self.counts[key] < self.dicts
 
     def is_map(self) -> bool:
-        """Whether the keys are data: some is no name, and all values look alike."""
+        """Return true if the keys are data: some key is not a name, and all values have one shape."""
         fields = self.fields or {}
         if all(type(key) is str and _NAME.fullmatch(key) for key in fields):
             return False

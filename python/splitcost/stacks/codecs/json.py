@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from splitcost.stacks import CodecPart
 from splitcost.stacks.codecs import Codec
-
-NEEDS: tuple[str, ...] = ()
 
 
 def _encode(value: Any) -> bytes:
@@ -17,3 +16,11 @@ def _encode(value: Any) -> bytes:
 def make(sample: Any) -> Codec:
     """The same for every sample."""
     return Codec("application/json", _encode, json.loads)
+
+
+PARTS = {
+    "json": CodecPart(
+        summary="The standard library's JSON: spaces after `,` and `:`, and only ASCII.",
+        make=make,
+    )
+}

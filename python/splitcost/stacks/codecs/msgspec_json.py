@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from splitcost.stacks import CodecPart
 from splitcost.stacks.codecs import Codec
-
-NEEDS = ("msgspec",)
 
 
 def make(sample: Any) -> Codec:
@@ -14,3 +13,12 @@ def make(sample: Any) -> Codec:
     from msgspec import json
 
     return Codec("application/json", json.Encoder().encode, json.Decoder().decode)
+
+
+PARTS = {
+    "msgspec_json": CodecPart(
+        summary="msgspec's JSON, untyped: encoder and decoder are made once, as its manual advises.",
+        needs=("msgspec",),
+        make=make,
+    )
+}

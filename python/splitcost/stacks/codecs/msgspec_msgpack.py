@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from splitcost.stacks import CodecPart
 from splitcost.stacks.codecs import Codec
-
-NEEDS = ("msgspec",)
 
 
 def make(sample: Any) -> Codec:
@@ -14,3 +13,12 @@ def make(sample: Any) -> Codec:
     from msgspec import msgpack
 
     return Codec("application/msgpack", msgpack.Encoder().encode, msgpack.Decoder().decode)
+
+
+PARTS = {
+    "msgspec_msgpack": CodecPart(
+        summary="msgspec's MessagePack, untyped: encoder and decoder are made once, as its manual advises.",
+        needs=("msgspec",),
+        make=make,
+    )
+}

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from splitcost.stacks import CodecPart
 from splitcost.stacks.codecs import Codec
-
-NEEDS = ("orjson",)
 
 
 def make(sample: Any) -> Codec:
@@ -14,3 +13,12 @@ def make(sample: Any) -> Codec:
     import orjson
 
     return Codec("application/json", orjson.dumps, orjson.loads)
+
+
+PARTS = {
+    "orjson": CodecPart(
+        summary="orjson, with its defaults.",
+        needs=("orjson",),
+        make=make,
+    )
+}

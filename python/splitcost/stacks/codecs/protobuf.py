@@ -19,15 +19,15 @@ message. ``decode`` makes plain values of the message again; code that works on 
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
+from splitcost.stacks import CodecPart
 from splitcost.stacks.codecs import Codec, Ready, Refused
 from splitcost.stacks.codecs._shape import SEQUENCES, Shape, shape_of
-
-NEEDS = ("protobuf",)
 
 _PACKAGE = "splitcost.sample"
 _ROOT = "Sample"
@@ -48,9 +48,9 @@ class _Type(NamedTuple):
     """A scalar's or a well-known type's; else it is a message's."""
     message: _Message | None = None
     to: Convert | None = None
-    """What a message's constructor takes for it; nothing where that is the value itself."""
+    """Plain value → argument of a message's constructor; ``None`` if both are the same."""
     back: Convert | None = None
-    """The plain value of what the message has; nothing where that is the value itself."""
+    """Field of a message → plain value; ``None`` if both are the same."""
 
 
 _NOTHING = _Type("bool")
@@ -105,7 +105,8 @@ def make(sample: Any) -> Codec:
         return kind(**(to(value) if to is not None else value))
 
     def encode(value: Any) -> bytes:
-        return convert(value).SerializeToString()
+        data: bytes = convert(value).SerializeToString()
+        return data
 
     def decode(data: bytes) -> Any:
         return back(parse(data))
@@ -126,13 +127,13 @@ class _Alternative(NamedTuple):
 
 
 def _alternatives(shape: Shape) -> list[_Alternative]:
-    """What was seen at a place, None apart."""
+    """Return the types of value that a place has, except None."""
     leaves = {kind: frozenset({kind}) for kind in sorted(shape.leaves, key=lambda kind: kind.__name__)}
     if leaves.keys() >= {int, float} and -_EXACT <= shape.low and shape.high <= _EXACT:
         del leaves[int]
         leaves[float] = frozenset({int, float})
     found = [
-        _Alternative(types, kind.__name__, lambda _owner, _name, kind=kind: _leaf(kind, shape))
+        _Alternative(types, kind.__name__, functools.partial(_leaf, kind, shape))
         for kind, types in leaves.items()
     ]
     if shape.sequences:
@@ -162,22 +163,27 @@ def _labelled(owner: _Message, name: str, shape: Shape) -> tuple[_Type, str]:
         return _single(owner, name, shape, null=False), ""
     if shape.sequences:
         inner = _single(owner, name, shape.elements, null=shape.elements.null) if shape.elements else _NOTHING
-        to, back = inner.to, inner.back
-        to_all = None if to is None else lambda values: [to(value) for value in values]
-        back_all = list if back is None else lambda values: [back(value) for value in values]
-        return inner._replace(to=to_all, back=back_all), "repeated"
+        back: Convert = list if inner.back is None else _for_each(inner.back)
+        return inner._replace(to=inner.to and _for_each(inner.to), back=back), "repeated"
     keys = {type(key) for key in shape.fields or {}}
     if keys not in ({str}, {int}, {bool}):
         raise Refused(shape.path, f"keys that are {_listed(keys)} have no type in protobuf")
     values = shape.values()
     inner = _single(owner, name, values, null=values.null)
-    to, back = inner.to, inner.back
-    to_map = None if to is None else lambda value: {key: to(item) for key, item in value.items()}
-    back_map = dict if back is None else lambda value: {key: back(item) for key, item in value.items()}
-    return inner._replace(to=to_map, back=back_map), {str: "string", int: "int64", bool: "bool"}[keys.pop()]
+    back = dict if inner.back is None else _for_each_value(inner.back)
+    labels: dict[type, str] = {str: "string", int: "int64", bool: "bool"}
+    return inner._replace(to=inner.to and _for_each_value(inner.to), back=back), labels[keys.pop()]
 
 
-def _leaf(kind: type, shape: Shape) -> _Type:
+def _for_each(convert: Convert) -> Convert:
+    return lambda values: [convert(value) for value in values]
+
+
+def _for_each_value(convert: Convert) -> Convert:
+    return lambda value: {key: convert(item) for key, item in value.items()}
+
+
+def _leaf(kind: type, shape: Shape, _owner: _Message, _name: str) -> _Type:
     if kind is int and not -(2**63) <= shape.low <= shape.high < 2**63:
         if shape.low < 0 or shape.high >= 2**64:
             raise Refused(shape.path, "an int beyond 64 bits has no type in protobuf")
@@ -243,7 +249,7 @@ def _oneof(owner: _Message, name: str, alternatives: list[_Alternative], *, null
 
 
 def _fields(message: _Message, shape: Shape, get: Any) -> tuple[Convert | None, Convert]:
-    """Gives a message its fields, and what converts its values."""
+    """Give a message its fields, and return the two conversions of its values."""
     writers: list[tuple[str, str, Convert | None]] = []
     readers: list[tuple[str, str, Convert | None, bool, bool]] = []
     for key, part in (shape.fields or {}).items():
@@ -409,3 +415,13 @@ def _free(name: str, is_taken: Callable[[str], bool]) -> str:
 
 def _listed(kinds: set[type]) -> str:
     return " and ".join(sorted(kind.__name__ for kind in kinds))
+
+
+PARTS = {
+    "protobuf": CodecPart(
+        summary="protobuf: a `.proto` generated from the sample, and message classes made of it.",
+        needs=("protobuf",),
+        make=make,
+        has_schema=True,
+    )
+}

@@ -10,10 +10,9 @@ import functools
 import operator
 from typing import Any
 
+from splitcost.stacks import CodecPart
 from splitcost.stacks.codecs import Codec, Ready, Refused
 from splitcost.stacks.codecs._shape import Shape, shape_of
-
-NEEDS = ("pydantic",)
 
 
 def make(sample: Any) -> Codec:
@@ -40,7 +39,7 @@ def make(sample: Any) -> Codec:
 def _annotation(shape: Shape) -> Any:
     kinds: list[Any] = [None] if shape.null else []
     kinds += sorted(shape.leaves, key=lambda kind: kind.__name__)
-    for kind in shape.sequences:
+    for kind in sorted(shape.sequences, key=lambda kind: kind.__name__):
         element = _annotation(shape.elements) if shape.elements else Any
         kinds.append(tuple[element, ...] if kind is tuple else kind[element])  # type: ignore[valid-type,index]
     kinds += shape.objects
@@ -55,7 +54,8 @@ def _as_type(kind: Any) -> Any:
 
 def _map(shape: Shape) -> Any:
     assert shape.fields is not None
-    keys = functools.reduce(operator.or_, {type(key) for key in shape.fields})
+    kinds = sorted({type(key) for key in shape.fields}, key=lambda kind: kind.__name__)
+    keys = functools.reduce(operator.or_, kinds)
     return dict[keys, _annotation(shape.values())]  # type: ignore[valid-type,misc]
 
 
@@ -68,3 +68,13 @@ def _model(shape: Shape) -> Any:
         default = None if shape.is_optional(key) else ...
         fields[f"f{i}"] = (_annotation(field), pydantic.Field(default, alias=key))
     return pydantic.create_model(f"Model{shape.path}", **fields)
+
+
+PARTS = {
+    "pydantic": CodecPart(
+        summary="pydantic: a model made out of the sample's shape, as a team would write it down.",
+        needs=("pydantic",),
+        make=make,
+        has_schema=True,
+    )
+}

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from splitcost.stacks import CodecPart
 from splitcost.stacks.codecs import Codec
-
-NEEDS = ("orjson",)
 
 
 def make(sample: Any) -> Codec:
@@ -14,3 +13,12 @@ def make(sample: Any) -> Codec:
     from splitcost import codec
 
     return Codec("application/x-splitcost", codec.encode, codec.decode)
+
+
+PARTS = {
+    "tagged": CodecPart(
+        summary="The rehearsal's own encoding: orjson, with a tag for every value that JSON cannot say.",
+        needs=("orjson",),
+        make=make,
+    )
+}

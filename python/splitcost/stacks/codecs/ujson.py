@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from splitcost.stacks import CodecPart
 from splitcost.stacks.codecs import Codec
-
-NEEDS = ("ujson",)
 
 
 def make(sample: Any) -> Codec:
@@ -19,3 +18,12 @@ def make(sample: Any) -> Codec:
         return dumps(value).encode()
 
     return Codec("application/json", encode, ujson.loads)
+
+
+PARTS = {
+    "ujson": CodecPart(
+        summary="ujson, with its defaults.",
+        needs=("ujson",),
+        make=make,
+    )
+}

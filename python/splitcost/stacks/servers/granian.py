@@ -7,16 +7,12 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-from splitcost.stacks import Answerer
+from splitcost.stacks import Answerer, AwaitingServerPart
 from splitcost.stacks.asgi import App
-
-NEEDS = ("granian", "uvloop")
-TRANSPORTS = ("http/1.1", "h2c")
-AWAITS = True
 
 
 def serve(answerer: Answerer, listener: socket.socket, transport: str, announce: Callable[[], None]) -> None:
-    """Serve until the process is told to terminate."""
+    """Serve until the process is asked to terminate."""
     from granian import Granian
     from granian.constants import HTTPModes, Interfaces, Loops
 
@@ -38,3 +34,13 @@ def serve(answerer: Answerer, listener: socket.socket, transport: str, announce:
 def _load(answerer: Answerer, announce: Callable[[], None]) -> Any:
     """Called in the worker."""
     return App(answerer, announce=announce)
+
+
+PARTS = {
+    "granian": AwaitingServerPart(
+        summary="granian: its own HTTP in Rust, in a worker process of its own, with one thread for Python.",
+        needs=("granian", "uvloop"),
+        transports=("http/1.1", "h2c"),
+        serve=serve,
+    )
+}

@@ -8,15 +8,11 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-from splitcost.stacks import Answerer, Status
-
-NEEDS = ("grpcio",)
-TRANSPORTS = ("grpc",)
-AWAITS = True
+from splitcost.stacks import Answerer, AwaitingServerPart, Status
 
 
 def serve(answerer: Answerer, listener: socket.socket, transport: str, announce: Callable[[], None]) -> None:
-    """Serve until the process is told to terminate."""
+    """Serve until the process is asked to terminate."""
 
     async def until_the_end() -> None:
         end = asyncio.Event()
@@ -48,3 +44,13 @@ async def start(answerer: Answerer, port: int, *, share_port: bool) -> tuple[Any
     bound = server.add_insecure_port(f"127.0.0.1:{port}")
     await server.start()
     return server, int(bound)
+
+
+PARTS = {
+    "grpc_aio": AwaitingServerPart(
+        summary="The server of `grpc.aio`, on asyncio's own event loop.",
+        needs=("grpcio",),
+        transports=("grpc",),
+        serve=serve,
+    )
+}

@@ -9,17 +9,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from splitcost.stacks import SERVER_THREADS, BlockingAnswerer, Status
-
-NEEDS = ("grpcio",)
-TRANSPORTS = ("grpc",)
-AWAITS = False
+from splitcost.stacks import SERVER_THREADS, BlockingAnswerer, BlockingServerPart, Status
 
 
 def serve(
     answerer: BlockingAnswerer, listener: socket.socket, transport: str, announce: Callable[[], None]
 ) -> None:
-    """Serve until the process is told to terminate."""
+    """Serve until the process is asked to terminate."""
     import grpc
 
     from splitcost.stacks import grpc_unary
@@ -40,3 +36,13 @@ def serve(
     announce()
     end.wait()
     server.stop(grace=1.0).wait()
+
+
+PARTS = {
+    "grpcio": BlockingServerPart(
+        summary="grpcio's server on a pool of threads.",
+        needs=("grpcio",),
+        transports=("grpc",),
+        serve=serve,
+    )
+}

@@ -6,20 +6,25 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-from splitcost.stacks import HEADER, MAX_BODY_BYTES, PATH, SERVER_THREADS, Answer, BlockingAnswerer, Status
-
-NEEDS = ("gunicorn", "flask")
-TRANSPORTS = ("http/1.1",)
-AWAITS = False
+from splitcost.stacks import (
+    HEADER,
+    MAX_BODY_BYTES,
+    PATH,
+    SERVER_THREADS,
+    Answer,
+    BlockingAnswerer,
+    BlockingServerPart,
+    Status,
+)
 
 
 def serve(
     answerer: BlockingAnswerer, listener: socket.socket, transport: str, announce: Callable[[], None]
 ) -> None:
-    """Serve until the process is told to terminate."""
+    """Serve until the process is asked to terminate."""
     from gunicorn.app.base import BaseApplication
 
-    class Application(BaseApplication):  # type: ignore[misc]
+    class Application(BaseApplication):
         """gunicorn without a command line."""
 
         def load_config(self) -> None:
@@ -61,3 +66,12 @@ def _app(answerer: BlockingAnswerer) -> Any:
         return flask.Response(answer.body, int(answer.status), content_type="application/octet-stream")
 
     return app
+
+
+PARTS = {
+    "gunicorn_flask": BlockingServerPart(
+        summary="gunicorn's gthread worker and Flask: a thread for each call under way.",
+        needs=("gunicorn", "flask"),
+        serve=serve,
+    )
+}

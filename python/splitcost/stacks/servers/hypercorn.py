@@ -6,16 +6,12 @@ import asyncio
 import socket
 from collections.abc import Callable
 
-from splitcost.stacks import Answerer
+from splitcost.stacks import Answerer, AwaitingServerPart
 from splitcost.stacks.asgi import App
-
-NEEDS = ("hypercorn", "uvloop")
-TRANSPORTS = ("http/1.1", "h2c")
-AWAITS = True
 
 
 def serve(answerer: Answerer, listener: socket.socket, transport: str, announce: Callable[[], None]) -> None:
-    """Serve until the process is told to terminate. It tells HTTP/2 from HTTP/1.1 by what a client says."""
+    """Serve until the process is asked to terminate. The client chooses HTTP/2 or HTTP/1.1."""
     import uvloop
     from hypercorn.asyncio import serve
     from hypercorn.config import Config
@@ -27,4 +23,14 @@ def serve(answerer: Answerer, listener: socket.socket, transport: str, announce:
     config.accesslog = None
     config.loglevel = "WARNING"
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve(App(answerer, announce=announce), config))  # type: ignore[arg-type]
+        runner.run(serve(App(answerer, announce=announce), config))
+
+
+PARTS = {
+    "hypercorn": AwaitingServerPart(
+        summary="hypercorn on uvloop, its own choice of parsers: h11 and h2.",
+        needs=("hypercorn", "uvloop"),
+        transports=("http/1.1", "h2c"),
+        serve=serve,
+    )
+}

@@ -2,9 +2,9 @@
 
 use std::process::ExitCode;
 
+use splitcost_bench::call::{FunctionCall, call};
+use splitcost_bench::compare::ComparisonPlan;
 use splitcost_lab::Step;
-use splitcost_lab::bench::Conditions;
-use splitcost_lab::call::{Ask, call};
 use splitcost_report::bench::call as text;
 
 use crate::args::bench::BenchCallArgs;
@@ -25,7 +25,7 @@ pub(crate) fn run(session: &mut Session, args: &BenchCallArgs) -> anyhow::Result
         (None, Some(app)) => app.cwd.clone(),
         (None, None) => std::env::current_dir()?,
     };
-    let ask = Ask {
+    let ask = FunctionCall {
         function: args.function.clone(),
         args: args.args.0.clone(),
         kwargs: args.kwargs.clone(),
@@ -34,7 +34,7 @@ pub(crate) fn run(session: &mut Session, args: &BenchCallArgs) -> anyhow::Result
         dir,
     };
     let python = session.python(settings.as_ref())?;
-    let conditions = Conditions { rounds: args.rounds, margin: MARGIN, seed: args.seed };
+    let conditions = ComparisonPlan { rounds: args.rounds, margin: MARGIN, seed: args.seed };
     let Session { printer, cancel, .. } = session;
     let found = call(&ask, &conditions, &python, &mut |step: &Step| printer.step(step), cancel).failed();
     printer.done();

@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use splitcost_bench::codecs::{Subject, codecs, proto};
+use splitcost_bench::compare::ComparisonPlan;
 use splitcost_lab::Step;
-use splitcost_lab::bench::Conditions;
-use splitcost_lab::codecs::{Subject, codecs, proto};
 use splitcost_report::bench::{Style, codecs as text};
 
 use crate::args::bench::BenchCodecsArgs;
@@ -33,7 +33,7 @@ pub(crate) fn run(session: &mut Session, args: &BenchCodecsArgs) -> anyhow::Resu
         printer.answer(&text)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let conditions = Conditions { rounds: args.rounds, margin: args.margin / 100.0, seed: args.seed };
+    let conditions = ComparisonPlan { rounds: args.rounds, margin: args.margin / 100.0, seed: args.seed };
     let found = codecs(&subjects, &conditions, &python, &mut |step: &Step| printer.step(step), cancel).failed();
     printer.done();
     let found = found?;

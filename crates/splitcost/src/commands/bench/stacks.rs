@@ -3,10 +3,12 @@
 use std::fs;
 use std::process::ExitCode;
 
+use splitcost_bench::stacks::Payload;
+use splitcost_bench::stacks::batch::{self, batch};
+use splitcost_bench::stacks::blocking::{self, blocking};
+use splitcost_bench::stacks::catalogue::{Catalogue, Filter};
+use splitcost_bench::stacks::versus::{VersusPlan, versus};
 use splitcost_lab::Step;
-use splitcost_lab::stacks::batch::{self, batch};
-use splitcost_lab::stacks::blocking::{self, blocking};
-use splitcost_lab::stacks::{Catalogue, Conditions, Filter, Payload, versus};
 use splitcost_report::bench::Style;
 
 use crate::args::bench::BenchStacksArgs;
@@ -16,22 +18,22 @@ use crate::session::Session;
 
 /// Compares stacks, and prints what was found.
 pub(crate) fn run(session: &mut Session, args: &BenchStacksArgs) -> anyhow::Result<ExitCode> {
-    let payload = payload(&args.payload)?;
     let settings = session.settings().ok();
     let python = session.python(settings.as_ref())?;
     let filter = Filter { clients: args.clients.clone(), servers: args.servers.clone() };
     let catalogue = Catalogue::ask(&python).failed()?;
+    let payload = payload(&args.payload, catalogue.max_body_bytes())?;
     let chosen = catalogue.argued(&filter).failed()?;
     for left_out in &chosen.left_out {
         session.printer.warn(left_out);
     }
-    let Some(first) = chosen.combinations.first() else {
+    let Some(first) = chosen.stacks.first() else {
         return Err(Failure::new("this Python has the packages of no stack").into());
     };
     let mut concurrencies = args.concurrency.clone();
     concurrencies.dedup();
     let conditions =
-        Conditions { payload, concurrencies, rounds: args.rounds, margin: args.margin / 100.0, seed: args.seed };
+        VersusPlan { payload, concurrencies, rounds: args.rounds, margin: args.margin / 100.0, seed: args.seed };
     let everything = filter.clients.is_empty() && filter.servers.is_empty();
     let Session { printer, cancel, .. } = session;
     printer.later_secs =
@@ -49,7 +51,7 @@ pub(crate) fn run(session: &mut Session, args: &BenchStacksArgs) -> anyhow::Resu
     }
     printer.later_secs = 0.0;
     // Where nothing was named, the batch goes over the client that most new code has.
-    let usual = chosen.combinations.iter().find(|stack| everything && stack.client == "httpx2_async");
+    let usual = chosen.stacks.iter().find(|stack| everything && stack.client == "httpx2_async");
     let progress = &mut |step: &Step| printer.step(step);
     let batched = batch(usual.unwrap_or(first), &conditions, &python, progress, cancel).failed();
     printer.done();
@@ -64,12 +66,10 @@ pub(crate) fn run(session: &mut Session, args: &BenchStacksArgs) -> anyhow::Resu
 }
 
 /// A number of bytes, or a file with a JSON value.
-fn payload(text: &str) -> anyhow::Result<Payload> {
-    /// Chosen: what the servers take.
-    const MOST_BYTES: u64 = 64 * 1024 * 1024;
+fn payload(text: &str, max_bytes: u64) -> anyhow::Result<Payload> {
     if let Ok(bytes) = text.parse::<u64>() {
-        if !(1..=MOST_BYTES).contains(&bytes) {
-            return Err(Failure::new(format!("--payload {bytes}: not between 1 and {MOST_BYTES} bytes")).into());
+        if !(1..=max_bytes).contains(&bytes) {
+            return Err(Failure::new(format!("--payload {bytes}: not between 1 and {max_bytes} bytes")).into());
         }
         return Ok(Payload::Rows { nodes: None, bytes });
     }

@@ -4,7 +4,11 @@ use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
-use splitcost_lab::bench::{Ask, Conditions, Endpoint, Measured, compare, find_saturation, locust, measure};
+use splitcost_bench::compare::{ComparisonPlan, compare};
+use splitcost_bench::endpoint::{Endpoint, Requests};
+use splitcost_bench::locust;
+use splitcost_bench::measure::{Measured, measure};
+use splitcost_bench::saturation::find_saturation;
 use splitcost_lab::{Cancel, Step};
 use splitcost_load::{Arrivals, Mode, Plan, Stop};
 use splitcost_model::bench::Measurement;
@@ -21,7 +25,7 @@ use crate::session::Session;
 /// Measures one endpoint, finds its knee, or compares two.
 pub(crate) fn run(session: &mut Session, args: &UrlArgs) -> anyhow::Result<ExitCode> {
     if let Some(prefix) = &args.import_locust {
-        return told(session, args, &import(prefix)?);
+        return print(session, args, &import(prefix)?);
     }
     let ask = requests::ask(args, &mut session.printer)?;
     if let [tool, file] = args.export.as_slice() {
@@ -88,7 +92,7 @@ fn saturation(session: &mut Session, args: &UrlArgs, endpoint: &Endpoint) -> any
 }
 
 /// Writes the workload for Locust.
-fn export(session: &mut Session, args: &UrlArgs, ask: &Ask, tool: &Path, file: &Path) -> anyhow::Result<ExitCode> {
+fn export(session: &mut Session, args: &UrlArgs, ask: &Requests, tool: &Path, file: &Path) -> anyhow::Result<ExitCode> {
     if tool != Path::new("locust") {
         return Err(Failure::new(format!("there is no export for {}", tool.display()))
             .hint("--export locust FILE.py writes a Locust file")
@@ -128,11 +132,11 @@ fn alone(session: &mut Session, args: &UrlArgs, endpoint: &Endpoint) -> anyhow::
         fs::write(file, hdr_log)
             .map_err(|error| Failure::new(format!("failed to write {}: {error}", file.display())))?;
     }
-    told(session, args, &measurement)
+    print(session, args, &measurement)
 }
 
 /// Answers with one endpoint's figures, and judges them.
-fn told(session: &mut Session, args: &UrlArgs, found: &Measurement) -> anyhow::Result<ExitCode> {
+fn print(session: &mut Session, args: &UrlArgs, found: &Measurement) -> anyhow::Result<ExitCode> {
     let Session { printer, cancel, .. } = session;
     match args.output.format {
         Format::Json => printer.json(found)?,
@@ -160,7 +164,7 @@ fn compared(session: &mut Session, args: &UrlArgs, endpoints: [&Endpoint; 2]) ->
     if !args.fail_if.is_empty() {
         return Err(Failure::new("--fail-if holds for one endpoint").hint("bench each address by itself").into());
     }
-    let conditions = Conditions { rounds: args.rounds, margin: args.margin / 100.0, seed: args.seed };
+    let conditions = ComparisonPlan { rounds: args.rounds, margin: args.margin / 100.0, seed: args.seed };
     let Session { printer, cancel, .. } = session;
     let progress = &mut |step: &Step| printer.step(step);
     let found = compare(endpoints, &plan(args, COMPARED), &conditions, progress, cancel).failed();
@@ -179,7 +183,7 @@ fn compared(session: &mut Session, args: &UrlArgs, endpoints: [&Endpoint; 2]) ->
     Ok(ExitCode::from(u8::from(found.invalid.is_some())))
 }
 
-/// What was found until Ctrl-C has been printed; the exit status tells that it is not all.
+/// Returns the error of an interrupted run, whose results so far were printed.
 fn interrupted(cancel: &Cancel) -> anyhow::Result<()> {
     cancel.check().failed()
 }
