@@ -7,9 +7,8 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use splitcost_load::compare::change;
 use splitcost_model::bench::{Call, CallStack, CallTimes, Parts};
-use splitcost_model::quantity::Interval;
+use splitcost_model::statistics::{self, Interval, change};
 
 use crate::app::{AppSpec, Scratch};
 use crate::bench::Conditions;
@@ -212,8 +211,7 @@ fn parts(cell: &Cell, here: &Cell) -> Parts {
 }
 
 fn mean(rounds: &[(f64, Parts)]) -> (f64, Parts) {
-    let over =
-        |value: &dyn Fn(&(f64, Parts)) -> f64| rounds.iter().map(value).sum::<f64>() / rounds.len().max(1) as f64;
+    let over = |value: &dyn Fn(&(f64, Parts)) -> f64| statistics::mean(rounds.iter().map(value)).unwrap_or_default();
     let parts = Parts {
         encode_micros: over(&|(_, parts)| parts.encode_micros),
         client_micros: over(&|(_, parts)| parts.client_micros),

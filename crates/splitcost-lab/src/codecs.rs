@@ -9,12 +9,11 @@ use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use splitcost_load::compare::change;
 use splitcost_model::bench::{
     Change, CodecTimes, CodecVersion, Codecs, Document, DocumentRole, Outcome, Trial, Unusual,
 };
-use splitcost_model::quantity::Interval;
 use splitcost_model::recording::{Payload, PayloadClass, Recording};
+use splitcost_model::statistics::{Interval, change};
 
 use crate::app::Scratch;
 use crate::bench::Conditions;

@@ -17,7 +17,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 pub mod app;
 pub mod bench;
-mod bootstrap;
 pub mod cache;
 pub mod calibrate;
 pub mod call;

@@ -1,8 +1,8 @@
 //! What was measured, put beside what was predicted.
 
 use splitcost_model::evaluation::{CannotCross, EndpointEvaluation, FaultEvaluation, Pair, SplitEvaluation};
-use splitcost_model::quantity::Interval;
 use splitcost_model::split::Prices;
+use splitcost_model::statistics::Interval;
 
 /// Puts the measured parts of a split's evaluation into the predicted one.
 pub fn merge(estimate: &mut SplitEvaluation, measured: SplitEvaluation, prices: &Prices) {
@@ -65,9 +65,7 @@ fn merge_cannot_cross(known: &mut Vec<CannotCross>, call: CannotCross) {
 }
 
 fn money(cores: Pair, prices: &Prices, transfer: f64) -> Option<Interval> {
-    let dollars = |cores: f64| cores * prices.usd_per_vcpu_month() + transfer;
-    let Interval { value, low, high } = cores.measured?;
-    Some(Interval { value: dollars(value), low: dollars(low), high: dollars(high) })
+    Some(cores.measured?.scale(prices.usd_per_vcpu_month()).shift(transfer))
 }
 
 #[cfg(test)]
@@ -76,7 +74,7 @@ mod tests {
 
     #[test]
     fn the_measured_stands_beside_the_predicted() {
-        let interval = |value| Some(Interval { value, low: value, high: value });
+        let interval = |value| Some(Interval::exact(value));
         let endpoint = |name: &str| EndpointEvaluation { name: name.into(), ..EndpointEvaluation::default() };
         let mut estimate = SplitEvaluation {
             load_reqs_per_sec: 10.0,

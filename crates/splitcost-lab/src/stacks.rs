@@ -16,9 +16,7 @@ mod versus;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use splitcost_model::bench::{Combination, StackCell};
-use splitcost_model::quantity::quantile;
-
-use crate::bootstrap::over_rounds;
+use splitcost_model::statistics::{Bootstrap, median, quantile, sorted};
 
 pub use catalogue::{Catalogue, Chosen, Filter};
 pub use matrix::{Plan as MatrixPlan, matrix};
@@ -103,24 +101,17 @@ impl Visit {
 
 /// A quantile of the calls of all these visits.
 fn wall_micros<'a>(visits: impl IntoIterator<Item = &'a Visit>, q: f64) -> Option<f64> {
-    let mut walls: Vec<f64> =
-        visits.into_iter().flat_map(|visit| &visit.wall_nanos).map(|nanos| *nanos as f64 / 1e3).collect();
-    walls.sort_by(f64::total_cmp);
-    quantile(&walls, q)
-}
-
-fn median(mut values: Vec<f64>) -> Option<f64> {
-    values.sort_by(f64::total_cmp);
-    quantile(&values, 0.5)
+    quantile(&sorted(visits.into_iter().flat_map(|visit| &visit.wall_nanos).map(|nanos| *nanos as f64 / 1e3)), q)
 }
 
 /// What the rounds of a cell say; `None` without rounds.
 fn summary(visits: &[&Visit], concurrency: u32, seed: u64) -> Option<StackCell> {
+    let rounds = Bootstrap::ninety(seed);
     let over = |value: &dyn Fn(&Visit) -> f64| {
-        over_rounds(visits.len(), seed, |at| median(at.iter().map(|i| value(visits[*i])).collect()))
+        rounds.interval(visits.len(), |at| median(at.iter().map(|i| value(visits[*i]))))
     };
     let calls: usize = visits.iter().map(|visit| visit.wall_nanos.len()).sum();
-    let p99 = over_rounds(visits.len(), seed, |at| wall_micros(at.iter().map(|i| visits[*i]), 0.99));
+    let p99 = rounds.interval(visits.len(), |at| wall_micros(at.iter().map(|i| visits[*i]), 0.99));
     Some(StackCell {
         payload_bytes: visits.first()?.sent_bytes,
         concurrency,

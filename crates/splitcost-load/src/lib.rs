@@ -1,8 +1,8 @@
-//! Load generator: schedule, clients, histogram; and the statistics of comparisons.
+//! Load generator: schedule, clients, histogram.
 //!
 //! Read in this order: [`Workload`] (which requests, drawn from a seed), [`Plan`] (open or closed loop, how long),
 //! [`run`] (drives them from the calling thread), [`Outcome`] (per endpoint: times, failures; and whether the run
-//! was valid), [`compare`] (whether two things differ).
+//! was valid).
 //!
 //! ```
 //! use std::io::{Read, Write};
@@ -37,7 +37,6 @@
 //! One thread, Linux's epoll, HTTP/1.1 over TCP. It leaves to others: starting and watching the servers
 //! (`splitcost-lab`), reading the configuration file (`splitcost`).
 
-pub mod compare;
 mod compose;
 mod connection;
 mod engine;

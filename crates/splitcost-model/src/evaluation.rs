@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::emulation::Emulation;
 use crate::policy::{CallPolicy, Fault};
-use crate::quantity::{Interval, quantile};
 use crate::recording::Phase;
+use crate::statistics::{Interval, quantile};
 
 /// The whole answer.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -1,6 +1,6 @@
 //! The nouns of splitcost and their quantities.
 //!
-//! Read in this order: [`quantity`] (nanoseconds, bytes, intervals), [`recording`] (what a monolith's
+//! Read in this order: [`quantity`] (nanoseconds), [`statistics`] (intervals, quantiles, comparisons), [`recording`] (what a monolith's
 //! requests did), [`split`] (which module lives in which service, over which stack and link),
 //! [`link`] (what lies between two services), [`policy`] (how calls are made, what goes wrong), [`calibration`] (what a call over a stack costs on one
 //! machine), [`evaluation`] (what was predicted and what was measured; the JSON users read),
@@ -27,3 +27,4 @@ pub mod quantity;
 pub mod recording;
 pub mod residual;
 pub mod split;
+pub mod statistics;

@@ -1,9 +1,11 @@
-//! Durations, instants and intervals, each with its unit in its name.
+//! Durations and instants, with their unit in their name.
 
 use std::iter::Sum;
 use std::ops::{Add, AddAssign, Mul, Sub};
 
 use serde::{Deserialize, Serialize};
+
+pub use crate::statistics::{Interval, quantile};
 
 /// A duration, or an instant on a clock whose origin the context names, in whole nanoseconds.
 ///
@@ -103,54 +105,9 @@ impl Sum for Nanos {
     }
 }
 
-/// A value with its 90 % interval, in the unit that the field holding it names.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Interval {
-    /// The point estimate: the median of the replications or rounds it came from.
-    pub value: f64,
-    /// The 5th percentile of those replications or rounds.
-    pub low: f64,
-    /// The 95th percentile.
-    pub high: f64,
-}
-
-impl Interval {
-    /// The median, 5th and 95th percentile of `samples`; `None` without samples.
-    pub fn of(samples: &[f64]) -> Option<Self> {
-        let mut sorted: Vec<f64> = samples.iter().copied().filter(|x| x.is_finite()).collect();
-        sorted.sort_by(f64::total_cmp);
-        Some(Self { value: quantile(&sorted, 0.5)?, low: quantile(&sorted, 0.05)?, high: quantile(&sorted, 0.95)? })
-    }
-
-    /// The same interval in another unit.
-    #[must_use]
-    pub fn scale(self, factor: f64) -> Self {
-        Self { value: self.value * factor, low: self.low * factor, high: self.high * factor }
-    }
-}
-
-/// The `q`-quantile of values already sorted ascending, interpolated linearly; `None` when empty.
-///
-/// # Source
-/// Hyndman & Fan (1996), definition 7, the default of R and `NumPy`.
-pub fn quantile(sorted: &[f64], q: f64) -> Option<f64> {
-    let last = sorted.len().checked_sub(1)?;
-    let position = q.clamp(0.0, 1.0) * last as f64;
-    let below = position.floor() as usize;
-    let above = (below + 1).min(last);
-    Some(sorted[below] + (sorted[above] - sorted[below]) * (position - below as f64))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn quantile_interpolates() {
-        assert_eq!(quantile(&[1.0, 2.0, 3.0, 4.0], 0.5), Some(2.5));
-        assert_eq!(quantile(&[7.0], 0.99), Some(7.0));
-        assert_eq!(quantile(&[], 0.5), None);
-    }
 
     #[test]
     fn durations_do_not_go_below_zero() {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::evaluation::{Pair, Quantiles, SplitEvaluation};
-use crate::quantity::{Interval, quantile};
+use crate::statistics::{Interval, quantile};
 
 /// Chosen: the last few evaluations of a service of ordinary size; older ones knew an older machine.
 const MOST: usize = 500;
@@ -125,9 +125,10 @@ fn apply_all<'a>(margin: Option<(f64, f64)>, pairs: impl Iterator<Item = &'a mut
 mod tests {
     use super::*;
     use crate::evaluation::EndpointEvaluation;
+    use crate::statistics::Level;
 
     fn interval(value: f64) -> Interval {
-        Interval { value, low: value * 0.99, high: value * 1.01 }
+        Interval::new(Level::NINETY, value, value * 0.99, value * 1.01)
     }
 
     /// A split whose figures came out `off` times as large as predicted.

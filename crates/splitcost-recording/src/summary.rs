@@ -9,8 +9,9 @@ use std::collections::BTreeMap;
 
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
-use splitcost_model::quantity::{Nanos, quantile};
+use splitcost_model::quantity::Nanos;
 use splitcost_model::recording::{Call, FunctionId, ModuleId, Payload, PayloadClass, Phase, Recording, Request};
+use splitcost_model::statistics::quantile;
 
 use crate::tree::{overlap, own_cpu, request_cpu};
 

@@ -80,13 +80,13 @@ fn block(name: &str, splits: &[&SplitEvaluation]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use splitcost_model::quantity::Interval;
+    use splitcost_model::statistics::{Interval, Level};
 
     use super::*;
 
     #[test]
     fn the_endpoint_that_suffers_most_is_shown_over_every_link() {
-        let interval = |value| Interval { value, low: value * 0.9, high: value * 1.1 };
+        let interval = |value| Interval::new(Level::NINETY, value, value * 0.9, value * 1.1);
         let all = |p50| Some(Quantiles { p50_ms: interval(p50), p90_ms: interval(p50), p99_ms: interval(p50 * 2.0) });
         let over = |link: &str, round_trip: f64| SplitEvaluation {
             name: format!("pricing over {link}"),

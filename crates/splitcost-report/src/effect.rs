@@ -1,7 +1,7 @@
 //! What a split does to one number: before and after, from the same source.
 
 use splitcost_model::evaluation::{EndpointEvaluation, Pair, Quantiles, SplitEvaluation};
-use splitcost_model::quantity::Interval;
+use splitcost_model::statistics::Interval;
 
 /// Where a number came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 
 use anstyle::{AnsiColor, Style as Ansi};
 use splitcost_model::evaluation::{EndpointEvaluation, Evaluation, Pair, Quantiles, SplitEvaluation};
-use splitcost_model::quantity::Interval;
+use splitcost_model::statistics::Interval;
 
 use crate::effect::{Effect, Quantile};
 use crate::emulation;

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use splitcost_model::statistics::{median, sorted};
 use splitcost_sim::engine::{Run, Source, simulate};
 use splitcost_sim::program::{Body, Cost, Cpu, Crowding, Machine, Network, Op, Program, Remote};
 
@@ -48,15 +49,13 @@ fn main() -> std::process::ExitCode {
         })
     };
     assert_eq!(run(1), run(1), "equal seeds must give equal bytes");
-    let mut rates: Vec<f64> = (0..7)
-        .map(|seed| {
-            let begin = Instant::now();
-            let outcome = run(seed);
-            outcome.events as f64 / begin.elapsed().as_secs_f64()
-        })
-        .collect();
-    rates.sort_by(f64::total_cmp);
-    let median = rates[rates.len() / 2];
+    let rates = (0..7).map(|seed| {
+        let begin = Instant::now();
+        let outcome = run(seed);
+        outcome.events as f64 / begin.elapsed().as_secs_f64()
+    });
+    let rates = sorted(rates);
+    let median = median(rates.iter().copied()).unwrap_or_default();
     println!(
         "simulator: {:.1} million events/s (median of {} runs, {:.1} to {:.1}; aim {:.0})",
         median / 1e6,

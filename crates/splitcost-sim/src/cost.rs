@@ -1,7 +1,7 @@
 //! What a crossing costs, fitted to the rounds of a calibration.
 
 use splitcost_model::calibration::{CROWDED_CALLERS, ClientMode, HandlerMode, Linear, Pace, Point, Round};
-use splitcost_model::quantity::{Interval, quantile};
+use splitcost_model::statistics::{Interval, median};
 
 /// Costs of a call as lines through the calibrated points: one per way of calling and answering.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -114,13 +114,7 @@ fn medians(
             }
         }
     }
-    payloads
-        .into_iter()
-        .filter_map(|((nodes, bytes), mut values)| {
-            values.sort_by(f64::total_cmp);
-            Some((nodes, bytes, quantile(&values, 0.5)?))
-        })
-        .collect()
+    payloads.into_iter().filter_map(|((nodes, bytes), values)| Some((nodes, bytes, median(values)?))).collect()
 }
 
 /// Least squares of relative errors with no negative coefficient, over every subset of the three terms.

@@ -14,9 +14,10 @@ use splitcost_model::evaluation::{
     CannotCross, CrossingCost, Distributions, EndpointEvaluation, Pair, Quantiles, ServiceModules, SplitEvaluation,
 };
 use splitcost_model::policy::Fault;
-use splitcost_model::quantity::{Interval, Nanos, quantile};
+use splitcost_model::quantity::Nanos;
 use splitcost_model::recording::{FunctionKind, Recording, Request};
 use splitcost_model::split::{Prices, Split};
+use splitcost_model::statistics::{Interval, quantile, sorted};
 
 use crate::compile::{Compiled, Compiler, Crossing, reason};
 use crate::cost::CostModel;
@@ -372,16 +373,10 @@ impl Input<'_> {
         let transfer = gigabytes * self.usd_per_gb(scenario.split);
         let sidecars = Interval::of(&samples.sidecar_secs).map(|i| i.scale(load)).filter(|i| i.value > 0.0);
         let transfer = transfer + sidecars.map_or(0.0, |cores| cores.value * scenario.prices.usd_per_vcpu_month());
-        let money = |p: Pair, transfer: f64| {
-            let dollars = |x: f64| x * scenario.prices.usd_per_vcpu_month() + transfer;
-            Pair {
-                estimate: p.estimate.map(|i| Interval {
-                    value: dollars(i.value),
-                    low: dollars(i.low),
-                    high: dollars(i.high),
-                }),
-                measured: None,
-            }
+        let dollars = |cores: Interval| cores.scale(scenario.prices.usd_per_vcpu_month());
+        let money = |p: Pair, transfer: f64| Pair {
+            estimate: p.estimate.map(|cores| dollars(cores).shift(transfer)),
+            measured: None,
         };
         SplitEvaluation {
             name: scenario.split.name.clone(),
@@ -516,12 +511,6 @@ impl Input<'_> {
         calls.sort_by(|a, b| weight(b).total_cmp(&weight(a)));
         calls
     }
-}
-
-fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    values
 }
 
 /// Response times in milliseconds, ascending: by endpoint, by replication.

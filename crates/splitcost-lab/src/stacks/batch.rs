@@ -3,13 +3,11 @@
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
-use splitcost_load::compare::change;
 use splitcost_model::bench::{Batch, BatchRow, Change, Combination};
-use splitcost_model::quantity::Interval;
+use splitcost_model::statistics::{Bootstrap, Interval, change, median};
 
 use super::field::Field;
-use super::{Cell, Conditions, Payload, Stop, Visit, median};
-use crate::bootstrap::over_rounds;
+use super::{Cell, Conditions, Payload, Stop, Visit};
 use crate::python::Python;
 use crate::{Cancel, Progress, Result, Step};
 
@@ -80,7 +78,7 @@ fn wall_micros(visit: &Visit) -> f64 {
 
 fn row(items: u32, [calls, together]: &[Vec<Visit>; 2], conditions: &Conditions) -> Option<BatchRow> {
     let over = |visits: &[Visit], value: fn(&Visit) -> f64| -> Option<Interval> {
-        over_rounds(visits.len(), conditions.seed, |at| median(at.iter().map(|i| value(&visits[*i])).collect()))
+        Bootstrap::ninety(conditions.seed).interval(visits.len(), |at| median(at.iter().map(|i| value(&visits[*i]))))
     };
     let change = |value: fn(&Visit) -> f64| -> Option<Change> {
         let logs: Vec<f64> = together.iter().zip(calls).map(|(one, many)| (value(one) / value(many)).ln()).collect();
@@ -100,11 +98,11 @@ fn row(items: u32, [calls, together]: &[Vec<Visit>; 2], conditions: &Conditions)
 /// Where `fixed + per item × N` of one call meets `per call × N`.
 fn break_even(visits: &[[Vec<Visit>; 2]; ITEMS.len()], seed: u64) -> Option<Interval> {
     let rounds = visits.iter().flatten().map(Vec::len).min()?;
-    over_rounds(rounds, seed, |at| {
+    Bootstrap::ninety(seed).interval(rounds, |at| {
         let mut calls = Vec::new();
         let mut together = Vec::new();
         for (items, visits) in ITEMS.iter().zip(visits) {
-            let wall = |visits: &[Visit]| median(at.iter().map(|i| wall_micros(&visits[*i])).collect());
+            let wall = |visits: &[Visit]| median(at.iter().map(|i| wall_micros(&visits[*i])));
             calls.push(wall(&visits[0])? / f64::from(*items));
             together.push((f64::from(*items), wall(&visits[1])?));
         }

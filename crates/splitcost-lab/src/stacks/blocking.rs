@@ -8,16 +8,15 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
-use splitcost_load::compare::change;
 use splitcost_load::{Method, Plan, RequestSpec, Stop};
 use splitcost_model::bench::{Blocking, BlockingRow, Measurement};
-use splitcost_model::quantity::{Interval, Nanos};
+use splitcost_model::quantity::Nanos;
+use splitcost_model::statistics::{Bootstrap, Interval, change, median};
 
+use super::Conditions;
 use super::field::Serving;
-use super::{Conditions, median};
 use crate::app::Scratch;
 use crate::bench::{Ask, Endpoint, Reach, measure};
-use crate::bootstrap::over_rounds;
 use crate::helper::Helper;
 use crate::python::{Python, output};
 use crate::{Cancel, Error, Progress, Result, Step};
@@ -120,7 +119,7 @@ fn row(
     conditions: &Conditions,
 ) -> Option<BlockingRow> {
     let over = |value: &dyn Fn(&Measurement) -> f64| -> Option<Interval> {
-        over_rounds(runs.len(), conditions.seed, |at| median(at.iter().map(|i| value(&runs[*i])).collect()))
+        Bootstrap::ninety(conditions.seed).interval(runs.len(), |at| median(at.iter().map(|i| value(&runs[*i]))))
     };
     let fewest = runs.iter().map(|run| run.ok).min()?;
     let throughput_change = awaited.and_then(|awaited| {

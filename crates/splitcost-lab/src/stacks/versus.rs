@@ -5,8 +5,8 @@
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
-use splitcost_load::compare::change;
 use splitcost_model::bench::{Change, Combination, StackBench, StackRow, StackTable, Verdict};
+use splitcost_model::statistics::change;
 
 use super::catalogue::{Catalogue, Chosen};
 use super::field::Field;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use splitcost_model::evaluation::{EndpointEvaluation, Pair, Quantiles, SplitEvaluation};
-use splitcost_model::quantity::Interval;
+use splitcost_model::statistics::Interval;
 
 use super::markup::{Mark, Page, breakable, escape};
 use crate::effect::{Effect, Quantile, per_request};
@@ -458,7 +458,7 @@ fn accuracy(split: &SplitEvaluation) -> Option<String> {
     let mut errors: Vec<f64> =
         pairs.iter().map(|(e, m)| (e.value / m.value - 1.0).abs()).filter(|x| x.is_finite()).collect();
     errors.sort_by(f64::total_cmp);
-    let median = splitcost_model::quantity::quantile(&errors, 0.5)?;
+    let median = splitcost_model::statistics::quantile(&errors, 0.5)?;
     let inside = pairs.iter().filter(|(e, m)| (e.low..=e.high).contains(&m.value)).count();
     Some(format!(
         "{inside} of {} measured values lie inside their predicted 90 % interval; the median error is {} %. On the diagonal, \

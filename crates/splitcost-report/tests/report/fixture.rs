@@ -6,8 +6,8 @@ use splitcost_model::evaluation::{
     Provenance, Quantiles, ServiceModules, SplitEvaluation, StackProvenance, UnderFault,
 };
 use splitcost_model::policy::Fault;
-use splitcost_model::quantity::Interval;
 use splitcost_model::recording::{Phase, PhaseEndpoint};
+use splitcost_model::statistics::{Interval, Level};
 
 /// An endpoint: name, requests, failed requests, p50 and p99 of the monolith in milliseconds, bytes per crossing.
 type Route = (&'static str, u64, u64, f64, f64, f64);
@@ -129,7 +129,7 @@ fn pairs(split: &mut SplitEvaluation) -> [&mut Pair; 8] {
 }
 
 fn around(value: f64, share: f64) -> Interval {
-    Interval { value, low: value * (1.0 - share), high: value * (1.0 + 1.2 * share) }
+    Interval::new(Level::NINETY, value, value * (1.0 - share), value * (1.0 + 1.2 * share))
 }
 
 fn quantiles(p50: f64, p99: f64, share: f64) -> Quantiles {

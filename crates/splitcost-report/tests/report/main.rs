@@ -2,7 +2,7 @@
 //! `tests/python/report`.
 
 use splitcost_model::evaluation::{Evaluation, SplitEvaluation};
-use splitcost_model::quantity::Interval;
+use splitcost_model::statistics::{Interval, Level};
 use splitcost_report::text::Style;
 use splitcost_report::verdict::{Kind, judge, sentence};
 use splitcost_report::{html, number, text};
@@ -196,7 +196,7 @@ fn a_coarse_split_is_worth_considering() {
 #[test]
 fn a_split_that_lets_more_through_is_a_gain() {
     let mut split = fixture::shop().splits.remove(0);
-    split.saturation_reqs_per_sec.measured = Some(Interval { value: 190.0, low: 184.0, high: 197.0 });
+    split.saturation_reqs_per_sec.measured = Some(Interval::new(Level::NINETY, 190.0, 184.0, 197.0));
     for endpoint in &mut split.endpoints {
         endpoint.measured = endpoint.baseline_measured;
     }
@@ -212,7 +212,7 @@ fn wide_intervals_allow_no_verdict() {
         split.cores = split.baseline_cores;
         for endpoint in &mut split.endpoints {
             let before = endpoint.baseline_measured.unwrap_or_default();
-            let p50_ms = Interval { value: 30.0, low: 2.0, high: 400.0 };
+            let p50_ms = Interval::new(Level::NINETY, 30.0, 2.0, 400.0);
             endpoint.measured = Some(splitcost_model::evaluation::Quantiles { p50_ms, ..before });
         }
     });

@@ -3,6 +3,7 @@
 use splitcost_model::evaluation::{EndpointFault, Fate, FaultEvaluation, UnderFault};
 use splitcost_model::policy::FaultPlan;
 use splitcost_model::quantity::Nanos;
+use splitcost_model::statistics::median;
 
 use super::network::PATIENCE;
 use super::{Conditions, Error, Input, Progress, Scenario, replicate};
@@ -84,9 +85,7 @@ fn of_endpoint(outcomes: &[Outcome], endpoint: usize, from: Nanos, until: Nanos)
     let all: Vec<Fate> = outcomes.iter().flat_map(fates).collect();
     let together = UnderFault::of(&all, from, until, Some(attempts));
     let alone = outcomes.iter().map(|outcome| UnderFault::of(&fates(outcome), from, until, None).recovery_secs);
-    let mut recoveries: Vec<f64> = alone.map(|secs| secs.unwrap_or(f64::INFINITY)).collect();
-    recoveries.sort_by(f64::total_cmp);
-    let median = recoveries.get(recoveries.len() / 2).copied().filter(|secs| secs.is_finite());
+    let median = median(alone.map(|secs| secs.unwrap_or(f64::INFINITY))).filter(|secs| secs.is_finite());
     UnderFault { requests: together.requests / outcomes.len().max(1) as u64, recovery_secs: median, ..together }
 }
 

@@ -1,9 +1,10 @@
 //! The server's own costs around a request, and how CPU cost varies with load: identified from a recording's phases.
 
-use splitcost_model::quantity::{Nanos, quantile};
+use splitcost_model::quantity::Nanos;
 use splitcost_model::recording::{Meta, Phase, Request};
+use splitcost_model::statistics::{mean, median, quantile};
 
-use super::{CLOSED_REQUESTS, Conditions, Input, OPEN_REQUESTS, Scenario, by_endpoint, sorted};
+use super::{CLOSED_REQUESTS, Conditions, Input, OPEN_REQUESTS, Scenario, by_endpoint};
 use crate::cost::CostModel;
 use crate::engine::{Outcome, Source};
 use crate::program::{Cost, Cpu, Crowding};
@@ -53,13 +54,13 @@ struct Seen {
 /// Per endpoint, the share of the recorded CPU time that is the app's own, not the recorder's: what lone requests took
 /// longer than without the recorder, in the median, is the recorder's.
 pub(super) fn own_shares(meta: &Meta, requests: &[&Request], endpoints: &[String]) -> Vec<f64> {
-    let median = |bare, name: &str| {
+    let response = |bare, name: &str| {
         let endpoint = meta.lone_phase_of(bare)?.endpoints.iter().find(|e| e.name == name && e.ok > 0)?;
         Some(endpoint.response_nanos_p50 as f64)
     };
     let share = |name: &String| {
-        let cpu = sorted(requests.iter().filter(|r| r.endpoint == *name).map(|r| r.process_cpu.as_nanos_f64()));
-        Some(1.0 - (median(false, name)? - median(true, name)?) / quantile(&cpu, 0.5)?)
+        let cpu = median(requests.iter().filter(|r| r.endpoint == *name).map(|r| r.process_cpu.as_nanos_f64()));
+        Some(1.0 - (response(false, name)? - response(true, name)?) / cpu?)
     };
     endpoints.iter().map(|name| share(name).unwrap_or(1.0).clamp(LEAST_OWN_SHARE, 1.0 / LEAST_OWN_SHARE)).collect()
 }
@@ -75,13 +76,8 @@ impl Server {
         let phases = &meta.phases;
         let lone_nanos = phase.app_cpu_nanos as f64 / phase.requests as f64;
         let mean_cpu = |endpoint: Option<&str>| {
-            let of: Vec<f64> = requests
-                .iter()
-                .zip(own)
-                .filter(|(r, _)| endpoint.is_none_or(|e| r.endpoint == e))
-                .map(|(r, own)| r.process_cpu.as_nanos_f64() * own)
-                .collect();
-            if of.is_empty() { None } else { Some(of.iter().sum::<f64>() / of.len() as f64) }
+            let of = requests.iter().zip(own).filter(|(r, _)| endpoint.is_none_or(|e| r.endpoint == e));
+            mean(of.map(|(r, own)| r.process_cpu.as_nanos_f64() * own))
         };
         let inside = mean_cpu(None).unwrap_or_default();
         let server = (lone_nanos - inside).max(0.0);
@@ -105,18 +101,12 @@ impl Server {
                 reqs_per_sec: other.throughput_reqs_per_sec * dearer,
             })
         };
-        let mut gaps: Vec<f64> = phase
-            .endpoints
-            .iter()
-            .filter_map(|e| {
-                let of = requests.iter().zip(own).filter(|(r, _)| r.endpoint == e.name);
-                let walls = of.map(|(r, own)| r.wall.as_nanos_f64() - r.process_cpu.as_nanos_f64() * (1.0 - own));
-                let walls = sorted(walls);
-                Some(e.response_nanos_p50 as f64 - quantile(&walls, 0.5)? - server - load)
-            })
-            .collect();
-        gaps.sort_by(f64::total_cmp);
-        let gap = Nanos::from_nanos_f64(quantile(&gaps, 0.5).unwrap_or_default());
+        let gaps = phase.endpoints.iter().filter_map(|e| {
+            let of = requests.iter().zip(own).filter(|(r, _)| r.endpoint == e.name);
+            let walls = of.map(|(r, own)| r.wall.as_nanos_f64() - r.process_cpu.as_nanos_f64() * (1.0 - own));
+            Some(e.response_nanos_p50 as f64 - median(walls)? - server - load)
+        });
+        let gap = Nanos::from_nanos_f64(median(gaps).unwrap_or_default());
         let open = seen("open");
         Self {
             entry: Cost {
