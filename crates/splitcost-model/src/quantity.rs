@@ -16,57 +16,57 @@ pub use crate::statistics::{Interval, quantile};
 pub struct Nanos(u64);
 
 impl Nanos {
-    /// No time at all.
+    /// A duration of zero.
     pub const ZERO: Self = Self(0);
-    /// Later than everything.
+    /// The longest duration, or an instant after all others.
     pub const MAX: Self = Self(u64::MAX);
 
-    /// From whole nanoseconds.
+    /// Creates a duration from whole nanoseconds.
     pub const fn from_nanos(nanos: u64) -> Self {
         Self(nanos)
     }
 
-    /// From whole microseconds.
+    /// Creates a duration from whole microseconds.
     pub const fn from_micros(micros: u64) -> Self {
         Self(micros * 1_000)
     }
 
-    /// From whole milliseconds.
+    /// Creates a duration from whole milliseconds.
     pub const fn from_millis(millis: u64) -> Self {
         Self(millis * 1_000_000)
     }
 
-    /// From seconds; negative and non-finite values become zero.
+    /// Creates a duration from seconds; negative and non-finite values become zero.
     pub fn from_secs_f64(secs: f64) -> Self {
         Self::from_nanos_f64(secs * 1e9)
     }
 
-    /// From a nanosecond count that came out of statistics; negative and non-finite values become zero.
+    /// Creates a duration from a nanosecond count that statistics computed; negative and non-finite values become zero.
     pub fn from_nanos_f64(nanos: f64) -> Self {
         if nanos.is_finite() && nanos > 0.0 { Self(nanos.round() as u64) } else { Self::ZERO }
     }
 
-    /// Whole nanoseconds.
+    /// Returns whole nanoseconds.
     pub const fn as_nanos(self) -> u64 {
         self.0
     }
 
-    /// Nanoseconds for statistics.
+    /// Returns nanoseconds for statistics.
     pub fn as_nanos_f64(self) -> f64 {
         self.0 as f64
     }
 
-    /// Milliseconds for people.
+    /// Returns milliseconds, which people read.
     pub fn as_millis_f64(self) -> f64 {
         self.0 as f64 / 1e6
     }
 
-    /// Seconds.
+    /// Returns seconds.
     pub fn as_secs_f64(self) -> f64 {
         self.0 as f64 / 1e9
     }
 
-    /// Whether this is no time at all.
+    /// Returns whether the duration is zero.
     pub const fn is_zero(self) -> bool {
         self.0 == 0
     }
@@ -107,11 +107,29 @@ impl Sum for Nanos {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
     fn durations_do_not_go_below_zero() {
         assert_eq!(Nanos::from_nanos(3) - Nanos::from_nanos(5), Nanos::ZERO);
         assert_eq!(Nanos::from_nanos_f64(f64::NAN), Nanos::ZERO);
+    }
+
+    proptest! {
+        #[test]
+        fn json_round_trips(nanos: u64) {
+            let json = serde_json::to_string(&Nanos::from_nanos(nanos)).unwrap();
+            prop_assert_eq!(&json, &nanos.to_string());
+            prop_assert_eq!(serde_json::from_str::<Nanos>(&json).unwrap(), Nanos::from_nanos(nanos));
+        }
+
+        #[test]
+        fn a_difference_added_again_is_the_larger_of_the_two(a: u64, b: u64) {
+            let (a, b) = (Nanos::from_nanos(a), Nanos::from_nanos(b));
+            prop_assert_eq!((a - b) + b, a.max(b));
+            prop_assert_eq!(a + Nanos::MAX, Nanos::MAX, "sums saturate");
+        }
     }
 }

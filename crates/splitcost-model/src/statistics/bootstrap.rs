@@ -15,7 +15,7 @@ use super::quantile::{quantile, sorted};
 pub struct Bootstrap {
     /// The level of the intervals.
     pub level: Level,
-    /// How often the rounds are resampled.
+    /// The number of times that the rounds are resampled.
     pub resamples: u32,
     /// The seed of the resampling. Equal seeds give equal intervals.
     pub seed: u64,
