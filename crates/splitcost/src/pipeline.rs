@@ -2,6 +2,7 @@
 
 mod fault;
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::path::Path;
@@ -23,7 +24,7 @@ use splitcost_model::residual::Residuals;
 use splitcost_model::split::{Split, StackName};
 use splitcost_report::text::Style;
 use splitcost_sim::cost::small_call_micros;
-use splitcost_sim::estimate::{Scenario, estimate};
+use splitcost_sim::estimate::{FittedServer, Scenario, estimate};
 
 use crate::args::{self, Format};
 use crate::failure::Failed;
@@ -71,6 +72,7 @@ pub(crate) struct Pipeline<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) python: &'a Python,
     pub(crate) recording: &'a Recording,
+    server: OnceCell<FittedServer>,
     /// Where the recording came from, for provenance.
     pub(crate) recording_dir: String,
     pub(crate) splits: Vec<Split>,
@@ -127,6 +129,7 @@ impl<'a> Pipeline<'a> {
             settings,
             python,
             recording,
+            server: OnceCell::new(),
             recording_dir: shown(recording_dir).display().to_string(),
             over_several_links: splits.len() > asked,
             splits,
@@ -194,9 +197,10 @@ impl<'a> Pipeline<'a> {
         load_reqs_per_sec: Option<f64>,
         slowness: f64,
         replications: u32,
-    ) -> Scenario<'b> {
-        Scenario {
+    ) -> anyhow::Result<Scenario<'b>> {
+        Ok(Scenario {
             recording: self.recording,
+            server: self.server()?,
             calibration: &calibrations[&self.needs(split)],
             split,
             prices: &self.settings.prices,
@@ -206,7 +210,16 @@ impl<'a> Pipeline<'a> {
             slowness,
             seed: self.seed,
             replications,
+        })
+    }
+
+    /// Returns the costs of the app's server, which are fitted when they are first needed.
+    fn server(&self) -> anyhow::Result<&FittedServer> {
+        if let Some(server) = self.server.get() {
+            return Ok(server);
         }
+        let fitted = FittedServer::fit(self.recording, cpu::cores(), self.seed).failed()?;
+        Ok(self.server.get_or_init(|| fitted))
     }
 
     fn estimate(
@@ -219,7 +232,7 @@ impl<'a> Pipeline<'a> {
         replications: u32,
     ) -> anyhow::Result<SplitEvaluation> {
         let split = &self.splits[index];
-        let scenario = self.scenario(calibrations, split, load_reqs_per_sec, slowness, replications);
+        let scenario = self.scenario(calibrations, split, load_reqs_per_sec, slowness, replications)?;
         let Session { printer, cancel, .. } = session;
         let mut predicted = estimate(&scenario, &mut |fraction| {
             printer.step(&Step {

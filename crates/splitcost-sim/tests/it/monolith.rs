@@ -11,8 +11,8 @@ use splitcost_model::recording::{
 use splitcost_model::split::{Prices, Split};
 use splitcost_sim::compile::Compiler;
 use splitcost_sim::demand::{Demand, demand};
-use splitcost_sim::engine::{Outcome, Run, Source, simulate};
-use splitcost_sim::estimate::{Scenario, estimate};
+use splitcost_sim::engine::{LoadPattern, Outcome, Run, simulate};
+use splitcost_sim::estimate::{FittedServer, Scenario, estimate};
 use splitcost_sim::program::{Cost, Crowding, Machine, Network};
 
 const MILLI: u64 = 1_000_000;
@@ -137,7 +137,7 @@ fn alone(recording: &Recording, split: &Split, services: usize) -> Outcome {
         crowding: Crowding::default(),
         free_share: 0.0,
         load_nanos: 10_000,
-        source: Source::Closed { concurrency: 1 },
+        pattern: LoadPattern::Closed { concurrency: 1 },
         warm_up: 0,
         requests: 500,
         seed: 5,
@@ -172,8 +172,10 @@ fn estimated(nanos: f64) -> SplitEvaluation {
 
 fn estimated_of(recording: &Recording, nanos: f64) -> SplitEvaluation {
     let calibration = calibration(nanos);
+    let server = FittedServer::fit(recording, 2, 1).expect("there are requests");
     let scenario = Scenario {
         recording,
+        server: &server,
         calibration: &calibration,
         split: &split(),
         prices: &Prices::default(),

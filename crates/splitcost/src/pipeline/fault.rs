@@ -118,7 +118,7 @@ impl Pipeline<'_> {
         let plan = FaultPlan { fault, before, lasts, after };
         let availability = self.faults.availability;
         let load = evaluated.load_reqs_per_sec;
-        let scenario = self.scenario(calibrations, split, Some(load), slowness.unwrap_or(1.0), SCOUT_REPLICATIONS);
+        let scenario = self.scenario(calibrations, split, Some(load), slowness.unwrap_or(1.0), SCOUT_REPLICATIONS)?;
         let Session { printer, cancel, .. } = session;
         let label = format!("estimate: {} under {fault}, {}", split.name, split.calls);
         let mut predicted = estimate_fault(&scenario, load, &plan, availability, &mut |fraction| {
