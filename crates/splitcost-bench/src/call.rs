@@ -11,9 +11,8 @@ use splitcost_lab::app::{AppSpec, Scratch};
 use splitcost_lab::helper::Helper;
 use splitcost_lab::python::Python;
 use splitcost_lab::{Cancel, Progress, Step};
-use splitcost_load::compare::change;
 use splitcost_model::bench::{CallBench, CallParts, CallTimes, CalledStack};
-use splitcost_model::quantity::Interval;
+use splitcost_model::statistics::{Interval, change};
 
 use crate::codecs::Answer;
 use crate::compare::ComparisonPlan;

@@ -13,12 +13,11 @@ use splitcost_lab::app::Scratch;
 use splitcost_lab::helper::Helper;
 use splitcost_lab::python::Python;
 use splitcost_lab::{Cancel, Progress, Step};
-use splitcost_load::compare::change;
 use splitcost_model::bench::{
     Change, CodecTimes, CodecVersion, Codecs, Document, DocumentRole, Trial, TrialOutcome, Unusual,
 };
-use splitcost_model::quantity::Interval;
 use splitcost_model::recording::{Payload, PayloadClass, Recording};
+use splitcost_model::statistics::{Interval, change};
 
 use crate::compare::ComparisonPlan;
 use crate::{Error, Result};

@@ -4,10 +4,10 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use splitcost_lab::{Cancel, Progress, Step};
-use splitcost_load::compare::{FEWEST_ROUNDS, change};
 use splitcost_load::{Plan, Stop};
 use splitcost_model::bench::{Change, Comparison, Figure, Verdict};
-use splitcost_model::quantity::{Nanos, quantile};
+use splitcost_model::quantity::Nanos;
+use splitcost_model::statistics::{FEWEST_ROUNDS, change, median, quantiles_of_counts};
 
 use crate::endpoint::Endpoint;
 use crate::measure::Run;
@@ -191,11 +191,7 @@ fn compared(
         let rounds_a_part = rounds.len().div_ceil(parts) as u64;
         Some(Change { more_rounds: found.more_rounds.map(|more| more * rounds_a_part), ..found })
     };
-    let median = |arm: usize| {
-        let mut sorted: Vec<f64> = values.iter().map(|values| values[arm]).collect();
-        sorted.sort_by(f64::total_cmp);
-        quantile(&sorted, 0.5)
-    };
+    let median = |arm: usize| median(values.iter().map(|values| values[arm]));
     Ok((|| {
         Some(Figure {
             name: name.to_owned(),
@@ -238,14 +234,8 @@ fn parts(rounds: &[RoundSamples], q: f64) -> Result<Vec<&[RoundSamples]>, String
 fn response_ms(part: &[RoundSamples], arm: usize, q: f64) -> Option<f64> {
     let mut times: Vec<(Nanos, u64)> = part.iter().flat_map(|round| round[arm].response.iter().copied()).collect();
     times.sort_unstable();
-    let total: u64 = times.iter().map(|(_, count)| count).sum();
-    let rank = (q * total as f64).ceil().max(1.0) as u64;
-    let mut below = 0;
-    let at = times.iter().find(|(_, count)| {
-        below += count;
-        below >= rank
-    });
-    at.map(|(time, _)| time.as_millis_f64())
+    let [at] = quantiles_of_counts(times.iter().map(|(time, count)| (time.as_millis_f64(), *count)), [q])?;
+    Some(at)
 }
 
 #[cfg(test)]

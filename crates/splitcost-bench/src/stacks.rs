@@ -17,9 +17,8 @@ pub mod versus;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use splitcost_lab::bootstrap::over_rounds;
 use splitcost_model::bench::{Stack, StackFigures};
-use splitcost_model::quantity::quantile;
+use splitcost_model::statistics::{Bootstrap, median, quantile, sorted};
 
 /// The calls of all rounds together that must lie beyond a quantile, or the quantile is left out.
 ///
@@ -101,24 +100,17 @@ impl Visit {
 
 /// Returns a quantile of the wall times of all calls of the visits.
 fn wall_micros<'a>(visits: impl IntoIterator<Item = &'a Visit>, q: f64) -> Option<f64> {
-    let mut walls: Vec<f64> =
-        visits.into_iter().flat_map(|visit| &visit.wall_nanos).map(|nanos| *nanos as f64 / 1e3).collect();
-    walls.sort_by(f64::total_cmp);
-    quantile(&walls, q)
-}
-
-fn median(mut values: Vec<f64>) -> Option<f64> {
-    values.sort_by(f64::total_cmp);
-    quantile(&values, 0.5)
+    quantile(&sorted(visits.into_iter().flat_map(|visit| &visit.wall_nanos).map(|nanos| *nanos as f64 / 1e3)), q)
 }
 
 /// Returns the figures of the visits of all rounds; `None` without rounds.
 fn summary(visits: &[&Visit], concurrency: u32, seed: u64) -> Option<StackFigures> {
+    let rounds = Bootstrap::ninety(seed);
     let over = |value: &dyn Fn(&Visit) -> f64| {
-        over_rounds(visits.len(), seed, |at| median(at.iter().map(|i| value(visits[*i])).collect()))
+        rounds.interval(visits.len(), |at| median(at.iter().map(|i| value(visits[*i]))))
     };
     let calls: usize = visits.iter().map(|visit| visit.wall_nanos.len()).sum();
-    let p99 = over_rounds(visits.len(), seed, |at| wall_micros(at.iter().map(|i| visits[*i]), 0.99));
+    let p99 = rounds.interval(visits.len(), |at| wall_micros(at.iter().map(|i| visits[*i]), 0.99));
     Some(StackFigures {
         payload_bytes: visits.first()?.sent_bytes,
         concurrency,

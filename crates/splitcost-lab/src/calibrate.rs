@@ -13,9 +13,9 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
 use splitcost_model::calibration::{CROWDED_CALLERS, Calibration, ClientMode, HandlerMode, Pace, Point, Round};
-use splitcost_model::quantity::quantile;
 use splitcost_model::recording::{Call, FunctionKind, PayloadClass, PhaseKind, Recording};
 use splitcost_model::split::{Split, StackName};
+use splitcost_model::statistics::{mean, median};
 
 use crate::app::Scratch;
 use crate::helper::Helper;
@@ -145,8 +145,7 @@ impl Needs {
                 }
             }
         }
-        gaps.sort_by(f64::total_cmp);
-        let gap_micros = match quantile(&gaps, 0.5) {
+        let gap_micros = match median(gaps) {
             Some(gap) => round_125(gap as u64).clamp(1, MAX_GAP_MICROS),
             None => DEFAULT_GAP_MICROS,
         };
@@ -383,9 +382,7 @@ impl Trial {
             let of = |values: &[f64]| -> Vec<f64> {
                 values.iter().enumerate().filter(|(i, _)| which(*i)).map(|(_, value)| *value).collect()
             };
-            let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
-            let mut walls = of(&answer.wall_nanos);
-            walls.sort_by(f64::total_cmp);
+            let walls = of(&answer.wall_nanos);
             Point {
                 client: self.client,
                 handler: self.handler,
@@ -393,11 +390,11 @@ impl Trial {
                 calls: walls.len() as u32,
                 nodes: answer.nodes,
                 bytes: answer.bytes,
-                client_cpu_nanos: mean(&of(&answer.client_cpu_nanos)),
-                server_cpu_nanos: mean(&of(&answer.server_cpu_nanos)),
+                client_cpu_nanos: mean(of(&answer.client_cpu_nanos)).unwrap_or_default(),
+                server_cpu_nanos: mean(of(&answer.server_cpu_nanos)).unwrap_or_default(),
                 wall_nanos: match pace {
                     Pace::Crowded => answer.elapsed_nanos / walls.len().max(1) as f64,
-                    _ => quantile(&walls, 0.5).unwrap_or_default(),
+                    _ => median(walls).unwrap_or_default(),
                 },
             }
         };

@@ -16,7 +16,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub mod app;
-pub mod bootstrap;
 pub mod cache;
 pub mod calibrate;
 pub mod cpu;

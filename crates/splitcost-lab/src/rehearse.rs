@@ -9,13 +9,13 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use splitcost_load::{Plan, Stop, Workload};
 use splitcost_model::estimate::{Arms, CannotCross, Figures, Handling, ResponseTimes};
-use splitcost_model::quantity::{Interval, Nanos};
+use splitcost_model::quantity::Nanos;
 use splitcost_model::recording::Recording;
 use splitcost_model::rehearsal::{Rehearsal, RehearsedEndpoint};
 use splitcost_model::split::Split;
+use splitcost_model::statistics::{Bootstrap, Interval, quantiles_of_counts};
 
 use crate::app::AppSpec;
-use crate::bootstrap::{over_rounds, several_over_rounds};
 use crate::drive::{Driven, Driver, check_some_ok, failures};
 use crate::python::Python;
 use crate::{Cancel, Error, Progress, Result, Step};
@@ -345,7 +345,7 @@ fn rehearsal(
 fn response(runs: &[Driven], endpoint: usize, seed: u64) -> Option<ResponseTimes> {
     let times = Times::of(runs, endpoint);
     let [p50_ms, p90_ms, p99_ms] =
-        several_over_rounds(runs.len(), seed, |picked| times.quantiles_ms(picked, [0.5, 0.9, 0.99]))?;
+        Bootstrap::ninety(seed).intervals(runs.len(), |picked| times.quantiles_ms(picked, [0.5, 0.9, 0.99]))?;
     Some(ResponseTimes { p50_ms, p90_ms, p99_ms, distribution: distribution(runs, endpoint) })
 }
 
@@ -373,20 +373,8 @@ impl Times {
         for round in picked {
             weights[*round] += 1;
         }
-        let total: u64 = self.counts.iter().map(|(_, round, count)| weights[*round] * count).sum();
-        if total == 0 {
-            return None;
-        }
-        let mut found = [0.0; N];
-        let (mut below, mut next) = (0, 0);
-        for (time, round, count) in &self.counts {
-            below += weights[*round] * count;
-            while next < N && below as f64 >= wanted[next] * total as f64 && below > 0 {
-                found[next] = time.as_millis_f64();
-                next += 1;
-            }
-        }
-        Some(found)
+        let buckets = self.counts.iter().map(|(time, round, count)| (time.as_millis_f64(), weights[*round] * count));
+        quantiles_of_counts(buckets, wanted)
     }
 }
 
@@ -412,7 +400,7 @@ fn cores(runs: &[Driven], seed: u64) -> Option<Interval> {
 
 /// The ratio of two sums over rounds.
 fn ratio(runs: &[Driven], seed: u64, parts: impl Fn(&Driven) -> (f64, f64)) -> Option<Interval> {
-    over_rounds(runs.len(), seed, |picked| {
+    Bootstrap::ninety(seed).interval(runs.len(), |picked| {
         let sum = |(a, b): (f64, f64), (c, d): (f64, f64)| (a + c, b + d);
         let (part, whole) = picked.iter().map(|round| parts(&runs[*round])).fold((0.0, 0.0), sum);
         (whole > 0.0).then_some(part / whole)

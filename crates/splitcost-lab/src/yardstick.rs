@@ -4,6 +4,8 @@
 //! yardstick is fixed Python work, done on each core some twenty times a second beside recordings and calibrations. Its
 //! CPU time makes times of one experiment comparable with times of another.
 
+use splitcost_model::statistics::mean;
+
 use crate::app::Scratch;
 use crate::helper::Helper;
 use crate::python::Python;
@@ -31,10 +33,8 @@ impl Yardstick {
     /// If nothing was measured in between, it is the last measurement before.
     pub(crate) fn mean_nanos(&mut self, from: u64, to: u64) -> f64 {
         self.samples.extend(self.helper.arrived::<(u64, f64)>());
-        let within: Vec<f64> = self.samples.iter().filter(|(at, _)| (from..=to).contains(at)).map(|s| s.1).collect();
-        if within.is_empty() {
-            return self.samples.iter().rfind(|(at, _)| *at < from).or(self.samples.first()).map_or(0.0, |s| s.1);
-        }
-        within.iter().sum::<f64>() / within.len() as f64
+        let within = self.samples.iter().filter(|(at, _)| (from..=to).contains(at)).map(|s| s.1);
+        let before = || self.samples.iter().rfind(|(at, _)| *at < from).or(self.samples.first()).map_or(0.0, |s| s.1);
+        mean(within).unwrap_or_else(before)
     }
 }

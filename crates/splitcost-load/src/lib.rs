@@ -1,4 +1,4 @@
-//! A load generator for HTTP servers, and the statistics that compare two of its results.
+//! A load generator for HTTP servers.
 //!
 //! It sends requests over HTTP/1.1 and HTTP/2, with or without TLS, through TCP or unix sockets, and makes unary gRPC
 //! calls. It works in open loop, where requests arrive on a schedule that is fixed beforehand, and in closed loop. In both,
@@ -11,7 +11,6 @@
 //! 3. [`Targets`]: the servers, and the protocols that reach them.
 //! 4. [`run`]: sends the requests from the calling thread.
 //! 5. [`Outcome`]: times and failures of each request, and the reason why a run is invalid, if it is.
-//! 6. [`compare`]: the statistics that decide if two things differ.
 //!
 //! ```
 //! use std::io::{Read, Write};
@@ -48,7 +47,6 @@
 //!
 //! Other crates start and observe the servers (`splitcost-lab`), and read the configuration file (`splitcost`).
 
-pub mod compare;
 mod compose;
 mod connection;
 mod engine;

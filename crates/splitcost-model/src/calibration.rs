@@ -1,4 +1,4 @@
-//! What one call over a stack costs on one machine: measured rounds, and the linear cost fitted to them.
+//! The measured unit costs of a call over a stack on one machine, and the linear cost that is fitted to them.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,93 +7,96 @@ use crate::split::StackName;
 /// Measured unit costs of one stack.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Calibration {
-    /// Which stack.
+    /// The stack.
     pub stack: StackName,
-    /// Machine, Python and package versions it holds for; the cache key.
+    /// The machine, Python and package versions that it holds for; the cache key.
     pub fingerprint: String,
-    /// When it was measured, as RFC 3339 in UTC.
+    /// The time of the measurement, as RFC 3339 in UTC.
     pub measured_at: String,
-    /// Paired, shuffled rounds; the unit of resampling.
+    /// The paired, shuffled rounds, which are the unit of resampling.
     pub rounds: Vec<Round>,
 }
 
-/// One pass over all cells, in shuffled order.
+/// One pass over all kinds of calls, in shuffled order.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Round {
-    /// One measurement per cell.
+    /// One measurement per kind of call.
     pub points: Vec<Point>,
-    /// What fixed work cost meanwhile, in CPU time: how slow the machine was; zero where that is unknown.
+    /// The CPU time of the yardstick's fixed work during the round, which shows the speed of the machine; zero where it is
+    /// unknown.
     #[serde(default)]
     pub yardstick_nanos: f64,
 }
 
-/// How the caller waits for the answer.
+/// The way in which the caller waits for the answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ClientMode {
-    /// Awaited: the event loop goes on.
+    /// The call is awaited: the event loop goes on.
     #[default]
     Async,
     /// The calling thread blocks.
     Sync,
 }
 
-/// How the server runs the function.
+/// The way in which the server runs the function.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HandlerMode {
-    /// `async def`, on the event loop.
+    /// An `async def` function on the event loop.
     #[default]
     Async,
-    /// `def`, on a thread of the pool.
+    /// A `def` function on a thread of the pool.
     Sync,
 }
 
-/// What went on before and beside a call.
+/// The activity before and beside a call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Pace {
-    /// First after a long idle: caches and cores are cold. What the first call of a request to a service sees.
+    /// The first call after a long idle time: caches and cores are cold. The first call of a request to a service is like
+    /// it.
     #[default]
     Cold,
-    /// Follows a cold call after the recorded gap: the cores are awake again, and often not where they were best.
+    /// A call that follows a cold one after the recorded gap: the cores are awake again, and the scheduler often places the
+    /// processes badly.
     Burst,
-    /// Follows another after the gap that the recording shows between two calls of a request, without long idle.
+    /// A call that follows another one after the gap that the recording shows between two calls of a request.
     Spaced,
-    /// Beside other calls of the same process: threads pass the GIL on, an event loop finds several answers at once.
+    /// A call beside others of the same process: threads pass the GIL on, an event loop finds several answers at once.
     Crowded,
 }
 
-/// Callers of a crowded call.
+/// The number of concurrent callers in the measurement of a crowded call.
 ///
 /// Measured: 1, 2, 4 and 16 threads calling through httpx2, 2 cores, November 2026: 0.43, 0.57, 0.68 and 0.74 ms of
-/// client CPU a call: the extra is w / (w + 1) of what it tends to, when w others call beside.
+/// client CPU a call: with w other callers, the extra time is w / (w + 1) of its limit.
 pub const CROWDED_CALLERS: u32 = 8;
 
-/// One cell of a round: many calls of one kind.
+/// The measurement of many calls of one kind in one round.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Point {
-    /// How the caller waits.
+    /// The way in which the caller waits.
     pub client: ClientMode,
-    /// How the server runs it.
+    /// The way in which the server runs the function.
     pub handler: HandlerMode,
-    /// What went on before and beside.
+    /// The activity before and beside the calls.
     pub pace: Pace,
-    /// Calls made.
+    /// The number of calls.
     pub calls: u32,
-    /// Values in arguments and result.
+    /// The number of values in arguments and result.
     pub nodes: f64,
-    /// Encoded size of arguments and result.
+    /// The encoded size of arguments and result.
     pub bytes: f64,
-    /// Client CPU per call, without that of the pauses between calls.
+    /// The client's CPU time per call, without that of the pauses between calls.
     pub client_cpu_nanos: f64,
-    /// Server CPU per call.
+    /// The server's CPU time per call.
     pub server_cpu_nanos: f64,
-    /// Wall time per call, median; of crowded calls the time from one call's end to the next one's, mean.
+    /// The median wall time per call; of crowded calls the mean time from one call's end to the next one's.
     pub wall_nanos: f64,
 }
 
-/// Cost of one call: `fixed + per_node × nodes + per_byte × bytes`.
+/// The cost of one call: `fixed + per_node × nodes + per_byte × bytes`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Linear {
     /// Nanoseconds per call.
@@ -105,8 +108,56 @@ pub struct Linear {
 }
 
 impl Linear {
-    /// The cost of a call with this payload.
+    /// Returns the cost of a call with this payload.
     pub fn nanos(&self, nodes: f64, bytes: f64) -> f64 {
         self.fixed_nanos + self.nanos_per_node * nodes + self.nanos_per_byte * bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn point() -> impl Strategy<Value = Point> {
+        let modes = (
+            prop_oneof![Just(ClientMode::Async), Just(ClientMode::Sync)],
+            prop_oneof![Just(HandlerMode::Async), Just(HandlerMode::Sync)],
+            prop_oneof![Just(Pace::Cold), Just(Pace::Burst), Just(Pace::Spaced), Just(Pace::Crowded)],
+        );
+        (modes, any::<u32>(), prop::array::uniform5(0.0_f64..1e12)).prop_map(
+            |((client, handler, pace), calls, values)| {
+                let [nodes, bytes, client_cpu_nanos, server_cpu_nanos, wall_nanos] = values;
+                Point { client, handler, pace, calls, nodes, bytes, client_cpu_nanos, server_cpu_nanos, wall_nanos }
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn json_round_trips(
+            points in prop::collection::vec(point(), 0..4),
+            yardstick_nanos in 0.0_f64..1e9,
+            fingerprint in ".*",
+        ) {
+            let rounds = vec![Round { points, yardstick_nanos }];
+            let stack = StackName::Grpc;
+            let calibration = Calibration { stack, fingerprint, measured_at: "2026-11-24T10:00:00Z".into(), rounds };
+            let json = serde_json::to_string(&calibration).unwrap();
+            prop_assert_eq!(serde_json::from_str::<Calibration>(&json).unwrap(), calibration);
+        }
+
+        #[test]
+        fn a_larger_payload_never_costs_less(
+            costs in prop::array::uniform3(0.0_f64..1e6),
+            payload in (0.0_f64..1e6, 0.0_f64..1e9),
+            more in (0.0_f64..1e6, 0.0_f64..1e9),
+        ) {
+            let [fixed_nanos, nanos_per_node, nanos_per_byte] = costs;
+            let line = Linear { fixed_nanos, nanos_per_node, nanos_per_byte };
+            let larger = line.nanos(payload.0 + more.0, payload.1 + more.1);
+            prop_assert!(fixed_nanos <= line.nanos(payload.0, payload.1) && line.nanos(payload.0, payload.1) <= larger);
+        }
     }
 }

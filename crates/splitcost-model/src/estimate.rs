@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::quantity::Interval;
+use crate::statistics::Interval;
 
 /// A value for the monolith and one for the split, at the same load on the same machine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]

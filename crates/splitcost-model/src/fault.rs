@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::emulation::Emulation;
 use crate::policy::{CallPolicy, Fault};
-use crate::quantity::quantile;
+use crate::statistics::quantile;
 
 /// One split under one fault and one call policy, predicted and perhaps rehearsed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,6 +1,6 @@
 //! The nouns of splitcost and their quantities.
 //!
-//! Read in this order: [`quantity`] (durations and intervals), [`recording`] (the requests of a monolith), [`split`]
+//! Read in this order: [`quantity`] (durations), [`statistics`] (intervals, quantiles, comparisons), [`recording`] (the requests of a monolith), [`split`]
 //! (modules assigned to services, and the stack between these), [`link`] (the network between two services), [`policy`]
 //! (timeouts, retries and faults of calls), [`calibration`] (unit costs of a stack on one machine), [`estimate`] (a
 //! prediction), [`rehearsal`] (a measurement), [`fault`] (both of them while something is wrong), and [`study`], the
@@ -30,4 +30,5 @@ pub mod quantity;
 pub mod recording;
 pub mod rehearsal;
 pub mod split;
+pub mod statistics;
 pub mod study;

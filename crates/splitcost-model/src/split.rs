@@ -1,4 +1,4 @@
-//! A split: which module lives in which service, over which stack and link, at which load and price.
+//! A split: modules assigned to services, with the stack and the links between these, and the price of computing.
 
 use std::collections::BTreeMap;
 
@@ -13,22 +13,22 @@ pub const MAIN_SERVICE: &str = "main";
 /// An assignment of modules to services.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Split {
-    /// Its name in the configuration.
+    /// The name in the configuration.
     pub name: String,
-    /// Service → its modules; [`MAIN_SERVICE`] need not be listed and takes the rest.
+    /// The modules of each service. [`MAIN_SERVICE`] takes the rest and need not be listed.
     pub services: BTreeMap<String, Vec<String>>,
-    /// What calls between services go over.
+    /// The stack of calls between services.
     pub stack: StackName,
-    /// Modules whose functions run in the caller where their arguments cannot cross.
+    /// The modules whose functions run in the caller where their arguments cannot cross.
     pub keep_local: Vec<String>,
-    /// What lies between the services.
+    /// The links between the services.
     pub links: Links,
-    /// How they call each other.
+    /// The policy of calls: timeouts, retries and connections.
     pub calls: CallPolicy,
 }
 
 impl Split {
-    /// The service that owns `module`: the longest claimed name that is `module` or a parent package of it.
+    /// Returns the service that owns `module`: the longest claimed name that is `module` or a parent package of it.
     pub fn service_of(&self, module: &str) -> &str {
         self.services
             .iter()
@@ -40,12 +40,12 @@ impl Split {
             .map_or(MAIN_SERVICE, |(_, service)| service)
     }
 
-    /// Connections that a service keeps to another one at most; `None`: all calls share one.
+    /// Returns the largest number of connections that a service keeps to another one; `None` where all calls share one.
     pub fn max_connections(&self) -> Option<u32> {
         self.stack.max_connections().map(|most| self.calls.connections.unwrap_or(most))
     }
 
-    /// All services, [`MAIN_SERVICE`] first.
+    /// Returns all services, [`MAIN_SERVICE`] first.
     pub fn service_names(&self) -> Vec<&str> {
         std::iter::once(MAIN_SERVICE)
             .chain(self.services.keys().map(String::as_str).filter(|s| *s != MAIN_SERVICE))
@@ -53,7 +53,7 @@ impl Split {
     }
 }
 
-/// Client × codec × transport × server.
+/// A stack: client × codec × transport × server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum StackName {
@@ -65,10 +65,10 @@ pub enum StackName {
 }
 
 impl StackName {
-    /// Every stack, in the order they are listed to users.
+    /// All stacks, in the order in which users see them.
     pub const ALL: [Self; 2] = [Self::Httpx, Self::Grpc];
 
-    /// The word used in the configuration.
+    /// Returns the word that the configuration uses.
     pub fn name(self) -> &'static str {
         match self {
             Self::Httpx => "httpx",
@@ -76,14 +76,15 @@ impl StackName {
         }
     }
 
-    /// Whether the server of the app answers the calls, too.
+    /// Returns whether the app's own server answers the calls, too.
     ///
     /// Spec: `rpc_port_is_http_port` of `python/splitcost/stacks/rehearsed.py`.
     pub fn shares_port(self) -> bool {
         self == Self::Httpx
     }
 
-    /// Connections that a service keeps to another one at most; a call beyond waits for one. `None`: all calls share one.
+    /// Returns the largest number of connections that a service keeps to another one, beyond which calls wait; `None` where all
+    /// calls share one.
     ///
     /// Spec: `CONNECTIONS` of `python/splitcost/stacks`, 100 as in httpx's own defaults; HTTP/2 sends calls beside each other.
     pub fn max_connections(self) -> Option<u32> {
@@ -94,20 +95,20 @@ impl StackName {
     }
 }
 
-/// What computing costs.
+/// The price of computing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Prices {
-    /// US dollars for one virtual core for one hour.
+    /// The price of one virtual core for one hour, in US dollars.
     pub usd_per_vcpu_hour: f64,
 }
 
 impl Prices {
-    /// Hours in a month, as cloud providers bill them.
+    /// The hours of a month, as cloud providers bill them.
     ///
     /// Spec: AWS and GCP price calculators use 730.
     pub const HOURS_PER_MONTH: f64 = 730.0;
 
-    /// US dollars for one virtual core for one month.
+    /// Returns the price of one virtual core for one month, in US dollars.
     pub fn usd_per_vcpu_month(&self) -> f64 {
         self.usd_per_vcpu_hour * Self::HOURS_PER_MONTH
     }
@@ -123,7 +124,11 @@ impl Default for Prices {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::link::{Delay, Link, Quantiles, Sidecars};
+    use crate::quantity::Nanos;
 
     #[test]
     fn the_longest_claim_wins() {
@@ -137,5 +142,69 @@ mod tests {
         assert_eq!(split.service_of("shop.orders.views"), "a");
         assert_eq!(split.service_of("shop.orders.lines"), "b");
         assert_eq!(split.service_of("shop.orders_archive"), MAIN_SERVICE);
+    }
+
+    fn delay() -> impl Strategy<Value = Delay> {
+        let nanos = || (0_u64..1_000_000_000).prop_map(Nanos::from_nanos);
+        let quantiles = prop::collection::vec(0_u64..1_000_000, 1..5).prop_map(|mut micros| {
+            micros.sort_unstable();
+            let last = micros.len() as f64;
+            let points =
+                micros.iter().enumerate().map(|(i, micros)| ((i + 1) as f64 / last, Nanos::from_micros(*micros)));
+            Delay::Quantiles(Quantiles::new(points.collect()).expect("they ascend"))
+        });
+        prop_oneof![
+            nanos().prop_map(Delay::Constant),
+            (nanos(), 0.0_f64..2.0).prop_map(|(median, sigma)| Delay::LogNormal { median, sigma }),
+            quantiles,
+        ]
+    }
+
+    fn link() -> impl Strategy<Value = Link> {
+        let sidecars = prop::option::of((1_u32..5, 0_u64..10_000_000, delay()));
+        let shares = prop::array::uniform3(0.0_f64..0.99);
+        (".*", delay(), prop::option::of(1e3_f64..1e11), shares, sidecars).prop_map(
+            |(name, one_way_delay, bits_per_sec, [correlation, loss, usd_per_gb], sidecars)| Link {
+                name,
+                one_way_delay,
+                bits_per_sec,
+                correlation,
+                loss,
+                usd_per_gb,
+                sidecars: sidecars.map(|(proxies, nanos, one_way_delay)| Sidecars {
+                    proxies,
+                    cpu_per_request: Nanos::from_nanos(nanos),
+                    one_way_delay,
+                }),
+                ..Link::default()
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn splits_and_links_round_trip_as_json(
+            services in prop::collection::btree_map("[a-z]{1,6}", prop::collection::vec("[a-z.]{1,9}", 0..3), 0..4),
+            default in link(),
+            between in prop::collection::vec((prop::array::uniform2("[a-z]{1,6}"), link()), 0..3),
+            keep_local in prop::collection::vec("[a-z.]{1,9}", 0..3),
+        ) {
+            let links = Links { default, between };
+            let split = Split { name: "s".into(), services, links, keep_local, ..Split::default() };
+            let json = serde_json::to_string(&split).unwrap();
+            prop_assert_eq!(serde_json::from_str::<Split>(&json).unwrap(), split);
+        }
+
+        #[test]
+        fn a_service_owns_its_modules_and_what_is_below_them(
+            module in "[a-z]{1,4}(\\.[a-z]{1,4}){0,2}",
+            below in "[a-z]{1,4}",
+        ) {
+            let services = BTreeMap::from([("own".to_owned(), vec![module.clone()])]);
+            let split = Split { services, ..Split::default() };
+            prop_assert_eq!(split.service_of(&module), "own");
+            prop_assert_eq!(split.service_of(&format!("{module}.{below}")), "own");
+            prop_assert_eq!(split.service_of(&format!("{module}{below}")), MAIN_SERVICE);
+        }
     }
 }

@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::estimate::{Arms, CannotCross, Estimate, Quantile};
 use crate::fault::FaultStudy;
-use crate::quantity::Interval;
 use crate::recording::Phase;
 use crate::rehearsal::Rehearsal;
+use crate::statistics::Interval;
 
 /// Version of the document's shape; a reader refuses any other.
 pub const FORMAT_VERSION: u32 = 2;

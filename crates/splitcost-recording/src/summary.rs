@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use rustc_hash::FxHashMap;
-use splitcost_model::quantity::{Nanos, quantile};
+use splitcost_model::quantity::Nanos;
 use splitcost_model::recording::summary::{EdgeEndpoint, EdgeSummary, EndpointSummary, PayloadSummary, Summary};
 use splitcost_model::recording::{Call, FunctionId, ModuleId, Payload, PayloadClass, PhaseKind, Recording, Request};
+use splitcost_model::statistics::quantile;
 
 use crate::tree::{overlap, own_cpu, request_cpu};
 

@@ -69,13 +69,13 @@ fn row(split: &SplitStudy, endpoint: &str, rehearsed: bool) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use splitcost_model::estimate::{Arms, Estimate, EstimatedEndpoint, Figures};
-    use splitcost_model::quantity::Interval;
+    use splitcost_model::statistics::{Interval, Level};
     use splitcost_model::study::{Comparison, EndpointComparison, Origin, Verdict, VerdictClass};
 
     use super::*;
 
     fn interval(value: f64) -> Interval {
-        Interval { value, low: value * 0.9, high: value * 1.1 }
+        Interval::new(Level::NINETY, value, value * 0.9, value * 1.1)
     }
 
     fn change(before: f64, after: f64) -> Option<Change> {

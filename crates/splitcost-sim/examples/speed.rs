@@ -1,11 +1,14 @@
 //! Events per second on one core: a loaded two-service split with waits, pool threads and crossings.
 
+#![expect(clippy::disallowed_types, reason = "a benchmark measures time; the library does not")]
+
 use std::time::Instant;
 
-use splitcost_sim::engine::{Run, Source, simulate};
+use splitcost_model::statistics::{median, sorted};
+use splitcost_sim::engine::{LoadPattern, Run, simulate};
 use splitcost_sim::program::{Body, Cost, Cpu, Crowding, Machine, Network, Op, Program, Remote};
 
-/// What `bench/sim` demands.
+/// The rate that `bench/sim` demands.
 ///
 /// Chosen: hand-written binary heaps in Rust reach 8 to 15 million events/s a core; half of that leaves room for a
 /// model that is worth having.
@@ -41,22 +44,20 @@ fn main() -> std::process::ExitCode {
             crowding: Crowding::default(),
             free_share: 0.0,
             load_nanos: 20_000,
-            source: Source::Open { reqs_per_sec: 700.0 },
+            pattern: LoadPattern::Open { reqs_per_sec: 700.0 },
             warm_up: 1_000,
             requests: 300_000,
             seed,
         })
     };
     assert_eq!(run(1), run(1), "equal seeds must give equal bytes");
-    let mut rates: Vec<f64> = (0..7)
-        .map(|seed| {
-            let begin = Instant::now();
-            let outcome = run(seed);
-            outcome.events as f64 / begin.elapsed().as_secs_f64()
-        })
-        .collect();
-    rates.sort_by(f64::total_cmp);
-    let median = rates[rates.len() / 2];
+    let rates = (0..7).map(|seed| {
+        let begin = Instant::now();
+        let outcome = run(seed);
+        outcome.events as f64 / begin.elapsed().as_secs_f64()
+    });
+    let rates = sorted(rates);
+    let median = median(rates.iter().copied()).unwrap_or_default();
     println!(
         "simulator: {:.1} million events/s (median of {} runs, {:.1} to {:.1}; aim {:.0})",
         median / 1e6,

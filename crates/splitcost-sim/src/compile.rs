@@ -1,4 +1,4 @@
-//! Demands under a split: which calls become crossings, and the programs the engine runs.
+//! Requests compiled under a split: calls between services become crossings, and the rest becomes programs for the engine.
 
 use splitcost_model::calibration::{ClientMode, HandlerMode};
 use splitcost_model::quantity::Nanos;
@@ -7,67 +7,67 @@ use splitcost_model::recording::{
 };
 use splitcost_model::split::Split;
 
-use crate::demand::{Demand, Step};
+use crate::demand::{Demand, DemandStep};
 use crate::program::{Body, BodyId, CrossingId, Op, Program, Remote};
 
-/// Blocking is laid together until there is this much of it: less is the clocks' own error.
+/// Shorter stretches of blocking are merged until they are this long: less is the error of the clocks.
 ///
 /// Chosen: a few times the length of the smallest blocking system call seen in recordings, to save events.
 const SMALLEST_BLOCK: Nanos = Nanos::from_micros(20);
 
-/// A call between two services, with what its cost depends on.
+/// A call between two services, with everything that its cost depends on.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Crossing {
-    /// Endpoint whose request makes it.
+    /// The number of the endpoint whose request makes the call.
     pub endpoint: u32,
-    /// Module that calls.
+    /// The module that calls.
     pub caller: ModuleId,
-    /// Service that calls, as an index into [`Split::service_names`].
+    /// The service that calls, as an index into [`Split::service_names`].
     pub caller_service: u16,
-    /// What is called.
+    /// The function that is called.
     pub function: FunctionId,
-    /// Service that answers.
+    /// The service that answers.
     pub callee_service: u16,
-    /// How the caller waits.
+    /// The way in which the caller waits.
     pub client: ClientMode,
-    /// How the server runs it.
+    /// The way in which the server runs the function.
     pub handler: HandlerMode,
-    /// Whether an event loop stands still meanwhile.
+    /// An event loop is blocked during the call.
     pub blocks_event_loop: bool,
-    /// Whether it is the request's first call to that service, which finds both sides cold.
+    /// The call is the request's first one to that service, which finds both sides cold.
     pub first: bool,
-    /// Values in arguments and result.
+    /// The number of values in arguments and result.
     pub nodes: f64,
-    /// Encoded size of arguments and result.
+    /// The encoded size of arguments and result.
     pub bytes: f64,
 }
 
 /// The programs of a recording under a split. Crossing 0 is the entry of each request.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Compiled {
-    /// One per demand.
+    /// One program per demand.
     pub programs: Vec<Program>,
-    /// By [`CrossingId`]; `None` for the entry.
+    /// The crossings by [`CrossingId`]; `None` for the entry.
     pub crossings: Vec<Option<Crossing>>,
 }
 
-/// What is the same for all requests of a recording under one split.
+/// A compiler of requests: everything that all requests of a recording share under one split.
 pub struct Compiler<'a> {
     recording: &'a Recording,
-    /// Service of each module.
+    /// The service of each module.
     service: Vec<u16>,
-    /// Whether a function can be called over the wire.
+    /// Per function: it can be called over the wire.
     can_cross: Vec<bool>,
-    /// Mean (nodes, bytes) of a call of each function.
+    /// The mean (nodes, bytes) of a call of each function.
     payloads: Vec<(f64, f64)>,
-    /// Whether a plain function called on an event loop is awaited after all: the priced rewrite.
+    /// A plain function that is called on an event loop is awaited, as in the rewrite that is priced.
     awaited: bool,
-    /// Service that each endpoint's requests are sent to.
+    /// The service to which each endpoint's requests are sent.
     front: Vec<u16>,
 }
 
 impl<'a> Compiler<'a> {
-    /// Prepares a split; `endpoints` are the names that endpoint numbers stand for.
+    /// Prepares a split. `endpoints` are the names of the endpoints by number.
     pub fn new(recording: &'a Recording, split: &Split, endpoints: &[String], awaited: bool) -> Self {
         let names = split.service_names();
         let service: Vec<u16> = recording
@@ -109,7 +109,8 @@ impl<'a> Compiler<'a> {
     }
 }
 
-/// Which functions can be called over the wire: module-level, no generator, and every sampled payload can cross.
+/// Returns, per function, if it can be called over the wire: it is at module level, no generator, and every sampled payload
+/// can cross.
 pub fn crossable(recording: &Recording) -> Vec<bool> {
     let mut crossable: Vec<bool> = recording
         .functions
@@ -147,12 +148,12 @@ struct Builder<'a> {
     demand: &'a Demand,
     endpoint: u32,
     bodies: Vec<Body>,
-    /// Services called so far.
+    /// The services called so far.
     called: Vec<u16>,
     crossings: &'a mut Vec<Option<Crossing>>,
 }
 
-/// Operations being laid down, adjacent work merged.
+/// The operations of a body under construction. Adjacent work is merged.
 #[derive(Default)]
 struct Ops {
     laid: Vec<Op>,
@@ -200,26 +201,26 @@ impl Builder<'_> {
         let demand = self.demand;
         for step in &demand.calls[call as usize] {
             match *step {
-                Step::Cpu(nanos) => ops.cpu += nanos,
-                Step::Block(nanos) => {
+                DemandStep::Cpu(nanos) => ops.cpu += nanos,
+                DemandStep::Block(nanos) => {
                     ops.block += nanos;
                     if ops.block >= SMALLEST_BLOCK {
                         ops.flush();
                     }
                 }
-                Step::Wait { cpu, delay } => {
+                DemandStep::Wait { cpu, delay } => {
                     if !(cpu + delay).is_zero() {
                         ops.push(Op::Wait { cpu: cpu.as_nanos(), delay: delay.as_nanos() });
                     }
                 }
-                Step::Inline(callee) => match self.crossing_to(callee, service) {
+                DemandStep::Inline(callee) => match self.crossing_to(callee, service) {
                     Some(target) => {
                         let remote = self.remote(callee, service, target, on_loop);
                         ops.push(Op::Remote(remote));
                     }
                     None => self.lay(ops, callee, service, on_loop),
                 },
-                Step::Fork { call: callee, thread, joined } => {
+                DemandStep::Fork { call: callee, thread, joined } => {
                     let body = match self.crossing_to(callee, service) {
                         Some(target) => {
                             let remote = self.remote(callee, service, target, !thread);
@@ -229,12 +230,12 @@ impl Builder<'_> {
                     };
                     ops.push(Op::Fork { body, thread, joined });
                 }
-                Step::Join => ops.push(Op::Join),
+                DemandStep::Join => ops.push(Op::Join),
             }
         }
     }
 
-    /// The service that answers a call made in `service`, where that is another one.
+    /// Returns the service that answers a call made in `service`, where that is another one.
     fn crossing_to(&self, call: CallIndex, service: u16) -> Option<u16> {
         let function = self.request.calls[call as usize].function;
         let target = self.compiler.service[self.compiler.recording.functions[function as usize].module as usize];
@@ -273,7 +274,7 @@ impl Builder<'_> {
     }
 }
 
-/// A reason why a payload cannot cross, as a person would say it.
+/// Returns the reason why a payload cannot cross, in words.
 pub fn reason(class: PayloadClass, path: &str) -> String {
     let path = if path.is_empty() { "a value" } else { path };
     match class {

@@ -1,42 +1,42 @@
-//! What a crossing costs, fitted to the rounds of a calibration.
+//! The costs of a crossing, fitted to the rounds of a calibration.
 
 use splitcost_model::calibration::{CROWDED_CALLERS, ClientMode, HandlerMode, Linear, Pace, Point, Round};
-use splitcost_model::quantity::{Interval, quantile};
+use splitcost_model::statistics::{Interval, median};
 
-/// Costs of a call as lines through the calibrated points: one per way of calling and answering.
+/// The costs of a call as lines through the calibrated points, one per way of calling and answering.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CostModel {
-    cells: Vec<((ClientMode, HandlerMode), CallCost)>,
+    costs: Vec<((ClientMode, HandlerMode), CallCost)>,
 }
 
-/// Costs of one way of calling and answering.
+/// The costs of one way of calling and answering.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct CallCost {
-    /// CPU of the caller.
+    /// The CPU time of the caller.
     pub client: Linear,
-    /// CPU of the server.
+    /// The CPU time of the server.
     pub server: Linear,
-    /// Wall time of a lone call that neither side's CPU explains, both directions together.
+    /// The wall time of a lone call that neither side's CPU explains, both directions together.
     pub unexplained: Linear,
-    /// What the first call after a long idle costs beyond that: client, server, unexplained; nanoseconds.
+    /// The extra costs of the first call after a long idle time: client, server, unexplained; nanoseconds.
     pub cold_nanos: [f64; 3],
-    /// The same of the calls that follow it.
+    /// The extra costs of the calls that follow it.
     pub burst_nanos: [f64; 3],
-    /// What a call beside very many others costs beyond that; less than nothing where an event loop serves several at
-    /// once: client, server.
+    /// The extra costs of a call beside very many others: client, server. They are negative where an event loop serves
+    /// several calls at once.
     pub crowded_nanos: [f64; 2],
-    /// How long a caller beside others holds the GIL, or the thread that gets it next takes to wake up, beyond that.
+    /// The extra time for which a caller beside others holds the GIL, or for which the next thread wakes up for it.
     pub held_nanos: f64,
 }
 
 impl CostModel {
-    /// Fits lines to the calls at the recorded gaps, and what being cold or crowded adds; times are brought to the speed
-    /// at which the yardstick costs `yardstick_nanos`.
+    /// Fits lines to the calls at the recorded gaps, and the extra costs of cold and of crowded calls. Times are brought to
+    /// the speed at which the yardstick costs `yardstick_nanos`.
     pub fn fit(rounds: &[&Round], yardstick_nanos: f64) -> Self {
         let values: [&dyn Fn(&Point) -> f64; 3] = [&|p| p.client_cpu_nanos, &|p| p.server_cpu_nanos, &|p| {
             (p.wall_nanos - p.client_cpu_nanos - p.server_cpu_nanos).max(0.0)
         }];
-        let mut cells = Vec::new();
+        let mut costs = Vec::new();
         for client in [ClientMode::Async, ClientMode::Sync] {
             for handler in [HandlerMode::Async, HandlerMode::Sync] {
                 let points = |pace, value| medians(rounds, (client, handler, pace), yardstick_nanos, value);
@@ -64,24 +64,25 @@ impl CostModel {
                     crowded_nanos: [0, 1].map(|i| beyond(Pace::Crowded, i) * tends_to),
                     held_nanos,
                 };
-                cells.push(((client, handler), cost));
+                costs.push(((client, handler), cost));
             }
         }
-        Self { cells }
+        Self { costs }
     }
 
-    /// The costs of one way of calling and answering.
+    /// Returns the costs of one way of calling and answering.
     pub fn get(&self, client: ClientMode, handler: HandlerMode) -> CallCost {
-        self.cells.iter().find(|(key, _)| *key == (client, handler)).map(|(_, cost)| *cost).unwrap_or_default()
+        self.costs.iter().find(|(key, _)| *key == (client, handler)).map(|(_, cost)| *cost).unwrap_or_default()
     }
 }
 
-/// How much longer work takes at one yardstick than at another; 1 where either is unknown.
+/// Returns how many times longer work takes at one yardstick than at another; 1 where either is unknown.
 pub fn slowness(yardstick_nanos: f64, reference_nanos: f64) -> f64 {
     if yardstick_nanos > 0.0 && reference_nanos > 0.0 { yardstick_nanos / reference_nanos } else { 1.0 }
 }
 
-/// CPU of both sides and wall time of an awaited small call, in microseconds: what a stack is known by.
+/// Returns the CPU time of both sides and the wall time of an awaited small call, in microseconds, which characterize a
+/// stack.
 pub fn small_call_micros(rounds: &[Round]) -> Option<(Interval, Interval)> {
     let smallest = |round: &Round| {
         round
@@ -95,7 +96,7 @@ pub fn small_call_micros(rounds: &[Round]) -> Option<(Interval, Interval)> {
     Some((Interval::of(&cpu)?, Interval::of(&wall)?))
 }
 
-/// (nodes, bytes, median over the rounds) per payload.
+/// Returns (nodes, bytes, median over the rounds) per payload.
 fn medians(
     rounds: &[&Round],
     cell: (ClientMode, HandlerMode, Pace),
@@ -114,16 +115,10 @@ fn medians(
             }
         }
     }
-    payloads
-        .into_iter()
-        .filter_map(|((nodes, bytes), mut values)| {
-            values.sort_by(f64::total_cmp);
-            Some((nodes, bytes, quantile(&values, 0.5)?))
-        })
-        .collect()
+    payloads.into_iter().filter_map(|((nodes, bytes), values)| Some((nodes, bytes, median(values)?))).collect()
 }
 
-/// Least squares of relative errors with no negative coefficient, over every subset of the three terms.
+/// Fits a line by least squares of relative errors with no negative coefficient, over every subset of the three terms.
 ///
 /// # Source
 /// Lawson & Hanson (1974), non-negative least squares: the optimum is the unconstrained optimum of some subset.
@@ -152,7 +147,7 @@ fn fit_line(points: &[(f64, f64, f64)]) -> Linear {
     Linear { fixed_nanos, nanos_per_node, nanos_per_byte }
 }
 
-/// The weighted normal equations of the used terms, by Gaussian elimination; `None` when singular.
+/// Solves the weighted normal equations of the used terms by Gaussian elimination; `None` when they are singular.
 fn solve(points: &[(f64, f64, f64)], used: &[usize]) -> Option<Vec<f64>> {
     let n = used.len();
     if points.len() < n {

@@ -7,19 +7,19 @@
 use splitcost_model::quantity::Nanos;
 use splitcost_model::recording::{Call, CallIndex, Request, Segment, Via};
 
-/// What one request asks for.
+/// The work and waits of one request.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Demand {
-    /// By call of the request.
-    pub calls: Vec<Vec<Step>>,
+    /// The steps of each call of the request.
+    pub calls: Vec<Vec<DemandStep>>,
 }
 
 impl Demand {
-    /// The same with all CPU time scaled: what remains without the recorder's own.
+    /// Returns the demand with all CPU time multiplied by `factor`, which takes the recorder's own share off.
     #[must_use]
     pub fn scale_cpu(mut self, factor: f64) -> Self {
         for step in self.calls.iter_mut().flatten() {
-            if let Step::Cpu(cpu) | Step::Wait { cpu, .. } = step {
+            if let DemandStep::Cpu(cpu) | DemandStep::Wait { cpu, .. } = step {
                 *cpu = *cpu * factor;
             }
         }
@@ -29,30 +29,30 @@ impl Demand {
 
 /// One step of a call, in order.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Step {
-    /// Computes.
+pub enum DemandStep {
+    /// The call computes.
     Cpu(Nanos),
-    /// On a thread, but not computing.
+    /// The call blocks its thread without computing.
     Block(Nanos),
-    /// Suspended for something that is no recorded call: a helper thread's CPU, then time.
+    /// The call is suspended for something that is no recorded call: the CPU time of a helper thread, then a delay.
     Wait {
-        /// Computed elsewhere in the process.
+        /// The CPU time that is computed elsewhere in the process.
         cpu: Nanos,
-        /// The rest.
+        /// The rest of the suspension.
         delay: Nanos,
     },
-    /// Calls and cannot go on before the callee returns.
+    /// The call makes another one and cannot go on before that returns.
     Inline(CallIndex),
-    /// Begins a call that runs beside this one.
+    /// The call begins another one that runs beside it.
     Fork {
-        /// Which.
+        /// The index of the other call.
         call: CallIndex,
-        /// On the thread pool.
+        /// The other call runs on the thread pool.
         thread: bool,
-        /// Whether this call waits for it later.
+        /// This call waits for the other one later.
         joined: bool,
     },
-    /// Waits for the joined calls begun so far.
+    /// The call waits for the joined calls begun so far.
     Join,
 }
 
@@ -88,7 +88,7 @@ fn give_to_waits(demand: &mut Demand, untracked: Nanos) {
     if !total.is_zero() {
         let share = held.as_nanos_f64() / total.as_nanos_f64();
         for step in demand.calls.iter_mut().flatten() {
-            if let Step::Wait { cpu, delay } = step {
+            if let DemandStep::Wait { cpu, delay } = step {
                 *cpu = *delay * share;
                 *delay = *delay - *cpu;
             }
@@ -97,15 +97,15 @@ fn give_to_waits(demand: &mut Demand, untracked: Nanos) {
     if let Some(root) = demand.calls.first_mut()
         && untracked > held
     {
-        root.push(Step::Cpu(untracked - held));
+        root.push(DemandStep::Cpu(untracked - held));
     }
 }
 
-fn delay_of(step: &Step) -> Nanos {
-    if let Step::Wait { delay, .. } = step { *delay } else { Nanos::ZERO }
+fn delay_of(step: &DemandStep) -> Nanos {
+    if let DemandStep::Wait { delay, .. } = step { *delay } else { Nanos::ZERO }
 }
 
-fn steps(request: &Request, call: &Call, children: &[CallIndex]) -> Vec<Step> {
+fn steps(request: &Request, call: &Call, children: &[CallIndex]) -> Vec<DemandStep> {
     let inline: Vec<CallIndex> = children.iter().copied().filter(|&i| is_inline(request, i)).collect();
     let mut beside: Vec<CallIndex> = children.iter().copied().filter(|&i| !is_inline(request, i)).collect();
     beside.sort_by_key(|&i| request.calls[i as usize].start());
@@ -133,8 +133,8 @@ fn is_inline(request: &Request, index: CallIndex) -> bool {
     request.calls[index as usize].via == Via::Inline
 }
 
-fn fork(request: &Request, call: CallIndex, joined: bool) -> Step {
-    Step::Fork { call, thread: request.calls[call as usize].via == Via::Thread, joined }
+fn fork(request: &Request, call: CallIndex, joined: bool) -> DemandStep {
+    DemandStep::Fork { call, thread: request.calls[call as usize].via == Via::Thread, joined }
 }
 
 fn end(segment: &Segment) -> Nanos {
@@ -147,7 +147,7 @@ fn inside_a_callee(request: &Request, inline: &[CallIndex], segment: &Segment) -
 }
 
 /// A stretch on a thread: own CPU and blocking, laid around the inline calls that begin in it.
-fn active(request: &Request, segment: &Segment, inline: &[CallIndex], out: &mut Vec<Step>) {
+fn active(request: &Request, segment: &Segment, inline: &[CallIndex], out: &mut Vec<DemandStep>) {
     let (from, to) = (segment.start, end(segment));
     let (mut callee_cpu, mut callee_wall) = (Nanos::ZERO, Nanos::ZERO);
     let mut gaps = Vec::new();
@@ -174,17 +174,17 @@ fn active(request: &Request, segment: &Segment, inline: &[CallIndex], out: &mut 
     let total: Nanos = gaps.iter().map(|g| g.0).sum();
     for (gap, callee) in gaps {
         let share = if total.is_zero() { 0.0 } else { gap.as_nanos_f64() / total.as_nanos_f64() };
-        push(out, Step::Cpu(cpu * share));
-        push(out, Step::Block(blocked * share));
-        out.extend(callee.map(Step::Inline));
+        push(out, DemandStep::Cpu(cpu * share));
+        push(out, DemandStep::Block(blocked * share));
+        out.extend(callee.map(DemandStep::Inline));
     }
     if total.is_zero() {
-        push(out, Step::Cpu(cpu));
+        push(out, DemandStep::Cpu(cpu));
     }
 }
 
-fn push(out: &mut Vec<Step>, step: Step) {
-    if !matches!(step, Step::Cpu(n) | Step::Block(n) if n.is_zero()) {
+fn push(out: &mut Vec<DemandStep>, step: DemandStep) {
+    if !matches!(step, DemandStep::Cpu(n) | DemandStep::Block(n) if n.is_zero()) {
         out.push(step);
     }
 }
@@ -196,26 +196,26 @@ fn wait(
     new: &[CallIndex],
     begun: &[CallIndex],
     waits: &[Segment],
-    out: &mut Vec<Step>,
+    out: &mut Vec<DemandStep>,
 ) {
     let starts = |i: &CallIndex| request.calls[*i as usize].start();
     let ends = |i: &CallIndex| request.calls[*i as usize].end();
     let first = new.iter().map(starts).min();
     let last = begun.iter().map(ends).filter(|&e| segment.start < e && e <= end(segment)).max();
     match (first, last) {
-        (None, None) => out.push(Step::Wait { cpu: Nanos::ZERO, delay: segment.wall }),
+        (None, None) => out.push(DemandStep::Wait { cpu: Nanos::ZERO, delay: segment.wall }),
         (first, last) => {
             if let Some(first) = first {
-                out.push(Step::Wait { cpu: Nanos::ZERO, delay: first - segment.start });
+                out.push(DemandStep::Wait { cpu: Nanos::ZERO, delay: first - segment.start });
             }
             for &index in new {
                 let finished = ends(&index);
                 let joined = waits.iter().any(|w| w.start < finished && finished <= end(w));
                 out.push(fork(request, index, joined));
             }
-            out.push(Step::Join);
+            out.push(DemandStep::Join);
             let after = last.unwrap_or(first.unwrap_or(segment.start));
-            out.push(Step::Wait { cpu: Nanos::ZERO, delay: end(segment) - after });
+            out.push(DemandStep::Wait { cpu: Nanos::ZERO, delay: end(segment) - after });
         }
     }
 }
@@ -245,12 +245,12 @@ mod tests {
         Request { process_cpu: Nanos::from_nanos(process_cpu), calls, ..Request::default() }
     }
 
-    fn cpu(nanos: u64) -> Step {
-        Step::Cpu(Nanos::from_nanos(nanos))
+    fn cpu(nanos: u64) -> DemandStep {
+        DemandStep::Cpu(Nanos::from_nanos(nanos))
     }
 
-    fn delay(nanos: u64) -> Step {
-        Step::Wait { cpu: Nanos::ZERO, delay: Nanos::from_nanos(nanos) }
+    fn delay(nanos: u64) -> DemandStep {
+        DemandStep::Wait { cpu: Nanos::ZERO, delay: Nanos::from_nanos(nanos) }
     }
 
     #[test]
@@ -258,7 +258,7 @@ mod tests {
         let request =
             request(100, vec![call(0, Via::Inline, vec![on(0, 100, 100)]), call(0, Via::Inline, vec![on(20, 60, 60)])]);
         let demand = demand(&request, true);
-        assert_eq!(demand.calls[0], vec![cpu(20), Step::Inline(1), cpu(20)]);
+        assert_eq!(demand.calls[0], vec![cpu(20), DemandStep::Inline(1), cpu(20)]);
         assert_eq!(demand.calls[1], vec![cpu(60)]);
     }
 
@@ -272,7 +272,7 @@ mod tests {
             ],
         );
         let demand = demand(&request, true);
-        assert_eq!(demand.calls[0], vec![cpu(10), Step::Inline(1), cpu(10)]);
+        assert_eq!(demand.calls[0], vec![cpu(10), DemandStep::Inline(1), cpu(10)]);
         assert_eq!(demand.calls[1], vec![cpu(10), delay(100), cpu(10)]);
     }
 
@@ -286,17 +286,17 @@ mod tests {
                 call(0, Via::Task, vec![on(20, 5, 5), off(25, 25), on(50, 5, 0)]),
             ],
         );
-        let fork = |call| Step::Fork { call, thread: false, joined: true };
+        let fork = |call| DemandStep::Fork { call, thread: false, joined: true };
         assert_eq!(
             demand(&request, false).calls[0],
-            vec![cpu(10), delay(2), fork(1), fork(2), Step::Join, delay(5), cpu(10)]
+            vec![cpu(10), delay(2), fork(1), fork(2), DemandStep::Join, delay(5), cpu(10)]
         );
     }
 
     #[test]
     fn cpu_of_helper_threads_is_found_in_the_waits() {
         let request = request(60, vec![call(0, Via::Inline, vec![on(0, 10, 10), off(10, 100), on(110, 10, 10)])]);
-        let wait = Step::Wait { cpu: Nanos::from_nanos(40), delay: Nanos::from_nanos(60) };
+        let wait = DemandStep::Wait { cpu: Nanos::from_nanos(40), delay: Nanos::from_nanos(60) };
         assert_eq!(demand(&request, true).calls[0], vec![cpu(10), wait, cpu(10)]);
     }
 }

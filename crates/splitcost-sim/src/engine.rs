@@ -1,8 +1,19 @@
 //! The discrete-event engine.
 //!
-//! A *fiber* is one running body: a task of a process's event loop, or a job on a thread of its pool. A thread
-//! computes only while it holds its process's GIL and a core of its host. Equal seeds give equal results, bit
-//! for bit: ties in time are broken by order of scheduling.
+//! A *fiber* is one running body: a task of a process's event loop, or a job on a thread of its pool. Equal seeds give equal
+//! results, bit for bit: ties in time are broken by order of scheduling.
+//!
+//! CPU time is spent in three ways:
+//!
+//! - *With the GIL*: the thread holds its process's GIL and a core of its host. This is all work of crossings, and the share
+//!   `1 - free_share` of the work of bodies and helper threads.
+//! - *Without the GIL*: the thread holds a core only. This is the share [`Run::free_share`] of the work of bodies and helper
+//!   threads, which comes first in each stretch.
+//! - *Beside*: the CPU time that contention adds without making anybody wait, such as wake-ups on another core. It is counted
+//!   in [`Outcome::cpu_nanos`] and occupies no core. It may be negative, where a GIL is reserved for a thread that is still
+//!   waking up.
+//!
+//! Proxies of a mesh compute on threads of their own, outside all hosts.
 
 mod call;
 mod outcome;
@@ -15,27 +26,28 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::program::{BodyId, Cost, Cpu, Crowding, Machine, Network, Op, Program, Remote};
+pub(crate) use call::RETRANSMIT_NANOS;
 use call::{Connections, Message, Proxy, Way};
 pub use outcome::{End, Ended, Outcome};
 
-/// What drives the machine.
+/// The pattern in which requests arrive.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Source {
+pub enum LoadPattern {
     /// Poisson arrivals; response times count from the arrival.
     Open {
         /// Arrivals per second.
         reqs_per_sec: f64,
     },
-    /// The same for a time; the run ends when nothing happens any more.
+    /// Poisson arrivals for a limited time. The run ends when nothing happens any more.
     OpenFor {
         /// Arrivals per second.
         reqs_per_sec: f64,
-        /// No request comes after it.
+        /// The time after which no request arrives.
         nanos: u64,
     },
-    /// So many requests always in flight.
+    /// A constant number of requests in flight.
     Closed {
-        /// How many.
+        /// The number of requests in flight.
         concurrency: u32,
     },
 }
@@ -49,40 +61,41 @@ pub struct Run<'a> {
     pub programs: &'a [Program],
     /// Indices into `programs`, drawn uniformly.
     pub pool: &'a [u32],
-    /// Costs by crossing.
+    /// The costs of each crossing.
     pub costs: &'a [Cost],
-    /// What lies between the processes, and how they call each other.
+    /// The links between the processes, and the policy by which they call each other.
     pub network: &'a Network,
-    /// What crowding adds to the CPU time of bodies (not of crossings).
+    /// The extra CPU time of bodies under contention; crossings have their own.
     pub crowding: Crowding,
-    /// Share of the CPU time of bodies that is spent in C code or in the kernel without the GIL, from 0 to 1.
+    /// The share of the CPU time of bodies that is spent in C code or in the kernel without the GIL, from 0 to 1.
     pub free_share: f64,
     /// CPU of the load generator per request, half before, half after; nanoseconds.
     pub load_nanos: u64,
-    /// What drives it.
-    pub source: Source,
-    /// Requests completed before measuring begins.
+    /// The pattern in which requests arrive.
+    pub pattern: LoadPattern,
+    /// The number of requests that end before measuring begins.
     pub warm_up: u64,
-    /// Requests measured after that.
+    /// The number of requests that are measured after that.
     pub requests: u64,
-    /// Equal seeds, equal results.
+    /// The seed. Equal seeds give equal results.
     pub seed: u64,
 }
 
 const NONE: u32 = u32::MAX;
 const NEVER: u64 = u64::MAX;
-/// Answers that room is made for beforehand.
+/// The largest number of responses for which memory is reserved beforehand.
 const MOST_EXPECTED: u64 = 1 << 16;
-/// As many others add half of what very many add to a crossing's CPU time.
+/// The number of other threads or tasks that add half of the CPU time that very many add to a crossing.
 ///
 /// Measured: 1, 2, 4, 8 and 16 threads calling through httpx2, 2 cores, November 2026: 0.43, 0.57, 0.68, 0.71 and
 /// 0.74 ms of client CPU a call; the GIL is passed on every 0.67 ms from two threads on.
-const CROSSING_CROWD: f64 = 1.0;
-/// As many others add half of what very many add to a body's CPU time.
+pub(crate) const CROSSING_CROWD: f64 = 1.0;
+/// The number of other threads or tasks that add half of the CPU time that very many add to a body. It is an assumption
+/// (see [`crate::ASSUMPTIONS`]): it was measured on one endpoint and is applied to every app.
 ///
 /// Measured: examples/shop, `GET /users/{id}/orders` with 1, 2, 4, 8 and 16 in flight, 2 cores, November 2026: 2.7,
 /// 3.2, 3.5, 4.3 and 5.2 ms of CPU a request.
-const BODY_CROWD: f64 = 8.0;
+pub(crate) const BODY_CROWD: f64 = 8.0;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Event {
@@ -100,7 +113,7 @@ enum Event {
     Deliver { message: Message },
     /// The time of an attempt is over.
     Timeout { fiber: u32, call: u32 },
-    /// Nobody listens there.
+    /// The connection was refused.
     Refused { fiber: u32, call: u32 },
     /// The next open-loop arrival.
     Arrive,
@@ -158,7 +171,7 @@ struct HostState {
     queue: VecDeque<u32>,
 }
 
-/// Where a fiber stands around its body.
+/// The stage of a fiber, before, in or after its body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
     /// The server's work before the body.
@@ -179,7 +192,7 @@ enum Stage {
 enum Then {
     /// The fiber is the load generator's; a request is complete.
     Complete,
-    /// Tells its parent, which may be joining.
+    /// Ends a call that its parent may be waiting for.
     Join,
     /// Answers its parent's remote call.
     Answer { remote: Remote, call: u32 },
@@ -210,14 +223,14 @@ struct Fiber {
     arrived: u64,
     /// The remote call that it waits for, by number; 0 for none.
     call: u32,
-    /// Which attempt that is, the first being 0.
+    /// The number of the attempt, the first being 0.
     attempt: u16,
-    /// Whether it has a connection, and whether that one is never answered.
+    /// The fiber has a connection; if `bad`, one that is never answered.
     connected: bool,
     bad: bool,
     /// Something that it waited for ended with an error.
     failed: bool,
-    /// How many times as long its body takes, and when that began.
+    /// The factor by which its body takes longer, and the time at which the body began.
     slowness: f64,
     began: u64,
 }
@@ -323,9 +336,9 @@ impl<'a> Engine<'a> {
     }
 
     fn begin(&mut self) {
-        match self.run.source {
-            Source::Open { .. } | Source::OpenFor { .. } => self.schedule_arrival(),
-            Source::Closed { concurrency } => {
+        match self.run.pattern {
+            LoadPattern::Open { .. } | LoadPattern::OpenFor { .. } => self.schedule_arrival(),
+            LoadPattern::Closed { concurrency } => {
                 for _ in 0..concurrency.max(1) {
                     self.start_request();
                 }
@@ -371,10 +384,10 @@ impl<'a> Engine<'a> {
     // ---- requests
 
     fn schedule_arrival(&mut self) {
-        let (reqs_per_sec, until) = match self.run.source {
-            Source::Open { reqs_per_sec } => (reqs_per_sec, NEVER),
-            Source::OpenFor { reqs_per_sec, nanos } => (reqs_per_sec, nanos),
-            Source::Closed { .. } => return,
+        let (reqs_per_sec, until) = match self.run.pattern {
+            LoadPattern::Open { reqs_per_sec } => (reqs_per_sec, NEVER),
+            LoadPattern::OpenFor { reqs_per_sec, nanos } => (reqs_per_sec, nanos),
+            LoadPattern::Closed { .. } => return,
         };
         let uniform: f64 = self.rng.random();
         let gap = -(1.0 - uniform).ln() / reqs_per_sec * 1e9;
@@ -476,7 +489,7 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// Gives the loop its next ready fiber; false, and the thread idle, when there is none.
+    /// Gives the loop its next ready fiber. Returns false when there is no fiber; the thread is then idle.
     fn next_on_loop(&mut self, thread: u32) -> bool {
         let process = self.threads[thread as usize].process as usize;
         let Some(fiber) = self.processes[process].ready.pop_front() else {
@@ -674,7 +687,8 @@ impl<'a> Engine<'a> {
         ((process.waiters.len() + usize::from(holds)) as f64, tasks as f64)
     }
 
-    /// How long half of a crossing's work takes on this thread as things are.
+    /// Returns the time with the GIL of half of a crossing's work on this thread, under the present contention, and counts the
+    /// CPU time beside it.
     fn half(&mut self, thread: u32, cpu: Cpu) -> u64 {
         let (threads, tasks) = self.others(thread);
         let alone = cpu.nanos as f64;
@@ -686,7 +700,8 @@ impl<'a> Engine<'a> {
         held as u64
     }
 
-    /// How long a body's stretch takes on this thread as things are.
+    /// Returns the duration of a body's stretch on this thread, under the present contention, and counts the CPU time beside
+    /// it.
     fn stretch(&mut self, thread: u32, nanos: u64) -> u64 {
         let (threads, tasks) = self.others(thread);
         let crowd = (threads + tasks) / (threads + tasks + BODY_CROWD);

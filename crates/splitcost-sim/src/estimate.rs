@@ -1,7 +1,11 @@
-//! The prediction: replications of baseline and split with common random numbers, and what they say.
+//! The prediction: replications of the monolith and of the split with common random numbers, and the intervals over them.
+//!
+//! [`FittedServer`] is identified once from a recording. [`estimate`] predicts one split, [`estimate_fault`] its requests
+//! while something goes wrong.
 
 mod fault;
 mod network;
+mod replay;
 mod server;
 
 use std::collections::BTreeMap;
@@ -9,52 +13,52 @@ use std::thread;
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use splitcost_model::calibration::{Calibration, Linear, Round};
+use splitcost_model::calibration::{Calibration, Round};
 use splitcost_model::estimate::{
     Arms, CannotCross, CrossingCost, Estimate, EstimatedEndpoint, Figures, Handling, ResponseTimes,
 };
-use splitcost_model::policy::Fault;
-use splitcost_model::quantity::{Interval, Nanos, quantile};
-use splitcost_model::recording::{FunctionKind, PhaseKind, Recording, Request};
+use splitcost_model::recording::{FunctionKind, Recording, Request};
 use splitcost_model::split::{Prices, Split};
+use splitcost_model::statistics::{Interval, quantile, sorted};
 
-use crate::compile::{Compiled, Compiler, Crossing, reason};
+use crate::compile::{Compiled, Crossing, reason};
 use crate::cost::CostModel;
-use crate::demand::{Demand, demand};
-use crate::engine::{Outcome, Run, Source, simulate};
-use crate::program::{Cost, Cpu, Machine};
+use crate::engine::{LoadPattern, Outcome};
 pub use fault::estimate_fault;
 pub use network::PATIENCE;
-use network::Pairs;
-use server::Server;
+use network::ServicePairs;
+use replay::{Deployment, ReplayedRequests, RunConditions};
+pub use server::FittedServer;
 
-/// What is to be predicted.
+/// A scenario that is predicted.
 #[derive(Clone, Copy, Debug)]
 pub struct Scenario<'a> {
-    /// What the monolith did.
+    /// The recording of the monolith.
     pub recording: &'a Recording,
-    /// What a call over the split's stack costs.
+    /// The costs of the app's own server around a request, fitted to the same recording.
+    pub server: &'a FittedServer,
+    /// The calibration of the split's stack.
     pub calibration: &'a Calibration,
     /// The split.
     pub split: &'a Split,
-    /// Cores of the one host that everything shares, the load generator included.
+    /// The cores of the one host that everything shares, the load generator included.
     pub host_cores: usize,
-    /// Arrival rate; `None` for half of what the split (or the monolith, if less) is predicted to saturate at.
+    /// The arrival rate; `None` means half of the predicted saturation of the split or the monolith, whichever is less.
     pub load_reqs_per_sec: Option<f64>,
-    /// Requests in flight at saturation.
+    /// The number of requests in flight at saturation.
     pub concurrency: u32,
-    /// How many times slower the machine is where the prediction is to hold than it was while recording.
+    /// The factor by which the machine is slower, where the prediction is to hold, than it was while recording.
     pub slowness: f64,
-    /// Equal seeds, equal results.
+    /// The seed. Equal seeds give equal results.
     pub seed: u64,
-    /// How often requests and calibration rounds are resampled.
+    /// The number of times that requests and calibration rounds are resampled.
     pub replications: u32,
 }
 
-/// Told how much is done, from 0 to 1.
+/// A function that is called with the share of the work that is done, from 0 to 1.
 pub type Progress<'a> = &'a mut dyn FnMut(f64);
 
-/// Why a split could not be predicted.
+/// The reason why a split could not be predicted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -75,17 +79,12 @@ const OPEN_REQUESTS: (u64, u64) = (4_000, 400);
 ///
 /// Chosen: throughput over 2,000 requests varies by about 2 %.
 const CLOSED_REQUESTS: (u64, u64) = (2_000, 300);
-/// What a packet carries.
-///
-/// Spec: Ethernet's 1,500 bytes without the headers of IPv4 and TCP with timestamps.
-const PACKET_BYTES: f64 = 1_448.0;
-
 /// Predicts a split.
 pub fn estimate(scenario: &Scenario<'_>, progress: Progress<'_>) -> Result<Estimate, Error> {
     if scenario.calibration.rounds.is_empty() {
         return Err(Error::NoRounds(scenario.split.stack.name()));
     }
-    let input = Input::new(scenario)?;
+    let input = CompiledScenario::new(scenario)?;
     let mut samples = Samples::default();
     for throughput in replicate(scenario, |r| input.saturate(scenario, r), &mut |done| progress(done / 2.0)) {
         for (all, one) in samples.saturation.iter_mut().zip(throughput) {
@@ -105,7 +104,7 @@ pub fn estimate(scenario: &Scenario<'_>, progress: Progress<'_>) -> Result<Estim
     Ok(input.summed_up(scenario, load, &samples))
 }
 
-/// Every replication's outcome, in order: computed by as many threads as there are cores, whose number changes nothing.
+/// Returns every replication's outcome, in order. The number of threads that compute them does not change the outcomes.
 fn replicate<T: Send>(scenario: &Scenario<'_>, run: impl Fn(u32) -> T + Sync, progress: Progress<'_>) -> Vec<T> {
     let replications = scenario.replications.max(1);
     let threads = thread::available_parallelism().map_or(1, |n| n.get() as u32);
@@ -132,39 +131,23 @@ fn replicate<T: Send>(scenario: &Scenario<'_>, run: impl Fn(u32) -> T + Sync, pr
     outcomes.into_iter().map(|(_, outcome)| outcome).collect()
 }
 
-/// What all replications share.
-struct Input<'a> {
+/// A scenario with its requests compiled: the input that all replications share.
+struct CompiledScenario<'a> {
     endpoints: Vec<String>,
     requests: Vec<&'a Request>,
-    server: Server,
+    server: FittedServer,
     baseline: Compiled,
     split: Compiled,
     rewritten: Option<Compiled>,
-    /// Services that call each other, whose links these are.
-    pairs: Pairs,
-}
-
-/// What a run holds for.
-#[derive(Clone, Copy, Debug)]
-struct Conditions {
-    /// Whether the first call to a service finds it cold.
-    cold: bool,
-    /// CPU that each request costs more because its process was idle; nanoseconds.
-    cold_nanos: f64,
-    /// How many times slower the machine is than while recording.
-    slow: f64,
-    source: Source,
-    /// Measured, and before measuring begins.
-    requests: (u64, u64),
-    /// What goes wrong, from when to when.
-    fault: Option<(Fault, Nanos, Nanos)>,
+    /// The services that call each other, and with them the links between them.
+    pairs: ServicePairs,
 }
 
 #[derive(Default)]
 struct Samples {
     saturation: [Vec<f64>; 2],
     cpu_secs: [Vec<f64>; 2],
-    /// CPU seconds of the mesh per request.
+    /// The CPU seconds of the mesh per request.
     sidecar_secs: Vec<f64>,
     runs: [Vec<Outcome>; 3],
 }
@@ -175,53 +158,34 @@ impl Samples {
     }
 }
 
-impl<'a> Input<'a> {
+impl<'a> CompiledScenario<'a> {
     fn new(scenario: &Scenario<'a>) -> Result<Self, Error> {
         let recording = scenario.recording;
-        let lone =
-            recording.meta.phases.iter().position(|p| p.kind == PhaseKind::Closed && p.concurrency == 1 && !p.bare);
-        let ok = |r: &&Request| r.status < 400 && !r.calls.is_empty();
-        let mut requests: Vec<&Request> = match lone {
-            Some(phase) => recording.requests.iter().filter(|r| r.phase == Some(phase as u32)).filter(ok).collect(),
-            None => Vec::new(),
-        };
-        let alone = !requests.is_empty();
-        if !alone {
-            requests = recording.requests.iter().filter(ok).collect();
-        }
-        if requests.is_empty() {
-            return Err(Error::NoRequests);
-        }
-        let mut endpoints: Vec<String> = requests.iter().map(|r| r.endpoint.clone()).collect();
-        endpoints.sort();
-        endpoints.dedup();
-        let number = |r: &Request| endpoints.binary_search(&r.endpoint).unwrap_or_default() as u32;
-        let own_shares = server::own_shares(&recording.meta, &requests, &endpoints);
-        let own: Vec<f64> = requests.iter().map(|r| own_shares[number(r) as usize]).collect();
-        let demands: Vec<Demand> =
-            requests.iter().zip(&own).map(|(r, &share)| demand(r, alone).scale_cpu(share)).collect();
-        let triples: Vec<(&Request, &Demand, u32)> =
-            requests.iter().zip(&demands).map(|(r, d)| (*r, d, number(r))).collect();
-        let compile =
-            |split: &Split, rewritten| Compiler::new(recording, split, &endpoints, rewritten).compile(&triples);
-        let split = compile(scenario.split, false);
-        let server = Server::of(&recording.meta, &requests, &own);
-        let pairs = Pairs::of(&split.crossings);
+        let replayed = ReplayedRequests::of(recording)?;
+        let split = replayed.compile(recording, scenario.split, false);
         let blocks = split.crossings.iter().flatten().any(|c| c.blocks_event_loop);
-        let mut input = Self {
-            server,
-            baseline: compile(&Split::default(), false),
-            rewritten: blocks.then(|| compile(scenario.split, true)),
+        Ok(Self {
+            server: *scenario.server,
+            baseline: replayed.compile(recording, &Split::default(), false),
+            rewritten: blocks.then(|| replayed.compile(recording, scenario.split, true)),
+            pairs: ServicePairs::of(&split.crossings),
             split,
-            requests,
-            endpoints,
-            pairs,
-        };
-        input.fit(scenario);
-        Ok(input)
+            requests: replayed.requests,
+            endpoints: replayed.endpoints,
+        })
     }
 
-    /// One resampling: rounds, requests, and the costs that follow; the same for every variant.
+    fn deployment<'b>(&'b self, scenario: &'b Scenario<'_>) -> Deployment<'b> {
+        Deployment {
+            host_cores: scenario.host_cores,
+            split: scenario.split,
+            pairs: &self.pairs,
+            server: &self.server,
+            seed: scenario.seed,
+        }
+    }
+
+    /// Resamples the rounds and the requests, and fits the costs to them; the result is the same for every variant.
     fn draw(&self, scenario: &Scenario<'_>, replication: u32) -> (CostModel, Vec<u32>) {
         let mut rng = ChaCha8Rng::seed_from_u64(scenario.seed ^ (u64::from(replication) << 32));
         let rounds = &scenario.calibration.rounds;
@@ -231,52 +195,13 @@ impl<'a> Input<'a> {
         (CostModel::fit(&drawn, self.server.yardstick_nanos), pool)
     }
 
-    /// The costs of all crossings, at the recording's speed of a machine that is `slow` times slower.
-    fn costs(&self, compiled: &Compiled, scenario: &Scenario<'_>, model: &CostModel, at: &Conditions) -> Vec<Cost> {
-        let entry = Cost { link: u16::MAX, ..self.server.entry(at.cold_nanos) };
-        let links = self.pairs.links(scenario.split);
-        compiled
-            .crossings
-            .iter()
-            .map(|crossing| {
-                let Some(c) = crossing else { return entry };
-                let cost = model.get(c.client, c.handler);
-                let link = self.pairs.link_of(c);
-                let rate = links[usize::from(link)].bits_per_sec;
-                let transmission = rate.map_or(0.0, |rate| c.bytes * 8.0 / rate * 1e9 / 2.0 / at.slow);
-                let idle = match (at.cold, c.first) {
-                    (false, _) => [0.0; 3],
-                    (true, false) => cost.burst_nanos,
-                    (true, true) => cost.cold_nanos,
-                };
-                let cpu = |line: Linear, side: usize, held: f64| {
-                    let nanos = line.nanos(c.nodes, c.bytes);
-                    let more = |nanos: f64| nanos.max(0.0) as u64;
-                    Cpu {
-                        nanos: more(nanos + idle[side]),
-                        held_nanos: more(nanos + held),
-                        crowded_nanos: more(nanos + cost.crowded_nanos[side]),
-                    }
-                };
-                let unexplained = (cost.unexplained.nanos(c.nodes, c.bytes) + idle[2]).max(0.0);
-                Cost {
-                    client: cpu(cost.client, 0, cost.held_nanos),
-                    server: cpu(cost.server, 1, cost.crowded_nanos[1]),
-                    one_way_nanos: (unexplained / 2.0 + transmission) as u64,
-                    link,
-                    packets: (c.bytes / 2.0 / PACKET_BYTES).ceil() as u32,
-                }
-            })
-            .collect()
-    }
-
-    /// Throughput at saturation of baseline and split.
+    /// Returns the throughput at saturation of baseline and split.
     fn saturate(&self, scenario: &Scenario<'_>, replication: u32) -> Vec<f64> {
-        let at = Conditions {
+        let at = RunConditions {
             cold: false,
             cold_nanos: 0.0,
             slow: scenario.slowness,
-            source: Source::Closed { concurrency: scenario.concurrency },
+            pattern: LoadPattern::Closed { concurrency: scenario.concurrency },
             requests: CLOSED_REQUESTS,
             fault: None,
         };
@@ -284,76 +209,33 @@ impl<'a> Input<'a> {
         outcomes.iter().map(Outcome::throughput_reqs_per_sec).collect()
     }
 
-    /// Every variant at the load.
+    /// Simulates every variant at the load.
     fn load(&self, scenario: &Scenario<'_>, replication: u32, load: f64) -> Vec<Outcome> {
-        let at = Conditions {
+        let at = RunConditions {
             cold: true,
             cold_nanos: self.server.cold_nanos,
             slow: scenario.slowness,
-            source: Source::Open { reqs_per_sec: load },
+            pattern: LoadPattern::Open { reqs_per_sec: load },
             requests: OPEN_REQUESTS,
             fault: None,
         };
         self.replication(scenario, replication, 3, &at)
     }
 
-    fn replication(&self, scenario: &Scenario<'_>, replication: u32, variants: usize, at: &Conditions) -> Vec<Outcome> {
-        let (model, pool) = self.draw(scenario, replication);
-        let variants = self.variants(scenario).into_iter().take(variants);
-        variants.map(|variant| self.simulate(scenario, replication, variant, (&model, &pool), at)).collect()
-    }
-
-    /// One run. A machine that is twice as slow sees the same happen in twice the time: the engine runs at the
-    /// recording's speed with everything that does not slow down (arrivals, the switch interval, links) made faster.
-    fn simulate(
+    fn replication(
         &self,
         scenario: &Scenario<'_>,
         replication: u32,
-        (compiled, services): (&Compiled, usize),
-        (model, pool): (&CostModel, &[u32]),
-        at: &Conditions,
-    ) -> Outcome {
-        let mut machine = Machine::one_host(scenario.host_cores as u32, services + 1);
-        if let Some(limit) = scenario.split.max_connections() {
-            machine.processes.iter_mut().for_each(|process| process.connections = limit);
-        }
-        for nanos in [&mut machine.switch_interval_nanos, &mut machine.core_slice_nanos] {
-            *nanos = (*nanos as f64 / at.slow) as u64;
-        }
-        let source = match at.source {
-            Source::Open { reqs_per_sec } => Source::Open { reqs_per_sec: reqs_per_sec * at.slow },
-            Source::OpenFor { reqs_per_sec, nanos } => {
-                Source::OpenFor { reqs_per_sec: reqs_per_sec * at.slow, nanos: (nanos as f64 / at.slow) as u64 }
-            }
-            closed @ Source::Closed { .. } => closed,
-        };
-        let mut outcome = simulate(&Run {
-            machine: &machine,
-            programs: &compiled.programs,
-            pool,
-            costs: &self.costs(compiled, scenario, model, at),
-            network: &self.pairs.network(scenario.split, at.slow, at.fault),
-            crowding: self.server.crowding,
-            free_share: self.server.free_share,
-            load_nanos: self.server.load_nanos,
-            source,
-            warm_up: at.requests.1,
-            requests: at.requests.0,
-            seed: scenario.seed.wrapping_add(u64::from(replication)),
-        });
-        let dilate = |nanos: &mut u64| *nanos = (*nanos as f64 * at.slow) as u64;
-        outcome.responses.iter_mut().for_each(|(_, nanos)| dilate(nanos));
-        outcome.cpu_nanos.iter_mut().for_each(dilate);
-        dilate(&mut outcome.elapsed_nanos);
-        dilate(&mut outcome.proxy_nanos);
-        outcome.log.iter_mut().for_each(|ended| {
-            dilate(&mut ended.arrived);
-            dilate(&mut ended.ended);
-        });
-        outcome
+        variants: usize,
+        at: &RunConditions,
+    ) -> Vec<Outcome> {
+        let (model, pool) = self.draw(scenario, replication);
+        let variants = self.variants(scenario).into_iter().take(variants);
+        let deployment = self.deployment(scenario);
+        variants.map(|variant| deployment.replay(replication, variant, (&model, &pool), at)).collect()
     }
 
-    /// Baseline, split, and the split with awaited calls where that differs, each with its number of services.
+    /// Returns baseline, split, and the split with awaited calls where that differs, each with its number of services.
     fn variants(&self, scenario: &Scenario<'_>) -> Vec<(&Compiled, usize)> {
         let services = scenario.split.service_names().len();
         let mut variants = vec![(&self.baseline, 1), (&self.split, services)];
@@ -362,7 +244,7 @@ impl<'a> Input<'a> {
     }
 }
 
-impl Input<'_> {
+impl CompiledScenario<'_> {
     fn summed_up(&self, scenario: &Scenario<'_>, load: f64, samples: &Samples) -> Estimate {
         let figures = |arm: usize| {
             let cpu_secs_per_request = Interval::of(&samples.cpu_secs[arm]);
@@ -433,15 +315,15 @@ impl Input<'_> {
         let recording = scenario.recording;
         let rounds: Vec<&Round> = scenario.calibration.rounds.iter().collect();
         let model = CostModel::fit(&rounds, self.server.yardstick_nanos);
-        let at = Conditions {
+        let at = RunConditions {
             cold: true,
             cold_nanos: 0.0,
             slow: 1.0,
-            source: Source::Closed { concurrency: 1 },
+            pattern: LoadPattern::Closed { concurrency: 1 },
             requests: OPEN_REQUESTS,
             fault: None,
         };
-        let costs = self.costs(&self.split, scenario, &model, &at);
+        let costs = self.deployment(scenario).costs(&self.split, &model, &at);
         let links = self.pairs.links(scenario.split);
         let services = scenario.split.service_names();
         let mut groups = BTreeMap::new();
@@ -499,12 +381,6 @@ struct CrossingSum {
     wall_nanos: f64,
 }
 
-fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    values
-}
-
 /// Response times in milliseconds, ascending: by endpoint, by replication.
 fn by_endpoint(runs: &[Outcome], endpoints: usize) -> Vec<Vec<Vec<f64>>> {
     let mut out = vec![vec![Vec::new(); runs.len()]; endpoints];
@@ -548,7 +424,7 @@ fn function_name(recording: &Recording, function: u32) -> String {
     format!("{}:{}", recording.modules[function.module as usize], function.qualname)
 }
 
-/// Where a function is defined: all there is to show of a call without a call site, such as a task's first.
+/// Returns the file and line of a function's definition, which stands for a call without a call site, such as a task's first.
 fn defined_at(recording: &Recording, function: u32) -> (String, u32) {
     let function = &recording.functions[function as usize];
     (function.file.clone(), function.line)
@@ -568,7 +444,7 @@ fn call_sites(recording: &Recording) -> BTreeMap<(u32, u32), (String, u32)> {
     sites
 }
 
-/// What would have to cross between services under a split and cannot, most frequent first.
+/// Returns the calls that would have to cross between services under a split and cannot, most frequent first.
 pub fn cannot_cross(recording: &Recording, split: &Split) -> Vec<CannotCross> {
     let service: Vec<&str> = recording.modules.iter().map(|m| split.service_of(m)).collect();
     let mut reasons: BTreeMap<(u32, u32), (String, String, u32)> = BTreeMap::new();

@@ -1,11 +1,12 @@
 //! Discrete-event simulator of Python services: pure, seeded, bit-identical.
 //!
-//! Read in this order: [`program`] (what a request does, compiled), [`engine`] (hosts, cores, GIL, event loops,
-//! thread pools), [`demand`] (a recorded request as work and waits), [`compile`] (the same under a split),
-//! [`cost`] (what a crossing costs, from a calibration), [`estimate`] (replications, intervals, the answer).
+//! Read in this order: [`program`] (a request as operations of processes), [`engine`] (hosts, cores, the GIL, event loops and
+//! thread pools), [`demand`] (a recorded request as work and waits), [`compile`] (its operations under a split), [`cost`] (the
+//! costs of a crossing, from a calibration), [`estimate`] (replications, intervals, the prediction). [`ASSUMPTIONS`] lists the
+//! numbers that enter every prediction without being measured on the app.
 //!
 //! ```
-//! use splitcost_sim::engine::{Run, Source, simulate};
+//! use splitcost_sim::engine::{Run, LoadPattern, simulate};
 //! use splitcost_sim::program::{Body, Cost, Crowding, Machine, Network, Op, Program, Remote};
 //!
 //! let machine = Machine::one_host(2, 2); // process 0 drives the load, process 1 answers
@@ -20,7 +21,7 @@
 //!     crowding: Crowding::default(),
 //!     free_share: 0.0,
 //!     load_nanos: 0,
-//!     source: Source::Closed { concurrency: 1 },
+//!     pattern: LoadPattern::Closed { concurrency: 1 },
 //!     warm_up: 0,
 //!     requests: 10,
 //!     seed: 1,
@@ -28,11 +29,14 @@
 //! assert_eq!(outcome.responses, vec![(0, 1_000_000); 10]);
 //! ```
 //!
-//! It does no IO and reads no clock. Measuring is `splitcost-lab`'s.
+//! The crate does no IO and reads no clock. Measurements are made by `splitcost-lab`.
 
+mod assumption;
 pub mod compile;
 pub mod cost;
 pub mod demand;
 pub mod engine;
 pub mod estimate;
 pub mod program;
+
+pub use assumption::{ASSUMPTIONS, Assumption};

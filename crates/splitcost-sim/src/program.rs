@@ -1,4 +1,4 @@
-//! What a request does, compiled for the engine: bodies of operations, and crossings between processes.
+//! A request compiled for the engine: bodies of operations, and crossings between processes.
 
 use splitcost_model::link::Delay;
 use splitcost_model::policy::{CallPolicy, Fault};
@@ -11,42 +11,44 @@ pub type CrossingId = u32;
 /// One request, ready to run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Program {
-    /// Which endpoint it counts for.
+    /// The number of its endpoint.
     pub endpoint: u32,
-    /// How the front process is entered: the server's own work around the request.
+    /// The entry into the front process, with the server's own work around the request.
     pub entry: Remote,
-    /// What runs; every other place refers to these.
+    /// The bodies, to which operations refer by index.
     pub bodies: Vec<Body>,
 }
 
 /// A sequence that runs on one event-loop task or one thread.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Body {
-    /// In order.
+    /// The operations, in order.
     pub ops: Vec<Op>,
 }
 
 /// One step of a body. Durations are whole nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Op {
-    /// Computes: needs the process's GIL and a core.
+    /// Computes, on a core: partly with the process's GIL, partly without it, by [`Run::free_share`].
+    ///
+    /// [`Run::free_share`]: crate::engine::Run::free_share
     Cpu(u64),
     /// The thread waits with the GIL released (synchronous IO); an event loop stands still meanwhile.
     Block(u64),
     /// The task is suspended: a helper thread of the process computes `cpu`, then `delay` passes.
     Wait {
-        /// Computed elsewhere in the same process.
+        /// The CPU time that a helper thread of the same process computes.
         cpu: u64,
-        /// Passes after that.
+        /// The time that passes after that.
         delay: u64,
     },
     /// Begins a child that runs beside this body.
     Fork {
-        /// What it runs.
+        /// The body that the child runs.
         body: BodyId,
-        /// On the process's thread pool instead of its event loop.
+        /// The child runs on the process's thread pool instead of its event loop.
         thread: bool,
-        /// Whether a later [`Op::Join`] waits for it.
+        /// A later [`Op::Join`] waits for it.
         joined: bool,
     },
     /// Waits until every joined child begun so far has ended.
@@ -58,11 +60,11 @@ pub enum Op {
 /// A call into another process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Remote {
-    /// Where its costs stand.
+    /// The index of its costs.
     pub crossing: CrossingId,
-    /// The answering process.
+    /// The process that answers.
     pub process: u16,
-    /// What it runs there.
+    /// The body that runs there.
     pub body: BodyId,
     /// The caller's thread waits for the answer; an event loop stands still meanwhile.
     pub blocking: bool,
@@ -70,86 +72,87 @@ pub struct Remote {
     pub pooled: bool,
 }
 
-/// What one crossing costs, beside the work behind it.
+/// The costs of one crossing, without the work of the function that is called.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cost {
     /// CPU on the caller's side, half before sending, half after receiving.
     pub client: Cpu,
     /// CPU on the answering side, half before the work, half after.
     pub server: Cpu,
-    /// Passes in each direction, beside what the link takes; nanoseconds.
+    /// The time that passes in each direction in addition to that of the link; nanoseconds.
     pub one_way_nanos: u64,
-    /// Where its link stands in [`Network::links`]; beyond them, there is none.
+    /// The index of its link in [`Network::links`]; an index beyond them means no link.
     pub link: u16,
-    /// Packets of a message in each direction, which can be lost.
+    /// The packets of a message in each direction. Each can be lost.
     pub packets: u32,
 }
 
-/// What lies between the processes, how they call each other, and what goes wrong.
+/// The links between the processes, the policy by which they call each other, and a fault.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Network {
-    /// Links, each between two processes.
-    pub links: Vec<Link>,
-    /// How processes call each other; connections are [`Process::connections`].
+    /// The links, each between two processes.
+    pub links: Vec<LinkTiming>,
+    /// The policy of calls. The number of connections is [`Process::connections`].
     pub calls: CallPolicy,
-    /// After which the load generator gives up a request; `None` never.
+    /// The time after which the load generator gives up a request; `None` means never.
     pub patience_nanos: Option<u64>,
-    /// What goes wrong with every process but the load generator and the one behind it, from when to when.
+    /// A fault of every process except the load generator and the front, with its begin and its end.
     pub fault: Option<(Fault, u64, u64)>,
 }
 
-/// A link between two processes.
+/// The times that a link between two processes takes, at the speed of the engine. The link itself is
+/// [`Link`](splitcost_model::link::Link).
 #[derive(Clone, Debug, PartialEq)]
-pub struct Link {
-    /// Under way in each direction.
+pub struct LinkTiming {
+    /// The one-way delay of each direction.
     pub delay: Delay,
-    /// How much of a delay's deviation the next one of its direction keeps.
+    /// The share of a delay's deviation that the next delay of its direction keeps.
     pub correlation: f64,
-    /// Share of packets that are lost.
+    /// The share of packets that are lost.
     pub loss: f64,
-    /// CPU time of the mesh's proxy beside each of the two, for a message.
+    /// The CPU time for a message of the mesh's proxy at each end; `None` without a mesh.
     pub proxy_nanos: Option<u64>,
-    /// What the proxies add to each direction where CPU is plenty.
+    /// The delay that the proxies add to each direction when no message queues for them.
     pub proxy_delay: Delay,
 }
 
-/// What one side of a crossing takes; nanoseconds.
+/// The CPU time of one side of a crossing; nanoseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cpu {
-    /// CPU time with the process to itself: so long the GIL is held.
+    /// The CPU time when nothing else runs in the process. The GIL is held for as long.
     pub nanos: u64,
-    /// How long the GIL is held, or reserved for a thread that wakes up for it, when other threads want it.
+    /// The time for which the GIL is held, or reserved for a thread that is waking up, when other threads want it.
     pub held_nanos: u64,
-    /// CPU time when very many other threads want the GIL, or other tasks the event loop.
+    /// The CPU time when very many other threads want the GIL, or other tasks the event loop.
     pub crowded_nanos: u64,
 }
 
 impl Cpu {
-    /// The same whatever goes on beside.
+    /// Returns a CPU time that contention does not change.
     pub const fn of(nanos: u64) -> Self {
         Self { nanos, held_nanos: nanos, crowded_nanos: nanos }
     }
 }
 
-/// What it adds to a body's CPU time when very many other threads want the GIL; shares of that time.
+/// The extra CPU time of a body when very many other threads want the GIL, as shares of its CPU time.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Crowding {
-    /// The GIL is held for so much longer.
+    /// The extra time for which the GIL is held.
     pub held: f64,
-    /// So much is computed beside that; negative when the GIL is held idly.
+    /// The extra CPU time beside that, which occupies no core; negative when the GIL is held idly.
     pub beside: f64,
 }
 
 /// The processes and the hosts they share.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Machine {
-    /// Cores of each host.
+    /// The number of cores of each host.
     pub host_cores: Vec<u32>,
     /// The processes; index 0 drives the load.
     pub processes: Vec<Process>,
-    /// How long a thread waits for the GIL before its holder must hand it over; nanoseconds.
+    /// The time for which a thread waits for the GIL before its holder must hand it over; nanoseconds.
     pub switch_interval_nanos: u64,
-    /// How long a thread keeps a core that others wait for; nanoseconds.
+    /// The time for which a thread keeps a core that others wait for; nanoseconds.
     pub core_slice_nanos: u64,
 }
 
@@ -158,33 +161,53 @@ pub struct Machine {
 pub struct Process {
     /// The host whose cores it uses.
     pub host: u16,
-    /// Threads of its pool.
+    /// The number of threads of its pool.
     pub pool_threads: u32,
-    /// Connections that it keeps to each other process; a call beyond waits for one.
+    /// The number of connections that it keeps to each other process. A call beyond them waits for one.
     pub connections: u32,
 }
 
 impl Machine {
-    /// `sys.getswitchinterval()`.
+    /// The switch interval, `sys.getswitchinterval()`.
     ///
     /// Spec: `CPython`'s `DEFAULT_INTERVAL`, 5,000 µs.
     pub const SWITCH_INTERVAL_NANOS: u64 = 5_000_000;
-    /// The scheduler's base slice.
+    /// The scheduler's base slice on one core.
     ///
-    /// Spec: Linux EEVDF, `sysctl_sched_base_slice` 0.7 ms × (1 + log2 of the CPUs), here 2 CPUs.
-    pub const CORE_SLICE_NANOS: u64 = 1_400_000;
-    /// Threads that `anyio` gives `def` routes.
+    /// Spec: Linux, `sysctl_sched_base_slice` of `kernel/sched/fair.c`, 0.70 ms; 0.75 ms in the first kernels with EEVDF.
+    pub const BASE_SLICE_NANOS: u64 = 700_000;
+    /// The number of threads on which `anyio` runs `def` routes.
     ///
     /// Spec: anyio's default `CapacityLimiter`, 40.
     pub const POOL_THREADS: u32 = 40;
 
-    /// One host on which every process runs, with the usual constants.
+    /// Returns the time for which a thread keeps a core that others wait for, on a host with `cores` cores; nanoseconds.
+    ///
+    /// # Source
+    /// Linux, `get_update_sysctl_factor` of `kernel/sched/fair.c`, with the default `SCHED_TUNABLESCALING_LOG`: the base slice
+    /// times 1 + log2 of the CPUs that are online, rounded down, of which no more than 8 count.
+    pub fn core_slice_nanos(cores: u32) -> u64 {
+        Self::BASE_SLICE_NANOS * u64::from(1 + cores.clamp(1, 8).ilog2())
+    }
+
+    /// Returns one host on which every process runs, with the usual constants.
     pub fn one_host(cores: u32, processes: usize) -> Self {
         Self {
             host_cores: vec![cores],
             processes: vec![Process { host: 0, pool_threads: Self::POOL_THREADS, connections: u32::MAX }; processes],
             switch_interval_nanos: Self::SWITCH_INTERVAL_NANOS,
-            core_slice_nanos: Self::CORE_SLICE_NANOS,
+            core_slice_nanos: Self::core_slice_nanos(cores),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_slice_grows_with_the_logarithm_of_the_cores_up_to_eight() {
+        let millis = |cores| Machine::one_host(cores, 1).core_slice_nanos as f64 / 1e6;
+        assert_eq!([1, 2, 3, 4, 8, 64].map(millis), [0.7, 1.4, 1.4, 2.1, 2.8, 2.8]);
     }
 }

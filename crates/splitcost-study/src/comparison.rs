@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use splitcost_model::estimate::{Arms, CannotCross, Estimate, Figures, Quantile, ResponseTimes};
-use splitcost_model::quantity::{Interval, quantile};
 use splitcost_model::rehearsal::Rehearsal;
+use splitcost_model::statistics::{Interval, quantile};
 use splitcost_model::study::{
     Accuracy, Change, Comparison, EndpointComparison, LinkComparison, Money, Origin, ServiceCalls, SplitStudy,
 };
@@ -164,11 +164,12 @@ fn accuracy(estimate: &Estimate, rehearsal: &Rehearsal) -> Option<Accuracy> {
 mod tests {
     use splitcost_model::estimate::{CrossingCost, EstimatedEndpoint, Handling};
     use splitcost_model::rehearsal::RehearsedEndpoint;
+    use splitcost_model::statistics::Level;
 
     use super::*;
 
     fn interval(value: f64) -> Interval {
-        Interval { value, low: value * 0.9, high: value * 1.1 }
+        Interval::new(Level::NINETY, value, value * 0.9, value * 1.1)
     }
 
     fn times(p50: f64) -> Option<ResponseTimes> {

@@ -19,8 +19,9 @@ use splitcost_model::recording::Recording;
 use splitcost_model::rehearsal::Rehearsal;
 use splitcost_model::split::{Prices, Split, StackName};
 use splitcost_model::study::{FORMAT_VERSION, Provenance, ServiceModules, SplitStudy, StackProvenance, Study};
+use splitcost_sim::ASSUMPTIONS;
 use splitcost_sim::cost::small_call_micros;
-use splitcost_sim::estimate::{Scenario, estimate};
+use splitcost_sim::estimate::{FittedServer, Scenario, estimate};
 
 use crate::comparison::{cannot_cross, compare, over_links};
 use crate::money::money;
@@ -136,6 +137,7 @@ impl Experiment<'_> {
         Scenario {
             recording: self.recording,
             calibration: subject.calibration,
+            server: subject.server,
             split: subject.split,
             host_cores: cpu::cores(),
             load_reqs_per_sec,
@@ -192,8 +194,11 @@ pub fn study(experiment: &Experiment<'_>, watch: &mut dyn FnMut(Event<'_>), canc
     let (splits, names) = over_each_link(experiment.splits, experiment.links);
     let calibrations = lab.calibrate(&splits)?;
     let residuals = Residuals::on_this_machine();
-    let subjects: Vec<Subject<'_>> =
-        splits.iter().map(|split| Subject { split, calibration: &calibrations[&lab.needs(split)] }).collect();
+    let server = FittedServer::fit(experiment.recording, cpu::cores(), experiment.seed)?;
+    let subjects: Vec<Subject<'_>> = splits
+        .iter()
+        .map(|split| Subject { split, calibration: &calibrations[&lab.needs(split)], server: &server })
+        .collect();
     let mut study = lab.blank(&calibrations, &residuals);
     let all_ran = match (experiment.scope, experiment.depth) {
         (Scope::Splits, Depth::Estimate) => {
@@ -234,11 +239,12 @@ fn over_each_link<'a>(splits: &'a [Split], links: &[Link]) -> (Vec<Split>, Vec<&
     splits.iter().flat_map(|split| links.iter().map(move |link| over(split, link))).unzip()
 }
 
-/// A split with the unit costs of its stack.
+/// A split with the unit costs of its stack and of the app's server.
 #[derive(Clone, Copy)]
 pub(crate) struct Subject<'a> {
     pub(crate) split: &'a Split,
     pub(crate) calibration: &'a Calibration,
+    pub(crate) server: &'a FittedServer,
 }
 
 /// An experiment under way.
@@ -321,7 +327,7 @@ impl Lab<'_> {
                 usd_per_vcpu_hour: self.experiment.prices.usd_per_vcpu_hour,
                 warnings,
                 notes: vec![note.to_owned()],
-                assumptions: Vec::new(),
+                assumptions: ASSUMPTIONS.iter().map(ToString::to_string).collect(),
             },
             splits: Vec::new(),
             link_comparisons: Vec::new(),

@@ -1,9 +1,9 @@
 //! The price of a split: cores, a service mesh's proxies, and the bytes between services.
 
 use splitcost_model::estimate::{Arms, Estimate};
-use splitcost_model::quantity::Interval;
 use splitcost_model::rehearsal::Rehearsal;
 use splitcost_model::split::Prices;
+use splitcost_model::statistics::Interval;
 use splitcost_model::study::Money;
 
 /// Prices both arms, from predicted and from measured cores.
@@ -16,7 +16,7 @@ pub fn money(estimate: &Estimate, rehearsal: Option<&Rehearsal>, prices: &Prices
             Some(sidecars) => add(cores?, sidecars),
             None => cores?,
         };
-        Some(shift(computing.scale(prices.usd_per_vcpu_month()), estimate.transfer_usd_per_month))
+        Some(computing.scale(prices.usd_per_vcpu_month()).shift(estimate.transfer_usd_per_month))
     };
     let figures = &estimate.figures;
     Money {
@@ -30,21 +30,18 @@ pub fn money(estimate: &Estimate, rehearsal: Option<&Rehearsal>, prices: &Prices
 
 /// The sum of two intervals whose errors may be the same way off: the bounds add up.
 fn add(a: Interval, b: Interval) -> Interval {
-    Interval { value: a.value + b.value, low: a.low + b.low, high: a.high + b.high }
-}
-
-fn shift(interval: Interval, by: f64) -> Interval {
-    Interval { value: interval.value + by, low: interval.low + by, high: interval.high + by }
+    Interval::new(a.level, a.value + b.value, a.low + b.low, a.high + b.high)
 }
 
 #[cfg(test)]
 mod tests {
     use splitcost_model::estimate::Figures;
+    use splitcost_model::statistics::Level;
 
     use super::*;
 
     fn interval(value: f64, low: f64, high: f64) -> Option<Interval> {
-        Some(Interval { value, low, high })
+        Some(Interval::new(Level::NINETY, value, low, high))
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use splitcost_model::estimate::{Arms, Estimate, Figures, ResponseTimes};
-use splitcost_model::quantity::{Interval, quantile};
 use splitcost_model::rehearsal::Rehearsal;
+use splitcost_model::statistics::{Interval, quantile};
 
 /// Chosen: the last few evaluations of a service of ordinary size; older ones knew an older machine.
 const MOST: usize = 500;
@@ -127,9 +127,10 @@ mod tests {
     use super::*;
     use splitcost_model::estimate::EstimatedEndpoint;
     use splitcost_model::rehearsal::RehearsedEndpoint;
+    use splitcost_model::statistics::Level;
 
     fn interval(value: f64) -> Interval {
-        Interval { value, low: value * 0.99, high: value * 1.01 }
+        Interval::new(Level::NINETY, value, value * 0.99, value * 1.01)
     }
 
     fn response(value: f64) -> Arms<Option<ResponseTimes>> {

@@ -3,16 +3,14 @@
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
-use splitcost_lab::bootstrap::over_rounds;
 use splitcost_lab::python::Python;
 use splitcost_lab::{Cancel, Progress, Step};
-use splitcost_load::compare::change;
 use splitcost_model::bench::{Batch, BatchRow, Change, Stack};
-use splitcost_model::quantity::Interval;
+use splitcost_model::statistics::{Bootstrap, Interval, change, median};
 
 use super::field::Field;
 use super::versus::VersusPlan;
-use super::{Payload, Visit, VisitLength, VisitPlan, median};
+use super::{Payload, Visit, VisitLength, VisitPlan};
 use crate::Result;
 
 /// The numbers of items.
@@ -90,7 +88,7 @@ fn wall_micros(visit: &Visit) -> f64 {
 
 fn row(items: u32, [calls, together]: &[Vec<Visit>; 2], plan: &VersusPlan) -> Option<BatchRow> {
     let over = |visits: &[Visit], value: fn(&Visit) -> f64| -> Option<Interval> {
-        over_rounds(visits.len(), plan.seed, |at| median(at.iter().map(|i| value(&visits[*i])).collect()))
+        Bootstrap::ninety(plan.seed).interval(visits.len(), |at| median(at.iter().map(|i| value(&visits[*i]))))
     };
     let change = |value: fn(&Visit) -> f64| -> Option<Change> {
         let logs: Vec<f64> = together.iter().zip(calls).map(|(one, many)| (value(one) / value(many)).ln()).collect();
@@ -110,11 +108,11 @@ fn row(items: u32, [calls, together]: &[Vec<Visit>; 2], plan: &VersusPlan) -> Op
 /// Returns the N at which one call, `fixed + per item × N`, takes as long as N calls, `per call × N`.
 fn break_even(visits: &[[Vec<Visit>; 2]; ITEMS.len()], seed: u64) -> Option<Interval> {
     let rounds = visits.iter().flatten().map(Vec::len).min()?;
-    over_rounds(rounds, seed, |at| {
+    Bootstrap::ninety(seed).interval(rounds, |at| {
         let mut calls = Vec::new();
         let mut together = Vec::new();
         for (items, visits) in ITEMS.iter().zip(visits) {
-            let wall = |visits: &[Visit]| median(at.iter().map(|i| wall_micros(&visits[*i])).collect());
+            let wall = |visits: &[Visit]| median(at.iter().map(|i| wall_micros(&visits[*i])));
             calls.push(wall(&visits[0])? / f64::from(*items));
             together.push((f64::from(*items), wall(&visits[1])?));
         }

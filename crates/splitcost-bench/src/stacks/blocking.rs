@@ -7,17 +7,15 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
 use splitcost_lab::app::Scratch;
-use splitcost_lab::bootstrap::over_rounds;
 use splitcost_lab::helper::Helper;
 use splitcost_lab::python::Python;
 use splitcost_lab::{Cancel, Progress, Step};
-use splitcost_load::compare::change;
 use splitcost_load::{Method, Plan, RequestSpec, Stop};
 use splitcost_model::bench::{Blocking, BlockingRow, Measurement};
-use splitcost_model::quantity::{Interval, Nanos};
+use splitcost_model::quantity::Nanos;
+use splitcost_model::statistics::{Bootstrap, Interval, change, median};
 
 use super::field::Serving;
-use super::median;
 use super::versus::VersusPlan;
 use crate::endpoint::{Endpoint, Reach, Requests};
 use crate::measure::measure;
@@ -140,7 +138,7 @@ fn row(
     plan: &VersusPlan,
 ) -> Option<BlockingRow> {
     let over = |value: &dyn Fn(&Measurement) -> f64| -> Option<Interval> {
-        over_rounds(runs.len(), plan.seed, |at| median(at.iter().map(|i| value(&runs[*i])).collect()))
+        Bootstrap::ninety(plan.seed).interval(runs.len(), |at| median(at.iter().map(|i| value(&runs[*i]))))
     };
     let fewest = runs.iter().map(|run| run.ok).min()?;
     let throughput_change = awaited.and_then(|awaited| {

@@ -15,11 +15,11 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
-use splitcost_lab::bootstrap::several_over_rounds;
 use splitcost_lab::calibrate::Needs;
 use splitcost_lab::python::Python;
 use splitcost_lab::{Cancel, Progress, Step, cache};
 use splitcost_model::bench::{CpuLine, Stack, StackCost, StackFigures, StackMatrix};
+use splitcost_model::statistics::{Bootstrap, median};
 
 use super::catalogue::{Catalogue, Chosen};
 use super::field::Field;
@@ -232,10 +232,10 @@ fn cost(stack: &Stack, fingerprint: String, journal: &Journal, plan: &MatrixPlan
     let alone: Vec<Vec<&Visit>> = payloads.iter().map(|&payload| of(payload, 1)).collect();
     let line = |value: &dyn Fn(&Visit) -> f64| -> Option<CpuLine> {
         let rounds = alone.iter().map(Vec::len).min()?;
-        let [fixed_micros, micros_per_kb] = several_over_rounds(rounds, plan.seed, |at| {
+        let [fixed_micros, micros_per_kb] = Bootstrap::ninety(plan.seed).intervals(rounds, |at| {
             let point = |visits: &Vec<&Visit>| {
                 let size = visits.first()?.sent_bytes as f64 / 1e3;
-                Some((size, super::median(at.iter().map(|i| value(visits[*i])).collect())?))
+                Some((size, median(at.iter().map(|i| value(visits[*i])))?))
             };
             Some(fit(&alone.iter().map(point).collect::<Option<Vec<_>>>()?))
         })?;

@@ -7,8 +7,8 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use splitcost_lab::python::Python;
 use splitcost_lab::{Cancel, Progress, Step};
-use splitcost_load::compare::change;
 use splitcost_model::bench::{Change, Stack, StackBench, StackRow, StackTable, Verdict};
+use splitcost_model::statistics::change;
 
 use super::catalogue::{Catalogue, Chosen};
 use super::field::Field;

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use serde_json::Value;
-use splitcost_model::quantity::quantile;
+use splitcost_model::statistics::quantile;
 
 use super::Profile;
 use super::trace::{self, Between};

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Change, Place, Stack};
-use crate::quantity::Interval;
+use crate::statistics::Interval;
 
 /// One function in process and behind stacks.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

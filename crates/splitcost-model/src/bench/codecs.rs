@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::Change;
-use crate::quantity::Interval;
+use crate::statistics::Interval;
 
 /// Every codec on the same documents, in one Python process.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::Change;
-use crate::quantity::Interval;
+use crate::statistics::Interval;
 
 /// A client, a codec, a transport and a server, each by its name in `splitcost.stacks`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

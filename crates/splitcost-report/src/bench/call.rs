@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use splitcost_model::bench::{CallBench, CallTimes, CalledStack};
-use splitcost_model::quantity::Interval;
+use splitcost_model::statistics::Interval;
 
 use super::codecs::place_words;
 use crate::number::{factor, number};
@@ -12,7 +12,7 @@ use crate::table::{Style, table};
 /// Renders a call for a terminal: its time in process, its time over each stack, and the parts of that time.
 pub fn call(found: &CallBench) -> String {
     let kind = if found.is_async { ", awaited" } else { "" };
-    let Interval { value, low, high } = found.in_process_nanos;
+    let Interval { value, low, high, .. } = found.in_process_nanos;
     let (scale, unit) = if value < 10_000.0 { (1.0, "ns") } else { (1e-3, "µs") };
     let shown = |nanos: f64| number(nanos * scale);
     let mut text = format!(
@@ -67,7 +67,7 @@ pub fn call(found: &CallBench) -> String {
     text
 }
 
-fn interval(Interval { value, low, high }: Interval) -> String {
+fn interval(Interval { value, low, high, .. }: Interval) -> String {
     format!("{} ({}–{})", number(value), number(low), number(high))
 }
 
@@ -75,11 +75,13 @@ fn interval(Interval { value, low, high }: Interval) -> String {
 mod tests {
     use splitcost_model::bench::{CallParts, Change, Place, Stack};
 
+    use splitcost_model::statistics::Level;
+
     use super::*;
 
     #[test]
     fn a_call_fits_a_screen() {
-        let around = |value: f64| Interval { value, low: value * 0.9, high: value * 1.1 };
+        let around = |value: f64| Interval::new(Level::NINETY, value, value * 0.9, value * 1.1);
         let parts = CallParts {
             encode_micros: 0.5,
             client_micros: 180.0,

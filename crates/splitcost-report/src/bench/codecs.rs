@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use splitcost_model::bench::{
     Change, CodecTimes, Codecs, Document, DocumentRole, Place, Trial, TrialOutcome, Unusual, Verdict,
 };
-use splitcost_model::quantity::Interval;
+use splitcost_model::statistics::Interval;
 
 use crate::number::{count, factor, number};
 use crate::table::{Style, table};
@@ -95,7 +95,7 @@ fn times(document: &Document) -> Vec<Vec<String>> {
     rows
 }
 
-fn interval(Interval { value, low, high }: Interval) -> String {
+fn interval(Interval { value, low, high, .. }: Interval) -> String {
     format!("{} ({}–{})", number(value), number(low), number(high))
 }
 
@@ -195,10 +195,12 @@ fn cell(trial: &Trial) -> String {
 mod tests {
     use splitcost_model::bench::CodecVersion;
 
+    use splitcost_model::statistics::Level;
+
     use super::*;
 
     fn found() -> Codecs {
-        let micros = |value: f64| Interval { value, low: value * 0.9, high: value * 1.1 };
+        let micros = |value: f64| Interval::new(Level::NINETY, value, value * 0.9, value * 1.1);
         let change = |value, verdict, more_rounds| Change { ratio: micros(value), verdict, more_rounds };
         let json = CodecTimes {
             codec: "json".into(),

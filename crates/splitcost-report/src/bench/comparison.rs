@@ -132,7 +132,7 @@ pub fn comparison_markdown(found: &Comparison) -> String {
 
 #[cfg(test)]
 mod tests {
-    use splitcost_model::quantity::Interval;
+    use splitcost_model::statistics::{Interval, Level};
 
     use super::*;
     use crate::bench::measurement::tests::found;
@@ -140,7 +140,7 @@ mod tests {
     #[test]
     fn verdicts_are_words() {
         let change = |value: f64, verdict, more_rounds| Change {
-            ratio: Interval { value, low: value * 0.98, high: value * 1.02 },
+            ratio: Interval::new(Level::NINETY, value, value * 0.98, value * 1.02),
             verdict,
             more_rounds,
         };
@@ -150,7 +150,7 @@ mod tests {
             a: 3.87,
             b: 4.25,
             change,
-            control: Change { ratio: Interval { value: 1.0, low: 0.99, high: 1.01 }, ..Change::default() },
+            control: Change { ratio: Interval::new(Level::NINETY_EIGHT, 1.0, 0.99, 1.01), ..Change::default() },
         };
         let comparison = super::comparison(&Comparison {
             a: found(),

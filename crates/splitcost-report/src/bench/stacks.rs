@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use splitcost_model::bench::{
     Batch, Blocking, Change, CpuLine, MeasuredOn, StackBench, StackFigures, StackMatrix, StackTable, Verdict,
 };
-use splitcost_model::quantity::Interval;
+use splitcost_model::statistics::Interval;
 
 use crate::number::{count, number};
 use crate::table::{Style, table};
@@ -229,10 +229,12 @@ fn interval(interval: Interval) -> String {
 mod tests {
     use splitcost_model::bench::{BatchRow, BlockingRow, Stack, StackCost, StackRow};
 
+    use splitcost_model::statistics::Level;
+
     use super::*;
 
     fn of(value: f64) -> Interval {
-        Interval { value, low: value * 0.9, high: value * 1.1 }
+        Interval::new(Level::NINETY, value, value * 0.9, value * 1.1)
     }
 
     fn change(ratio: f64, verdict: Verdict, more_rounds: Option<u64>) -> Change {

@@ -1,6 +1,6 @@
 //! Pieces of HTML that every part of the page uses: escaped text, marks of origin, and cells that hold a number.
 
-use splitcost_model::quantity::Interval;
+use splitcost_model::statistics::Interval;
 
 use splitcost_model::number::{count, factor, number, short};
 

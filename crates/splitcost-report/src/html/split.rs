@@ -3,8 +3,8 @@
 use splitcost_model::estimate::{Arms, EstimatedEndpoint, Figures, Quantile, ResponseTimes};
 use splitcost_model::fault::FaultStudy;
 use splitcost_model::number::{byte_unit, short};
-use splitcost_model::quantity::Interval;
 use splitcost_model::rehearsal::RehearsedEndpoint;
+use splitcost_model::statistics::Interval;
 use splitcost_model::study::{EndpointComparison, Origin, SplitStudy, VerdictClass};
 
 use super::markup::{Mark, Page, breakable, escape};

@@ -8,10 +8,10 @@ use splitcost_model::fault::{
     EndpointUnderFault, FaultEstimate, FaultRehearsal, FaultStudy, RehearsedUnderFault, UnderFault,
 };
 use splitcost_model::policy::Fault;
-use splitcost_model::quantity::Interval;
 use splitcost_model::recording::{Phase, PhaseEndpoint, PhaseKind};
 use splitcost_model::rehearsal::{Rehearsal, RehearsedEndpoint};
 use splitcost_model::split::Prices;
+use splitcost_model::statistics::{Interval, Level};
 use splitcost_model::study::{Provenance, ServiceModules, SplitStudy, StackProvenance, Study};
 use splitcost_study::comparison::{cannot_cross, compare};
 use splitcost_study::money::money;
@@ -113,7 +113,7 @@ fn study(mut splits: Vec<SplitStudy>) -> Study {
 }
 
 fn around(value: f64, share: f64) -> Interval {
-    Interval { value, low: value * (1.0 - share), high: value * (1.0 + 1.2 * share) }
+    Interval::new(Level::NINETY, value, value * (1.0 - share), value * (1.0 + 1.2 * share))
 }
 
 fn times(p50: f64, p99: f64, share: f64) -> ResponseTimes {

@@ -3,8 +3,8 @@
 
 use splitcost_model::estimate::Estimate;
 use splitcost_model::number;
-use splitcost_model::quantity::Interval;
 use splitcost_model::rehearsal::Rehearsal;
+use splitcost_model::statistics::{Interval, Level};
 use splitcost_model::study::{SplitStudy, Study, VerdictClass};
 use splitcost_report::text::Style;
 use splitcost_report::{html, text};
@@ -174,7 +174,7 @@ fn a_coarse_split_is_worth_considering() {
 #[test]
 fn a_split_that_lets_more_through_is_a_gain() {
     let (class, sentence) = judged(fixture::shop().splits.remove(0), |_, rehearsal| {
-        let saturation = Interval { value: 190.0, low: 184.0, high: 197.0 };
+        let saturation = Interval::new(Level::NINETY, 190.0, 184.0, 197.0);
         rehearsal.figures.split.saturation_reqs_per_sec = Some(saturation);
         for endpoint in &mut rehearsal.endpoints {
             endpoint.response.split.clone_from(&endpoint.response.monolith);
@@ -190,7 +190,7 @@ fn wide_intervals_allow_no_verdict() {
         only_response_times(estimate, rehearsal);
         for endpoint in &mut rehearsal.endpoints {
             endpoint.response.split.clone_from(&endpoint.response.monolith);
-            let p50_ms = Interval { value: 30.0, low: 2.0, high: 400.0 };
+            let p50_ms = Interval::new(Level::NINETY, 30.0, 2.0, 400.0);
             endpoint.response.split.iter_mut().for_each(|times| times.p50_ms = p50_ms);
         }
     });

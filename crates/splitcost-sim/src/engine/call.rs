@@ -1,4 +1,4 @@
-//! Calls between processes: connections, links, answers, timeouts and retries, and what goes wrong with them.
+//! Calls between processes: connections, links, answers, timeouts, retries and faults.
 
 use std::collections::VecDeque;
 
@@ -10,15 +10,15 @@ use splitcost_model::policy::{CallPolicy, Fault};
 use super::{End, Ended, Engine, Event, Fiber, Role, Stage, Then};
 use crate::program::{Cpu, Op, Remote};
 
-/// What a lost packet takes when none comes after it that would tell: the sender's timer, beside a round trip.
+/// The extra time of a lost packet that too few packets follow: the sender's timer, in addition to a round trip.
 ///
 /// Spec: Linux, `TCP_RTO_MIN`; a lone packet's tail loss probe waits as long (`tcp_schedule_loss_probe`).
-const RETRANSMIT_NANOS: u64 = 200_000_000;
-/// Packets after a lost one that tell the sender of it.
+pub(crate) const RETRANSMIT_NANOS: u64 = 200_000_000;
+/// The number of packets after a lost one from which the sender learns of the loss.
 ///
 /// Spec: RFC 5681, three duplicate acknowledgements.
-const TELLING_PACKETS: u32 = 3;
-/// Threads of a mesh's proxy.
+const DUPLICATE_ACKS: u32 = 3;
+/// The number of threads of a mesh's proxy.
 ///
 /// Spec: Istio, `concurrency` 2 of a sidecar; Linkerd and ztunnel take what they need.
 const PROXY_THREADS: usize = 2;
@@ -28,15 +28,15 @@ const PROXY_THREADS: usize = 2;
 pub(super) struct Connections {
     /// In use.
     used: u32,
-    /// Not in use, well ones and those that will never be answered.
+    /// Not in use: healthy ones, and those that will never be answered.
     idle: [u32; 2],
     /// Calls that wait for one.
     waiting: VecDeque<(u32, u32, Remote)>,
-    /// Whether the one that all calls share has lost something, and so brings nothing any more.
+    /// The one connection that all calls share has lost something, and delivers nothing any more.
     dead: bool,
-    /// Whether it was decided which connections the fault has.
+    /// The connections that the fault affects were drawn already.
     struck: bool,
-    /// What the budget still allows.
+    /// The retries that the budget still allows.
     tokens: f64,
 }
 
@@ -61,7 +61,7 @@ pub(super) struct Proxy {
 }
 
 impl Proxy {
-    /// How long a message waits that comes at `at`.
+    /// Returns the time for which a message that comes at `at` waits.
     fn serve(&mut self, at: u64, nanos: u64) -> u64 {
         self.computed += nanos;
         let thread = self.free_at.iter_mut().min();
@@ -73,12 +73,12 @@ impl Proxy {
     }
 }
 
-/// What is on its way from a process to another.
+/// A message on its way from one process to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Message {
-    /// A call; the fiber that will answer it.
+    /// A call, with the fiber that will answer it.
     Call(u32),
-    /// Its answer: the fiber that waits, for which call, and whether that failed.
+    /// The answer of a call: the fiber that waits, the call, and its failure.
     Answer { fiber: u32, call: u32, failed: bool },
 }
 
@@ -122,7 +122,7 @@ impl Engine<'_> {
         (from <= self.now && self.now < until).then_some(fault)
     }
 
-    /// How many times as long the function takes that a fiber begins now.
+    /// Returns the factor by which a function that begins now takes longer.
     pub(super) fn slowness(&self) -> f64 {
         match self.fault() {
             Some(Fault::Slow(factor)) => factor,
@@ -244,7 +244,7 @@ impl Engine<'_> {
         if then != Then::Complete {
             match self.fault() {
                 Some(Fault::Down) => {
-                    // Told by the kernel, as soon as it hears of the call.
+                    // The kernel there refuses as soon as the call arrives.
                     let back = self.travel(remote, process, remote.process) + one_way_nanos;
                     self.schedule(self.now + 2 * back, Event::Refused { fiber: id, call });
                     return;
@@ -317,7 +317,7 @@ impl Engine<'_> {
         self.schedule(self.now + waited, Event::Deliver { message });
     }
 
-    /// How long the next message of a call's link takes.
+    /// Returns the time that the next message of a call's link takes.
     fn travel(&mut self, remote: Remote, from: u16, to: u16) -> u64 {
         let crossing = self.run.costs[remote.crossing as usize];
         let mut nanos = 0;
@@ -351,19 +351,19 @@ impl Engine<'_> {
         nanos
     }
 
-    /// What lost packets of a message take.
+    /// Returns the extra time of the lost packets of a message.
     fn resend(&mut self, loss: f64, packets: u32, one_way: u64) -> u64 {
         let mut nanos = 0;
         if loss <= 0.0 {
             return 0;
         }
         // Those that enough others follow are sent again a round trip later, all at once.
-        let told = packets.saturating_sub(TELLING_PACKETS);
-        if told > 0 && self.draws(1.0 - (1.0 - loss).powf(f64::from(told))) {
+        let noticed = packets.saturating_sub(DUPLICATE_ACKS);
+        if noticed > 0 && self.draws(1.0 - (1.0 - loss).powf(f64::from(noticed))) {
             nanos += 2 * one_way;
         }
         let mut wait = RETRANSMIT_NANOS + 2 * one_way;
-        let tail = 1.0 - (1.0 - loss).powf(f64::from(packets.clamp(1, TELLING_PACKETS)));
+        let tail = 1.0 - (1.0 - loss).powf(f64::from(packets.clamp(1, DUPLICATE_ACKS)));
         let mut again = self.draws(tail);
         while again {
             nanos += wait;
@@ -438,7 +438,7 @@ impl Engine<'_> {
         } else if self.completed > self.run.warm_up && end == End::Answered {
             self.outcome.responses.push((endpoint, self.now - arrived));
         }
-        if matches!(self.run.source, super::Source::Closed { .. }) {
+        if matches!(self.run.pattern, super::LoadPattern::Closed { .. }) {
             self.start_request();
         }
     }

@@ -1,4 +1,4 @@
-//! Who computes: threads, the GIL of each process, and the cores of each host.
+//! Threads, the GIL of each process, and the cores of each host.
 
 use super::{Engine, Event, Fiber, NONE, Role, Thread, ThreadState};
 
@@ -17,7 +17,7 @@ impl Engine<'_> {
         (self.threads.len() - 1) as u32
     }
 
-    /// Asks for CPU time; true when none is needed.
+    /// Asks for CPU time with the GIL. Returns true when none is needed.
     pub(super) fn compute(&mut self, thread: u32, nanos: u64) -> bool {
         if nanos == 0 {
             return true;
@@ -49,7 +49,7 @@ impl Engine<'_> {
         false
     }
 
-    /// Computes first what needs no GIL, then the rest; `again` brings the fiber back here in between.
+    /// Computes first the share without the GIL, then the rest with it. `again` brings the fiber back here in between.
     pub(super) fn compute_in_parts(&mut self, id: u32, thread: u32, nanos: u64, again: impl Fn(&mut Fiber)) -> bool {
         let free = (nanos as f64 * self.run.free_share) as u64;
         let fiber = &mut self.fibers[id as usize];

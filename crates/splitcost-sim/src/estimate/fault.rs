@@ -1,15 +1,16 @@
-//! What a split does when something goes wrong with the services that others call.
+//! The outcome of requests while the services that others call are faulty.
 
 use splitcost_model::fault::{Attempts, EndedRequest, EndpointUnderFault, FaultEstimate, UnderFault};
 use splitcost_model::policy::FaultPlan;
 use splitcost_model::quantity::Nanos;
+use splitcost_model::statistics::median;
 
-use super::{Conditions, Error, Input, Progress, Scenario, replicate};
+use super::{CompiledScenario, Error, Progress, RunConditions, Scenario, replicate};
 use crate::compile::Crossing;
-use crate::engine::{End, Outcome, Source};
+use crate::engine::{End, LoadPattern, Outcome};
 
-/// Predicts what becomes of requests, at an arrival rate, under the split's policy. Each service is up for the share
-/// `availability` of the time.
+/// Predicts the outcome of requests during a fault, at an arrival rate and under the split's policy. Each service is up for
+/// the share `availability` of the time.
 pub fn estimate_fault(
     scenario: &Scenario<'_>,
     load_reqs_per_sec: f64,
@@ -17,14 +18,14 @@ pub fn estimate_fault(
     availability: f64,
     progress: Progress<'_>,
 ) -> Result<FaultEstimate, Error> {
-    let input = Input::new(scenario)?;
+    let input = CompiledScenario::new(scenario)?;
     let fault = plan.made(scenario.split.max_connections(), input.calls_per_request() * load_reqs_per_sec);
     let until = plan.before + plan.lasts;
-    let at = Conditions {
+    let at = RunConditions {
         cold: true,
         cold_nanos: input.server.cold_nanos,
         slow: scenario.slowness,
-        source: Source::OpenFor { reqs_per_sec: load_reqs_per_sec, nanos: plan.load().as_nanos() },
+        pattern: LoadPattern::OpenFor { reqs_per_sec: load_reqs_per_sec, nanos: plan.load().as_nanos() },
         requests: (u64::MAX, 0),
         fault: Some((fault, plan.before, until)),
     };
@@ -33,7 +34,7 @@ pub fn estimate_fault(
         |replication| {
             let (model, pool) = input.draw(scenario, replication);
             let split = (&input.split, scenario.split.service_names().len());
-            input.simulate(scenario, replication, split, (&model, &pool), &at)
+            input.deployment(scenario).replay(replication, split, (&model, &pool), &at)
         },
         progress,
     );
@@ -55,7 +56,7 @@ pub fn estimate_fault(
     Ok(FaultEstimate { endpoints })
 }
 
-/// All replications put together, but for the recovery, which is the median of theirs.
+/// Returns the figures of all replications together, except for the recovery, which is the median of theirs.
 fn of_endpoint(outcomes: &[Outcome], endpoint: usize, from: Nanos, until: Nanos) -> UnderFault {
     let (from, until) = (from.as_secs_f64(), until.as_secs_f64());
     let ended = |outcome: &Outcome| -> Vec<EndedRequest> {
@@ -76,23 +77,21 @@ fn of_endpoint(outcomes: &[Outcome], endpoint: usize, from: Nanos, until: Nanos)
     let together = UnderFault::of(&all, from, until, attempts);
     let alone =
         outcomes.iter().map(|outcome| UnderFault::of(&ended(outcome), from, until, Attempts::default()).recovery_secs);
-    let mut recoveries: Vec<f64> = alone.map(|secs| secs.unwrap_or(f64::INFINITY)).collect();
-    recoveries.sort_by(f64::total_cmp);
-    let median = recoveries.get(recoveries.len() / 2).copied().filter(|secs| secs.is_finite());
+    let median = median(alone.map(|secs| secs.unwrap_or(f64::INFINITY))).filter(|secs| secs.is_finite());
     UnderFault { requests: together.requests / outcomes.len().max(1) as u64, recovery_secs: median, ..together }
 }
 
-impl Input<'_> {
+impl CompiledScenario<'_> {
     fn crossings_of(&self, endpoint: u32) -> impl Iterator<Item = &Crossing> {
         self.split.crossings.iter().flatten().filter(move |crossing| crossing.endpoint == endpoint)
     }
 
-    /// Calls between services per request.
+    /// Returns the number of calls between services per request.
     fn calls_per_request(&self) -> f64 {
         self.split.crossings.iter().flatten().count() as f64 / self.requests.len().max(1) as f64
     }
 
-    /// The services that a request of an endpoint can need, the one that it comes to among them.
+    /// Returns the number of services that a request of an endpoint can need, the one that it comes to included.
     fn services_needed(&self, endpoint: u32) -> u32 {
         let mut services: Vec<u16> =
             self.crossings_of(endpoint).flat_map(|c| [c.caller_service, c.callee_service]).collect();

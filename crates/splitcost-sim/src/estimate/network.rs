@@ -1,4 +1,4 @@
-//! The links of a split, as the engine takes them.
+//! The links of a split in the form that the engine uses.
 
 use splitcost_model::link::Link;
 use splitcost_model::policy::Fault;
@@ -6,17 +6,17 @@ use splitcost_model::quantity::Nanos;
 use splitcost_model::split::Split;
 
 use crate::compile::Crossing;
-use crate::program::{self, Network};
+use crate::program::{LinkTiming, Network};
 
 /// Time after which the load generator gives a request up.
 ///
 /// Spec: `Plan::deadline` of `splitcost-load`.
 pub const PATIENCE: Nanos = Nanos::from_millis(10_000);
 
-/// Services that call each other: indices into [`Split::service_names`], the smaller first.
-pub(super) struct Pairs(Vec<(u16, u16)>);
+/// The pairs of services that call each other: indices into [`Split::service_names`], the smaller first.
+pub(super) struct ServicePairs(Vec<(u16, u16)>);
 
-impl Pairs {
+impl ServicePairs {
     pub(super) fn of(crossings: &[Option<Crossing>]) -> Self {
         let mut pairs: Vec<(u16, u16)> = crossings.iter().flatten().map(pair).collect();
         pairs.sort_unstable();
@@ -24,12 +24,12 @@ impl Pairs {
         Self(pairs)
     }
 
-    /// Where the link of a crossing stands.
+    /// Returns the index of a crossing's link.
     pub(super) fn link_of(&self, crossing: &Crossing) -> u16 {
         self.0.binary_search(&pair(crossing)).map_or(u16::MAX, |index| index as u16)
     }
 
-    /// The link of each pair.
+    /// Returns the link of each pair.
     pub(super) fn links<'a>(&self, split: &'a Split) -> Vec<&'a Link> {
         let names = split.service_names();
         self.0
@@ -38,7 +38,7 @@ impl Pairs {
             .collect()
     }
 
-    /// The same for the engine, which runs `slow` times as fast as the machine.
+    /// Returns the links, the policy and the fault for the engine, which runs `slow` times as fast as the machine.
     pub(super) fn network(&self, split: &Split, slow: f64, fault: Option<(Fault, Nanos, Nanos)>) -> Network {
         let faster = 1.0 / slow;
         let scaled = |time: Nanos| (time * faster).as_nanos();
@@ -56,9 +56,9 @@ fn pair(crossing: &Crossing) -> (u16, u16) {
     (from.min(to), from.max(to))
 }
 
-fn scale(link: &Link, factor: f64) -> program::Link {
+fn scale(link: &Link, factor: f64) -> LinkTiming {
     let sidecars = link.sidecars.as_ref();
-    program::Link {
+    LinkTiming {
         delay: link.one_way_delay.scale(factor),
         correlation: link.correlation,
         loss: link.loss,

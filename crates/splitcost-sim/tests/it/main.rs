@@ -1,5 +1,6 @@
 //! Laws that the simulator must obey.
 
+mod law;
 mod monolith;
 mod network;
 mod queues;

@@ -12,8 +12,8 @@ use splitcost_model::recording::{
 use splitcost_model::split::Split;
 use splitcost_sim::compile::Compiler;
 use splitcost_sim::demand::{Demand, demand};
-use splitcost_sim::engine::{Outcome, Run, Source, simulate};
-use splitcost_sim::estimate::{Scenario, estimate};
+use splitcost_sim::engine::{LoadPattern, Outcome, Run, simulate};
+use splitcost_sim::estimate::{FittedServer, Scenario, estimate};
 use splitcost_sim::program::{Cost, Crowding, Machine, Network};
 
 const MILLI: u64 = 1_000_000;
@@ -138,7 +138,7 @@ fn alone(recording: &Recording, split: &Split, services: usize) -> Outcome {
         crowding: Crowding::default(),
         free_share: 0.0,
         load_nanos: 10_000,
-        source: Source::Closed { concurrency: 1 },
+        pattern: LoadPattern::Closed { concurrency: 1 },
         warm_up: 0,
         requests: 500,
         seed: 5,
@@ -173,8 +173,10 @@ fn estimated(nanos: f64) -> Estimate {
 
 fn estimated_of(recording: &Recording, nanos: f64) -> Estimate {
     let calibration = calibration(nanos);
+    let server = FittedServer::fit(recording, 2, 1).expect("there are requests");
     let scenario = Scenario {
         recording,
+        server: &server,
         calibration: &calibration,
         split: &split(),
         host_cores: 2,

@@ -3,8 +3,8 @@
 use splitcost_model::link::{Delay, Quantiles};
 use splitcost_model::policy::{CallPolicy, Fault};
 use splitcost_model::quantity::Nanos;
-use splitcost_sim::engine::{End, Outcome, Run, Source, simulate};
-use splitcost_sim::program::{Body, Cost, Crowding, Link, Machine, Network, Op, Program, Remote};
+use splitcost_sim::engine::{End, LoadPattern, Outcome, Run, simulate};
+use splitcost_sim::program::{Body, Cost, Crowding, LinkTiming, Machine, Network, Op, Program, Remote};
 
 const MILLI: u64 = 1_000_000;
 const SECOND: u64 = 1_000_000_000;
@@ -18,16 +18,16 @@ fn program(calls: usize, callee: Op, blocking: bool) -> Program {
     Program { endpoint: 0, entry, bodies: vec![Body { ops }, Body { ops: vec![callee] }] }
 }
 
-fn link(delay: Delay) -> Link {
+fn link(delay: Delay) -> LinkTiming {
     let none = Delay::Constant(Nanos::ZERO);
-    Link { delay, correlation: 0.0, loss: 0.0, proxy_nanos: None, proxy_delay: none }
+    LinkTiming { delay, correlation: 0.0, loss: 0.0, proxy_nanos: None, proxy_delay: none }
 }
 
 fn constant(nanos: u64) -> Delay {
     Delay::Constant(Nanos::from_nanos(nanos))
 }
 
-fn run_on(machine: &Machine, program: &Program, network: &Network, source: Source, requests: u64) -> Outcome {
+fn run_on(machine: &Machine, program: &Program, network: &Network, pattern: LoadPattern, requests: u64) -> Outcome {
     let entry = Cost { link: u16::MAX, ..Cost::default() };
     simulate(&Run {
         machine,
@@ -38,7 +38,7 @@ fn run_on(machine: &Machine, program: &Program, network: &Network, source: Sourc
         crowding: Crowding::default(),
         free_share: 0.0,
         load_nanos: 0,
-        source,
+        pattern,
         warm_up: 0,
         requests,
         seed: 11,
@@ -46,7 +46,7 @@ fn run_on(machine: &Machine, program: &Program, network: &Network, source: Sourc
 }
 
 fn lone(program: &Program, network: &Network, requests: u64) -> Outcome {
-    run_on(&Machine::one_host(4, 3), program, network, Source::Closed { concurrency: 1 }, requests)
+    run_on(&Machine::one_host(4, 3), program, network, LoadPattern::Closed { concurrency: 1 }, requests)
 }
 
 /// Ten requests a second for twelve seconds, something going wrong from the second to the sixth.
@@ -57,8 +57,8 @@ fn faulty(machine: &Machine, program: &Program, fault: Fault, policy: &str) -> O
         fault: Some((fault, 2 * SECOND, 6 * SECOND)),
         ..Network::default()
     };
-    let source = Source::OpenFor { reqs_per_sec: 10.0, nanos: 12 * SECOND };
-    run_on(machine, program, &network, source, u64::MAX)
+    let pattern = LoadPattern::OpenFor { reqs_per_sec: 10.0, nanos: 12 * SECOND };
+    run_on(machine, program, &network, pattern, u64::MAX)
 }
 
 fn pooled(connections: u32) -> Machine {
@@ -88,7 +88,7 @@ fn delays_are_drawn_from_the_distribution_of_the_link() {
     let points = [(0.5, 100), (0.9, 300), (1.0, 1_000)].map(|(share, micros)| (share, Nanos::from_micros(micros)));
     let delay = Delay::Quantiles(Quantiles::new(points.to_vec()).unwrap());
     for correlation in [0.0, 0.6] {
-        let network = Network { links: vec![Link { correlation, ..link(delay.clone()) }], ..Network::default() };
+        let network = Network { links: vec![LinkTiming { correlation, ..link(delay.clone()) }], ..Network::default() };
         let outcome = lone(&program(1, Op::Cpu(MILLI), false), &network, 20_000);
         let mut both: Vec<u64> = outcome.responses.iter().map(|(_, nanos)| nanos - 2 * MILLI).collect();
         both.sort_unstable();
@@ -111,7 +111,7 @@ fn mean_part(delay: &Delay, part: u32) -> f64 {
 
 #[test]
 fn a_lost_message_takes_the_time_of_a_retransmission() {
-    let network = Network { links: vec![Link { loss: 0.1, ..link(constant(MILLI)) }], ..Network::default() };
+    let network = Network { links: vec![LinkTiming { loss: 0.1, ..link(constant(MILLI)) }], ..Network::default() };
     let outcome = lone(&program(1, Op::Cpu(MILLI), false), &network, 20_000);
     let well = outcome.responses.iter().filter(|(_, nanos)| *nanos == 4 * MILLI).count() as f64 / 20_000.0;
     assert!((well - 0.81).abs() < 0.01, "{well}");
@@ -124,19 +124,19 @@ fn a_lost_message_takes_the_time_of_a_retransmission() {
 #[test]
 fn proxies_make_wait_only_where_cpu_is_missing() {
     let mesh = |proxy_nanos| Network {
-        links: vec![Link { proxy_nanos: Some(proxy_nanos), ..link(constant(0)) }],
+        links: vec![LinkTiming { proxy_nanos: Some(proxy_nanos), ..link(constant(0)) }],
         ..Network::default()
     };
     let program = program(1, Op::Wait { cpu: 0, delay: MILLI }, false);
     let machine = Machine::one_host(64, 3);
     let mean = |proxy_nanos| {
-        let outcome = run_on(&machine, &program, &mesh(proxy_nanos), Source::Open { reqs_per_sec: 500.0 }, 50_000);
+        let outcome = run_on(&machine, &program, &mesh(proxy_nanos), LoadPattern::Open { reqs_per_sec: 500.0 }, 50_000);
         let messages = outcome.proxy_nanos / proxy_nanos;
         assert!((200_000..200_400).contains(&messages), "{messages}: two proxies, there and back");
         outcome.responses.iter().map(|(_, nanos)| *nanos as f64).sum::<f64>() / 50_000.0
     };
     let (little, much) = (mean(10_000), mean(1_800_000));
-    let none = run_on(&machine, &program, &Network::default(), Source::Open { reqs_per_sec: 500.0 }, 50_000);
+    let none = run_on(&machine, &program, &Network::default(), LoadPattern::Open { reqs_per_sec: 500.0 }, 50_000);
     let none = none.responses.iter().map(|(_, nanos)| *nanos as f64).sum::<f64>() / 50_000.0;
     assert!(little - none < 0.02e6, "{little} is far above {none}");
     assert!(much > none + 2e6, "{much} is hardly above {none}");

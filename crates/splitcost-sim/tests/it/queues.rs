@@ -2,7 +2,7 @@
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use splitcost_sim::engine::{Outcome, Run, Source, simulate};
+use splitcost_sim::engine::{LoadPattern, Outcome, Run, simulate};
 use splitcost_sim::program::{Body, Cost, Cpu, Crowding, Machine, Network, Op, Process, Program, Remote};
 
 const MEAN_NANOS: f64 = 1e6;
@@ -32,7 +32,7 @@ fn run(machine: &Machine, programs: &[Program], load: f64, requests: u64) -> Out
         crowding: Crowding::default(),
         free_share: 0.0,
         load_nanos: 0,
-        source: Source::Open { reqs_per_sec: load * 1e9 / MEAN_NANOS },
+        pattern: LoadPattern::Open { reqs_per_sec: load * 1e9 / MEAN_NANOS },
         warm_up: 20_000,
         requests,
         seed: 3,
@@ -176,7 +176,7 @@ fn the_gil_changes_hands_after_the_switch_interval() {
         crowding: Crowding::default(),
         free_share: 0.0,
         load_nanos: 0,
-        source: Source::Closed { concurrency: 1 },
+        pattern: LoadPattern::Closed { concurrency: 1 },
         warm_up: 0,
         requests: 1,
         seed: 0,
@@ -203,7 +203,7 @@ fn callers_beside_each_other_pass_the_gil_on() {
             crowding: Crowding::default(),
             free_share: 0.0,
             load_nanos: 0,
-            source: Source::Closed { concurrency },
+            pattern: LoadPattern::Closed { concurrency },
             warm_up: 100,
             requests: 1_000,
             seed: 1,

@@ -9,8 +9,8 @@ use splitcost_lab::Step;
 use splitcost_lab::calibrate::{Needs, calibrate, missing};
 use splitcost_lab::python::Python;
 use splitcost_model::calibration::{Calibration, ClientMode, HandlerMode, Pace, Point};
-use splitcost_model::quantity::Interval;
 use splitcost_model::split::{Split, StackName};
+use splitcost_model::statistics::Interval;
 use splitcost_report::bench::Style;
 
 use crate::args::experiment::CalibrateArgs;
@@ -112,7 +112,7 @@ fn render(calibration: &Calibration) -> String {
         let over = |value: &dyn Fn(&Point) -> f64| {
             let values: Vec<f64> =
                 calibration.rounds.iter().filter_map(|round| round.points.get(i)).map(|p| value(p) / 1e3).collect();
-            let Interval { value, low, high } = Interval::of(&values).unwrap_or_default();
+            let Interval { value, low, high, .. } = Interval::of(&values).unwrap_or_default();
             format!("{value:.0} ({low:.0}–{high:.0})")
         };
         // Writing to a string cannot fail.
