@@ -237,7 +237,8 @@ pub fn record_command(
     let run = Run::current()?;
     // It stays in the foreground group of the terminal: Ctrl-C reaches the command itself, and it may read the keyboard.
     let mut process = spec.command(python, None, &mode, command, 0)?;
-    let mut child = process.envs(run.env()).spawn().map_err(|source| Error::Spawn { command: command.join(" "), source })?;
+    let mut child =
+        process.envs(run.env()).spawn().map_err(|source| Error::Spawn { command: command.join(" "), source })?;
     let mortal = Mortal::Process(child.id());
     guard::add(&mortal);
     let status = wait_in_foreground(&mut child, &run, cancel);

@@ -120,7 +120,8 @@ impl Deployment {
     pub(crate) fn monolith(parts: Parts<'_>) -> Result<Self> {
         let Parts { spec, python, cancel, .. } = parts;
         let scratch = Scratch::set_up(spec, python, cancel)?;
-        let app = App::spawn(spec, python, &scratch, &Mode::None, "the monolith", &spec.command, Some(ReservedPort::new()?))?;
+        let app =
+            App::spawn(spec, python, &scratch, &Mode::None, "the monolith", &spec.command, Some(ReservedPort::new()?))?;
         Ok(Self {
             name: "the monolith".to_owned(),
             apps: vec![app],
@@ -233,7 +234,9 @@ impl Deployment {
         });
         let path = faults(self.scratch.path());
         let draft = path.with_extension("part");
-        fs::write(&draft, described.to_string()).and_then(|()| fs::rename(&draft, &path)).map_err(Error::io("write", &path))
+        fs::write(&draft, described.to_string())
+            .and_then(|()| fs::rename(&draft, &path))
+            .map_err(Error::io("write", &path))
     }
 }
 

@@ -137,18 +137,26 @@ fn check_nothing_is_left(project: &Project, arguments: &[&str], line: &str, proc
     running.wait();
     wait_until(|| !others.iter().any(|pid| is_alive(*pid)));
     wait_until_none_is_left(pid);
-    let next = project.run(&["record", "--", "python", "-c", "import asyncio; from small import prices; asyncio.run(prices.quote(1, 2))"]);
+    let next = project.run(&[
+        "record",
+        "--",
+        "python",
+        "-c",
+        "import asyncio; from small import prices; asyncio.run(prices.quote(1, 2))",
+    ]);
     assert!(next.starts_with("exit 0"), "{next}");
     assert!(!scratch.exists(), "{arguments:?}: {} is left", scratch.display());
 }
 
 /// The scratch directory of a running splitcost, which its processes carry in their environment.
 fn scratch_dir_of(pid: i32) -> PathBuf {
-    let environs = processes_of(pid).into_iter().filter_map(|pid| fs::read_to_string(format!("/proc/{pid}/environ")).ok());
-    let lifeline = environs.flat_map(|environ| environ.split('\0').map(str::to_owned).collect::<Vec<_>>()).find_map(|entry| {
-        let (_group, path) = entry.strip_prefix("SPLITCOST_LIFELINE=")?.split_once(':')?;
-        Some(PathBuf::from(path))
-    });
+    let environs =
+        processes_of(pid).into_iter().filter_map(|pid| fs::read_to_string(format!("/proc/{pid}/environ")).ok());
+    let lifeline =
+        environs.flat_map(|environ| environ.split('\0').map(str::to_owned).collect::<Vec<_>>()).find_map(|entry| {
+            let (_group, path) = entry.strip_prefix("SPLITCOST_LIFELINE=")?.split_once(':')?;
+            Some(PathBuf::from(path))
+        });
     let dir = lifeline.as_deref().and_then(Path::parent).expect("a process with a lifeline").to_owned();
     assert!(dir.exists());
     dir
