@@ -101,9 +101,8 @@ const START_TRIES: usize = 4;
 pub struct App {
     name: String,
     group: Group,
-    port: u16,
-    /// Keeps the port from others, also while the app is not listening yet.
-    reserved: Option<ReservedPort>,
+    /// It is kept from others also while the app is not listening yet.
+    port: Option<ReservedPort>,
     log: PathBuf,
 }
 
@@ -121,12 +120,12 @@ impl App {
     ) -> Result<Self> {
         let mut tries = 1;
         loop {
-            let reserved = ReservedPort::new()?;
-            let mut app = Self::spawn(spec, python, scratch, mode, name, &spec.command, Some(reserved))?;
+            let mut port = ReservedPort::new()?;
             if tries > 1 {
-                // It may have been our own socket that was in the way of a server without SO_REUSEADDR.
-                app.reserved = None;
+                // Our own socket may have been in the way of a server that does not set SO_REUSEADDR.
+                port.release();
             }
+            let mut app = Self::spawn(spec, python, scratch, mode, name, &spec.command, Some(port))?;
             match app.wait_until_ready(spec, cancel) {
                 Ok(()) => return Ok(app),
                 Err(error) if error.is_address_in_use() && spec.takes_port() && tries < START_TRIES => tries += 1,
@@ -143,21 +142,25 @@ impl App {
         mode: &Mode,
         name: &str,
         command: &[String],
-        reserved: Option<ReservedPort>,
+        port: Option<ReservedPort>,
     ) -> Result<Self> {
         let log = scratch.path().join(format!("{name}.log"));
         let out = File::create(&log).map_err(Error::io("write", &log))?;
         let errors = out.try_clone().map_err(Error::io("write", &log))?;
-        let port = reserved.as_ref().map_or(0, ReservedPort::number);
-        let mut process = spec.command(python, Some(scratch), mode, command, port)?;
+        let number = port.as_ref().map_or(0, ReservedPort::number);
+        let mut process = spec.command(python, Some(&scratch.workdir()), mode, command, number)?;
         process.stdin(Stdio::null()).stdout(out).stderr(errors);
         let group = Group::spawn(&mut process, || command.join(" "))?;
-        Ok(Self { name: name.to_owned(), group, port, reserved, log })
+        Ok(Self { name: name.to_owned(), group, port, log })
     }
 
     /// Returns the address at which it answers.
     pub fn address(&self) -> SocketAddr {
-        SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.port()))
+    }
+
+    fn port(&self) -> u16 {
+        self.port.as_ref().map_or(0, ReservedPort::number)
     }
 
     /// Returns its name in messages.
@@ -211,7 +214,7 @@ impl App {
                 Err(reason) => last = reason.unwrap_or(last),
             }
             let listening = socket::listening(self.group.id());
-            let elsewhere = !listening.is_empty() && listening.iter().all(|address| address.port() != self.port);
+            let elsewhere = !listening.is_empty() && listening.iter().all(|address| address.port() != self.port());
             let since = elsewhere.then(|| *elsewhere_since.get_or_insert_with(Instant::now));
             elsewhere_since = since;
             if since.is_some_and(|since| since.elapsed() > ELSEWHERE) || elsewhere && Instant::now() > end {
@@ -219,7 +222,7 @@ impl App {
                 return Err(Error::ListensElsewhere {
                     what: self.name.clone(),
                     listening: addresses.join(" and "),
-                    port: self.port,
+                    port: self.port(),
                     log: self.log_tail(),
                 });
             }

@@ -37,7 +37,7 @@ impl Process {
 
 /// Returns the process with this id, if there is one.
 pub(crate) fn process(pid: Pid) -> Option<Process> {
-    Process::parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+    Process::parse(&fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?)
 }
 
 /// Returns the processes of a process group, zombies included.

@@ -13,7 +13,7 @@ use std::sync::{Mutex, PoisonError};
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
-use crate::{Error, Result, lifeline};
+use crate::{Error, Result, leftovers};
 
 static PIPE: Mutex<Option<ChildStdin>> = Mutex::new(None);
 
@@ -56,7 +56,7 @@ pub fn run() {
         }
     }
     for dir in left.iter().filter_map(|what| what.strip_prefix("dir ")) {
-        lifeline::remove_run(Path::new(dir));
+        leftovers::remove_run(Path::new(dir));
     }
 }
 

@@ -25,6 +25,7 @@ pub mod fault;
 mod group;
 pub mod guard;
 pub mod helper;
+mod leftovers;
 mod lifeline;
 mod log_tail;
 mod network;

@@ -19,7 +19,7 @@ use crate::{Error, Result};
 #[derive(Debug)]
 pub(crate) struct ReservedPort {
     number: u16,
-    _socket: OwnedFd,
+    socket: Option<OwnedFd>,
 }
 
 impl ReservedPort {
@@ -34,7 +34,12 @@ impl ReservedPort {
         // Only now: a socket that may share an address could be given one that is reserved already.
         set_socket_reuseaddr(&socket, true)?;
         let address = SocketAddr::try_from(getsockname(&socket)?)?;
-        Ok(Self { number: address.port(), _socket: socket })
+        Ok(Self { number: address.port(), socket: Some(socket) })
+    }
+
+    /// Gives the port free; the number stays.
+    pub(crate) fn release(&mut self) {
+        drop(self.socket.take());
     }
 
     /// Returns the number.

@@ -1,13 +1,12 @@
 //! The description of an app: its command, its environment, and our part in its process.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::Scratch;
 use crate::python::{PROBE_DEADLINE, Python, output};
 use crate::{Error, Result};
 
@@ -57,12 +56,12 @@ impl AppSpec {
     pub(crate) fn command(
         &self,
         python: &Python,
-        scratch: Option<&Scratch>,
+        workdir: Option<&Path>,
         mode: &Mode,
         command: &[String],
         port: u16,
     ) -> Result<Command> {
-        let workdir = scratch.map(|s| s.workdir().display().to_string()).unwrap_or_default();
+        let workdir = workdir.map(|dir| dir.display().to_string()).unwrap_or_default();
         let fill = |text: &str| text.replace(PORT, &port.to_string()).replace(WORKDIR, &workdir);
         let (program, arguments) = command.split_first().ok_or_else(|| Error::Spawn {
             command: String::new(),
