@@ -418,19 +418,17 @@ pub(crate) fn calibration_secs(splits: &[Split]) -> f64 {
 
 /// Prints an evaluation.
 pub(crate) fn print(printer: &mut Printer, evaluation: &Evaluation, format: Format) -> anyhow::Result<()> {
-    match format {
-        Format::Json => printer.json(evaluation),
-        _ => {
-            let style = Style { color: Printer::color(), width: Printer::width() };
-            let faulty = evaluation.splits.iter().any(|split| !split.faults.is_empty());
-            let text = if faulty && evaluation.splits.iter().all(|split| split.verdict.is_empty()) {
-                splitcost_report::fault::render(evaluation)
-            } else if evaluation.splits.len() > 2 && evaluation.compares_links() {
-                splitcost_report::distance::render(evaluation)
-            } else {
-                splitcost_report::text::render(evaluation, &style)
-            };
-            printer.answer(&text)
-        }
+    if format == Format::Json {
+        return printer.json(evaluation);
     }
+    let style = Style { color: Printer::color(), width: Printer::width() };
+    let faulty = evaluation.splits.iter().any(|split| !split.faults.is_empty());
+    let text = if faulty && evaluation.splits.iter().all(|split| split.verdict.is_empty()) {
+        splitcost_report::fault::render(evaluation)
+    } else if evaluation.splits.len() > 2 && evaluation.compares_links() {
+        splitcost_report::distance::render(evaluation)
+    } else {
+        splitcost_report::text::render(evaluation, &style)
+    };
+    printer.answer(&text)
 }
