@@ -64,12 +64,11 @@ pub(crate) fn run(session: &mut Session, args: &CalibrateArgs) -> anyhow::Result
         printer.done();
         calibrations.push(calibration?);
     }
-    match args.output.format {
-        Format::Json => session.printer.json(&calibrations)?,
-        _ => {
-            let text: Vec<String> = calibrations.iter().map(render).collect();
-            session.printer.answer(&text.join("\n"))?;
-        }
+    if args.output.format == Format::Json {
+        session.printer.json(&calibrations)?;
+    } else {
+        let text: Vec<String> = calibrations.iter().map(render).collect();
+        session.printer.answer(&text.join("\n"))?;
     }
     Ok(ExitCode::SUCCESS)
 }
