@@ -62,5 +62,5 @@ def _tie(path: str, owner: int) -> None:
         is_broken = os.read(held, 1) == b""
     except BlockingIOError:  # There is a writer: nothing to read yet.
         is_broken = False
-    if is_broken:  # Before we asked the kernel, so that nobody was told.
+    if is_broken:  # Before we asked the kernel, so that the kernel reports nothing.
         os.kill(owner, signal.SIGKILL)

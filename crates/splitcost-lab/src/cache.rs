@@ -24,7 +24,7 @@ pub fn write(path: &Path, value: &impl Serialize) {
     }
 }
 
-/// Reads a JSON file; `None` if there is none, or if it holds something else.
+/// Reads a JSON file; `None` if it does not exist, or if it holds something else.
 pub fn read<T: DeserializeOwned>(path: &Path) -> Option<T> {
     serde_json::from_str(&fs::read_to_string(path).ok()?).ok()
 }

@@ -37,7 +37,7 @@ const CLOSED_SECS: (f64, f64) = (0.4, 4.0);
 ///
 /// Chosen: with all rounds a thousand requests of an app that answers in milliseconds.
 const LONE_SECS: f64 = 0.3;
-/// How often each place in a closed loop is taken, warm-up apart.
+/// Requests per place in a closed loop, without the warm-up.
 ///
 /// Measured: threads that share a GIL end nearly together, so a window of two turns counts one or two of them: 27
 /// requests/s instead of 38 (examples/shop, `GET /users/{id}/orders` behind `pricing`, 2 cores, November 2026).

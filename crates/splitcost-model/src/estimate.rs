@@ -153,7 +153,7 @@ pub struct CrossingCost {
     pub cpu_micros_per_call: f64,
     /// Wall time added per request of the endpoint, without queueing.
     pub added_ms_per_request: f64,
-    /// Whether it blocks an event loop.
+    /// True if it blocks an event loop.
     pub blocks_event_loop: bool,
     /// File of a call site.
     pub file: String,

@@ -125,9 +125,9 @@ pub struct EndedRequest {
     pub at_secs: f64,
     /// Time from arrival to end.
     pub took_secs: f64,
-    /// Whether it was answered successfully.
+    /// True if it was answered successfully.
     pub ok: bool,
-    /// Whether the load generator gave it up.
+    /// True if the load generator gave it up.
     pub stuck: bool,
 }
 

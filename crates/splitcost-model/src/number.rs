@@ -1,4 +1,4 @@
-//! How numbers are written, in the terminal and on the page: three significant digits, thousands apart.
+//! The form of numbers in text, in the terminal and on the page: three significant digits, commas between thousands.
 
 /// Significant digits of a written number.
 ///

@@ -1,4 +1,4 @@
-//! What an emulated link did, for a terminal.
+//! The record of an emulated link, for a terminal.
 
 use std::fmt::Write as _;
 

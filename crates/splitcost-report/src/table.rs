@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-/// How a table is written.
+/// The format of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
     /// Columns of spaces.
@@ -12,7 +12,7 @@ pub enum Style {
 }
 
 impl Style {
-    /// What begins a title.
+    /// The text before a title.
     pub(crate) fn title(self) -> &'static str {
         match self {
             Self::Text => "",
@@ -20,7 +20,7 @@ impl Style {
         }
     }
 
-    /// What begins an item of a list.
+    /// The text before an item of a list.
     pub(crate) fn item(self) -> &'static str {
         match self {
             Self::Text => "  ",
@@ -28,7 +28,7 @@ impl Style {
         }
     }
 
-    /// What comes between a sentence and the list after it.
+    /// The text between a sentence and the list after it.
     pub(crate) fn item_gap(self) -> &'static str {
         match self {
             Self::Text => "",

@@ -24,10 +24,10 @@ const NAME: usize = 24;
 /// Columns of the crossings per request.
 const CALLS_COLUMN: usize = 6;
 
-/// How to print.
+/// Width and colours of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Style {
-    /// Whether to use ANSI colours.
+    /// Use ANSI colours.
     pub color: bool,
     /// Columns of the terminal.
     pub width: usize,
@@ -57,6 +57,10 @@ pub fn render(study: &Study, style: &Style) -> String {
     }
     for warning in &study.provenance.warnings {
         wrap(&format!("! {warning}"), width, 2, &mut lines);
+    }
+    if let [first, others @ ..] = study.provenance.assumptions.as_slice() {
+        let more = if others.is_empty() { String::new() } else { format!("; {} more in the report", others.len()) };
+        wrap(&format!("~ assumed: {first}{more}"), width, 2, &mut lines);
     }
     lines.iter().map(|line| line.trim_end()).collect::<Vec<_>>().join("\n") + "\n"
 }
@@ -209,7 +213,7 @@ fn interval(interval: Interval) -> String {
     if share.is_finite() { format!("{} ±{share:.0}%", number(interval.value)) } else { number(interval.value) }
 }
 
-/// A title, then each split's lines, at most as wide as told, with its name in front where there are several.
+/// A title, then each split's lines, at most `width` columns wide; several splits have their names in front.
 fn section(
     title: &str,
     study: &Study,

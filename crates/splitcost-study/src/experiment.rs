@@ -105,7 +105,7 @@ pub struct Experiment<'a> {
     pub rounds: u32,
     /// Seed of workload, order and simulation.
     pub seed: u64,
-    /// Whether calibrations are measured again.
+    /// Measure calibrations again, although the cache has them.
     pub fresh_calibration: bool,
     /// The faults.
     pub faults: &'a Faults,
@@ -175,7 +175,7 @@ pub enum Event<'a> {
 pub struct Studied {
     /// The document.
     pub study: Study,
-    /// Whether everything ran that was to be run.
+    /// True if every split and fault that was to run did run.
     pub all_ran: bool,
 }
 

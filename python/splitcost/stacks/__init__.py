@@ -253,7 +253,7 @@ def _parts(folder: str) -> dict[str, Any]:
 def find_client(name: str) -> ClientPart:
     """Return the client of that name.
 
-    Raises ``ValueError`` if there is none, ``ImportError`` with the pip command if a package is missing.
+    Raises ``ValueError`` if it is unknown, ``ImportError`` with the pip command if a package is missing.
     """
     return _checked("client", name, client_parts())
 

@@ -107,7 +107,7 @@ class Log:
         return call
 
     def parent_name(self, call: LoggedCall) -> str | None:
-        """Who called, by name."""
+        """The callers, by name."""
         return self.calls[call.parent].name if call.parent else None
 
     def tree(self, request: int) -> list[str]:
@@ -133,7 +133,7 @@ class Log:
         return request
 
     def check(self) -> None:
-        """What holds of every log of a process that ended by itself."""
+        """Check what is true of every log of a process that ended by itself."""
         assert self.damage is None
         assert self.troubles == []
         for call in self.calls.values():

@@ -1,4 +1,4 @@
-"""What crossed: its shape, size and class; never its values."""
+"""Payloads: their shape, size and class; never their values."""
 
 from __future__ import annotations
 

@@ -125,7 +125,7 @@ class Visit:
         self.page.close()
 
     def charts(self, kind: str) -> list[list[dict[str, Any]]]:
-        """What is drawn in every chart of a kind that can be seen."""
+        """Everything that is drawn in the visible charts of a kind."""
         charts = self.page.locator(f'[data-chart="{kind}"]:visible')
         return [charts.nth(i).evaluate(DRAWN) for i in range(charts.count())]
 
@@ -164,7 +164,7 @@ def shown(text: str) -> float:
 
 
 def lookup(document: Any, pointer: str) -> Any:
-    """What a JSON pointer points to."""
+    """The value at a JSON pointer."""
     for key in pointer.removeprefix("/").split("/"):
         document = document[int(key)] if isinstance(document, list) else document[key]
     return document

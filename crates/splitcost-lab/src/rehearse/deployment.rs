@@ -107,7 +107,7 @@ impl Service {
     }
 }
 
-/// What all splits of a rehearsal are made of.
+/// The parts that all splits of a rehearsal share.
 #[derive(Clone, Copy)]
 pub(crate) struct Parts<'a> {
     pub(crate) spec: &'a AppSpec,
@@ -191,7 +191,7 @@ impl Deployment {
         Ok(())
     }
 
-    /// What the services saw that could not cross.
+    /// Returns the calls that the services met and that could not cross.
     pub(crate) fn cannot_cross(&self) -> Result<Vec<CannotCross>> {
         let mut found: BTreeMap<(String, String, String, String, u32), CannotCross> = BTreeMap::new();
         for event in self.reports()?.into_iter().flat_map(|report| report.events) {
@@ -216,7 +216,7 @@ impl Deployment {
         self.services.iter().map(Service::read_report).collect()
     }
 
-    /// What the links have done.
+    /// Returns the records of the links.
     pub(crate) fn emulations(&self) -> Result<Vec<Emulation>> {
         self.network.as_ref().map_or(Ok(Vec::new()), Network::emulations)
     }

@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 pub struct Saturation {
     /// The address of the requests.
     pub url: String,
-    /// The highest arrival rate that it sustained; absent when there is none.
+    /// The highest arrival rate that it sustained; absent when no rate was.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub sustained_reqs_per_sec: Option<f64>,
-    /// The lowest arrival rate that it did not sustain; absent when there is none.
+    /// The lowest arrival rate that it did not sustain; absent when no rate was.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub saturated_reqs_per_sec: Option<f64>,
     /// The reason why it did not; absent when it sustained every rate.

@@ -142,7 +142,7 @@ impl Page {
         self.value(path, &value.to_string(), 1.0, &count(value));
     }
 
-    /// A value above its interval; a dash where there is none.
+    /// A value above its interval; a dash if it is absent.
     pub(super) fn interval(&mut self, path: &str, interval: Option<Interval>, scale: f64) {
         let Some(interval) = interval else {
             self.raw("<span class=\"none\">–</span>");

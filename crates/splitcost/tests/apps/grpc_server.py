@@ -32,7 +32,7 @@ def message(file, name, fields):
 
 
 def describe():
-    """What protoc would make of `proto/`."""
+    """The descriptors that protoc would make of `proto/`."""
     files = descriptor_pb2.FileDescriptorSet()
     address = files.file.add(name="shop/address.proto", package="shop", syntax="proto3")
     message(address, "Address", {"city": (1, Field.TYPE_STRING)})

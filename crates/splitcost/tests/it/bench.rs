@@ -214,12 +214,12 @@ fn requests_of_a_har() {
     let entries = ["https://shop.test/", "https://shop.test/a?b=1", "https://shop.test/", "https://cdn.test/x.js"];
     let har = format!(r#"{{"log": {{"entries": [{}]}}}}"#, entries.map(entry).join(","));
     std::fs::write(project.path("shop.har"), har).unwrap();
-    let told = project.run(&["bench", &url, "--requests-file", "shop.har", "--requests", "60", "--format", "json"]);
-    let (_, found) = json(&told);
+    let answer = project.run(&["bench", &url, "--requests-file", "shop.har", "--requests", "60", "--format", "json"]);
+    let (_, found) = json(&answer);
     assert_eq!((&found["ok"], found["requests"].as_array().unwrap().len()), (&60.into(), 2));
     assert!(
-        told.contains("\nshop.har: 3 entries for shop.test, 2 different requests\nleft out: 1 entry of cdn.test"),
-        "{told}"
+        answer.contains("\nshop.har: 3 entries for shop.test, 2 different requests\nleft out: 1 entry of cdn.test"),
+        "{answer}"
     );
 }
 
@@ -299,6 +299,6 @@ fn files_that_make_no_sense() {
     ");
     let path = format!("{url}/items");
     std::fs::write(project.path("ok.toml"), "[[requests]]\npath = '/a'").unwrap();
-    let told = project.run(&["bench", &path, "--requests-file", "ok.toml"]);
-    assert!(told.ends_with("/items: the paths are those of the requests: name it without /items"), "{told}");
+    let answer = project.run(&["bench", &path, "--requests-file", "ok.toml"]);
+    assert!(answer.ends_with("/items: the paths are those of the requests: name it without /items"), "{answer}");
 }

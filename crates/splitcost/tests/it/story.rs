@@ -104,7 +104,7 @@ fn far_away(project: &Project) {
     assert!(link["deliveries"].as_u64().unwrap() > 0, "{link}");
 }
 
-/// What becomes of requests when the other service does not answer, and how policies compare.
+/// Outcomes of requests when the other service does not answer, under two policies.
 fn broken(project: &Project) {
     let silent = ["--split", "good", "--rate", "20", "--fault", "silent", "--format", "json", "--policy"];
     let under = |verb: &str, policies: &[&str]| {

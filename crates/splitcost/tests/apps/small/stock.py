@@ -2,6 +2,6 @@
 
 
 def left(item: int, lock) -> int:
-    """How many of an item are left."""
+    """The number of an item that are left."""
     with lock:
         return 1000 - item
