@@ -1,4 +1,4 @@
-//! The things that every command works with: settings, interpreter, directories, printer, and the flag that Ctrl-C sets.
+//! The state that every command works with: settings, interpreter, directories, printer, and the flag that Ctrl-C sets.
 
 use std::path::{Path, PathBuf};
 
