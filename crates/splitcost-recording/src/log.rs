@@ -723,7 +723,7 @@ mod tests {
         let mut payload = Vec::new();
         Record::Enter { call: 6, parent: 0, request: 3, function: 2, via: ViaCode::Task, thread: 9, wall: 1, cpu: 1 }
             .encode(&mut payload);
-        let via = payload.iter().skip(1 + 24 + 4).next().copied();
+        let via = payload.get(1 + 24 + 4).copied();
         assert_eq!(via, Some(ViaCode::Task as u8));
         payload[1 + 24 + 4] = 9;
         let bytes = [&HEADER, frame_header(&payload).as_slice(), &payload].concat();

@@ -35,7 +35,7 @@ const MAX_CONSONANTS: usize = 5;
 
 /// Methods of HTTP that are written as they are; any other token may be anything.
 ///
-/// Spec: RFC 9110 §9, RFC 5789, and those of WebDAV (RFC 4918) and of the QUERY draft.
+/// Spec: RFC 9110 §9, RFC 5789, and those of `WebDAV` (RFC 4918) and of the QUERY draft.
 const METHODS: [&str; 17] = [
     "GET",
     "HEAD",

@@ -50,6 +50,7 @@ const MAX_ALTERNATIVES: usize = 8;
 
 impl Skeleton {
     /// Returns the skeleton that describes both values.
+    #[must_use]
     pub fn merge(self, other: Self) -> Self {
         if self == other {
             return self;

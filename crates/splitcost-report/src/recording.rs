@@ -185,10 +185,10 @@ mod tests {
 
     use super::*;
 
-    fn edge(caller: &str, callee: &str, calls: f64, bytes: Option<f64>, classes: &[(&str, u64)]) -> EdgeSummary {
+    fn edge(from: &str, to: &str, calls: f64, bytes: Option<f64>, classes: &[(&str, u64)]) -> EdgeSummary {
         EdgeSummary {
-            caller: caller.into(),
-            callee: callee.into(),
+            caller: from.into(),
+            callee: to.into(),
             calls: calls as u64 * 2,
             calls_per_request: calls,
             own_cpu_micros_per_request: calls * 150.0,
