@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import textwrap
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
@@ -218,7 +219,9 @@ class Trial:
         self.real = real
 
     def run(self, program: str, mode: str) -> subprocess.CompletedProcess[str]:
-        plugin = json.dumps(["-p", "splitcost.pytest_plugin"])
+        # Where splitcost is installed, pytest finds the plugin by itself.
+        installed = entry_points(group="pytest11", name="splitcost")
+        plugin = json.dumps([] if installed else ["-p", "splitcost.pytest_plugin"])
         code = f"from shop import orders, pricing\nPLUGIN = {plugin}\n{program}"
         path = environment(self.directory / "log")["PYTHONPATH"].split(":", 1)[1]
         return subprocess.run(

@@ -154,7 +154,7 @@ assert len(os.listdir("/proc/self/task")) == 1
 assert [os.open(os.devnull, os.O_RDONLY) for _ in range(4)] == [3, 4, 5, 6]
 unhandled = (signal.SIG_DFL, signal.SIG_IGN, None)
 handled = {number for number in signal.valid_signals() if signal.getsignal(number) not in unhandled}
-assert handled == {signal.SIGINT}, handled
+assert handled <= {signal.SIGINT}, handled
 child = os.fork()
 if child:
     assert os.waitpid(child, 0)[1] == 0

@@ -102,7 +102,7 @@ fn a_killed_calibration_goes_on_where_it_was() {
     assert!(kept < 60, "it was killed too late: {kept}");
 
     let running = project.start(&arguments);
-    running.wait_for_line(&format!("cell {} of 60", kept + 1));
+    running.wait_for_line(&format!("visit {} of 60", kept + 1));
     kill_process(Pid::from_raw(running.pid()).unwrap(), Signal::INT).unwrap();
     let transcript = running.transcript();
     assert_eq!(
