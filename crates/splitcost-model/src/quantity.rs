@@ -5,8 +5,6 @@ use std::ops::{Add, AddAssign, Mul, Sub};
 
 use serde::{Deserialize, Serialize};
 
-pub use crate::statistics::{Interval, quantile};
-
 /// A duration, or an instant on a clock whose origin the context names, in whole nanoseconds.
 ///
 /// # Units

@@ -106,8 +106,8 @@ mod tests {
         let mut settled = 0;
         for seed in 0..100 {
             let first = change(&rounds(1.10, 0.12, 10, seed), 0.03, seed).expect("there are rounds");
-            // Where very many rounds are asked for, a thousand settle the matter as well, and take less time here.
-            let more = usize::try_from(first.more_rounds.unwrap_or_default()).unwrap_or_default().min(500);
+            // Where very many rounds are asked for, two hundred settle the matter as well, and take less time here.
+            let more = usize::try_from(first.more_rounds.unwrap_or_default()).unwrap_or_default().min(100);
             let second =
                 change(&rounds(1.10, 0.12, 10 + more * 2, seed + 1_000), 0.03, seed).expect("there are rounds");
             settled += usize::from(second.verdict == Verdict::Different);

@@ -134,9 +134,10 @@ mod tests {
 
     #[test]
     fn the_tails_of_a_level_are_its_percentiles() {
-        assert_eq!(Level::NINETY.tails(), [0.05, 0.95]);
-        assert_eq!(Level::NINETY_EIGHT.tails(), [0.01, 0.99]);
-        assert_eq!(Level::EXACT.tails(), [0.0, 1.0]);
+        let tails = |level: Level| level.tails().map(|share| share.to_string());
+        assert_eq!(tails(Level::NINETY), ["0.05", "0.95"]);
+        assert_eq!(tails(Level::NINETY_EIGHT), ["0.01", "0.99"]);
+        assert_eq!(tails(Level::EXACT), ["0", "1"]);
         assert_eq!((Level::new(0), Level::new(101)), (None, None));
     }
 

@@ -223,7 +223,7 @@ proptest! {
     #[test]
     fn equal_seeds_give_equal_outcomes(request in request(true), split: bool, seed: u64, free_share in 0.0_f64..0.8) {
         let pattern = LoadPattern::Open { reqs_per_sec: 150.0 };
-        let setup = Setup { pattern, seed, free_share, ..Setup::closed(1, 100) };
+        let setup = Setup { free_share, pattern, seed, ..Setup::closed(1, 100) };
         let programs = [program(&request, split)];
         prop_assert_eq!(setup.run(&programs), setup.run(&programs));
     }
