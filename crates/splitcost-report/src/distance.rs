@@ -78,9 +78,9 @@ mod tests {
         Interval::new(Level::NINETY, value, value * 0.9, value * 1.1)
     }
 
-    fn change(before: f64, after: f64) -> Option<Change> {
+    fn change(before: f64, after: f64) -> Change {
         let (ratio, added) = (after / before, after - before);
-        Some(Change { before: interval(before), after: interval(after), ratio, added, origin: Origin::Predicted })
+        Change { before: interval(before), after: interval(after), ratio, added, origin: Origin::Predicted }
     }
 
     fn over(link: &str, link_round_trip_ms: f64, class: VerdictClass) -> SplitStudy {
@@ -107,11 +107,11 @@ mod tests {
             comparison: Comparison {
                 endpoints: vec![EndpointComparison {
                     name: "GET /chatty".into(),
-                    p50_ms: change(10.0, p50),
+                    p50_ms: Some(change(10.0, p50)),
                     ..EndpointComparison::default()
                 }],
-                saturation: change(90.0, 80.0),
-                usd_per_month: change(11.0, 12.0),
+                saturation: Some(change(90.0, 80.0)),
+                usd_per_month: Some(change(11.0, 12.0)),
                 ..Comparison::default()
             },
             verdict: Some(Verdict { class, sentence: String::new() }),

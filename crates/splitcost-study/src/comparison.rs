@@ -172,9 +172,9 @@ mod tests {
         Interval::new(Level::NINETY, value, value * 0.9, value * 1.1)
     }
 
-    fn times(p50: f64) -> Option<ResponseTimes> {
+    fn times(p50: f64) -> ResponseTimes {
         let [p50_ms, p90_ms, p99_ms] = [p50, 2.0 * p50, 3.0 * p50].map(interval);
-        Some(ResponseTimes { p50_ms, p90_ms, p99_ms, distribution: Vec::new() })
+        ResponseTimes { p50_ms, p90_ms, p99_ms, distribution: Vec::new() }
     }
 
     fn predicted(name: &str, requests: u64, monolith: f64, split: f64) -> EstimatedEndpoint {
@@ -182,13 +182,13 @@ mod tests {
             name: name.into(),
             requests,
             failed_requests: 1,
-            response: Arms { monolith: times(monolith), split: times(split) },
+            response: Arms { monolith: Some(times(monolith)), split: Some(times(split)) },
             ..EstimatedEndpoint::default()
         }
     }
 
     fn rehearsed(name: &str, monolith: f64, split: f64) -> RehearsedEndpoint {
-        let response = Arms { monolith: times(monolith), split: times(split) };
+        let response = Arms { monolith: Some(times(monolith)), split: Some(times(split)) };
         RehearsedEndpoint { name: name.into(), failed_requests: 2, response }
     }
 

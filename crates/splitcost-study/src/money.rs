@@ -40,16 +40,16 @@ mod tests {
 
     use super::*;
 
-    fn interval(value: f64, low: f64, high: f64) -> Option<Interval> {
-        Some(Interval::new(Level::NINETY, value, low, high))
+    fn interval(value: f64, low: f64, high: f64) -> Interval {
+        Interval::new(Level::NINETY, value, low, high)
     }
 
     #[test]
     fn proxies_and_bytes_are_in_both_prices_of_the_split() {
-        let cores = |cores| Figures { cores, ..Figures::default() };
+        let cores = |cores| Figures { cores: Some(cores), ..Figures::default() };
         let estimate = Estimate {
             figures: Arms { monolith: cores(interval(1.0, 0.9, 1.1)), split: cores(interval(2.0, 1.5, 2.5)) },
-            sidecar_cores: interval(0.5, 0.4, 0.7),
+            sidecar_cores: Some(interval(0.5, 0.4, 0.7)),
             transfer_usd_per_month: 10.0,
             ..Estimate::default()
         };

@@ -86,7 +86,9 @@ impl Residuals {
         for figures in [&mut estimate.figures.monolith, &mut estimate.figures.split] {
             let Figures { saturation_reqs_per_sec, cpu_secs_per_request, cores } = figures;
             [cpu_secs_per_request, cores].into_iter().flatten().for_each(|interval| apply(cpu, interval));
-            saturation_reqs_per_sec.iter_mut().for_each(|interval| apply(saturation, interval));
+            if let Some(interval) = saturation_reqs_per_sec {
+                apply(saturation, interval);
+            }
         }
     }
 

@@ -75,7 +75,9 @@ pub(crate) fn run(
         Event::StageEnded => printer.done(),
         Event::Warning { text, hints } => {
             printer.warn(&text);
-            hints.iter().for_each(|hint| printer.hint(hint));
+            for hint in &hints {
+                printer.hint(hint);
+            }
         }
     };
     let studied = study(&experiment, watch, cancel).failed();
@@ -88,8 +90,8 @@ fn links(names: &[String]) -> anyhow::Result<Vec<Link>> {
     let here = std::env::current_dir()?;
     let mut links = Vec::new();
     for name in names {
-        let named: Vec<&str> = if name == "all" { Profile::names().0.collect() } else { vec![name] };
-        for name in named {
+        let chosen: Vec<&str> = if name == "all" { Profile::names().0.collect() } else { vec![name] };
+        for name in chosen {
             links.push(settings::split::link(name, &here).failed()?);
         }
     }
@@ -98,19 +100,17 @@ fn links(names: &[String]) -> anyhow::Result<Vec<Link>> {
 
 /// Prints a study in the chosen format.
 pub(crate) fn print(printer: &mut Printer, study: &Study, format: Format) -> anyhow::Result<()> {
-    match format {
-        Format::Json => printer.json(study),
-        _ => {
-            let style = Style { color: Printer::color(), width: Printer::width() };
-            let faulty = study.splits.iter().any(|split| !split.faults.is_empty());
-            let text = if faulty && study.splits.iter().all(|split| split.verdict.is_none()) {
-                splitcost_report::fault::render(study)
-            } else if study.splits.len() > 2 && !study.link_comparisons.is_empty() {
-                splitcost_report::distance::render(study)
-            } else {
-                splitcost_report::text::render(study, &style)
-            };
-            printer.answer(&text)
-        }
+    if format == Format::Json {
+        return printer.json(study);
     }
+    let style = Style { color: Printer::color(), width: Printer::width() };
+    let faulty = study.splits.iter().any(|split| !split.faults.is_empty());
+    let text = if faulty && study.splits.iter().all(|split| split.verdict.is_none()) {
+        splitcost_report::fault::render(study)
+    } else if study.splits.len() > 2 && !study.link_comparisons.is_empty() {
+        splitcost_report::distance::render(study)
+    } else {
+        splitcost_report::text::render(study, &style)
+    };
+    printer.answer(&text)
 }

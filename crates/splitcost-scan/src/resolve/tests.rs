@@ -42,7 +42,7 @@ fn the_bases_of_diamonds_are_linearized_once() {
 fn a_function_is_visited_a_bounded_number_of_times() {
     // Each visit of `f` gives its own global one more value, which asks for another visit.
     let classes =
-        (0..11).map(|at| format!("class C{at}:\n def next(self): return C{}()\n", at + 1)).collect::<String>();
+        (0..11).map(|at| format!("class C{at}:\n def next(self): return C{}()\n", at + 1)).collect::<Vec<_>>().concat();
     let text = format!("{classes}class C11: pass\ng = C0()\ndef f():\n global g\n g = g.next()\n");
     let visits = resolved(&text, |resolution| {
         (0..resolution.program.places() as Place).map(|place| resolution.queue.visits(place)).max()
