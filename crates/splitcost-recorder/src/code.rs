@@ -23,6 +23,9 @@ const CO_ASYNC_GENERATOR: u32 = 0x0200;
 
 /// Opcode of `RESUME` on 3.11, the only version where it is looked for.
 const RESUME_3_11: u8 = 151;
+/// Name of the code that computes annotations when somebody asks for them, from 3.14 on. Spec: PEP 649.
+const ANNOTATIONS: &str = "__annotate__";
+
 /// Returns the running frame.
 pub(crate) fn current_frame(py: Python<'_>) -> Option<Bound<'_, PyAny>> {
     // SAFETY: the GIL is held; the frame is borrowed from the thread's state and lives at least as long as it runs,
@@ -51,8 +54,10 @@ pub(crate) fn classify(
         return Ok(None);
     }
     let flags: u32 = code.getattr(intern!(py, "co_flags"))?.extract()?;
-    if flags & CO_OPTIMIZED == 0 {
-        // The body of a module or class: its execution is not a call, but it spells out the app's names.
+    let name: String = code.getattr(intern!(py, "co_name"))?.extract()?;
+    if flags & CO_OPTIMIZED == 0 || name == ANNOTATIONS {
+        // The body of a module or class, or its annotations: its execution is not a call, but it spells out the app's
+        // names.
         learn_names(code)?;
         return Ok(None);
     }
