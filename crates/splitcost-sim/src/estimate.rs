@@ -4,6 +4,7 @@
 //! while something goes wrong.
 
 mod fault;
+mod fit;
 mod network;
 mod replay;
 mod server;
