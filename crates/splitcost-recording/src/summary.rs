@@ -193,23 +193,30 @@ fn edges(recording: &Recording) -> Vec<EdgeSummary> {
     summaries
 }
 
+/// Alike payloads, summed.
+#[derive(Default)]
+struct PayloadSum {
+    samples: u64,
+    bytes: u64,
+}
+
 fn payloads(recording: &Recording) -> Vec<PayloadSummary> {
     type PayloadGroup<'a> = (ModuleId, FunctionId, bool, PayloadClass, &'a str, &'a str, u32);
-    let mut groups: BTreeMap<PayloadGroup<'_>, (u64, u64)> = BTreeMap::new();
+    let mut groups: BTreeMap<PayloadGroup<'_>, PayloadSum> = BTreeMap::new();
     for request in &recording.requests {
         for call in request.calls.iter().skip(1) {
             for (result, payload) in sampled(call) {
                 let caller = caller_module(recording, request, call);
                 let Payload { class, path, file, line, .. } = payload;
                 let group = groups.entry((caller, call.function, result, *class, path, file, *line)).or_default();
-                group.0 += 1;
-                group.1 += payload.encoded_bytes;
+                group.samples += 1;
+                group.bytes += payload.encoded_bytes;
             }
         }
     }
     let mut summaries: Vec<PayloadSummary> = groups
         .into_iter()
-        .map(|((caller, function, result, class, path, file, line), (samples, bytes))| {
+        .map(|((caller, function, result, class, path, file, line), sum)| {
             let called = &recording.functions[function as usize];
             PayloadSummary {
                 caller: recording.modules[caller as usize].clone(),
@@ -219,8 +226,8 @@ fn payloads(recording: &Recording) -> Vec<PayloadSummary> {
                 path: path.to_owned(),
                 file: file.to_owned(),
                 line,
-                samples,
-                encoded_bytes_mean: bytes as f64 / samples as f64,
+                samples: sum.samples,
+                encoded_bytes_mean: sum.bytes as f64 / sum.samples as f64,
             }
         })
         .collect();

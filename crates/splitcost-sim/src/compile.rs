@@ -127,18 +127,32 @@ pub fn crossable(recording: &Recording) -> Vec<bool> {
     crossable
 }
 
+/// The sampled payloads of one side of a function, summed.
+#[derive(Clone, Copy, Default)]
+struct PayloadSum {
+    nodes: f64,
+    bytes: f64,
+    samples: f64,
+}
+
+/// Returns, per function, the mean nodes and bytes of a call's arguments and result together.
 fn mean_payloads(recording: &Recording) -> Vec<(f64, f64)> {
-    let mut sums = vec![[(0.0_f64, 0.0_f64, 0.0_f64); 2]; recording.functions.len()];
+    let mut sums = vec![[PayloadSum::default(); 2]; recording.functions.len()];
     for call in recording.requests.iter().flat_map(|r| &r.calls) {
         for (side, payload) in [&call.arguments, &call.result].into_iter().enumerate() {
             if let Some(Payload { nodes, encoded_bytes, .. }) = payload {
                 let sum = &mut sums[call.function as usize][side];
-                *sum = (sum.0 + *nodes as f64, sum.1 + *encoded_bytes as f64, sum.2 + 1.0);
+                sum.nodes += *nodes as f64;
+                sum.bytes += *encoded_bytes as f64;
+                sum.samples += 1.0;
             }
         }
     }
     sums.into_iter()
-        .map(|sides| sides.iter().fold((0.0, 0.0), |(n, b), s| (n + s.0 / s.2.max(1.0), b + s.1 / s.2.max(1.0))))
+        .map(|sides| {
+            let mean = |of: fn(&PayloadSum) -> f64| sides.iter().map(|side| of(side) / side.samples.max(1.0)).sum();
+            (mean(|side| side.nodes), mean(|side| side.bytes))
+        })
         .collect()
 }
 

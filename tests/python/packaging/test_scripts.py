@@ -76,7 +76,9 @@ def test_an_empty_list_is_no_error(tmp_path: Path) -> None:
 
 
 def test_an_interpreter_that_cannot_be_had_is_named(tmp_path: Path) -> None:
-    environment = {"HOME": str(tmp_path), "PATH": str(only_tools(tmp_path / "tools"))}
+    # An earlier `make test-pythons` may have unpacked interpreters in the usual directory.
+    tools = str(only_tools(tmp_path / "tools"))
+    environment = {"HOME": str(tmp_path), "PATH": tools, "DEBIAN_PYTHONS": str(tmp_path / "debian")}
     command = [sys.executable, str(ROOT / "scripts/test-pythons"), "unused.whl"]
     found = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
     assert (found.returncode, found.stderr) == (0, "")

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use rand::RngExt;
 use rand_distr::StandardNormal;
+use splitcost_model::fault::Attempts;
 use splitcost_model::link::Jitter;
 use splitcost_model::policy::{CallPolicy, Fault};
 
@@ -157,11 +158,11 @@ impl Engine<'_> {
         if network.fault.is_some_and(|(_, from, until)| from <= self.now && self.now < until) {
             let endpoint = self.run.programs[program as usize].endpoint as usize;
             if self.outcome.attempts.len() <= endpoint {
-                self.outcome.attempts.resize(endpoint + 1, (0, 0));
+                self.outcome.attempts.resize(endpoint + 1, Attempts::default());
             }
-            let (calls, attempts) = &mut self.outcome.attempts[endpoint];
-            *calls += u64::from(attempt == 0);
-            *attempts += 1;
+            let sum = &mut self.outcome.attempts[endpoint];
+            sum.calls += u64::from(attempt == 0);
+            sum.attempts += 1;
         }
         let budget = network.calls.budget;
         let limit = self.run.machine.processes[process as usize].connections;

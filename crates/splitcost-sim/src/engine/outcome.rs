@@ -1,5 +1,7 @@
 //! The outcome of a simulation.
 
+use splitcost_model::fault::Attempts;
+
 /// The outcome of a simulation. Times are nanoseconds of simulated time.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Outcome {
@@ -14,7 +16,7 @@ pub struct Outcome {
     /// Every request that ended, in order. It is kept only in runs with a fault.
     pub log: Vec<Ended>,
     /// Per endpoint, the calls between services and the attempts of these that began during the fault.
-    pub attempts: Vec<(u64, u64)>,
+    pub attempts: Vec<Attempts>,
     /// Integral of the number of requests in the system over the measured stretch.
     pub in_system_nanos: u128,
     /// Events handled, warm-up included.

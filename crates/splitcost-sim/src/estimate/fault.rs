@@ -70,8 +70,8 @@ fn of_endpoint(outcomes: &[Outcome], endpoint: usize, from: Nanos, until: Nanos)
         .collect()
     };
     let mut attempts = Attempts::default();
-    for (calls, tries) in outcomes.iter().filter_map(|outcome| outcome.attempts.get(endpoint)) {
-        attempts += Attempts { calls: *calls, attempts: *tries };
+    for more in outcomes.iter().filter_map(|outcome| outcome.attempts.get(endpoint)) {
+        attempts += *more;
     }
     let all: Vec<EndedRequest> = outcomes.iter().flat_map(ended).collect();
     let together = UnderFault::of(&all, from, until, attempts);

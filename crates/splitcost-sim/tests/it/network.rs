@@ -1,5 +1,6 @@
 //! Links, timeouts, retries and faults: what must hold of each, whatever the rest.
 
+use splitcost_model::fault::Attempts;
 use splitcost_model::link::{Delay, Quantiles};
 use splitcost_model::policy::{CallPolicy, Fault};
 use splitcost_model::quantity::Nanos;
@@ -166,7 +167,7 @@ fn with_a_timeout_requests_fail_after_it() {
     assert_eq!((well, stuck), (0, 0));
     let ended = outcome.log.iter().filter(|ended| ended.end == End::Failed);
     assert!(failed > 20 && ended.clone().all(|ended| ended.ended - ended.arrived >= 501 * MILLI));
-    assert_eq!(outcome.attempts, vec![(failed as u64, failed as u64)]);
+    assert_eq!(outcome.attempts, [Attempts { calls: failed as u64, attempts: failed as u64 }]);
     assert_eq!(fates(&outcome, 7, 12)[1..], [0, 0]);
 }
 
@@ -176,9 +177,9 @@ fn a_budget_bounds_the_retries() {
         let outcome = faulty(&pooled(100), &program(1, Op::Cpu(MILLI), false), Fault::Down, policy);
         outcome.attempts[0]
     };
-    let (calls, all) = attempts("1s + 2 retries + backoff 1ms");
+    let Attempts { calls, attempts: all } = attempts("1s + 2 retries + backoff 1ms");
     assert_eq!(all, 3 * calls, "every attempt fails, and is made again twice");
-    let (calls, few) = attempts("1s + 2 retries + backoff 1ms + budget 20%");
+    let Attempts { calls, attempts: few } = attempts("1s + 2 retries + backoff 1ms + budget 20%");
     let most = calls as f64 * 1.2 + CallPolicy::BUDGET_TOKENS;
     assert!(few as f64 <= most && few > calls, "{few} attempts of {calls} calls");
 }
