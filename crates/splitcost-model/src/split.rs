@@ -86,7 +86,7 @@ impl StackName {
     /// Returns the largest number of connections that a service keeps to another one, beyond which calls wait; `None` where all
     /// calls share one.
     ///
-    /// Spec: `CONNECTIONS` of `python/splitcost/stacks`, 100 as in httpx's own defaults; HTTP/2 sends calls beside each other.
+    /// Chosen: 100, the default of httpx; a rehearsal hands the number to its services. HTTP/2 sends calls beside each other.
     pub fn max_connections(self) -> Option<u32> {
         match self {
             Self::Httpx => Some(100),

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use crate::form::{Constant, Expr, ExprId};
 use crate::library::Traits;
 use crate::resolve::{CallEdge, CallManner, Callee, Resolution};
-use crate::value::{Outside, Place};
+use crate::value::{Outside, ScopeNumber};
 
 /// One effect, with the shortest call path to it from every function that has it.
 pub(crate) struct Effect {
@@ -27,16 +27,16 @@ pub(crate) struct CallerIndex {
     /// For each place, the index in `callers` at which its callers begin; one more at the end.
     first: Vec<u32>,
     /// Each caller with the index of its edge, grouped by callee.
-    callers: Vec<(Place, u32)>,
+    callers: Vec<(ScopeNumber, u32)>,
     /// The edges to external functions that have traits, by caller and index.
-    outside: Vec<(Place, u32)>,
+    outside: Vec<(ScopeNumber, u32)>,
 }
 
 impl CallerIndex {
     pub(crate) fn of(resolution: &Resolution<'_>, spread: Spread) -> Self {
         let places = resolution.program.places();
         let all = || {
-            (0..places as Place).flat_map(|place| {
+            (0..places as ScopeNumber).flat_map(|place| {
                 let edges = resolution.edges[place as usize].iter().enumerate();
                 edges.filter(|(_, edge)| spreads(edge, spread)).map(move |(index, edge)| (place, index as u32, edge))
             })
@@ -72,7 +72,7 @@ impl CallerIndex {
         Self { first, callers, outside }
     }
 
-    fn callers(&self, place: Place) -> &[(Place, u32)] {
+    fn callers(&self, place: ScopeNumber) -> &[(ScopeNumber, u32)] {
         &self.callers[self.first[place as usize] as usize..self.first[place as usize + 1] as usize]
     }
 }
@@ -104,7 +104,7 @@ impl Effect {
     }
 
     /// Returns whether a function has the effect.
-    pub(crate) fn is_in(&self, place: Place) -> bool {
+    pub(crate) fn is_in(&self, place: ScopeNumber) -> bool {
         self.next[place as usize].is_some()
     }
 
@@ -112,9 +112,9 @@ impl Effect {
     pub(crate) fn way<'e>(
         &self,
         resolution: &'e Resolution<'_>,
-        place: Place,
+        place: ScopeNumber,
         edge: &'e CallEdge,
-    ) -> Vec<(Place, &'e CallEdge)> {
+    ) -> Vec<(ScopeNumber, &'e CallEdge)> {
         let mut way = vec![(place, edge)];
         let mut at = edge.callee;
         while let Callee::Inside(place) = at {
@@ -137,7 +137,7 @@ fn spreads(edge: &CallEdge, spread: Spread) -> bool {
 /// Returns whether an edge to an external function has a trait. An awaited call does not block.
 pub(crate) fn has(
     resolution: &Resolution<'_>,
-    place: Place,
+    place: ScopeNumber,
     edge: &CallEdge,
     outside: Outside,
     traits: Traits,
@@ -156,7 +156,7 @@ pub(crate) fn has(
 
 /// Returns whether a call's arguments ask not to wait: `lock.acquire(blocking=False)`, `queue.get(False)`,
 /// `event.wait(timeout=0)`.
-fn is_asked_not_to_wait(resolution: &Resolution<'_>, place: Place, edge: &CallEdge) -> bool {
+fn is_asked_not_to_wait(resolution: &Resolution<'_>, place: ScopeNumber, edge: &CallEdge) -> bool {
     let program = resolution.program;
     let scope = program.scope(place);
     let Some(call) = edge.call.map(|call| &scope.calls[call as usize]).filter(|_| edge.manner == CallManner::Direct)

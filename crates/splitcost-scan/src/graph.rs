@@ -10,7 +10,7 @@ use splitcost_model::graph::{Edge, Function, FunctionKind, Graph, Manner, Module
 use crate::form::{self, Range, Stmt};
 use crate::resolve::{CallManner, Callee, Resolution};
 use crate::source::SourceFile;
-use crate::value::Place;
+use crate::value::ScopeNumber;
 
 /// Returns the graph of a resolved program.
 pub(crate) fn graph(resolution: &Resolution<'_>, sources: &[SourceFile]) -> Graph {
@@ -25,7 +25,7 @@ pub(crate) fn graph(resolution: &Resolution<'_>, sources: &[SourceFile]) -> Grap
             imports: imports(resolution, &names, file as u32),
         });
     }
-    for place in 0..program.places() as Place {
+    for place in 0..program.places() as ScopeNumber {
         let source = &sources[program.file_of(place) as usize];
         let scope = program.scope(place);
         let kind = match scope.kind {
@@ -77,7 +77,7 @@ struct GraphNames(Vec<String>);
 impl GraphNames {
     fn of(resolution: &Resolution<'_>, sources: &[SourceFile]) -> Self {
         let program = resolution.program;
-        let mut names: Vec<String> = (0..program.places() as Place).map(|place| program.path(place)).collect();
+        let mut names: Vec<String> = (0..program.places() as ScopeNumber).map(|place| program.path(place)).collect();
         // Directories that are no packages may hold modules of the same name. These get their longest name, or, if
         // several scanned directories have the same files, the path of the file.
         let shortest = |file: usize| program.modules[file].names.first().map_or("", String::as_str);
@@ -85,7 +85,7 @@ impl GraphNames {
         let short = counts((0..sources.len()).map(shortest));
         let long = counts((0..sources.len()).map(longest));
         for (place, name) in names.iter_mut().enumerate() {
-            let file = program.file_of(place as Place) as usize;
+            let file = program.file_of(place as ScopeNumber) as usize;
             let (before, after) = (shortest(file), longest(file));
             if short[before] > 1 {
                 let module = if long[after] > 1 { sources[file].path() } else { after };
@@ -96,8 +96,8 @@ impl GraphNames {
             let count = counts(names.iter().cloned());
             for (place, name) in names.iter_mut().enumerate() {
                 if count[name] > 1 {
-                    let Range { start, .. } = program.scope(place as Place).range;
-                    let (line, column) = sources[program.file_of(place as Place) as usize].position(start);
+                    let Range { start, .. } = program.scope(place as ScopeNumber).range;
+                    let (line, column) = sources[program.file_of(place as ScopeNumber) as usize].position(start);
                     _ = write!(name, "{more}{}", if more == "@" { line } else { column });
                 }
             }
@@ -105,7 +105,7 @@ impl GraphNames {
         Self(names)
     }
 
-    fn of_place(&self, place: Place) -> &str {
+    fn of_place(&self, place: ScopeNumber) -> &str {
         &self.0[place as usize]
     }
 }

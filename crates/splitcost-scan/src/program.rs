@@ -3,7 +3,7 @@
 use rustc_hash::FxHashMap;
 
 use crate::form::{File, LoopKind, Scope, ScopeId, ScopeKind, Text};
-use crate::value::{Place, Symbol, Symbols};
+use crate::value::{ScopeNumber, Symbol, Symbols};
 
 /// The names of a file's module.
 #[derive(Clone, Debug, Default)]
@@ -23,7 +23,7 @@ pub(crate) struct Program {
     /// For each file, the symbols of its texts.
     texts: Vec<Vec<Symbol>>,
     /// For each file, the place of its module.
-    base: Vec<Place>,
+    base: Vec<ScopeNumber>,
     /// For each place, its file.
     file_of: Vec<u32>,
     /// The file of each module name.
@@ -46,7 +46,7 @@ impl Program {
         }
         for (index, file) in program.files.iter().enumerate() {
             let texts: Vec<Symbol> = file.texts.iter().map(|text| program.symbols.of(text)).collect();
-            program.base.push(program.file_of.len() as Place);
+            program.base.push(program.file_of.len() as ScopeNumber);
             program.file_of.extend(file.scopes.iter().map(|_| index as u32));
             program.bound.extend(file.scopes.iter().map(|scope| bound(scope, file, &texts)));
             let first = program.read_out_of_order.len();
@@ -63,19 +63,19 @@ impl Program {
         self.file_of.len()
     }
 
-    pub(crate) fn file_of(&self, place: Place) -> u32 {
+    pub(crate) fn file_of(&self, place: ScopeNumber) -> u32 {
         self.file_of[place as usize]
     }
 
-    pub(crate) fn module_place(&self, file: u32) -> Place {
+    pub(crate) fn module_place(&self, file: u32) -> ScopeNumber {
         self.base[file as usize]
     }
 
-    pub(crate) fn place(&self, file: u32, scope: ScopeId) -> Place {
+    pub(crate) fn place(&self, file: u32, scope: ScopeId) -> ScopeNumber {
         self.base[file as usize] + scope
     }
 
-    pub(crate) fn scope(&self, place: Place) -> &Scope {
+    pub(crate) fn scope(&self, place: ScopeNumber) -> &Scope {
         let file = self.file_of[place as usize];
         &self.files[file as usize].scopes[(place - self.base[file as usize]) as usize]
     }
@@ -84,24 +84,24 @@ impl Program {
         &self.empty_scope
     }
 
-    pub(crate) fn parent(&self, place: Place) -> Place {
+    pub(crate) fn parent(&self, place: ScopeNumber) -> ScopeNumber {
         self.base[self.file_of[place as usize] as usize] + self.scope(place).parent
     }
 
-    pub(crate) fn is_module(&self, place: Place) -> bool {
+    pub(crate) fn is_module(&self, place: ScopeNumber) -> bool {
         self.scope(place).kind == ScopeKind::Module
     }
 
-    pub(crate) fn symbol(&self, place: Place, text: Text) -> Symbol {
+    pub(crate) fn symbol(&self, place: ScopeNumber, text: Text) -> Symbol {
         self.texts[self.file_of[place as usize] as usize][text as usize]
     }
 
     /// Returns the symbols of all texts of a place's file.
-    pub(crate) fn texts(&self, place: Place) -> &[Symbol] {
+    pub(crate) fn texts(&self, place: ScopeNumber) -> &[Symbol] {
         &self.texts[self.file_of[place as usize] as usize]
     }
 
-    pub(crate) fn name(&self, place: Place) -> Symbol {
+    pub(crate) fn name(&self, place: ScopeNumber) -> Symbol {
         self.symbol(place, self.scope(place).name)
     }
 
@@ -109,11 +109,11 @@ impl Program {
         self.by_name.get(name).copied()
     }
 
-    pub(crate) fn is_read_out_of_order(&self, place: Place) -> bool {
+    pub(crate) fn is_read_out_of_order(&self, place: ScopeNumber) -> bool {
         self.read_out_of_order[place as usize]
     }
 
-    pub(crate) fn binds(&self, place: Place, name: Symbol) -> bool {
+    pub(crate) fn binds(&self, place: ScopeNumber, name: Symbol) -> bool {
         self.bound[place as usize].binary_search(&name).is_ok()
     }
 
@@ -137,7 +137,7 @@ impl Program {
     }
 
     /// Returns the dotted path of a place, as in `pkg.module.Class.method`.
-    pub(crate) fn path(&self, place: Place) -> String {
+    pub(crate) fn path(&self, place: ScopeNumber) -> String {
         let file = self.file_of(place);
         let module = self.modules[file as usize].names.first().map_or("", String::as_str);
         let mut parts = Vec::new();

@@ -16,7 +16,7 @@ use smallvec::SmallVec;
 use crate::form::{CallId, Expr, ExprId, Key, Passing, Range, Scope, ScopeKind, Sequence, Stmt, Target};
 use crate::library::{Library, Traits};
 use crate::program::Program;
-use crate::value::{Outside, Place, Symbol, Value, Values};
+use crate::value::{Outside, ScopeNumber, Symbol, Value, Values};
 
 mod attribute;
 mod builtin;
@@ -48,7 +48,7 @@ const MAX_NESTED: u32 = 24;
 /// The callee of a call: a function of the program, or an external one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Callee {
-    Inside(Place),
+    Inside(ScopeNumber),
     Outside(Outside),
 }
 
@@ -111,34 +111,34 @@ pub(crate) struct Resolution<'a> {
     returns: Vec<Slot>,
     /// For each place, the values that the annotation of its result gives.
     declared_returns: Vec<Values>,
-    bases: FxHashMap<Place, Values>,
+    bases: FxHashMap<ScopeNumber, Values>,
     /// The method resolution orders of classes, dropped when any base class changes.
-    mros: FxHashMap<Place, Arc<[Value]>>,
-    subclasses: FxHashMap<Place, Vec<Place>>,
-    decorators: FxHashMap<Place, Values>,
+    mros: FxHashMap<ScopeNumber, Arc<[Value]>>,
+    subclasses: FxHashMap<ScopeNumber, Vec<ScopeNumber>>,
+    decorators: FxHashMap<ScopeNumber, Values>,
     /// For each place, the way in which it is bound as a method.
     bindings: Vec<Binding>,
     /// For each container, its elements.
     elements: Vec<Elements>,
     /// For each decorated function, the functions that the program's decorators replaced it by.
-    wrappers: FxHashMap<Place, SmallVec<[Place; 2]>>,
+    wrappers: FxHashMap<ScopeNumber, SmallVec<[ScopeNumber; 2]>>,
     /// The number of the container that an expression of a place makes.
-    containers: FxHashMap<(Place, u32), u32>,
+    containers: FxHashMap<(ScopeNumber, u32), u32>,
     /// For each container, its shape.
     container_kind: Vec<Shape>,
     /// The containers that the contents of other containers flow into.
     open: FxHashSet<u32>,
     /// For each container, the place that makes it.
-    container_place: Vec<Place>,
+    container_place: Vec<ScopeNumber>,
     /// For each place, the files that it imports by `import *`.
-    stars: FxHashMap<Place, Vec<u32>>,
+    stars: FxHashMap<ScopeNumber, Vec<u32>>,
     pub(crate) edges: Vec<Vec<CallEdge>>,
     pub(crate) sites: Vec<Vec<CallSite>>,
     /// For each place, the calls that resolve to nothing.
     unresolved: Vec<Vec<CallId>>,
     queue: Queue,
     /// The place that is visited now; the following fields are about it.
-    here: Place,
+    here: ScopeNumber,
     scope: &'a Scope,
     /// The symbols of the texts of its file.
     symbols: &'a [Symbol],
@@ -219,7 +219,7 @@ impl<'a> Resolution<'a> {
         };
         let program: &Program = program;
         let places = program.places();
-        let params = |place: usize| vec![Values::default(); program.scope(place as Place).params.len()].into();
+        let params = |place: usize| vec![Values::default(); program.scope(place as ScopeNumber).params.len()].into();
         let mut resolution = Self {
             program,
             library,
@@ -272,7 +272,7 @@ impl<'a> Resolution<'a> {
             self.visit(self.program.module_place(file));
         }
         self.are_modules_done = true;
-        for place in 0..self.program.places() as Place {
+        for place in 0..self.program.places() as ScopeNumber {
             if matches!(self.program.scope(place).kind, ScopeKind::Function | ScopeKind::Lambda) {
                 self.queue.add(place);
             }
@@ -338,7 +338,7 @@ impl<'a> Resolution<'a> {
     }
 
     /// Interprets a scope, and replaces the edges that an earlier visit found.
-    fn visit(&mut self, place: Place) {
+    fn visit(&mut self, place: ScopeNumber) {
         let scope = self.program.scope(place);
         self.queue.visited(place);
         self.stand_in(place);
@@ -363,7 +363,7 @@ impl<'a> Resolution<'a> {
     }
 
     /// Makes a place the current one.
-    fn stand_in(&mut self, place: Place) {
+    fn stand_in(&mut self, place: ScopeNumber) {
         self.here = place;
         self.scope = self.program.scope(place);
         self.symbols = self.program.texts(place);
@@ -376,7 +376,7 @@ impl<'a> Resolution<'a> {
         }
     }
 
-    fn rest_container(&mut self, place: Place, index: usize) -> u32 {
+    fn rest_container(&mut self, place: ScopeNumber, index: usize) -> u32 {
         let shape = match self.program.scope(place).params[index].passing {
             Passing::RestKeyword => Shape::Dict,
             _ => Shape::Sequence(Sequence::Tuple),
@@ -384,7 +384,7 @@ impl<'a> Resolution<'a> {
         self.container(place, u32::MAX - index as u32, shape)
     }
 
-    fn container(&mut self, place: Place, expr: u32, shape: Shape) -> u32 {
+    fn container(&mut self, place: ScopeNumber, expr: u32, shape: Shape) -> u32 {
         let next = self.container_kind.len() as u32;
         let id = *self.containers.entry((place, expr)).or_insert(next);
         if id == next {
@@ -410,7 +410,7 @@ impl<'a> Resolution<'a> {
     }
 
     /// Returns whether a class has no base class that might make its instances encodable.
-    pub(crate) fn is_plain_class(&self, class: Place) -> bool {
+    pub(crate) fn is_plain_class(&self, class: ScopeNumber) -> bool {
         self.bases.get(&class).is_none_or(|bases| {
             bases.iter().all(|base| match base {
                 Value::Class(base) => base != class && self.is_plain_class(base),
@@ -425,14 +425,14 @@ impl<'a> Resolution<'a> {
     }
 
     /// Returns the number of calls of a scope that resolve to nothing. A call may have been interpreted several times.
-    pub(crate) fn unresolved(&self, place: Place) -> u64 {
+    pub(crate) fn unresolved(&self, place: ScopeNumber) -> u64 {
         let known = self.edges[place as usize].iter().filter_map(|edge| edge.call);
         let unknown: BTreeSet<CallId> = self.unresolved[place as usize].iter().copied().collect();
         unknown.len() as u64 - known.filter(|call| unknown.contains(call)).collect::<BTreeSet<_>>().len() as u64
     }
 
     /// Returns all values that a scope returns or yields.
-    pub(crate) fn returned(&self, place: Place) -> Values {
+    pub(crate) fn returned(&self, place: ScopeNumber) -> Values {
         let mut values = self.returns[place as usize].values.clone();
         let hands_back = self.program.scope(place).hands_back;
         let params = self.params[place as usize].iter().zip(&self.declared[place as usize]).enumerate();
@@ -443,7 +443,7 @@ impl<'a> Resolution<'a> {
     }
 
     /// Visits a function for the first time, in the middle of a visit that needs its result.
-    fn visit_now(&mut self, place: Place) {
+    fn visit_now(&mut self, place: ScopeNumber) {
         if self.queue.is_visited(place) || self.nested >= MAX_NESTED {
             return;
         }
@@ -498,18 +498,18 @@ impl<'a> Resolution<'a> {
         }
     }
 
-    fn add_name(&mut self, place: Place, name: Symbol, values: &Values) {
+    fn add_name(&mut self, place: ScopeNumber, name: Symbol, values: &Values) {
         if !values.is_empty() {
             self.names[place as usize].entry(name).or_default().add(values, &mut self.queue);
         }
     }
 
-    fn add_attribute(&mut self, class: Place, name: Symbol, values: &Values) {
+    fn add_attribute(&mut self, class: ScopeNumber, name: Symbol, values: &Values) {
         self.attributes[class as usize].entry(name).or_default().add(values, &mut self.queue);
     }
 
     /// Returns the values of a name of a place, if it has any.
-    fn name_of(&mut self, place: Place, name: Symbol) -> Option<Values> {
+    fn name_of(&mut self, place: ScopeNumber, name: Symbol) -> Option<Values> {
         self.names[place as usize].entry(name).or_default().read(self.here)
     }
 
@@ -569,7 +569,7 @@ impl<'a> Resolution<'a> {
     }
 
     /// Returns whether a class defines a method of that name, and the current scope is a function.
-    fn is_method(&self, class: Place, name: Symbol) -> bool {
+    fn is_method(&self, class: ScopeNumber, name: Symbol) -> bool {
         self.scope.kind == ScopeKind::Function
             && self.names[class as usize].get(&name).is_some_and(|slot| {
                 slot.values
@@ -666,7 +666,7 @@ impl<'a> Resolution<'a> {
     }
 
     /// Returns the decorators of a function.
-    pub(crate) fn decorators(&self, place: Place) -> impl Iterator<Item = Value> {
+    pub(crate) fn decorators(&self, place: ScopeNumber) -> impl Iterator<Item = Value> {
         self.decorators.get(&place).into_iter().flat_map(Values::iter)
     }
 

@@ -10,7 +10,7 @@ use crate::form::{Constant, Expr, ExprId, Loop, Range, ScopeKind};
 use crate::library::Traits;
 use crate::resolve::{CallEdge, CallManner, CallSite, Callee, Resolution};
 use crate::source::SourceFile;
-use crate::value::{Place, Symbol, Value, Values};
+use crate::value::{ScopeNumber, Symbol, Value, Values};
 
 mod blocking_call_in_thread;
 mod blocking_in_async;
@@ -107,17 +107,17 @@ impl<'a> Context<'a> {
     }
 
     /// Returns all functions and lambdas.
-    fn functions(&self) -> impl Iterator<Item = Place> {
+    fn functions(&self) -> impl Iterator<Item = ScopeNumber> {
         let program = self.resolution.program;
-        (0..program.places() as Place)
+        (0..program.places() as ScopeNumber)
             .filter(move |place| matches!(program.scope(*place).kind, ScopeKind::Function | ScopeKind::Lambda))
     }
 
-    fn sites(&self, place: Place) -> &[CallSite] {
+    fn sites(&self, place: ScopeNumber) -> &[CallSite] {
         &self.resolution.sites[place as usize]
     }
 
-    fn location(&self, place: Place, range: Range) -> Location {
+    fn location(&self, place: ScopeNumber, range: Range) -> Location {
         self.sources[self.resolution.program.file_of(place) as usize].location(range)
     }
 
@@ -129,9 +129,16 @@ impl<'a> Context<'a> {
     }
 
     /// Returns a finding in a function, with the call path to the call that it is about.
-    fn finding(&self, rule: &Rule, place: Place, range: Range, message: String, way: &[(Place, &CallEdge)]) -> Finding {
+    fn finding(
+        &self,
+        rule: &Rule,
+        place: ScopeNumber,
+        range: Range,
+        message: String,
+        way: &[(ScopeNumber, &CallEdge)],
+    ) -> Finding {
         let program = self.resolution.program;
-        let one_target = |place: &Place, edge: &CallEdge| {
+        let one_target = |place: &ScopeNumber, edge: &CallEdge| {
             let alike = self.resolution.edges[*place as usize].iter().filter(|other| other.range == edge.range);
             let is_other = |other: &&CallEdge| match (other.callee, edge.callee) {
                 (Callee::Inside(wrapper), Callee::Inside(function)) => {
@@ -166,7 +173,7 @@ impl<'a> Context<'a> {
     }
 
     /// Returns an argument of a call by its name.
-    fn keyword(&self, place: Place, site: &CallSite, name: &str) -> Option<ExprId> {
+    fn keyword(&self, place: ScopeNumber, site: &CallSite, name: &str) -> Option<ExprId> {
         let scope = self.resolution.program.scope(place);
         let program = self.resolution.program;
         scope.calls[site.call as usize]
@@ -177,22 +184,22 @@ impl<'a> Context<'a> {
     }
 
     /// Returns whether a call passes arguments by `**`.
-    fn has_rest(&self, place: Place, site: &CallSite) -> bool {
+    fn has_rest(&self, place: ScopeNumber, site: &CallSite) -> bool {
         let call = &self.resolution.program.scope(place).calls[site.call as usize];
         call.keywords.iter().any(|(key, _)| key.is_none())
     }
 
-    fn is_none(&self, place: Place, expr: ExprId) -> bool {
+    fn is_none(&self, place: ScopeNumber, expr: ExprId) -> bool {
         matches!(self.resolution.program.scope(place).exprs[expr as usize], Expr::Constant(Constant::None))
     }
 
     /// Returns whether a function answers requests: whether it has the decorator of a route.
-    fn is_route(&self, place: Place) -> bool {
+    fn is_route(&self, place: ScopeNumber) -> bool {
         is_route(self.resolution, place)
     }
 }
 
-fn is_route(resolution: &Resolution<'_>, place: Place) -> bool {
+fn is_route(resolution: &Resolution<'_>, place: ScopeNumber) -> bool {
     resolution.decorators(place).any(|value| match value {
         Value::Outside(outside) | Value::Made(outside) => resolution.traits(outside).has(Traits::ROUTE),
         _ => false,
@@ -203,7 +210,8 @@ fn is_route(resolution: &Resolution<'_>, place: Place) -> bool {
 fn on_request(resolution: &Resolution<'_>) -> Vec<bool> {
     let program = resolution.program;
     let mut reached = vec![false; program.places()];
-    let mut pending: Vec<Place> = (0..program.places() as Place).filter(|place| is_route(resolution, *place)).collect();
+    let mut pending: Vec<ScopeNumber> =
+        (0..program.places() as ScopeNumber).filter(|place| is_route(resolution, *place)).collect();
     while let Some(place) = pending.pop() {
         if std::mem::replace(&mut reached[place as usize], true) {
             continue;
@@ -218,7 +226,7 @@ fn on_request(resolution: &Resolution<'_>) -> Vec<bool> {
 }
 
 /// Returns whether a loop counts, by `range` or `itertools.count`, rather than goes through elements.
-fn counts(resolution: &Resolution<'_>, place: Place, round: &Loop) -> bool {
+fn counts(resolution: &Resolution<'_>, place: ScopeNumber, round: &Loop) -> bool {
     let scope = resolution.program.scope(place);
     let Some(Expr::Call(call)) = round.iter.map(|iter| &scope.exprs[iter as usize]) else { return false };
     let mut callees = resolution.edges[place as usize].iter().filter(|edge| edge.call == Some(*call));
@@ -256,7 +264,7 @@ pub(crate) fn fold(findings: &mut Vec<Finding>) {
 }
 
 /// Returns whether an edge leads to an effect, directly or through functions.
-fn leads_to(context: &Context<'_>, place: Place, edge: &CallEdge, effect: &Effect, traits: Traits) -> bool {
+fn leads_to(context: &Context<'_>, place: ScopeNumber, edge: &CallEdge, effect: &Effect, traits: Traits) -> bool {
     match edge.callee {
         _ if edge.manner == CallManner::Dispatched => false,
         Callee::Outside(outside) => has(context.resolution, place, edge, outside, traits),

@@ -17,7 +17,7 @@ use crate::program::Program;
 use crate::resolve::Resolution;
 use crate::rule::{Context, RULES, Rule, fold};
 use crate::source::SourceFile;
-use crate::value::Place;
+use crate::value::ScopeNumber;
 use crate::{Error, comment, lower};
 
 /// The stack size of the threads that lower and resolve. Chosen: ten times what the deepest expression that `lower`
@@ -150,12 +150,12 @@ fn findings(
         fold(&mut findings);
     }
     let program = resolution.program;
-    let scopes = || (0..program.places() as Place).map(|place| program.scope(place));
+    let scopes = || (0..program.places() as ScopeNumber).map(|place| program.scope(place));
     Ok(Scan {
         files: sources.len() as u64,
         functions: scopes().filter(|scope| scope.kind == ScopeKind::Function).count() as u64,
         calls: scopes().map(|scope| scope.calls.len() as u64).sum(),
-        unresolved_calls: (0..program.places() as Place).map(|place| resolution.unresolved(place)).sum(),
+        unresolved_calls: (0..program.places() as ScopeNumber).map(|place| resolution.unresolved(place)).sum(),
         ignored: ignored as u64,
         known: known as u64,
         gone: gone.unwrap_or_default(),

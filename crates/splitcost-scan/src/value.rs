@@ -10,7 +10,7 @@ use rustc_hash::FxBuildHasher;
 pub(crate) struct Symbol(pub(crate) u32);
 
 /// The number of a scope (module, class, function or lambda) in the whole program.
-pub(crate) type Place = u32;
+pub(crate) type ScopeNumber = u32;
 
 /// Something external: a module, function, class or method of a library, by its dotted path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -20,17 +20,17 @@ pub(crate) struct Outside(pub(crate) u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Value {
     /// A function or lambda of the program.
-    Function(Place),
+    Function(ScopeNumber),
     /// A method of the program, bound to an instance of the class that comes second.
-    Method(Place, Place),
+    Method(ScopeNumber, ScopeNumber),
     /// A class method of the program, bound to the class that comes second.
-    ClassMethod(Place, Place),
+    ClassMethod(ScopeNumber, ScopeNumber),
     /// A class of the program.
-    Class(Place),
+    Class(ScopeNumber),
     /// An instance of a class of the program.
-    Instance(Place),
+    Instance(ScopeNumber),
     /// The generator that a generator function of the program returns.
-    Generator(Place),
+    Generator(ScopeNumber),
     /// A module of the program, by the number of its file.
     Module(u32),
     /// A module, function, class or method of a library.
@@ -42,7 +42,7 @@ pub(crate) enum Value {
     /// The result of `functools.partial(...)`: a container of the function and its arguments.
     Partial(u32),
     /// The result of `super()` in a method of the first class, called on an instance of the second.
-    Super(Place, Place),
+    Super(ScopeNumber, ScopeNumber),
     /// A text.
     Text(Symbol),
 }

@@ -20,7 +20,7 @@ message Order {
 }
 message Placed { bool ok = 1; }
 service Orders {
-  rpc Place(Order) returns (Placed);
+  rpc ValueDifference(Order) returns (Placed);
   rpc Watch(Order) returns (stream Placed);
 }
 "#;
@@ -49,7 +49,7 @@ fn find(schema: &Schema, name: &str) -> Result<Method> {
 /// Returns the encoded order, or the error.
 fn place(order: &Value) -> String {
     let dir = sources(SHOP);
-    match find(&proto(&dir), "shop.Orders/Place").unwrap().encode(order) {
+    match find(&proto(&dir), "shop.Orders/ValueDifference").unwrap().encode(order) {
         Ok(bytes) => bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" "),
         Err(error) => error.to_string(),
     }
@@ -94,18 +94,18 @@ fn methods_are_found_or_named() {
     let dir = sources(SHOP);
     let problem = |name: &str| problem(&proto(&dir), name);
     assert_eq!(
-        problem("shop.Order/Place"),
-        "call the gRPC method shop.Order/Place: there is no service shop.Order; there are: shop.Orders"
+        problem("shop.Order/ValueDifference"),
+        "call the gRPC method shop.Order/ValueDifference: there is no service shop.Order; there are: shop.Orders"
     );
     assert_eq!(
         problem("/shop.Orders/Pay"),
-        "call the gRPC method /shop.Orders/Pay: shop.Orders has Place, Watch, but no Pay"
+        "call the gRPC method /shop.Orders/Pay: shop.Orders has ValueDifference, Watch, but no Pay"
     );
     assert_eq!(
         problem("shop.Orders/Watch"),
         "call the gRPC method shop.Orders/Watch: it is a streaming method; load can be put on unary ones only"
     );
-    for name in ["", "/", "shop.Orders", "shop..Orders/Place", "shop.Orders/Place?x=1", "a/b/c"] {
+    for name in ["", "/", "shop.Orders", "shop..Orders/ValueDifference", "shop.Orders/ValueDifference?x=1", "a/b/c"] {
         assert!(problem(name).contains("is written package.Service/Method"), "{name}");
     }
 }
@@ -117,13 +117,13 @@ fn a_descriptor_set_is_as_good_as_its_sources() {
     let mut compiler = protox::Compiler::new([dir.path().join("api"), dir.path().join("shared")]).unwrap();
     let set = compiler.include_imports(true).open_file("shop.proto").unwrap().encode_file_descriptor_set();
     fs::write(&path, &set).unwrap();
-    let method = find(&Schema::DescriptorSet(path.clone()), "shop.Orders/Place").unwrap();
+    let method = find(&Schema::DescriptorSet(path.clone()), "shop.Orders/ValueDifference").unwrap();
     assert_eq!(method.encode(&json!({"id": 1})).unwrap(), [8, 1]);
 
     fs::write(&path, &set[..set.len() - 1]).unwrap();
-    let said = problem(&Schema::DescriptorSet(path), "shop.Orders/Place");
+    let said = problem(&Schema::DescriptorSet(path), "shop.Orders/ValueDifference");
     assert!(said.contains("read the descriptor set ") && said.contains("shop.binpb"), "{said}");
-    let said = problem(&Schema::DescriptorSet(dir.path().join("none")), "shop.Orders/Place");
+    let said = problem(&Schema::DescriptorSet(dir.path().join("none")), "shop.Orders/ValueDifference");
     assert!(said.contains("none: No such file"), "{said}");
 }
 
@@ -136,7 +136,7 @@ fn wrong_sources_are_named_with_their_line() {
         ("edition = \"2023\";\n", "shop.proto:1:1: "),
     ] {
         let dir = sources(shop);
-        let said = problem(&proto(&dir), "shop.Orders/Place");
+        let said = problem(&proto(&dir), "shop.Orders/ValueDifference");
         assert!(said.starts_with("read the .proto files: ") && said.contains(expected), "{said}");
     }
     let none = Schema::Proto { files: vec!["nowhere/none.proto".into()], import_paths: vec![] };

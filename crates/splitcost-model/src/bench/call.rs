@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Change, Place, Stack};
+use super::{Change, Stack, ValueDifference};
 use crate::statistics::Interval;
 
 /// One function in process and behind stacks.
@@ -35,9 +35,9 @@ pub struct CalledStack {
     #[serde(flatten)]
     pub stack: Stack,
     /// The arguments and results that the codec cannot carry. If there are any, there are no times.
-    pub refused: Vec<Place>,
+    pub refused: Vec<ValueDifference>,
     /// The arguments and results that arrive as other values.
-    pub changed: Vec<Place>,
+    pub changed: Vec<ValueDifference>,
     /// The times; absent where the codec cannot carry the call.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub times: Option<CallTimes>,

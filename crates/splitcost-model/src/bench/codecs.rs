@@ -102,7 +102,7 @@ pub struct Trial {
     /// The outcome in a word.
     pub outcome: TrialOutcome,
     /// The places that changed or failed, one of each kind; empty where all was kept.
-    pub places: Vec<Place>,
+    pub places: Vec<ValueDifference>,
 }
 
 /// The outcome of a trial in a word.
@@ -120,7 +120,7 @@ pub enum TrialOutcome {
 
 /// A place in a value that changed or failed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Place {
+pub struct ValueDifference {
     /// The path, as `.lines[0].price`; empty for the whole value.
     pub path: String,
     /// The value there, as Python shows it.

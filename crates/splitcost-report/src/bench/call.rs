@@ -73,7 +73,7 @@ fn interval(Interval { value, low, high, .. }: Interval) -> String {
 
 #[cfg(test)]
 mod tests {
-    use splitcost_model::bench::{CallParts, Change, Place, Stack};
+    use splitcost_model::bench::{CallParts, Change, Stack, ValueDifference};
 
     use splitcost_model::statistics::Level;
 
@@ -101,11 +101,11 @@ mod tests {
             sent_bytes: 46,
             received_bytes: 40,
         };
-        let place = Place {
+        let place = ValueDifference {
             path: "result.total".into(),
             was: "Decimal('1.10')".into(),
             error: Some("TypeError: Type is not JSON serializable: decimal.Decimal".into()),
-            ..Place::default()
+            ..ValueDifference::default()
         };
         let stack = |name: &str| CalledStack {
             name: name.into(),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use splitcost_model::bench::{
-    Change, CodecTimes, Codecs, Document, DocumentRole, Place, Trial, TrialOutcome, Unusual, Verdict,
+    Change, CodecTimes, Codecs, Document, DocumentRole, Trial, TrialOutcome, Unusual, ValueDifference, Verdict,
 };
 use splitcost_model::statistics::Interval;
 
@@ -141,7 +141,7 @@ fn places(trials: &BTreeMap<String, Trial>) -> String {
     text
 }
 
-pub(super) fn place_words(place: &Place) -> String {
+pub(super) fn place_words(place: &ValueDifference) -> String {
     let path = match place.path.trim_start_matches('.') {
         "" => "all of it",
         path => path,
@@ -171,15 +171,15 @@ fn unusual(found: &Codecs) -> Vec<Vec<String>> {
 fn cell(trial: &Trial) -> String {
     let place = trial.places.first();
     match (trial.outcome, place) {
-        (TrialOutcome::Error, Some(Place { error: Some(error), .. })) => {
+        (TrialOutcome::Error, Some(ValueDifference { error: Some(error), .. })) => {
             let error = error.strip_prefix("when it decodes, ").unwrap_or(error);
             let kind = error.split(':').next().unwrap_or_default();
             // Python's names of errors have no space; a codec of ours that refuses says it in words.
             let kind = if kind.contains(' ') { "refused" } else { kind };
             kind.strip_prefix("PydanticSerialization").unwrap_or(kind).to_owned()
         }
-        (TrialOutcome::Changed, Some(Place { became_type: Some(kind), .. })) => format!("→ {kind}"),
-        (TrialOutcome::Changed, Some(Place { became: Some(became), .. })) if became.starts_with("key ") => {
+        (TrialOutcome::Changed, Some(ValueDifference { became_type: Some(kind), .. })) => format!("→ {kind}"),
+        (TrialOutcome::Changed, Some(ValueDifference { became: Some(became), .. })) if became.starts_with("key ") => {
             format!("→ {became}")
         }
         (outcome, _) => match outcome {
@@ -218,7 +218,7 @@ mod tests {
             encode_change: Some(change(0.04, Verdict::Different, None)),
             decode_change: Some(change(1.02, Verdict::Inconclusive, Some(12))),
         };
-        let place = |became: Option<&str>, error: Option<&str>| Place {
+        let place = |became: Option<&str>, error: Option<&str>| ValueDifference {
             path: ".lines[0].price".into(),
             was: "nan".into(),
             became: became.map(str::to_owned),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Binding, CallManner, Callee, Resolution, bit};
 use crate::form::{Expr, ExprId, Range, ScopeKind};
-use crate::value::{Place, Symbol, Value, Values};
+use crate::value::{ScopeNumber, Symbol, Value, Values};
 
 impl Resolution<'_> {
     pub(super) fn attribute(&mut self, objects: &Values, name: Symbol, range: Range) -> Values {
@@ -50,7 +50,7 @@ impl Resolution<'_> {
 
     /// Returns the classes that a class takes its attributes from, itself first: Python's method resolution order, or
     /// the bases one after the other if that order does not exist.
-    pub(super) fn mro(&mut self, class: Place) -> Arc<[Value]> {
+    pub(super) fn mro(&mut self, class: ScopeNumber) -> Arc<[Value]> {
         if let Some(known) = self.mros.get(&class) {
             return Arc::clone(known);
         }
@@ -62,7 +62,7 @@ impl Resolution<'_> {
     }
 
     /// Appends the method resolution order of a class to `order`.
-    fn linearize(&mut self, class: Place, order: &mut Vec<Value>, depth: u32) {
+    fn linearize(&mut self, class: ScopeNumber, order: &mut Vec<Value>, depth: u32) {
         #[cfg(test)]
         {
             self.steps += 1;
@@ -109,7 +109,7 @@ impl Resolution<'_> {
         }
     }
 
-    pub(super) fn of_instance(&mut self, class: Place, name: Symbol, range: Range) -> Values {
+    pub(super) fn of_instance(&mut self, class: ScopeNumber, name: Symbol, range: Range) -> Values {
         let mro = self.mro(class);
         let mut found = Values::default();
         for base in mro.iter() {
@@ -123,14 +123,14 @@ impl Resolution<'_> {
         if found.is_empty() { self.in_bases(&mro, name, Some(class), range) } else { found }
     }
 
-    pub(super) fn of_class(&mut self, class: Place, name: Symbol) -> Values {
+    pub(super) fn of_class(&mut self, class: ScopeNumber, name: Symbol) -> Values {
         let mro = self.mro(class);
         self.in_bases(&mro, name, None, Range::default())
     }
 
     /// Returns an attribute that the first class of a list has, read from an instance of `receiver`, or from the class
     /// itself.
-    fn in_bases(&mut self, classes: &[Value], name: Symbol, receiver: Option<Place>, range: Range) -> Values {
+    fn in_bases(&mut self, classes: &[Value], name: Symbol, receiver: Option<ScopeNumber>, range: Range) -> Values {
         for class in classes {
             match *class {
                 Value::Class(class) => {
@@ -152,7 +152,14 @@ impl Resolution<'_> {
     }
 
     /// Binds a class's attribute to the instance or class that it is read from.
-    fn bound(&mut self, values: &Values, class: Place, name: Symbol, receiver: Option<Place>, range: Range) -> Values {
+    fn bound(
+        &mut self,
+        values: &Values,
+        class: ScopeNumber,
+        name: Symbol,
+        receiver: Option<ScopeNumber>,
+        range: Range,
+    ) -> Values {
         let mut found = Values::default();
         for value in values.iter() {
             let Value::Function(function) = value else {
@@ -189,7 +196,14 @@ impl Resolution<'_> {
     }
 
     /// Adds the overriding methods of subclasses to a method that is only a stub.
-    fn add_overriding(&mut self, function: Place, class: Place, name: Symbol, receiver: Place, found: &mut Values) {
+    fn add_overriding(
+        &mut self,
+        function: ScopeNumber,
+        class: ScopeNumber,
+        name: Symbol,
+        receiver: ScopeNumber,
+        found: &mut Values,
+    ) {
         if !self.program.scope(function).is_stub {
             return;
         }
@@ -211,7 +225,7 @@ impl Resolution<'_> {
         }
     }
 
-    pub(super) fn pass_self(&mut self, function: Place, value: Value) {
+    pub(super) fn pass_self(&mut self, function: ScopeNumber, value: Value) {
         self.pass(function, 0, &Values::one(value));
     }
 

@@ -3,7 +3,7 @@
 use super::{CallManner, CallSite, Callee, Resolution, Subscript, bit};
 use crate::form::{CallExpr, CallId, Expr, Passing, Range};
 use crate::library::Traits;
-use crate::value::{Place, Symbol, Value, Values};
+use crate::value::{ScopeNumber, Symbol, Value, Values};
 
 /// The values of the arguments of a call.
 #[derive(Clone, Debug, Default)]
@@ -264,7 +264,7 @@ impl Resolution<'_> {
 
     fn call_function(
         &mut self,
-        place: Place,
+        place: ScopeNumber,
         receiver: Option<Value>,
         arguments: &Arguments,
         range: Range,
@@ -350,7 +350,7 @@ impl Resolution<'_> {
     }
 
     /// Notes the parameters that a call leaves out, and returns the defaults of those that the function hands back.
-    fn leave_out(&mut self, place: Place, arguments: &Arguments, passed: u64, back: &mut Values) {
+    fn leave_out(&mut self, place: ScopeNumber, arguments: &Arguments, passed: u64, back: &mut Values) {
         let hands_back = self.program.scope(place).hands_back & !passed;
         if hands_back != 0 {
             back.extend(&arguments.spread);
@@ -372,20 +372,20 @@ impl Resolution<'_> {
     }
 
     /// Returns the values that a function returns or yields.
-    pub(super) fn result_of(&mut self, place: Place) -> Values {
+    pub(super) fn result_of(&mut self, place: ScopeNumber) -> Values {
         self.visit_result(place);
         let found = self.returns[place as usize].read(self.here);
         found.unwrap_or_else(|| self.declared_returns[place as usize].clone())
     }
 
-    fn visit_result(&mut self, place: Place) {
+    fn visit_result(&mut self, place: ScopeNumber) {
         // Decorators run before functions can be visited.
         if self.are_modules_done {
             self.visit_now(place);
         }
     }
 
-    pub(super) fn pass(&mut self, place: Place, param: usize, values: &Values) {
+    pub(super) fn pass(&mut self, place: ScopeNumber, param: usize, values: &Values) {
         let grew = self.params[place as usize].get_mut(param).is_some_and(|known| known.extend(values));
         if grew {
             let scope = self.program.scope(place);
@@ -396,7 +396,7 @@ impl Resolution<'_> {
     }
 
     /// Assigns the keyword arguments to the fields of a dataclass or model, which has no `__init__` of its own.
-    fn fill_fields(&mut self, class: Place, arguments: &Arguments) {
+    fn fill_fields(&mut self, class: ScopeNumber, arguments: &Arguments) {
         for (name, values) in &arguments.named {
             self.add_attribute(class, *name, values);
         }

@@ -8,7 +8,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 
 use super::{CallEdge, CallManner, Callee, Resolution};
-use crate::value::{Place, Symbol};
+use crate::value::{ScopeNumber, Symbol};
 
 /// The number of functions that a call may have. Chosen: a method of one name seldom has more implementations.
 const MAX_TARGETS: usize = 8;
@@ -17,13 +17,13 @@ const MAX_NAMES: usize = 4;
 
 impl Resolution<'_> {
     /// Returns whether the program's decorators replaced `function` by `wrapper`, directly or through a second wrapper.
-    pub(crate) fn is_wrapper(&self, wrapper: Place, function: Place) -> bool {
+    pub(crate) fn is_wrapper(&self, wrapper: ScopeNumber, function: ScopeNumber) -> bool {
         let wrappers = self.wrappers.get(&function);
         wrappers.is_some_and(|found| found.iter().any(|made| *made == wrapper || self.is_wrapper_of(wrapper, *made)))
     }
 
     /// Returns whether a decorator replaced `function` by `wrapper` directly. Chosen: no more than two wrappers count.
-    fn is_wrapper_of(&self, wrapper: Place, function: Place) -> bool {
+    fn is_wrapper_of(&self, wrapper: ScopeNumber, function: ScopeNumber) -> bool {
         self.wrappers.get(&function).is_some_and(|found| found.contains(&wrapper))
     }
 
@@ -42,7 +42,7 @@ impl Resolution<'_> {
             let whole = edges.clone();
             edges.retain_mut(|edge| {
                 let Callee::Inside(callee) = edge.callee else { return true };
-                if shared.contains_key(&(place as Place)) && self.is_wrapper_of(place as Place, callee) {
+                if shared.contains_key(&(place as ScopeNumber)) && self.is_wrapper_of(place as ScopeNumber, callee) {
                     edge.manner = CallManner::Dispatched;
                     return true;
                 }
@@ -103,11 +103,11 @@ impl Resolution<'_> {
 
     /// Returns the wrappers that call more than one function, with the manner of these calls. Coroutines are left out:
     /// blocking ends there, and is reported there.
-    fn shared_wrappers(&self) -> FxHashMap<Place, CallManner> {
+    fn shared_wrappers(&self) -> FxHashMap<ScopeNumber, CallManner> {
         let mut shared = FxHashMap::default();
-        let wrappers: FxHashSet<Place> = self.wrappers.values().flatten().copied().collect();
+        let wrappers: FxHashSet<ScopeNumber> = self.wrappers.values().flatten().copied().collect();
         for wrapper in &wrappers {
-            let wrapped = |callee: Place| self.is_wrapper_of(*wrapper, callee);
+            let wrapped = |callee: ScopeNumber| self.is_wrapper_of(*wrapper, callee);
             let mut edges = self.edges[*wrapper as usize].iter().filter_map(|edge| match edge.callee {
                 Callee::Inside(callee) if wrapped(callee) => Some((callee, edge.manner)),
                 _ => None,

@@ -4,7 +4,7 @@ use super::call::Arguments;
 use super::{CallManner, Resolution, Shape, Subscript};
 use crate::form::Range;
 use crate::library::Traits;
-use crate::value::{Place, Symbol, Value, Values};
+use crate::value::{ScopeNumber, Symbol, Value, Values};
 
 impl Resolution<'_> {
     /// Returns the values that decorators replace a function or class by.
@@ -146,7 +146,7 @@ impl Resolution<'_> {
     }
 
     /// Calls a special method of a class, and returns the values of its result; `None` if the class lacks it.
-    fn call_special(&mut self, class: Place, name: Symbol, range: Range) -> Option<Values> {
+    fn call_special(&mut self, class: ScopeNumber, name: Symbol, range: Range) -> Option<Values> {
         let methods = self.of_instance(class, name, range);
         let methods = methods.iter().filter(|method| matches!(method, Value::Method(..)));
         let mut found = None;

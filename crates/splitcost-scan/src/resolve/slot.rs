@@ -6,10 +6,10 @@ use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use super::{MAX_VISITS, Subscript};
-use crate::value::{Place, Symbol, Values};
+use crate::value::{ScopeNumber, Symbol, Values};
 
 /// The scopes that have read a value set. A scope may be listed more than once.
-pub(super) type Readers = SmallVec<[Place; 2]>;
+pub(super) type Readers = SmallVec<[ScopeNumber; 2]>;
 
 /// The names of a place with their values.
 pub(super) type NameTable = FxHashMap<Symbol, Slot>;
@@ -30,14 +30,14 @@ impl Slot {
     }
 
     /// Returns the values, if there are any. The reader is woken when they grow.
-    pub(super) fn read(&mut self, reader: Place) -> Option<Values> {
+    pub(super) fn read(&mut self, reader: ScopeNumber) -> Option<Values> {
         note(&mut self.readers, reader);
         (!self.values.is_empty()).then(|| self.values.clone())
     }
 }
 
 /// Remembers a reader.
-pub(super) fn note(readers: &mut Readers, reader: Place) {
+pub(super) fn note(readers: &mut Readers, reader: ScopeNumber) {
     if readers.last() != Some(&reader) {
         readers.push(reader);
     }
@@ -86,7 +86,7 @@ impl Elements {
 /// The scopes to visit, in the order in which they were woken.
 #[derive(Debug)]
 pub(super) struct Queue {
-    waiting: VecDeque<Place>,
+    waiting: VecDeque<ScopeNumber>,
     is_waiting: Vec<bool>,
     visits: Vec<u8>,
 }
@@ -96,7 +96,7 @@ impl Queue {
         Self { waiting: VecDeque::new(), is_waiting: vec![false; places], visits: vec![0; places] }
     }
 
-    pub(super) fn add(&mut self, place: Place) {
+    pub(super) fn add(&mut self, place: ScopeNumber) {
         let at = place as usize;
         if !self.is_waiting[at] && self.visits[at] < MAX_VISITS {
             self.is_waiting[at] = true;
@@ -110,7 +110,7 @@ impl Queue {
         }
     }
 
-    pub(super) fn next(&mut self) -> Option<Place> {
+    pub(super) fn next(&mut self) -> Option<ScopeNumber> {
         loop {
             let place = self.waiting.pop_front()?;
             // It may have been visited in the middle of another visit.
@@ -120,18 +120,18 @@ impl Queue {
         }
     }
 
-    pub(super) fn visited(&mut self, place: Place) {
+    pub(super) fn visited(&mut self, place: ScopeNumber) {
         self.is_waiting[place as usize] = false;
         self.visits[place as usize] = self.visits[place as usize].saturating_add(1);
     }
 
     /// Returns the number of visits to a place.
     #[cfg(test)]
-    pub(super) fn visits(&self, place: Place) -> u8 {
+    pub(super) fn visits(&self, place: ScopeNumber) -> u8 {
         self.visits[place as usize]
     }
 
-    pub(super) fn is_visited(&self, place: Place) -> bool {
+    pub(super) fn is_visited(&self, place: ScopeNumber) -> bool {
         self.visits[place as usize] > 0
     }
 }

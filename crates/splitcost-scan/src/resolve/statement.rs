@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 use super::call::Arguments;
 use super::{Binding, CallManner, Resolution, bit};
 use crate::form::{Expr, ExprId, Passing, Range, ScopeId, ScopeKind, Stmt, Target};
-use crate::value::{Place, Value, Values};
+use crate::value::{ScopeNumber, Value, Values};
 
 impl<'a> Resolution<'a> {
     /// Interprets a statement.
@@ -210,7 +210,7 @@ impl<'a> Resolution<'a> {
     }
 
     /// Interprets a class body. Its names belong to the class.
-    pub(super) fn class_body(&mut self, place: Place) {
+    pub(super) fn class_body(&mut self, place: ScopeNumber) {
         // The body has its own expressions and edges, and binds no names of the function around it.
         let here = self.here;
         self.stand_in(place);
@@ -225,7 +225,7 @@ impl<'a> Resolution<'a> {
     }
 
     /// Records the values that annotations and defaults give to the parameters and the result of a function.
-    pub(super) fn declare(&mut self, place: Place) {
+    pub(super) fn declare(&mut self, place: ScopeNumber) {
         let scope = self.program.scope(place);
         let parent = self.scope;
         let is_method = parent.kind == ScopeKind::Class && self.bindings[place as usize] != Binding::Static;

@@ -4,7 +4,7 @@ use super::{MAX_VISITS, Resolution};
 use crate::library::Library;
 use crate::lower::lower;
 use crate::program::{ModuleNames, Program};
-use crate::value::Place;
+use crate::value::ScopeNumber;
 
 /// Resolves a program of one file, and hands the result to `read`.
 fn resolved<R>(text: &str, read: impl FnOnce(&Resolution<'_>) -> R) -> R {
@@ -45,7 +45,7 @@ fn a_function_is_visited_a_bounded_number_of_times() {
         (0..11).map(|at| format!("class C{at}:\n def next(self): return C{}()\n", at + 1)).collect::<Vec<_>>().concat();
     let text = format!("{classes}class C11: pass\ng = C0()\ndef f():\n global g\n g = g.next()\n");
     let visits = resolved(&text, |resolution| {
-        (0..resolution.program.places() as Place).map(|place| resolution.queue.visits(place)).max()
+        (0..resolution.program.places() as ScopeNumber).map(|place| resolution.queue.visits(place)).max()
     });
     assert_eq!(visits, Some(MAX_VISITS), "more values than visits, so the bound is reached and kept");
 }

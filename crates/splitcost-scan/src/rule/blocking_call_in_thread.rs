@@ -6,7 +6,7 @@ use super::{Context, HTTP, Rule, leads_to};
 use crate::form::Range;
 use crate::resolve::Callee;
 use crate::resolve::{CallManner, Resolution};
-use crate::value::Place;
+use crate::value::ScopeNumber;
 
 #[doc = include_str!("pages/SC104.md")]
 pub(super) const RULE: Rule =
@@ -30,7 +30,7 @@ fn find(context: &Context<'_>, rule: &Rule, findings: &mut Vec<Finding>) {
 
 /// Returns the limit on the number of such calls that run at once, as a phrase of the message; `None` if the call runs in
 /// a thread or process of its own rather than in a pool.
-fn pool_limit(resolution: &Resolution<'_>, place: Place, range: Range) -> Option<&'static str> {
+fn pool_limit(resolution: &Resolution<'_>, place: ScopeNumber, range: Range) -> Option<&'static str> {
     let edges = resolution.edges[place as usize].iter().filter(|edge| edge.range == range);
     let paths: Vec<&str> = edges
         .filter_map(|edge| match edge.callee {

@@ -7,7 +7,7 @@ use crate::effect::Effect;
 use crate::form::{Loop, LoopKind, ScopeKind};
 use crate::library::Traits;
 use crate::resolve::{CallEdge, Callee, Resolution};
-use crate::value::Place;
+use crate::value::ScopeNumber;
 
 #[doc = include_str!("pages/SC201.md")]
 pub(super) const REMOTE: Rule = Rule {
@@ -29,7 +29,7 @@ pub(super) const QUERY: Rule = Rule {
 
 fn find(context: &Context<'_>, rule: &Rule, effect: &Effect, traits: Traits, does: &str, findings: &mut Vec<Finding>) {
     let resolution = context.resolution;
-    for place in 0..resolution.program.places() as Place {
+    for place in 0..resolution.program.places() as ScopeNumber {
         let scope = resolution.program.scope(place);
         let mut last = None;
         for edge in &resolution.edges[place as usize] {
@@ -58,7 +58,7 @@ fn find(context: &Context<'_>, rule: &Rule, effect: &Effect, traits: Traits, doe
 }
 
 /// Returns whether a loop repeats for its elements, and not to wait, to retry, or to fetch pages.
-fn goes_through_elements(resolution: &Resolution<'_>, place: Place, round: &Loop) -> bool {
+fn goes_through_elements(resolution: &Resolution<'_>, place: ScopeNumber, round: &Loop) -> bool {
     if round.kind == LoopKind::While || round.bound.is_some_and(|bound| bound < 2) {
         return false;
     }
@@ -66,7 +66,7 @@ fn goes_through_elements(resolution: &Resolution<'_>, place: Place, round: &Loop
 }
 
 /// Returns a function in the same module or class whose name suggests that it does the same for many elements.
-fn batch(resolution: &Resolution<'_>, way: &[(Place, &CallEdge)]) -> Option<String> {
+fn batch(resolution: &Resolution<'_>, way: &[(ScopeNumber, &CallEdge)]) -> Option<String> {
     let Callee::Inside(callee) = way.first()?.1.callee else { return None };
     let program = resolution.program;
     let name = program.symbols.text(program.name(callee));

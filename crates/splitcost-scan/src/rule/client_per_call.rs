@@ -6,7 +6,7 @@ use super::{Context, Rule};
 use crate::form::{CallId, Expr, ExprId, Scope, ScopeKind, Stmt, Target, Text};
 use crate::library::Traits;
 use crate::resolve::Callee;
-use crate::value::{Place, Value};
+use crate::value::{ScopeNumber, Value};
 
 #[doc = include_str!("pages/SC303.md")]
 pub(super) const RULE: Rule =
@@ -41,7 +41,7 @@ fn find(context: &Context<'_>, rule: &Rule, findings: &mut Vec<Finding>) {
 }
 
 /// Returns whether a function runs once for each object or program: a constructor, or a function with a cached result.
-fn is_made_once(context: &Context<'_>, place: Place) -> bool {
+fn is_made_once(context: &Context<'_>, place: ScopeNumber) -> bool {
     let program = context.resolution.program;
     let name = program.symbols.text(program.name(place));
     matches!(name, "__init__" | "__new__" | "__enter__" | "__aenter__" | "main")

@@ -5,14 +5,14 @@ use splitcost_model::finding::Finding;
 use super::{Context, Rule};
 use crate::form::{Constant, Expr};
 use crate::resolve::CallSite;
-use crate::value::{Place, Value};
+use crate::value::{ScopeNumber, Value};
 
 #[doc = include_str!("pages/SC501.md")]
 pub(super) const RULE: Rule =
     Rule { code: "SC501", name: "http2-not-spoken", page: include_str!("pages/SC501.md"), find };
 
 fn find(context: &Context<'_>, rule: &Rule, findings: &mut Vec<Finding>) {
-    for place in 0..context.resolution.program.places() as Place {
+    for place in 0..context.resolution.program.places() as ScopeNumber {
         for site in context.sites(place) {
             let Some(message) = problem(context, place, site) else { continue };
             let range = context.resolution.program.scope(place).calls[site.call as usize].range;
@@ -21,7 +21,7 @@ fn find(context: &Context<'_>, rule: &Rule, findings: &mut Vec<Finding>) {
     }
 }
 
-fn problem(context: &Context<'_>, place: Place, site: &CallSite) -> Option<String> {
+fn problem(context: &Context<'_>, place: ScopeNumber, site: &CallSite) -> Option<String> {
     let resolution = context.resolution;
     let path = resolution.path(site.callee);
     let scope = resolution.program.scope(place);

@@ -5,14 +5,14 @@ use splitcost_model::finding::Finding;
 use super::{Context, Rule};
 use crate::library::Traits;
 use crate::resolve::{CallSite, Callee};
-use crate::value::{Place, Value};
+use crate::value::{ScopeNumber, Value};
 
 #[doc = include_str!("pages/SC301.md")]
 pub(super) const RULE: Rule =
     Rule { code: "SC301", name: "missing-timeout", page: include_str!("pages/SC301.md"), find };
 
 fn find(context: &Context<'_>, rule: &Rule, findings: &mut Vec<Finding>) {
-    for place in 0..context.resolution.program.places() as Place {
+    for place in 0..context.resolution.program.places() as ScopeNumber {
         for site in context.sites(place) {
             let Some(message) = problem(context, place, site) else { continue };
             let scope = context.resolution.program.scope(place);
@@ -26,7 +26,7 @@ fn find(context: &Context<'_>, rule: &Rule, findings: &mut Vec<Finding>) {
     }
 }
 
-fn problem(context: &Context<'_>, place: Place, site: &CallSite) -> Option<String> {
+fn problem(context: &Context<'_>, place: ScopeNumber, site: &CallSite) -> Option<String> {
     let path = context.resolution.path(site.callee);
     let timeout = context.keyword(place, site, "timeout");
     if context.resolution.traits(site.callee).has(Traits::NEEDS_TIMEOUT) {
@@ -61,7 +61,7 @@ fn problem(context: &Context<'_>, place: Place, site: &CallSite) -> Option<Strin
 }
 
 /// Returns whether a limit for reading or connecting is given.
-fn has_limit(context: &Context<'_>, place: Place, site: &CallSite) -> bool {
+fn has_limit(context: &Context<'_>, place: ScopeNumber, site: &CallSite) -> bool {
     ["sock_read", "connect", "sock_connect"]
         .iter()
         .any(|name| context.keyword(place, site, name).is_some_and(|value| !context.is_none(place, value)))

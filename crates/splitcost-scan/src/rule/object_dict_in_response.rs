@@ -4,7 +4,7 @@ use splitcost_model::finding::Finding;
 
 use super::{Context, Rule};
 use crate::library::Traits;
-use crate::value::{Place, Value, Values};
+use crate::value::{ScopeNumber, Value, Values};
 
 #[doc = include_str!("pages/SC403.md")]
 pub(super) const RULE: Rule =
@@ -13,7 +13,7 @@ pub(super) const RULE: Rule =
 fn find(context: &Context<'_>, rule: &Rule, findings: &mut Vec<Finding>) {
     let resolution = context.resolution;
     let program = resolution.program;
-    for place in 0..program.places() as Place {
+    for place in 0..program.places() as ScopeNumber {
         if context.is_route(place) && holds(context, &resolution.returned(place), 0) {
             let range = program.scope(place).range;
             let message =

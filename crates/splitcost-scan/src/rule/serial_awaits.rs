@@ -6,7 +6,7 @@ use super::{Context, Rule, leads_to};
 use crate::form::{CallExpr, Expr, ExprId, Scope, Stmt, Target, Text};
 use crate::library::Traits;
 use crate::resolve::{CallEdge, Callee};
-use crate::value::Place;
+use crate::value::ScopeNumber;
 
 #[doc = include_str!("pages/SC203.md")]
 pub(super) const RULE: Rule = Rule { code: "SC203", name: "serial-awaits", page: include_str!("pages/SC203.md"), find };
@@ -55,7 +55,7 @@ fn find(context: &Context<'_>, rule: &Rule, findings: &mut Vec<Finding>) {
 }
 
 /// Returns the awaited call of a statement that only awaits a call, if the call only reads from another service.
-fn remote<'a>(context: &'a Context<'_>, place: Place, scope: &'a Scope, stmt: &Stmt) -> Option<AwaitedCall<'a>> {
+fn remote<'a>(context: &'a Context<'_>, place: ScopeNumber, scope: &'a Scope, stmt: &Stmt) -> Option<AwaitedCall<'a>> {
     let (value, binds) = match stmt {
         Stmt::Eval(value) => (*value, None),
         Stmt::Assign { target: Target::Name(name), value, .. }

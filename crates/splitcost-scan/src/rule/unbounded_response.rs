@@ -4,7 +4,7 @@ use splitcost_model::finding::Finding;
 
 use super::{Context, Rule};
 use crate::library::{ANSWER, Traits};
-use crate::value::{Place, Value, Values};
+use crate::value::{ScopeNumber, Value, Values};
 
 #[doc = include_str!("pages/SC404.md")]
 pub(super) const RULE: Rule =
@@ -13,7 +13,7 @@ pub(super) const RULE: Rule =
 fn find(context: &Context<'_>, rule: &Rule, findings: &mut Vec<Finding>) {
     let resolution = context.resolution;
     let program = resolution.program;
-    for place in (0..program.places() as Place).filter(|place| context.is_route(*place)) {
+    for place in (0..program.places() as ScopeNumber).filter(|place| context.is_route(*place)) {
         if let Some(path) = all_rows(context, &resolution.returned(place), 0) {
             let message = format!("this route returns all rows of `{path}`, so the response grows with the table");
             let mut finding = context.finding(rule, place, program.scope(place).range, message, &[]);

@@ -5,7 +5,7 @@ use splitcost_model::finding::Finding;
 use super::{Context, Rule, argument};
 use crate::library::Traits;
 use crate::resolve::Subscript;
-use crate::value::{Place, Value, Values};
+use crate::value::{ScopeNumber, Value, Values};
 
 #[doc = include_str!("pages/SC402.md")]
 pub(super) const RULE: Rule =
@@ -16,7 +16,7 @@ const MAX_DEPTH: u32 = 4;
 
 fn find(context: &Context<'_>, rule: &Rule, findings: &mut Vec<Finding>) {
     let resolution = context.resolution;
-    for place in 0..resolution.program.places() as Place {
+    for place in 0..resolution.program.places() as ScopeNumber {
         for site in context.sites(place) {
             let has_fallback = ["default", "cls"].iter().any(|name| context.keyword(place, site, name).is_some());
             if !resolution.traits(site.callee).has(Traits::ENCODES) || has_fallback || context.has_rest(place, site) {

@@ -6,14 +6,14 @@ use super::{Context, REMOTE, Rule, leads_to};
 use crate::form::{Constant, Expr, LoopKind, Range};
 use crate::library::Traits;
 use crate::resolve::{CallSite, Callee};
-use crate::value::{Place, Value};
+use crate::value::{ScopeNumber, Value};
 
 #[doc = include_str!("pages/SC302.md")]
 pub(super) const RULE: Rule = Rule { code: "SC302", name: "unsafe-retry", page: include_str!("pages/SC302.md"), find };
 
 fn find(context: &Context<'_>, rule: &Rule, findings: &mut Vec<Finding>) {
     let program = context.resolution.program;
-    for place in 0..program.places() as Place {
+    for place in 0..program.places() as ScopeNumber {
         for site in context.sites(place) {
             if context.resolution.traits(site.callee).has(Traits::RETRIES)
                 && let Some(message) = problem(context, place, site)
@@ -28,7 +28,7 @@ fn find(context: &Context<'_>, rule: &Rule, findings: &mut Vec<Finding>) {
 }
 
 /// Returns what is wrong with the arguments of a library's retry, if anything is.
-fn problem(context: &Context<'_>, place: Place, site: &CallSite) -> Option<String> {
+fn problem(context: &Context<'_>, place: ScopeNumber, site: &CallSite) -> Option<String> {
     let path = context.resolution.path(site.callee);
     if context.has_rest(place, site) {
         return None;
@@ -64,7 +64,7 @@ fn problem(context: &Context<'_>, place: Place, site: &CallSite) -> Option<Strin
 }
 
 /// Finds `@retry` without parentheses, which has neither a limit nor a pause.
-fn bare_decorators(context: &Context<'_>, rule: &Rule, place: Place, findings: &mut Vec<Finding>) {
+fn bare_decorators(context: &Context<'_>, rule: &Rule, place: ScopeNumber, findings: &mut Vec<Finding>) {
     let bare = context
         .resolution
         .decorators(place)
@@ -77,7 +77,7 @@ fn bare_decorators(context: &Context<'_>, rule: &Rule, place: Place, findings: &
 }
 
 /// Finds loops that retry a remote call without a pause.
-fn hand_written(context: &Context<'_>, rule: &Rule, place: Place, findings: &mut Vec<Finding>) {
+fn hand_written(context: &Context<'_>, rule: &Rule, place: ScopeNumber, findings: &mut Vec<Finding>) {
     let resolution = context.resolution;
     let scope = resolution.program.scope(place);
     for (id, round) in scope.loops.iter().enumerate() {
