@@ -301,7 +301,7 @@ pub struct Payload {
     pub nodes: u64,
     /// Its class: a payload of a later class needs more work to cross.
     pub class: PayloadClass,
-    /// ValueDifference and type of the value that decided the class, as `arguments.session` or `result[3].total`.
+    /// Path and type of the value that decided the class, as `arguments.session` or `result[3].total`.
     pub path: String,
     /// File of the call site.
     pub file: String,

@@ -115,7 +115,7 @@ pub struct PayloadSummary {
     pub direction: String,
     /// The class: a payload of a later class needs more work to cross.
     pub class: PayloadClass,
-    /// ValueDifference and type of the value that decided the class; empty for plain data.
+    /// Path and type of the value that decided the class; empty for plain data.
     pub path: String,
     /// File of the call site.
     pub file: String,
