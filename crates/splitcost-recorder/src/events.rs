@@ -14,10 +14,11 @@ use pyo3::{PyTypeInfo, intern};
 use crate::code::{classify, current_frame, current_frame_address, look_at_arguments};
 use crate::guard::attempt;
 use crate::handing::ask_context;
-use crate::payload::{Sample, dotted_name};
+use crate::payload::Sample;
 use crate::shadow_stack::{CodeFacts, thrown_at};
 use crate::state::lock;
 use crate::tracking::{self, Outcome};
+use crate::type_info::dotted_name;
 use crate::writer::{self, ON};
 
 /// Spec: PEP 669 reserves 0, 1, 2 and 5; with 2 taken, cProfile would fail.

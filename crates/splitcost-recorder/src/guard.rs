@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use pyo3::prelude::*;
 
-use crate::payload::dotted_name;
+use crate::type_info::dotted_name;
 use crate::writer;
 
 /// Runs a step of the recorder. Whatever goes wrong in it switches the recorder off and never reaches the app.

@@ -3,8 +3,8 @@
 //! It notes every call from one module of the app into another: start, end, CPU time, suspensions, the request on whose
 //! behalf it ran, and, for a sample, the shape of its arguments and result. In reading order: `source` (the code under
 //! recording and its names), `shadow_stack` (the open calls of a thread), `state` (the process), `tracking` (the effects
-//! of an event on both), `events` (the interpreter's callbacks), `handing` (tasks and threads), `payload` (shapes),
-//! `buffer` and `writer` (the log file), `guard` (faults never reach the app).
+//! of an event on both), `events` (the interpreter's callbacks), `handing` (tasks and threads), `type_info` (types of
+//! values), `payload` (shapes), `buffer` and `writer` (the log file), `guard` (faults never reach the app).
 //!
 //! ```python
 //! from splitcost import _native
@@ -38,6 +38,7 @@ mod shadow_stack;
 mod source;
 mod state;
 mod tracking;
+mod type_info;
 mod writer;
 
 use std::path::PathBuf;
