@@ -88,16 +88,16 @@ impl fmt::Display for CallPolicy {
 /// The error for a text that is not a policy or a fault.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct Malformed(String);
+pub struct MalformedPolicy(String);
 
-fn malformed<T>(text: impl Into<String>) -> Result<T, Malformed> {
-    Err(Malformed(text.into()))
+fn malformed<T>(text: impl Into<String>) -> Result<T, MalformedPolicy> {
+    Err(MalformedPolicy(text.into()))
 }
 
 impl FromStr for CallPolicy {
-    type Err = Malformed;
+    type Err = MalformedPolicy;
 
-    fn from_str(text: &str) -> Result<Self, Malformed> {
+    fn from_str(text: &str) -> Result<Self, MalformedPolicy> {
         let mut policy = Self::default();
         for part in text.split('+').map(str::trim) {
             let words: Vec<&str> = part.split_whitespace().collect();
@@ -133,8 +133,8 @@ impl FromStr for CallPolicy {
 }
 
 impl TryFrom<String> for CallPolicy {
-    type Error = Malformed;
-    fn try_from(text: String) -> Result<Self, Malformed> {
+    type Error = MalformedPolicy;
+    fn try_from(text: String) -> Result<Self, MalformedPolicy> {
         text.parse()
     }
 }
@@ -223,9 +223,9 @@ impl fmt::Display for Fault {
 }
 
 impl FromStr for Fault {
-    type Err = Malformed;
+    type Err = MalformedPolicy;
 
-    fn from_str(text: &str) -> Result<Self, Malformed> {
+    fn from_str(text: &str) -> Result<Self, MalformedPolicy> {
         let words: Vec<&str> = text.split_whitespace().collect();
         let fault = match words[..] {
             ["slow"] => Self::Slow(10.0),
@@ -249,8 +249,8 @@ impl FromStr for Fault {
 }
 
 impl TryFrom<String> for Fault {
-    type Error = Malformed;
-    fn try_from(text: String) -> Result<Self, Malformed> {
+    type Error = MalformedPolicy;
+    fn try_from(text: String) -> Result<Self, MalformedPolicy> {
         text.parse()
     }
 }
@@ -273,7 +273,7 @@ fn time(time: Nanos) -> String {
     }
 }
 
-fn read_time(text: &str) -> Result<Nanos, Malformed> {
+fn read_time(text: &str) -> Result<Nanos, MalformedPolicy> {
     let digits = text.find(|c: char| c.is_ascii_alphabetic() || c == 'µ').unwrap_or(text.len());
     let unit = match &text[digits..] {
         "us" | "µs" => 1e3,
@@ -289,14 +289,14 @@ fn read_time(text: &str) -> Result<Nanos, Malformed> {
     }
 }
 
-fn read_share(text: &str) -> Result<f64, Malformed> {
+fn read_share(text: &str) -> Result<f64, MalformedPolicy> {
     match text.strip_suffix('%').map(str::parse::<f64>) {
         Some(Ok(percent)) if (0.0..=100.0).contains(&percent) => Ok(percent / 100.0),
         _ => malformed(format!("{text:?} is not a share, such as 20%")),
     }
 }
 
-fn read_count(text: &str, most: u32) -> Result<u32, Malformed> {
+fn read_count(text: &str, most: u32) -> Result<u32, MalformedPolicy> {
     match text.parse() {
         Ok(count) if count <= most => Ok(count),
         _ => malformed(format!("{text:?} is not a whole number up to {most}")),
@@ -308,7 +308,7 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check<T: FromStr<Err = Malformed> + fmt::Display>(text: &str, expected: &str) {
+    fn check<T: FromStr<Err = MalformedPolicy> + fmt::Display>(text: &str, expected: &str) {
         assert_eq!(text.parse::<T>().map_or_else(|error| error.to_string(), |known| known.to_string()), expected);
     }
 

@@ -77,8 +77,6 @@ impl StackName {
     }
 
     /// Returns whether the app's own server answers the calls, too.
-    ///
-    /// Spec: `rpc_port_is_http_port` of `python/splitcost/stacks/rehearsed.py`.
     pub fn shares_port(self) -> bool {
         self == Self::Httpx
     }

@@ -129,12 +129,15 @@ fn columns(split: &SplitStudy) -> Vec<Column> {
 
 fn endpoints(split: &SplitStudy, width: usize, paint: Paint, lines: &mut Vec<String>) {
     let columns = columns(split);
+    let shown = |name: &str| columns.iter().find_map(|column| column.1(split, name));
+    let level = split.comparison.endpoints.iter().find_map(|endpoint| Some(shown(&endpoint.name)?.p50_ms.level));
     let title = format!(
-        "{}: {}, {} link, {} requests/s. Response times in ms with 90 % intervals{}",
+        "{}: {}, {} link, {} requests/s. Response times in ms with {} intervals{}",
         split.name,
         split.stack,
         split.link,
         short(split.estimate.load_reqs_per_sec),
+        level.unwrap_or_default(),
         if split.rehearsal.is_some() || split.comparison.endpoints.is_empty() { "" } else { ", monolith simulated" },
     );
     let mut wrapped = Vec::new();

@@ -67,12 +67,13 @@ pub fn over_links(studies: &[SplitStudy], of: &[&str]) -> Vec<LinkComparison> {
     comparisons
 }
 
-/// The change between two arms: measured if both were, else predicted.
+/// The change between two arms: measured if both were, else predicted; `None` if the monolith's number is zero, as there is
+/// no ratio then, and JSON has no word for one.
 fn change(measured: Option<Arms<Option<Interval>>>, predicted: Arms<Option<Interval>>) -> Option<Change> {
     let of = |arms: Arms<Option<Interval>>, origin| {
         let (before, after) = (arms.monolith?, arms.split?);
         let (ratio, added) = (after.value / before.value, after.value - before.value);
-        Some(Change { before, after, ratio, added, origin })
+        ratio.is_finite().then_some(Change { before, after, ratio, added, origin })
     };
     measured.and_then(|arms| of(arms, Origin::Measured)).or_else(|| of(predicted, Origin::Predicted))
 }
@@ -216,6 +217,18 @@ mod tests {
         );
         let accuracy = found.accuracy.expect("endpoint a has both");
         assert_eq!((accuracy.values, accuracy.inside, accuracy.median_error_percent), (3, 0, 75.0));
+    }
+
+    #[test]
+    fn a_study_of_free_computing_survives_its_json() {
+        let free = Arms { monolith: Some(interval(0.0)), split: Some(interval(0.0)) };
+        let study = SplitStudy {
+            comparison: compare(&Estimate::default(), None, &Money { estimate: free, rehearsal: None }),
+            ..SplitStudy::default()
+        };
+        assert_eq!(study.comparison.usd_per_month, None);
+        let json = serde_json::to_string(&study).expect("a study is plain data");
+        assert_eq!(serde_json::from_str::<SplitStudy>(&json).expect("it reads back"), study);
     }
 
     #[test]

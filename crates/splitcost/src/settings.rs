@@ -153,7 +153,7 @@ fn resolve(file: &File<'_>, table: Tables) -> Result<Settings, Failure> {
         },
         deadline: Duration::from_secs_f64(deadline_secs),
     };
-    let prices = table.prices.resolve();
+    let prices = table.prices.resolve(file)?;
     let workload = table.workload.map(|table| {
         let span = table.span();
         table.into_inner().compile(&dir).map_err(|error| file.wrong(&span, error))
@@ -228,6 +228,8 @@ mod tests {
             "splitcost.toml:6:9: a timeout of 0 makes every call fail",
         );
         check("[load]\nconcurrency = 0\n", "splitcost.toml:5:15: concurrency must be from 1 to 10000");
+        check("[prices]\nusd_per_vcpu_hour = nan\n", "splitcost.toml:5:21: usd_per_vcpu_hour must be a number from 0");
+        check("[prices]\nusd_per_vcpu_hour = -1.0\n", "splitcost.toml:5:21: usd_per_vcpu_hour must be a number from 0");
         check(
             "[load]\nworkers = 2\n",
             "splitcost.toml:5:1: unknown field `workers`, expected `rate_reqs_per_sec` or `concurrency`",

@@ -54,8 +54,8 @@ def run(stack: str, token: str) -> int:
         async def startup(self, *args: Any, **kwargs: Any) -> None:
             """Start as uvicorn does, then print the port."""
             await super().startup(*args, **kwargs)
-            bound = port if runtime.stack.rpc_port_is_http_port else runtime.rpc_port
-            print(json.dumps({"port": bound}), flush=True)
+            # Without a port of their own, calls come to the app's server.
+            print(json.dumps({"port": runtime.rpc_port or port}), flush=True)
             threading.Thread(target=self._end_with_stdin, daemon=True).start()
 
         def _end_with_stdin(self) -> None:

@@ -374,9 +374,6 @@ def versions_of(needs: tuple[str, ...]) -> dict[str, str]:
 class Carrier(Protocol):
     """The network side of a rehearsed service: two clients, and a server beside the app."""
 
-    rpc_port_is_http_port: bool
-    """True if the app's own server carries the calls, too."""
-
     def call(self, address: str, line: str, body: bytes, timeout_secs: float) -> Answer:
         """Call from a thread, which blocks."""
 
@@ -387,7 +384,10 @@ class Carrier(Protocol):
         """Return the ASGI app that the server runs in place of ``app``."""
 
     async def start(self, port: int, answerer: Answerer) -> int:
-        """Serve on loopback in the running loop; returns the port (0: the kernel chooses)."""
+        """Serve on loopback in the running loop; returns the port (0: the kernel chooses).
+
+        A carrier whose calls the app's own server takes returns the port that it was given.
+        """
 
     async def stop(self) -> None:
         """End everything that :meth:`start` began."""

@@ -72,8 +72,6 @@ class _Clients:
 class HttpxCarrier(_Clients):
     """httpx2 (or httpx) over HTTP/1.1 keep-alive to the uvicorn that serves the app anyway."""
 
-    rpc_port_is_http_port = True
-
     def __init__(self, library: str) -> None:
         super().__init__(f"{library}_sync", f"{library}_async", "http/1.1", "http://{address}" + PATH)
 
@@ -88,8 +86,6 @@ class HttpxCarrier(_Clients):
 
 class GrpcCarrier(_Clients):
     """grpcio's blocking client, `grpc.aio`'s, and a `grpc.aio` server in the app's loop."""
-
-    rpc_port_is_http_port = False
 
     def __init__(self) -> None:
         super().__init__("grpcio", "grpc_aio", "grpc", "http://{address}")

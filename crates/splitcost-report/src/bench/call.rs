@@ -12,16 +12,17 @@ use crate::table::{Style, table};
 /// Renders a call for a terminal: its time in process, its time over each stack, and the parts of that time.
 pub fn call(found: &CallBench) -> String {
     let kind = if found.is_async { ", awaited" } else { "" };
-    let Interval { value, low, high, .. } = found.in_process_nanos;
+    let Interval { value, low, high, level } = found.in_process_nanos;
     let (scale, unit) = if value < 10_000.0 { (1.0, "ns") } else { (1e-3, "µs") };
     let shown = |nanos: f64| number(nanos * scale);
     let mut text = format!(
-        "{}{kind} → {}\nCPython {}; {} rounds, shuffled, one call at a time; median and 90 % interval\n\
+        "{}{kind} → {}\nCPython {}; {} rounds, shuffled, one call at a time; median and {} interval\n\
          in process {} {unit} ({}–{}), at best {} {unit}\n\n",
         found.function,
         found.result,
         found.python_version,
         found.rounds,
+        level,
         shown(value),
         shown(low),
         shown(high),
@@ -30,8 +31,8 @@ pub fn call(found: &CallBench) -> String {
     let timed: Vec<(&CalledStack, CallTimes)> =
         found.stacks.iter().filter_map(|stack| Some((stack, stack.times?))).collect();
     if !timed.is_empty() {
-        let head = ["over a stack", "µs a call", "times in process, 98 % interval", "first call, µs"];
-        let mut walls = vec![head.map(str::to_owned).to_vec()];
+        let ratio = format!("times in process, {} interval", timed[0].1.change.ratio.level);
+        let mut walls = vec![["over a stack", "µs a call", &ratio, "first call, µs"].map(str::to_owned).to_vec()];
         let mut parts = vec![vec!["µs of a call in".to_owned()]];
         parts[0].extend(timed[0].1.parts.each().iter().map(|(name, _)| (*name).to_owned()));
         parts[0].push("all".to_owned());
@@ -94,7 +95,7 @@ mod tests {
         };
         let times = CallTimes {
             wall_micros: around(320.0),
-            change: Change { ratio: around(100.0), ..Change::default() },
+            change: Change { ratio: Interval { level: Level::NINETY_EIGHT, ..around(100.0) }, ..Change::default() },
             whole_micros: parts.sum(),
             parts,
             first_call_micros: around(900.0),

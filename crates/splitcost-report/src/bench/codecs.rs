@@ -13,11 +13,14 @@ use crate::table::{Style, table};
 
 /// Renders the result of `splitcost bench codecs`: times, sizes, depths, and the effect of each codec on values.
 pub fn codecs(found: &Codecs, style: Style) -> String {
+    let mut all_times = found.documents.iter().flat_map(|document| &document.times);
+    let level = all_times.next().map(|times| times.encode_micros.level);
     let mut text = format!(
-        "CPython {}, GC {}; {} rounds in one process, shuffled; median and 90 % interval; the same is within {} %\n",
+        "CPython {}, GC {}; {} rounds in one process, shuffled; median and {} interval; the same is within {} %\n",
         found.python_version,
         found.gc,
         found.rounds,
+        level.unwrap_or_default(),
         number(found.margin * 100.0),
     );
     // Writing to a string does not fail.

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use splitcost_model::bench::{Change, Comparison, Figure, Verdict};
+use splitcost_model::statistics::Level;
 
 use super::measurement::{csv_cell, markdown_cell};
 use crate::number::{count, number};
@@ -19,7 +20,8 @@ pub fn comparison(found: &Comparison) -> String {
         number(found.margin * 100.0),
     );
     // Writing to a string does not fail.
-    let _ = writeln!(text, "{:<26}{:>9}{:>9}   {:<22}control A/A", "", "A", "B", "B/A, 98 % interval");
+    let head = format!("B/A, {} interval", level(found));
+    let _ = writeln!(text, "{:<26}{:>9}{:>9}   {head:<22}control A/A", "", "A", "B");
     for figure in &found.figures {
         let _ = writeln!(
             text,
@@ -101,14 +103,20 @@ pub fn comparison_csv(found: &Comparison) -> String {
     text
 }
 
+/// The level of the ratios.
+fn level(found: &Comparison) -> Level {
+    found.figures.first().map_or(Level::NINETY_EIGHT, |figure| figure.change.ratio.level)
+}
+
 /// Renders a comparison as a Markdown table.
 pub fn comparison_markdown(found: &Comparison) -> String {
     let (a, b) = (markdown_cell(&found.a.url), markdown_cell(&found.b.url));
     let mut text = format!(
-        "A: {a}, B: {b}; {}; {} rounds of {} s\n\n| figure | A | B | B/A (98 % interval) | control A/A | verdict |\n",
+        "A: {a}, B: {b}; {}; {} rounds of {} s\n\n| figure | A | B | B/A ({} interval) | control A/A | verdict |\n",
         found.a.load,
         found.rounds,
         number(found.run_secs),
+        level(found),
     );
     text += "|---|--:|--:|--:|--:|---|\n";
     for figure in &found.figures {
@@ -132,7 +140,7 @@ pub fn comparison_markdown(found: &Comparison) -> String {
 
 #[cfg(test)]
 mod tests {
-    use splitcost_model::statistics::{Interval, Level};
+    use splitcost_model::statistics::Interval;
 
     use super::*;
     use crate::bench::measurement::tests::found;
@@ -140,7 +148,7 @@ mod tests {
     #[test]
     fn verdicts_are_words() {
         let change = |value: f64, verdict, more_rounds| Change {
-            ratio: Interval::new(Level::NINETY, value, value * 0.98, value * 1.02),
+            ratio: Interval::new(Level::NINETY_EIGHT, value, value * 0.98, value * 1.02),
             verdict,
             more_rounds,
         };

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use splitcost_model::bench::{
     Batch, Blocking, Change, CpuLine, MeasuredOn, StackBench, StackFigures, StackMatrix, StackTable, Verdict,
 };
-use splitcost_model::statistics::Interval;
+use splitcost_model::statistics::{Interval, Level};
 
 use crate::number::{count, number};
 use crate::table::{Style, table};
@@ -76,10 +76,11 @@ fn stack_table(stacks: &StackTable, found: &StackBench, style: Style) -> String 
     let callers =
         if stacks.concurrency == 1 { "1 caller".to_owned() } else { format!("{} callers", stacks.concurrency) };
     let mut text = format!(
-        "{}{callers}, {} bytes there and back, {} rounds; 90 % intervals\n\n",
+        "{}{callers}, {} bytes there and back, {} rounds; {} intervals\n\n",
         style.title(),
         count(stacks.payload_bytes),
-        found.rounds
+        found.rounds,
+        stacks.rows.first().map(|row| row.figures.throughput_calls_per_sec.level).unwrap_or_default(),
     );
     let mut rows = vec![head(&["stack", "calls/s", "p50 ms", "p99 ms", "client CPU µs", "server CPU µs", "calls"])];
     for row in &stacks.rows {
@@ -98,10 +99,12 @@ fn stack_table(stacks: &StackTable, found: &StackBench, style: Style) -> String 
     let Some(first) = stacks.rows.first() else { return text };
     if stacks.rows.len() > 1 {
         let margin = number(found.margin * 100.0);
+        let changes = stacks.rows.iter().filter_map(|row| Some(row.throughput_change?.ratio.level));
         let _ = write!(
             text,
-            "\ncompared with {}, with 98 % intervals; a change within {margin} % counts as the same:\n{}",
+            "\ncompared with {}, with {} intervals; a change within {margin} % counts as the same:\n{}",
             first.stack.name(),
+            changes.max().unwrap_or(Level::NINETY_EIGHT),
             style.item_gap()
         );
     }
@@ -229,8 +232,6 @@ fn interval(interval: Interval) -> String {
 mod tests {
     use splitcost_model::bench::{BatchRow, BlockingRow, Stack, StackCost, StackRow};
 
-    use splitcost_model::statistics::Level;
-
     use super::*;
 
     fn of(value: f64) -> Interval {
@@ -238,7 +239,7 @@ mod tests {
     }
 
     fn change(ratio: f64, verdict: Verdict, more_rounds: Option<u64>) -> Change {
-        Change { ratio: of(ratio), verdict, more_rounds }
+        Change { ratio: Interval { level: Level::NINETY_EIGHT, ..of(ratio) }, verdict, more_rounds }
     }
 
     fn stack(client: &str, transport: &str, server: &str) -> Stack {

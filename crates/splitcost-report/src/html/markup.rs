@@ -34,7 +34,7 @@ impl Mark {
         match self {
             Self::Measured => "Seen in the recording, the calibration or the rehearsal on the machine named here.",
             Self::Simulated => {
-                "Predicted from the recorded requests and the calibrated cost of a call; the interval holds 90 % of the resampled runs, widened by how far past predictions on this machine were off where that is known."
+                "Predicted from the recorded requests and the calibrated cost of a call; the interval comes from resampled runs, and is widened by the errors of earlier predictions on this machine, if there were any."
             }
             Self::Assumed => {
                 "Taken from the configuration: prices, and what the link adds. Money is cores times such a price."

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use splitcost_model::policy::{CallPolicy, Fault, Malformed};
+use splitcost_model::policy::{CallPolicy, Fault, MalformedPolicy};
 use splitcost_model::split::StackName;
 
 use super::shared::{OutputArgs, RecordingArgs, availability, concurrency, rate};
@@ -49,7 +49,7 @@ pub(crate) struct ScenarioArgs {
     pub(crate) availability: f64,
 }
 
-fn text<T: std::str::FromStr<Err = Malformed>>(text: &str) -> Result<T, Malformed> {
+fn text<T: std::str::FromStr<Err = MalformedPolicy>>(text: &str) -> Result<T, MalformedPolicy> {
     text.parse()
 }
 

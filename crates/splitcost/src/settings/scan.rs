@@ -64,7 +64,7 @@ impl ScanSettings {
             exclude: table.scan.exclude.into_iter().map(glob).collect(),
             per_file_ignores: per_file_ignores.collect::<Result<_, Failure>>()?,
             effects,
-            prices: table.prices.resolve(),
+            prices: table.prices.resolve(&file)?,
         })
     }
 }

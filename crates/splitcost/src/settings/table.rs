@@ -87,13 +87,17 @@ pub(super) struct SplitTable {
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PricesTable {
-    usd_per_vcpu_hour: Option<f64>,
+    usd_per_vcpu_hour: Option<Spanned<f64>>,
 }
 
 impl PricesTable {
-    pub(super) fn resolve(&self) -> Prices {
-        let defaults = Prices::default();
-        Prices { usd_per_vcpu_hour: self.usd_per_vcpu_hour.unwrap_or(defaults.usd_per_vcpu_hour) }
+    pub(super) fn resolve(self, file: &File<'_>) -> Result<Prices, Failure> {
+        let Some(price) = self.usd_per_vcpu_hour else { return Ok(Prices::default()) };
+        let (usd_per_vcpu_hour, span) = (*price.get_ref(), price.span());
+        if !usd_per_vcpu_hour.is_finite() || usd_per_vcpu_hour < 0.0 {
+            return Err(file.wrong(&span, "usd_per_vcpu_hour must be a number from 0"));
+        }
+        Ok(Prices { usd_per_vcpu_hour })
     }
 }
 
