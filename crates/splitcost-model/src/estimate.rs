@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::boundary::Readiness;
 use crate::statistics::Interval;
 
 /// A value for the monolith and one for the split, at the same load on the same machine.
@@ -88,6 +89,9 @@ impl Quantile {
 }
 
 /// The prediction for one split at one load.
+///
+/// Its figures are those of the split *as rewritten*: every call between services is made remotely. Where a rehearsal cannot
+/// make all of them, [`Estimate::as_rehearsed`] predicts what it will measure.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
     /// Arrival rate at which the response times and the cores hold.
@@ -104,8 +108,77 @@ pub struct Estimate {
     pub endpoints: Vec<EstimatedEndpoint>,
     /// Calls between services, dearest first.
     pub calls: Vec<CrossingCost>,
-    /// Calls that the recording shows and that cannot cross, most frequent first.
+    /// The calls between services by the evidence for their price.
+    pub evidence: Evidence,
+    /// Calls that need work before they can cross, and that a rehearsal makes in the caller, most per request first.
     pub cannot_cross: Vec<CannotCross>,
+    /// Calls back into a service that waits for them: requests that make one are never answered.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub call_backs: Vec<CallBack>,
+    /// The prediction for the calls that a rehearsal makes remotely; absent where these are all calls between services.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub as_rehearsed: Option<AsRehearsed>,
+}
+
+/// The prediction for a split in which only those calls are made remotely that a rehearsal can make.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct AsRehearsed {
+    /// Figures over all requests.
+    #[serde(flatten)]
+    pub figures: Arms<Figures>,
+    /// Per endpoint of the recording, by name.
+    pub endpoints: Vec<EstimatedEndpoint>,
+}
+
+/// Calls between services per request, averaged over the recorded mix of endpoints, by the evidence for their price.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// All of them.
+    pub calls_per_request: f64,
+    /// Those that carry data whose size was measured.
+    pub measured_per_request: f64,
+    /// Those that a rehearsal makes remotely.
+    pub rehearsed_per_request: f64,
+}
+
+impl Evidence {
+    /// Returns the share of the calls that carry data whose size was measured; one where there are no calls.
+    pub fn measured_share(&self) -> f64 {
+        share(self.measured_per_request, self.calls_per_request)
+    }
+
+    /// Returns the share of the calls that a rehearsal makes remotely; one where there are no calls.
+    pub fn rehearsed_share(&self) -> f64 {
+        share(self.rehearsed_per_request, self.calls_per_request)
+    }
+}
+
+fn share(part: f64, whole: f64) -> f64 {
+    if whole > 0.0 { (part / whole).min(1.0) } else { 1.0 }
+}
+
+/// A call back into a service whose event loop stands still until the first call of this path returns.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallBack {
+    /// Endpoint whose requests make it.
+    pub endpoint: String,
+    /// The calls between services, from the one that blocks the loop to the one that needs it.
+    pub path: Vec<Hop>,
+}
+
+/// A call between services on the path of a [`CallBack`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hop {
+    /// Calling service.
+    pub caller_service: String,
+    /// Called service.
+    pub callee_service: String,
+    /// Called function, as `shop.pricing:quote`.
+    pub callee: String,
+    /// File of a call site.
+    pub file: String,
+    /// Line of that call site.
+    pub line: u32,
 }
 
 /// One endpoint, predicted.
@@ -145,6 +218,8 @@ pub struct CrossingCost {
     pub callee_service: String,
     /// Called function, as `shop.pricing:quote`.
     pub callee: String,
+    /// The work that it needs before it can cross.
+    pub readiness: Readiness,
     /// Calls per request of the endpoint.
     pub calls_per_request: f64,
     /// Encoded bytes per call, both ways.
@@ -161,42 +236,21 @@ pub struct CrossingCost {
     pub line: u32,
 }
 
-/// A call that cannot cross as the code is: work that a real split has to do first.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A call that cannot cross as the code is: work that a real split has to do first. A rehearsal makes it in the caller.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct CannotCross {
     /// Calling module.
     pub caller: String,
     /// Called function, as `shop.inventory:reserve`.
     pub callee: String,
-    /// The value in the way and why, as `arguments.session is a live resource (Session)`.
+    /// The work that it needs.
+    pub readiness: Readiness,
+    /// The values in the way and why, as `arguments.session is a live resource (Session)`.
     pub reason: String,
     /// File of the call site.
     pub file: String,
     /// Line of the call site.
     pub line: u32,
-    /// Calls seen.
-    pub count: u64,
-    /// Consequence for a rehearsal.
-    pub handling: Handling,
-}
-
-/// Consequence of a call that cannot cross.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Handling {
-    /// The call runs in the caller, because the settings list its module in `keep_local`.
-    #[serde(rename = "kept local")]
-    KeptLocal,
-    /// The split cannot be rehearsed with this call.
-    #[serde(rename = "refused")]
-    Refused,
-}
-
-impl Handling {
-    /// The words used in documents and in text.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::KeptLocal => "kept local",
-            Self::Refused => "refused",
-        }
-    }
+    /// Calls per request, averaged over the mix of endpoints.
+    pub calls_per_request: f64,
 }

@@ -1,9 +1,9 @@
 //! The nouns of splitcost and their quantities.
 //!
 //! Read in this order: [`quantity`] (durations), [`statistics`] (intervals, quantiles, comparisons), [`recording`] (the requests of a monolith), [`split`]
-//! (modules assigned to services, and the stack between these), [`link`] (the network between two services), [`policy`]
+//! (modules assigned to services, and the stack between these), [`boundary`] (the calls that cross), [`link`] (the network between two services), [`policy`]
 //! (timeouts, retries and faults of calls), [`calibration`] (unit costs of a stack on one machine), [`estimate`] (a
-//! prediction), [`rehearsal`] (a measurement), [`fault`] (both of them while something is wrong), and [`study`], the
+//! prediction), [`rehearsal`] (a measurement), [`audit`] (calls predicted and answered), [`fault`] (both of them while something is wrong), and [`study`], the
 //! document that holds them all. Apart from these stand [`bench`] (results of `splitcost bench`), [`emulation`] (an
 //! emulated link's own record), [`finding`] and [`graph`] (results of `splitcost scan`) and [`number`] (how numbers are
 //! written in text).
@@ -16,7 +16,9 @@
 //! This crate does no IO and reads no clock. Files belong to `splitcost-recording`, predictions to `splitcost-sim`, and
 //! real processes to `splitcost-lab`.
 
+pub mod audit;
 pub mod bench;
+pub mod boundary;
 pub mod calibration;
 pub mod emulation;
 pub mod estimate;

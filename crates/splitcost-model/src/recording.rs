@@ -37,6 +37,11 @@ impl Recording {
     /// The module that stands for framework and server code: the owner of every root call.
     pub const ROOT_MODULE: ModuleId = 0;
 
+    /// Returns a function's name, as `shop.pricing:quote`.
+    pub fn function_name(&self, function: &Function) -> String {
+        format!("{}:{}", self.modules[function.module as usize], function.qualname)
+    }
+
     /// Returns, per endpoint, the module of its handler: the place of the endpoint's requests in a split.
     ///
     /// A framework resolves dependencies before it calls the handler: the handler is the last call that the root
@@ -295,18 +300,63 @@ pub struct Segment {
 pub struct Payload {
     /// Index into [`Recording::shapes`].
     pub shape: u32,
-    /// Size when encoded as tagged JSON.
+    /// Size when encoded as tagged JSON, without the receiver's.
     pub encoded_bytes: u64,
-    /// Values in it, containers included.
+    /// Values in it, containers included and the receiver left out.
     pub nodes: u64,
     /// Its class: a payload of a later class needs more work to cross.
     pub class: PayloadClass,
     /// Path and type of the value that decided the class, as `arguments.session` or `result[3].total`.
     pub path: String,
+    /// The values that need more than encoding, worst class first.
+    pub obstacles: Vec<Obstacle>,
+    /// The object or class that a method was called on; only with arguments.
+    pub receiver: Option<Receiver>,
     /// File of the call site.
     pub file: String,
     /// Line of the call site.
     pub line: u32,
+}
+
+/// A value that cannot cross by encoding alone.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Obstacle {
+    /// Its class.
+    pub class: PayloadClass,
+    /// Path and type, as `arguments.session (sqlalchemy.orm.session.Session)`.
+    pub path: String,
+}
+
+/// The object or class that a method was called on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receiver {
+    /// Its kind.
+    pub kind: ReceiverKind,
+    /// Its type.
+    pub type_name: String,
+    /// Its name where it lives at module level, as `shop.pricing:pricing`.
+    pub place: Option<String>,
+    /// Size of its fields when encoded.
+    pub encoded_bytes: u64,
+    /// Values in its fields.
+    pub nodes: u64,
+    /// The reason for its kind, in words.
+    pub reason: String,
+}
+
+/// The kind of a receiver; a later one needs more work to cross.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReceiverKind {
+    /// A class, which is found by its name.
+    Class,
+    /// Data: every service has its code, and its methods run where it is.
+    Value,
+    /// A service object: it lives at module level, or holds a resource or another service object.
+    #[default]
+    Service,
+    /// An object that must stay where it is.
+    Reference,
 }
 
 /// The ability of a payload to cross a process boundary; a later class needs more work.
@@ -318,13 +368,21 @@ pub enum PayloadClass {
     Plain,
     /// Data that needs an adapter: datetime, Decimal, bytes, tuple, set, enum, dataclass, pydantic model.
     Adapter,
+    /// An object of a class of the app that holds nothing but data.
+    Value,
     /// Data that the callee changed in place.
     Mutated,
-    /// A function, method or other callable.
-    Callback,
     /// A generator or other iterator.
     Generator,
-    /// A live resource: session, connection, socket, file, lock, task, or an instance nobody can rebuild.
+    /// A live resource of a known kind: database session, request, client, settings.
+    Resource,
+    /// A service object of the app.
+    Service,
+    /// Another object of the app, which must stay where it is.
+    Reference,
+    /// A function, method or other callable.
+    Callback,
+    /// An unknown live resource: socket, file, lock, task, or an instance nobody can rebuild.
     Live,
 }
 
@@ -339,9 +397,13 @@ impl PayloadClass {
         match self {
             Self::Plain => "plain",
             Self::Adapter => "adapter",
+            Self::Value => "value",
             Self::Mutated => "mutated",
-            Self::Callback => "callback",
             Self::Generator => "generator",
+            Self::Resource => "resource",
+            Self::Service => "service",
+            Self::Reference => "reference",
+            Self::Callback => "callback",
             Self::Live => "live",
         }
     }

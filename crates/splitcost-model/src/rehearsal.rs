@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::audit::Audit;
 use crate::emulation::Emulation;
 use crate::estimate::{Arms, CannotCross, Figures, ResponseTimes};
 
@@ -17,6 +18,8 @@ pub struct Rehearsal {
     pub endpoints: Vec<RehearsedEndpoint>,
     /// Calls that the services met and that could not cross.
     pub cannot_cross: Vec<CannotCross>,
+    /// The calls between services that were predicted, beside those that the services answered.
+    pub audit: Audit,
     /// Requested and delivered delay of each emulated link, one entry per pair of services.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub emulations: Vec<Emulation>,

@@ -19,8 +19,8 @@ pub struct Split {
     pub services: BTreeMap<String, Vec<String>>,
     /// The stack of calls between services.
     pub stack: StackName,
-    /// The modules whose functions run in the caller where their arguments cannot cross.
-    pub keep_local: Vec<String>,
+    /// The modules of which every service has a copy: calls of their functions never cross.
+    pub copied: Vec<String>,
     /// The links between the services.
     pub links: Links,
     /// The policy of calls: timeouts, retries and connections.
@@ -33,11 +33,14 @@ impl Split {
         self.services
             .iter()
             .flat_map(|(service, modules)| modules.iter().map(move |m| (m.as_str(), service.as_str())))
-            .filter(|(claimed, _)| {
-                module.strip_prefix(claimed).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-            })
+            .filter(|(claimed, _)| is_within(module, claimed))
             .max_by_key(|(claimed, _)| claimed.len())
             .map_or(MAIN_SERVICE, |(_, service)| service)
+    }
+
+    /// Returns true if every service has a copy of `module`.
+    pub fn is_copied(&self, module: &str) -> bool {
+        self.copied.iter().any(|copied| is_within(module, copied))
     }
 
     /// Returns the largest number of connections that a service keeps to another one; `None` where all calls share one.
@@ -51,6 +54,11 @@ impl Split {
             .chain(self.services.keys().map(String::as_str).filter(|s| *s != MAIN_SERVICE))
             .collect()
     }
+}
+
+/// Returns true if a module is `name`, or below it.
+fn is_within(module: &str, name: &str) -> bool {
+    module.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 /// A stack: client × codec × transport × server.
@@ -185,10 +193,10 @@ mod tests {
             services in prop::collection::btree_map("[a-z]{1,6}", prop::collection::vec("[a-z.]{1,9}", 0..3), 0..4),
             default in link(),
             between in prop::collection::vec((prop::array::uniform2("[a-z]{1,6}"), link()), 0..3),
-            keep_local in prop::collection::vec("[a-z.]{1,9}", 0..3),
+            copied in prop::collection::vec("[a-z.]{1,9}", 0..3),
         ) {
             let links = Links { default, between };
-            let split = Split { name: "s".into(), services, links, keep_local, ..Split::default() };
+            let split = Split { name: "s".into(), services, links, copied, ..Split::default() };
             let json = serde_json::to_string(&split).unwrap();
             prop_assert_eq!(serde_json::from_str::<Split>(&json).unwrap(), split);
         }

@@ -1,9 +1,12 @@
 //! Requests compiled under a split: calls between services become crossings, and the rest becomes programs for the engine.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use splitcost_model::boundary::{Boundary, Crosses, Execution, Readiness};
 use splitcost_model::calibration::{ClientMode, HandlerMode};
 use splitcost_model::quantity::Nanos;
 use splitcost_model::recording::{
-    CallIndex, FunctionId, FunctionKind, ModuleId, Payload, PayloadClass, Recording, Request,
+    Call, CallIndex, FunctionId, FunctionKind, ModuleId, Payload, Receiver, ReceiverKind, Recording, Request,
 };
 use splitcost_model::split::Split;
 
@@ -14,6 +17,20 @@ use crate::program::{Body, BodyId, CrossingId, Op, Program, Remote};
 ///
 /// Chosen: a few times the length of the smallest blocking system call seen in recordings, to save events.
 const SMALLEST_BLOCK: Nanos = Nanos::from_micros(20);
+
+/// The encoded size of a handle, which stands for an object that stays where it is.
+///
+/// Chosen: a service's name, a type's name and a number.
+const HANDLE_BYTES: f64 = 40.0;
+
+/// The form in which calls between services are made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CallForm {
+    /// The calls that are made remotely.
+    pub execution: Execution,
+    /// A plain function that is called on an event loop is awaited, as in the rewrite that is priced.
+    pub awaited: bool,
+}
 
 /// A call between two services, with everything that its cost depends on.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,6 +45,10 @@ pub struct Crossing {
     pub function: FunctionId,
     /// The service that answers.
     pub callee_service: u16,
+    /// The work that it needs before it can cross.
+    pub readiness: Readiness,
+    /// The size of what it carries was measured.
+    pub is_measured: bool,
     /// The way in which the caller waits.
     pub client: ClientMode,
     /// The way in which the server runs the function.
@@ -42,6 +63,28 @@ pub struct Crossing {
     pub bytes: f64,
 }
 
+/// A call back into a service whose event loop stands still until the first call of this path returns: it is never answered.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CallBack {
+    /// The number of the endpoint.
+    pub endpoint: u32,
+    /// The calls between services from the one that blocks the loop to the one that needs it.
+    pub path: Vec<Hop>,
+}
+
+/// A call between services on the path of a [`CallBack`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Hop {
+    /// The service that calls.
+    pub caller_service: u16,
+    /// The module that calls.
+    pub caller: ModuleId,
+    /// The function that is called.
+    pub function: FunctionId,
+    /// An event loop of the calling service stands still meanwhile.
+    pub blocks_event_loop: bool,
+}
+
 /// The programs of a recording under a split. Crossing 0 is the entry of each request.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Compiled {
@@ -49,18 +92,16 @@ pub struct Compiled {
     pub programs: Vec<Program>,
     /// The crossings by [`CrossingId`]; `None` for the entry.
     pub crossings: Vec<Option<Crossing>>,
+    /// The calls that could never be answered. In the programs they are made in the caller.
+    pub call_backs: BTreeSet<CallBack>,
 }
 
 /// A compiler of requests: everything that all requests of a recording share under one split.
 pub struct Compiler<'a> {
     recording: &'a Recording,
-    /// The service of each module.
-    service: Vec<u16>,
-    /// Per function: it can be called over the wire.
-    can_cross: Vec<bool>,
-    /// The mean (nodes, bytes) of a call of each function.
-    payloads: Vec<(f64, f64)>,
-    /// A plain function that is called on an event loop is awaited, as in the rewrite that is priced.
+    boundary: Boundary<'a>,
+    /// The mean size of a call of each function.
+    sizes: Vec<Size>,
     awaited: bool,
     /// The service to which each endpoint's requests are sent.
     front: Vec<u16>,
@@ -68,27 +109,26 @@ pub struct Compiler<'a> {
 
 impl<'a> Compiler<'a> {
     /// Prepares a split. `endpoints` are the names of the endpoints by number.
-    pub fn new(recording: &'a Recording, split: &Split, endpoints: &[String], awaited: bool) -> Self {
-        let names = split.service_names();
-        let service: Vec<u16> = recording
-            .modules
-            .iter()
-            .map(|m| names.iter().position(|n| *n == split.service_of(m)).unwrap_or(0) as u16)
-            .collect();
+    pub fn new(recording: &'a Recording, split: &Split, endpoints: &[String], form: CallForm) -> Self {
+        let boundary = Boundary::new(recording, split, form.execution);
         let handlers = recording.handler_modules();
+        let front = |name: &String| handlers.get(name.as_str()).map_or(0, |&module| boundary.service_of(module));
         Self {
-            can_cross: crossable(recording),
-            payloads: mean_payloads(recording),
-            front: endpoints.iter().map(|e| handlers.get(e.as_str()).map_or(0, |&m| service[m as usize])).collect(),
+            sizes: mean_sizes(recording),
+            front: endpoints.iter().map(front).collect(),
+            boundary,
             recording,
-            service,
-            awaited,
+            awaited: form.awaited,
         }
     }
 
     /// Compiles requests with their demands and endpoint numbers.
     pub fn compile(&self, requests: &[(&Request, &Demand, u32)]) -> Compiled {
-        let mut compiled = Compiled { programs: Vec::with_capacity(requests.len()), crossings: vec![None] };
+        let mut compiled = Compiled {
+            programs: Vec::with_capacity(requests.len()),
+            crossings: vec![None],
+            call_backs: BTreeSet::new(),
+        };
         for &(request, demand, endpoint) in requests {
             let front = self.front[endpoint as usize];
             let mut builder = Builder {
@@ -98,62 +138,114 @@ impl<'a> Compiler<'a> {
                 endpoint,
                 bodies: Vec::new(),
                 called: Vec::new(),
-                crossings: &mut compiled.crossings,
+                path: Vec::new(),
+                compiled: &mut compiled,
             };
-            let body = builder.body(0, front, true);
+            let on_loop = self.is_coroutine(request, 0);
+            let body = builder.body(0, front, on_loop);
             let bodies = builder.bodies;
-            let entry = Remote { crossing: 0, process: front + 1, body, blocking: false, pooled: false };
+            let entry = Remote { crossing: 0, process: front + 1, body, blocking: false, pooled: !on_loop };
             compiled.programs.push(Program { endpoint, entry, bodies });
         }
         compiled
     }
-}
 
-/// Returns, per function, if it can be called over the wire: it is at module level, no generator, and every sampled payload
-/// can cross.
-pub fn crossable(recording: &Recording) -> Vec<bool> {
-    let mut crossable: Vec<bool> = recording
-        .functions
-        .iter()
-        .map(|f| !f.qualname.contains('.') && matches!(f.kind, FunctionKind::Plain | FunctionKind::Coroutine))
-        .collect();
-    for call in recording.requests.iter().flat_map(|r| &r.calls) {
-        for payload in [&call.arguments, &call.result].into_iter().flatten() {
-            if !payload.class.can_cross() {
-                crossable[call.function as usize] = false;
-            }
+    /// Returns the size of what a call carries: its own where it was sampled and has no receiver, else the mean of its function.
+    fn size_of(&self, call: &Call) -> Size {
+        match (&call.arguments, &call.result) {
+            (Some(arguments), Some(result)) if arguments.receiver.is_none() => Size {
+                nodes: (arguments.nodes + result.nodes) as f64,
+                bytes: (arguments.encoded_bytes + result.encoded_bytes) as f64,
+            },
+            _ => self.sizes[call.function as usize],
         }
     }
-    crossable
+
+    /// Returns true if a call runs on an event loop.
+    fn is_coroutine(&self, request: &Request, call: CallIndex) -> bool {
+        let function = request.calls[call as usize].function;
+        let kind = self.recording.functions.get(function as usize).map(|function| function.kind);
+        matches!(kind, Some(FunctionKind::Coroutine | FunctionKind::AsyncGenerator))
+    }
 }
 
-/// The sampled payloads of one side of a function, summed.
-#[derive(Clone, Copy, Default)]
-struct PayloadSum {
+/// The size of what a call carries.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Size {
     nodes: f64,
     bytes: f64,
+}
+
+impl std::ops::Add for Size {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self { nodes: self.nodes + other.nodes, bytes: self.bytes + other.bytes }
+    }
+}
+
+/// A mean of sizes.
+#[derive(Clone, Copy, Default)]
+struct SizeSum {
+    sum: Size,
     samples: f64,
 }
 
-/// Returns, per function, the mean nodes and bytes of a call's arguments and result together.
-fn mean_payloads(recording: &Recording) -> Vec<(f64, f64)> {
-    let mut sums = vec![[PayloadSum::default(); 2]; recording.functions.len()];
+impl SizeSum {
+    fn note(&mut self, nodes: u64, bytes: u64) {
+        self.sum = self.sum + Size { nodes: nodes as f64, bytes: bytes as f64 };
+        self.samples += 1.0;
+    }
+
+    fn mean(self) -> Size {
+        let samples = self.samples.max(1.0);
+        Size { nodes: self.sum.nodes / samples, bytes: self.sum.bytes / samples }
+    }
+}
+
+/// Returns, per function, the mean size of a call's arguments, result and receiver together.
+///
+/// A service object that lives at module level is found by its name; another one is made again from the arguments of its
+/// constructor, or has the size of its fields where no constructor was recorded.
+fn mean_sizes(recording: &Recording) -> Vec<Size> {
+    let mut sums = vec![[SizeSum::default(); 3]; recording.functions.len()];
+    let mut is_reference = vec![false; recording.functions.len()];
     for call in recording.requests.iter().flat_map(|r| &r.calls) {
-        for (side, payload) in [&call.arguments, &call.result].into_iter().enumerate() {
-            if let Some(Payload { nodes, encoded_bytes, .. }) = payload {
-                let sum = &mut sums[call.function as usize][side];
-                sum.nodes += *nodes as f64;
-                sum.bytes += *encoded_bytes as f64;
-                sum.samples += 1.0;
+        let [arguments, result, receiver] = &mut sums[call.function as usize];
+        if let Some(Payload { nodes, encoded_bytes, receiver: object, .. }) = &call.arguments {
+            arguments.note(*nodes, *encoded_bytes);
+            match object {
+                Some(Receiver { kind: ReceiverKind::Service, place: None, nodes, encoded_bytes, .. }) => {
+                    receiver.note(*nodes, *encoded_bytes);
+                }
+                Some(Receiver { kind: ReceiverKind::Reference, .. }) => is_reference[call.function as usize] = true,
+                _ => {}
             }
         }
+        if let Some(Payload { nodes, encoded_bytes, .. }) = &call.result {
+            result.note(*nodes, *encoded_bytes);
+        }
     }
-    sums.into_iter()
-        .map(|sides| {
-            let mean = |of: fn(&PayloadSum) -> f64| sides.iter().map(|side| of(side) / side.samples.max(1.0)).sum();
-            (mean(|side| side.nodes), mean(|side| side.bytes))
+    let named = recording.functions.iter().zip(&sums);
+    let constructors: BTreeMap<(ModuleId, &str), Size> = named
+        .filter_map(|(function, [arguments, ..])| {
+            let class = function.qualname.strip_suffix(".__init__")?;
+            Some(((function.module, class), arguments.mean()))
         })
-        .collect()
+        .collect();
+    let all = recording.functions.iter().zip(&sums).zip(is_reference);
+    all.map(|((function, [arguments, result, receiver]), is_reference)| {
+        let class = function.qualname.rsplit_once('.').map_or("", |(class, _)| class);
+        let object = if is_reference {
+            Size { nodes: 1.0, bytes: HANDLE_BYTES }
+        } else if receiver.samples > 0.0 {
+            constructors.get(&(function.module, class)).copied().unwrap_or_else(|| receiver.mean())
+        } else {
+            Size::default()
+        };
+        arguments.mean() + result.mean() + object
+    })
+    .collect()
 }
 
 struct Builder<'a> {
@@ -164,7 +256,9 @@ struct Builder<'a> {
     bodies: Vec<Body>,
     /// The services called so far.
     called: Vec<u16>,
-    crossings: &'a mut Vec<Option<Crossing>>,
+    /// The calls between services that wait for the present one.
+    path: Vec<Hop>,
+    compiled: &'a mut Compiled,
 }
 
 /// The operations of a body under construction. Adjacent work is merged.
@@ -227,19 +321,13 @@ impl Builder<'_> {
                         ops.push(Op::Wait { cpu: cpu.as_nanos(), delay: delay.as_nanos() });
                     }
                 }
-                DemandStep::Inline(callee) => match self.crossing_to(callee, service) {
-                    Some(target) => {
-                        let remote = self.remote(callee, service, target, on_loop);
-                        ops.push(Op::Remote(remote));
-                    }
+                DemandStep::Inline(callee) => match self.remote(callee, service, on_loop) {
+                    Some(remote) => ops.push(Op::Remote(remote)),
                     None => self.lay(ops, callee, service, on_loop),
                 },
                 DemandStep::Fork { call: callee, thread, joined } => {
-                    let body = match self.crossing_to(callee, service) {
-                        Some(target) => {
-                            let remote = self.remote(callee, service, target, !thread);
-                            self.add(vec![Op::Remote(remote)])
-                        }
+                    let body = match self.remote(callee, service, !thread) {
+                        Some(remote) => self.add(vec![Op::Remote(remote)]),
                         None => self.body(callee, service, !thread),
                     };
                     ops.push(Op::Fork { body, thread, joined });
@@ -249,52 +337,46 @@ impl Builder<'_> {
         }
     }
 
-    /// Returns the service that answers a call made in `service`, where that is another one.
-    fn crossing_to(&self, call: CallIndex, service: u16) -> Option<u16> {
-        let function = self.request.calls[call as usize].function;
-        let target = self.compiler.service[self.compiler.recording.functions[function as usize].module as usize];
-        (target != service && self.compiler.can_cross[function as usize]).then_some(target)
-    }
-
-    fn remote(&mut self, index: CallIndex, service: u16, target: u16, on_loop: bool) -> Remote {
+    /// Returns a call that is made in `service` as one to another service, if it crosses.
+    fn remote(&mut self, index: CallIndex, service: u16, on_loop: bool) -> Option<Remote> {
+        let compiler = self.compiler;
+        let Crosses { to: target, readiness } = compiler.boundary.crossing(self.request, index, service)?;
         let call = &self.request.calls[index as usize];
-        let coroutine = self.compiler.recording.functions[call.function as usize].kind == FunctionKind::Coroutine;
-        let blocking = !(coroutine || on_loop && self.compiler.awaited);
-        let (nodes, bytes) = match (&call.arguments, &call.result) {
-            (Some(a), Some(r)) => ((a.nodes + r.nodes) as f64, (a.encoded_bytes + r.encoded_bytes) as f64),
-            _ => self.compiler.payloads[call.function as usize],
-        };
+        let coroutine = compiler.is_coroutine(self.request, index);
+        let blocking = !(coroutine || on_loop && compiler.awaited);
         let caller = self.request.calls[call.parent as usize].function;
+        let caller = compiler.recording.functions[caller as usize].module;
+        let blocks_event_loop = blocking && on_loop;
+        let hop = Hop { caller_service: service, caller, function: call.function, blocks_event_loop };
+        if let Some(blocked) = self.path.iter().position(|hop| hop.blocks_event_loop && hop.caller_service == target) {
+            let path = self.path[blocked..].iter().copied().chain([hop]).collect();
+            self.compiled.call_backs.insert(CallBack { endpoint: self.endpoint, path });
+            return None;
+        }
         let first = !self.called.contains(&target);
         if first {
             self.called.push(target);
         }
-        self.crossings.push(Some(Crossing {
+        let size = compiler.size_of(call);
+        self.compiled.crossings.push(Some(Crossing {
             endpoint: self.endpoint,
-            caller: self.compiler.recording.functions[caller as usize].module,
+            caller,
             caller_service: service,
             function: call.function,
             callee_service: target,
+            readiness,
+            is_measured: compiler.boundary.is_measured(call.function),
             client: if blocking { ClientMode::Sync } else { ClientMode::Async },
             handler: if coroutine { HandlerMode::Async } else { HandlerMode::Sync },
-            blocks_event_loop: blocking && on_loop,
+            blocks_event_loop,
             first,
-            nodes,
-            bytes,
+            nodes: size.nodes,
+            bytes: size.bytes,
         }));
-        let crossing = (self.crossings.len() - 1) as CrossingId;
+        let crossing = (self.compiled.crossings.len() - 1) as CrossingId;
+        self.path.push(hop);
         let body = self.body(index, target, coroutine);
-        Remote { crossing, process: target + 1, body, blocking, pooled: !coroutine }
-    }
-}
-
-/// Returns the reason why a payload cannot cross, in words.
-pub fn reason(class: PayloadClass, path: &str) -> String {
-    let path = if path.is_empty() { "a value" } else { path };
-    match class {
-        PayloadClass::Mutated => format!("{path} is changed in place by the callee"),
-        PayloadClass::Callback => format!("{path} is a callback"),
-        PayloadClass::Generator => format!("{path} is a generator"),
-        _ => format!("{path} is a live resource"),
+        self.path.pop();
+        Some(Remote { crossing, process: target + 1, body, blocking, pooled: !coroutine })
     }
 }

@@ -5,7 +5,12 @@
 //! points at which it calls, forks and joins.
 
 use splitcost_model::quantity::Nanos;
-use splitcost_model::recording::{Call, CallIndex, Request, Segment, Via};
+use splitcost_model::recording::{Call, CallIndex, FunctionKind, Recording, Request, Segment, Via};
+
+/// Shorter stretches in which a caller computes are no sign that it went on.
+///
+/// Chosen: several times the time between two coroutines of one chain that are suspended together.
+const SAME_INSTANT: Nanos = Nanos::from_micros(20);
 
 /// The work and waits of one request.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -60,14 +65,15 @@ pub enum DemandStep {
 ///
 /// With `alone`, the request was the only one in its process: CPU that the process used meanwhile and that no call
 /// accounts for was spent by helper threads during the waits, and becomes part of these.
-pub fn demand(request: &Request, alone: bool) -> Demand {
+pub fn demand(recording: &Recording, request: &Request, alone: bool) -> Demand {
     let mut children: Vec<Vec<CallIndex>> = vec![Vec::new(); request.calls.len()];
     for (index, call) in request.calls.iter().enumerate().skip(1) {
         children[call.parent as usize].push(index as CallIndex);
     }
-    let mut demand = Demand {
-        calls: (0..request.calls.len()).map(|index| steps(request, &request.calls[index], &children[index])).collect(),
-    };
+    let waits = (0..request.calls.len()).map(|index| waits(recording, request, index)).collect();
+    let taken = Taken { request, waits };
+    let mut demand =
+        Demand { calls: children.iter().enumerate().map(|(index, children)| taken.steps(index, children)).collect() };
     if alone {
         let tracked: Nanos = request
             .calls
@@ -105,28 +111,25 @@ fn delay_of(step: &DemandStep) -> Nanos {
     if let DemandStep::Wait { delay, .. } = step { *delay } else { Nanos::ZERO }
 }
 
-fn steps(request: &Request, call: &Call, children: &[CallIndex]) -> Vec<DemandStep> {
-    let inline: Vec<CallIndex> = children.iter().copied().filter(|&i| is_inline(request, i)).collect();
-    let mut beside: Vec<CallIndex> = children.iter().copied().filter(|&i| !is_inline(request, i)).collect();
-    beside.sort_by_key(|&i| request.calls[i as usize].start());
-    let waits: Vec<Segment> =
-        call.segments.iter().copied().filter(|s| s.suspended && !inside_a_callee(request, &inline, s)).collect();
-    let mut out = Vec::new();
-    let mut forked = 0;
-    for segment in &call.segments {
-        if !segment.suspended {
-            active(request, segment, &inline, &mut out);
-        } else if waits.contains(segment) {
-            let begun =
-                beside[forked..].iter().take_while(|&&i| request.calls[i as usize].start() < end(segment)).count();
-            let new = &beside[forked..forked + begun];
-            forked += begun;
-            wait(request, segment, new, &beside[..forked], &waits, &mut out);
+/// Returns the suspensions in which a call waits. Between two values a generator does not: its caller goes on.
+fn waits(recording: &Recording, request: &Request, index: usize) -> Vec<Segment> {
+    let call = &request.calls[index];
+    let suspended = call.segments.iter().copied().filter(|s| s.suspended);
+    match recording.functions.get(call.function as usize).map(|function| function.kind) {
+        Some(FunctionKind::Generator) => Vec::new(),
+        // It awaits something if its caller is suspended as long.
+        Some(FunctionKind::AsyncGenerator) => {
+            let caller = &request.calls[call.parent as usize];
+            suspended.filter(|s| computing_within(caller, s) <= SAME_INSTANT).collect()
         }
+        _ => suspended.collect(),
     }
-    // Begun after the last wait: tasks that nobody awaited.
-    out.extend(beside[forked..].iter().map(|&call| fork(request, call, false)));
-    out
+}
+
+/// Returns the time within a stretch during which a call is on a thread.
+fn computing_within(call: &Call, stretch: &Segment) -> Nanos {
+    let active = call.segments.iter().filter(|s| !s.suspended);
+    active.map(|s| end(s).min(end(stretch)) - s.start.max(stretch.start)).sum()
 }
 
 fn is_inline(request: &Request, index: CallIndex) -> bool {
@@ -141,9 +144,46 @@ fn end(segment: &Segment) -> Nanos {
     segment.start + segment.wall
 }
 
-fn inside_a_callee(request: &Request, inline: &[CallIndex], segment: &Segment) -> bool {
-    let middle = segment.start + segment.wall * 0.5;
-    inline.iter().map(|&i| &request.calls[i as usize]).any(|c| c.start() <= middle && middle < c.end())
+/// A request that is taken apart.
+struct Taken<'a> {
+    request: &'a Request,
+    /// The waits of each call.
+    waits: Vec<Vec<Segment>>,
+}
+
+impl Taken<'_> {
+    fn steps(&self, index: usize, children: &[CallIndex]) -> Vec<DemandStep> {
+        let request = self.request;
+        let call = &request.calls[index];
+        let inline: Vec<CallIndex> = children.iter().copied().filter(|&i| is_inline(request, i)).collect();
+        let mut beside: Vec<CallIndex> = children.iter().copied().filter(|&i| !is_inline(request, i)).collect();
+        beside.sort_by_key(|&i| request.calls[i as usize].start());
+        let waits: Vec<Segment> =
+            self.waits[index].iter().copied().filter(|s| !self.is_a_callees_wait(&inline, s)).collect();
+        let mut out = Vec::new();
+        let mut forked = 0;
+        for segment in &call.segments {
+            if !segment.suspended {
+                active(request, segment, &inline, &mut out);
+            } else if waits.contains(segment) {
+                let begun =
+                    beside[forked..].iter().take_while(|&&i| request.calls[i as usize].start() < end(segment)).count();
+                let new = &beside[forked..forked + begun];
+                forked += begun;
+                wait(request, segment, new, &beside[..forked], &waits, &mut out);
+            }
+        }
+        // Begun after the last wait: tasks that nobody awaited.
+        out.extend(beside[forked..].iter().map(|&call| fork(request, call, false)));
+        out
+    }
+
+    /// Returns true if a call is suspended because one of its inline callees waits.
+    fn is_a_callees_wait(&self, inline: &[CallIndex], segment: &Segment) -> bool {
+        let middle = segment.start + segment.wall * 0.5;
+        let holds = |wait: &Segment| wait.start <= middle && middle < end(wait);
+        inline.iter().any(|&callee| self.waits[callee as usize].iter().any(holds))
+    }
 }
 
 /// A stretch on a thread: own CPU and blocking, laid around the inline calls that begin in it.
@@ -157,16 +197,21 @@ fn active(request: &Request, segment: &Segment, inline: &[CallIndex], out: &mut 
         if callee.end() <= from || callee.start() >= to {
             continue;
         }
+        let mut last = position;
         for part in callee.segments.iter().filter(|s| !s.suspended) {
             let middle = part.start + part.wall * 0.5;
             if from <= middle && middle < to {
                 callee_cpu += part.cpu;
                 callee_wall += part.wall;
+                // The caller of a generator goes on between its parts.
+                if last <= position {
+                    last = end(part);
+                }
             }
         }
         let begins_here = callee.start() >= from;
         gaps.push((callee.start() - position, begins_here.then_some(index)));
-        position = position.max(callee.end().min(to));
+        position = position.max(last.min(to));
     }
     gaps.push((to - position, None));
     let cpu = segment.cpu - callee_cpu;
@@ -180,6 +225,7 @@ fn active(request: &Request, segment: &Segment, inline: &[CallIndex], out: &mut 
     }
     if total.is_zero() {
         push(out, DemandStep::Cpu(cpu));
+        push(out, DemandStep::Block(blocked));
     }
 }
 
@@ -222,6 +268,8 @@ fn wait(
 
 #[cfg(test)]
 mod tests {
+    use splitcost_model::recording::Function;
+
     use super::*;
 
     fn on(start: u64, wall: u64, cpu: u64) -> Segment {
@@ -243,6 +291,17 @@ mod tests {
 
     fn request(process_cpu: u64, calls: Vec<Call>) -> Request {
         Request { process_cpu: Nanos::from_nanos(process_cpu), calls, ..Request::default() }
+    }
+
+    fn demand(request: &Request, alone: bool) -> Demand {
+        super::demand(&Recording::default(), request, alone)
+    }
+
+    /// The demand of a request whose second call is one of a generator of this kind.
+    fn demand_of_generator(kind: FunctionKind, mut request: Request) -> Demand {
+        request.calls[1].function = 1;
+        let functions = vec![Function::default(), Function { kind, ..Function::default() }];
+        super::demand(&Recording { functions, ..Recording::default() }, &request, false)
     }
 
     fn cpu(nanos: u64) -> DemandStep {
@@ -298,5 +357,37 @@ mod tests {
         let request = request(60, vec![call(0, Via::Inline, vec![on(0, 10, 10), off(10, 100), on(110, 10, 10)])]);
         let wait = DemandStep::Wait { cpu: Nanos::from_nanos(40), delay: Nanos::from_nanos(60) };
         assert_eq!(demand(&request, true).calls[0], vec![cpu(10), wait, cpu(10)]);
+    }
+    #[test]
+    fn a_generator_between_two_values_neither_computes_nor_waits() {
+        // A `with` block of 60 ns around a call of 20 ns.
+        let request = request(
+            100,
+            vec![
+                call(0, Via::Inline, vec![on(0, 100, 100)]),
+                call(0, Via::Inline, vec![on(10, 10, 10), off(20, 60), on(80, 10, 10)]),
+                call(0, Via::Inline, vec![on(40, 20, 20)]),
+            ],
+        );
+        let demand = demand_of_generator(FunctionKind::Generator, request);
+        assert_eq!(demand.calls[1], vec![cpu(10), cpu(10)]);
+        assert_eq!(demand.calls[0], vec![cpu(9), DemandStep::Inline(1), cpu(17), DemandStep::Inline(2), cpu(34)]);
+    }
+
+    #[test]
+    fn an_asynchronous_generator_waits_only_while_its_caller_does() {
+        let of = |caller: Vec<Segment>| {
+            let generator = call(0, Via::Inline, vec![on(10, 10, 10), off(20, 100_060), on(100_080, 10, 10)]);
+            let request = request(100, vec![call(0, Via::Inline, caller), generator]);
+            demand_of_generator(FunctionKind::AsyncGenerator, request).calls
+        };
+        // It awaits: its caller is suspended and resumed with it.
+        let awaiting = of(vec![on(0, 20, 20), off(20, 100_060), on(100_080, 20, 20)]);
+        assert_eq!(awaiting[1], vec![cpu(10), delay(100_060), cpu(10)]);
+        assert!(!awaiting[0].contains(&delay(100_060)));
+        // It has yielded: its caller computes, then awaits something itself.
+        let yielded = of(vec![on(0, 50_000, 50_000), off(50_000, 50_070), on(100_070, 40, 40)]);
+        assert_eq!(yielded[1], vec![cpu(10), cpu(10)]);
+        assert!(yielded[0].contains(&delay(50_070)));
     }
 }

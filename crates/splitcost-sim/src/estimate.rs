@@ -8,28 +8,33 @@ mod fit;
 mod network;
 mod replay;
 mod server;
+mod site;
 
 use std::collections::BTreeMap;
 use std::thread;
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use splitcost_model::audit::{CallSite, CountedCalls};
+use splitcost_model::boundary::{Execution, Readiness};
 use splitcost_model::calibration::{Calibration, Round};
 use splitcost_model::estimate::{
-    Arms, CannotCross, CrossingCost, Estimate, EstimatedEndpoint, Figures, Handling, ResponseTimes,
+    Arms, AsRehearsed, CrossingCost, Estimate, EstimatedEndpoint, Evidence, Figures, ResponseTimes,
 };
-use splitcost_model::recording::{FunctionKind, Recording, Request};
+use splitcost_model::recording::{Recording, Request};
 use splitcost_model::split::{Prices, Split};
 use splitcost_model::statistics::{Interval, quantile, sorted};
 
-use crate::compile::{Compiled, Crossing, reason};
+use crate::compile::{CallForm, Compiled, Compiler, Crossing};
 use crate::cost::CostModel;
+use crate::demand::demand;
 use crate::engine::{LoadPattern, Outcome};
 pub use fault::estimate_fault;
 pub use network::PATIENCE;
 use network::ServicePairs;
 use replay::{Deployment, ReplayedRequests, RunConditions};
 pub use server::FittedServer;
+use site::CallSites;
 
 /// A scenario that is predicted.
 #[derive(Clone, Copy, Debug)]
@@ -88,21 +93,51 @@ pub fn estimate(scenario: &Scenario<'_>, progress: Progress<'_>) -> Result<Estim
     let input = CompiledScenario::new(scenario)?;
     let mut samples = Samples::default();
     for throughput in replicate(scenario, |r| input.saturate(scenario, r), &mut |done| progress(done / 2.0)) {
-        for (all, one) in samples.saturation.iter_mut().zip(throughput) {
-            all.push(one);
+        for (variant, one) in throughput {
+            samples.saturation.entry(variant).or_default().push(one);
         }
     }
     let load = scenario.load_reqs_per_sec.unwrap_or_else(|| samples.half_of_saturation());
     for outcomes in replicate(scenario, |r| input.load(scenario, r, load), &mut |done| progress(0.5 + done / 2.0)) {
-        for (all, outcome) in samples.cpu_secs.iter_mut().zip(&outcomes) {
-            all.push(outcome.cpu_secs_per_request());
-        }
-        samples.sidecar_secs.push(outcomes[1].sidecar_secs_per_request());
-        for (all, outcome) in samples.runs.iter_mut().zip(outcomes) {
-            all.push(outcome);
+        for (variant, outcome) in outcomes {
+            samples.cpu_secs.entry(variant).or_default().push(outcome.cpu_secs_per_request());
+            if variant == Variant::Split {
+                samples.sidecar_secs.push(outcome.sidecar_secs_per_request());
+            }
+            samples.runs.entry(variant).or_default().push(outcome);
         }
     }
     Ok(input.summed_up(scenario, load, &samples))
+}
+
+/// Counts the calls between services that recorded requests make under a split.
+pub fn count_calls<'a>(
+    recording: &Recording,
+    split: &Split,
+    execution: Execution,
+    requests: impl Iterator<Item = &'a Request>,
+) -> CountedCalls {
+    let requests: Vec<&Request> = requests.collect();
+    let mut counted = CountedCalls::default();
+    for request in &requests {
+        *counted.requests.entry(request.endpoint.clone()).or_default() += 1;
+    }
+    let endpoints: Vec<String> = counted.requests.keys().cloned().collect();
+    let number = |request: &Request| endpoints.binary_search(&request.endpoint).unwrap_or_default() as u32;
+    let demands: Vec<_> = requests.iter().map(|request| demand(recording, request, false)).collect();
+    let numbered: Vec<_> =
+        requests.iter().zip(&demands).map(|(request, demand)| (*request, demand, number(request))).collect();
+    let form = CallForm { execution, awaited: false };
+    let compiled = Compiler::new(recording, split, &endpoints, form).compile(&numbered);
+    for crossing in compiled.crossings.iter().flatten() {
+        let site = CallSite {
+            endpoint: endpoints[crossing.endpoint as usize].clone(),
+            caller: recording.modules[crossing.caller as usize].clone(),
+            callee: recording.function_name(&recording.functions[crossing.function as usize]),
+        };
+        *counted.calls.entry(site).or_default() += 1;
+    }
+    counted
 }
 
 /// Returns every replication's outcome, in order. The number of threads that compute them does not change the outcomes.
@@ -132,30 +167,60 @@ fn replicate<T: Send>(scenario: &Scenario<'_>, run: impl Fn(u32) -> T + Sync, pr
     outcomes.into_iter().map(|(_, outcome)| outcome).collect()
 }
 
+/// An arm of the simulation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Variant {
+    Monolith,
+    /// The split as rewritten.
+    Split,
+    /// The split as rewritten, with calls awaited that would block an event loop.
+    Awaited,
+    /// The split as rehearsed.
+    Rehearsed,
+}
+
 /// A scenario with its requests compiled: the input that all replications share.
 struct CompiledScenario<'a> {
     endpoints: Vec<String>,
     requests: Vec<&'a Request>,
     server: FittedServer,
-    baseline: Compiled,
+    monolith: Compiled,
     split: Compiled,
-    rewritten: Option<Compiled>,
+    /// Absent where no call blocks an event loop.
+    awaited: Option<Compiled>,
+    /// Absent where a rehearsal makes all calls remotely.
+    rehearsed: Option<Compiled>,
     /// The services that call each other, and with them the links between them.
     pairs: ServicePairs,
 }
 
 #[derive(Default)]
 struct Samples {
-    saturation: [Vec<f64>; 2],
-    cpu_secs: [Vec<f64>; 2],
+    saturation: BTreeMap<Variant, Vec<f64>>,
+    cpu_secs: BTreeMap<Variant, Vec<f64>>,
     /// The CPU seconds of the mesh per request.
     sidecar_secs: Vec<f64>,
-    runs: [Vec<Outcome>; 3],
+    runs: BTreeMap<Variant, Vec<Outcome>>,
 }
 
 impl Samples {
     fn half_of_saturation(&self) -> f64 {
-        self.saturation.iter().filter_map(|s| Interval::of(s)).map(|i| i.value).fold(f64::INFINITY, f64::min) / 2.0
+        let throughput = self.saturation.values().filter_map(|samples| Interval::of(samples));
+        throughput.map(|interval| interval.value).fold(f64::INFINITY, f64::min) / 2.0
+    }
+
+    fn figures(&self, variant: Variant, load: f64) -> Figures {
+        let of = |samples: &BTreeMap<Variant, Vec<f64>>| Interval::of(samples.get(&variant)?);
+        let cpu_secs_per_request = of(&self.cpu_secs);
+        Figures {
+            saturation_reqs_per_sec: of(&self.saturation),
+            cpu_secs_per_request,
+            cores: cpu_secs_per_request.map(|cpu| cpu.scale(load)),
+        }
+    }
+
+    fn runs(&self, variant: Variant) -> &[Outcome] {
+        self.runs.get(&variant).map_or(&[], Vec::as_slice)
     }
 }
 
@@ -163,13 +228,19 @@ impl<'a> CompiledScenario<'a> {
     fn new(scenario: &Scenario<'a>) -> Result<Self, Error> {
         let recording = scenario.recording;
         let replayed = ReplayedRequests::of(recording)?;
-        let split = replayed.compile(recording, scenario.split, false);
+        let compile = |execution, awaited| {
+            replayed.compile(recording, scenario.split, CallForm { execution, awaited })
+        };
+        let split = compile(Execution::Rewritten, false);
         let blocks = split.crossings.iter().flatten().any(|c| c.blocks_event_loop);
+        let rehearsed = Some(compile(Execution::Rehearsed, false)).filter(|rehearsed| *rehearsed != split);
+        let crossings = [Some(&split), rehearsed.as_ref()].into_iter().flatten().flat_map(|c| &c.crossings).flatten();
         Ok(Self {
             server: *scenario.server,
-            baseline: replayed.compile(recording, &Split::default(), false),
-            rewritten: blocks.then(|| replayed.compile(recording, scenario.split, true)),
-            pairs: ServicePairs::of(&split.crossings),
+            monolith: replayed.compile(recording, &Split::default(), CallForm::default()),
+            awaited: blocks.then(|| compile(Execution::Rewritten, true)),
+            pairs: ServicePairs::of(crossings),
+            rehearsed,
             split,
             requests: replayed.requests,
             endpoints: replayed.endpoints,
@@ -196,8 +267,8 @@ impl<'a> CompiledScenario<'a> {
         (CostModel::fit(&drawn, self.server.yardstick_nanos), pool)
     }
 
-    /// Returns the throughput at saturation of baseline and split.
-    fn saturate(&self, scenario: &Scenario<'_>, replication: u32) -> Vec<f64> {
+    /// Returns the throughput at saturation of each variant that is compared at saturation.
+    fn saturate(&self, scenario: &Scenario<'_>, replication: u32) -> Vec<(Variant, f64)> {
         let at = RunConditions {
             cold: false,
             cold_nanos: 0.0,
@@ -206,12 +277,12 @@ impl<'a> CompiledScenario<'a> {
             requests: CLOSED_REQUESTS,
             fault: None,
         };
-        let outcomes = self.replication(scenario, replication, 2, &at);
-        outcomes.iter().map(Outcome::throughput_reqs_per_sec).collect()
+        let outcomes = self.replication(scenario, replication, |variant| variant != Variant::Awaited, &at);
+        outcomes.into_iter().map(|(variant, outcome)| (variant, outcome.throughput_reqs_per_sec())).collect()
     }
 
     /// Simulates every variant at the load.
-    fn load(&self, scenario: &Scenario<'_>, replication: u32, load: f64) -> Vec<Outcome> {
+    fn load(&self, scenario: &Scenario<'_>, replication: u32, load: f64) -> Vec<(Variant, Outcome)> {
         let at = RunConditions {
             cold: true,
             cold_nanos: self.server.cold_nanos,
@@ -220,51 +291,64 @@ impl<'a> CompiledScenario<'a> {
             requests: OPEN_REQUESTS,
             fault: None,
         };
-        self.replication(scenario, replication, 3, &at)
+        self.replication(scenario, replication, |_| true, &at)
     }
 
     fn replication(
         &self,
         scenario: &Scenario<'_>,
         replication: u32,
-        variants: usize,
+        wanted: impl Fn(Variant) -> bool,
         at: &RunConditions,
-    ) -> Vec<Outcome> {
+    ) -> Vec<(Variant, Outcome)> {
         let (model, pool) = self.draw(scenario, replication);
-        let variants = self.variants(scenario).into_iter().take(variants);
         let deployment = self.deployment(scenario);
-        variants.map(|variant| deployment.replay(replication, variant, (&model, &pool), at)).collect()
-    }
-
-    /// Returns baseline, split, and the split with awaited calls where that differs, each with its number of services.
-    fn variants(&self, scenario: &Scenario<'_>) -> Vec<(&Compiled, usize)> {
         let services = scenario.split.service_names().len();
-        let mut variants = vec![(&self.baseline, 1), (&self.split, services)];
-        variants.extend(self.rewritten.as_ref().map(|r| (r, services)));
-        variants
+        let variants = [
+            (Variant::Monolith, Some(&self.monolith), 1),
+            (Variant::Split, Some(&self.split), services),
+            (Variant::Awaited, self.awaited.as_ref(), services),
+            (Variant::Rehearsed, self.rehearsed.as_ref(), services),
+        ];
+        let run = |(variant, compiled, services): (Variant, Option<&Compiled>, usize)| {
+            let compiled = compiled.filter(|_| wanted(variant))?;
+            Some((variant, deployment.replay(replication, (compiled, services), (&model, &pool), at)))
+        };
+        variants.into_iter().filter_map(run).collect()
     }
 }
 
 impl CompiledScenario<'_> {
     fn summed_up(&self, scenario: &Scenario<'_>, load: f64, samples: &Samples) -> Estimate {
-        let figures = |arm: usize| {
-            let cpu_secs_per_request = Interval::of(&samples.cpu_secs[arm]);
-            Figures {
-                saturation_reqs_per_sec: Interval::of(&samples.saturation[arm]),
-                cpu_secs_per_request,
-                cores: cpu_secs_per_request.map(|cpu| cpu.scale(load)),
-            }
-        };
+        let figures = |split| Arms { monolith: samples.figures(Variant::Monolith, load), split: samples.figures(split, load) };
         let gigabytes_per_month = self.bytes_per_request() * load * 3600.0 * Prices::HOURS_PER_MONTH / 1e9;
         let sidecars = Interval::of(&samples.sidecar_secs).map(|secs| secs.scale(load));
+        let sites = CallSites::of(scenario.recording);
         Estimate {
             load_reqs_per_sec: load,
-            figures: Arms { monolith: figures(0), split: figures(1) },
+            figures: figures(Variant::Split),
             sidecar_cores: sidecars.filter(|cores| cores.value > 0.0),
             transfer_usd_per_month: gigabytes_per_month * self.usd_per_gb(scenario.split),
-            endpoints: self.endpoints(scenario, samples),
-            calls: self.calls(scenario),
-            cannot_cross: cannot_cross(scenario.recording, scenario.split),
+            endpoints: self.endpoints(scenario, samples, Variant::Split, &self.split),
+            calls: self.calls(scenario, &sites),
+            evidence: self.evidence(),
+            cannot_cross: sites.cannot_cross(&self.split, self.requests.len()),
+            call_backs: sites.call_backs(&self.split, &self.endpoints, scenario.split),
+            as_rehearsed: self.rehearsed.as_ref().map(|rehearsed| AsRehearsed {
+                figures: figures(Variant::Rehearsed),
+                endpoints: self.endpoints(scenario, samples, Variant::Rehearsed, rehearsed),
+            }),
+        }
+    }
+
+    /// Returns the calls between services per request, by the evidence for their price.
+    fn evidence(&self) -> Evidence {
+        let per_request = |calls: usize| calls as f64 / self.requests.len().max(1) as f64;
+        let crossings = || self.split.crossings.iter().flatten();
+        Evidence {
+            calls_per_request: per_request(crossings().count()),
+            measured_per_request: per_request(crossings().filter(|c| c.is_measured).count()),
+            rehearsed_per_request: per_request(crossings().filter(|c| c.readiness.is_rehearsed()).count()),
         }
     }
 
@@ -283,10 +367,16 @@ impl CompiledScenario<'_> {
         self.split.crossings.iter().flatten().map(|c| c.bytes).sum::<f64>() / self.requests.len() as f64
     }
 
-    fn endpoints(&self, scenario: &Scenario<'_>, samples: &Samples) -> Vec<EstimatedEndpoint> {
+    fn endpoints(
+        &self,
+        scenario: &Scenario<'_>,
+        samples: &Samples,
+        variant: Variant,
+        compiled: &Compiled,
+    ) -> Vec<EstimatedEndpoint> {
         let number = self.endpoints.len();
-        let [baseline, split, rewritten] = &samples.runs;
-        let [baseline, split, rewritten] = [baseline, split, rewritten].map(|runs| by_endpoint(runs, number));
+        let [monolith, split, awaited] =
+            [Variant::Monolith, variant, Variant::Awaited].map(|variant| by_endpoint(samples.runs(variant), number));
         let all = &scenario.recording.requests;
         self.endpoints
             .iter()
@@ -294,15 +384,16 @@ impl CompiledScenario<'_> {
             .map(|(index, name)| {
                 let requests = self.requests.iter().filter(|r| r.endpoint == *name).count();
                 let crossings: Vec<&Crossing> =
-                    self.split.crossings.iter().flatten().filter(|c| c.endpoint == index as u32).collect();
+                    compiled.crossings.iter().flatten().filter(|c| c.endpoint == index as u32).collect();
                 let per_request = |x: f64| x / requests.max(1) as f64;
                 let blocking = crossings.iter().filter(|c| c.blocks_event_loop).count();
+                let has_awaited = variant == Variant::Split && blocking > 0;
                 EstimatedEndpoint {
                     name: name.clone(),
                     requests: requests as u64,
                     failed_requests: all.iter().filter(|r| r.endpoint == *name && r.status >= 400).count() as u64,
-                    response: Arms { monolith: response(&baseline[index]), split: response(&split[index]) },
-                    split_if_async: if blocking > 0 { response(&rewritten[index]) } else { None },
+                    response: Arms { monolith: response(&monolith[index]), split: response(&split[index]) },
+                    split_if_async: if has_awaited { response(&awaited[index]) } else { None },
                     crossings_per_request: per_request(crossings.len() as f64),
                     blocking_crossings_per_request: per_request(blocking as f64),
                     bytes_per_request: per_request(crossings.iter().map(|c| c.bytes).sum()),
@@ -312,7 +403,7 @@ impl CompiledScenario<'_> {
     }
 
     /// The crossings by endpoint, caller and callee, dearest first.
-    fn calls(&self, scenario: &Scenario<'_>) -> Vec<CrossingCost> {
+    fn calls(&self, scenario: &Scenario<'_>, sites: &CallSites<'_>) -> Vec<CrossingCost> {
         let recording = scenario.recording;
         let rounds: Vec<&Round> = scenario.calibration.rounds.iter().collect();
         let model = CostModel::fit(&rounds, self.server.yardstick_nanos);
@@ -332,6 +423,7 @@ impl CompiledScenario<'_> {
             let Some(c) = crossing else { continue };
             let key = (c.endpoint, c.caller_service, c.caller, c.callee_service, c.function, c.blocks_event_loop);
             let sum: &mut CrossingSum = groups.entry(key).or_default();
+            sum.readiness = c.readiness;
             let cpu_nanos = (cost.client.nanos + cost.server.nanos) as f64;
             sum.calls += 1.0;
             sum.bytes += c.bytes;
@@ -340,20 +432,19 @@ impl CompiledScenario<'_> {
                 links.get(usize::from(cost.link)).map_or(0.0, |link| link.one_way_delay.median().as_nanos_f64());
             sum.wall_nanos += cpu_nanos + 2.0 * (cost.one_way_nanos as f64 + delay);
         }
-        let sites = call_sites(recording);
         let mut calls: Vec<CrossingCost> = groups
             .into_iter()
             .map(|((endpoint, from, caller, to, function, blocks_event_loop), sum)| {
                 let name = &self.endpoints[endpoint as usize];
                 let requests = self.requests.iter().filter(|r| r.endpoint == *name).count().max(1) as f64;
-                let (file, line) =
-                    sites.get(&(caller, function)).cloned().unwrap_or_else(|| defined_at(recording, function));
+                let (file, line) = sites.of_call(caller, function);
                 CrossingCost {
                     endpoint: name.clone(),
                     caller_service: services[from as usize].to_owned(),
                     caller: recording.modules[caller as usize].clone(),
                     callee_service: services[to as usize].to_owned(),
-                    callee: function_name(recording, function),
+                    callee: recording.function_name(&recording.functions[function as usize]),
+                    readiness: sum.readiness,
                     calls_per_request: sum.calls / requests,
                     bytes_per_call: sum.bytes / sum.calls,
                     cpu_micros_per_call: sum.cpu_nanos / sum.calls / 1e3,
@@ -376,6 +467,7 @@ impl CompiledScenario<'_> {
 /// Alike crossings of all recorded requests, summed.
 #[derive(Clone, Copy, Debug, Default)]
 struct CrossingSum {
+    readiness: Readiness,
     calls: f64,
     bytes: f64,
     cpu_nanos: f64,
@@ -418,79 +510,4 @@ const SHARES: [f64; 24] = [
 fn distribution(replications: &[Vec<f64>]) -> Vec<(f64, f64)> {
     let pooled = sorted(replications.iter().flatten().copied());
     SHARES.iter().filter_map(|&share| Some((quantile(&pooled, share)?, share))).collect()
-}
-
-fn function_name(recording: &Recording, function: u32) -> String {
-    let function = &recording.functions[function as usize];
-    format!("{}:{}", recording.modules[function.module as usize], function.qualname)
-}
-
-/// Returns the file and line of a function's definition, which stands for a call without a call site, such as a task's first.
-fn defined_at(recording: &Recording, function: u32) -> (String, u32) {
-    let function = &recording.functions[function as usize];
-    (function.file.clone(), function.line)
-}
-
-/// A call site of each (caller module, function), from the sampled payloads.
-fn call_sites(recording: &Recording) -> BTreeMap<(u32, u32), (String, u32)> {
-    let mut sites = BTreeMap::new();
-    for request in &recording.requests {
-        for call in &request.calls {
-            if let Some(payload) = call.arguments.as_ref().filter(|p| !p.file.is_empty()) {
-                let caller = recording.functions[request.calls[call.parent as usize].function as usize].module;
-                sites.entry((caller, call.function)).or_insert_with(|| (payload.file.clone(), payload.line));
-            }
-        }
-    }
-    sites
-}
-
-/// Returns the calls that would have to cross between services under a split and cannot, most frequent first.
-pub fn cannot_cross(recording: &Recording, split: &Split) -> Vec<CannotCross> {
-    let service: Vec<&str> = recording.modules.iter().map(|m| split.service_of(m)).collect();
-    let mut reasons: BTreeMap<(u32, u32), (String, String, u32)> = BTreeMap::new();
-    let mut counts: BTreeMap<(u32, u32), u64> = BTreeMap::new();
-    for request in &recording.requests {
-        for call in request.calls.iter().skip(1) {
-            let caller = recording.functions[request.calls[call.parent as usize].function as usize].module;
-            let function = &recording.functions[call.function as usize];
-            // The framework runs a module's route handlers wherever that module lives.
-            if caller == Recording::ROOT_MODULE || service[caller as usize] == service[function.module as usize] {
-                continue;
-            }
-            let key = (caller, call.function);
-            *counts.entry(key).or_default() += 1;
-            let refused = [&call.arguments, &call.result].into_iter().flatten().find(|p| !p.class.can_cross());
-            if let Some(payload) = refused {
-                let site = (payload.file.clone(), payload.line);
-                let (file, line) = if site.0.is_empty() { defined_at(recording, call.function) } else { site };
-                reasons.entry(key).or_insert_with(|| (reason(payload.class, &payload.path), file, line));
-            } else if matches!(function.kind, FunctionKind::Generator | FunctionKind::AsyncGenerator) {
-                reasons
-                    .entry(key)
-                    .or_insert_with(|| ("the function is a generator".into(), function.file.clone(), function.line));
-            }
-        }
-    }
-    let mut list: Vec<CannotCross> = reasons
-        .into_iter()
-        .map(|((caller, function), (reason, file, line))| {
-            let module = &recording.modules[recording.functions[function as usize].module as usize];
-            let local = split
-                .keep_local
-                .iter()
-                .any(|k| module.strip_prefix(k.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')));
-            CannotCross {
-                caller: recording.modules[caller as usize].clone(),
-                callee: function_name(recording, function),
-                reason,
-                file,
-                line,
-                count: counts.get(&(caller, function)).copied().unwrap_or_default(),
-                handling: if local { Handling::KeptLocal } else { Handling::Refused },
-            }
-        })
-        .collect();
-    list.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.callee.cmp(&b.callee)));
-    list
 }

@@ -38,11 +38,11 @@ impl FittedServer {
     pub fn fit(recording: &Recording, host_cores: usize, seed: u64) -> Result<Self, Error> {
         let replayed = ReplayedRequests::of(recording)?;
         let split = Split::default();
-        let monolith = replayed.compile(recording, &split, false);
+        let monolith = replayed.compile(recording, &split, crate::compile::CallForm::default());
         let mut fit = Fit {
             recording,
             server: Self::observed(&recording.meta, &replayed.requests, &replayed.own_shares),
-            pairs: ServicePairs::of(&monolith.crossings),
+            pairs: ServicePairs::of(std::iter::empty()),
             replayed: &replayed,
             monolith,
             split,

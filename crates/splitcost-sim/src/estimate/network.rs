@@ -17,8 +17,8 @@ pub const PATIENCE: Nanos = Nanos::from_millis(10_000);
 pub(super) struct ServicePairs(Vec<(u16, u16)>);
 
 impl ServicePairs {
-    pub(super) fn of(crossings: &[Option<Crossing>]) -> Self {
-        let mut pairs: Vec<(u16, u16)> = crossings.iter().flatten().map(pair).collect();
+    pub(super) fn of<'a>(crossings: impl Iterator<Item = &'a Crossing>) -> Self {
+        let mut pairs: Vec<(u16, u16)> = crossings.map(pair).collect();
         pairs.sort_unstable();
         pairs.dedup();
         Self(pairs)

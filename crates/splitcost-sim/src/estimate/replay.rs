@@ -9,7 +9,7 @@ use splitcost_model::split::Split;
 use super::Error;
 use super::network::ServicePairs;
 use super::server::{FittedServer, own_shares};
-use crate::compile::{Compiled, Compiler};
+use crate::compile::{CallForm, Compiled, Compiler};
 use crate::cost::CostModel;
 use crate::demand::{Demand, demand};
 use crate::engine::{LoadPattern, Outcome, Run, simulate};
@@ -52,16 +52,15 @@ impl<'a> ReplayedRequests<'a> {
         endpoints.dedup();
         let by_endpoint = own_shares(&recording.meta, &requests, &endpoints);
         let own_shares: Vec<f64> = requests.iter().map(|r| by_endpoint[number(&endpoints, r) as usize]).collect();
-        let demands = requests.iter().zip(&own_shares).map(|(r, &own)| demand(r, alone).scale_cpu(own)).collect();
+        let demands = requests.iter().zip(&own_shares).map(|(r, &own)| demand(recording, r, alone).scale_cpu(own)).collect();
         Ok(Self { endpoints, requests, own_shares, demands })
     }
 
-    /// Returns the programs of the requests under a split. With `awaited`, plain functions that cross are awaited instead of
-    /// blocking the event loop.
-    pub(super) fn compile(&self, recording: &Recording, split: &Split, awaited: bool) -> Compiled {
+    /// Returns the programs of the requests under a split.
+    pub(super) fn compile(&self, recording: &Recording, split: &Split, form: CallForm) -> Compiled {
         let requests: Vec<(&Request, &Demand, u32)> =
             self.requests.iter().zip(&self.demands).map(|(r, d)| (*r, d, number(&self.endpoints, r))).collect();
-        Compiler::new(recording, split, &self.endpoints, awaited).compile(&requests)
+        Compiler::new(recording, split, &self.endpoints, form).compile(&requests)
     }
 }
 

@@ -2,18 +2,19 @@
 
 use std::collections::BTreeMap;
 
+use splitcost_model::boundary::{Execution, Readiness};
 use splitcost_model::calibration::{Calibration, ClientMode, HandlerMode, Pace, Point, Round};
-use splitcost_model::estimate::{Estimate, EstimatedEndpoint, Handling};
+use splitcost_model::estimate::{Estimate, EstimatedEndpoint};
 use splitcost_model::quantity::Nanos;
 use splitcost_model::recording::{
-    Call, Function, FunctionKind, Meta, Payload, PayloadClass, Phase, PhaseEndpoint, PhaseKind, Recording, Request,
+    Call, Function, FunctionKind, Meta, Obstacle, Payload, PayloadClass, Phase, PhaseEndpoint, PhaseKind, Recording, Request,
     Segment, Via,
 };
 use splitcost_model::split::Split;
-use splitcost_sim::compile::Compiler;
+use splitcost_sim::compile::{CallForm, Compiler};
 use splitcost_sim::demand::{Demand, demand};
 use splitcost_sim::engine::{LoadPattern, Outcome, Run, simulate};
-use splitcost_sim::estimate::{FittedServer, Scenario, estimate};
+use splitcost_sim::estimate::{FittedServer, Scenario, count_calls, estimate};
 use splitcost_sim::program::{Cost, Crowding, Machine, Network};
 
 const MILLI: u64 = 1_000_000;
@@ -125,9 +126,14 @@ fn calibration(nanos: f64) -> Calibration {
 }
 
 fn alone(recording: &Recording, split: &Split, services: usize) -> Outcome {
-    let demands: Vec<Demand> = recording.requests.iter().map(|r| demand(r, true)).collect();
+    alone_as(recording, split, services, Execution::Rewritten)
+}
+
+fn alone_as(recording: &Recording, split: &Split, services: usize, execution: Execution) -> Outcome {
+    let demands: Vec<Demand> = recording.requests.iter().map(|r| demand(recording, r, true)).collect();
     let requests: Vec<_> = recording.requests.iter().zip(&demands).map(|(r, d)| (r, d, 0)).collect();
-    let compiled = Compiler::new(recording, split, &["GET /a".to_owned()], false).compile(&requests);
+    let form = CallForm { execution, awaited: false };
+    let compiled = Compiler::new(recording, split, &["GET /a".to_owned()], form).compile(&requests);
     let pool: Vec<u32> = (0..compiled.programs.len() as u32).collect();
     simulate(&Run {
         machine: &Machine::one_host(2, services + 1),
@@ -172,13 +178,17 @@ fn estimated(nanos: f64) -> Estimate {
 }
 
 fn estimated_of(recording: &Recording, nanos: f64) -> Estimate {
+    estimated_as(recording, &split(), nanos)
+}
+
+fn estimated_as(recording: &Recording, split: &Split, nanos: f64) -> Estimate {
     let calibration = calibration(nanos);
     let server = FittedServer::fit(recording, 2, 1).expect("there are requests");
     let scenario = Scenario {
         recording,
         server: &server,
         calibration: &calibration,
-        split: &split(),
+        split,
         host_cores: 2,
         load_reqs_per_sec: Some(100.0),
         concurrency: 8,
@@ -226,19 +236,70 @@ fn what_the_recorder_costs_is_taken_off() {
     assert!((without / with / expected - 1.0).abs() < 0.02, "{without} of {with} is not {expected}");
 }
 
-#[test]
-fn what_cannot_cross_stays_and_is_listed() {
+/// The recording, in which every call of `c:log` carries a live resource.
+fn with_live_calls() -> Recording {
     let mut recording = recording();
     for request in &mut recording.requests {
-        let live = Payload { class: PayloadClass::Live, path: "arguments.session (Session)".into(), ..payload() };
-        request.calls[3].arguments = Some(live);
+        let path = "arguments.lock (_thread.lock)".to_owned();
+        let obstacles = vec![Obstacle { class: PayloadClass::Live, path: path.clone() }];
+        for call in [3, 5] {
+            let live = Payload { class: PayloadClass::Live, path: path.clone(), obstacles: obstacles.clone(), ..payload() };
+            request.calls[call].arguments = Some(live);
+        }
     }
+    recording
+}
+
+#[test]
+fn what_cannot_cross_is_priced_as_rewritten_and_stays_as_rehearsed() {
+    let recording = with_live_calls();
+    assert!(alone(&recording, &split(), 3).cpu_nanos[3] > 0);
+    assert_eq!(alone_as(&recording, &split(), 3, Execution::Rehearsed).cpu_nanos[3], 0);
+
+    let estimate = estimated_as(&recording, &split(), 1e5);
+    let [listed] = estimate.cannot_cross.as_slice() else { panic!("{:?}", estimate.cannot_cross) };
+    assert_eq!((listed.callee.as_str(), listed.calls_per_request, listed.readiness), ("c:log", 2.0, Readiness::Rewrite));
+    assert_eq!(listed.reason, "arguments.lock (_thread.lock) is a live resource");
+    let evidence = estimate.evidence;
+    assert_eq!(
+        [evidence.calls_per_request, evidence.measured_per_request, evidence.rehearsed_per_request],
+        [4.0, 2.0, 2.0]
+    );
+    let rehearsed = estimate.as_rehearsed.as_ref().expect("it differs");
+    let crossings = |endpoints: &[EstimatedEndpoint]| endpoints[0].crossings_per_request;
+    assert_eq!([crossings(&estimate.endpoints), crossings(&rehearsed.endpoints)], [4.0, 2.0]);
+    assert!(estimated(1e5).as_rehearsed.is_none(), "every call is ready");
+}
+
+#[test]
+fn calls_are_counted_as_they_are_compiled() {
+    let recording = with_live_calls();
+    let count = |execution| {
+        let counted = count_calls(&recording, &split(), execution, recording.requests.iter());
+        assert_eq!(counted.requests["GET /a"], 200);
+        counted.calls.iter().map(|(site, calls)| format!("{} → {}: {calls}", site.caller, site.callee)).collect::<Vec<_>>()
+    };
+    assert_eq!(count(Execution::Rewritten), ["a → b:quote: 400", "b → c:log: 400"]);
+    assert_eq!(count(Execution::Rehearsed), ["a → b:quote: 400"]);
+}
+
+/// `a` calls the plain `c:log` on its event loop, which calls `a:kind` back.
+#[test]
+fn a_call_back_into_a_blocked_loop_is_named_with_its_path() {
+    let mut recording = recording();
+    recording.functions.push(Function { module: 1, qualname: "kind".into(), ..Function::default() });
+    for request in &mut recording.requests {
+        request.calls.truncate(4);
+        request.calls[2] = Call { function: 3, ..request.calls[2].clone() };
+        request.calls[3] = Call { function: 4, ..request.calls[3].clone() };
+    }
+    let estimate = estimated_as(&recording, &split(), 1e5);
+    let [call_back] = estimate.call_backs.as_slice() else { panic!("{:?}", estimate.call_backs) };
+    let hops: Vec<String> =
+        call_back.path.iter().map(|h| format!("{} → {} {}", h.caller_service, h.callee_service, h.callee)).collect();
+    assert_eq!(hops, ["main → c c:log", "c → main a:kind"]);
+    assert!(estimate.figures.split.saturation_reqs_per_sec.is_some_and(|saturation| saturation.value > 0.0));
     let mut split = split();
-    split.keep_local = vec!["c".to_owned()];
-    let listed = splitcost_sim::estimate::cannot_cross(&recording, &split);
-    assert_eq!(listed.len(), 1);
-    assert_eq!((listed[0].callee.as_str(), listed[0].count), ("c:log", 400));
-    assert_eq!(listed[0].handling, Handling::KeptLocal);
-    assert_eq!(listed[0].reason, "arguments.session (Session) is a live resource");
-    assert_eq!(alone(&recording, &split, 3).cpu_nanos[3], 0);
+    split.copied = vec!["a".to_owned()];
+    assert_eq!(estimated_as(&recording, &split, 1e5).call_backs, []);
 }

@@ -1,0 +1,338 @@
+//! The boundary of a split: the one decision about a recorded call, *would it cross between services, and how?*
+//!
+//! The simulator, the list of what needs work, the audit of a rehearsal and the settings of its import hook all ask
+//! [`Boundary`]. A call crosses if it was made for a request, if it goes into another service, if the other service does not
+//! share the code (a copied module, a value's method, a nested function), and, in a rehearsal, if it is [`Readiness::Ready`].
+
+use serde::{Deserialize, Serialize};
+
+use crate::recording::{
+    Call, CallIndex, Function, FunctionId, FunctionKind, ModuleId, PayloadClass, ReceiverKind, Recording, Request,
+};
+use crate::split::Split;
+
+/// The work that a call needs before it can cross between services. A later one needs more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Readiness {
+    /// Data that can be encoded, and a function at module level: crosses as it is.
+    #[default]
+    Ready,
+    /// A resource that the callee obtains for itself, an iterator that is sent in batches, changes that are sent back.
+    Adapted,
+    /// A method of a service object, which is addressed by its name or made again from its constructor's arguments.
+    Object,
+    /// An object that must stay where it is: a handle crosses, and each use of it is a crossing back.
+    ByReference,
+    /// A callback, an unknown live resource, or an object that nobody can rebuild: the code has to change.
+    Rewrite,
+}
+
+impl Readiness {
+    /// Every readiness, the least work first.
+    pub const ALL: [Self; 5] = [Self::Ready, Self::Adapted, Self::Object, Self::ByReference, Self::Rewrite];
+
+    /// Returns the words used in documents and in text.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::Adapted => "adapted",
+            Self::Object => "object",
+            Self::ByReference => "by reference",
+            Self::Rewrite => "rewrite",
+        }
+    }
+
+    /// Returns the readiness of a call that carries a value of this class.
+    pub fn of(class: PayloadClass) -> Self {
+        match class {
+            PayloadClass::Plain | PayloadClass::Adapter => Self::Ready,
+            PayloadClass::Value | PayloadClass::Mutated | PayloadClass::Generator | PayloadClass::Resource => {
+                Self::Adapted
+            }
+            PayloadClass::Service => Self::Object,
+            PayloadClass::Reference => Self::ByReference,
+            PayloadClass::Callback | PayloadClass::Live => Self::Rewrite,
+        }
+    }
+
+    /// Returns true if a rehearsal makes such a call remotely.
+    pub fn is_rehearsed(self) -> bool {
+        self == Self::Ready
+    }
+}
+
+/// The calls of a split that are made remotely.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Execution {
+    /// Every call between services, as after the code was changed where it needs to be.
+    #[default]
+    Rewritten,
+    /// Those calls that a rehearsal makes remotely with the code as it is.
+    Rehearsed,
+}
+
+/// A reason why a function never crosses, whatever its arguments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Local {
+    /// A nested function, a lambda or a generator expression runs where it is held.
+    Nested,
+    /// An object is made where it is wanted; a service object is made again from the arguments.
+    Constructor,
+    /// Every service has the code of a value, whose methods run where it is.
+    ValueMethod,
+}
+
+/// A call that crosses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Crosses {
+    /// The service that answers, as an index into [`Split::service_names`].
+    pub to: u16,
+    /// The work that it needs.
+    pub readiness: Readiness,
+}
+
+/// The facts about a function that decide about its calls.
+#[derive(Clone, Debug, PartialEq)]
+struct Crossability {
+    verdict: Result<Readiness, Local>,
+    /// Arguments and result were sampled, and neither needs a rewrite.
+    is_measured: bool,
+}
+
+/// The boundary between the services of a split, for the calls of one recording.
+#[derive(Clone, Debug)]
+pub struct Boundary<'a> {
+    recording: &'a Recording,
+    execution: Execution,
+    /// The service of each module.
+    services: Vec<u16>,
+    /// The service of each function; `None` where every service has a copy.
+    owners: Vec<Option<u16>>,
+    functions: Vec<Crossability>,
+}
+
+impl<'a> Boundary<'a> {
+    /// Prepares the decisions about all calls of a recording.
+    pub fn new(recording: &'a Recording, split: &Split, execution: Execution) -> Self {
+        let names = split.service_names();
+        let index = |service: &str| names.iter().position(|name| *name == service).unwrap_or(0) as u16;
+        let owner = |function: &Function| {
+            let module = recording.modules.get(function.module as usize)?;
+            (!split.is_copied(module)).then(|| index(split.service_of(module)))
+        };
+        Self {
+            services: recording.modules.iter().map(|module| index(split.service_of(module))).collect(),
+            owners: recording.functions.iter().map(owner).collect(),
+            functions: crossabilities(recording),
+            recording,
+            execution,
+        }
+    }
+
+    /// Returns the service of a module, as an index into [`Split::service_names`].
+    pub fn service_of(&self, module: ModuleId) -> u16 {
+        self.services.get(module as usize).copied().unwrap_or(0)
+    }
+
+    /// Decides about a call that is made in service `from`: where it is answered if it crosses.
+    pub fn crossing(&self, request: &Request, call: CallIndex, from: u16) -> Option<Crosses> {
+        let call = &request.calls[call as usize];
+        let to = self.owners[call.function as usize].filter(|to| *to != from)?;
+        let readiness = self.functions[call.function as usize].verdict.ok()?;
+        let is_made_here = match self.execution {
+            Execution::Rewritten => is_of_framework(self.recording, request, call) && readiness != Readiness::Ready,
+            Execution::Rehearsed => !readiness.is_rehearsed(),
+        };
+        (!is_made_here).then_some(Crosses { to, readiness })
+    }
+
+    /// Returns true if the size of what a function's calls carry was measured.
+    pub fn is_measured(&self, function: FunctionId) -> bool {
+        self.functions[function as usize].is_measured
+    }
+
+    /// Returns the functions, as `module:qualname`, that a rehearsal calls in the caller although they are another service's.
+    pub fn local_functions(&self) -> Vec<String> {
+        let functions = self.recording.functions.iter().zip(&self.functions);
+        let stays = functions.filter(|(_, facts)| facts.verdict.is_ok_and(|readiness| !readiness.is_rehearsed()));
+        let mut names: Vec<String> = stays.map(|(function, _)| self.recording.function_name(function)).collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+}
+
+/// Returns true if the framework makes the call. It runs a request's handler, dependencies and hooks where the request is.
+fn is_of_framework(recording: &Recording, request: &Request, call: &Call) -> bool {
+    let caller = request.calls[call.parent as usize].function;
+    recording.functions.get(caller as usize).is_none_or(|caller| caller.module == Recording::ROOT_MODULE)
+}
+
+/// Returns, per function, the work that its calls need; `None` where they never cross, however the app is split.
+pub fn readiness(recording: &Recording) -> Vec<Option<Readiness>> {
+    crossabilities(recording).into_iter().map(|facts| facts.verdict.ok()).collect()
+}
+
+/// The sampled payloads of a function.
+#[derive(Clone, Copy, Default)]
+struct Samples {
+    arguments: bool,
+    result: bool,
+    /// The class that needs most work.
+    class: PayloadClass,
+    /// The receiver that needs most work.
+    receiver: Option<ReceiverKind>,
+}
+
+fn crossabilities(recording: &Recording) -> Vec<Crossability> {
+    let mut samples = vec![Samples::default(); recording.functions.len()];
+    for call in recording.requests.iter().flat_map(|request| &request.calls) {
+        let seen = &mut samples[call.function as usize];
+        if let Some(arguments) = &call.arguments {
+            seen.arguments = true;
+            seen.class = seen.class.max(arguments.class);
+            seen.receiver = seen.receiver.max(arguments.receiver.as_ref().map(|receiver| receiver.kind));
+            // A call that raises has no result to be measured.
+            seen.result |= call.exception.is_some();
+        }
+        if let Some(result) = &call.result {
+            seen.result = true;
+            seen.class = seen.class.max(result.class);
+        }
+    }
+    recording.functions.iter().zip(&samples).map(|(function, seen)| crossability(function, seen)).collect()
+}
+
+fn crossability(function: &Function, seen: &Samples) -> Crossability {
+    let verdict = verdict(function, seen);
+    let is_measured = seen.arguments && seen.result && verdict != Ok(Readiness::Rewrite);
+    Crossability { verdict, is_measured }
+}
+
+fn verdict(function: &Function, seen: &Samples) -> Result<Readiness, Local> {
+    let (class, name) = function.qualname.rsplit_once('.').unwrap_or(("", &function.qualname));
+    if function.qualname.contains('<') {
+        return Err(Local::Nested);
+    }
+    if !class.is_empty() && matches!(name, "__init__" | "__new__" | "__post_init__" | "__init_subclass__") {
+        return Err(Local::Constructor);
+    }
+    let of_kind = match function.kind {
+        FunctionKind::Plain | FunctionKind::Coroutine => Readiness::Ready,
+        FunctionKind::Generator | FunctionKind::AsyncGenerator => Readiness::Adapted,
+    };
+    let of_receiver = match seen.receiver {
+        Some(ReceiverKind::Value) => return Err(Local::ValueMethod),
+        Some(ReceiverKind::Reference) => Readiness::ByReference,
+        Some(ReceiverKind::Service | ReceiverKind::Class) => Readiness::Object,
+        // A static method, or one that was not sampled.
+        None if !class.is_empty() => Readiness::Object,
+        None => Readiness::Ready,
+    };
+    Ok(of_kind.max(of_receiver).max(Readiness::of(seen.class)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::recording::{Payload, Receiver};
+
+    fn function(qualname: &str, kind: FunctionKind) -> Function {
+        Function { module: 1, qualname: qualname.into(), kind, ..Function::default() }
+    }
+
+    fn of(qualname: &str, kind: FunctionKind, class: PayloadClass, receiver: Option<ReceiverKind>) -> String {
+        let seen = Samples { arguments: true, result: true, class, receiver };
+        match verdict(&function(qualname, kind), &seen) {
+            Ok(readiness) => readiness.name().to_owned(),
+            Err(local) => format!("{local:?}"),
+        }
+    }
+
+    #[test]
+    fn a_call_is_as_ready_as_the_value_that_needs_most_work() {
+        use FunctionKind::{AsyncGenerator, Coroutine, Plain};
+        use PayloadClass as C;
+        use ReceiverKind as R;
+        let table = [
+            ("quote", Plain, C::Plain, None, "ready"),
+            ("quote", Coroutine, C::Adapter, None, "ready"),
+            ("rows", AsyncGenerator, C::Plain, None, "adapted"),
+            ("save", Plain, C::Resource, None, "adapted"),
+            ("save", Plain, C::Mutated, None, "adapted"),
+            ("save", Plain, C::Service, None, "object"),
+            ("save", Plain, C::Reference, None, "by reference"),
+            ("each", Plain, C::Callback, None, "rewrite"),
+            ("Orders.place", Plain, C::Plain, Some(R::Service), "object"),
+            ("Orders.place", Plain, C::Live, Some(R::Service), "rewrite"),
+            ("Orders.make", Plain, C::Plain, Some(R::Class), "object"),
+            ("Orders.rate", Plain, C::Plain, None, "object"),
+            ("Cart.add", Plain, C::Plain, Some(R::Reference), "by reference"),
+            ("Line.total", Plain, C::Plain, Some(R::Value), "ValueMethod"),
+            ("Orders.__init__", Plain, C::Live, Some(R::Service), "Constructor"),
+            ("cached.<locals>.wrapper", Plain, C::Plain, None, "Nested"),
+            ("f.<locals>.<genexpr>", FunctionKind::Generator, C::Plain, None, "Nested"),
+        ];
+        for (qualname, kind, class, receiver, expected) in table {
+            assert_eq!(of(qualname, kind, class, receiver), expected, "{qualname} {class:?} {receiver:?}");
+        }
+    }
+
+    /// `main:view` calls `vault:lock`, `vault:Line.total` and `kinds:kind`.
+    fn recording() -> Recording {
+        let names = ["(framework)", "main", "vault", "kinds"];
+        let function = |module, qualname: &str| Function { module, qualname: qualname.into(), ..Function::default() };
+        let call = |function, parent, receiver: Option<ReceiverKind>| Call {
+            function,
+            parent,
+            arguments: Some(Payload {
+                receiver: receiver.map(|kind| Receiver { kind, ..Receiver::default() }),
+                ..Payload::default()
+            }),
+            ..Call::default()
+        };
+        Recording {
+            modules: names.map(str::to_owned).to_vec(),
+            functions: vec![
+                function(0, "(asgi)"),
+                function(1, "view"),
+                function(2, "lock"),
+                function(2, "Line.total"),
+                function(3, "kind"),
+            ],
+            requests: vec![Request {
+                calls: vec![
+                    call(0, 0, None),
+                    call(1, 0, None),
+                    call(2, 1, None),
+                    call(3, 1, Some(ReceiverKind::Value)),
+                    call(4, 1, None),
+                    call(2, 0, None),
+                ],
+                ..Request::default()
+            }],
+            ..Recording::default()
+        }
+    }
+
+    #[test]
+    fn what_every_service_has_never_crosses() {
+        let recording = recording();
+        let services = BTreeMap::from([
+            ("vault".to_owned(), vec!["vault".to_owned()]),
+            ("other".to_owned(), vec!["kinds".to_owned()]),
+        ]);
+        let mut split = Split { services, ..Split::default() };
+        let crossings = |split: &Split, execution| -> Vec<u32> {
+            let boundary = Boundary::new(&recording, split, execution);
+            (1..6).filter(|call| boundary.crossing(&recording.requests[0], *call, 0).is_some()).collect()
+        };
+        assert_eq!(crossings(&split, Execution::Rewritten), [2, 4, 5]);
+        split.copied = vec!["kinds".to_owned()];
+        assert_eq!(crossings(&split, Execution::Rewritten), [2, 5]);
+        assert_eq!(crossings(&split, Execution::Rehearsed), [2, 5]);
+    }
+}

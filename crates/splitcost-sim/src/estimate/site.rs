@@ -1,0 +1,167 @@
+//! Places in the app's code: of calls between services, of calls that need work, and of calls that are never answered.
+
+use std::collections::BTreeMap;
+
+use splitcost_model::boundary::Readiness;
+use splitcost_model::estimate::{self, CannotCross};
+use splitcost_model::recording::{
+    FunctionId, FunctionKind, ModuleId, Obstacle, PayloadClass, Receiver, ReceiverKind, Recording,
+};
+use splitcost_model::split::Split;
+
+use crate::compile::Compiled;
+
+/// Obstacles of one function that are named.
+///
+/// Chosen: a list of more is not read.
+const NAMED_OBSTACLES: usize = 3;
+
+/// The call sites of a recording, and what is in the way of each function's calls.
+pub(super) struct CallSites<'a> {
+    recording: &'a Recording,
+    /// The place of a sampled call, by calling module and function.
+    places: BTreeMap<(ModuleId, FunctionId), (&'a str, u32)>,
+    /// The values in the way, in the order of their first appearance.
+    obstacles: BTreeMap<FunctionId, Vec<&'a Obstacle>>,
+    receivers: BTreeMap<FunctionId, &'a Receiver>,
+}
+
+impl<'a> CallSites<'a> {
+    pub(super) fn of(recording: &'a Recording) -> Self {
+        let mut sites =
+            Self { recording, places: BTreeMap::new(), obstacles: BTreeMap::new(), receivers: BTreeMap::new() };
+        for request in &recording.requests {
+            for call in request.calls.iter().skip(1) {
+                for payload in [&call.arguments, &call.result].into_iter().flatten() {
+                    if !payload.file.is_empty() && !is_of_library(&payload.file) {
+                        let caller = recording.functions[request.calls[call.parent as usize].function as usize].module;
+                        sites.places.entry((caller, call.function)).or_insert((&payload.file, payload.line));
+                    }
+                    let known = sites.obstacles.entry(call.function).or_default();
+                    for obstacle in &payload.obstacles {
+                        if !known.contains(&obstacle) {
+                            known.push(obstacle);
+                        }
+                    }
+                    if let Some(receiver) = &payload.receiver {
+                        sites.receivers.entry(call.function).or_insert(receiver);
+                    }
+                }
+            }
+        }
+        sites
+    }
+
+    /// Returns the file and line of a call, or of its function's definition where the call came from outside the app.
+    pub(super) fn of_call(&self, caller: ModuleId, function: FunctionId) -> (String, u32) {
+        let defined = &self.recording.functions[function as usize];
+        let (file, line) = self.places.get(&(caller, function)).copied().unwrap_or((&defined.file, defined.line));
+        (file.to_owned(), line)
+    }
+
+    /// Returns the calls between services that need work before they can cross, most per request first.
+    pub(super) fn cannot_cross(&self, compiled: &Compiled, requests: usize) -> Vec<CannotCross> {
+        let mut counts: BTreeMap<(ModuleId, FunctionId, Readiness), u64> = BTreeMap::new();
+        for crossing in compiled.crossings.iter().flatten().filter(|c| c.readiness != Readiness::Ready) {
+            *counts.entry((crossing.caller, crossing.function, crossing.readiness)).or_default() += 1;
+        }
+        let mut list: Vec<CannotCross> = counts
+            .into_iter()
+            .map(|((caller, function, readiness), count)| {
+                let (file, line) = self.of_call(caller, function);
+                CannotCross {
+                    caller: self.recording.modules[caller as usize].clone(),
+                    callee: self.recording.function_name(&self.recording.functions[function as usize]),
+                    readiness,
+                    reason: self.reason(function),
+                    file,
+                    line,
+                    calls_per_request: count as f64 / requests.max(1) as f64,
+                }
+            })
+            .collect();
+        let by_count = |a: &CannotCross, b: &CannotCross| b.calls_per_request.total_cmp(&a.calls_per_request);
+        list.sort_by(|a, b| by_count(a, b).then_with(|| a.callee.cmp(&b.callee)));
+        list
+    }
+
+    /// Returns the calls that are never answered, with the places of the calls that lead there.
+    pub(super) fn call_backs(
+        &self,
+        compiled: &Compiled,
+        endpoints: &[String],
+        split: &Split,
+    ) -> Vec<estimate::CallBack> {
+        let names = split.service_names();
+        let hop = |hop: &crate::compile::Hop| {
+            let function = &self.recording.functions[hop.function as usize];
+            let (file, line) = self.of_call(hop.caller, hop.function);
+            estimate::Hop {
+                caller_service: names[usize::from(hop.caller_service)].to_owned(),
+                callee_service: split.service_of(&self.recording.modules[function.module as usize]).to_owned(),
+                callee: self.recording.function_name(function),
+                file,
+                line,
+            }
+        };
+        let found = compiled.call_backs.iter();
+        found
+            .map(|call_back| estimate::CallBack {
+                endpoint: endpoints[call_back.endpoint as usize].clone(),
+                path: call_back.path.iter().map(hop).collect(),
+            })
+            .collect()
+    }
+
+    /// Returns what a function's calls need before they can cross, in words.
+    fn reason(&self, function: FunctionId) -> String {
+        let mut words = Vec::new();
+        match self.receivers.get(&function).map(|receiver| (receiver.kind, *receiver)) {
+            Some((ReceiverKind::Service, Receiver { type_name, place: Some(place), .. })) => {
+                words.push(format!("it is a method of the service object {place} ({type_name})"));
+            }
+            Some((ReceiverKind::Service, Receiver { type_name, reason, .. })) => {
+                words.push(format!("it is a method of the service object {type_name}: {reason}"));
+            }
+            Some((ReceiverKind::Reference, Receiver { type_name, reason, .. })) => {
+                words.push(format!("its {type_name} must stay where it is: {reason}"));
+            }
+            Some((ReceiverKind::Class, Receiver { type_name, .. })) => {
+                words.push(format!("it is a method of the class {type_name}"));
+            }
+            Some((ReceiverKind::Value, _)) | None => {}
+        }
+        let kind = self.recording.functions[function as usize].kind;
+        if matches!(kind, FunctionKind::Generator | FunctionKind::AsyncGenerator) {
+            words.push("the function is a generator".to_owned());
+        }
+        let obstacles = self.obstacles.get(&function).map_or(&[][..], Vec::as_slice);
+        words.extend(obstacles.iter().take(NAMED_OBSTACLES).map(|obstacle| in_words(obstacle)));
+        if obstacles.len() > NAMED_OBSTACLES {
+            words.push(format!("and {} more", obstacles.len() - NAMED_OBSTACLES));
+        }
+        if words.is_empty() {
+            words.push("it is a method".to_owned());
+        }
+        words.join("; ")
+    }
+}
+
+fn is_of_library(file: &str) -> bool {
+    file.contains("/site-packages/") || file.contains("/dist-packages/")
+}
+
+fn in_words(obstacle: &Obstacle) -> String {
+    let path = if obstacle.path.is_empty() { "a value" } else { &obstacle.path };
+    let what = match obstacle.class {
+        PayloadClass::Plain | PayloadClass::Adapter | PayloadClass::Value => "is an object that no codec encodes yet",
+        PayloadClass::Mutated => "is changed in place by the callee",
+        PayloadClass::Generator => "is a generator",
+        PayloadClass::Resource => "is a resource that the callee has to obtain for itself",
+        PayloadClass::Service => "is a service object",
+        PayloadClass::Reference => "is an object that must stay where it is",
+        PayloadClass::Callback => "is a callback",
+        PayloadClass::Live => "is a live resource",
+    };
+    format!("{path} {what}")
+}
