@@ -12,8 +12,9 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
+use splitcost_model::boundary::{Boundary, Execution};
 use splitcost_model::calibration::{CROWDED_CALLERS, Calibration, ClientMode, HandlerMode, Pace, Point, Round};
-use splitcost_model::recording::{Call, FunctionKind, PayloadClass, PhaseKind, Recording};
+use splitcost_model::recording::{Call, CallIndex, FunctionKind, PayloadClass, Phase, Recording};
 use splitcost_model::split::{Split, StackName};
 use splitcost_model::statistics::{mean, median};
 
@@ -122,13 +123,18 @@ impl Needs {
     ///
     /// They are rounded to 1, 2 and 5 times a power of ten, so that two recordings of one app need the same calibration.
     pub fn of(recording: &Recording, splits: &[&Split]) -> Self {
-        let alone = recording.meta.phases.iter().position(|p| p.kind == PhaseKind::Closed && p.concurrency == 1);
+        let alone = recording.meta.phases.iter().position(Phase::is_lone);
+        let boundaries: Vec<Boundary<'_>> =
+            splits.iter().map(|split| Boundary::new(recording, split, Execution::Rewritten)).collect();
         let mut gaps = Vec::new();
         let mut modes = vec![AWAITED];
         let mut sampled: Vec<PayloadSize> = Vec::new();
         for request in &recording.requests {
-            let crosses = |call: &Call| splits.iter().any(|split| crosses(recording, split, &request.calls, call));
-            let crossing: Vec<&Call> = request.calls.iter().skip(1).filter(|call| crosses(call)).collect();
+            let crosses = |index: usize| {
+                boundaries.iter().any(|boundary| boundary.crosses_from_caller(request, index as CallIndex))
+            };
+            let crossing: Vec<&Call> =
+                (1..request.calls.len()).filter(|index| crosses(*index)).map(|index| &request.calls[index]).collect();
             if alone.is_none() || request.phase == alone.map(|phase| phase as u32) {
                 gaps.extend(crossing.windows(2).map(|pair| (pair[1].start() - pair[0].end()).as_nanos_f64() / 1e3));
             }
@@ -138,11 +144,9 @@ impl Needs {
                     modes.extend([REWRITTEN, BLOCKING]);
                 }
                 let (Some(arguments), Some(result)) = (&call.arguments, &call.result) else { continue };
-                if arguments.class.can_cross() && result.class.can_cross() {
-                    let adapter = arguments.class.max(result.class) == PayloadClass::Adapter;
-                    let bytes = arguments.encoded_bytes + result.encoded_bytes;
-                    sampled.push(PayloadSize { nodes: arguments.nodes + result.nodes, bytes, adapter });
-                }
+                let adapter = arguments.class.max(result.class) > PayloadClass::Plain;
+                let bytes = arguments.encoded_bytes + result.encoded_bytes;
+                sampled.push(PayloadSize { nodes: arguments.nodes + result.nodes, bytes, adapter });
             }
         }
         let gap_micros = match median(gaps) {
@@ -181,17 +185,6 @@ fn with_small(mut payloads: Vec<PayloadSize>) -> Vec<PayloadSize> {
         }
     }
     payloads
-}
-
-fn crosses(recording: &Recording, split: &Split, calls: &[Call], call: &Call) -> bool {
-    let module = |call: &Call| {
-        let function = recording.functions.get(call.function as usize)?;
-        recording.modules.get(function.module as usize).map(String::as_str)
-    };
-    match (module(call), calls.get(call.parent as usize).and_then(module)) {
-        (Some(to), Some(from)) if call.parent != 0 => split.service_of(to) != split.service_of(from),
-        _ => false,
-    }
 }
 
 /// Returns the nearest of 1, 2, 5, 10, 20, 50 …; zero stays zero.

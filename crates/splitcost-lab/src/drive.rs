@@ -1,6 +1,6 @@
 //! Load on started apps, measured together with their CPU time.
 
-use splitcost_load::{EndpointOutcome, Failure, Outcome, Plan, Targets, Workload};
+use splitcost_load::{EndpointOutcome, Failure, Outcome, Plan, Stop, Targets, Workload};
 use splitcost_model::quantity::Nanos;
 
 use crate::app::App;
@@ -28,6 +28,13 @@ impl Driven {
     }
 }
 
+/// Times that an audit sends each request of the workload.
+///
+/// Chosen: values are drawn anew each time, and branches of the app depend on them.
+const AUDIT_TURNS: u64 = 5;
+/// The seed of an audit's requests, the same in a recording and in a rehearsal of it.
+const AUDIT_SEED_OFFSET: u64 = 1_000;
+
 impl Driver<'_> {
     /// Reports what is being done now.
     pub(crate) fn say(&mut self, label: impl Into<String>) {
@@ -37,10 +44,30 @@ impl Driver<'_> {
 
     /// Applies load for a planned time, and checks that the apps are still running afterwards.
     pub(crate) fn run(&mut self, apps: &mut [&mut App], targets: &Targets, plan: &Plan, secs: f64) -> Result<Driven> {
+        self.apply(self.workload, apps, targets, plan, secs)
+    }
+
+    /// Sends the requests of the audit, one after the other: first of all to a recorded app and to a rehearsed split, so that
+    /// both are in the same state and make the same calls.
+    pub(crate) fn audit(&mut self, apps: &mut [&mut App], targets: &Targets) -> Result<Driven> {
+        let workload = self.workload.in_turn();
+        let requests = AUDIT_TURNS * workload.requests().len() as u64;
+        let plan = Plan { seed_offset: AUDIT_SEED_OFFSET, ..Plan::closed(1, Stop::Requests(requests)) };
+        self.apply(&workload, apps, targets, &plan, 0.0)
+    }
+
+    fn apply(
+        &mut self,
+        workload: &Workload,
+        apps: &mut [&mut App],
+        targets: &Targets,
+        plan: &Plan,
+        secs: f64,
+    ) -> Result<Driven> {
         let before: Nanos = apps.iter().map(|app| app.cpu()).sum();
         let mut step = self.step.clone();
         let base = step.done_secs;
-        let outcome = splitcost_load::run(self.workload, plan, targets, &self.cancel.0, &mut |progress| {
+        let outcome = splitcost_load::run(workload, plan, targets, &self.cancel.0, &mut |progress| {
             step.done_secs = base + progress.fraction * secs;
             (self.progress)(&step);
         })?;

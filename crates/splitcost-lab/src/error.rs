@@ -147,18 +147,6 @@ pub enum Error {
         /// Its last lines.
         log: String,
     },
-    /// The split calls functions whose arguments cannot cross.
-    #[error("rehearse the split {split}: {} cannot cross{list}", plural(*.count, "call"))]
-    CannotCross {
-        /// The split.
-        split: String,
-        /// Different calls.
-        count: usize,
-        /// One indented line each.
-        list: String,
-        /// Modules to keep local.
-        modules: Vec<String>,
-    },
     /// The load generator failed.
     #[error(transparent)]
     Load(#[from] splitcost_load::Error),
@@ -210,13 +198,6 @@ impl Error {
                 "the command must run with the interpreter that has splitcost, and `package` in [app] must name the app's package"
                     .to_owned(),
             ],
-            Self::CannotCross { split, modules, .. } => {
-                let list: Vec<String> = modules.iter().map(|m| format!("{m:?}")).collect();
-                vec![format!(
-                    "keep_local = [{}] in [splits.{split}] runs these in the caller, so that the rest can be measured",
-                    list.join(", ")
-                )]
-            }
             _ => Vec::new(),
         }
     }
@@ -231,8 +212,4 @@ impl Error {
         let path = path.into();
         move |source| Self::Io { action, path, source }
     }
-}
-
-fn plural(count: usize, what: &str) -> String {
-    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }

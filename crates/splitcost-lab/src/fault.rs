@@ -11,7 +11,7 @@ use splitcost_model::recording::Recording;
 use crate::app::AppSpec;
 use crate::drive::{Driver, check_some_ok};
 use crate::python::Python;
-use crate::rehearse::{Deployment, Parts, START_SECS, SplitRun, WARM_UP_SECS, refusal};
+use crate::rehearse::{Deployment, Parts, START_SECS, SplitRun, WARM_UP_SECS};
 use crate::{Cancel, Progress, Result, Step};
 
 /// Connections that the load generator may have: requests that are stuck keep theirs.
@@ -40,9 +40,6 @@ pub fn rehearse_fault(
     progress: Progress<'_>,
     cancel: &Cancel,
 ) -> Result<FaultRehearsal> {
-    if let Some(refusal) = refusal(run) {
-        return Err(refusal);
-    }
     let split = run.split;
     let services = split.service_names().len();
     let total_secs = planned_secs(plan, services, spec.deadline);

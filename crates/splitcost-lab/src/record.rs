@@ -138,8 +138,17 @@ fn drive(
     warnings: &mut Vec<String>,
 ) -> Result<()> {
     let in_flight = usize::try_from(concurrency).unwrap_or(1).max(1);
-    driver.say("record: warming up");
     let mut seen: Option<Outcome> = None;
+    driver.say("record: which calls each request makes");
+    for app in copies.iter_mut() {
+        let bare = !meta.phases.is_empty();
+        let targets = Targets::all(app.address());
+        let audited = driver.audit(&mut [app], &targets)?;
+        driver.cancel.check()?;
+        meta.phases.push(Phase { audit: true, ..phase((PhaseKind::Closed, 1, 0.0), bare, &audited) });
+        merge(&mut seen, &audited.outcome);
+    }
+    driver.say("record: warming up");
     let mut throughput = 0.0;
     for app in copies.iter_mut() {
         let warm = run(driver, app, &Plan::closed(in_flight, after(WARM_UP_SECS)), 1, WARM_UP_SECS)?;
@@ -341,6 +350,7 @@ fn phase((kind, concurrency, rate_reqs_per_sec): (PhaseKind, u32, f64), bare: bo
     Phase {
         kind,
         bare,
+        audit: false,
         concurrency,
         rate_reqs_per_sec,
         start_nanos: outcome.started.as_nanos(),

@@ -2,13 +2,12 @@
 
 mod deployment;
 
-use std::fmt::Write as _;
-
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use splitcost_load::{Plan, Stop, Workload};
-use splitcost_model::estimate::{Arms, CannotCross, Figures, Handling, ResponseTimes};
+use splitcost_model::audit::Audit;
+use splitcost_model::estimate::{Arms, Figures, ResponseTimes};
 use splitcost_model::quantity::Nanos;
 use splitcost_model::recording::Recording;
 use splitcost_model::rehearsal::{Rehearsal, RehearsedEndpoint};
@@ -18,7 +17,8 @@ use splitcost_model::statistics::{Bootstrap, Interval, quantiles_of_counts};
 use crate::app::AppSpec;
 use crate::drive::{Driven, Driver, check_some_ok, failures};
 use crate::python::Python;
-use crate::{Cancel, Error, Progress, Result, Step};
+use crate::{Cancel, Progress, Result, Step};
+pub use deployment::AnsweredCalls;
 pub(crate) use deployment::{Deployment, Parts};
 
 /// Chosen: connections are open, thread pools grown, code specialised.
@@ -56,8 +56,6 @@ pub struct SplitRun<'a> {
     pub split: &'a Split,
     /// Arrival rate in open loop.
     pub rate_reqs_per_sec: f64,
-    /// Calls of the recording that cannot cross.
-    pub cannot_cross: &'a [CannotCross],
 }
 
 /// Conditions that all splits of a rehearsal share.
@@ -76,33 +74,16 @@ pub struct Conditions<'a> {
 /// The measurements of a rehearsal.
 #[derive(Clone, Debug)]
 pub struct Rehearsed {
-    /// One per split, in the order of the runs.
+    /// One per split, in the order of the runs; the audit of each is left to the caller.
     pub rehearsals: Vec<Rehearsal>,
+    /// The calls that the services of each split answered for the audit's requests.
+    pub answered: Vec<AnsweredCalls>,
     /// Duration of the monolith's lone requests, relative to their duration in the recording: the machine's slowness.
     pub slowness: f64,
     /// Reason to doubt the numbers, where the load generator was too slow.
     pub doubtful: Option<String>,
     /// Warnings for the user's terminal only, as they may quote answers of the app.
     pub warnings: Vec<String>,
-}
-
-/// Returns the error for a split that cannot be run, because a call that cannot cross is not kept local.
-pub fn refusal(run: &SplitRun<'_>) -> Option<Error> {
-    let refused: Vec<&CannotCross> = run.cannot_cross.iter().filter(|c| c.handling == Handling::Refused).collect();
-    if refused.is_empty() {
-        return None;
-    }
-    let mut list = String::new();
-    for call in &refused {
-        let CannotCross { caller, callee, reason, file, line, count, .. } = call;
-        // Writing to a string does not fail.
-        let _ = write!(list, "\n  {file}:{line}: {caller} calls {callee} ({count} seen): {reason}");
-    }
-    let mut modules: Vec<String> =
-        refused.iter().filter_map(|c| c.callee.split_once(':')).map(|(module, _)| module.to_owned()).collect();
-    modules.sort();
-    modules.dedup();
-    Some(Error::CannotCross { split: run.split.name.clone(), count: refused.len(), list, modules })
 }
 
 /// Planned seconds for so many splits.
@@ -126,9 +107,6 @@ pub fn rehearse(
     progress: Progress<'_>,
     cancel: &Cancel,
 ) -> Result<Rehearsed> {
-    if let Some(refusal) = runs.iter().find_map(refusal) {
-        return Err(refusal);
-    }
     let step = Step { total_secs: planned_secs(runs.len(), conditions.rounds), ..Step::default() };
     let mut driver = Driver { workload, cancel, progress, step };
     driver.say("rehearse: starting the monolith and the splits");
@@ -141,6 +119,16 @@ pub fn rehearse(
         arm.deployment.wait(spec, cancel)?;
     }
     driver.step.done_secs = START_SECS * (1.0 + 2.0 * runs.len() as f64);
+
+    driver.say("rehearse: which calls are answered");
+    let mut answered = Vec::new();
+    for arm in &mut arms {
+        let (mut apps, targets) = arm.deployment.parts();
+        driver.audit(&mut apps, &targets)?;
+        cancel.check()?;
+        answered.push(arm.deployment.answered_calls()?);
+    }
+    answered.remove(0); // The monolith has no services.
 
     driver.say("rehearse: warming up");
     let mut warnings = Vec::new();
@@ -167,7 +155,7 @@ pub fn rehearse(
         .map(|(index, run)| rehearsal(run, &measured, index, &arms[index + 1].deployment, conditions.seed))
         .collect::<Result<Vec<_>>>()?;
     let slowness = slowness(conditions.recording, &measured.lone);
-    Ok(Rehearsed { rehearsals, slowness, doubtful: measured.invalid(), warnings })
+    Ok(Rehearsed { rehearsals, answered, slowness, doubtful: measured.invalid(), warnings })
 }
 
 /// Measures the machine's slowness now: the duration of the monolith's lone requests, relative to the recording's.
@@ -338,6 +326,7 @@ fn rehearsal(
             })
             .collect(),
         cannot_cross: deployment.cannot_cross()?,
+        audit: Audit::default(),
         emulations: deployment.emulations()?,
     })
 }
@@ -423,31 +412,5 @@ mod tests {
         assert_eq!(times.quantiles_ms(&[0, 1, 2], [0.5, 0.9]), Some([2.0, 4.0]));
         assert_eq!(times.quantiles_ms(&[0, 0, 0], [0.5, 0.9]), Some([1.0, 3.0]));
         assert_eq!(times.quantiles_ms(&[2, 2, 2], [0.5, 0.9]), None);
-    }
-
-    #[test]
-    fn a_split_that_cannot_run_is_refused_with_the_setting_that_helps() {
-        let call = |handling| CannotCross {
-            caller: "shop.orders".into(),
-            callee: "shop.inventory:reserve".into(),
-            reason: "arguments.session (Session) is a live resource".into(),
-            file: "shop/orders.py".into(),
-            line: 7,
-            count: 3,
-            handling,
-        };
-        let split = Split { name: "stock".into(), ..Split::default() };
-        let with = |calls: &[CannotCross]| {
-            refusal(&SplitRun { split: &split, rate_reqs_per_sec: 1.0, cannot_cross: calls })
-                .map(|error| (error.to_string(), error.hints()))
-        };
-        assert_eq!(with(&[call(Handling::KeptLocal)]), None);
-        let (message, hints) = with(&[call(Handling::KeptLocal), call(Handling::Refused)]).unwrap();
-        assert_eq!(
-            message,
-            "rehearse the split stock: 1 call cannot cross\n  shop/orders.py:7: shop.orders calls shop.inventory:reserve \
-             (3 seen): arguments.session (Session) is a live resource"
-        );
-        assert!(hints[0].starts_with("keep_local = [\"shop.inventory\"] in [splits.stock]"), "{hints:?}");
     }
 }

@@ -33,6 +33,8 @@ pub struct Workload {
     requests: Vec<Request>,
     /// The sum of the weights up to and including each request.
     cumulative_weights: Vec<u64>,
+    /// Requests come in turn, whatever their weights.
+    is_in_turn: bool,
 }
 
 /// A workload as it is written in a file.
@@ -552,7 +554,7 @@ impl Workload {
                 sum
             })
             .collect();
-        Ok(Self { seed, requests, cumulative_weights })
+        Ok(Self { seed, requests, cumulative_weights, is_in_turn: false })
     }
 }
 
@@ -575,6 +577,12 @@ impl Workload {
         &self.requests
     }
 
+    /// Returns the same requests in turn, whatever their weights, so that a short run has each of them.
+    #[must_use]
+    pub fn in_turn(&self) -> Self {
+        Self { is_in_turn: true, ..self.clone() }
+    }
+
     /// Draws request `i` of the run with this seed offset.
     pub fn draw(&self, seed_offset: u64, i: u64) -> Draw {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed.wrapping_add(seed_offset));
@@ -585,6 +593,9 @@ impl Workload {
             return Draw { request: 0, rng };
         }
         rng.set_stream(i);
+        if self.is_in_turn {
+            return Draw { request: (i % self.requests.len() as u64) as usize, rng };
+        }
         let total = self.cumulative_weights[self.cumulative_weights.len() - 1];
         let point = rng.random_range(0..total);
         Draw { request: self.cumulative_weights.partition_point(|sum| *sum <= point), rng }

@@ -57,7 +57,11 @@ impl Audit {
     pub const TOLERANCE: f64 = 0.02;
 
     /// Compares the calls that were predicted with those that were answered, for the same requests.
-    pub fn of(predicted: &CountedCalls, answered: &CountedCalls, cause: impl Fn(&CallSite, f64, f64) -> String) -> Self {
+    pub fn of(
+        predicted: &CountedCalls,
+        answered: &CountedCalls,
+        cause: impl Fn(&CallSite, f64, f64) -> String,
+    ) -> Self {
         let mut sites: Vec<&CallSite> = predicted.calls.keys().chain(answered.calls.keys()).collect();
         sites.sort();
         sites.dedup();
@@ -91,7 +95,9 @@ impl Audit {
 
     /// Returns true if the prediction and the rehearsal speak of the same split.
     pub fn holds(&self) -> bool {
-        self.difference <= Self::TOLERANCE && (self.predicted_per_request == 0.0 || self.answered_per_request > 0.0)
+        self.requests > 0
+            && self.difference <= Self::TOLERANCE
+            && (self.predicted_per_request == 0.0 || self.answered_per_request > 0.0)
     }
 }
 

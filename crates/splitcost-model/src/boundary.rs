@@ -147,6 +147,13 @@ impl<'a> Boundary<'a> {
         (!is_made_here).then_some(Crosses { to, readiness })
     }
 
+    /// Returns true if a call crosses when its caller runs in its own service.
+    pub fn crosses_from_caller(&self, request: &Request, call: CallIndex) -> bool {
+        let caller = request.calls[request.calls[call as usize].parent as usize].function;
+        let module = self.recording.functions[caller as usize].module;
+        module != Recording::ROOT_MODULE && self.crossing(request, call, self.service_of(module)).is_some()
+    }
+
     /// Returns true if the size of what a function's calls carry was measured.
     pub fn is_measured(&self, function: FunctionId) -> bool {
         self.functions[function as usize].is_measured

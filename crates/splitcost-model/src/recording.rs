@@ -86,6 +86,9 @@ pub struct Meta {
     pub machine: String,
     /// The load phases that were driven, in order; empty for a recorded command.
     pub phases: Vec<Phase>,
+    /// The servers that took requests, as `uvicorn`; empty where none is known.
+    #[serde(default)]
+    pub servers: Vec<String>,
     /// Troubles while recording, in words; a recording with troubles is still usable.
     pub troubles: Vec<String>,
 }
@@ -99,6 +102,9 @@ pub struct Phase {
     /// a phase is in the recording.
     #[serde(default)]
     pub bare: bool,
+    /// True for the audit's requests, which come before all others: only their calls count, not their times.
+    #[serde(default)]
+    pub audit: bool,
     /// Requests kept in flight (closed loop); zero for open loop.
     pub concurrency: u32,
     /// Intended arrivals per second (open loop); zero for closed loop.
@@ -154,6 +160,21 @@ pub struct PhaseEndpoint {
     pub response_nanos_p99: u64,
 }
 
+impl Phase {
+    /// Returns true if one request at a time was in flight, for the sake of its time.
+    pub fn is_lone(&self) -> bool {
+        self.kind == PhaseKind::Closed && self.concurrency == 1 && !self.audit
+    }
+}
+
+impl Recording {
+    /// Returns the audit's requests.
+    pub fn audited(&self) -> impl Iterator<Item = &Request> {
+        let of_audit = |phase: u32| self.meta.phases.get(phase as usize).is_some_and(|phase| phase.audit);
+        self.requests.iter().filter(move |request| request.phase.is_some_and(of_audit))
+    }
+}
+
 impl Meta {
     /// Returns the phase of lone requests, if there is one: the one without the recorder, where the app was driven
     /// without it too.
@@ -163,8 +184,7 @@ impl Meta {
 
     /// Returns the phase of lone requests, without the recorder (`bare`) or with it.
     pub fn lone_phase_of(&self, bare: bool) -> Option<&Phase> {
-        let lone = |p: &&Phase| p.kind == PhaseKind::Closed && p.concurrency == 1 && p.bare == bare && p.requests > 0;
-        self.phases.iter().find(lone)
+        self.phases.iter().find(|phase| phase.is_lone() && phase.bare == bare && phase.requests > 0)
     }
 }
 

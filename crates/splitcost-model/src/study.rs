@@ -14,7 +14,7 @@ use crate::rehearsal::Rehearsal;
 use crate::statistics::Interval;
 
 /// Version of the document's shape; a reader refuses any other.
-pub const FORMAT_VERSION: u32 = 2;
+pub const FORMAT_VERSION: u32 = 3;
 
 /// Every split of an experiment, predicted and perhaps rehearsed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

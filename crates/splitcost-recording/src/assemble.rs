@@ -185,7 +185,8 @@ impl Assembler {
                 let class = PayloadClass::from(class);
                 let shape = self.shape_of_id.get(&shape).copied();
                 if let (Some(shape), Some(open)) = (shape, self.call(call)) {
-                    let payload = Payload { shape, encoded_bytes, nodes, class, path, file, line };
+                    let payload =
+                        Payload { shape, encoded_bytes, nodes, class, path, file, line, ..Payload::default() };
                     *(if result { &mut open.call.result } else { &mut open.call.arguments }) = Some(payload);
                 }
             }

@@ -40,8 +40,9 @@ pub fn summarize(recording: &Recording) -> Summary {
 /// name in words. Times of several loads together would be the times of no load.
 pub(crate) fn calm_phase(recording: &Recording) -> (String, Option<u32>) {
     let everything = ("all requests".to_owned(), None);
-    let phases =
-        (0_u32..).zip(&recording.meta.phases).filter(|(_, phase)| phase.kind == PhaseKind::Closed && !phase.bare);
+    let phases = (0_u32..)
+        .zip(&recording.meta.phases)
+        .filter(|(_, phase)| phase.kind == PhaseKind::Closed && !phase.bare && !phase.audit);
     let Some((index, phase)) = phases.min_by_key(|(_, phase)| phase.concurrency) else { return everything };
     let mut answered: FxHashMap<&str, bool> = FxHashMap::default();
     for request in recording.requests.iter().filter(|request| request.phase.is_some() && !failed(request)) {

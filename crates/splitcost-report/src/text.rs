@@ -51,7 +51,7 @@ pub fn render(study: &Study, style: &Style) -> String {
         endpoints(split, width, paint, &mut lines);
     }
     section("Calls that cause it", study, width, paint, &mut lines, calls);
-    section("Calls that cannot cross", study, width, paint, &mut lines, cannot_cross);
+    section("Calls that need work before they can cross", study, width, paint, &mut lines, cannot_cross);
     for split in &study.splits {
         verdict(split, width, paint, &mut lines);
     }
@@ -107,6 +107,12 @@ fn predicted(split: &SplitStudy, name: &str) -> Option<Arms<Option<ResponseTimes
     Some(split.estimate.endpoints.iter().find(|endpoint| endpoint.name == name)?.response.clone())
 }
 
+/// The predicted arms of an endpoint for the calls that a rehearsal makes remotely, where these are not all.
+fn rehearsable(split: &SplitStudy, name: &str) -> Option<Arms<Option<ResponseTimes>>> {
+    let rehearsed = split.estimate.as_rehearsed.as_ref().filter(|_| split.rehearsal.is_some())?;
+    Some(rehearsed.endpoints.iter().find(|endpoint| endpoint.name == name)?.response.clone())
+}
+
 /// The columns that at least one endpoint can fill.
 fn columns(split: &SplitStudy) -> Vec<Column> {
     // The monolith was measured if there was a rehearsal; otherwise the simulated one stands in.
@@ -120,6 +126,7 @@ fn columns(split: &SplitStudy) -> Vec<Column> {
     [
         monolith,
         ("predicted", |split, name| predicted(split, name)?.split),
+        ("as rehearsed", |split, name| rehearsable(split, name)?.split),
         ("measured", |split, name| measured(split, name)?.split),
     ]
     .into_iter()
@@ -257,8 +264,15 @@ fn calls(split: &SplitStudy, width: usize) -> Vec<String> {
 
 fn cannot_cross(split: &SplitStudy, width: usize) -> Vec<String> {
     let lines = split.cannot_cross.iter().take(CANNOT_CROSS).map(|site| {
-        let calls = count(site.count);
-        format!("{}:{} {}: {} ({calls} ×, {})", site.file, site.line, site.callee, site.reason, site.handling.name())
+        format!(
+            "{} per request, {}: {} at {}:{}: {}",
+            short(site.calls_per_request),
+            site.readiness.name(),
+            site.callee,
+            site.file,
+            site.line,
+            site.reason
+        )
     });
     fit(lines.collect(), split.cannot_cross.len(), width)
 }
@@ -278,12 +292,17 @@ fn verdict(split: &SplitStudy, width: usize, paint: Paint, lines: &mut Vec<Strin
         let arms = |figures: &Arms<Figures>| Arms { monolith: of(&figures.monolith), split: of(&figures.split) };
         (arms(&split.estimate.figures), split.rehearsal.as_ref().map(|rehearsal| arms(&rehearsal.figures)))
     };
+    let words = if split.estimate.as_rehearsed.is_some() {
+        ["predicted as rewritten", "measured as rehearsed"]
+    } else {
+        ["predicted", "measured"]
+    };
     let money = (split.usd_per_month.estimate, split.usd_per_month.rehearsal);
     let mut totals = vec![
-        total("saturation in requests/s", figures(|f| f.saturation_reqs_per_sec), 1.0),
-        total("CPU ms/request", figures(|f| f.cpu_secs_per_request), 1e3),
-        total("cores", figures(|f| f.cores), 1.0),
-        total("$/month", money, 1.0),
+        total("saturation in requests/s", words, figures(|f| f.saturation_reqs_per_sec), 1.0),
+        total("CPU ms/request", words, figures(|f| f.cpu_secs_per_request), 1e3),
+        total("cores", words, figures(|f| f.cores), 1.0),
+        total("$/month", words, money, 1.0),
     ];
     let sidecars = split.estimate.sidecar_cores;
     totals.extend(sidecars.map(|cores| format!("sidecars {} cores more, in the $", number(cores.value))));
@@ -303,10 +322,11 @@ fn verdict(split: &SplitStudy, width: usize, paint: Paint, lines: &mut Vec<Strin
 /// `cores 0.461 → 1.28 ±7% predicted, 1.25 ±4% measured`; empty if nothing is known of the split.
 fn total(
     name: &str,
+    words: [&str; 2],
     (predicted, measured): (Arms<Option<Interval>>, Option<Arms<Option<Interval>>>),
     scale: f64,
 ) -> String {
-    let after = [(predicted.split, "predicted"), (measured.and_then(|arms| arms.split), "measured")];
+    let after = [(predicted.split, words[0]), (measured.and_then(|arms| arms.split), words[1])];
     let parts: Vec<String> = after
         .into_iter()
         .filter_map(|(value, word)| Some(format!("{} {word}", interval(value?.scale(scale)))))

@@ -228,9 +228,7 @@ impl<'a> CompiledScenario<'a> {
     fn new(scenario: &Scenario<'a>) -> Result<Self, Error> {
         let recording = scenario.recording;
         let replayed = ReplayedRequests::of(recording)?;
-        let compile = |execution, awaited| {
-            replayed.compile(recording, scenario.split, CallForm { execution, awaited })
-        };
+        let compile = |execution, awaited| replayed.compile(recording, scenario.split, CallForm { execution, awaited });
         let split = compile(Execution::Rewritten, false);
         let blocks = split.crossings.iter().flatten().any(|c| c.blocks_event_loop);
         let rehearsed = Some(compile(Execution::Rehearsed, false)).filter(|rehearsed| *rehearsed != split);
@@ -320,7 +318,8 @@ impl<'a> CompiledScenario<'a> {
 
 impl CompiledScenario<'_> {
     fn summed_up(&self, scenario: &Scenario<'_>, load: f64, samples: &Samples) -> Estimate {
-        let figures = |split| Arms { monolith: samples.figures(Variant::Monolith, load), split: samples.figures(split, load) };
+        let figures =
+            |split| Arms { monolith: samples.figures(Variant::Monolith, load), split: samples.figures(split, load) };
         let gigabytes_per_month = self.bytes_per_request() * load * 3600.0 * Prices::HOURS_PER_MONTH / 1e9;
         let sidecars = Interval::of(&samples.sidecar_secs).map(|secs| secs.scale(load));
         let sites = CallSites::of(scenario.recording);

@@ -10,35 +10,36 @@ use splitcost_model::study::{
 };
 
 /// Compares the arms of a split.
+///
+/// A measurement stands for the split only if the rehearsal made all calls between services remotely.
 pub fn compare(estimate: &Estimate, rehearsal: Option<&Rehearsal>, money: &Money) -> Comparison {
+    let whole = rehearsal.filter(|_| estimate.as_rehearsed.is_none());
     let figure = |pick: fn(&Figures) -> Option<Interval>| {
         let arms = |figures: Arms<Figures>| Arms { monolith: pick(&figures.monolith), split: pick(&figures.split) };
-        change(rehearsal.map(|measured| arms(measured.figures)), arms(estimate.figures))
+        change(whole.map(|measured| arms(measured.figures)), arms(estimate.figures))
     };
     Comparison {
         endpoints: endpoints(estimate, rehearsal),
         saturation: figure(|figures| figures.saturation_reqs_per_sec),
         cpu: figure(|figures| figures.cpu_secs_per_request),
         cores: figure(|figures| figures.cores),
-        usd_per_month: change(money.rehearsal, money.estimate),
+        usd_per_month: change(money.rehearsal.filter(|_| whole.is_some()), money.estimate),
         crossings_per_request: average(estimate, |endpoint| endpoint.crossings_per_request),
         service_calls: service_calls(estimate),
         accuracy: rehearsal.and_then(|measured| accuracy(estimate, measured)),
     }
 }
 
-/// The calls that cannot cross, most frequent first. The recording samples calls and the rehearsal counts all that were
-/// made, so of two counts the larger one holds.
+/// The calls that cannot cross, most frequent first: those that the recording shows, and others that the rehearsal met.
 pub fn cannot_cross(estimate: &Estimate, rehearsal: Option<&Rehearsal>) -> Vec<CannotCross> {
     let mut all = estimate.cannot_cross.clone();
     for call in rehearsal.iter().flat_map(|measured| &measured.cannot_cross) {
-        let same = |k: &&mut CannotCross| (&k.caller, &k.callee, k.line) == (&call.caller, &call.callee, call.line);
-        match all.iter_mut().find(same) {
-            Some(known) => known.count = known.count.max(call.count),
-            None => all.push(call.clone()),
+        let same = |known: &CannotCross| (&known.caller, &known.callee) == (&call.caller, &call.callee);
+        if !all.iter().any(same) {
+            all.push(call.clone());
         }
     }
-    all.sort_by_key(|call| std::cmp::Reverse(call.count));
+    all.sort_by(|a, b| b.calls_per_request.total_cmp(&a.calls_per_request));
     all
 }
 
@@ -85,6 +86,7 @@ fn endpoints(estimate: &Estimate, rehearsal: Option<&Rehearsal>) -> Vec<Endpoint
         split: times.split.as_ref().map(|times| times.at(quantile)),
     };
     let measured = |name: &str| rehearsal?.endpoints.iter().find(|endpoint| endpoint.name == name);
+    let is_whole = estimate.as_rehearsed.is_none();
     let predicted = |name: &str| estimate.endpoints.iter().find(|endpoint| endpoint.name == name);
     let only_measured = rehearsal.iter().flat_map(|measured| &measured.endpoints).map(|endpoint| &endpoint.name);
     let names = estimate.endpoints.iter().map(|endpoint| &endpoint.name);
@@ -95,7 +97,7 @@ fn endpoints(estimate: &Estimate, rehearsal: Option<&Rehearsal>) -> Vec<Endpoint
             let change = |quantile| {
                 let nothing = Arms { monolith: None, split: None };
                 let of_estimate = predicted.map_or(nothing, |endpoint| at(&endpoint.response, quantile));
-                change(measured.map(|endpoint| at(&endpoint.response, quantile)), of_estimate)
+                change(measured.filter(|_| is_whole).map(|endpoint| at(&endpoint.response, quantile)), of_estimate)
             };
             EndpointComparison {
                 name: name.clone(),
@@ -141,8 +143,8 @@ fn service_calls(estimate: &Estimate) -> Vec<ServiceCalls> {
 
 /// Compares the split's predicted response times with the measured ones; `None` if no endpoint has both.
 fn accuracy(estimate: &Estimate, rehearsal: &Rehearsal) -> Option<Accuracy> {
-    let pairs: Vec<(Interval, Interval)> = estimate
-        .endpoints
+    let endpoints = estimate.as_rehearsed.as_ref().map_or(&estimate.endpoints, |rehearsed| &rehearsed.endpoints);
+    let pairs: Vec<(Interval, Interval)> = endpoints
         .iter()
         .filter_map(|endpoint| {
             let measured = rehearsal.endpoints.iter().find(|measured| measured.name == endpoint.name)?;
@@ -163,7 +165,8 @@ fn accuracy(estimate: &Estimate, rehearsal: &Rehearsal) -> Option<Accuracy> {
 
 #[cfg(test)]
 mod tests {
-    use splitcost_model::estimate::{CrossingCost, EstimatedEndpoint, Handling};
+    use splitcost_model::boundary::Readiness;
+    use splitcost_model::estimate::{AsRehearsed, CrossingCost, EstimatedEndpoint};
     use splitcost_model::rehearsal::RehearsedEndpoint;
     use splitcost_model::statistics::Level;
 
@@ -188,7 +191,7 @@ mod tests {
         }
     }
 
-    fn rehearsed(name: &str, monolith: f64, split: f64) -> RehearsedEndpoint {
+    fn rehearsed_endpoint(name: &str, monolith: f64, split: f64) -> RehearsedEndpoint {
         let response = Arms { monolith: Some(times(monolith)), split: Some(times(split)) };
         RehearsedEndpoint { name: name.into(), failed_requests: 2, response }
     }
@@ -199,8 +202,10 @@ mod tests {
             endpoints: vec![predicted("a", 3, 1.0, 2.0), predicted("b", 1, 1.0, 5.0)],
             ..Estimate::default()
         };
-        let rehearsal =
-            Rehearsal { endpoints: vec![rehearsed("a", 1.0, 8.0), rehearsed("c", 1.0, 1.5)], ..Rehearsal::default() };
+        let rehearsal = Rehearsal {
+            endpoints: vec![rehearsed_endpoint("a", 1.0, 8.0), rehearsed_endpoint("c", 1.0, 1.5)],
+            ..Rehearsal::default()
+        };
         let found = compare(&estimate, Some(&rehearsal), &Money::default());
         let shown: Vec<_> = found
             .endpoints
@@ -255,21 +260,34 @@ mod tests {
     }
 
     #[test]
-    fn the_larger_count_of_a_call_that_cannot_cross_holds() {
-        let call = |callee: &str, count| CannotCross {
+    fn a_rehearsal_of_some_calls_stands_for_itself_only() {
+        let rehearsed = AsRehearsed { endpoints: vec![predicted("a", 3, 1.0, 1.5)], ..AsRehearsed::default() };
+        let estimate = Estimate {
+            endpoints: vec![predicted("a", 3, 1.0, 9.0)],
+            as_rehearsed: Some(rehearsed),
+            ..Estimate::default()
+        };
+        let rehearsal = Rehearsal { endpoints: vec![rehearsed_endpoint("a", 1.0, 1.5)], ..Rehearsal::default() };
+        let found = compare(&estimate, Some(&rehearsal), &Money::default());
+        let p50 = found.endpoints[0].p50_ms.expect("it was predicted");
+        assert_eq!((p50.ratio, p50.origin), (9.0, Origin::Predicted));
+        assert_eq!(found.accuracy.map(|accuracy| accuracy.median_error_percent), Some(0.0));
+    }
+
+    #[test]
+    fn calls_that_only_the_rehearsal_met_are_added() {
+        let call = |callee: &str, calls_per_request| CannotCross {
             caller: "shop.orders".into(),
             callee: callee.into(),
-            reason: "live".into(),
-            file: "orders.py".into(),
-            line: 1,
-            count,
-            handling: Handling::KeptLocal,
+            readiness: Readiness::Rewrite,
+            calls_per_request,
+            ..CannotCross::default()
         };
-        let estimate = Estimate { cannot_cross: vec![call("a", 5), call("b", 4)], ..Estimate::default() };
-        let rehearsal = Rehearsal { cannot_cross: vec![call("a", 9), call("c", 1)], ..Rehearsal::default() };
+        let estimate = Estimate { cannot_cross: vec![call("a", 5.0), call("b", 0.5)], ..Estimate::default() };
+        let rehearsal = Rehearsal { cannot_cross: vec![call("a", 9.0), call("c", 1.0)], ..Rehearsal::default() };
         let found: Vec<_> =
-            cannot_cross(&estimate, Some(&rehearsal)).into_iter().map(|c| (c.callee, c.count)).collect();
-        assert_eq!(found, [("a".to_owned(), 9), ("b".to_owned(), 4), ("c".to_owned(), 1)]);
+            cannot_cross(&estimate, Some(&rehearsal)).into_iter().map(|c| (c.callee, c.calls_per_request)).collect();
+        assert_eq!(found, [("a".to_owned(), 5.0), ("c".to_owned(), 1.0), ("b".to_owned(), 0.5)]);
     }
 
     #[test]

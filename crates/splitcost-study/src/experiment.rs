@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use splitcost_lab::app::AppSpec;
 use splitcost_lab::calibrate::{self, Needs, calibrate};
 use splitcost_lab::python::Python;
 use splitcost_lab::record::now;
-use splitcost_lab::rehearse::{self, Conditions, SplitRun, refusal};
+use splitcost_lab::rehearse::{self, Conditions, SplitRun};
 use splitcost_lab::{Cancel, Step, cache, cpu};
 use splitcost_load::Workload;
 use splitcost_model::calibration::Calibration;
@@ -23,10 +23,12 @@ use splitcost_sim::ASSUMPTIONS;
 use splitcost_sim::cost::small_call_micros;
 use splitcost_sim::estimate::{FittedServer, Scenario, estimate};
 
+use crate::audit::audit;
 use crate::comparison::{cannot_cross, compare, over_links};
 use crate::money::money;
-use crate::residual::Residuals;
-use crate::verdict::judge;
+use crate::refusal::refusal;
+use crate::residual::{Circumstances, PastResiduals, Residuals};
+use crate::verdict::{judge, lacks_evidence};
 use crate::{Error, Result};
 
 /// Replications of a prediction.
@@ -175,8 +177,19 @@ pub enum Event<'a> {
 pub struct Studied {
     /// The document.
     pub study: Study,
-    /// True if every split and fault that was to run did run.
-    pub all_ran: bool,
+    /// Completeness of the answer.
+    pub completion: Completion,
+}
+
+/// Completeness of an experiment's answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Completion {
+    /// Every split and fault that was to run did run, and every split has valid numbers.
+    Whole,
+    /// A split or a fault did not run.
+    Partly,
+    /// The data do not suffice for a judgement of every split, or an audit failed.
+    Invalid,
 }
 
 /// Planned seconds of calibrating so many splits without a cache.
@@ -190,25 +203,25 @@ pub fn calibration_secs(splits: usize) -> f64 {
 /// Fails if a process cannot be run or measured, if the recording or a calibration does not suffice for a prediction,
 /// if a fault does not fit a split's stack, and with [`splitcost_lab::Error::Cancelled`] after a cancellation.
 pub fn study(experiment: &Experiment<'_>, watch: &mut dyn FnMut(Event<'_>), cancel: &Cancel) -> Result<Studied> {
-    let mut lab = Lab { experiment, watch, cancel, later_secs: 0.0 };
+    let past = PastResiduals::on_this_machine();
+    let mut lab = Lab { experiment, watch, cancel, past, later_secs: 0.0 };
     let (splits, names) = over_each_link(experiment.splits, experiment.links);
     let calibrations = lab.calibrate(&splits)?;
-    let residuals = Residuals::on_this_machine();
     let server = FittedServer::fit(experiment.recording, cpu::cores(), experiment.seed)?;
     let subjects: Vec<Subject<'_>> = splits
         .iter()
         .map(|split| Subject { split, calibration: &calibrations[&lab.needs(split)], server: &server })
         .collect();
-    let mut study = lab.blank(&calibrations, &residuals);
+    let mut study = lab.blank(&calibrations);
     let all_ran = match (experiment.scope, experiment.depth) {
         (Scope::Splits, Depth::Estimate) => {
-            lab.predict(&subjects, &residuals, &mut study)?;
+            lab.predict(&subjects, &mut study)?;
             lab.fail(&subjects, &mut study, None)?;
             true
         }
-        (Scope::Splits, Depth::Rehearse) => lab.rehearse(&subjects, &residuals, &mut study)?,
+        (Scope::Splits, Depth::Rehearse) => lab.rehearse(&subjects, &mut study)?,
         (Scope::FaultsOnly, depth) => {
-            for (subject, scouted) in subjects.iter().zip(lab.estimates(&subjects, &residuals, SCOUT_REPLICATIONS)?) {
+            for (subject, scouted) in subjects.iter().zip(lab.estimates(&subjects, SCOUT_REPLICATIONS)?) {
                 study.splits.push(lab.compose(subject, scouted, None));
             }
             let slowness = if depth == Depth::Rehearse { Some(lab.slowness()?) } else { None };
@@ -224,7 +237,14 @@ pub fn study(experiment: &Experiment<'_>, watch: &mut dyn FnMut(Event<'_>), canc
             split.verdict = Some(judge(split));
         }
     }
-    Ok(Studied { study, all_ran })
+    let completion = if study.splits.iter().any(|split| lacks_evidence(split).is_some()) {
+        Completion::Invalid
+    } else if all_ran {
+        Completion::Whole
+    } else {
+        Completion::Partly
+    };
+    Ok(Studied { study, completion })
 }
 
 /// Every split over every link, beside the names of the splits without links.
@@ -252,6 +272,8 @@ pub(crate) struct Lab<'a> {
     pub(crate) experiment: &'a Experiment<'a>,
     watch: &'a mut dyn FnMut(Event<'_>),
     pub(crate) cancel: &'a Cancel,
+    /// Errors of past predictions.
+    past: PastResiduals,
     /// Planned seconds of the stages after the present one.
     later_secs: f64,
 }
@@ -299,18 +321,14 @@ impl Lab<'_> {
     }
 
     /// A study without splits.
-    fn blank(&self, calibrations: &Calibrations, residuals: &Residuals) -> Study {
+    fn blank(&self, calibrations: &Calibrations) -> Study {
         let meta = &self.experiment.recording.meta;
         let mut warnings = meta.troubles.clone();
         if meta.machine != cpu::machine() {
             warnings.push(format!("the recording was made on another machine: {}", meta.machine));
         }
-        let note = if residuals.is_known() {
-            "predicted intervals contain the errors of earlier predictions that were rehearsed on this machine"
-        } else {
-            "predicted intervals come from resampling the recording and the calibration; the model's own error is not in \
-             them until a few rehearsals were made on this machine"
-        };
+        let stacks: Vec<StackName> = calibrations.keys().map(|(stack, _)| *stack).collect();
+        let notes = stacks.into_iter().map(|stack| self.note_on_residuals(stack)).collect();
         Study {
             format_version: FORMAT_VERSION,
             provenance: Provenance {
@@ -326,7 +344,7 @@ impl Lab<'_> {
                 seed: self.experiment.seed,
                 usd_per_vcpu_hour: self.experiment.prices.usd_per_vcpu_hour,
                 warnings,
-                notes: vec![note.to_owned()],
+                notes,
                 assumptions: ASSUMPTIONS.iter().map(ToString::to_string).collect(),
             },
             splits: Vec::new(),
@@ -334,31 +352,49 @@ impl Lab<'_> {
         }
     }
 
+    fn circumstances(&self, stack: StackName) -> Circumstances {
+        let AppSpec { cwd, packages, .. } = self.experiment.app;
+        Circumstances {
+            app: format!("{} in {}", packages.join(" "), cwd.display()),
+            stack: stack.name().to_owned(),
+            servers: self.experiment.recording.meta.servers.clone(),
+        }
+    }
+
+    fn note_on_residuals(&self, stack: StackName) -> String {
+        let name = stack.name();
+        match (self.past.of(&self.circumstances(stack)).known(), PastResiduals::path()) {
+            (Some(figures), Some(path)) => format!(
+                "predicted intervals over {name} contain the errors of {figures} earlier predictions for this app that were \
+                 rehearsed on this machine; remove {} to forget them",
+                path.display()
+            ),
+            _ => format!(
+                "predicted intervals over {name} come from resampling the recording and the calibration; the model's own \
+                 error is not in them until this app was rehearsed a few times on this machine"
+            ),
+        }
+    }
+
     /// Predicts every split for the machine's speed during the recording.
-    fn predict(&mut self, subjects: &[Subject<'_>], residuals: &Residuals, study: &mut Study) -> Result<()> {
+    fn predict(&mut self, subjects: &[Subject<'_>], study: &mut Study) -> Result<()> {
         self.later_secs = 0.0;
-        for (subject, predicted) in subjects.iter().zip(self.estimates(subjects, residuals, REPLICATIONS)?) {
+        for (subject, predicted) in subjects.iter().zip(self.estimates(subjects, REPLICATIONS)?) {
             study.splits.push(self.compose(subject, predicted, None));
         }
         Ok(())
     }
 
-    fn estimates(
-        &mut self,
-        subjects: &[Subject<'_>],
-        residuals: &Residuals,
-        replications: u32,
-    ) -> Result<Vec<Estimate>> {
+    fn estimates(&mut self, subjects: &[Subject<'_>], replications: u32) -> Result<Vec<Estimate>> {
         let mut load = self.experiment.load.rate_reqs_per_sec;
         if load.is_none() && self.experiment.links.len() > 1 {
             // Links can be compared only at the same load: one that all of them can take.
             for nth in 0..subjects.len() {
-                let scouted = self.estimate(subjects, nth, residuals, None, 1.0, SCOUT_REPLICATIONS)?;
+                let scouted = self.estimate(subjects, nth, None, 1.0, SCOUT_REPLICATIONS)?;
                 load = Some(load.unwrap_or(f64::INFINITY).min(scouted.load_reqs_per_sec));
             }
         }
-        let predicted =
-            (0..subjects.len()).map(|nth| self.estimate(subjects, nth, residuals, load, 1.0, replications)).collect();
+        let predicted = (0..subjects.len()).map(|nth| self.estimate(subjects, nth, load, 1.0, replications)).collect();
         self.stage_ended();
         predicted
     }
@@ -367,7 +403,6 @@ impl Lab<'_> {
         &mut self,
         subjects: &[Subject<'_>],
         nth: usize,
-        residuals: &Residuals,
         load_reqs_per_sec: Option<f64>,
         slowness: f64,
         replications: u32,
@@ -385,7 +420,7 @@ impl Lab<'_> {
         })?;
         self.cancel.check()?;
         shorten_paths(&mut predicted, &experiment.app.cwd);
-        residuals.widen(&mut predicted);
+        self.past.of(&self.circumstances(split.stack)).widen(&mut predicted);
         Ok(predicted)
     }
 
@@ -394,21 +429,24 @@ impl Lab<'_> {
     ///
     /// A shared machine changes its speed from one minute to the next, so the prediction is made for the speed that the
     /// monolith's lone requests showed during the rehearsal. Nothing else of the rehearsal enters the prediction.
-    fn rehearse(&mut self, subjects: &[Subject<'_>], residuals: &Residuals, study: &mut Study) -> Result<bool> {
+    fn rehearse(&mut self, subjects: &[Subject<'_>], study: &mut Study) -> Result<bool> {
         let experiment = self.experiment;
         self.later_secs = rehearse::planned_secs(subjects.len(), experiment.rounds);
-        let scouted = self.estimates(subjects, residuals, SCOUT_REPLICATIONS)?;
-        let runs = subjects.iter().zip(&scouted).map(|(subject, scouted)| SplitRun {
-            split: subject.split,
-            rate_reqs_per_sec: scouted.load_reqs_per_sec,
-            cannot_cross: &scouted.cannot_cross,
-        });
-        let (refused, runnable): (Vec<_>, Vec<_>) = runs.partition(|run| refusal(run).is_some());
-        for error in refused.iter().filter_map(refusal) {
-            self.warn(format!("cannot {error}"), error.hints());
+        let scouted = self.estimates(subjects, SCOUT_REPLICATIONS)?;
+        let mut runnable = Vec::new();
+        for (subject, scouted) in subjects.iter().zip(&scouted) {
+            let split = subject.split;
+            match refusal(experiment.recording, scouted) {
+                None => runnable.push(SplitRun { split, rate_reqs_per_sec: scouted.load_reqs_per_sec }),
+                Some(refusal) => {
+                    let text = format!("cannot rehearse the split {}: {}", split.name, refusal.reason);
+                    self.warn(text, vec![refusal.hint]);
+                }
+            }
         }
+        let all_run = runnable.len() == subjects.len();
         if runnable.is_empty() {
-            self.predict(subjects, residuals, study)?;
+            self.predict(subjects, study)?;
             self.fail(subjects, study, None)?;
             return Ok(false);
         }
@@ -430,28 +468,35 @@ impl Lab<'_> {
              prediction is for that speed"
         ));
         let names = runnable.iter().map(|run| run.split.name.as_str());
-        let mut measured: BTreeMap<&str, Rehearsal> = names.zip(rehearsed.rehearsals).collect();
-        let mut found = Residuals::default();
+        let mut measured: BTreeMap<&str, _> =
+            names.zip(rehearsed.rehearsals.into_iter().zip(rehearsed.answered)).collect();
+        let mut found: Vec<(Circumstances, Residuals)> = Vec::new();
         for (nth, subject) in subjects.iter().enumerate() {
             let load = Some(scouted[nth].load_reqs_per_sec);
-            let predicted = self.estimate(subjects, nth, residuals, load, slowness, REPLICATIONS)?;
-            let rehearsal = measured.remove(subject.split.name.as_str());
+            let predicted = self.estimate(subjects, nth, load, slowness, REPLICATIONS)?;
+            let rehearsal = measured.remove(subject.split.name.as_str()).map(|(mut rehearsal, answered)| {
+                rehearsal.audit = audit(experiment.recording, subject.split, &answered, &rehearsal.cannot_cross);
+                rehearsal
+            });
             if let Some(rehearsal) = &rehearsal {
                 match invalid_link(&subject.split.name, rehearsal) {
                     Some(warning) => study.provenance.warnings.push(warning),
-                    None => found.extend(Residuals::of(&predicted, rehearsal)),
+                    None if rehearsal.audit.holds() => {
+                        found.push((self.circumstances(subject.split.stack), Residuals::of(&predicted, rehearsal)))
+                    }
+                    None => {}
                 }
             }
             study.splits.push(self.compose(subject, predicted, rehearsal));
         }
         // Numbers that a late load generator made say nothing about the model.
         if rehearsed.doubtful.is_none() {
-            found.keep_on_this_machine();
+            PastResiduals::keep_on_this_machine(found);
         }
         study.provenance.warnings.extend(rehearsed.doubtful);
         self.stage_ended();
         self.fail(subjects, study, Some(slowness))?;
-        Ok(refused.is_empty())
+        Ok(all_run)
     }
 
     /// Everything about one split.
@@ -510,7 +555,9 @@ fn stack_provenance(calibration: &Calibration) -> StackProvenance {
 
 fn shorten_paths(estimate: &mut Estimate, cwd: &Path) {
     let files = estimate.calls.iter_mut().map(|call| &mut call.file);
-    files.chain(estimate.cannot_cross.iter_mut().map(|call| &mut call.file)).for_each(|file| shorten(file, cwd));
+    let hops = estimate.call_backs.iter_mut().flat_map(|call_back| &mut call_back.path);
+    let files = files.chain(estimate.cannot_cross.iter_mut().map(|call| &mut call.file));
+    files.chain(hops.map(|hop| &mut hop.file)).for_each(|file| shorten(file, cwd));
 }
 
 /// Makes a path below the app's directory relative to it.
@@ -520,23 +567,24 @@ fn shorten(file: &mut String, cwd: &Path) {
     }
 }
 
-impl Residuals {
-    /// Name of the cache's file with this machine's residuals.
-    fn file() -> String {
-        format!("residuals-{}.json", cpu::machine().replace(|c: char| !c.is_ascii_alphanumeric(), "-"))
+impl PastResiduals {
+    /// The file with this machine's residuals; `None` without a cache directory.
+    fn path() -> Option<PathBuf> {
+        cache::path(&format!("residuals-{}.json", cpu::machine().replace(|c: char| !c.is_ascii_alphanumeric(), "-")))
     }
 
     /// The residuals of earlier rehearsals on this machine.
     fn on_this_machine() -> Self {
-        cache::path(&Self::file()).and_then(|path| cache::read(&path)).unwrap_or_default()
+        Self::path().and_then(|path| cache::read::<Self>(&path)).unwrap_or_default().if_current()
     }
 
     /// Adds these residuals to those of this machine.
-    fn keep_on_this_machine(self) {
+    fn keep_on_this_machine(found: Vec<(Circumstances, Residuals)>) {
+        let Some(path) = Self::path() else { return };
         let mut all = Self::on_this_machine();
-        all.extend(self);
-        if let Some(path) = cache::path(&Self::file()) {
-            cache::write(&path, &all);
+        for (circumstances, residuals) in found {
+            all.add(circumstances, residuals);
         }
+        cache::write(&path, &all);
     }
 }

@@ -2,7 +2,7 @@
 
 use splitcost_lab::Step;
 use splitcost_lab::fault::rehearse_fault;
-use splitcost_lab::rehearse::{SplitRun, refusal, slowness_now};
+use splitcost_lab::rehearse::{SplitRun, slowness_now};
 use splitcost_model::fault::FaultStudy;
 use splitcost_model::policy::{Fault, FaultPlan};
 use splitcost_model::quantity::Nanos;
@@ -10,6 +10,7 @@ use splitcost_model::split::Split;
 use splitcost_model::study::{SplitStudy, Study};
 use splitcost_sim::estimate::{PATIENCE, estimate_fault};
 
+use crate::refusal::refusal;
 use crate::experiment::{Lab, SCOUT_REPLICATIONS, Subject};
 use crate::{Error, Result};
 
@@ -68,8 +69,8 @@ impl Lab<'_> {
         })?;
         self.stage_ended();
         cancel.check()?;
-        let run = SplitRun { split, rate_reqs_per_sec: load, cannot_cross: &studied.estimate.cannot_cross };
-        let rehearsal = if slowness.is_some() && refusal(&run).is_none() {
+        let run = SplitRun { split, rate_reqs_per_sec: load };
+        let rehearsal = if slowness.is_some() && refusal(experiment.recording, &studied.estimate).is_none() {
             let workload = experiment.workload.ok_or(Error::NoWorkload)?;
             let calls_per_sec = studied.comparison.crossings_per_request * load;
             let made = plan.made(split.max_connections(), calls_per_sec);

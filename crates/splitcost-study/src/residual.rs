@@ -11,6 +11,62 @@ const MOST: usize = 500;
 /// Chosen: two evaluations of two splits; the 5th percentile of so few is their minimum.
 const FEWEST: usize = 8;
 
+/// Version of the file that keeps past residuals; a file of another one is ignored.
+const VERSION: u32 = 2;
+
+/// The circumstances of a prediction: its errors say something about predictions of the same ones only.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Circumstances {
+    /// Directory and packages of the app.
+    pub app: String,
+    /// Name of the stack.
+    pub stack: String,
+    /// The servers that took requests.
+    pub servers: Vec<String>,
+}
+
+/// The residuals of earlier rehearsals on one machine.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PastResiduals {
+    version: u32,
+    all: Vec<ResidualsOf>,
+}
+
+/// Residuals and their circumstances.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct ResidualsOf {
+    circumstances: Circumstances,
+    residuals: Residuals,
+}
+
+impl Default for PastResiduals {
+    fn default() -> Self {
+        Self { version: VERSION, all: Vec::new() }
+    }
+}
+
+impl PastResiduals {
+    /// Returns these residuals if their file is of this version, else none.
+    #[must_use]
+    pub fn if_current(self) -> Self {
+        if self.version == VERSION { self } else { Self::default() }
+    }
+
+    /// Returns the residuals of the same circumstances.
+    pub fn of(&self, circumstances: &Circumstances) -> Residuals {
+        let same = self.all.iter().find(|of| of.circumstances == *circumstances);
+        same.map(|of| of.residuals.clone()).unwrap_or_default()
+    }
+
+    /// Adds later residuals.
+    pub fn add(&mut self, circumstances: Circumstances, later: Residuals) {
+        match self.all.iter_mut().find(|of| of.circumstances == circumstances) {
+            Some(of) => of.residuals.extend(later),
+            None => self.all.push(ResidualsOf { circumstances, residuals: later }),
+        }
+    }
+}
+
 /// The logarithms of measured over predicted, by kind of figure, oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -28,10 +84,14 @@ pub struct Residuals {
 }
 
 impl Residuals {
-    /// Returns the residuals of one rehearsed split.
+    /// Returns the residuals of one rehearsed split, against its prediction as rehearsed.
     pub fn of(estimate: &Estimate, rehearsal: &Rehearsal) -> Self {
         let mut all = Self::default();
-        for predicted in &estimate.endpoints {
+        let (endpoints, figures) = match &estimate.as_rehearsed {
+            Some(rehearsed) => (&rehearsed.endpoints, rehearsed.figures),
+            None => (&estimate.endpoints, estimate.figures),
+        };
+        for predicted in endpoints {
             let Some(measured) = rehearsal.endpoints.iter().find(|measured| measured.name == predicted.name) else {
                 continue;
             };
@@ -46,7 +106,7 @@ impl Residuals {
                 note(&mut all.p99, Some(predicted.p99_ms), Some(measured.p99_ms));
             }
         }
-        let (predicted, measured) = (estimate.figures, rehearsal.figures);
+        let (predicted, measured) = (figures, rehearsal.figures);
         for (predicted, measured) in [(predicted.monolith, measured.monolith), (predicted.split, measured.split)] {
             note(&mut all.cpu, predicted.cpu_secs_per_request, measured.cpu_secs_per_request);
             note(&mut all.saturation, predicted.saturation_reqs_per_sec, measured.saturation_reqs_per_sec);
@@ -73,7 +133,14 @@ impl Residuals {
     /// intervals of a kind with too few residuals.
     pub fn widen(&self, estimate: &mut Estimate) {
         let [p50, p90, p99] = [&self.p50, &self.p90, &self.p99].map(|logs| margin(logs));
-        for endpoint in &mut estimate.endpoints {
+        let rehearsed = estimate.as_rehearsed.iter_mut();
+        let (mut endpoints, mut figures) = (estimate.endpoints.iter_mut().collect::<Vec<_>>(), Vec::new());
+        for rehearsed in rehearsed {
+            endpoints.extend(&mut rehearsed.endpoints);
+            figures.extend([&mut rehearsed.figures.monolith, &mut rehearsed.figures.split]);
+        }
+        figures.extend([&mut estimate.figures.monolith, &mut estimate.figures.split]);
+        for endpoint in endpoints {
             let Arms { monolith, split } = &mut endpoint.response;
             for times in [monolith, split, &mut endpoint.split_if_async] {
                 let Some(ResponseTimes { p50_ms, p90_ms, p99_ms, .. }) = times else { continue };
@@ -83,7 +150,7 @@ impl Residuals {
             }
         }
         let (cpu, saturation) = (margin(&self.cpu), margin(&self.saturation));
-        for figures in [&mut estimate.figures.monolith, &mut estimate.figures.split] {
+        for figures in figures {
             let Figures { saturation_reqs_per_sec, cpu_secs_per_request, cores } = figures;
             [cpu_secs_per_request, cores].into_iter().flatten().for_each(|interval| apply(cpu, interval));
             if let Some(interval) = saturation_reqs_per_sec {
@@ -92,9 +159,10 @@ impl Residuals {
         }
     }
 
-    /// Returns whether there are enough residuals to widen response times.
-    pub fn is_known(&self) -> bool {
-        margin(&self.p50).is_some()
+    /// Returns the number of past figures, if there are enough of them to widen response times.
+    pub fn known(&self) -> Option<usize> {
+        margin(&self.p50)?;
+        Some([&self.p50, &self.p90, &self.p99, &self.cpu, &self.saturation].iter().map(|logs| logs.len()).sum())
     }
 }
 
@@ -182,10 +250,29 @@ mod tests {
     #[test]
     fn too_few_residuals_change_nothing() {
         let few = residuals(5.0, 3.0);
-        assert!(!few.is_known());
+        assert_eq!(few.known(), None);
         let mut next = estimate(7.0);
         few.widen(&mut next);
         assert_eq!(next, estimate(7.0));
+    }
+
+    #[test]
+    fn residuals_of_other_circumstances_say_nothing() {
+        let circumstances = |app: &str, stack: &str, server: &str| Circumstances {
+            app: app.into(),
+            stack: stack.into(),
+            servers: vec![server.into()],
+        };
+        let mine = circumstances("shop", "httpx", "uvicorn");
+        let mut past = PastResiduals::default();
+        past.add(mine.clone(), residuals(5.0, 3.0));
+        past.add(mine.clone(), residuals(5.0, 2.0));
+        assert_eq!(past.of(&mine).p50.len(), 4);
+        for other in [("books", "httpx", "uvicorn"), ("shop", "grpc", "uvicorn"), ("shop", "httpx", "granian")] {
+            assert_eq!(past.of(&circumstances(other.0, other.1, other.2)), Residuals::default());
+        }
+        let older = PastResiduals { version: VERSION - 1, ..past };
+        assert_eq!(older.if_current(), PastResiduals::default());
     }
 
     #[test]

@@ -3,7 +3,8 @@
 //! Each threshold is tried three times: on the point estimates, and on both ends of the intervals. If the two ends lie
 //! more than one class apart, the sentence says that there is no verdict.
 
-use splitcost_model::estimate::{CrossingCost, Quantile};
+use splitcost_model::audit::Audit;
+use splitcost_model::estimate::{CallBack, CrossingCost, Quantile};
 use splitcost_model::number::{count, factor, number, short};
 use splitcost_model::split::MAIN_SERVICE;
 use splitcost_model::study::{Change, EndpointComparison, Origin, SplitStudy, Verdict, VerdictClass};
@@ -49,14 +50,24 @@ pub const DECIDING_SHARE: f64 = 0.01;
 /// Chosen: below three there is little to batch.
 pub const BATCHABLE_CALLS_PER_REQUEST: f64 = 3.0;
 
-/// Judges a split by its measurements, or if it was not run, by its prediction.
+/// The share of the calls between services that must carry data of measured size before a boundary can be called cheap.
+///
+/// Chosen: what one call in ten costs is seldom more than what the intervals leave open.
+pub const MEASURED_SHARE: f64 = 0.9;
+
+/// Judges a split by its measurements, or if it was not run as a whole, by its prediction.
 pub fn judge(split: &SplitStudy) -> Verdict {
+    if let Some(call_back) = split.estimate.call_backs.first() {
+        return never_answered(split, call_back);
+    }
     let slowdowns = slowdowns(split);
-    if slowdowns.is_empty() {
-        let sentence = format!(
-            "No verdict on {}: no endpoint has response times of both the monolith and the split.",
-            quoted(&split.name)
-        );
+    let missing = if slowdowns.is_empty() {
+        Some("no endpoint has response times of both the monolith and the split".to_owned())
+    } else {
+        lacks_evidence(split)
+    };
+    if let Some(missing) = missing {
+        let sentence = format!("No verdict on {}: {missing}.", quoted(&split.name));
         return Verdict { class: VerdictClass::Undecided, sentence };
     }
     let [best, middle, worst] =
@@ -80,6 +91,71 @@ pub fn judge(split: &SplitStudy) -> Verdict {
     };
     let sentence = format!("{} {reasons}: {}{caveat}.", subject(split), conclusion(split, class, culprit));
     Verdict { class, sentence }
+}
+
+/// Returns the reason why the data do not suffice for a judgement, if there is one.
+pub fn lacks_evidence(split: &SplitStudy) -> Option<String> {
+    let audit = split.rehearsal.as_ref().map(|rehearsal| &rehearsal.audit);
+    if let Some(audit) = audit.filter(|audit| !audit.holds()) {
+        return Some(failed_audit(audit));
+    }
+    let evidence = split.estimate.evidence;
+    let is_cheap = class_at(split, &slowdowns(split), Bound::Middle) <= VerdictClass::Cheap;
+    if is_cheap && evidence.measured_share() < MEASURED_SHARE {
+        return Some(format!(
+            "only {} of {} calls per request between services carry data whose size was measured{}",
+            short(evidence.measured_per_request),
+            short(evidence.calls_per_request),
+            split.cannot_cross.first().map(|call| format!(" ({}: {})", call.callee, call.reason)).unwrap_or_default()
+        ));
+    }
+    None
+}
+
+fn failed_audit(audit: &Audit) -> String {
+    let counts = format!(
+        "for the same requests {} calls between services per request were predicted and {} were answered",
+        short(audit.predicted_per_request),
+        short(audit.answered_per_request)
+    );
+    match audit.differences.first() {
+        Some(worst) => format!(
+            "{counts}; the largest difference is {} from {} in {}, {} predicted and {} answered: {}",
+            worst.site.callee,
+            worst.site.caller,
+            worst.site.endpoint,
+            short(worst.predicted_per_request),
+            short(worst.answered_per_request),
+            worst.cause
+        ),
+        None => counts,
+    }
+}
+
+/// A split whose requests wait for themselves.
+fn never_answered(split: &SplitStudy, call_back: &CallBack) -> Verdict {
+    let module = call_back.path.last().and_then(|hop| hop.callee.split(':').next()).unwrap_or_default();
+    let sentence = format!(
+        "{} never answers {}: {}. Do not split here before the first of these calls is awaited, or every service has a copy of \
+         {module} (copied = [\"{module}\"]).",
+        subject(split),
+        call_back.endpoint,
+        path_in_words(call_back)
+    );
+    Verdict { class: VerdictClass::Prohibitive, sentence }
+}
+
+/// Returns the path of a call that is never answered, in words.
+pub fn path_in_words(call_back: &CallBack) -> String {
+    let hops: Vec<String> = call_back
+        .path
+        .iter()
+        .map(|hop| {
+            format!("{} calls {} in {} ({}:{})", hop.caller_service, hop.callee, hop.callee_service, hop.file, hop.line)
+        })
+        .collect();
+    let blocked = call_back.path.first().map(|hop| hop.caller_service.as_str()).unwrap_or_default();
+    format!("{}, while the event loop of {blocked} waits for the first of these calls", hops.join(", "))
 }
 
 /// Recorded requests of an endpoint from which on its 99th percentile decides.
@@ -230,6 +306,16 @@ fn reasons(split: &SplitStudy, culprit: &Slowdown) -> (String, Origin) {
         } else {
             format!("saturates at {after} instead of {before} requests/s{}", other(saturation.origin))
         });
+    }
+    let evidence = split.estimate.evidence;
+    if evidence.calls_per_request > 0.0 {
+        let calls = short(evidence.calls_per_request);
+        let of = |part: f64| if part >= evidence.calls_per_request { "all".to_owned() } else { short(part) };
+        parts.push(format!(
+            "makes {calls} calls per request between services ({} of measured size, {} of them can be rehearsed)",
+            of(evidence.measured_per_request),
+            of(evidence.rehearsed_per_request)
+        ));
     }
     match split.cannot_cross.len() {
         0 => {}

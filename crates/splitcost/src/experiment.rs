@@ -1,6 +1,7 @@
 //! The experiment behind `estimate`, `rehearse` and `evaluate`: from options and settings to a printed study.
 
 use std::path::Path;
+use std::process::ExitCode;
 
 use splitcost_lab::python::Python;
 use splitcost_link::profile::Profile;
@@ -8,7 +9,7 @@ use splitcost_model::link::Link;
 use splitcost_model::recording::Recording;
 use splitcost_model::study::Study;
 use splitcost_report::text::Style;
-use splitcost_study::{Depth, Event, Experiment, Faults, Load, Scope, Studied, study};
+use splitcost_study::{Completion, Depth, Event, Experiment, Faults, Load, Scope, Studied, study};
 
 use crate::args::experiment::ScenarioArgs;
 use crate::args::shared::Format;
@@ -96,6 +97,15 @@ fn links(names: &[String]) -> anyhow::Result<Vec<Link>> {
         }
     }
     Ok(links)
+}
+
+/// Returns the exit status of an experiment: 1 if a part of it did not run, 3 if it has no valid answer.
+pub(crate) fn status(completion: Completion) -> ExitCode {
+    match completion {
+        Completion::Whole => ExitCode::SUCCESS,
+        Completion::Partly => ExitCode::from(1),
+        Completion::Invalid => ExitCode::from(3),
+    }
 }
 
 /// Prints a study in the chosen format.

@@ -6,11 +6,11 @@ so that this service's own functions can be called (:mod:`splitcost.rehearsal.se
 :mod:`splitcost.rehearsal.runtime`.
 
 The rules, in short. Only calls that are made for a request cross; each process does its own start-up and
-background work. Calls inside one service never cross. A generator function runs in the caller and is listed.
-A class is local wherever it is used. A call whose arguments or result cannot cross raises
-:class:`CannotCross`; in modules that the user keeps local it runs in the caller instead. Both are listed in
-the report. A plain function that is called on the thread of a running event loop blocks that loop, as it
-would in a real split.
+background work. Calls inside one service never cross, nor do calls into a copied module. A generator function
+runs in the caller and is listed. A class is local wherever it is used. A call whose arguments cannot cross
+runs in the caller and is listed. If a result cannot cross, that call raises :class:`CannotCross`, and later
+calls of the function run in the caller. A plain function that is called on the thread of a running event loop
+blocks that loop, as it would in a real split.
 """
 
 from __future__ import annotations

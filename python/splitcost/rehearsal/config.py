@@ -45,8 +45,10 @@ class Config:
     links: dict[str, str] = field(default_factory=dict)
     """Service → the address of the emulated link that leads there, where there is one."""
     faults: Path | None = None
-    keep_local: tuple[str, ...] = ()
+    copied: tuple[str, ...] = ()
+    """Modules of which every service has a copy."""
     local_functions: frozenset[str] = frozenset()
+    """Functions whose calls stay in the caller, as their values cannot cross."""
     endpoint_header: bytes = b""
     """The header in which the load generator names a request's endpoint."""
     boundaries: tuple[str, ...] = ()
@@ -78,7 +80,7 @@ class Config:
             policy=policy,
             links=dict((document.get("links") or {}).get(service, {})),
             faults=_path(document.get("faults")),
-            keep_local=tuple(document.get("keep_local") or ()),
+            copied=tuple(document.get("copied") or ()),
             local_functions=frozenset(document.get("local_functions") or ()),
             endpoint_header=str(document.get("endpoint_header") or "").encode("latin-1"),
             boundaries=tuple(sorted(boundaries, key=len, reverse=True)),
@@ -94,7 +96,12 @@ class Config:
         return cls.from_dict(document, os.environ["SPLITCOST_SERVICE"], boundaries)
 
     def owner(self, module: str) -> str | None:
-        """Return the service that owns a module, or ``None`` for one outside the app's packages."""
+        """Return the service that owns a module, or ``None`` for one outside the app's packages.
+
+        Of a copied module each service owns its copy.
+        """
+        if any(_within(module, name) for name in self.copied):
+            return self.service
         for claimed, service in self.claims:
             if _within(module, claimed):
                 return service
@@ -109,10 +116,6 @@ class Config:
             if module.startswith(package + "."):
                 return package + "." + module[len(package) + 1 :].split(".", 1)[0]
         return module
-
-    def is_kept_local(self, module: str) -> bool:
-        """Return if the user lets this module's functions run in the caller where they cannot cross."""
-        return any(_within(module, name) for name in self.keep_local)
 
 
 def _service(name: str, table: dict[str, Any]) -> Service:

@@ -62,8 +62,13 @@ def new_request(service: str, endpoint: str = "") -> Context:
 
 
 def endpoint_of(request: str) -> str:
-    """The endpoint in a request's name, as the load generator calls it."""
-    return unquote(request.partition(":")[2])
+    """The endpoint in a request's name, quoted as one word; :func:`shown` gives the load generator's name."""
+    return request.partition(":")[2]
+
+
+def shown(endpoint: str) -> str:
+    """The load generator's name of a quoted endpoint."""
+    return unquote(endpoint)
 
 
 def format_metadata(

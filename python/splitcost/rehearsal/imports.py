@@ -29,8 +29,7 @@ StubMaker = Callable[[Any, str, str], Any]
 """Makes the stub of a real function, given the module and the name by which the other side finds it."""
 
 _raw_dict: Any = vars(types.ModuleType)["__dict__"].__get__
-_lru_cached = type(functools.lru_cache(len))
-_FUNCTIONS = (types.FunctionType, _lru_cached)
+_FUNCTIONS = (types.FunctionType, type(functools.lru_cache(len)))
 
 
 class Unit:

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from splitcost.codec import Obstacle
+from splitcost.rehearsal.context import shown
 
 
 class Refusal(NamedTuple):
-    """A value that could not cross: functions, reason and call site, and the handling of the call."""
+    """A value that could not cross, in a call that this process made: functions, reason and call site."""
 
     caller: str
     callee: str
@@ -20,16 +21,25 @@ class Refusal(NamedTuple):
     type: str
     file: str
     line: int
-    handling: str
+
+
+class Sent(NamedTuple):
+    """A call site, for the requests of one (quoted) endpoint."""
+
+    endpoint: str
+    caller: str
+    callee: str
+    cached: bool
+    """The function's results are cached where it lives."""
 
 
 class CallCount:
-    """Calls of one function by one module."""
+    """Attempts to call one function from one module; those that the other side answered, and failed ones."""
 
-    __slots__ = ("blocking", "bytes", "count", "errors")
+    __slots__ = ("answered", "blocking", "bytes", "count", "errors")
 
     def __init__(self) -> None:
-        self.count = self.blocking = self.bytes = self.errors = 0
+        self.count = self.answered = self.blocking = self.bytes = self.errors = 0
 
 
 class Occurrences:
@@ -51,10 +61,6 @@ class AttemptCount:
         self.calls = self.attempts = 0
 
 
-KEPT_LOCAL = "kept local"
-REFUSED = "refused"
-
-
 class Report:
     """Counts by call site and by function. Thread-safe.
 
@@ -66,7 +72,9 @@ class Report:
         self._service = service
         self._lock = threading.Lock()
         self._refusals: dict[Refusal, Occurrences] = {}
-        self._calls: dict[tuple[str, str], CallCount] = {}
+        self._calls: dict[Sent, CallCount] = {}
+        self._answered: dict[tuple[str, str], int] = {}
+        self._requests: dict[str, int] = {}
         self._attempts: dict[str, AttemptCount] = {}
         if path is not None and request is not None:
             # For writing as well, so that reading goes on when nobody else has it open.
@@ -83,13 +91,24 @@ class Report:
                 found = self._refusals[refusal] = Occurrences(path)
             found.count += 1
 
-    def call(self, caller: str, callee: str, size: int, blocking: bool, failed: bool) -> None:
-        """Count a call that was sent."""
+    def request(self, endpoint: str) -> None:
+        """Count a request that came from outside."""
         with self._lock:
-            counts = self._calls.get((caller, callee))
+            self._requests[endpoint] = self._requests.get(endpoint, 0) + 1
+
+    def answer(self, endpoint: str, callee: str) -> None:
+        """Count a call of another service that this one answers."""
+        with self._lock:
+            self._answered[endpoint, callee] = self._answered.get((endpoint, callee), 0) + 1
+
+    def call(self, sent: Sent, size: int, *, blocking: bool, answered: bool, failed: bool) -> None:
+        """Count an attempt of a call that was sent."""
+        with self._lock:
+            counts = self._calls.get(sent)
             if counts is None:
-                counts = self._calls[caller, callee] = CallCount()
+                counts = self._calls[sent] = CallCount()
             counts.count += 1
+            counts.answered += answered
             counts.bytes += size
             counts.blocking += blocking
             counts.errors += failed
@@ -117,21 +136,31 @@ class Report:
             ]
             calls = [
                 {
-                    "caller": caller,
-                    "callee": callee,
+                    "endpoint": shown(sent.endpoint),
+                    "caller": sent.caller,
+                    "callee": sent.callee,
+                    "cached": sent.cached,
                     "count": c.count,
+                    "answered": c.answered,
                     "blocking": c.blocking,
                     "bytes": c.bytes,
                     "errors": c.errors,
                 }
-                for (caller, callee), c in self._calls.items()
+                for sent, c in self._calls.items()
             ]
-            attempts = {endpoint: [c.calls, c.attempts] for endpoint, c in self._attempts.items()}
+            answered = [
+                {"endpoint": shown(endpoint), "callee": callee, "count": count}
+                for (endpoint, callee), count in self._answered.items()
+            ]
+            requests = {shown(endpoint): count for endpoint, count in self._requests.items()}
+            attempts = {shown(endpoint): [c.calls, c.attempts] for endpoint, c in self._attempts.items()}
         return {
             "service": self._service,
             "pid": os.getpid(),
             "events": events,
             "calls": calls,
+            "answered": answered,
+            "requests": requests,
             "attempts": attempts,
         }
 

@@ -40,8 +40,8 @@ from splitcost.rehearsal.errors import (
 )
 from splitcost.rehearsal.faults import Faults
 from splitcost.rehearsal.policy import Budget
-from splitcost.rehearsal.report import KEPT_LOCAL, REFUSED, Refusal, Report
-from splitcost.rehearsal.server import CANNOT_CROSS, MUTATED, RAISED, RESULT, Server
+from splitcost.rehearsal.report import Refusal, Report, Sent
+from splitcost.rehearsal.server import CANNOT_CROSS, LRU_CACHED, MUTATED, RAISED, RESULT, Server
 
 NOWHERE = Site("(framework)", "", 0)
 """The caller if no code of the app is on the stack: a dependency that the framework calls."""
@@ -60,7 +60,7 @@ def is_stub(function: Any) -> bool:
 class Target:
     """A function that lives in another service."""
 
-    __slots__ = ("address", "is_local", "module", "name", "real", "service", "shown", "verdict", "wire_name")
+    __slots__ = ("address", "is_cached", "is_local", "module", "name", "real", "service", "shown", "wire_name")
 
     def __init__(
         self, real: Any, module: str, name: str, config: Config, address_of: Callable[[str], str]
@@ -72,9 +72,9 @@ class Target:
         self.shown = f"{config.boundary(self.module)}:{self.name}"
         self.service = str(config.owner(self.module))
         self.address = address_of(self.service)
-        # Calls stay in this process from now on, or are refused for this reason from now on.
+        self.is_cached = isinstance(real, LRU_CACHED)
+        # Calls stay in this process: the recording showed that they cannot cross, or the other side did.
         self.is_local = bool(config.local_functions & {self.shown, f"{self.module}:{self.name}"})
-        self.verdict: tuple[str, Obstacle, str] | None = None
 
 
 class OutgoingCall:
@@ -101,7 +101,7 @@ class Runtime:
         own = config.services[config.service]
         self.report = Report(config.service, own.report, own.report_request)
         self.faults = Faults(config.faults)
-        self.server = Server(config, self.faults)
+        self.server = Server(config, self.faults, self.report)
         self.stack = stacks.load(config.stack)
         self.rpc_port = 0  # Known once the server has started.
         self._policy = config.policy
@@ -168,7 +168,7 @@ class Runtime:
         def note(frame: FrameType) -> None:
             if current.get() is not None:
                 refusal = CannotCross("result", codec.Obstacle.GENERATOR, "generator")
-                self._note(target, refusal, frame, KEPT_LOCAL)
+                self._note(target, refusal, frame)
 
         if inspect.isgeneratorfunction(real):
 
@@ -233,7 +233,7 @@ class Runtime:
                 answer = self.stack.call(target.address, call.line, call.body, call.remaining)
                 break
             except BaseException as error:
-                self._count(call, 0, blocking, True)
+                self._count(call, None, blocking)
                 retry += 1
                 if not self._may_retry(call, retry, error):
                     self._translate(call, error)
@@ -254,7 +254,7 @@ class Runtime:
                 answer = await self.stack.call_async(target.address, call.line, call.body, call.remaining)
                 break
             except BaseException as error:
-                self._count(call, 0, False, True)
+                self._count(call, None, False)
                 retry += 1
                 if not self._may_retry(call, retry, error):
                     self._translate(call, error)
@@ -265,8 +265,6 @@ class Runtime:
         self, target: Target, args: Any, kwargs: Any, frame: FrameType, context: Context, blocking: bool
     ) -> OutgoingCall | None:
         """Do everything before the call is sent. ``None`` stands for a call that runs in this process."""
-        if target.verdict is not None:
-            self._refuse(target, CannotCross(*target.verdict), frame)
         if target.service + BLOCKED in context.chain:
             raise ReentrantCall(target.shown, " → ".join((*context.chain, target.service)))
         call = OutgoingCall()
@@ -274,10 +272,8 @@ class Runtime:
             call.body = codec.encode([list(args), kwargs])
         except CannotCross as error:
             error.path = _argument_path(target.real, error.path)
-            if self.config.is_kept_local(target.module):
-                self._note(target, error, frame, KEPT_LOCAL)
-                return None
-            self._refuse(target, error, frame)
+            self._note(target, error, frame)
+            return None
         remaining = self._policy.timeout_secs
         if context.deadline is not None:
             remaining = min(remaining, context.deadline - time.monotonic())
@@ -298,7 +294,7 @@ class Runtime:
     def _finish(self, call: OutgoingCall, answer: stacks.Answer, blocking: bool) -> Any:
         """Do everything after the answer came: return the result, or raise what the other side reports."""
         target, body = call.target, answer.body
-        self._count(call, len(body), blocking, answer.status != stacks.Status.OK or body[:1] != RESULT)
+        self._count(call, answer, blocking)
         if answer.status != stacks.Status.OK:
             raise ServiceRefused(target.service, body[:500].decode("utf-8", "replace"))
         kind, rest = body[:1], memoryview(body)[1:]
@@ -315,14 +311,11 @@ class Runtime:
             path = "result" + path
         else:
             raise DecodeError(f"service {target.service} answered neither a result nor an exception")
-        # From the first such answer on this function stays here, or is refused before it has any effect
-        # there. This call has had its effect there, and is not made again.
+        # From the first such answer on this function stays here. This call has had its effect there, and is
+        # not made again.
         error = CannotCross(path, reason, kind_name)
-        if not self.config.is_kept_local(target.module):
-            target.verdict = (path, reason, kind_name)
-            self._refuse(target, error, call.frame)
         target.is_local = True
-        self._note(target, error, call.frame, KEPT_LOCAL)
+        self._note(target, error, call.frame)
         if not changed:
             raise error
         args, kwargs, result = codec.decode(changed)
@@ -353,17 +346,17 @@ class Runtime:
 
     # --- what is counted
 
-    def _count(self, call: OutgoingCall, answered: int, blocking: bool, failed: bool) -> None:
-        self.report.call(call.caller, call.target.shown, len(call.body) + answered, blocking, failed)
+    def _count(self, call: OutgoingCall, answer: stacks.Answer | None, blocking: bool) -> None:
+        """Count an attempt; without an answer it failed on the way."""
+        sent = Sent(endpoint_of(call.request), call.caller, call.target.shown, call.target.is_cached)
+        size = len(call.body) + (len(answer.body) if answer else 0)
+        good = answer is not None and answer.status == stacks.Status.OK and answer.body[:1] == RESULT
+        self.report.call(sent, size, blocking=blocking, answered=answer is not None, failed=not good)
 
-    def _refuse(self, target: Target, error: CannotCross, frame: FrameType | None) -> Any:
-        self._note(target, error, frame, REFUSED)
-        raise error
-
-    def _note(self, target: Target, error: CannotCross, frame: FrameType | None, handling: str) -> None:
+    def _note(self, target: Target, error: CannotCross, frame: FrameType | None) -> None:
         caller, file, line = self.site(frame)
         error.callee, error.file, error.line = target.shown, file or None, line or None
-        refusal = Refusal(caller, target.shown, error.reason, error.type, file, line, handling)
+        refusal = Refusal(caller, target.shown, error.reason, error.type, file, line)
         self.report.refusal(refusal, error.path.lstrip("."))
 
     def site(self, frame: FrameType | None) -> Site:
@@ -397,7 +390,9 @@ class Runtime:
             if scope["type"] != "http":
                 await app(scope, receive, send)
                 return
-            token = current.set(new_request(service, _endpoint(scope["headers"], header)))
+            endpoint = _endpoint(scope["headers"], header)
+            self.report.request(endpoint)
+            token = current.set(new_request(service, endpoint))
             try:
                 await app(scope, receive, send)
             finally:

@@ -18,8 +18,16 @@ import orjson
 
 from splitcost import codec
 from splitcost.rehearsal.config import Config
-from splitcost.rehearsal.context import Context, Metadata, current, deadline_in, parse_metadata
+from splitcost.rehearsal.context import (
+    Context,
+    Metadata,
+    current,
+    deadline_in,
+    endpoint_of,
+    parse_metadata,
+)
 from splitcost.rehearsal.faults import Faults
+from splitcost.rehearsal.report import Report
 from splitcost.stacks import Answer, Status
 
 RESULT, RAISED, CANNOT_CROSS, MUTATED = b"r", b"x", b"c", b"m"
@@ -34,16 +42,17 @@ FIRST_CALLS, THEN_ONE_IN = 20, 256
 Chosen: a function that changes its arguments does so in its first calls, nearly always.
 """
 
-_lru_cached = type(functools.lru_cache(len))
+LRU_CACHED = type(functools.lru_cache(len))
 
 
 class Served:
     """A function that this service owns, looked up once."""
 
-    __slots__ = ("calls", "function", "is_async")
+    __slots__ = ("calls", "function", "is_async", "shown")
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, function: Callable[..., Any], shown: str) -> None:
         self.function = function
+        self.shown = shown
         self.is_async = inspect.iscoroutinefunction(inspect.unwrap(function))
         self.calls = 0
 
@@ -51,8 +60,9 @@ class Served:
 class Server:
     """Answers calls for the functions of the modules this service owns."""
 
-    def __init__(self, config: Config, faults: Faults) -> None:
+    def __init__(self, config: Config, faults: Faults, report: Report) -> None:
         self._config = config
+        self._report = report
         self._faults = faults
         self._token = config.token.encode()
         self._served: dict[str, Served] = {}
@@ -75,6 +85,7 @@ class Server:
         except (codec.DecodeError, TypeError, ValueError) as error:
             return Answer(Status.INVALID, str(error).encode())
         served.calls += 1
+        self._report.answer(endpoint_of(metadata.request), served.shown)
         watch = (served.calls <= FIRST_CALLS or served.calls % THEN_ONE_IN == 0) and _can_change(args, kwargs)
         before = codec.encode([args, kwargs]) if watch else b""
         try:
@@ -122,12 +133,12 @@ class Server:
             except ImportError:
                 return f"there is no module {module_name}"
         function = vars(module).get(qualname)
-        if not isinstance(function, types.FunctionType | _lru_cached) or qualname.startswith("__"):
+        if not isinstance(function, types.FunctionType | LRU_CACHED) or qualname.startswith("__"):
             return f"{module_name} has no function {qualname}"
         made_here = (module_name, qualname) == (function.__module__, function.__qualname__)
         if not made_here and "<" not in function.__qualname__:
             return f"{qualname} is not defined in {module_name}"
-        served = self._served[name] = Served(function)
+        served = self._served[name] = Served(function, f"{self._config.boundary(module_name)}:{qualname}")
         return served
 
     def _encode_exception(self, error: BaseException) -> bytes:

@@ -84,7 +84,7 @@ class Split:
             "token": secrets.token_hex(16),
             "stack": stack,
             "policy": POLICY | (policy or {}),
-            "keep_local": ["bazaar.inventory"],
+            "copied": ["bazaar.kinds"],
             "local_functions": ["bazaar.inventory:always_here"],
             "services": services,
             "main_service": "main",

@@ -1,6 +1,6 @@
 //! A deployment: the monolith, or a split with its links, as processes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -9,8 +9,10 @@ use std::time::{Duration, Instant};
 use rustix::fs::{CWD, FileType, mknodat};
 use serde::Deserialize;
 use splitcost_load::{NAME_HEADER, Targets, Workload};
+use splitcost_model::audit::{CallSite, CountedCalls};
+use splitcost_model::boundary::{Boundary, Execution, Readiness};
 use splitcost_model::emulation::Emulation;
-use splitcost_model::estimate::{CannotCross, Handling};
+use splitcost_model::estimate::CannotCross;
 use splitcost_model::fault::Attempts;
 use splitcost_model::policy::{CallPolicy, Fault};
 use splitcost_model::quantity::Nanos;
@@ -79,6 +81,12 @@ impl Service {
 
     /// Asks the running service for its report, and waits until it is written.
     fn ask_for_report(&mut self, app: &mut App) -> Result<()> {
+        match fs::remove_file(&self.report) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Error::io("remove", &self.report)(error));
+            }
+            _ => {}
+        }
         let asked = self.report_request.write_all(b"\n");
         asked.map_err(Error::io("write", &self.report_request_path))?;
         let end = Instant::now() + REPORT_DEADLINE;
@@ -105,6 +113,15 @@ impl Service {
             log: String::new(),
         })
     }
+}
+
+/// The calls between services that were answered.
+#[derive(Clone, Debug, Default)]
+pub struct AnsweredCalls {
+    /// Calls and requests.
+    pub counted: CountedCalls,
+    /// The called functions whose results are cached (`functools.lru_cache`).
+    pub cached: BTreeSet<String>,
 }
 
 /// The parts that all splits of a rehearsal share.
@@ -153,7 +170,7 @@ impl Deployment {
         let called: Vec<(&str, u16)> = services.iter().map(|s| (s.name.as_str(), s.called_port())).collect();
         let network = Network::open(split, &called, fault, seed)?;
         let description = scratch.path().join("rehearsal.json");
-        let document = describe(run, spec, &services, network.as_ref(), scratch.path())?;
+        let document = describe(run, made_of, &services, network.as_ref(), scratch.path())?;
         fs::write(&description, document.to_string()).map_err(Error::io("write", &description))?;
         let mut apps = Vec::new();
         for (service, port) in names.iter().zip(ports) {
@@ -184,20 +201,68 @@ impl Deployment {
 
     /// Waits for the services' reports of what they saw, and ends them.
     pub(crate) fn stop(&mut self) -> Result<()> {
-        for (service, app) in self.services.iter_mut().zip(&mut self.apps) {
-            service.ask_for_report(app)?;
-        }
+        self.ask_for_reports()?;
         self.apps.iter_mut().for_each(App::stop);
         Ok(())
     }
 
+    fn ask_for_reports(&mut self) -> Result<()> {
+        self.services.iter_mut().zip(&mut self.apps).try_for_each(|(service, app)| service.ask_for_report(app))
+    }
+
+    /// Returns the calls that the services answered so far, of requests that the load generator sent.
+    ///
+    /// # Errors
+    /// A service counts other answers than the others got from it.
+    pub(crate) fn answered_calls(&mut self) -> Result<AnsweredCalls> {
+        self.ask_for_reports()?;
+        let reports = self.reports()?;
+        let mut found = AnsweredCalls::default();
+        let mut got: BTreeMap<(String, String), u64> = BTreeMap::new();
+        let mut given: BTreeMap<(String, String), u64> = BTreeMap::new();
+        for report in reports {
+            for (endpoint, requests) in report.requests.into_iter().filter(|(endpoint, _)| !endpoint.is_empty()) {
+                *found.counted.requests.entry(endpoint).or_default() += requests;
+            }
+            for call in report.calls.into_iter().filter(|call| !call.endpoint.is_empty()) {
+                *got.entry((call.endpoint.clone(), call.callee.clone())).or_default() += call.answered;
+                if call.cached {
+                    found.cached.insert(call.callee.clone());
+                }
+                let site = CallSite { endpoint: call.endpoint, caller: call.caller, callee: call.callee };
+                *found.counted.calls.entry(site).or_default() += call.answered;
+            }
+            for call in report.answered.into_iter().filter(|call| !call.endpoint.is_empty()) {
+                *given.entry((call.endpoint, call.callee)).or_default() += call.count;
+            }
+        }
+        got.retain(|_, calls| *calls > 0);
+        if got == given {
+            return Ok(found);
+        }
+        let odd = got.keys().chain(given.keys()).find(|key| got.get(*key) != given.get(*key)).cloned();
+        let (endpoint, callee) = odd.unwrap_or_default();
+        let calls = |counts: &BTreeMap<_, u64>| counts.get(&(endpoint.clone(), callee.clone())).copied().unwrap_or(0);
+        Err(Error::Helper {
+            action: format!("count the calls between the services of {}", self.name),
+            reason: format!(
+                "for {endpoint}, {} answers of {callee} were given and {} were received",
+                calls(&given),
+                calls(&got)
+            ),
+            log: String::new(),
+        })
+    }
+
     /// Returns the calls that the services met and that could not cross.
     pub(crate) fn cannot_cross(&self) -> Result<Vec<CannotCross>> {
+        let reports = self.reports()?;
+        let requests: u64 = reports.iter().flat_map(|report| report.requests.values()).sum();
         let mut found: BTreeMap<(String, String, String, String, u32), CannotCross> = BTreeMap::new();
-        for event in self.reports()?.into_iter().flat_map(|report| report.events) {
-            let call = event.cannot_cross();
+        for event in reports.into_iter().flat_map(|report| report.events) {
+            let call = event.cannot_cross(requests);
             let key = (call.caller.clone(), call.callee.clone(), call.reason.clone(), call.file.clone(), call.line);
-            found.entry(key).and_modify(|known| known.count += call.count).or_insert(call);
+            found.entry(key).and_modify(|known| known.calls_per_request += call.calls_per_request).or_insert(call);
         }
         Ok(found.into_values().collect())
     }
@@ -249,7 +314,7 @@ fn faults(scratch: &Path) -> PathBuf {
 /// The JSON file that each service reads.
 fn describe(
     run: &SplitRun<'_>,
-    spec: &AppSpec,
+    parts: Parts<'_>,
     services: &[Service],
     network: Option<&Network>,
     scratch: &Path,
@@ -268,10 +333,6 @@ fn describe(
             (service.name.as_str(), document)
         })
         .collect();
-    let mut local: Vec<&str> =
-        run.cannot_cross.iter().filter(|c| c.handling == Handling::KeptLocal).map(|c| c.callee.as_str()).collect();
-    local.sort_unstable();
-    local.dedup();
     let names: Vec<&str> = services.iter().map(|service| service.name.as_str()).collect();
     let from = |caller: &str| -> BTreeMap<&str, String> {
         names.iter().filter_map(|callee| Some((*callee, network?.address(caller, callee)?))).collect()
@@ -281,13 +342,13 @@ fn describe(
         "token": token()?,
         "stack": split.stack.name(),
         "policy": policy(split),
-        "keep_local": split.keep_local,
-        "local_functions": local,
+        "copied": split.copied,
+        "local_functions": Boundary::new(parts.recording, split, Execution::Rehearsed).local_functions(),
         "links": links,
         "faults": faults(scratch),
         "services": described,
         "main_service": MAIN_SERVICE,
-        "packages": spec.packages,
+        "packages": parts.spec.packages,
         "endpoint_header": NAME_HEADER,
     }))
 }
@@ -308,7 +369,28 @@ fn policy(split: &Split) -> serde_json::Value {
 #[derive(Deserialize)]
 struct Report {
     events: Vec<Event>,
+    calls: Vec<SentCalls>,
+    answered: Vec<GivenAnswers>,
+    requests: BTreeMap<String, u64>,
     attempts: BTreeMap<String, Attempts>,
+}
+
+/// The calls that a service sent from one module to one function.
+#[derive(Deserialize)]
+struct SentCalls {
+    endpoint: String,
+    caller: String,
+    callee: String,
+    answered: u64,
+    cached: bool,
+}
+
+/// The calls of one function that a service answered.
+#[derive(Deserialize)]
+struct GivenAnswers {
+    endpoint: String,
+    callee: String,
+    count: u64,
 }
 
 #[derive(Deserialize)]
@@ -323,14 +405,14 @@ struct Event {
     file: String,
     line: u32,
     count: u64,
-    handling: Handling,
 }
 
 impl Event {
-    fn cannot_cross(self) -> CannotCross {
+    fn cannot_cross(self, requests: u64) -> CannotCross {
         let what = if self.type_name.is_empty() { self.path } else { format!("{} ({})", self.path, self.type_name) };
         let reason = format!("{what} {}", self.obstacle);
-        let Self { caller, callee, file, line, count, handling, .. } = self;
-        CannotCross { caller, callee, reason, file, line, count, handling }
+        let Self { caller, callee, file, line, count, .. } = self;
+        let calls_per_request = count as f64 / requests.max(1) as f64;
+        CannotCross { caller, callee, readiness: Readiness::Rewrite, reason, file, line, calls_per_request }
     }
 }

@@ -294,6 +294,7 @@ fn read_payloads(dir: &Path, files: &Files, recording: &mut Recording) -> Result
                 path: paths.text(row),
                 file: sites.text(row),
                 line: lines[row],
+                ..Payload::default()
             };
             if place.replace(payload).is_some() {
                 return Err(rows.corrupt(row, "the call has such a payload already"));

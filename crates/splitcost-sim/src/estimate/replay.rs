@@ -3,7 +3,7 @@
 use splitcost_model::calibration::Linear;
 use splitcost_model::policy::Fault;
 use splitcost_model::quantity::Nanos;
-use splitcost_model::recording::{PhaseKind, Recording, Request};
+use splitcost_model::recording::{Recording, Request};
 use splitcost_model::split::Split;
 
 use super::Error;
@@ -33,8 +33,7 @@ pub(super) struct ReplayedRequests<'a> {
 
 impl<'a> ReplayedRequests<'a> {
     pub(super) fn of(recording: &'a Recording) -> Result<Self, Error> {
-        let lone =
-            recording.meta.phases.iter().position(|p| p.kind == PhaseKind::Closed && p.concurrency == 1 && !p.bare);
+        let lone = recording.meta.phases.iter().position(|phase| phase.is_lone() && !phase.bare);
         let ok = |r: &&Request| r.status < 400 && !r.calls.is_empty();
         let mut requests: Vec<&Request> = match lone {
             Some(phase) => recording.requests.iter().filter(|r| r.phase == Some(phase as u32)).filter(ok).collect(),
@@ -52,7 +51,8 @@ impl<'a> ReplayedRequests<'a> {
         endpoints.dedup();
         let by_endpoint = own_shares(&recording.meta, &requests, &endpoints);
         let own_shares: Vec<f64> = requests.iter().map(|r| by_endpoint[number(&endpoints, r) as usize]).collect();
-        let demands = requests.iter().zip(&own_shares).map(|(r, &own)| demand(recording, r, alone).scale_cpu(own)).collect();
+        let demands =
+            requests.iter().zip(&own_shares).map(|(r, &own)| demand(recording, r, alone).scale_cpu(own)).collect();
         Ok(Self { endpoints, requests, own_shares, demands })
     }
 

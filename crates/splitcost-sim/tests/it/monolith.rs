@@ -7,8 +7,8 @@ use splitcost_model::calibration::{Calibration, ClientMode, HandlerMode, Pace, P
 use splitcost_model::estimate::{Estimate, EstimatedEndpoint};
 use splitcost_model::quantity::Nanos;
 use splitcost_model::recording::{
-    Call, Function, FunctionKind, Meta, Obstacle, Payload, PayloadClass, Phase, PhaseEndpoint, PhaseKind, Recording, Request,
-    Segment, Via,
+    Call, Function, FunctionKind, Meta, Obstacle, Payload, PayloadClass, Phase, PhaseEndpoint, PhaseKind, Recording,
+    Request, Segment, Via,
 };
 use splitcost_model::split::Split;
 use splitcost_sim::compile::{CallForm, Compiler};
@@ -243,7 +243,8 @@ fn with_live_calls() -> Recording {
         let path = "arguments.lock (_thread.lock)".to_owned();
         let obstacles = vec![Obstacle { class: PayloadClass::Live, path: path.clone() }];
         for call in [3, 5] {
-            let live = Payload { class: PayloadClass::Live, path: path.clone(), obstacles: obstacles.clone(), ..payload() };
+            let live =
+                Payload { class: PayloadClass::Live, path: path.clone(), obstacles: obstacles.clone(), ..payload() };
             request.calls[call].arguments = Some(live);
         }
     }
@@ -258,7 +259,10 @@ fn what_cannot_cross_is_priced_as_rewritten_and_stays_as_rehearsed() {
 
     let estimate = estimated_as(&recording, &split(), 1e5);
     let [listed] = estimate.cannot_cross.as_slice() else { panic!("{:?}", estimate.cannot_cross) };
-    assert_eq!((listed.callee.as_str(), listed.calls_per_request, listed.readiness), ("c:log", 2.0, Readiness::Rewrite));
+    assert_eq!(
+        (listed.callee.as_str(), listed.calls_per_request, listed.readiness),
+        ("c:log", 2.0, Readiness::Rewrite)
+    );
     assert_eq!(listed.reason, "arguments.lock (_thread.lock) is a live resource");
     let evidence = estimate.evidence;
     assert_eq!(
@@ -277,7 +281,11 @@ fn calls_are_counted_as_they_are_compiled() {
     let count = |execution| {
         let counted = count_calls(&recording, &split(), execution, recording.requests.iter());
         assert_eq!(counted.requests["GET /a"], 200);
-        counted.calls.iter().map(|(site, calls)| format!("{} → {}: {calls}", site.caller, site.callee)).collect::<Vec<_>>()
+        counted
+            .calls
+            .iter()
+            .map(|(site, calls)| format!("{} → {}: {calls}", site.caller, site.callee))
+            .collect::<Vec<_>>()
     };
     assert_eq!(count(Execution::Rewritten), ["a → b:quote: 400", "b → c:log: 400"]);
     assert_eq!(count(Execution::Rehearsed), ["a → b:quote: 400"]);

@@ -18,5 +18,5 @@ pub(crate) fn run(session: &mut Session, args: &EstimateArgs) -> anyhow::Result<
     let scope = if args.scenario.faults.is_empty() { Scope::Splits } else { Scope::FaultsOnly };
     let studied = experiment::run(session, &subject, &args.scenario, Depth::Estimate, scope)?;
     experiment::print(&mut session.printer, &studied.study, args.output.format)?;
-    Ok(ExitCode::SUCCESS)
+    Ok(experiment::status(studied.completion))
 }

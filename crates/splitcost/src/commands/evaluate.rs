@@ -34,7 +34,7 @@ pub(crate) fn run(session: &mut Session, args: &EvaluateArgs) -> anyhow::Result<
     report::write(&studied.study, &args.report)?;
     experiment::print(&mut session.printer, &studied.study, args.output.format)?;
     session.printer.note(&format!("wrote {}", shown(&args.report).display()));
-    Ok(if studied.all_ran { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    Ok(experiment::status(studied.completion))
 }
 
 /// Keeps the study for `splitcost report`.

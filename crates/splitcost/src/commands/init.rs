@@ -176,8 +176,8 @@ path = "/"
 services = {{ {service} = ["{candidate}"] }}
 # The stack of calls between services: "httpx" (HTTP/1.1 and JSON) or "grpc".
 stack = "httpx"
-# Modules whose functions run in the caller if their arguments cannot cross, for example a database session.
-# keep_local = ["{candidate}"]
+# Modules of which every service has a copy, such as helpers and settings: their functions never cross.
+# copied = ["{candidate}"]
 # The link between the services, instead of the loopback of this machine. `splitcost link list` lists the profiles.
 # links = {{ default = "cross-az-aws" }}
 # The timeout and retries of calls between services.

@@ -19,5 +19,5 @@ pub(crate) fn run(session: &mut Session, args: &RehearseArgs) -> anyhow::Result<
     let scope = if args.scenario.faults.is_empty() { Scope::Splits } else { Scope::FaultsOnly };
     let studied = experiment::run(session, &subject, &args.scenario, Depth::Rehearse, scope)?;
     experiment::print(&mut session.printer, &studied.study, args.output.format)?;
-    Ok(if studied.all_ran { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    Ok(experiment::status(studied.completion))
 }

@@ -74,18 +74,18 @@ pub(super) fn check(
         return Err(Failure::new(format!("{}: split {name} has no services", file.path.display()))
             .hint("services = { pricing = [\"shop.pricing\"] } moves that module into a service named pricing"));
     }
-    let mut keep_local = Vec::new();
-    for module in table.keep_local {
+    let mut copied = Vec::new();
+    for module in table.copied {
         check_module(file, &module, packages)?;
         named_modules.push(NamedModule { name: module.get_ref().clone(), place: file.place(&module.span()) });
-        keep_local.push(module.into_inner());
+        copied.push(module.into_inner());
     }
     let links = links(file, table.links, &services)?;
     let calls = match table.calls {
         None => CallPolicy::default(),
         Some(calls) => calls.get_ref().parse().map_err(|error| file.wrong(&calls.span(), error))?,
     };
-    Ok(Split { name, services, stack: table.stack, keep_local, links, calls })
+    Ok(Split { name, services, stack: table.stack, copied, links, calls })
 }
 
 /// Returns the link of a profile. The path of a profile's file is relative to `dir`.

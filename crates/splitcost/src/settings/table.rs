@@ -77,7 +77,7 @@ pub(super) struct SplitTable {
     #[serde(default)]
     pub(super) stack: StackName,
     #[serde(default)]
-    pub(super) keep_local: Vec<Spanned<String>>,
+    pub(super) copied: Vec<Spanned<String>>,
     #[serde(default)]
     pub(super) links: BTreeMap<Spanned<String>, Spanned<String>>,
     pub(super) calls: Option<Spanned<String>>,

@@ -1,0 +1,78 @@
+//! The reasons why a split is not rehearsed.
+
+use splitcost_model::estimate::Estimate;
+use splitcost_model::number::short;
+use splitcost_model::recording::Recording;
+
+use crate::verdict::path_in_words;
+
+/// The servers under which a service can answer calls of other services.
+const REHEARSED_SERVERS: [&str; 1] = ["uvicorn"];
+
+/// The reason why a split is not rehearsed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The reason, as the rest of a sentence.
+    pub reason: String,
+    /// A sentence that says what helps.
+    pub hint: String,
+}
+
+/// Returns the reason why a split cannot be rehearsed, if there is one.
+pub fn refusal(recording: &Recording, estimate: &Estimate) -> Option<Refusal> {
+    let unknown = |server: &&String| !REHEARSED_SERVERS.contains(&server.as_str());
+    if let Some(server) = recording.meta.servers.iter().find(unknown) {
+        return Some(Refusal {
+            reason: format!("its requests are served by {server}, and splits can only be rehearsed under uvicorn yet"),
+            hint: "the estimate holds for any server; to rehearse an ASGI app, start it with uvicorn and record again"
+                .to_owned(),
+        });
+    }
+    if let Some(call_back) = estimate.call_backs.first() {
+        return Some(Refusal {
+            reason: format!("{} would never be answered: {}", call_back.endpoint, path_in_words(call_back)),
+            hint: "await the first of these calls, or give every service a copy of the module that is called back \
+                   (`copied` in the split)"
+                .to_owned(),
+        });
+    }
+    let evidence = estimate.evidence;
+    if evidence.calls_per_request > 0.0 && evidence.rehearsed_per_request == 0.0 {
+        return Some(Refusal {
+            reason: format!(
+                "none of its {} calls per request between services can be made remotely as the code is",
+                short(evidence.calls_per_request)
+            ),
+            hint: "the estimate prices these calls as if they were rewritten, and lists the work".to_owned(),
+        });
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use splitcost_model::estimate::{CallBack, Evidence};
+    use splitcost_model::recording::Meta;
+
+    use super::*;
+
+    fn reason(servers: &[&str], estimate: &Estimate) -> Option<String> {
+        let servers = servers.iter().map(ToString::to_string).collect();
+        let recording = Recording { meta: Meta { servers, ..Meta::default() }, ..Recording::default() };
+        refusal(&recording, estimate).map(|refusal| refusal.reason)
+    }
+
+    #[test]
+    fn what_would_measure_something_else_is_refused() {
+        let sound = Estimate::default();
+        assert_eq!(reason(&["uvicorn"], &sound), None);
+        let under = reason(&["uvicorn", "waitress"], &sound).expect("not under waitress");
+        assert!(under.contains("served by waitress"), "{under}");
+        let evidence = Evidence { calls_per_request: 20.0, measured_per_request: 20.0, rehearsed_per_request: 0.0 };
+        let unable = reason(&[], &Estimate { evidence, ..Estimate::default() }).expect("nothing would cross");
+        assert_eq!(unable, "none of its 20 calls per request between services can be made remotely as the code is");
+        let call_back = CallBack { endpoint: "GET /1".into(), ..CallBack::default() };
+        let stuck = Estimate { call_backs: vec![call_back], ..Estimate::default() };
+        assert!(reason(&[], &stuck).is_some_and(|reason| reason.starts_with("GET /1 would never be answered")));
+    }
+}
