@@ -290,7 +290,7 @@ pub struct Segment {
     pub suspended: bool,
 }
 
-/// The shape of the data that a call carried, without its values.
+/// The shape of the data that a call carried, without its values and without the object that a method was called on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Payload {
     /// Index into [`Recording::shapes`].
@@ -299,14 +299,80 @@ pub struct Payload {
     pub encoded_bytes: u64,
     /// Values in it, containers included.
     pub nodes: u64,
-    /// Its class: a payload of a later class needs more work to cross.
+    /// The class of its worst value: a payload of a later class needs more work to cross.
     pub class: PayloadClass,
-    /// Path and type of the value that decided the class, as `arguments.session` or `result[3].total`.
+    /// Path and type of the value that decided the class, as `arguments.session (sqlalchemy.orm.session.Session)`.
     pub path: String,
+    /// The values that need more than encoding, worst class first, distinct, at most [`Payload::MAX_OBSTACLES`].
+    pub obstacles: Vec<Obstacle>,
+    /// The object or class that a method was called on; only with arguments.
+    pub receiver: Option<Receiver>,
     /// File of the call site.
     pub file: String,
     /// Line of the call site.
     pub line: u32,
+}
+
+impl Payload {
+    /// Most obstacles that are kept.
+    ///
+    /// Chosen: a person reads no more of them.
+    pub const MAX_OBSTACLES: usize = 8;
+}
+
+/// A value that needs more than encoding to cross.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Obstacle {
+    /// Its class, above [`PayloadClass::Adapter`].
+    pub class: PayloadClass,
+    /// Its path and type, as in [`Payload::path`].
+    pub path: String,
+}
+
+/// The object or class that a method was called on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receiver {
+    /// The way in which a split would reach it.
+    pub kind: ReceiverKind,
+    /// Its type, as `shop.pricing.Pricing`; of a class, the class itself.
+    pub type_name: String,
+    /// Its name where it lives at module level, as `shop.pricing:pricing`.
+    pub place: Option<String>,
+    /// Size of its fields when encoded; zero unless it is a value.
+    pub encoded_bytes: u64,
+    /// Values in its fields, itself included; zero unless it is a value.
+    pub nodes: u64,
+    /// The reason why it is of this kind, in words: `it lives at module level`.
+    pub reason: String,
+}
+
+/// The way in which a split would reach the object that a method is called on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReceiverKind {
+    /// A class, which every service has the code of.
+    Class,
+    /// Data: its methods run where it is.
+    Value,
+    /// A service object: addressed by its name, or built anew where it is called.
+    Service,
+    /// An object that must stay where it is.
+    Reference,
+}
+
+impl ReceiverKind {
+    /// Every kind, in order.
+    pub const ALL: [Self; 4] = [Self::Class, Self::Value, Self::Service, Self::Reference];
+
+    /// Returns the word used in reports and files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Class => "class",
+            Self::Value => "value",
+            Self::Service => "service",
+            Self::Reference => "reference",
+        }
+    }
 }
 
 /// The ability of a payload to cross a process boundary; a later class needs more work.
@@ -318,30 +384,56 @@ pub enum PayloadClass {
     Plain,
     /// Data that needs an adapter: datetime, Decimal, bytes, tuple, set, enum, dataclass, pydantic model.
     Adapter,
+    /// Data that only the app can encode: an object whose fields are all data, an ORM row, a class.
+    Value,
     /// Data that the callee changed in place.
     Mutated,
-    /// A function, method or other callable.
-    Callback,
     /// A generator or other iterator.
     Generator,
-    /// A live resource: session, connection, socket, file, lock, task, or an instance nobody can rebuild.
+    /// A resource of a known kind, which the callee can obtain for itself: database session, request, client, logger.
+    Resource,
+    /// An object of the app that lives at module level, or that holds a resource or another such object.
+    Service,
+    /// Any other object of the app.
+    Reference,
+    /// A function, method or other callable.
+    Callback,
+    /// Anything else: connection, socket, file, lock, task, or an instance nobody can rebuild.
     Live,
 }
 
 impl PayloadClass {
+    /// Every class, in order.
+    pub const ALL: [Self; 10] = [
+        Self::Plain,
+        Self::Adapter,
+        Self::Value,
+        Self::Mutated,
+        Self::Generator,
+        Self::Resource,
+        Self::Service,
+        Self::Reference,
+        Self::Callback,
+        Self::Live,
+    ];
+
     /// Returns true when a call with such a payload can be made over the wire.
     pub fn can_cross(self) -> bool {
         self <= Self::Adapter
     }
 
-    /// Returns the word used in reports and JSON.
+    /// Returns the word used in reports and files.
     pub fn name(self) -> &'static str {
         match self {
             Self::Plain => "plain",
             Self::Adapter => "adapter",
+            Self::Value => "value",
             Self::Mutated => "mutated",
-            Self::Callback => "callback",
             Self::Generator => "generator",
+            Self::Resource => "resource",
+            Self::Service => "service",
+            Self::Reference => "reference",
+            Self::Callback => "callback",
             Self::Live => "live",
         }
     }
