@@ -201,8 +201,7 @@ impl Assembler {
                 let receiver = receiver.map(Receiver::from);
                 let shape = self.shape_of_id.get(&shape).copied();
                 if let (Some(shape), Some(open)) = (shape, self.call(call)) {
-                    let payload =
-                        Payload { shape, encoded_bytes, nodes, class, path, obstacles, receiver, file, line };
+                    let payload = Payload { shape, encoded_bytes, nodes, class, path, obstacles, receiver, file, line };
                     *(if result { &mut open.call.result } else { &mut open.call.arguments }) = Some(payload);
                 }
             }

@@ -191,5 +191,4 @@ pub static FUNCTIONS: Table = table!("functions.parquet";
     "function": Index, "module": Name, "qualname": Text, "file": Name, "line": U32, "kind": Name, "calls": U64);
 
 /// Every table.
-pub static TABLES: [&Table; 8] =
-    [&REQUESTS, &CALLS, &SEGMENTS, &PAYLOADS, &OBSTACLES, &RECEIVERS, &SHAPES, &FUNCTIONS];
+pub static TABLES: [&Table; 8] = [&REQUESTS, &CALLS, &SEGMENTS, &PAYLOADS, &OBSTACLES, &RECEIVERS, &SHAPES, &FUNCTIONS];

@@ -67,16 +67,17 @@ fn any_meta() -> impl Strategy<Value = Meta> {
 fn any_payload(is_result: bool) -> impl Strategy<Value = Option<Payload>> {
     let class = || proptest::sample::select(PayloadClass::ALL.to_vec());
     let kind = proptest::sample::select(ReceiverKind::ALL.to_vec());
-    let receiver = (kind, proptest::option::of(".{1,5}"), any::<[u64; 2]>()).prop_map(
-        |(kind, place, [encoded_bytes, nodes])| Receiver {
-            kind,
-            type_name: "shop.Pricing".into(),
-            place,
-            encoded_bytes,
-            nodes,
-            reason: "it lives at module level".into(),
-        },
-    );
+    let receiver =
+        (kind, proptest::option::of(".{1,5}"), any::<[u64; 2]>()).prop_map(|(kind, place, [encoded_bytes, nodes])| {
+            Receiver {
+                kind,
+                type_name: "shop.Pricing".into(),
+                place,
+                encoded_bytes,
+                nodes,
+                reason: "it lives at module level".into(),
+            }
+        });
     let obstacles = proptest::collection::vec((class(), ".{0,5}"), 0..3);
     let size = (0_u32..2, any::<u64>(), any::<u64>());
     let payload = (size, class(), ".{0,5}", any::<u32>(), obstacles, proptest::option::of(receiver)).prop_map(
