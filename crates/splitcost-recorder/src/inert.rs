@@ -3,6 +3,7 @@
 //! An ordinary attribute access can run a metaclass's `__getattribute__`, a property, a descriptor or a module's
 //! `__getattr__`. Everything here reads what the interpreter itself has stored.
 
+use pyo3::exceptions::PyException;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -12,6 +13,14 @@ use pyo3::types::{PyDict, PyString, PyTuple, PyType};
 static TYPE_MRO: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 static TYPE_DICT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 static EXCEPTION_ARGS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+
+/// Gets everything ready that later looks need, so that they import nothing.
+pub(crate) fn prepare(py: Python<'_>) -> PyResult<()> {
+    mro(&py.get_type::<PyDict>())?;
+    type_dict(&py.get_type::<PyDict>())?;
+    exception_args(py.get_type::<PyException>().call0()?.as_any());
+    Ok(())
+}
 
 fn read<'py>(
     descriptor: &PyOnceLock<Py<PyAny>>,
@@ -59,18 +68,13 @@ pub(crate) fn is_of_c(kind: &Bound<'_, PyType>) -> bool {
 
 /// Returns the module that a type says it was made in.
 pub(crate) fn module_of(kind: &Bound<'_, PyType>) -> Option<String> {
-    if let Some(module) = own_attr(kind, "__module__") {
-        return module.cast::<PyString>().ok()?.to_str().map(str::to_owned).ok();
+    let text = |name: Bound<'_, PyAny>| name.cast::<PyString>().ok()?.to_str().map(str::to_owned).ok();
+    if let Some(module) = own_attr(kind, "__module__").and_then(text) {
+        return Some(module);
     }
-    if !is_of_c(kind) {
-        return None;
-    }
-    // A static type has its module in its name, which its own `__module__` tells: no code of the app is in between.
-    let kind_of_kind = kind.get_type();
-    if !is_of_c(&kind_of_kind) {
-        return None;
-    }
-    kind.getattr("__module__").ok()?.cast::<PyString>().ok()?.to_str().map(str::to_owned).ok()
+    // The module of a type of C may be a part of its name, which the attribute tells; nothing of the app is in between.
+    let is_safe = is_of_c(kind) && is_of_c(&kind.get_type());
+    if is_safe { kind.getattr("__module__").ok().and_then(text) } else { None }
 }
 
 /// Returns the instance dictionary of an object, whatever its class makes of `__dict__`.
@@ -85,4 +89,11 @@ pub(crate) fn instance_dict<'py>(object: &Bound<'py, PyAny>) -> Option<Bound<'py
 /// Returns the arguments that an exception was made with.
 pub(crate) fn exception_args<'py>(exception: &Bound<'py, PyAny>) -> Option<Bound<'py, PyTuple>> {
     read(&EXCEPTION_ARGS, "BaseException", "args", exception).ok()?.cast_into::<PyTuple>().ok()
+}
+
+/// Returns the modules that have been imported, by name.
+pub(crate) fn loaded_modules(py: Python<'_>) -> Option<Bound<'_, PyDict>> {
+    // SAFETY: the answer is a borrowed reference, or null without an exception; the `Bound` takes one of its own.
+    let modules = unsafe { Bound::from_borrowed_ptr_or_opt(py, ffi::PySys_GetObject(c"modules".as_ptr())) };
+    modules?.cast_into::<PyDict>().ok()
 }

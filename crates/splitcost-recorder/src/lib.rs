@@ -79,6 +79,7 @@ fn start(
     let directory = std::path::absolute(directory)?;
     std::fs::create_dir_all(&directory)?;
     let python_version = format!("{}.{}.{}", version.major, version.minor, version.patch);
+    inert::prepare(py)?;
     source::record(Packages { packages, modules });
     let recorder = Recorder::new(LogBuffer::new(directory), python_version, mode);
     *state::lock() = Some(recorder);

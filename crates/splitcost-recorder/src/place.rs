@@ -6,9 +6,9 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use crate::code::module_name;
-use crate::inert::instance_dict;
+use crate::inert::{instance_dict, loaded_modules};
 use crate::source;
-use crate::type_info::{TypeInfo, loaded_modules};
+use crate::type_info::TypeInfo;
 
 /// Objects of a type that are searched for in vain before the search ends.
 ///
@@ -83,8 +83,7 @@ fn search(value: &Bound<'_, PyAny>, info: &TypeInfo) -> Option<Place> {
         if !source::is_recorded(&module) {
             continue;
         }
-        for (attribute, other) in globals.iter().filter(|(_, other)| other.is(value)) {
-            let _ = other;
+        for (attribute, _) in globals.iter().filter(|(_, other)| other.is(value)) {
             let Some(attribute) = attribute.cast_exact::<PyString>().ok().and_then(|name| name.to_str().ok()) else {
                 continue;
             };

@@ -194,13 +194,7 @@ impl TypeName {
 
 /// Returns a module that has been imported under this name.
 fn loaded_module<'py>(py: Python<'py>, name: &str) -> Option<Bound<'py, PyAny>> {
-    loaded_modules(py)?.get_item(name).ok()?
-}
-
-/// Returns the modules that have been imported, by name.
-pub(crate) fn loaded_modules(py: Python<'_>) -> Option<Bound<'_, PyDict>> {
-    let sys = py.import(intern!(py, "sys")).ok()?;
-    instance_dict(&sys)?.get_item(intern!(py, "modules")).ok()??.cast_into::<PyDict>().ok()
+    inert::loaded_modules(py)?.get_item(name).ok()?
 }
 
 /// Returns true when the type can be imported by its name.
@@ -323,6 +317,9 @@ fn encoding_of(kind: &Bound<'_, PyType>, type_name: &TypeName, bases: &[TypeName
     }
     if let Some(class) = bases.iter().find_map(|base| resource::class_of(&base.module, &base.qualname)) {
         return Ok(Encoding::DeadEnd(class));
+    }
+    if is_a("_io:_IOBase") {
+        return Ok(Encoding::DeadEnd(Class::Live));
     }
     if has("__next__") || has("__anext__") || is_a("builtins:coroutine") {
         return Ok(Encoding::DeadEnd(Class::Generator));
