@@ -315,7 +315,7 @@ pub struct Segment {
     pub suspended: bool,
 }
 
-/// The shape of the data that a call carried, without its values.
+/// The shape of the data that a call carried, without its values and without the object that a method was called on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Payload {
     /// Index into [`Recording::shapes`].
@@ -324,11 +324,11 @@ pub struct Payload {
     pub encoded_bytes: u64,
     /// Values in it, containers included and the receiver left out.
     pub nodes: u64,
-    /// Its class: a payload of a later class needs more work to cross.
+    /// The class of its worst value: a payload of a later class needs more work to cross.
     pub class: PayloadClass,
-    /// Path and type of the value that decided the class, as `arguments.session` or `result[3].total`.
+    /// Path and type of the value that decided the class, as `arguments.session (sqlalchemy.orm.session.Session)`.
     pub path: String,
-    /// The values that need more than encoding, worst class first.
+    /// The values that need more than encoding, worst class first, distinct, at most [`Payload::MAX_OBSTACLES`].
     pub obstacles: Vec<Obstacle>,
     /// The object or class that a method was called on; only with arguments.
     pub receiver: Option<Receiver>,
@@ -338,45 +338,67 @@ pub struct Payload {
     pub line: u32,
 }
 
-/// A value that cannot cross by encoding alone.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+impl Payload {
+    /// Most obstacles that are kept.
+    ///
+    /// Chosen: a person reads no more of them.
+    pub const MAX_OBSTACLES: usize = 8;
+}
+
+/// A value that needs more than encoding to cross.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Obstacle {
-    /// Its class.
+    /// Its class, above [`PayloadClass::Adapter`].
     pub class: PayloadClass,
-    /// Path and type, as `arguments.session (sqlalchemy.orm.session.Session)`.
+    /// Its path and type, as in [`Payload::path`].
     pub path: String,
 }
 
 /// The object or class that a method was called on.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Receiver {
-    /// Its kind.
+    /// The way in which a split would reach it.
     pub kind: ReceiverKind,
-    /// Its type.
+    /// Its type, as `shop.pricing.Pricing`; of a class, the class itself.
     pub type_name: String,
     /// Its name where it lives at module level, as `shop.pricing:pricing`.
     pub place: Option<String>,
-    /// Size of its fields when encoded.
+    /// Size of its fields when encoded; zero unless it is a value.
     pub encoded_bytes: u64,
-    /// Values in its fields.
+    /// Values in its fields, itself included; zero unless it is a value.
     pub nodes: u64,
-    /// The reason for its kind, in words.
+    /// The reason why it is of this kind, in words: `it lives at module level`.
     pub reason: String,
 }
 
-/// The kind of a receiver; a later one needs more work to cross.
+/// The way in which a split would reach the object that a method is called on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReceiverKind {
-    /// A class, which is found by its name.
+    /// A class, which every service has the code of.
     Class,
-    /// Data: every service has its code, and its methods run where it is.
+    /// Data: its methods run where it is.
     Value,
-    /// A service object: it lives at module level, or holds a resource or another service object.
+    /// A service object: addressed by its name, or built anew where it is called.
     #[default]
     Service,
     /// An object that must stay where it is.
     Reference,
+}
+
+impl ReceiverKind {
+    /// Every kind, in order.
+    pub const ALL: [Self; 4] = [Self::Class, Self::Value, Self::Service, Self::Reference];
+
+    /// Returns the word used in reports and files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Class => "class",
+            Self::Value => "value",
+            Self::Service => "service",
+            Self::Reference => "reference",
+        }
+    }
 }
 
 /// The ability of a payload to cross a process boundary; a later class needs more work.
@@ -388,31 +410,45 @@ pub enum PayloadClass {
     Plain,
     /// Data that needs an adapter: datetime, Decimal, bytes, tuple, set, enum, dataclass, pydantic model.
     Adapter,
-    /// An object of a class of the app that holds nothing but data.
+    /// Data that only the app can encode: an object whose fields are all data, an ORM row, a class.
     Value,
     /// Data that the callee changed in place.
     Mutated,
     /// A generator or other iterator.
     Generator,
-    /// A live resource of a known kind: database session, request, client, settings.
+    /// A resource of a known kind, which the callee can obtain for itself: database session, request, client, logger.
     Resource,
-    /// A service object of the app.
+    /// An object of the app that lives at module level, or that holds a resource or another such object.
     Service,
-    /// Another object of the app, which must stay where it is.
+    /// Any other object of the app.
     Reference,
     /// A function, method or other callable.
     Callback,
-    /// An unknown live resource: socket, file, lock, task, or an instance nobody can rebuild.
+    /// Anything else: connection, socket, file, lock, task, or an instance nobody can rebuild.
     Live,
 }
 
 impl PayloadClass {
+    /// Every class, in order.
+    pub const ALL: [Self; 10] = [
+        Self::Plain,
+        Self::Adapter,
+        Self::Value,
+        Self::Mutated,
+        Self::Generator,
+        Self::Resource,
+        Self::Service,
+        Self::Reference,
+        Self::Callback,
+        Self::Live,
+    ];
+
     /// Returns true when a call with such a payload can be made over the wire.
     pub fn can_cross(self) -> bool {
         self <= Self::Adapter
     }
 
-    /// Returns the word used in reports and JSON.
+    /// Returns the word used in reports and files.
     pub fn name(self) -> &'static str {
         match self {
             Self::Plain => "plain",

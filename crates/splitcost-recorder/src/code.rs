@@ -3,14 +3,16 @@
 use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyString, PyTuple};
+use pyo3::types::{PyDict, PyString, PyTuple};
 
 use splitcost_recording::log::{FRAMEWORK, FunctionKindCode};
 
+use crate::inert::instance_dict;
 use crate::payload::Sample;
+use crate::receiver::Method;
 use crate::shadow_stack::CodeFacts;
 use crate::source;
-use crate::state::{NewCode, lock};
+use crate::state::{Arguments, NewCode, lock};
 
 /// Spec: `Include/cpython/code.h`.
 const CO_OPTIMIZED: u32 = 0x0001;
@@ -68,7 +70,7 @@ pub(crate) fn classify(
         file: source::written_file(file),
         line: code.getattr(intern!(py, "co_firstlineno"))?.extract()?,
         kind: kind_of(flags),
-        arguments: arguments(code, flags)?,
+        arguments: arguments(code, flags, &globals)?,
         is_root: false,
         first_instruction: first_instruction(py, code)?,
     };
@@ -86,7 +88,7 @@ pub(crate) fn register_root(code: &Bound<'_, PyAny>, qualname: &str) -> PyResult
         file: String::new(),
         line: 0,
         kind: kind_of(flags),
-        arguments: Vec::new(),
+        arguments: Arguments::default(),
         is_root: true,
         first_instruction: first_instruction(py, code)?,
     };
@@ -94,18 +96,16 @@ pub(crate) fn register_root(code: &Bound<'_, PyAny>, qualname: &str) -> PyResult
 }
 
 /// Returns the module's dotted name, also where it runs as the main program.
-fn module_name(globals: &Bound<'_, PyAny>) -> PyResult<Option<String>> {
-    let text = |key: &str| globals.get_item(key).ok();
+pub(crate) fn module_name(globals: &Bound<'_, PyAny>) -> PyResult<Option<String>> {
+    let Ok(globals) = globals.cast::<PyDict>() else { return Ok(None) };
+    let text = |key: &str| globals.get_item(key).ok().flatten();
     let Some(name) = text("__name__") else { return Ok(None) };
     let Ok(name) = name.extract::<String>() else { return Ok(None) };
     if name != "__main__" {
         return Ok(Some(name));
     }
-    let spec = text("__spec__").filter(|spec| !spec.is_none());
-    match spec {
-        Some(spec) => Ok(Some(spec.getattr(intern!(globals.py(), "name"))?.extract()?)),
-        None => Ok(Some(name)),
-    }
+    let spec = text("__spec__").and_then(|spec| instance_dict(&spec)?.get_item("name").ok().flatten());
+    Ok(Some(spec.and_then(|name| name.extract().ok()).unwrap_or(name)))
 }
 
 fn kind_of(flags: u32) -> FunctionKindCode {
@@ -120,14 +120,17 @@ fn kind_of(flags: u32) -> FunctionKindCode {
     }
 }
 
-fn arguments(code: &Bound<'_, PyAny>, flags: u32) -> PyResult<Vec<String>> {
+fn arguments(code: &Bound<'_, PyAny>, flags: u32, globals: &Bound<'_, PyAny>) -> PyResult<Arguments> {
     let py = code.py();
-    let mut count: usize = code.getattr(intern!(py, "co_argcount"))?.extract()?;
-    count += code.getattr(intern!(py, "co_kwonlyargcount"))?.extract::<usize>()?;
+    let positional: usize = code.getattr(intern!(py, "co_argcount"))?.extract()?;
+    let mut count = positional + code.getattr(intern!(py, "co_kwonlyargcount"))?.extract::<usize>()?;
     count += usize::from(flags & CO_VARARGS != 0) + usize::from(flags & CO_VARKEYWORDS != 0);
     let mut names: Vec<String> = code.getattr(intern!(py, "co_varnames"))?.extract()?;
     names.truncate(count);
-    Ok(names)
+    let qualname: String = code.getattr(intern!(py, "co_qualname"))?.extract()?;
+    let module = globals.get_item("__name__").and_then(|name| name.extract::<String>()).unwrap_or_default();
+    let method = if positional == 0 { None } else { Method::of(&module, &qualname) };
+    Ok(Arguments { names, method })
 }
 
 /// Returns the offset of the first instruction that is traced, as `f_lasti` has it; only 3.11 needs it.
@@ -174,9 +177,10 @@ fn learn_constant(constant: &Bound<'_, PyAny>) -> PyResult<()> {
 
 /// Samples the arguments of the call that runs `frame`, and finds its call site.
 pub(crate) fn look_at_arguments(py: Python<'_>, code: &Bound<'_, PyAny>, frame: &Bound<'_, PyAny>) -> PyResult<Sample> {
-    let names = lock().as_ref().and_then(|recorder| recorder.arguments_of(code.as_ptr() as usize));
+    let known = lock().as_ref().and_then(|recorder| recorder.arguments_of(code.as_ptr() as usize));
     let locals = frame.getattr(intern!(py, "f_locals"))?;
-    let mut sample = Sample::of_arguments(names.as_deref().unwrap_or_default(), &locals, call_site(frame)?)?;
+    let (names, method) = known.as_deref().map_or((&[][..], None), |known| (&known.names[..], known.method.as_ref()));
+    let mut sample = Sample::of_arguments(names, method, &locals, call_site(frame)?)?;
     let flags: u32 = code.getattr(intern!(py, "co_flags"))?.extract()?;
     match kind_of(flags) {
         FunctionKindCode::Generator => sample.add_generator("generator"),

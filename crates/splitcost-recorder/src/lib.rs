@@ -3,8 +3,9 @@
 //! It notes every call from one module of the app into another: start, end, CPU time, suspensions, the request on whose
 //! behalf it ran, and, for a sample, the shape of its arguments and result. In reading order: `source` (the code under
 //! recording and its names), `shadow_stack` (the open calls of a thread), `state` (the process), `tracking` (the effects
-//! of an event on both), `events` (the interpreter's callbacks), `handing` (tasks and threads), `type_info` (types of
-//! values), `payload` (shapes), `buffer` and `writer` (the log file), `guard` (faults never reach the app).
+//! of an event on both), `events` (the interpreter's callbacks), `handing` (tasks and threads), `inert` (looks that
+//! run no code of the app), `type_info` and `resource` (types of values), `walk`, `place` and `receiver` (values),
+//! `payload` (samples), `buffer` and `writer` (the log file), `guard` (faults never reach the app).
 //!
 //! ```python
 //! from splitcost import _native
@@ -33,12 +34,17 @@ mod events;
 
 mod guard;
 mod handing;
+mod inert;
 mod payload;
+mod place;
+mod receiver;
+mod resource;
 mod shadow_stack;
 mod source;
 mod state;
 mod tracking;
 mod type_info;
+mod walk;
 mod writer;
 
 use std::path::PathBuf;
@@ -46,7 +52,7 @@ use std::sync::atomic::Ordering;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
-use splitcost_recording::log::{Reader, Record};
+use splitcost_recording::log::{LoggedReceiver, Reader, Record};
 use splitcost_recording::redact;
 
 use crate::buffer::LogBuffer;
@@ -73,6 +79,7 @@ fn start(
     let directory = std::path::absolute(directory)?;
     std::fs::create_dir_all(&directory)?;
     let python_version = format!("{}.{}.{}", version.major, version.minor, version.patch);
+    inert::prepare(py)?;
     source::record(Packages { packages, modules });
     let recorder = Recorder::new(LogBuffer::new(directory), python_version, mode);
     *state::lock() = Some(recorder);
@@ -234,13 +241,23 @@ fn record_as_dict<'py>(py: Python<'py>, record: &Record) -> PyResult<Bound<'py, 
         Record::Resume { call, thread, wall, cpu } => set!(dict, call, thread, wall, cpu),
         Record::Leave { call, wall, cpu, exception } => set!(dict, call, wall, cpu, exception),
         Record::Shape { id, skeleton } => set!(dict, id, skeleton),
-        Record::Payload { call, result, shape, encoded_bytes, nodes, class, path, file, line } => {
+        Record::Payload { call, result, shape, encoded_bytes, nodes, class, path, obstacles, receiver, file, line } => {
             let class = class.name();
-            set!(dict, call, result, shape, encoded_bytes, nodes, class, path, file, line);
+            let obstacles: Vec<(&str, &String)> = obstacles.iter().map(|(class, path)| (class.name(), path)).collect();
+            let receiver = receiver.as_ref().map(|receiver| receiver_as_dict(py, receiver)).transpose()?;
+            set!(dict, call, result, shape, encoded_bytes, nodes, class, path, obstacles, receiver, file, line);
         }
         Record::Count { function, calls } => set!(dict, function, calls),
         Record::Trouble { message } => set!(dict, message),
     }
+    Ok(dict)
+}
+
+fn receiver_as_dict<'py>(py: Python<'py>, receiver: &LoggedReceiver) -> PyResult<Bound<'py, PyDict>> {
+    let dict = PyDict::new(py);
+    let LoggedReceiver { kind, type_name, place, encoded_bytes, nodes, reason } = receiver;
+    let kind = kind.name();
+    set!(dict, kind, type_name, place, encoded_bytes, nodes, reason);
     Ok(dict)
 }
 

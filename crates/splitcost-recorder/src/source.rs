@@ -78,6 +78,11 @@ pub(crate) fn owner_of(module: &str) -> Option<String> {
     lock().as_ref()?.packages.owner_of(module).map(str::to_owned)
 }
 
+/// Returns true when code of `module` is under recording.
+pub(crate) fn is_recorded(module: &str) -> bool {
+    lock().as_ref().is_some_and(|source| source.packages.owner_of(module).is_some())
+}
+
 /// Learns an identifier of the app's source.
 pub(crate) fn learn_identifier(name: &str) {
     learn(name, MAX_IDENTIFIER_LEN);

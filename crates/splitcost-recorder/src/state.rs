@@ -10,6 +10,7 @@ use rustc_hash::FxHashMap;
 use splitcost_recording::log::{FRAMEWORK as FRAMEWORK_NAME, FunctionKindCode, Record};
 
 use crate::buffer::LogBuffer;
+use crate::receiver::Method;
 use crate::shadow_stack::{CodeFacts, Origin, Suspended};
 
 /// Module id of framework and server code, and of markers on a stack, which are never a callee's.
@@ -82,9 +83,17 @@ pub(crate) struct KnownFunction {
 /// A code object under recording.
 pub(crate) struct KnownCode {
     pub(crate) facts: CodeFacts,
-    arguments: Arc<[String]>,
+    arguments: Arc<Arguments>,
     /// Keeps the address taken.
     _object: Py<PyAny>,
+}
+
+/// The arguments of a code object.
+#[derive(Default)]
+pub(crate) struct Arguments {
+    pub(crate) names: Vec<String>,
+    /// The method that it is, if the first one may be what it is called on.
+    pub(crate) method: Option<Method>,
 }
 
 /// A code object to be recorded.
@@ -95,7 +104,7 @@ pub(crate) struct NewCode {
     pub(crate) file: String,
     pub(crate) line: u32,
     pub(crate) kind: FunctionKindCode,
-    pub(crate) arguments: Vec<String>,
+    pub(crate) arguments: Arguments,
     pub(crate) is_root: bool,
     pub(crate) first_instruction: u32,
 }
@@ -211,12 +220,12 @@ impl Recorder {
             first_instruction: new.first_instruction,
         };
         let address = new.code.as_ptr() as usize;
-        self.codes.insert(address, KnownCode { facts, arguments: new.arguments.into(), _object: new.code });
+        self.codes.insert(address, KnownCode { facts, arguments: Arc::new(new.arguments), _object: new.code });
         Some(facts)
     }
 
-    /// Returns the names of a code's arguments.
-    pub(crate) fn arguments_of(&self, code: usize) -> Option<Arc<[String]>> {
+    /// Returns the arguments of a code.
+    pub(crate) fn arguments_of(&self, code: usize) -> Option<Arc<Arguments>> {
         self.codes.get(&code).map(|code| Arc::clone(&code.arguments))
     }
 

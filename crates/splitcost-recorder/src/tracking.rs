@@ -121,19 +121,9 @@ impl Recorder {
     }
 
     fn put_payloads(&mut self, call: u64, sample: &mut Sample) {
-        for payload in std::mem::take(&mut sample.payloads) {
-            let shape = self.shape_id(payload.skeleton);
-            self.put_call(&Record::Payload {
-                call,
-                result: payload.is_result,
-                shape,
-                encoded_bytes: payload.encoded_bytes,
-                nodes: payload.nodes,
-                class: payload.class,
-                path: payload.path,
-                file: sample.file.clone(),
-                line: sample.line,
-            });
+        for mut payload in std::mem::take(&mut sample.payloads) {
+            let shape = self.shape_id(std::mem::take(&mut payload.skeleton));
+            self.put_call(&payload.into_record(call, shape, sample.file.clone(), sample.line));
         }
     }
 }

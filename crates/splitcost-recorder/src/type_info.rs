@@ -6,9 +6,12 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple, PyType};
 use pyo3::{ffi, intern};
 use rustc_hash::FxHashMap;
+use splitcost_recording::log::PayloadClassCode as Class;
 use splitcost_recording::redact::VALUE;
 
-use crate::source;
+use crate::inert::{self, instance_dict, is_of_c, own_attr};
+use crate::place::Places;
+use crate::{resource, source};
 
 /// Types remembered.
 ///
@@ -40,9 +43,32 @@ pub(crate) enum Encoding {
     Fields(&'static str, u64, Vec<FieldName>),
     NamedTuple(Vec<FieldName>),
     Exception,
-    Callback,
-    Generator,
-    Live,
+    /// A row of an object-relational mapper: data, whatever else it holds.
+    Row,
+    /// An object of the app, judged by its fields: its instance dictionary, and these slots.
+    Object(Vec<Slot>),
+    /// A class.
+    Class,
+    /// A value that cannot be encoded, of this class.
+    DeadEnd(Class),
+}
+
+/// A field in a slot.
+pub(crate) struct Slot {
+    /// Its name as it is written: `*` where no source spells it out.
+    pub(crate) written: String,
+    /// Length of the name when it is encoded.
+    pub(crate) len: u64,
+    /// The interpreter's own descriptor.
+    descriptor: Py<PyAny>,
+}
+
+impl Slot {
+    /// Returns the value in the slot, if there is one.
+    pub(crate) fn get<'py>(&self, object: &Bound<'py, PyAny>) -> Option<Bound<'py, PyAny>> {
+        let py = object.py();
+        self.descriptor.bind(py).call_method1(intern!(py, "__get__"), (object,)).ok()
+    }
 }
 
 /// The name of a field.
@@ -52,6 +78,8 @@ pub(crate) struct FieldName {
     pub(crate) written: String,
     /// Length of the name when it is encoded.
     pub(crate) len: u64,
+    /// The slot that holds it, where one does.
+    pub(crate) slot: Option<Slot>,
 }
 
 /// The facts of a type.
@@ -61,11 +89,23 @@ pub(crate) struct TypeInfo {
     pub(crate) name: String,
     /// Length of the name when it is encoded.
     pub(crate) name_len: u64,
+    /// True for a class of the app.
+    pub(crate) is_own: bool,
+    /// Classes of the app among the type and its bases, as `module:Qualname`, never written.
+    pub(crate) own_bases: Vec<String>,
+    /// The places of its objects.
+    pub(crate) places: Mutex<Places>,
     /// Keeps the address taken.
     _type: Py<PyAny>,
 }
 
 impl TypeInfo {
+    /// Returns true when the class was made in this module.
+    pub(crate) fn is_defined_in(&self, module: &str) -> bool {
+        let own = self.own_bases.first().and_then(|name| name.split_once(':'));
+        own.is_some_and(|(of, _)| of == module)
+    }
+
     /// Returns the name for people.
     pub(crate) fn dotted(&self) -> String {
         dotted(&self.name)
@@ -74,19 +114,33 @@ impl TypeInfo {
 
 static TYPES: Mutex<Option<FxHashMap<usize, Arc<TypeInfo>>>> = Mutex::new(None);
 
+/// Returns the facts of a value's type.
 pub(crate) fn type_of(value: &Bound<'_, PyAny>) -> Arc<TypeInfo> {
-    let kind = value.get_type();
+    info_of(&value.get_type())
+}
+
+/// Returns the facts of a type.
+pub(crate) fn info_of(kind: &Bound<'_, PyType>) -> Arc<TypeInfo> {
     let address = kind.as_ptr() as usize;
     let known = |types: &Option<FxHashMap<usize, Arc<TypeInfo>>>| types.as_ref()?.get(&address).cloned();
     if let Some(info) = known(&TYPES.lock().unwrap_or_else(PoisonError::into_inner)) {
         return info;
     }
-    let name = TypeName::of(&kind);
+    let name = TypeName::of(kind);
     let room = TYPES.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_none_or(|t| t.len() < MAX_TYPES);
+    let bases: Vec<TypeName> = inert::mro(kind).unwrap_or_default().iter().map(TypeName::of).collect();
     // A type that does not let itself be looked at is no data.
-    let looked = if room { encoding_of(&kind, &name).unwrap_or(Encoding::Live) } else { Encoding::Live };
-    let (name, name_len) = (name.written(), name.text().len() as u64);
-    let info = Arc::new(TypeInfo { encoding: looked, name, name_len, _type: kind.into_any().unbind() });
+    let looked = if room { encoding_of(kind, &name, &bases).ok() } else { None };
+    let own_bases = bases.iter().filter(|base| base.is_own()).map(TypeName::text).collect();
+    let info = Arc::new(TypeInfo {
+        encoding: looked.unwrap_or(Encoding::DeadEnd(Class::Live)),
+        name: name.written(),
+        name_len: name.text().len() as u64,
+        is_own: name.is_own(),
+        own_bases,
+        places: Mutex::default(),
+        _type: kind.clone().into_any().unbind(),
+    });
     if room {
         let mut types = TYPES.lock().unwrap_or_else(PoisonError::into_inner);
         types.get_or_insert_default().insert(address, Arc::clone(&info));
@@ -104,22 +158,23 @@ struct TypeName {
 
 impl TypeName {
     fn of(kind: &Bound<'_, PyType>) -> Self {
-        let part = |value: PyResult<Bound<'_, PyAny>>| value.ok().and_then(|v| v.extract::<String>().ok());
-        let module = part(kind.getattr(intern!(kind.py(), "__module__"))).unwrap_or_else(|| "?".to_owned());
-        let qualname = part(kind.getattr(intern!(kind.py(), "__qualname__"))).unwrap_or_else(|| "?".to_owned());
+        let module = inert::module_of(kind).unwrap_or_else(|| "?".to_owned());
+        let qualname = inert::qualname(kind).unwrap_or_else(|| "?".to_owned());
         // The types of C libraries have the names that their source gives them.
-        // SAFETY: `kind` is a live type object.
-        let flags = unsafe { ffi::PyType_GetFlags(kind.as_type_ptr()) };
-        let is_of_c = flags & ffi::Py_TPFLAGS_HEAPTYPE == 0 || flags & ffi::Py_TPFLAGS_IMMUTABLETYPE != 0;
-        let is_spelled_out = is_of_c || {
+        let is_spelled_out = is_of_c(kind) || {
             let loaded = loaded_module(kind.py(), &module);
             match loaded {
                 None => false,
-                Some(_) if source::owner_of(&module).is_some() => source::spells_out_all(&qualname),
+                Some(_) if source::is_recorded(&module) => source::spells_out_all(&qualname),
                 Some(loaded) => source::spells_out_all(&qualname) || is_found_in(&loaded, &qualname, kind),
             }
         };
         Self { module, qualname, is_spelled_out }
+    }
+
+    /// Returns true for a class of the app.
+    fn is_own(&self) -> bool {
+        self.module == "__main__" || source::is_recorded(&self.module)
     }
 
     /// Returns `module:Qualname`.
@@ -132,27 +187,31 @@ impl TypeName {
         if self.is_spelled_out {
             return self.text();
         }
-        let module = if source::owner_of(&self.module).is_some() { &self.module } else { VALUE };
+        let module = if source::is_recorded(&self.module) { &self.module } else { VALUE };
         format!("{module}:{VALUE}")
     }
 }
 
 /// Returns a module that has been imported under this name.
 fn loaded_module<'py>(py: Python<'py>, name: &str) -> Option<Bound<'py, PyAny>> {
-    let modules = py.import(intern!(py, "sys")).ok()?.getattr(intern!(py, "modules")).ok()?;
-    modules.cast_into::<PyDict>().ok()?.get_item(name).ok()?
+    inert::loaded_modules(py)?.get_item(name).ok()?
+}
+
+/// Returns true when the type can be imported by its name.
+pub(crate) fn is_found(kind: &Bound<'_, PyType>) -> bool {
+    let (Some(module), Some(qualname)) = (inert::module_of(kind), inert::qualname(kind)) else { return false };
+    loaded_module(kind.py(), &module).is_some_and(|loaded| is_found_in(&loaded, &qualname, kind))
 }
 
 /// Returns true when a module knows the type by its qualified name, as those of libraries do.
 fn is_found_in(module: &Bound<'_, PyAny>, qualname: &str, kind: &Bound<'_, PyType>) -> bool {
     let mut found = module.clone();
     for part in qualname.split('.') {
-        let names = if let Ok(outer) = found.cast::<PyType>() {
-            outer.getattr(intern!(kind.py(), "__dict__")).ok()
-        } else {
-            generic_attr(&found, "__dict__")
+        let next = match found.cast::<PyType>() {
+            Ok(outer) => own_attr(outer, part),
+            Err(_) => instance_dict(&found).and_then(|names| names.get_item(part).ok().flatten()),
         };
-        let Some(next) = names.and_then(|names| names.get_item(part).ok()) else { return false };
+        let Some(next) = next else { return false };
         found = next;
     }
     found.is(kind)
@@ -167,64 +226,74 @@ fn dotted(name: &str) -> String {
     name.strip_prefix("builtins:").map_or_else(|| name.replacen(':', ".", 1), str::to_owned)
 }
 
-fn encoding_of(kind: &Bound<'_, PyType>, type_name: &TypeName) -> PyResult<Encoding> {
-    let text = type_name.text();
-    let name = text.as_str();
-    let exact = match name {
-        "builtins:NoneType" => Some(Encoding::None),
-        "builtins:bool" => Some(Encoding::Bool),
-        "builtins:int" => Some(Encoding::Int),
-        "builtins:float" => Some(Encoding::Float),
-        "builtins:str" => Some(Encoding::Str),
-        "builtins:list" => Some(Encoding::List),
-        "builtins:dict" => Some(Encoding::Dict),
-        "builtins:tuple" => Some(Encoding::Tuple),
-        "builtins:set" => Some(Encoding::Set),
-        "builtins:frozenset" => Some(Encoding::FrozenSet),
-        "builtins:bytes" | "builtins:bytearray" => Some(Encoding::Bytes("bytes")),
-        "builtins:complex" => Some(Encoding::Complex),
-        "collections:OrderedDict" => Some(Encoding::OrderedDict),
-        "collections:deque" => Some(Encoding::Deque),
-        "decimal:Decimal" => Some(Encoding::Text("decimal")),
-        "datetime:datetime" => Some(Encoding::Text("datetime")),
-        "datetime:date" => Some(Encoding::Text("date")),
-        "datetime:time" => Some(Encoding::Text("time")),
-        "datetime:timedelta" => Some(Encoding::Timedelta),
-        "uuid:UUID" => Some(Encoding::Uuid),
+/// Returns the encoding of a type that is known by its name and is what it is called.
+fn known_encoding(name: &str) -> Option<Encoding> {
+    Some(match name {
+        "builtins:NoneType" => Encoding::None,
+        "builtins:bool" => Encoding::Bool,
+        "builtins:int" => Encoding::Int,
+        "builtins:float" => Encoding::Float,
+        "builtins:str" => Encoding::Str,
+        "builtins:list" | "sqlalchemy.orm.collections:InstrumentedList" => Encoding::List,
+        "builtins:dict" | "sqlalchemy.ext.mutable:MutableDict" => Encoding::Dict,
+        "builtins:tuple" => Encoding::Tuple,
+        "builtins:set" => Encoding::Set,
+        "builtins:frozenset" => Encoding::FrozenSet,
+        "builtins:bytes" | "builtins:bytearray" => Encoding::Bytes("bytes"),
+        "builtins:complex" => Encoding::Complex,
+        "collections:OrderedDict" => Encoding::OrderedDict,
+        "collections:deque" => Encoding::Deque,
+        "decimal:Decimal" => Encoding::Text("decimal"),
+        "datetime:datetime" => Encoding::Text("datetime"),
+        "datetime:date" => Encoding::Text("date"),
+        "datetime:time" => Encoding::Text("time"),
+        "datetime:timedelta" => Encoding::Timedelta,
+        "uuid:UUID" => Encoding::Uuid,
         _ if name.starts_with("pathlib") && (name.ends_with(":PosixPath") || name.ends_with(":PurePosixPath")) => {
-            Some(Encoding::Text("path"))
+            Encoding::Text("path")
         }
-        _ => None,
-    };
-    if let Some(exact) = exact {
-        return Ok(exact);
+        _ => return None,
+    })
+}
+
+fn encoding_of(kind: &Bound<'_, PyType>, type_name: &TypeName, bases: &[TypeName]) -> PyResult<Encoding> {
+    let name = type_name.text();
+    if let Some(known) = known_encoding(&name)
+        && (is_of_c(kind) || is_found(kind))
+    {
+        return Ok(known);
     }
-    let py = kind.py();
-    let bases: Vec<Bound<'_, PyType>> =
-        kind.getattr(intern!(py, "__mro__"))?.cast_into::<PyTuple>().map_err(PyErr::from)?.extract()?;
-    let names: Vec<String> = bases.iter().map(|base| TypeName::of(base).text()).collect();
-    let is_a = |name: &str| names.iter().any(|base| base == name);
-    let has = |attribute: &str| -> PyResult<bool> {
-        for base in &bases {
-            if base.getattr(intern!(py, "__dict__"))?.contains(attribute)? {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    };
+    let types = inert::mro(kind)?;
+    let is_a = |name: &str| bases.iter().any(|base| base.text() == name);
+    let attr = |name: &str| types.iter().find_map(|base| own_attr(base, name));
+    let has = |name: &str| attr(name).is_some();
     // The fields of a library's type are spelled out by its source; others may be made of data.
-    let is_of_library = type_name.is_spelled_out && source::owner_of(&type_name.module).is_none();
+    let is_of_library = type_name.is_spelled_out && !source::is_recorded(&type_name.module);
+    let written = |name: &str| if is_of_library || source::spells_out(name) { name } else { "*" }.to_owned();
     let fields = |attribute: &str| -> PyResult<Vec<FieldName>> {
-        let mut all = Vec::new();
-        for field in kind.getattr(attribute)?.try_iter()? {
-            let key = field?.cast_into::<PyString>().map_err(PyErr::from)?;
+        let declared = attr(attribute);
+        let keys: Vec<Bound<'_, PyAny>> = match &declared {
+            Some(declared) if declared.is_exact_instance_of::<PyDict>() => {
+                declared.cast::<PyDict>()?.keys().iter().collect()
+            }
+            Some(declared) => declared.cast_exact::<PyTuple>()?.iter().collect(),
+            None => Vec::new(),
+        };
+        let mut all = Vec::with_capacity(keys.len());
+        for key in keys {
+            let key = key.cast_into::<PyString>().map_err(PyErr::from)?;
             let name = key.to_str()?;
-            let is_written = is_of_library || source::spells_out(name);
-            let written = if is_written { name } else { "*" }.to_owned();
-            all.push(FieldName { len: name.len() as u64, written, key: key.unbind() });
+            let (len, written) = (name.len() as u64, written(name));
+            let descriptor = attr(name).filter(|stored| is_descriptor(stored, "member_descriptor"));
+            let slot = descriptor.map(|d| Slot { written: written.clone(), len, descriptor: d.unbind() });
+            all.push(FieldName { len, written, key: key.unbind(), slot });
         }
         Ok(all)
     };
+    if is_a("builtins:type") {
+        return Ok(Encoding::Class);
+    }
+    let is_row = has("_sa_class_manager") || is_a("django.db.models.base:Model");
     // A class made inside a function cannot be found by name on the other side.
     if !name.contains("<locals>") {
         if is_a("enum:Enum") {
@@ -233,26 +302,67 @@ fn encoding_of(kind: &Bound<'_, PyType>, type_name: &TypeName) -> PyResult<Encod
         if is_a("pydantic.main:BaseModel") {
             return Ok(Encoding::Fields("model", 19, fields("__pydantic_fields__")?));
         }
-        if has("__dataclass_fields__")? {
+        if has("__dataclass_fields__") && !is_row {
             return Ok(Encoding::Fields("dataclass", 14, fields("__dataclass_fields__")?));
         }
-        if is_a("builtins:tuple") && has("_fields")? {
+        if is_a("builtins:tuple") && has("_fields") {
             return Ok(Encoding::NamedTuple(fields("_fields")?));
         }
         if is_a("builtins:Exception") || is_a("builtins:SystemExit") {
             return Ok(Encoding::Exception);
         }
     }
-    if has("__next__")? || has("__anext__")? || is_a("builtins:coroutine") {
-        return Ok(Encoding::Generator);
+    if is_row {
+        return Ok(Encoding::Row);
     }
-    if has("__call__")? {
-        return Ok(Encoding::Callback);
+    if let Some(class) = bases.iter().find_map(|base| resource::class_of(&base.module, &base.qualname)) {
+        return Ok(Encoding::DeadEnd(class));
     }
-    Ok(Encoding::Live)
+    if is_a("_io:_IOBase") {
+        return Ok(Encoding::DeadEnd(Class::Live));
+    }
+    if has("__next__") || has("__anext__") || is_a("builtins:coroutine") {
+        return Ok(Encoding::DeadEnd(Class::Generator));
+    }
+    let is_record = has("__attrs_attrs__") || has("__struct_fields__");
+    if (type_name.is_own() || is_record) && shows_its_state(&types, bases) {
+        let mut slots = Vec::new();
+        for base in &types {
+            for item in inert::type_dict(base)?.call_method0("items")?.try_iter()? {
+                let (key, value): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item?.extract()?;
+                if let Ok(key) = key.cast_exact::<PyString>()
+                    && is_descriptor(&value, "member_descriptor")
+                {
+                    let name = key.to_str()?;
+                    slots.push(Slot { written: written(name), len: name.len() as u64, descriptor: value.unbind() });
+                }
+            }
+        }
+        return Ok(Encoding::Object(slots));
+    }
+    Ok(Encoding::DeadEnd(if has("__call__") { Class::Callback } else { Class::Live }))
 }
 
-/// Returns an attribute as `object.__getattribute__` finds it: no `__getattr__` of the app runs.
+/// Returns true when all that an object holds is in its instance dictionary and its slots, and when it does not pass
+/// itself off as another, as proxies do.
+fn shows_its_state(types: &[Bound<'_, PyType>], bases: &[TypeName]) -> bool {
+    types.iter().zip(bases).all(|(kind, name)| match name.text().as_str() {
+        "builtins:object" | "typing:Generic" | "msgspec._core:_StructMixin" => true,
+        _ => {
+            !is_of_c(kind)
+                && own_attr(kind, "__class__").is_none()
+                && own_attr(kind, "__dict__").is_none_or(|dict| is_descriptor(&dict, "getset_descriptor"))
+        }
+    })
+}
+
+/// Returns true for a descriptor that the interpreter itself has made.
+fn is_descriptor(value: &Bound<'_, PyAny>, name: &str) -> bool {
+    let kind = value.get_type();
+    is_of_c(&kind) && inert::qualname(&kind).is_some_and(|found| found == name)
+}
+
+/// Returns an attribute of an object whose type is not the app's, as `object.__getattribute__` finds it.
 pub(crate) fn generic_attr<'py>(value: &Bound<'py, PyAny>, name: &str) -> Option<Bound<'py, PyAny>> {
     let name = PyString::intern(value.py(), name);
     // SAFETY: both are live objects; the answer is a new reference, or null with an exception set.

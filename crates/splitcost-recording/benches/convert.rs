@@ -115,6 +115,8 @@ fn encode_request(request: u64, out: &mut Vec<u8>) {
                 nodes: n,
                 class: PayloadClassCode::Adapter,
                 path,
+                obstacles: Vec::new(),
+                receiver: None,
                 file,
                 line: 7,
             }

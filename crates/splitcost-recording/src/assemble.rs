@@ -5,10 +5,11 @@ use std::collections::hash_map::Entry;
 use rustc_hash::FxHashMap;
 use splitcost_model::quantity::Nanos;
 use splitcost_model::recording::{
-    Call, Function, FunctionKind, Meta, Payload, PayloadClass, Recording, Request, Segment, Via,
+    Call, Function, FunctionKind, Meta, Obstacle, Payload, PayloadClass, Receiver, ReceiverKind, Recording, Request,
+    Segment, Via,
 };
 
-use crate::log::{FunctionKindCode, PayloadClassCode, Record, ViaCode};
+use crate::log::{FunctionKindCode, LoggedReceiver, PayloadClassCode, ReceiverKindCode, Record, ViaCode};
 
 pub use crate::log::FRAMEWORK;
 
@@ -181,12 +182,26 @@ impl Assembler {
                 }
                 self.step(call, wall, cpu, CallState::Left);
             }
-            Record::Payload { call, result, shape, encoded_bytes, nodes, class, path, file, line } => {
+            Record::Payload {
+                call,
+                result,
+                shape,
+                encoded_bytes,
+                nodes,
+                class,
+                path,
+                obstacles,
+                receiver,
+                file,
+                line,
+            } => {
                 let class = PayloadClass::from(class);
+                let obstacle = |(class, path)| Obstacle { class: PayloadClass::from(class), path };
+                let obstacles = obstacles.into_iter().map(obstacle).collect();
+                let receiver = receiver.map(Receiver::from);
                 let shape = self.shape_of_id.get(&shape).copied();
                 if let (Some(shape), Some(open)) = (shape, self.call(call)) {
-                    let payload =
-                        Payload { shape, encoded_bytes, nodes, class, path, file, line, ..Payload::default() };
+                    let payload = Payload { shape, encoded_bytes, nodes, class, path, obstacles, receiver, file, line };
                     *(if result { &mut open.call.result } else { &mut open.call.arguments }) = Some(payload);
                 }
             }
@@ -388,11 +403,29 @@ impl From<PayloadClassCode> for PayloadClass {
         match code {
             PayloadClassCode::Plain => Self::Plain,
             PayloadClassCode::Adapter => Self::Adapter,
+            PayloadClassCode::Value => Self::Value,
             PayloadClassCode::Mutated => Self::Mutated,
-            PayloadClassCode::Callback => Self::Callback,
             PayloadClassCode::Generator => Self::Generator,
+            PayloadClassCode::Resource => Self::Resource,
+            PayloadClassCode::Service => Self::Service,
+            PayloadClassCode::Reference => Self::Reference,
+            PayloadClassCode::Callback => Self::Callback,
             PayloadClassCode::Live => Self::Live,
         }
+    }
+}
+
+impl From<LoggedReceiver> for Receiver {
+    fn from(logged: LoggedReceiver) -> Self {
+        let LoggedReceiver { kind, type_name, place, encoded_bytes, nodes, reason } = logged;
+        let kind = match kind {
+            ReceiverKindCode::Class => ReceiverKind::Class,
+            ReceiverKindCode::Value => ReceiverKind::Value,
+            ReceiverKindCode::Service => ReceiverKind::Service,
+            ReceiverKindCode::Reference => ReceiverKind::Reference,
+        };
+        let place = (!place.is_empty()).then_some(place);
+        Self { kind, type_name, place, encoded_bytes, nodes, reason }
     }
 }
 

@@ -8,7 +8,7 @@
 use crate::crc32::crc32;
 
 /// First bytes of a log file; the last byte is the format's version.
-pub const HEADER: [u8; 16] = *b"splitcost-log\0\0\x01";
+pub const HEADER: [u8; 16] = *b"splitcost-log\0\0\x02";
 
 /// The name of module 0, which stands for framework and server code; no Python module can have it.
 pub const FRAMEWORK: &str = "(framework)";
@@ -90,15 +90,54 @@ wire_code! {
         Plain = 0, "plain";
         /// Data that needs an adapter.
         Adapter = 1, "adapter";
+        /// Data that only the app can encode.
+        Value = 2, "value";
         /// Data that the callee changed in place.
-        Mutated = 2, "mutated";
-        /// A callable.
-        Callback = 3, "callback";
+        Mutated = 3, "mutated";
         /// An iterator.
         Generator = 4, "generator";
-        /// A live resource.
-        Live = 5, "live";
+        /// A resource of a known kind.
+        Resource = 5, "resource";
+        /// An object that lives at module level, or that holds a resource or another such object.
+        Service = 6, "service";
+        /// Any other object of the app.
+        Reference = 7, "reference";
+        /// A callable.
+        Callback = 8, "callback";
+        /// A live resource of another kind.
+        Live = 9, "live";
     }
+}
+
+wire_code! {
+    /// The kind of a [`LoggedReceiver`], as a byte of [`Record::Payload`].
+    ReceiverKindCode, "receiver kind", {
+        /// A class.
+        Class = 0, "class";
+        /// Data.
+        Value = 1, "value";
+        /// A service object.
+        Service = 2, "service";
+        /// An object that must stay where it is.
+        Reference = 3, "reference";
+    }
+}
+
+/// The object or class that a method was called on, in [`Record::Payload`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoggedReceiver {
+    /// Its kind.
+    pub kind: ReceiverKindCode,
+    /// Its type, or the class itself.
+    pub type_name: String,
+    /// Its name where it lives at module level; empty elsewhere.
+    pub place: String,
+    /// Size of its fields when encoded, of a value.
+    pub encoded_bytes: u64,
+    /// Values in it, of a value.
+    pub nodes: u64,
+    /// The reason why it is of this kind, in words.
+    pub reason: String,
 }
 
 /// One event, definition or count.
@@ -233,6 +272,10 @@ pub enum Record {
         class: PayloadClassCode,
         /// Place and type of the value that decided the class, as `arguments.session (sqlmodel.Session)`.
         path: String,
+        /// Class, and place with type, of each value that needs more than encoding.
+        obstacles: Vec<(PayloadClassCode, String)>,
+        /// The object or class that a method was called on.
+        receiver: Option<LoggedReceiver>,
         /// File of the call site.
         file: String,
         /// Line of the call site.
@@ -337,7 +380,19 @@ impl Record {
                 put_u32(out, *id);
                 put_str(out, skeleton);
             }
-            Self::Payload { call, result, shape, encoded_bytes, nodes, class, path, file, line } => {
+            Self::Payload {
+                call,
+                result,
+                shape,
+                encoded_bytes,
+                nodes,
+                class,
+                path,
+                obstacles,
+                receiver,
+                file,
+                line,
+            } => {
                 put_u64(out, *call);
                 out.push(u8::from(*result));
                 put_u32(out, *shape);
@@ -345,6 +400,15 @@ impl Record {
                 put_u64(out, *nodes);
                 out.push(*class as u8);
                 put_str(out, path);
+                put_u32(out, obstacles.len() as u32);
+                for (class, path) in obstacles {
+                    out.push(*class as u8);
+                    put_str(out, path);
+                }
+                out.push(u8::from(receiver.is_some()));
+                if let Some(receiver) = receiver {
+                    receiver.encode(out);
+                }
                 put_str(out, file);
                 put_u32(out, *line);
             }
@@ -434,11 +498,37 @@ impl Record {
                 nodes: get_u64(input)?,
                 class: get_u8(input)?.try_into()?,
                 path: get_str(input)?,
+                obstacles: (0..get_u32(input)?)
+                    .map(|_| Ok((get_u8(input)?.try_into()?, get_str(input)?)))
+                    .collect::<Result<_, Undecodable>>()?,
+                receiver: if get_u8(input)? == 0 { None } else { Some(LoggedReceiver::decode(input)?) },
                 file: get_str(input)?,
                 line: get_u32(input)?,
             },
             Tag::Count => Self::Count { function: get_u32(input)?, calls: get_u64(input)? },
             Tag::Trouble => Self::Trouble { message: get_str(input)? },
+        })
+    }
+}
+
+impl LoggedReceiver {
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.push(self.kind as u8);
+        put_str(out, &self.type_name);
+        put_str(out, &self.place);
+        put_u64(out, self.encoded_bytes);
+        put_u64(out, self.nodes);
+        put_str(out, &self.reason);
+    }
+
+    fn decode(input: &mut &[u8]) -> Result<Self, Undecodable> {
+        Ok(Self {
+            kind: get_u8(input)?.try_into()?,
+            type_name: get_str(input)?,
+            place: get_str(input)?,
+            encoded_bytes: get_u64(input)?,
+            nodes: get_u64(input)?,
+            reason: get_str(input)?,
         })
     }
 }
@@ -657,6 +747,15 @@ mod tests {
                 nodes: 19,
                 class: PayloadClassCode::Mutated,
                 path: "arguments.lines (list)".into(),
+                obstacles: vec![(PayloadClassCode::Mutated, "arguments.lines (list)".into())],
+                receiver: Some(LoggedReceiver {
+                    kind: ReceiverKindCode::Service,
+                    type_name: "shop.users.Users".into(),
+                    place: "shop.users:users".into(),
+                    encoded_bytes: 0,
+                    nodes: 0,
+                    reason: "it lives at module level".into(),
+                }),
                 file: "shop/ü.py".into(),
                 line: 20,
             },
@@ -747,6 +846,7 @@ mod tests {
         check(FunctionKindCode::ALL, |kind| kind as u8);
         check(ViaCode::ALL, |via| via as u8);
         check(PayloadClassCode::ALL, |class| class as u8);
+        check(ReceiverKindCode::ALL, |kind| kind as u8);
         check(Tag::ALL, |tag| tag as u8);
     }
 

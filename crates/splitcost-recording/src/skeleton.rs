@@ -10,11 +10,12 @@
 //! | `{"list": S}` `{"set": S}` `{"frozenset": S}` `{"deque": S}` | elements of skeleton `S`, `null` when empty |
 //! | `{"tuple": [S, …]}` | one skeleton per place; `{"tuple": S}` for a long one |
 //! | `{"dict": {"name": S, "*": S}}` | fields; `*` stands for all keys that are data |
-//! | `{"model": "module:Qualname", "fields": {…}}` | a pydantic model; likewise `dataclass`, `namedtuple` |
+//! | `{"model": "module:Qualname", "fields": {…}}` | a pydantic model; likewise `dataclass`, `namedtuple`, and `object` for other data |
 //! | `{"enum": "module:Qualname"}` | a member of the enumeration |
 //! | `{"exception": "module:Qualname", "args": [S, …]}` | an exception |
 //! | `{"any": [S, …]}` | different elements of one list |
-//! | `{"callback": "module:Qualname"}`, `generator`, `live` | a type that cannot cross |
+//! | `{"class": "module:Qualname"}` | a class that is known by its name |
+//! | `{"live": "module:Qualname"}` | a type that cannot cross; likewise `generator`, `resource`, `service`, `reference`, `callback` |
 //! | `"cut"` | not looked at: too deep, too much, or a cycle |
 //!
 //! Arguments are `{"arguments": {"name": S, …}}`.

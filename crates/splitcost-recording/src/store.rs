@@ -6,6 +6,8 @@
 //! REC/calls.parquet              one row per call between modules
 //! REC/segments.parquet           one row per stretch of a call
 //! REC/payloads.parquet           one row per sampled payload
+//! REC/obstacles.parquet          what in them needs more than encoding
+//! REC/receivers.parquet          the objects that methods were called on
 //! REC/shapes.parquet             type skeletons
 //! REC/functions.parquet          what was called
 //! ```
@@ -30,7 +32,7 @@ use crate::Error;
 pub use check::check;
 
 /// Version of the directory's format, in its JSON file.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
 /// The file that makes a directory a recording.
 pub const MANIFEST: &str = "splitcost-recording.json";

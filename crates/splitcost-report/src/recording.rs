@@ -91,13 +91,11 @@ fn head(out: &mut String, summary: &Summary, width: usize) {
 
 /// Returns the classes sampled on an edge that need work, worst first.
 fn worst_class(edge: &EdgeSummary) -> String {
-    use PayloadClass::{Adapter, Callback, Generator, Live, Mutated, Plain};
-    let seen = |class: &PayloadClass| edge.sampled_classes.contains_key(class.name());
-    let classes: Vec<&str> =
-        [Live, Generator, Callback, Mutated, Adapter].iter().filter(|c| seen(c)).map(|c| c.name()).collect();
+    let seen = |class: &&PayloadClass| edge.sampled_classes.contains_key(class.name());
+    let classes: Vec<&str> = PayloadClass::ALL.iter().rev().filter(seen).map(|class| class.name()).collect();
     match classes.as_slice() {
-        [] if seen(&Plain) => "plain".to_owned(),
         [] => "–".to_owned(),
+        [others @ .., "plain"] if !others.is_empty() => others.join(" "),
         classes => classes.join(" "),
     }
 }

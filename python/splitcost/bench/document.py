@@ -176,7 +176,7 @@ class _Builder:
         if kind == "any":
             self._count += 1
             return self.build(part[self._count % len(part)], path)
-        if kind in ("model", "dataclass", "namedtuple"):
+        if kind in ("model", "dataclass", "namedtuple", "object"):
             return self._object(kind, part, skeleton["fields"], path)
         if kind == "enum":
             return enum.Enum(_class_name(part), {"MEMBER": "member"}).MEMBER  # type: ignore[attr-defined]
@@ -223,7 +223,7 @@ def _type(skeleton: Any, value: Any) -> Any:
 def _class(kind: str, name: str, fields: dict[str, Any]) -> Any:
     if kind == "namedtuple":
         return collections.namedtuple(name, list(fields))
-    if kind == "dataclass":
+    if kind in ("dataclass", "object"):
         return dataclasses.make_dataclass(name, list(fields.items()))
     import pydantic
 

@@ -65,7 +65,7 @@ from shop.pricing import Line
         ("pricing.RefusedError('no')", '{"exception":"shop.pricing:RefusedError","args":["str"]}', "adapter"),
         ("len", '{"callback":"builtins:builtin_function_or_method"}', "callback"),
         ("iter([1])", '{"generator":"builtins:list_iterator"}', "generator"),
-        ("pricing.Session()", '{"live":"shop.pricing:Session"}', "live"),
+        ("pricing.Session()", '{"reference":"shop.pricing:Session"}', "reference"),
         ("collections.defaultdict(list)", '{"live":"collections:defaultdict"}', "live"),
     ],
 )
@@ -136,13 +136,17 @@ def test_models_rows_enums_and_named_tuples(runs, tmp_path):
 @pytest.mark.parametrize(
     ("call", "class_", "path"),
     [
-        ("pricing.with_session(pricing.Session(), 1)", "live", "arguments.session (shop.pricing.Session)"),
+        (
+            "pricing.with_session(pricing.Session(), 1)",
+            "reference",
+            "arguments.session (shop.pricing.Session)",
+        ),
         ("pricing.with_callback(lambda n: n)", "callback", "arguments.callback (function)"),
         ("pricing.add_tag(pricing.Line('a'))", "mutated", "arguments.line (shop.pricing.Line)"),
         ("pricing.fill([1], {})", "mutated", "arguments.options (dict)"),
         (
             "pricing.fill([1, [2, pricing.Session()]], {})",
-            "live",
+            "reference",
             "arguments.lines[1][1] (shop.pricing.Session)",
         ),
         (

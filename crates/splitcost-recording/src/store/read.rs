@@ -12,11 +12,12 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use splitcost_model::quantity::Nanos;
 use splitcost_model::recording::{
-    Call, Function, FunctionKind, Payload, PayloadClass, Recording, Request, Segment, Via,
+    Call, Function, FunctionKind, Obstacle, Payload, PayloadClass, Receiver, ReceiverKind, Recording, Request, Segment,
+    Via,
 };
 
 use super::manifest::{FileSeal, Files};
-use super::schema::{CALLS, FUNCTIONS, PAYLOADS, REQUESTS, SEGMENTS, SHAPES, Table};
+use super::schema::{CALLS, FUNCTIONS, OBSTACLES, PAYLOADS, RECEIVERS, REQUESTS, SEGMENTS, SHAPES, Table};
 use super::write::{DIRECTIONS, KINDS, VIAS};
 use crate::Error;
 
@@ -30,7 +31,9 @@ pub(super) fn read(dir: &Path, files: &Files, recording: &mut Recording) -> Resu
     read_requests(dir, files, recording)?;
     read_calls(dir, files, recording)?;
     read_segments(dir, files, recording)?;
-    read_payloads(dir, files, recording)
+    read_payloads(dir, files, recording)?;
+    read_obstacles(dir, files, recording)?;
+    read_receivers(dir, files, recording)
 }
 
 /// A batch of rows and where they are.
@@ -273,9 +276,7 @@ fn read_segments(dir: &Path, files: &Files, recording: &mut Recording) -> Result
 }
 
 fn read_payloads(dir: &Path, files: &Files, recording: &mut Recording) -> Result<(), Error> {
-    use PayloadClass::{Adapter, Callback, Generator, Live, Mutated, Plain};
-    let classes = [Plain, Adapter, Mutated, Callback, Generator, Live];
-    let class_names = classes.map(PayloadClass::name);
+    let class_names = PayloadClass::ALL.map(PayloadClass::name);
     let columns = ["request", "call", "direction", "shape", "encoded_bytes", "nodes", "class", "path", "file", "line"];
     for_each_batch(dir, files, &PAYLOADS, &columns, |rows| {
         let (requests, calls, directions) = (rows.u32s("request")?, rows.u32s("call")?, rows.names("direction")?);
@@ -290,14 +291,63 @@ fn read_payloads(dir: &Path, files: &Files, recording: &mut Recording) -> Result
                 shape: shapes[row],
                 encoded_bytes: bytes[row],
                 nodes: nodes[row],
-                class: class.one_of(rows, row, &class_names, &classes)?,
+                class: class.one_of(rows, row, &class_names, &PayloadClass::ALL)?,
                 path: paths.text(row),
+                obstacles: Vec::new(),
+                receiver: None,
                 file: sites.text(row),
                 line: lines[row],
-                ..Payload::default()
             };
             if place.replace(payload).is_some() {
                 return Err(rows.corrupt(row, "the call has such a payload already"));
+            }
+        }
+        Ok(())
+    })
+}
+
+fn read_obstacles(dir: &Path, files: &Files, recording: &mut Recording) -> Result<(), Error> {
+    let class_names = PayloadClass::ALL.map(PayloadClass::name);
+    let columns = ["request", "call", "direction", "sequence", "class", "path"];
+    for_each_batch(dir, files, &OBSTACLES, &columns, |rows| {
+        let (requests, calls, directions) = (rows.u32s("request")?, rows.u32s("call")?, rows.names("direction")?);
+        let (sequences, class, paths) = (rows.u32s("sequence")?, rows.names("class")?, rows.names("path")?);
+        for row in 0..rows.batch.num_rows() {
+            let is_result = directions.one_of(rows, row, &DIRECTIONS, &[false, true])?;
+            let call = call_of(rows, row, &mut recording.requests, requests[row], calls[row])?;
+            let payload = if is_result { &mut call.result } else { &mut call.arguments };
+            let payload = payload.as_mut().ok_or_else(|| rows.corrupt(row, "the call has no such payload"))?;
+            expect_next(rows, row, "obstacle", sequences[row], payload.obstacles.len())?;
+            payload.obstacles.push(Obstacle {
+                class: class.one_of(rows, row, &class_names, &PayloadClass::ALL)?,
+                path: paths.text(row),
+            });
+        }
+        Ok(())
+    })
+}
+
+fn read_receivers(dir: &Path, files: &Files, recording: &mut Recording) -> Result<(), Error> {
+    let kind_names = ReceiverKind::ALL.map(ReceiverKind::name);
+    let columns = ["request", "call", "kind", "type", "place", "encoded_bytes", "nodes", "reason"];
+    for_each_batch(dir, files, &RECEIVERS, &columns, |rows| {
+        let (requests, calls, kinds) = (rows.u32s("request")?, rows.u32s("call")?, rows.names("kind")?);
+        let (types, places, reasons) = (rows.names("type")?, rows.names("place")?, rows.names("reason")?);
+        let (bytes, nodes) = (rows.u64s("encoded_bytes")?, rows.u64s("nodes")?);
+        for row in 0..rows.batch.num_rows() {
+            let call = call_of(rows, row, &mut recording.requests, requests[row], calls[row])?;
+            let arguments = call.arguments.as_mut();
+            let arguments = arguments.ok_or_else(|| rows.corrupt(row, "the call has no arguments"))?;
+            let receiver = Receiver {
+                kind: kinds.one_of(rows, row, &kind_names, &ReceiverKind::ALL)?,
+                type_name: types.text(row),
+                place: places.get(row).map(str::to_owned),
+                encoded_bytes: bytes[row],
+                nodes: nodes[row],
+                reason: reasons.text(row),
+            };
+            if arguments.receiver.replace(receiver).is_some() {
+                return Err(rows.corrupt(row, "the call has a receiver already"));
             }
         }
         Ok(())

@@ -132,12 +132,40 @@ pub static SEGMENTS: Table = table!("segments.parquet";
 /// | `shape` | u32 | | row of `shapes` |
 /// | `encoded_bytes` | u64 | bytes | size as tagged JSON |
 /// | `nodes` | u64 | | values in it, containers included |
-/// | `class` | name | | `plain`, `adapter`, `mutated`, `callback`, `generator`, `live` |
-/// | `path` | name | | the value that decided the class, as `arguments.session` |
+/// | `class` | name | | `plain`, `adapter`, `value`, `mutated`, `generator`, `resource`, `service`, `reference`, `callback`, `live` |
+/// | `path` | name | | the value that decided the class, as `arguments.session (sqlmodel.Session)` |
 /// | `file`, `line` | name, u32 | | the call site |
 pub static PAYLOADS: Table = table!("payloads.parquet";
     "request": Index, "call": U32, "direction": Name, "shape": U32, "encoded_bytes": U64, "nodes": U64, "class": Name,
     "path": Name, "file": Name, "line": U32);
+
+/// One row per value of a payload that needs more than encoding, the worst first.
+///
+/// # Shape
+/// | column | type | unit | meaning |
+/// |---|---|---|---|
+/// | `request`, `call`, `direction` | u32, u32, name | | row of `payloads` |
+/// | `sequence` | u32 | | 0, 1, 2, … within the payload |
+/// | `class` | name | | as in `payloads`, above `adapter` |
+/// | `path` | name | | as in `payloads` |
+pub static OBSTACLES: Table = table!("obstacles.parquet";
+    "request": Index, "call": U32, "direction": Name, "sequence": U32, "class": Name, "path": Name);
+
+/// One row per sampled call of a method: the object or class that it was called on.
+///
+/// # Shape
+/// | column | type | unit | meaning |
+/// |---|---|---|---|
+/// | `request`, `call` | u32 | | row of `calls` |
+/// | `kind` | name | | `class`, `value`, `service`, `reference` |
+/// | `type` | name | | its type, or the class itself |
+/// | `place` | name, nullable | | its name at module level, as `shop.pricing:pricing` |
+/// | `encoded_bytes` | u64 | bytes | size of a value's fields as tagged JSON; else 0 |
+/// | `nodes` | u64 | | values in a value; else 0 |
+/// | `reason` | name | | why it is of this kind, in words |
+pub static RECEIVERS: Table = table!("receivers.parquet";
+    "request": Index, "call": U32, "kind": Name, "type": Name, "place": NameOrNull, "encoded_bytes": U64,
+    "nodes": U64, "reason": Name);
 
 /// Type skeletons of what crossed.
 ///
@@ -163,4 +191,4 @@ pub static FUNCTIONS: Table = table!("functions.parquet";
     "function": Index, "module": Name, "qualname": Text, "file": Name, "line": U32, "kind": Name, "calls": U64);
 
 /// Every table.
-pub static TABLES: [&Table; 6] = [&REQUESTS, &CALLS, &SEGMENTS, &PAYLOADS, &SHAPES, &FUNCTIONS];
+pub static TABLES: [&Table; 8] = [&REQUESTS, &CALLS, &SEGMENTS, &PAYLOADS, &OBSTACLES, &RECEIVERS, &SHAPES, &FUNCTIONS];

@@ -16,10 +16,12 @@ use parquet::errors::ParquetError;
 use parquet::file::properties::{WriterProperties, WriterVersion};
 use parquet::schema::types::ColumnPath;
 use splitcost_model::quantity::Nanos;
-use splitcost_model::recording::{Call, Function, FunctionKind, Payload, Recording, Request, Segment, Via};
+use splitcost_model::recording::{
+    Call, Function, FunctionKind, Obstacle, Payload, Receiver, Recording, Request, Segment, Via,
+};
 
 use super::manifest::{self, FileSeal, Files};
-use super::schema::{CALLS, FUNCTIONS, PAYLOADS, REQUESTS, SEGMENTS, SHAPES, TABLES, Table};
+use super::schema::{CALLS, FUNCTIONS, OBSTACLES, PAYLOADS, RECEIVERS, REQUESTS, SEGMENTS, SHAPES, TABLES, Table};
 use super::{MANIFEST, temporary};
 use crate::Error;
 use crate::tree::overlap;
@@ -62,6 +64,8 @@ fn write_tables(dir: &Path, recording: &Recording) -> Result<Files, Error> {
         write_table(dir, &CALLS, &mut call_rows(recording), |rows| call_columns(&names, rows))?,
         write_table(dir, &SEGMENTS, &mut segment_rows(recording), segment_columns)?,
         write_table(dir, &PAYLOADS, &mut payload_rows(recording), payload_columns)?,
+        write_table(dir, &OBSTACLES, &mut obstacle_rows(recording), obstacle_columns)?,
+        write_table(dir, &RECEIVERS, &mut receiver_rows(recording), receiver_columns)?,
         write_table(dir, &SHAPES, &mut (0_u32..).zip(&recording.shapes), shape_columns)?,
         write_table(dir, &FUNCTIONS, &mut (0_u32..).zip(&recording.functions), |rows| function_columns(&names, rows))?,
     ]))
@@ -298,6 +302,47 @@ fn payload_columns(rows: &[(u32, u32, i32, &Payload)]) -> Vec<ArrayRef> {
         interned(payloads().map(|p| Some(p.path.as_str()))),
         interned(payloads().map(|p| Some(p.file.as_str()))),
         u32s(payloads().map(|p| p.line)),
+    ]
+}
+
+/// An obstacle with its request, call and direction, and its index there.
+type ObstacleRow<'a> = (u32, u32, i32, u32, &'a Obstacle);
+
+fn obstacle_rows(recording: &Recording) -> impl Iterator<Item = ObstacleRow<'_>> {
+    payload_rows(recording).flat_map(|(request, index, direction, payload)| {
+        let obstacles = (0_u32..).zip(&payload.obstacles);
+        obstacles.map(move |(sequence, obstacle)| (request, index, direction, sequence, obstacle))
+    })
+}
+
+fn obstacle_columns(rows: &[ObstacleRow<'_>]) -> Vec<ArrayRef> {
+    let directions: ArrayRef = Arc::new(StringArray::from_iter_values(DIRECTIONS));
+    vec![
+        u32s(rows.iter().map(|row| row.0)),
+        u32s(rows.iter().map(|row| row.1)),
+        named(&directions, rows.iter().map(|row| row.2)),
+        u32s(rows.iter().map(|row| row.3)),
+        interned(rows.iter().map(|row| Some(row.4.class.name()))),
+        interned(rows.iter().map(|row| Some(row.4.path.as_str()))),
+    ]
+}
+
+fn receiver_rows(recording: &Recording) -> impl Iterator<Item = (u32, u32, &Receiver)> {
+    each_call(recording)
+        .filter_map(|(request, index, call)| Some((request, index, call.arguments.as_ref()?.receiver.as_ref()?)))
+}
+
+fn receiver_columns(rows: &[(u32, u32, &Receiver)]) -> Vec<ArrayRef> {
+    let receivers = || rows.iter().map(|row| row.2);
+    vec![
+        u32s(rows.iter().map(|row| row.0)),
+        u32s(rows.iter().map(|row| row.1)),
+        interned(receivers().map(|r| Some(r.kind.name()))),
+        interned(receivers().map(|r| Some(r.type_name.as_str()))),
+        interned(receivers().map(|r| r.place.as_deref())),
+        u64s(receivers().map(|r| r.encoded_bytes)),
+        u64s(receivers().map(|r| r.nodes)),
+        interned(receivers().map(|r| Some(r.reason.as_str()))),
     ]
 }
 

@@ -108,6 +108,8 @@ impl Script {
             nodes: 3,
             class,
             path,
+            obstacles: Vec::new(),
+            receiver: None,
             file,
             line: 21,
         });

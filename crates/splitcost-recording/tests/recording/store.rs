@@ -6,17 +6,19 @@ use std::path::Path;
 use proptest::prelude::*;
 use splitcost_model::quantity::Nanos;
 use splitcost_model::recording::{
-    Call, Function, FunctionKind, Meta, Payload, PayloadClass, Phase, PhaseEndpoint, PhaseKind, Recording, Request,
-    Segment, Via,
+    Call, Function, FunctionKind, Meta, Obstacle, Payload, PayloadClass, Phase, PhaseEndpoint, PhaseKind, Receiver,
+    ReceiverKind, Recording, Request, Segment, Via,
 };
 use splitcost_recording::store::{FORMAT_VERSION, MANIFEST, read, write};
 use splitcost_recording::{Error, store};
 
-const TABLES: [&str; 6] = [
+const TABLES: [&str; 8] = [
     "requests.parquet",
     "calls.parquet",
     "segments.parquet",
     "payloads.parquet",
+    "obstacles.parquet",
+    "receivers.parquet",
     "shapes.parquet",
     "functions.parquet",
 ];
@@ -62,16 +64,31 @@ fn any_meta() -> impl Strategy<Value = Meta> {
     })
 }
 
-fn any_payload() -> impl Strategy<Value = Option<Payload>> {
-    use PayloadClass::{Adapter, Callback, Generator, Live, Mutated, Plain};
-    let class = proptest::sample::select(vec![Plain, Adapter, Mutated, Callback, Generator, Live]);
-    let payload = (0_u32..2, any::<u64>(), any::<u64>(), class, ".{0,5}", any::<u32>()).prop_map(
-        |(shape, encoded_bytes, nodes, class, text, line)| Payload {
+fn any_payload(is_result: bool) -> impl Strategy<Value = Option<Payload>> {
+    let class = || proptest::sample::select(PayloadClass::ALL.to_vec());
+    let kind = proptest::sample::select(ReceiverKind::ALL.to_vec());
+    let receiver =
+        (kind, proptest::option::of(".{1,5}"), any::<[u64; 2]>()).prop_map(|(kind, place, [encoded_bytes, nodes])| {
+            Receiver {
+                kind,
+                type_name: "shop.Pricing".into(),
+                place,
+                encoded_bytes,
+                nodes,
+                reason: "it lives at module level".into(),
+            }
+        });
+    let obstacles = proptest::collection::vec((class(), ".{0,5}"), 0..3);
+    let size = (0_u32..2, any::<u64>(), any::<u64>());
+    let payload = (size, class(), ".{0,5}", any::<u32>(), obstacles, proptest::option::of(receiver)).prop_map(
+        move |((shape, encoded_bytes, nodes), class, text, line, obstacles, receiver)| Payload {
             shape,
             encoded_bytes,
             nodes,
             class,
             path: text.clone(),
+            obstacles: obstacles.into_iter().map(|(class, path)| Obstacle { class, path }).collect(),
+            receiver: receiver.filter(|_| !is_result),
             file: text,
             line,
         },
@@ -83,7 +100,7 @@ fn any_call() -> impl Strategy<Value = Call> {
     let via = proptest::sample::select(vec![Via::Inline, Via::Task, Via::Thread]);
     let stretches = proptest::collection::vec((any::<u32>(), any::<u32>()), 1..5);
     let exception = proptest::option::of(".{0,5}");
-    let payloads = (any_payload(), any_payload());
+    let payloads = (any_payload(false), any_payload(true));
     (0_u32..3, any::<u32>(), via, any::<u32>(), any::<bool>(), any::<u64>(), stretches, exception, payloads).prop_map(
         |(function, parent, via, thread, mut suspended, start, stretches, exception, (arguments, result))| {
             let mut at = Nanos::from_nanos(start >> 1);
@@ -153,7 +170,22 @@ proptest! {
 
 /// A recording with something in every table.
 fn sample() -> Recording {
-    let payload = |class| Payload { class, encoded_bytes: 30, path: "arguments.a".into(), ..Payload::default() };
+    let receiver = Receiver {
+        kind: ReceiverKind::Service,
+        type_name: "shop.orders.Orders".into(),
+        place: Some("shop.orders:orders".into()),
+        encoded_bytes: 0,
+        nodes: 0,
+        reason: "it lives at module level".into(),
+    };
+    let payload = |class| Payload {
+        class,
+        encoded_bytes: 30,
+        path: "arguments.a".into(),
+        obstacles: vec![Obstacle { class, path: "arguments.a".into() }],
+        receiver: Some(receiver.clone()),
+        ..Payload::default()
+    };
     let segment = |start, suspended| Segment {
         start: Nanos::from_nanos(start),
         wall: Nanos::from_nanos(10),
@@ -237,7 +269,7 @@ fn bad_recordings_are_clear_errors() {
         check(&|dir| fs::write(dir.join(MANIFEST), "{").unwrap()),
         check(&|dir| fs::write(dir.join(MANIFEST), "[1]").unwrap()),
         check(&edit("splitcost-recording", "another tool")),
-        check(&edit("\"format_version\": 1", "\"format_version\": 2")),
+        check(&edit("\"format_version\": 2", "\"format_version\": 3")),
         check(&edit("a machine", "b machine")),
         check(&|dir| fs::remove_file(dir.join("calls.parquet")).unwrap()),
         check(&|dir| fs::write(dir.join("calls.parquet"), "").unwrap()),
@@ -253,7 +285,7 @@ fn bad_recordings_are_clear_errors() {
     read REC/splitcost-recording.json: line 1, column 1: EOF while parsing an object at line 1 column 1
     read REC/splitcost-recording.json: it is not a splitcost recording (its name is another)
     read REC/splitcost-recording.json: it is not a splitcost recording (its name is another)
-    read REC/splitcost-recording.json: its format version is 2, this splitcost reads version 1
+    read REC/splitcost-recording.json: its format version is 3, this splitcost reads version 2
     read REC/splitcost-recording.json: the whole file: its checksum is wrong: it was cut or altered
     access REC/calls.parquet: No such file or directory (os error 2)
     read REC/calls.parquet: the whole file: it was cut or altered: [bytes] with checksum [checksum], not [bytes] [checksum]

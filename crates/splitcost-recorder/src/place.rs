@@ -1,0 +1,106 @@
+//! The places of objects that live at module level: an attribute of one of the app's modules.
+
+use std::sync::PoisonError;
+
+use pyo3::prelude::*;
+use pyo3::types::PyString;
+
+use crate::code::module_name;
+use crate::inert::{instance_dict, loaded_modules};
+use crate::source;
+use crate::type_info::TypeInfo;
+
+/// Objects of a type that are searched for in vain before the search ends.
+///
+/// Chosen: the objects of a service class are met at once; a search takes about 100 µs.
+const MAX_SEARCHES: u32 = 4;
+/// Most places remembered of one type.
+///
+/// Chosen: more objects of one class at module level are a table of data.
+const MAX_PLACES: usize = 16;
+
+/// What is known of the places of a type's objects.
+#[derive(Default)]
+pub(crate) struct Places {
+    searches: u32,
+    known: Vec<Place>,
+}
+
+#[derive(Clone)]
+struct Place {
+    /// Address of the object that was found there.
+    address: usize,
+    /// Name of the module, and that under which the app knows it.
+    loaded_as: String,
+    module: String,
+    attribute: String,
+}
+
+/// Returns the place of an object of the app that lives at module level, as `shop.pricing:pricing`.
+pub(crate) fn place_of(value: &Bound<'_, PyAny>, info: &TypeInfo) -> Option<String> {
+    if !info.is_own {
+        return None;
+    }
+    let address = value.as_ptr() as usize;
+    let mut places = info.places.lock().unwrap_or_else(PoisonError::into_inner);
+    let known = places.known.iter().find(|place| place.address == address);
+    // Another object may have that address by now.
+    let place = known.filter(|place| is_there(place, value)).cloned();
+    let place = match place {
+        Some(place) => place,
+        None if places.searches >= MAX_SEARCHES => return None,
+        None => {
+            let Some(place) = search(value, info) else {
+                places.searches += 1;
+                return None;
+            };
+            places.known.retain(|known| known.address != address);
+            if places.known.len() < MAX_PLACES {
+                places.known.push(place.clone());
+            }
+            place
+        }
+    };
+    Some(format!("{}:{}", place.module, place.attribute))
+}
+
+fn is_there(place: &Place, value: &Bound<'_, PyAny>) -> bool {
+    let module = loaded_modules(value.py()).and_then(|modules| modules.get_item(&place.loaded_as).ok().flatten());
+    let found = module.and_then(|module| instance_dict(&module)?.get_item(&place.attribute).ok().flatten());
+    found.is_some_and(|found| found.is(value))
+}
+
+/// Looks through the app's modules; the one that defines the type comes first.
+fn search(value: &Bound<'_, PyAny>, info: &TypeInfo) -> Option<Place> {
+    let mut found = None;
+    for (name, module) in loaded_modules(value.py())?.iter() {
+        let Some(loaded_as) = name.cast_exact::<PyString>().ok().and_then(|name| name.to_str().ok()) else { continue };
+        if loaded_as != "__main__" && !source::is_recorded(loaded_as) {
+            continue;
+        }
+        let Some(globals) = instance_dict(&module) else { continue };
+        let Some(module) = module_name(globals.as_any()).ok().flatten() else { continue };
+        if !source::is_recorded(&module) {
+            continue;
+        }
+        for (attribute, _) in globals.iter().filter(|(_, other)| other.is(value)) {
+            let Some(attribute) = attribute.cast_exact::<PyString>().ok().and_then(|name| name.to_str().ok()) else {
+                continue;
+            };
+            if !source::spells_out(attribute) {
+                continue;
+            }
+            let place = Place {
+                address: value.as_ptr() as usize,
+                loaded_as: loaded_as.to_owned(),
+                module: module.clone(),
+                attribute: attribute.to_owned(),
+            };
+            if info.is_defined_in(loaded_as) {
+                return Some(place);
+            }
+            found.get_or_insert(place);
+        }
+    }
+    found
+}

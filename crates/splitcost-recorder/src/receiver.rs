@@ -1,0 +1,119 @@
+//! The object or class that a method is called on: a class, data, a service object, or one that must stay where it is.
+
+use pyo3::prelude::*;
+use pyo3::types::PyType;
+use splitcost_recording::log::{LoggedReceiver, PayloadClassCode as Class, ReceiverKindCode as Kind};
+
+use crate::inert::{self, is_of_c, own_attr};
+use crate::place::place_of;
+use crate::type_info::{info_of, is_found, type_of};
+use crate::walk::{Obstacle, Walk};
+
+/// Methods that complete a new object: that they set its fields is no change.
+const CONSTRUCTORS: [&str; 5] = ["__init__", "__post_init__", "__attrs_post_init__", "model_post_init", "__setstate__"];
+
+/// The method that a function is by its qualified name.
+pub(crate) struct Method {
+    /// Its class, as `module:Qualname`.
+    class: String,
+    name: String,
+}
+
+impl Method {
+    /// Returns the method that a function of this module is, if it is one by its qualified name.
+    pub(crate) fn of(module: &str, qualname: &str) -> Option<Self> {
+        let (class, name) = qualname.rsplit_once('.')?;
+        let is_function = class.ends_with("<locals>");
+        (!is_function).then(|| Self { class: format!("{module}:{class}"), name: name.to_owned() })
+    }
+
+    /// Returns true when it completes a new object.
+    pub(crate) fn is_constructor(&self) -> bool {
+        CONSTRUCTORS.contains(&self.name.as_str())
+    }
+
+    /// Returns true when the first argument of the call is what the method was called on.
+    pub(crate) fn is_called_on(&self, first: &Bound<'_, PyAny>) -> bool {
+        let is_ours = |kind: &Bound<'_, PyType>| info_of(kind).own_bases.contains(&self.class);
+        let kind = match first.cast::<PyType>() {
+            Ok(class) if is_ours(class) => class.clone(),
+            _ => first.get_type(),
+        };
+        is_ours(&kind) && (self.name == "__new__" || !self.is_static(&kind))
+    }
+
+    fn is_static(&self, kind: &Bound<'_, PyType>) -> bool {
+        let bases = inert::mro(kind).unwrap_or_default();
+        let Some(owner) = bases.iter().find(|base| info_of(base).own_bases.first() == Some(&self.class)) else {
+            return false;
+        };
+        let stored = own_attr(owner, &self.name).or_else(|| {
+            let class = self.class.rsplit(['.', ':']).next().unwrap_or_default().trim_start_matches('_');
+            own_attr(owner, &format!("_{class}{}", self.name))
+        });
+        let stored = stored.map(|stored| stored.get_type());
+        stored.is_some_and(|kind| is_of_c(&kind) && inert::qualname(&kind).as_deref() == Some("staticmethod"))
+    }
+}
+
+/// A receiver, looked at.
+pub(crate) struct Looked {
+    pub(crate) receiver: LoggedReceiver,
+    /// Fingerprint of the fields of a value.
+    pub(crate) hash: Option<u64>,
+}
+
+/// Looks at a receiver; one that is being constructed lives nowhere yet.
+pub(crate) fn look(value: &Bound<'_, PyAny>, is_new: bool) -> PyResult<Looked> {
+    let receiver = |kind, type_name, place: Option<String>, reason: &str| LoggedReceiver {
+        kind,
+        type_name,
+        place: place.unwrap_or_default(),
+        encoded_bytes: 0,
+        nodes: 0,
+        reason: reason.to_owned(),
+    };
+    if let Ok(class) = value.cast::<PyType>() {
+        let info = info_of(class);
+        let place = is_found(class).then(|| info.name.clone());
+        return Ok(Looked { receiver: receiver(Kind::Class, info.dotted(), place, "it is a class"), hash: None });
+    }
+    let info = type_of(value);
+    if let Some(place) = if is_new { None } else { place_of(value, &info) } {
+        let receiver = receiver(Kind::Service, info.dotted(), Some(place), "it lives at module level");
+        return Ok(Looked { receiver, hash: None });
+    }
+    let mut walk = Walk::new("");
+    walk.receiver(value, &info)?;
+    let decisive = walk.obstacles.service().or(walk.obstacles.worst()).filter(|worst| worst.class > Class::Value);
+    let Some(decisive) = decisive else {
+        let mut receiver = receiver(Kind::Value, info.dotted(), None, "its fields are data");
+        (receiver.encoded_bytes, receiver.nodes) = (walk.bytes, walk.nodes);
+        return Ok(Looked { receiver, hash: Some(walk.hash) });
+    };
+    let is_service = matches!(decisive.class, Class::Resource | Class::Service);
+    let kind = if is_service { Kind::Service } else { Kind::Reference };
+    Ok(Looked { receiver: receiver(kind, info.dotted(), None, &reason(decisive)), hash: None })
+}
+
+/// Turns a value into an object that must stay where it is, since the call changed it.
+pub(crate) fn note_change(receiver: &mut LoggedReceiver) {
+    receiver.kind = Kind::Reference;
+    (receiver.encoded_bytes, receiver.nodes) = (0, 0);
+    "the call changed its fields".clone_into(&mut receiver.reason);
+}
+
+fn reason(obstacle: &Obstacle) -> String {
+    let noun = match obstacle.class {
+        Class::Generator => "an iterator",
+        Class::Resource => "a resource",
+        Class::Service => "a service object",
+        Class::Reference => "an object that stays where it is",
+        Class::Callback => "a callback",
+        _ => "a live resource",
+    };
+    match obstacle.path.trim_start_matches('.').rsplit_once(" (") {
+        Some((field, kind)) if !field.is_empty() => format!("its field {field} holds {noun} ({kind}"),
+        _ => format!("it is {noun}"),
+    }
+}

@@ -1,0 +1,1 @@
+"""Values and objects of every kind that a payload can be made of."""

@@ -1,0 +1,84 @@
+"""Rows of object-relational mappers, and the resources of libraries."""
+
+import django
+from django.conf import settings
+
+settings.configure(
+    DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
+    INSTALLED_APPS=["django.contrib.contenttypes"],
+    DEFAULT_AUTO_FIELD="django.db.models.AutoField",
+)
+django.setup()
+
+import attrs
+import flask
+import msgspec
+import redis
+import sqlalchemy
+from django.db import connection, models
+from django.http import HttpRequest
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship, sessionmaker
+from starlette.requests import Request
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class Order(Base):
+    __tablename__ = "orders"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    lines: Mapped[list["OrderLine"]] = relationship(back_populates="order")
+
+    def total(self):
+        return 1
+
+
+class OrderLine(Base):
+    __tablename__ = "lines"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    order_id: Mapped[int] = mapped_column(sqlalchemy.ForeignKey("orders.id"))
+    order: Mapped[Order] = relationship(back_populates="lines")
+
+
+class Person(models.Model):
+    name = models.CharField(max_length=9)
+
+    class Meta:
+        app_label = "kinds"
+
+    def total(self):
+        return 1
+
+
+@attrs.define
+class Attrs:
+    amount: int
+
+
+@attrs.define(slots=False)
+class AttrsDict:
+    amount: int
+
+
+class Struct(msgspec.Struct):
+    amount: int
+
+
+engine = sqlalchemy.create_engine("sqlite://")
+Base.metadata.create_all(engine)
+maker = sessionmaker(engine)
+session = Session(engine)
+order = Order(id=1, name="a", lines=[OrderLine(id=1), OrderLine(id=2)])
+session.add(order)
+session.commit()
+loaded = session.get(Order, 1)
+assert loaded.name == "a"
+with_lines = Order(id=2, name="b", lines=[OrderLine(id=3), OrderLine(id=4)])
+client = redis.Redis()
+app = flask.Flask(__name__)
+flask_request = app.test_request_context("/").request
+starlette_request = Request({"type": "http", "headers": []})
+django_request = HttpRequest()
+proxy = flask.request

@@ -1,0 +1,235 @@
+"""Makes a value of each kind."""
+
+import collections
+import dataclasses
+import enum
+import logging
+import sqlite3
+import threading
+import typing
+
+import pydantic
+
+
+class Color(enum.Enum):
+    RED = "r"
+
+    def label(self):
+        return self.value
+
+
+class Point(typing.NamedTuple):
+    x: int
+    y: int
+
+    def norm(self):
+        return self.x + self.y
+
+
+@dataclasses.dataclass
+class Line:
+    sku: str
+    amount: int = 1
+
+    def double(self):
+        return self.amount * 2
+
+    def add(self):
+        self.amount += 1
+
+
+@dataclasses.dataclass(slots=True)
+class Slotted:
+    sku: str
+
+
+class Model(pydantic.BaseModel):
+    amount: int
+
+
+class Plain:
+    """Fields that are data."""
+
+    def __init__(self, amount=1):
+        self.amount = amount
+        self.points = [Point(1, 2)]
+
+    def total(self):
+        return self.amount
+
+    def add(self):
+        self.amount += 1
+
+    @property
+    def half(self):
+        return self.amount / 2
+
+    def __call__(self):
+        return self.amount
+
+    async def later(self):
+        return self.amount
+
+    @classmethod
+    def make(cls, amount):
+        return cls(amount)
+
+    @staticmethod
+    def static(first):
+        return first
+
+    @staticmethod
+    def __hidden(first):
+        return first
+
+    def hide(self):
+        return type(self).__hidden(self)
+
+
+class Child(Plain):
+    """Inherits every method."""
+
+
+class Slots:
+    __slots__ = ("amount", "empty")
+
+    def __init__(self):
+        self.amount = 1
+
+    def total(self):
+        return self.amount
+
+
+class Empty:
+    def total(self):
+        return 0
+
+
+class Holder:
+    """Holds a Plain, so it is data too."""
+
+    def __init__(self):
+        self.plain = Plain()
+
+
+class Service:
+    """Holds a resource."""
+
+    def __init__(self):
+        self.connection = sqlite3.connect(":memory:")
+        self.calls = 0
+
+    def total(self):
+        self.calls += 1
+        return self.calls
+
+
+class Outer:
+    """Holds a service object."""
+
+    def __init__(self):
+        self.callback = len
+        self.service = Service()
+
+    def total(self):
+        return 1
+
+
+@dataclasses.dataclass
+class Command:
+    """A dataclass, and a service object."""
+
+    service: Service
+
+    def total(self):
+        return 1
+
+
+@dataclasses.dataclass
+class Job:
+    """A dataclass that cannot be encoded."""
+
+    done: typing.Any
+
+
+class Subscriber:
+    """Holds a callback."""
+
+    def __init__(self):
+        self.on_done = lambda: None
+
+    def total(self):
+        return 1
+
+
+class Locked:
+    def __init__(self):
+        self.lock = threading.Lock()
+
+    def total(self):
+        return 1
+
+
+class Node:
+    """Refers to itself."""
+
+    def __init__(self):
+        self.parent = self
+
+    def total(self):
+        return 1
+
+
+class Numbers:
+    def __next__(self):
+        return 1
+
+    def __iter__(self):
+        return self
+
+
+class OwnDict(dict):
+    def total(self):
+        return 1
+
+
+class OwnConnection(sqlite3.Connection):
+    def total(self):
+        return 1
+
+
+class Error(Exception):
+    pass
+
+
+def local():
+    class Local:
+        def __init__(self):
+            self.amount = 1
+
+        def total(self):
+            return 1
+
+    @dataclasses.dataclass
+    class LocalLine:
+        amount: int = 1
+
+    return Local, LocalLine
+
+
+def free(first):
+    return first
+
+
+def nested(first):
+    def inner(first):
+        return first
+
+    return inner
+
+
+plain = Plain(3)
+service = Service()
+line = Line("a")
+logger = logging.getLogger("kinds")
+Row = collections.namedtuple("Row", "a b")
