@@ -3,7 +3,7 @@
 
 use anstyle::{AnsiColor, Style as Ansi};
 use splitcost_model::estimate::{Arms, Figures, Quantile, ResponseTimes};
-use splitcost_model::number::{count, factor, number, short};
+use splitcost_model::number::{factor, number, short};
 use splitcost_model::statistics::Interval;
 use splitcost_model::study::{EndpointComparison, SplitStudy, Study, VerdictClass};
 

@@ -36,6 +36,7 @@ fn any_meta() -> impl Strategy<Value = Meta> {
     let kind = prop_oneof![Just(PhaseKind::Closed), Just(PhaseKind::Open)];
     let phase = (kind, any::<u32>(), any::<[u64; 5]>(), floats, proptest::collection::vec(endpoint, 0..2));
     let phase = phase.prop_map(|(kind, concurrency, numbers, floats, endpoints)| Phase {
+        audit: numbers[0] % 2 == 0,
         kind,
         bare: concurrency % 2 == 1,
         concurrency,
@@ -52,6 +53,7 @@ fn any_meta() -> impl Strategy<Value = Meta> {
     });
     let phases = proptest::collection::vec(phase, 1..4);
     (".*", proptest::collection::vec(".*", 0..3), phases).prop_map(|(text, texts, phases)| Meta {
+        servers: texts.clone(),
         format_version: FORMAT_VERSION,
         splitcost_version: "0.1.0".into(),
         started_at: "2026-11-24T08:00:00Z".into(),

@@ -172,6 +172,7 @@ pub(super) fn section(page: &mut Page, i: usize, split: &SplitStudy) {
     endpoints(page, i, split);
     charts(page, i, split);
     calls(page, i, split);
+    evidence(page, i, split);
     cannot_cross(page, i, split);
     links(page, i, split);
     faults(page, i, split);
@@ -607,22 +608,72 @@ fn calls(page: &mut Page, i: usize, split: &SplitStudy) {
     show_all(page, &format!("/splits/{i}/estimate/calls"), split.estimate.calls.len());
 }
 
+/// The calls between services by the evidence for their price, and the audit of the rehearsal.
+fn evidence(page: &mut Page, i: usize, split: &SplitStudy) {
+    let evidence = split.estimate.evidence;
+    let path = format!("/splits/{i}/estimate/evidence");
+    page.raw("<p class=\"note\">Of ");
+    page.short(&format!("{path}/calls_per_request"), evidence.calls_per_request, 1.0);
+    page.raw(" calls between services per request, ");
+    page.short(&format!("{path}/measured_per_request"), evidence.measured_per_request, 1.0);
+    page.raw(" carry data of measured size, and ");
+    page.short(&format!("{path}/rehearsed_per_request"), evidence.rehearsed_per_request, 1.0);
+    page.raw(" can be rehearsed.");
+    if split.estimate.as_rehearsed.is_some() && split.rehearsal.is_some() {
+        page.raw(" Predicted numbers are for all of these calls, measured numbers for those that can be rehearsed.");
+    }
+    page.raw("</p>\n");
+    let Some(audit) = split.rehearsal.as_ref().map(|rehearsal| &rehearsal.audit) else { return };
+    let path = format!("/splits/{i}/rehearsal/audit");
+    page.raw("<p class=\"note\">Audit: for the same ");
+    page.count(&format!("{path}/requests"), audit.requests);
+    page.raw(" requests, ");
+    page.short(&format!("{path}/predicted_per_request"), audit.predicted_per_request, 1.0);
+    page.raw(" calls per request were predicted and ");
+    page.short(&format!("{path}/answered_per_request"), audit.answered_per_request, 1.0);
+    page.raw(" were answered.</p>\n");
+    if audit.differences.is_empty() {
+        return;
+    }
+    page.raw(
+        "<table class=\"stack\">\n<thead><tr><th scope=\"col\">Call</th><th scope=\"col\" class=\"n\">Predicted</th>\
+         <th scope=\"col\" class=\"n\">Answered</th><th scope=\"col\">Likely cause of the difference</th></tr></thead>\n<tbody>\n",
+    );
+    for (d, difference) in audit.differences.iter().enumerate() {
+        let path = format!("{path}/differences/{d}");
+        page.raw(&format!(
+            "<tr{}><th scope=\"row\"><code>{}</code><span class=\"meta\">from {}, {}</span></th><td class=\"n\" data-label=\"Predicted\">",
+            extra(d),
+            breakable(&difference.site.callee),
+            breakable(&difference.site.caller),
+            escape(&difference.site.endpoint),
+        ));
+        page.short(&format!("{path}/predicted_per_request"), difference.predicted_per_request, 1.0);
+        page.raw("</td><td class=\"n\" data-label=\"Answered\">");
+        page.short(&format!("{path}/answered_per_request"), difference.answered_per_request, 1.0);
+        page.raw(&format!("</td><td data-label=\"Cause\">{}</td></tr>\n", escape(&difference.cause)));
+    }
+    page.raw("</tbody>\n</table>\n");
+    show_all(page, &format!("{path}/differences"), audit.differences.len());
+}
+
 fn cannot_cross(page: &mut Page, i: usize, split: &SplitStudy) {
-    page.raw("<h3>Calls that cannot cross</h3>\n");
+    page.raw("<h3>Calls that need work before they can cross</h3>\n");
     if split.cannot_cross.is_empty() {
         page.raw("<p class=\"empty\">Every recorded call between the services can cross.</p>\n");
         return;
     }
     page.raw(&format!(
-        "<p class=\"note\">Work that a real split has to do first.</p>\n<table class=\"cannot stack\">\n<thead><tr>\
-         <th scope=\"col\">Call site</th><th scope=\"col\">Call</th><th scope=\"col\">Why</th><th scope=\"col\" class=\"n\">Seen {}</th>\
-         <th scope=\"col\">In a rehearsal</th></tr></thead>\n<tbody>\n",
+        "<p class=\"note\">Work that a real split has to do first. The prediction prices these calls as if they were \
+         rewritten; a rehearsal makes them in the caller.</p>\n<table class=\"cannot stack\">\n<thead><tr>\
+         <th scope=\"col\">Call site</th><th scope=\"col\">Call</th><th scope=\"col\">Why</th>\
+         <th scope=\"col\" class=\"n\">Calls per request {}</th><th scope=\"col\">Readiness</th></tr></thead>\n<tbody>\n",
         Mark::Measured.tag()
     ));
     for (c, site) in split.cannot_cross.iter().enumerate() {
         page.raw(&format!(
             "<tr{}><th scope=\"row\"><code>{}:{}</code></th><td data-label=\"Call\"><code>{}</code><span class=\"meta\">from {}</span></td>\
-             <td data-label=\"Why\">{}</td><td class=\"n\" data-label=\"Seen ●\">",
+             <td data-label=\"Why\">{}</td><td class=\"n\" data-label=\"Calls per request ●\">",
             extra(c),
             breakable(&site.file),
             site.line,
@@ -630,8 +681,8 @@ fn cannot_cross(page: &mut Page, i: usize, split: &SplitStudy) {
             breakable(&site.caller),
             escape(&site.reason),
         ));
-        page.count(&format!("/splits/{i}/cannot_cross/{c}/count"), site.count);
-        page.raw(&format!("</td><td data-label=\"In a rehearsal\">{}</td></tr>\n", site.handling.name()));
+        page.short(&format!("/splits/{i}/cannot_cross/{c}/calls_per_request"), site.calls_per_request, 1.0);
+        page.raw(&format!("</td><td data-label=\"Readiness\">{}</td></tr>\n", site.readiness.name()));
     }
     page.raw("</tbody>\n</table>\n");
     show_all(page, &format!("/splits/{i}/cannot_cross"), split.cannot_cross.len());

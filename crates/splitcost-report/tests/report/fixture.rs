@@ -1,8 +1,10 @@
 //! Made-up studies of a shop like the one under `examples/`: the report's own tests need numbers that never change.
 
 use splitcost_model::emulation::{Emulation, Spread};
+use splitcost_model::audit::{Audit, CallSite, Difference};
+use splitcost_model::boundary::Readiness;
 use splitcost_model::estimate::{
-    Arms, CannotCross, CrossingCost, Estimate, EstimatedEndpoint, Figures, Handling, ResponseTimes,
+    Arms, CannotCross, CrossingCost, Estimate, EstimatedEndpoint, Evidence, Figures, ResponseTimes,
 };
 use splitcost_model::fault::{
     EndpointUnderFault, FaultEstimate, FaultRehearsal, FaultStudy, RehearsedUnderFault, UnderFault,
@@ -239,6 +241,7 @@ fn coarse() -> SplitStudy {
                 ),
                 call("POST /orders", "orders", "billing", "shop.billing:authorize", (1.0, 1.72), false, 97),
             ],
+            evidence: Evidence { calls_per_request: 4.25, measured_per_request: 4.25, rehearsed_per_request: 4.0 },
             ..Estimate::default()
         },
         rehearsal: Some(Rehearsal {
@@ -326,16 +329,16 @@ fn chatty() -> SplitStudy {
                     "shop.pricing:apply_discounts",
                     "arguments.order is changed by the callee (OrderDraft)",
                     126,
-                    604,
+                    1.75,
                 ),
                 cannot(
                     "catalog",
                     "shop.pricing:reprice_all",
                     "arguments.session is a live resource (AsyncSession)",
                     158,
-                    12,
+                    0.25,
                 ),
-                cannot("billing", "shop.pricing:iter_rules", "result is a generator", 70, 298),
+                cannot("billing", "shop.pricing:iter_rules", "result is a generator", 70, 0.5),
             ],
             ..Estimate::default()
         },
@@ -347,10 +350,32 @@ fn chatty() -> SplitStudy {
             },
             endpoints: routes().map(|(route, hit)| rehearsed_endpoint(*route, hit)).collect(),
             emulations: vec![emulated()],
+            audit: audit(),
             ..Rehearsal::default()
         }),
         faults: vec![silent("no timeout", 100.0), silent("1s + 2 retries + budget 20%", 42.0)],
         ..SplitStudy::default()
+    }
+}
+
+/// An audit that holds, with one difference.
+fn audit() -> Audit {
+    let site = CallSite {
+        endpoint: "POST /orders".to_owned(),
+        caller: "shop.orders".to_owned(),
+        callee: "shop.pricing:quote".to_owned(),
+    };
+    Audit {
+        requests: 40,
+        predicted_per_request: 4.25,
+        answered_per_request: 4.2,
+        difference: 0.012,
+        differences: vec![Difference {
+            site,
+            predicted_per_request: 3.4,
+            answered_per_request: 3.3,
+            cause: "the services took other branches than the recorded requests".to_owned(),
+        }],
     }
 }
 
@@ -416,6 +441,7 @@ fn call(
         caller: format!("shop.{from}"),
         callee_service: callee_service.to_owned(),
         callee: callee.to_owned(),
+        readiness: Readiness::Ready,
         calls_per_request,
         bytes_per_call: 412.0 + f64::from(line),
         cpu_micros_per_call: 640.0 + f64::from(line % 7) * 31.0,
@@ -426,15 +452,15 @@ fn call(
     }
 }
 
-fn cannot(from: &str, callee: &str, reason: &str, line: u32, count: u64) -> CannotCross {
+fn cannot(from: &str, callee: &str, reason: &str, line: u32, calls_per_request: f64) -> CannotCross {
     CannotCross {
         caller: format!("shop.{from}"),
         callee: callee.to_owned(),
         reason: reason.to_owned(),
         file: format!("shop/{from}/service.py"),
         line,
-        count,
-        handling: Handling::KeptLocal,
+        calls_per_request,
+        readiness: Readiness::Adapted,
     }
 }
 
