@@ -40,7 +40,7 @@ pub fn refusal(recording: &Recording, estimate: &Estimate) -> Option<Refusal> {
     if evidence.calls_per_request > 0.0 && evidence.rehearsed_per_request == 0.0 {
         return Some(Refusal {
             reason: format!(
-                "none of its {} calls per request between services can be made remotely as the code is",
+                "none of its calls between services ({} per request) can be made remotely as the code is",
                 short(evidence.calls_per_request)
             ),
             hint: "the estimate prices these calls as if they were rewritten, and lists the work".to_owned(),
@@ -70,7 +70,7 @@ mod tests {
         assert!(under.contains("served by waitress"), "{under}");
         let evidence = Evidence { calls_per_request: 20.0, measured_per_request: 20.0, rehearsed_per_request: 0.0 };
         let unable = reason(&[], &Estimate { evidence, ..Estimate::default() }).expect("nothing would cross");
-        assert_eq!(unable, "none of its 20 calls per request between services can be made remotely as the code is");
+        assert_eq!(unable, "none of its calls between services (20 per request) can be made remotely as the code is");
         let call_back = CallBack { endpoint: "GET /1".into(), ..CallBack::default() };
         let stuck = Estimate { call_backs: vec![call_back], ..Estimate::default() };
         assert!(reason(&[], &stuck).is_some_and(|reason| reason.starts_with("GET /1 would never be answered")));

@@ -309,10 +309,13 @@ fn reasons(split: &SplitStudy, culprit: &Slowdown) -> (String, Origin) {
     }
     let evidence = split.estimate.evidence;
     if evidence.calls_per_request > 0.0 {
-        let calls = short(evidence.calls_per_request);
+        let calls = match short(evidence.calls_per_request) {
+            one if one == "1" => "1 call".to_owned(),
+            calls => format!("{calls} calls"),
+        };
         let of = |part: f64| if part >= evidence.calls_per_request { "all".to_owned() } else { short(part) };
         parts.push(format!(
-            "makes {calls} calls per request between services ({} of measured size, {} of them can be rehearsed)",
+            "makes {calls} between services per request ({} of measured size, {} of them can be rehearsed)",
             of(evidence.measured_per_request),
             of(evidence.rehearsed_per_request)
         ));

@@ -84,7 +84,7 @@ class Split:
             "token": secrets.token_hex(16),
             "stack": stack,
             "policy": POLICY | (policy or {}),
-            "copied": ["bazaar.kinds"],
+            "copied": ["bazaar.copies"],
             "local_functions": ["bazaar.inventory:always_here"],
             "services": services,
             "main_service": "main",

@@ -169,6 +169,9 @@ def test_calls_and_blocking_calls_are_counted(fresh_split: Split) -> None:
     assert where["bytes"] > 0
     assert (calls["bazaar.pricing:fail"]["count"], calls["bazaar.pricing:fail"]["errors"]) == (1, 1)
     assert calls["bazaar.pricing:where_async"]["blocking"] == 0
+    # Conservation: each answer that one side got the other side gave.
+    answers = {given["callee"]: given["count"] for given in fresh_split.report("pricing")["answered"]}
+    assert answers == {callee: call["answered"] for callee, call in calls.items()}
 
 
 def test_a_call_to_a_dead_service_fails_at_once(fresh_split: Split) -> None:

@@ -35,13 +35,12 @@ fn a_small_app_is_recorded_predicted_run_and_reported() {
     let shown: serde_json::Value = json(&project.run(&["show", "--format", "json"]));
     assert!(shown["requests"].as_u64().unwrap() > 0);
 
-    // One of two splits cannot be run: the other one is, and the exit status says so.
+    // One of two splits cannot be run, nor judged: the other one is, and the exit status says so.
     let evaluate = ["evaluate", "--recording", ".splitcost/recording", "--rounds", "2", "--format", "json"];
     let evaluated = project.run(&evaluate);
-    assert!(evaluated.starts_with("exit 1"), "{evaluated}");
-    assert!(evaluated.contains("cannot rehearse the split impossible: 1 call cannot cross"), "{evaluated}");
-    assert!(evaluated.contains("small/main.py:28: small.main calls small.stock:left"), "{evaluated}");
-    assert!(evaluated.contains("hint: keep_local = [\"small.stock\"] in [splits.impossible]"), "{evaluated}");
+    assert!(evaluated.starts_with("exit 3"), "{evaluated}");
+    let refused = "cannot rehearse the split impossible: none of its calls between services (1 per request) can be made";
+    assert!(evaluated.contains(refused), "{evaluated}");
     let study = json(&evaluated);
     let good = &study["splits"][0];
     assert_eq!(good["name"], "good");
@@ -63,6 +62,18 @@ fn a_small_app_is_recorded_predicted_run_and_reported() {
     assert!(cpu("split") > cpu("monolith") / 2.0, "{good}");
     assert_eq!(good["comparison"]["saturation"]["origin"], "measured");
     assert!(good["verdict"]["sentence"].as_str().unwrap().contains("prices as its own service"), "{good}");
+    // The audit's requests, five of each kind, made the calls that were predicted for them.
+    let audit = &good["rehearsal"]["audit"];
+    assert_eq!((&audit["requests"], &audit["differences"]), (&10.into(), &serde_json::json!([])), "{audit}");
+    assert_eq!((&audit["predicted_per_request"], &audit["answered_per_request"]), (&0.5.into(), &0.5.into()), "{audit}");
+    let impossible = &study["splits"][1];
+    let site = &impossible["cannot_cross"][0];
+    assert_eq!(
+        (&site["callee"], &site["readiness"], &site["file"], &site["line"]),
+        (&"small.stock:left".into(), &"rewrite".into(), &"small/main.py".into(), &28.into())
+    );
+    let sentence = impossible["verdict"]["sentence"].as_str().unwrap();
+    assert!(sentence.contains("only 0 of 1 calls per request between services carry data"), "{sentence}");
     assert_eq!(study["splits"][1].get("rehearsal"), None);
     assert_eq!(study["splits"][1]["comparison"]["saturation"]["origin"], "predicted");
 

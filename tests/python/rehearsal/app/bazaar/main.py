@@ -14,7 +14,7 @@ from fastapi import Depends, FastAPI, Request
 from fastapi.concurrency import run_in_threadpool
 from splitcost import codec
 
-from bazaar import inventory, orders, pricing
+from bazaar import copies, inventory, orders, pricing
 from bazaar import types as kinds
 from bazaar.orders import helper_pid
 from bazaar.pricing import cached, numbers
@@ -49,7 +49,8 @@ async def run(request: Request, name: str, how: str = "loop"):
     if function is None:
         module, _, attribute = name.partition(":")
         function = getattr(
-            {"pricing": pricing, "inventory": inventory, "orders": orders.service}[module], attribute
+            {"pricing": pricing, "inventory": inventory, "orders": orders.service, "copies": copies}[module],
+            attribute,
         )
     try:
         if how == "thread":
@@ -92,7 +93,7 @@ def live_argument():
 
 
 def nested_live_argument():
-    return pricing.echo({"items": [1, {"lock": threading.Lock()}]})
+    return pricing.size({"items": [1, {"lock": threading.Lock()}]})
 
 
 def callback_argument():
@@ -100,13 +101,13 @@ def callback_argument():
 
 
 def generator_argument():
-    return pricing.echo(x for x in range(3))
+    return pricing.size(x for x in range(3))
 
 
 def cyclic_argument():
     loop = []
     loop.append(loop)
-    return pricing.echo(loop)
+    return pricing.size(loop)
 
 
 def discount_twice():

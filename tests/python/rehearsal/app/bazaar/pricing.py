@@ -19,6 +19,10 @@ def echo(value, *rest, **named):
     return [value, list(rest), named] if rest or named else value
 
 
+def size(value):
+    return len(list(value))
+
+
 async def echo_async(value):
     return value
 
