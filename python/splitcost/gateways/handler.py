@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import types
 from collections.abc import Iterator
 from typing import Any
@@ -38,24 +39,17 @@ def function_id(target: Any, verb: str = "") -> int | None:
 
 
 def _find(target: Any, verb: str) -> int | None:
-    layers = list(_layers(target, verb))
-    for layer in reversed(layers):
-        number = _number(layer)
-        if number is not None:
-            return number
-    # A library's function around one of the app's, which it does not name.
-    for layer in reversed(layers):
-        inner = _enclosed(layer)
-        number = _find(inner, verb) if inner is not None else None
-        if number is not None:
-            return number
-    return None
+    layers = list(_layers(target, verb))[::-1]
+    functions = [layer for layer in layers if type(layer) is types.FunctionType]
+    # A function of a library's may be around one of the app's without naming it.
+    inner = (_find(enclosed, verb) for enclosed in map(_enclosed, functions) if enclosed is not None)
+    classes = (_class_id(layer) for layer in layers if type(layer) is not types.FunctionType)
+    numbers = itertools.chain(map(_native.function_id, functions), inner, classes)
+    return next((number for number in numbers if number is not None), None)
 
 
-def _number(layer: Any) -> int | None:
-    if type(layer) is types.FunctionType:
-        return _native.function_id(layer)
-    module, qualname = _class_attribute(layer, "__module__"), type.__getattribute__(layer, "__qualname__")
+def _class_id(kind: Any) -> int | None:
+    module, qualname = _class_attribute(kind, "__module__"), type.__getattribute__(kind, "__qualname__")
     return _native.class_id(module, qualname) if isinstance(module, str) else None
 
 
@@ -98,10 +92,8 @@ def _instance_attribute(target: Any, name: str) -> Any:
 
 def _enclosed(layer: Any) -> Any:
     """Return the only function that a function of a library closes over."""
-    if type(layer) is not types.FunctionType or layer.__closure__ is None:
-        return None
     found = []
-    for cell in layer.__closure__:
+    for cell in layer.__closure__ or ():
         try:
             content = cell.cell_contents
         except ValueError:  # Not filled yet.

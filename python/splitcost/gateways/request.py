@@ -19,7 +19,7 @@ from splitcost import _native, recorder
 from splitcost.gateways.handler import function_id
 from splitcost.recorder import CONTEXT, attempt
 
-__all__ = ["Request", "asgi", "begin_test", "end_test", "follow", "found", "is_inside", "run", "wsgi"]
+__all__ = ["Request", "asgi", "begin_test", "end_test", "follow", "found", "handled", "is_inside", "mounted", "run", "serve", "wsgi"]
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[Any]]
@@ -116,6 +116,13 @@ def found(route: str | None, handler: Any, verb: str = "") -> None:
         request.is_found = True
         request.route = route
         request.handler = function_id(handler, verb)
+
+
+def handled(handler: Any) -> None:
+    """Note the handler that a library chose for the request that runs, below the framework that found the route."""
+    request = _CURRENT.get()
+    if request is not None:
+        request.handler = function_id(handler)
 
 
 def mounted(prefix: str) -> None:

@@ -1,7 +1,11 @@
-"""Sanic: the request that an app handles, and its route."""
+"""Sanic: the request that an app handles, and its route.
+
+Sanic rewrites the method of the app that handles requests, but not the reference that its protocol holds.
+"""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Awaitable
 from types import ModuleType
 from typing import Any
@@ -12,22 +16,27 @@ from splitcost.gateways.request import Request, found
 
 
 def hook(module: ModuleType) -> None:
-    """Follow the requests of apps."""
-    patch.around(module.Sanic, "handle_request", handle)
+    """Follow the requests of the protocol."""
+    patch.after(module.HttpProtocolMixin, "_setup", wrap_app)
 
 
-def handle(original: Any, app: Any, asked: Any) -> Awaitable[Any]:
+def wrap_app(_: Any, protocol: Any) -> None:
+    """Wrap the app of a protocol."""
+    protocol.request_handler = functools.partial(handle, protocol.request_handler)
+
+
+def handle(original: Any, asked: Any) -> Awaitable[Any]:
     """Handle a request."""
 
     def note(request: Request, _: Any, error: BaseException | None) -> None:
         stream = asked.stream
-        request.status = getattr(getattr(stream, "response", None) or asked.responded, "status", 0)
+        request.status = getattr(getattr(stream, "response", None), "status", 0)
         route = asked.route
         if route is not None:
             view = route.handler
             found(template(route.path), getattr(view, "view_class", view), asked.method)
 
-    return follow_http("sanic", asked, lambda: original(app, asked), note)
+    return follow_http("sanic", asked, lambda: original(asked), note)
 
 
 def template(path: str) -> str:

@@ -112,6 +112,7 @@ SERVERS = {
         "-m gunicorn -k uvicorn_worker.UvicornWorker -b 127.0.0.1:{port} store.APP:app",
     ),
     "hypercorn": ("hypercorn", "-m hypercorn -b 127.0.0.1:{port} store.APP:app"),
+    "sanic": ("sanic", "-m store.APP {port}"),
     "tornado": ("tornado", "-m store.APP {port}"),
     "uvicorn": ("uvicorn", "-m uvicorn --port {port} store.APP:app"),
     "waitress": ("waitress", "-m waitress --listen 127.0.0.1:{port} store.APP:app"),
@@ -153,6 +154,7 @@ WEB = [
     ("by_quart", "hypercorn", ASGI, ITEMS),
     ("django_asgi", "daphne", ASGI, DJANGO),
     ("by_aiohttp", "aiohttp", "(aiohttp)", FLASK),
+    ("by_sanic", "sanic", "(sanic)", ITEMS),
     (
         "by_tornado",
         "tornado",

@@ -15,18 +15,10 @@ class Items:
         return {"price": pricing.price(int(self.request.matchdict["item"]))}
 
 
-def tween(handler, registry):
-    def log(request):
-        pricing.log()
-        return handler(request)
-
-    return log
-
-
 with Configurator() as config:
-    config.add_tween("store.by_pyramid.tween")
+    config.add_tween("store.pyramid_tween.tween")
     config.add_route("item", r"/items/{item:\d+}")
-    config.add_view(item, route_name="item", renderer="json", decorator=None)
+    config.add_view(item, route_name="item", renderer="json")
     config.add_route("class", "/class/{item}")
     config.add_view(Items, attr="show", route_name="class", renderer="json")
     app = middleware.Wsgi(config.make_wsgi_app())

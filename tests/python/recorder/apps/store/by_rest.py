@@ -9,14 +9,6 @@ from rest_framework.viewsets import ViewSet
 
 from store import pricing
 
-SECRET_KEY = "a test's"
-DEBUG = True
-ALLOWED_HOSTS = ["*"]
-ROOT_URLCONF = "store.by_rest"
-MIDDLEWARE = ["store.django_middleware.Log"]
-INSTALLED_APPS = []
-REST_FRAMEWORK = {"UNAUTHENTICATED_USER": None}
-
 api = NinjaAPI()
 
 
