@@ -13,7 +13,7 @@ import os
 import sys
 from collections.abc import Callable, Coroutine
 from types import ModuleType
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, NoReturn, ParamSpec, TypeVar
 
 from splitcost import _hooks, _native
 
@@ -82,6 +82,7 @@ def _follow() -> None:
         after_in_parent=lambda: attempt(_native.after_fork_in_parent),
         after_in_child=lambda: attempt(_native.after_fork_in_child),
     )
+    _hook_exit()
     import atexit
 
     from splitcost import gateways
@@ -94,7 +95,6 @@ def _follow() -> None:
             "uvloop": _hook_uvloop,
             "concurrent.futures.thread": _hook_thread_pool,
             "anyio.to_thread": _hook_anyio,
-            "multiprocessing.process": _hook_multiprocessing,
         },
         attempt,
     )
@@ -207,14 +207,13 @@ def _hook_anyio(module: Any) -> None:
 # --- processes -----------------------------------------------------------------------------------------
 
 
-def _hook_multiprocessing(module: ModuleType) -> None:
-    original = module.BaseProcess._bootstrap
+def _hook_exit() -> None:
+    """Have the log written by processes that end without `atexit`, as forked ones do."""
+    original = os._exit
 
     @functools.wraps(original)
-    def bootstrap(self: Any, *args: Any, **options: Any) -> Any:
-        try:
-            return original(self, *args, **options)
-        finally:  # A forked process ends without running what `atexit` holds.
-            attempt(_native.flush)
+    def leave(status: int) -> NoReturn:
+        attempt(_native.flush)
+        original(status)
 
-    module.BaseProcess._bootstrap = bootstrap
+    os._exit = leave

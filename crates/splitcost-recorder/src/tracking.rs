@@ -409,7 +409,8 @@ pub(crate) fn begin(
     is_command: bool,
 ) -> Result<Option<Origin>, &'static str> {
     // One that its server never ended (it did not close the answer) is still there.
-    end_at(|open| matches!(open.kind, EntryKind::Root(_)) && open.code == 0, RequestResult::default(), "");
+    let is_stale = |open: &StackEntry| matches!(open.kind, EntryKind::Root(_)) && open.code == 0 && !open.is_command;
+    end_at(is_stale, RequestResult::default(), "");
     let begun = with(|recorder, thread| {
         let facts = recorder.root_function(name);
         recorder.count(None, facts);

@@ -34,7 +34,9 @@ def view_of(view: Any, method: str) -> Any:
 def template(route: str) -> str:
     """Return a route, as ``users/<int:id>`` or ``^users/(?P<id>[0-9]+)$``, as ``users/{id}``."""
     route = _named_groups(route)
-    return re.sub(r"<(?:[^<>:]*:)?(\w+)>", r"{\1}", route).replace("^", "").replace("$", "").replace("\\Z", "")
+    return (
+        re.sub(r"<(?:[^<>:]*:)?(\w+)>", r"{\1}", route).replace("^", "").replace("$", "").replace("\\Z", "")
+    )
 
 
 def _named_groups(route: str) -> str:

@@ -2,7 +2,7 @@
 
 Read :class:`Request` first, then :func:`found`, by which frameworks name route and handler. The other functions
 begin requests: :func:`asgi` and :func:`wsgi` wrap the app that a server is given, :func:`follow` is for servers and
-runners with coroutines of their own, :func:`run` for those without.
+runners with coroutines of their own, :func:`run_job` for those without.
 
 A WebSocket connection is one request, from its handshake to its end: the messages that it handles are parts of it,
 and it waits between them.
@@ -19,7 +19,22 @@ from splitcost import _native, recorder
 from splitcost.gateways.handler import function_id
 from splitcost.recorder import CONTEXT, attempt
 
-__all__ = ["Request", "asgi", "begin_test", "end_test", "follow", "found", "handled", "is_inside", "mounted", "run", "serve", "wsgi"]
+__all__ = [
+    "Request",
+    "asgi",
+    "begin_test",
+    "end_test",
+    "follow",
+    "follow_job",
+    "found",
+    "handled",
+    "is_inside",
+    "is_request",
+    "mounted",
+    "run_job",
+    "serve",
+    "wsgi",
+]
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[Any]]
@@ -47,6 +62,7 @@ class Request:
         #: The app that the server was given: it handles the request where no framework is found.
         self.app = app
         self.handler: int | None = None
+        self.is_command = False
         self.is_found = False
         self.method = ""
         self.path = ""
@@ -65,9 +81,9 @@ class Request:
         """Begin in the coroutine that runs."""
         self._enter(_native.root(self.server, self.endpoint))
 
-    def begin_plain(self, name: str, is_command: bool = False) -> Request | None:
+    def begin_plain(self, name: str) -> Request | None:
         """Begin on this thread, with a root call of this name; `None` if nothing is recorded."""
-        self.open = _native.begin(f"({name})", self.server, self.endpoint, is_command)
+        self.open = _native.begin(f"({name})", self.server, self.endpoint, self.is_command)
         if self.open is None:
             return None
         self._enter(self.open)
@@ -132,10 +148,16 @@ def mounted(prefix: str) -> None:
         request.prefix += prefix
 
 
-def is_inside() -> bool:
-    """Return true where something that could be a request belongs to one, or to nothing that is recorded."""
+def is_inside(is_command: bool = False) -> bool:
+    """Return true where something that could be a request belongs to one, or to nothing that is recorded.
+
+    A command that runs what takes requests is none, unless it runs another command.
+    """
     current = _CURRENT.get()
-    return _testing or not _native.is_on() or (current is not None and current.tokens is not None)
+    is_in_request = current is not None and current.tokens is not None
+    if current is not None and current.is_command and not is_command:
+        is_in_request = False
+    return _testing or not _native.is_on() or is_in_request
 
 
 # --- coroutines ----------------------------------------------------------------------------------------
@@ -307,17 +329,50 @@ class _SizedBody(_Body):
         return len(self.body)  # type: ignore[arg-type]
 
 
-def run(name: str, request: Request | None, call: Callable[[], _R], is_command: bool = False) -> _R:
-    """Return the result of ``call``, run as a request with the root call ``name``."""
-    begun = attempt(request.begin_plain, name, is_command) if request is not None else None
+# --- jobs and commands ---------------------------------------------------------------------------------
+
+
+def run_job(
+    server: str, name: str, handler: Callable[[], Any], call: Callable[[], _R], is_command: bool = False
+) -> _R:
+    """Return the result of ``call``, run as the job or command ``name``, unless it is a part of a request.
+
+    ``handler`` returns what the runner has chosen, once ``call`` has ended: until then it may not be imported.
+    """
+    if attempt(is_inside, is_command) is not False:
+        return call()
+    request = Request(server, name)
+    request.is_command = is_command
+    begun = attempt(request.begin_plain, "command" if is_command else "job")
     if begun is None:
         return call()
     try:
         result = call()
     except BaseException as error:
-        attempt(begun.end, error)
+        attempt(_end_job, begun, handler, error)
         raise
-    attempt(begun.end, None)
+    attempt(_end_job, begun, handler, None)
+    return result
+
+
+def _end_job(request: Request, handler: Callable[[], Any], error: BaseException | None) -> None:
+    try:
+        chosen = handler()
+    except Exception:  # There is no such function: the job has failed for it.
+        chosen = None
+    request.handler = function_id(chosen)
+    request.end(error)
+
+
+async def follow_job(
+    server: str, name: str, handler: Callable[[], Any], call: Callable[[], Awaitable[_R]]
+) -> _R:
+    """Await ``call`` as the job ``name``, unless it is a part of a request."""
+    if attempt(is_inside) is not False:
+        return await call()
+    request = Request(server, name)
+    request.handler = attempt(lambda: function_id(handler()))
+    result: _R = await follow("job", request, call)
     return result
 
 

@@ -197,7 +197,7 @@ CASES = {
     "new task": ("recorder._hand_on = fault", TASKS),
     "thread pool": ("recorder._hook_thread_pool = fault", THREADS),
     "anyio": ("recorder._hook_anyio = fault", THREADS),
-    "multiprocessing": ("recorder._hook_multiprocessing = fault", PROCESSES),
+    "exit": ("recorder._hook_exit = fault", PROCESSES),
     "import": ("from splitcost import _hooks; _hooks._Finder._wrap = fault", WEB),
     "event": (
         "class Context:\n"
@@ -287,7 +287,9 @@ def test_a_library_of_another_version_is_not_followed(tmp_path):
     trial.site.write_text(Path(trial.real).read_text())
     run = trial.run("import starlette.applications; print(starlette.applications.VERSION)", "record")
     assert (run.returncode, run.stdout) == (0, "99\n"), run.stderr
-    assert run.stderr.count("recorder switched off: an unexpected AttributeError in the hook of starlette") == 1
+    assert (
+        run.stderr.count("recorder switched off: an unexpected AttributeError in the hook of starlette") == 1
+    )
 
 
 def test_looking_for_a_module_does_not_use_its_hook_up(runs):

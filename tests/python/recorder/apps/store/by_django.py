@@ -37,5 +37,9 @@ class Page(TemplateView):
         return JsonResponse({})
 
 
-shelves = [path("items/<int:item>", item), path("class/<item>", Items.as_view()), path("later/<int:item>", later)]
+shelves = [
+    path("items/<int:item>", item),
+    path("class/<item>", Items.as_view()),
+    path("later/<int:item>", later),
+]
 urlpatterns = [path("", include(shelves)), path("page", Page.as_view())]
