@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Awaitable
 from types import ModuleType
 from typing import Any
@@ -20,7 +21,9 @@ def handle(original: Any, app: Any, asked: Any) -> Awaitable[Any]:
     """Handle a request."""
 
     def note(request: Request, response: Any, error: BaseException | None) -> None:
-        request.status = getattr(response if error is None else error, "status", 0)
+        # The server answers with such an exception; any other is an error of the app's.
+        answer = error if isinstance(error, sys.modules["aiohttp.web_exceptions"].HTTPException) else response
+        request.status = answer.status if answer is not None else 0
         match = asked.match_info
         resource = match.route.resource if match is not None else None
         if resource is not None:

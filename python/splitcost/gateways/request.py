@@ -42,6 +42,9 @@ Send = Callable[[Any], Awaitable[None]]
 Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 _R = TypeVar("_R")
 
+#: Stands for the method of a WebSocket's handshake.
+_WEBSOCKET = "WebSocket"
+
 #: Set in the scope of a request that has its root call.
 _MARK = "splitcost.request"
 
@@ -117,9 +120,10 @@ class Request:
             return self.endpoint
         if not self.method:
             return self.route or ""
-        if self.route is None:
-            return _native.request_name(self.method, self.path)
-        return f"{_native.request_name(self.method, '/').split()[0]} {self.prefix}{self.route}"
+        # Anybody may send any word for a method.
+        method, _, path = _native.request_name(self.method, self.path).partition(" ")
+        method = _WEBSOCKET if self.method == _WEBSOCKET else method
+        return f"{method} {path if self.route is None else self.prefix + self.route}"
 
 
 def found(route: str | None, handler: Any, verb: str = "") -> None:
@@ -225,7 +229,7 @@ async def serve(app: Any, server: str, given: Any, scope: Scope, receive: Receiv
 
 
 def _asgi_request(server: str, given: Any, scope: Scope) -> Request:
-    method = scope["method"] if scope["type"] == "http" else "WEBSOCKET"
+    method = scope["method"] if scope["type"] == "http" else _WEBSOCKET
     header = recorder.endpoint_header.encode("latin-1") if recorder.endpoint_header else None
     values = (value for name, value in scope["headers"] if name == header)
     named: bytes | None = next(values, None) if header else None
@@ -286,7 +290,8 @@ def _begin_wsgi(entry: _Wsgi, environ: dict[str, Any]) -> Request | None:
 
 
 def _note_status(request: Request, status: str) -> None:
-    request.status = int(status[:3])
+    code = status[:3]
+    request.status = int(code) if code.isascii() and code.isdigit() else 0
 
 
 def _wrap_body(request: Request, body: Any, environ: dict[str, Any]) -> Any:

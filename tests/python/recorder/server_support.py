@@ -69,7 +69,7 @@ class Server:
 
 
 @contextlib.contextmanager
-def served(runs: Runs, *command: str, port: bool = True) -> Iterator[Server]:
+def served(runs: Runs, *command: str, port: bool = True, **more: str) -> Iterator[Server]:
     """Run this command under the recorder; in it, `{port}` is a free port that it will listen on."""
     number = free_port()
     runs.directory.mkdir(parents=True)
@@ -77,7 +77,7 @@ def served(runs: Runs, *command: str, port: bool = True) -> Iterator[Server]:
     with stderr.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, *(part.replace("{port}", str(number)) for part in command)],
-            env=environment(runs.directory, **STORE),
+            env=environment(runs.directory, **STORE, **more),
             cwd=runs.directory.parent,
             stdout=subprocess.DEVNULL,
             stderr=output,

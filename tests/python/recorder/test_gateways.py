@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from server_support import served
+from recorder_support import Runs
+from server_support import STORE, served
 
 WSGIREF = """
 import sys
@@ -110,3 +111,115 @@ def test_route_and_handler(runs, app, place, root, paths):
             assert any(line.strip().startswith("store.pricing:price") for line in tree), tree
         # Hooks, middleware and background tasks belong to the request.
         assert {c.request for c in log.named("store.pricing:log")} <= set(log.requests)
+
+
+@pytest.mark.parametrize("library", ["gevent", "eventlet"])
+def test_greenlets_are_refused_by_name(runs, library):
+    pytest.importorskip(library)
+    (log,) = runs.run("-m", "store.by_greenlets", library, **STORE)
+    assert runs.stdout == "6\n"
+    said = (
+        f"{library} has replaced the threads of this process: apps that run on {library} cannot be recorded"
+    )
+    assert log.troubles == [said]
+    assert runs.stderr.count(f"splitcost: recorder switched off: {said}") == 1
+
+
+def test_a_connection_of_a_websocket_is_a_request(runs):
+    from websockets.sync.client import connect
+
+    with served(runs, "-m", "uvicorn", "--port", "{port}", "store.by_fastapi:app") as server:
+        with connect(f"ws://127.0.0.1:{server.port}/talk/me") as talk:
+            for message in ("a", "bc"):
+                talk.send(message)
+                assert talk.recv() == str(2 * len(message))
+        ((log, request),) = server.requests(1)
+    ended = log.requests[request]
+    assert (ended["endpoint"], ended["status"]) == ("WebSocket /talk/{name}", 101)
+    assert ended["handler"] == "store.by_fastapi:talk"
+    assert [line.strip() for line in log.tree(request)].count("store.pricing:price") == 2
+
+
+@pytest.mark.parametrize(
+    ("body", "tree"),
+    [
+        ("generator", ["  store.bodies:generator", "    store.pricing:price"]),
+        (
+            "closing",
+            [
+                "  store.bodies:closing",
+                "    store.pricing:price",
+                "  store.bodies:Closing.__iter__",
+                "  store.bodies:Closing.close",
+                "    store.pricing:log",
+            ],
+        ),
+        ("whole", ["  store.bodies:whole"]),
+        ("sized", ["  store.bodies:sized"]),
+        ("file", ["  store.bodies:file"]),
+        ("raising", ["  store.bodies:raising"]),
+    ],
+)
+def test_a_request_of_wsgi_ends_when_its_body_is_closed(runs, body, tree):
+    """The server sees the body that it knows how to send."""
+    program = f"from asking import ask; ask({body!r})"
+    bare = runs.run("-c", program, SPLITCOST_MODE="none")
+    answer = runs.stdout
+    assert bare == []
+    (log,) = runs.run("-c", program, **STORE)
+    assert runs.stdout == answer
+    log.check()
+    asked = [i for i, r in log.requests.items() if r["endpoint"] == "GET /body"]
+    assert [log.tree(i) for i in asked] == [["(framework):(wsgi)", *tree]] * 2
+    assert {log.requests[i]["status"] for i in asked} == {500 if body == "raising" else 200}
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "-m uvicorn --port {port} store.by_fastapi:app",
+        "-m gunicorn -b 127.0.0.1:{port} store.django_wsgi:app",
+    ],
+)
+def test_a_middleware_of_the_apps_own_takes_no_handler(tmp_path, command):
+    handlers = []
+    for more in ({}, {"STORE_BARE": "1"}):
+        runs = Runs(tmp_path / str(len(handlers)))
+        with served(runs, *command.split(), **more) as server:
+            server.get("/items/3")
+            ((log, request),) = server.requests(1)
+        handlers.append(log.requests[request]["handler"])
+    assert handlers[0] is not None and handlers == [handlers[0]] * 2
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "-m gunicorn -w 2 --preload -b 127.0.0.1:{port} store.by_flask:app",
+        "-m uvicorn --reload --port {port} store.by_fastapi:app",
+    ],
+)
+def test_processes_of_a_server_lose_no_request(runs, command):
+    with served(runs, *command.split()) as server:
+        for item in range(20):
+            assert server.get(f"/items/{item}").status_code == 200
+        found = server.requests(20)
+    assert [log.requests[request]["endpoint"] for log, request in found] == ["GET /items/{item}"] * 20
+
+
+def test_an_app_without_a_framework_is_the_handler(runs):
+    with served(
+        runs, "-m", "gunicorn", "--threads", "4", "-b", "127.0.0.1:{port}", "store.by_wsgi:app"
+    ) as server:
+        server.get("/a")
+        server.get("/b")
+        found = server.requests(2)
+    ended = sorted((log.requests[i]["endpoint"], log.requests[i]["handler"]) for log, i in found)
+    assert ended == [("GET /a", "store.by_wsgi:app"), ("GET /b", "store.by_wsgi:app")]
+    for log, i in found:
+        assert log.tree(i) == ["(framework):(wsgi)", "  store.by_wsgi:app", "    store.pricing:price"]
+        (root,) = [c for c in log.calls.values() if c.request == i and not c.parent]
+        # A thread that is blocked, and no loop.
+        assert root.events == ["enter", "leave"]
+        price = next(c for c in log.named("store.pricing:price") if c.request == i)
+        assert price.payloads[False]["file"].endswith("store/by_wsgi.py")

@@ -106,7 +106,11 @@ def test_a_command_that_serves_is_no_request(runs):
     thread.start()
     (log,) = runs.run("-m", "store.by_click", "serve", str(port), **STORE)
     thread.join(DEADLINE_SECS)
-    assert requests([log])["GET /a"][1] == ["(framework):(wsgi)", "  store.by_wsgi:app", "    store.pricing:price"]
+    assert requests([log])["GET /a"][1] == [
+        "(framework):(wsgi)",
+        "  store.by_wsgi:app",
+        "    store.pricing:price",
+    ]
     assert "shop serve" not in requests([log])
 
 

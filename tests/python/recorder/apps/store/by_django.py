@@ -1,5 +1,7 @@
 """One module is settings, routes and app: `DJANGO_SETTINGS_MODULE=store.by_django`."""
 
+import os
+
 from django.http import JsonResponse
 from django.urls import include, path
 from django.views import View
@@ -11,7 +13,7 @@ SECRET_KEY = "a test's"
 DEBUG = True
 ALLOWED_HOSTS = ["*"]
 ROOT_URLCONF = "store.by_django"
-MIDDLEWARE = ["store.django_middleware.Log"]
+MIDDLEWARE = [] if "STORE_BARE" in os.environ else ["store.django_middleware.Log"]
 INSTALLED_APPS = []
 WSGI_APPLICATION = "store.django_wsgi.app"
 

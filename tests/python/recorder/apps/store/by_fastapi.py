@@ -1,9 +1,12 @@
+import os
+
 from fastapi import APIRouter, BackgroundTasks, FastAPI, WebSocket
 
 from store import middleware, pricing
 
 app = FastAPI()
-app.add_middleware(middleware.Asgi)
+if "STORE_BARE" not in os.environ:
+    app.add_middleware(middleware.Asgi)
 router = APIRouter(prefix="/items")
 
 
