@@ -295,7 +295,7 @@ fn finish(partial: &Path, meta: Meta, log: &str) -> Result<Recording> {
     if recording.requests.is_empty() || (is_driven && recording.meta.servers.is_empty()) {
         let mut reason = "no request was recorded".to_owned();
         if recording.meta.troubles.is_empty() && !recording.requests.is_empty() {
-            reason.push_str("; the app's server is none that splitcost knows");
+            reason.push_str("; splitcost does not know the app's server");
         }
         for trouble in &recording.meta.troubles {
             reason = format!("{reason}; {trouble}");

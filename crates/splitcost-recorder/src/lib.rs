@@ -15,7 +15,7 @@
 //! data is written: only types, sizes, and names that source code spells out. Memory is bounded, and an argument of the
 //! app is held only while the call that got it runs.
 //!
-//! Left to others: `splitcost.recorder` (Python) hooks servers and libraries, `splitcost-recording` defines the log's
+//! Left to others: `splitcost.recorder` and `splitcost.gateways` (Python) hook libraries, `splitcost-recording` defines the log's
 //! format, and `splitcost-model` the meaning of the records.
 //!
 //! For development, beside the Python sources (without the variable, `PyO3` links libpython, which an extension must

@@ -1,6 +1,6 @@
 """click and typer: each command with a callback of the app's own is a request.
 
-A command that only runs what takes requests, a server say, turns out to be none.
+A command that only runs what takes requests, a server say, is left out.
 """
 
 from __future__ import annotations

@@ -155,7 +155,7 @@ def mounted(prefix: str) -> None:
 def is_inside(is_command: bool = False) -> bool:
     """Return true where something that could be a request belongs to one, or to nothing that is recorded.
 
-    A command that runs what takes requests is none, unless it runs another command.
+    A command may run what takes requests; only another command belongs to it.
     """
     current = _CURRENT.get()
     is_in_request = current is not None and current.tokens is not None

@@ -6,4 +6,4 @@ def price(item: int) -> int:
 
 
 def log(_: object = None) -> None:
-    """What hooks, middleware and background tasks call."""
+    """Called by hooks, middleware and background tasks."""

@@ -1,4 +1,4 @@
-"""What Pyramid calls middleware."""
+"""A tween, as Pyramid calls a middleware."""
 
 from store import pricing
 

@@ -1,4 +1,4 @@
-"""What the runners of jobs run."""
+"""The functions that the runners of jobs run."""
 
 from store import pricing
 
