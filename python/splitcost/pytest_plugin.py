@@ -13,11 +13,15 @@ __all__ = ["pytest_runtest_call"]
 
 
 def _recorder() -> Any:
-    """Return the recorder where it is to record, and `None` where it is not or cannot."""
+    """Return the recorder of requests where there is one to record, and `None` where it is not or cannot."""
     if os.environ.get("SPLITCOST_MODE") != "record":
         return None
     # `sitecustomize` has imported it, or has said why it cannot.
-    return sys.modules.get("splitcost.recorder")
+    if "splitcost.recorder" not in sys.modules:
+        return None
+    from splitcost.gateways import request
+
+    return request
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -26,7 +30,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     recorder = _recorder()
     if recorder is None:
         return (yield)
-    token = recorder.begin_test(item.nodeid)
+    begun = recorder.begin_test(item.nodeid)
     failure: BaseException | None = None
     try:
         return (yield)
@@ -34,4 +38,4 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
         failure = error
         raise
     finally:
-        recorder.end_test(token, failure)
+        recorder.end_test(begun, failure)

@@ -300,8 +300,12 @@ fn log_dir(partial: &Path) -> Result<PathBuf> {
 /// Converts the logs; `log` are the app's last lines, should there be nothing to convert.
 fn finish(partial: &Path, meta: Meta, log: &str) -> Result<Recording> {
     let recording = convert::finish(partial, meta)?;
-    if recording.requests.is_empty() {
+    let is_driven = !recording.meta.phases.is_empty();
+    if recording.requests.is_empty() || (is_driven && recording.meta.servers.is_empty()) {
         let mut reason = "no request was recorded".to_owned();
+        if recording.meta.troubles.is_empty() && !recording.requests.is_empty() {
+            reason.push_str("; splitcost does not know the app's server");
+        }
         for trouble in &recording.meta.troubles {
             reason = format!("{reason}; {trouble}");
         }

@@ -44,19 +44,12 @@ impl Recording {
 
     /// Returns, per endpoint, the module of its handler: the place of the endpoint's requests in a split.
     ///
-    /// A framework resolves dependencies before it calls the handler: the handler is the last call that the root
-    /// makes and waits for, generators (dependencies that clean up) apart. Most requests of an endpoint decide.
+    /// It is [`Recording::ROOT_MODULE`] where no function of the app is known to handle the endpoint. Most requests of
+    /// an endpoint decide.
     pub fn handler_modules(&self) -> BTreeMap<&str, ModuleId> {
         let mut votes: BTreeMap<&str, BTreeMap<ModuleId, u64>> = BTreeMap::new();
         for request in &self.requests {
-            let function = |call: &Call| self.functions.get(call.function as usize);
-            let may_handle = |call: &&Call| {
-                let kind = function(call).map(|f| f.kind).unwrap_or_default();
-                call.parent == 0
-                    && call.via != Via::Task
-                    && matches!(kind, FunctionKind::Plain | FunctionKind::Coroutine)
-            };
-            let handler = request.calls.iter().skip(1).rfind(may_handle).and_then(function);
+            let handler = request.handler.and_then(|handler| self.functions.get(handler as usize));
             let module = handler.map_or(Self::ROOT_MODULE, |f| f.module);
             *votes.entry(&request.endpoint).or_default().entry(module).or_default() += 1;
         }
@@ -82,6 +75,9 @@ pub struct Meta {
     pub python_version: String,
     /// `monitoring` (3.12+) or `profile` (3.11, slow).
     pub recorder_mode: String,
+    /// Servers, and other programs that take requests, that took some, by name and sorted: `uvicorn`, `pytest`.
+    #[serde(default)]
+    pub servers: Vec<String>,
     /// Processor name, cores and kernel, for provenance.
     pub machine: String,
     /// The load phases that were driven, in order; empty for a recorded command.
@@ -235,6 +231,9 @@ pub struct Request {
     pub process_cpu: Nanos,
     /// HTTP status; 0 for tests and commands.
     pub status: u16,
+    /// The function that the framework chose for the request, or else the app that the server was given; `None` where no
+    /// code of the app is known to handle it.
+    pub handler: Option<FunctionId>,
     /// The calls in order of their start; index 0 is the root.
     pub calls: Vec<Call>,
 }
@@ -470,24 +469,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_handler_is_called_after_its_dependencies() {
-        let function = |module, kind| Function { module, kind, ..Function::default() };
-        let call = |function, parent| Call { function, parent, ..Call::default() };
+    fn most_requests_of_an_endpoint_decide_about_its_handler() {
+        let function = |module| Function { module, ..Function::default() };
+        let request = |endpoint: &str, handler| Request { endpoint: endpoint.into(), handler, ..Request::default() };
         let recording = Recording {
-            modules: ["(framework)", "shop.db", "shop.users", "shop.orders"].map(str::to_owned).to_vec(),
-            functions: vec![
-                function(0, FunctionKind::Coroutine),
-                function(1, FunctionKind::Generator),
-                function(2, FunctionKind::Plain),
-                function(3, FunctionKind::Coroutine),
+            modules: ["(framework)", "shop.users", "shop.orders"].map(str::to_owned).to_vec(),
+            functions: vec![function(0), function(1), function(2)],
+            requests: vec![
+                request("GET /orders", Some(2)),
+                request("GET /orders", None),
+                request("GET /orders", Some(2)),
+                request("GET /static", None),
             ],
-            requests: vec![Request {
-                endpoint: "GET /orders".into(),
-                calls: vec![call(0, 0), call(2, 0), call(3, 0), call(2, 2), call(1, 0)],
-                ..Request::default()
-            }],
             ..Recording::default()
         };
-        assert_eq!(recording.handler_modules(), BTreeMap::from([("GET /orders", 3)]));
+        assert_eq!(recording.handler_modules(), BTreeMap::from([("GET /orders", 2), ("GET /static", 0)]));
     }
 }

@@ -3,10 +3,11 @@
 use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString, PyTuple};
+use pyo3::types::{PyDict, PyFunction, PyString, PyTuple};
 
 use splitcost_recording::log::{FRAMEWORK, FunctionKindCode};
 
+use crate::events::watch;
 use crate::inert::instance_dict;
 use crate::payload::Sample;
 use crate::receiver::Method;
@@ -41,15 +42,34 @@ pub(crate) fn current_frame_address() -> usize {
     unsafe { ffi::PyEval_GetFrame() as usize }
 }
 
-/// Puts code under recording if it belongs to the packages; `None` if it does not.
+/// Puts the code of a frame under recording if it belongs to the packages; `None` if it does not.
 pub(crate) fn classify(
     py: Python<'_>,
     code: &Bound<'_, PyAny>,
     frame: &Bound<'_, PyAny>,
 ) -> PyResult<Option<CodeFacts>> {
+    classify_in(code, &frame.getattr(intern!(py, "f_globals"))?)
+}
+
+/// Returns the facts of a function's code, which is put under recording if it belongs to the packages.
+pub(crate) fn classify_function(function: &Bound<'_, PyFunction>) -> PyResult<Option<CodeFacts>> {
+    let py = function.py();
+    let code = function.getattr(intern!(py, "__code__"))?;
+    let known = lock().as_ref().and_then(|recorder| recorder.facts(code.as_ptr() as usize));
+    if known.is_some() {
+        return Ok(known);
+    }
+    let new = classify_in(&code, &function.getattr(intern!(py, "__globals__"))?)?;
+    if new.is_some() {
+        watch(py, &code)?;
+    }
+    Ok(new)
+}
+
+fn classify_in(code: &Bound<'_, PyAny>, globals: &Bound<'_, PyAny>) -> PyResult<Option<CodeFacts>> {
+    let py = code.py();
     let file: String = code.getattr(intern!(py, "co_filename"))?.extract()?;
-    let globals = frame.getattr(intern!(py, "f_globals"))?;
-    let Some(module) = module_name(&globals)? else { return Ok(None) };
+    let Some(module) = module_name(globals)? else { return Ok(None) };
     let Some(owner) = source::owner_of(&module) else { return Ok(None) };
     // Code made at run time (a dataclass's methods, say) has no source that could be moved.
     if file.starts_with('<') {
@@ -63,10 +83,12 @@ pub(crate) fn classify(
         learn_names(code)?;
         return Ok(None);
     }
+    let qualname: String = code.getattr(intern!(py, "co_qualname"))?.extract()?;
     let new = NewCode {
         code: code.clone().unbind(),
         module: owner,
-        qualname: source::written_qualname(&code.getattr(intern!(py, "co_qualname"))?.extract::<String>()?),
+        is_entry_point: source::is_entry_point(&module, &qualname),
+        qualname: source::written_qualname(&qualname),
         file: source::written_file(file),
         line: code.getattr(intern!(py, "co_firstlineno"))?.extract()?,
         kind: kind_of(flags),
@@ -77,7 +99,7 @@ pub(crate) fn classify(
     Ok(lock().as_mut().and_then(|recorder| recorder.add_code(new)))
 }
 
-/// Puts the ASGI entry's code, or the stand-in for tests, under recording as a function of the framework.
+/// Puts the code of our own coroutine function, whose calls are requests, under recording as a function of the framework.
 pub(crate) fn register_root(code: &Bound<'_, PyAny>, qualname: &str) -> PyResult<Option<CodeFacts>> {
     let py = code.py();
     let flags: u32 = code.getattr(intern!(py, "co_flags"))?.extract()?;
@@ -90,6 +112,7 @@ pub(crate) fn register_root(code: &Bound<'_, PyAny>, qualname: &str) -> PyResult
         kind: kind_of(flags),
         arguments: Arguments::default(),
         is_root: true,
+        is_entry_point: false,
         first_instruction: first_instruction(py, code)?,
     };
     Ok(lock().as_mut().and_then(|recorder| recorder.add_code(new)))

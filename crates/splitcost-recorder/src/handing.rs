@@ -19,6 +19,11 @@ pub(crate) struct Origins {
 }
 
 impl Origins {
+    /// Returns the origin.
+    pub(crate) fn origin(&self) -> Origin {
+        self.origin
+    }
+
     /// Wraps an origin for Python to keep.
     pub(crate) fn of(origin: Origin) -> Option<Self> {
         Some(Self { epoch: lock().as_ref()?.epoch, origin })

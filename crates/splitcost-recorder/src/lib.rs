@@ -9,14 +9,14 @@
 //!
 //! ```python
 //! from splitcost import _native
-//! _native.start("logs", ["shop"], [], contextvars.ContextVar("splitcost", default=None))
+//! _native.start("logs", ["shop"], [], [], contextvars.ContextVar("splitcost", default=None))
 //! ```
 //!
 //! Invariants: nothing raises into the app; trouble switches the recorder off, once, for good. No value of the app's
 //! data is written: only types, sizes, and names that source code spells out. Memory is bounded, and an argument of the
 //! app is held only while the call that got it runs.
 //!
-//! Left to others: `splitcost.recorder` (Python) hooks servers and libraries, `splitcost-recording` defines the log's
+//! Left to others: `splitcost.recorder` and `splitcost.gateways` (Python) hook libraries, `splitcost-recording` defines the log's
 //! format, and `splitcost-model` the meaning of the records.
 //!
 //! For development, beside the Python sources (without the variable, `PyO3` links libpython, which an extension must
@@ -51,13 +51,14 @@ use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList};
-use splitcost_recording::log::{LoggedReceiver, Reader, Record};
+use pyo3::types::{PyDict, PyFunction, PyList};
+use splitcost_recording::log::{FunctionKindCode, LoggedReceiver, Reader, Record};
 use splitcost_recording::redact;
 
 use crate::buffer::LogBuffer;
 use crate::events::name_of_exception;
 use crate::handing::Origins;
+use crate::shadow_stack::RequestResult;
 use crate::source::Packages;
 use crate::state::Recorder;
 use crate::writer::ON;
@@ -69,6 +70,7 @@ fn start(
     directory: PathBuf,
     packages: Vec<String>,
     modules: Vec<String>,
+    entry_points: Vec<String>,
     context: &Bound<'_, PyAny>,
 ) -> PyResult<&'static str> {
     if state::lock().is_some() {
@@ -80,7 +82,7 @@ fn start(
     std::fs::create_dir_all(&directory)?;
     let python_version = format!("{}.{}.{}", version.major, version.minor, version.patch);
     inert::prepare(py)?;
-    source::record(Packages { packages, modules });
+    source::record(Packages { packages, modules, entry_points });
     let recorder = Recorder::new(LogBuffer::new(directory), python_version, mode);
     *state::lock() = Some(recorder);
     handing::use_context(py, context)?;
@@ -103,19 +105,35 @@ fn is_on() -> bool {
 
 /// Makes calls of this coroutine function's code requests.
 #[pyfunction]
-fn register_root(py: Python<'_>, code: &Bound<'_, PyAny>) -> PyResult<()> {
-    code::register_root(code, "(asgi)")?;
+fn register_root(py: Python<'_>, code: &Bound<'_, PyAny>, name: &str) -> PyResult<()> {
+    code::register_root(code, name)?;
     events::watch(py, code)
 }
 
-/// Begins a root: notes its endpoint, if known, and returns the value for the context variable.
+/// Returns the number of a function of the app, and `None` for one of anybody else.
 #[pyfunction]
-#[pyo3(signature = (endpoint))]
-fn root(endpoint: Option<&str>) -> Option<Origins> {
+fn function_id(function: &Bound<'_, PyFunction>) -> PyResult<Option<u32>> {
+    let facts = code::classify_function(function)?;
+    Ok(facts.filter(|facts| facts.module != state::FRAMEWORK).map(|facts| facts.function))
+}
+
+/// Returns the number of a function that stands for a class of the app, and `None` for a class of anybody else.
+#[pyfunction]
+fn class_id(module: &str, qualname: &str) -> Option<u32> {
+    let owner = source::owner_of(module)?;
+    let qualname = source::written_qualname(qualname);
+    Some(state::lock().as_mut()?.function(owner, &qualname, "", 0, FunctionKindCode::Plain))
+}
+
+/// Begins the root that runs: notes the server and the endpoint, if known, and returns the value for the context
+/// variable.
+#[pyfunction]
+#[pyo3(signature = (server, endpoint))]
+fn root(server: &str, endpoint: Option<&str>) -> Option<Origins> {
     if !is_on() {
         return None;
     }
-    tracking::root(endpoint).and_then(Origins::of)
+    tracking::root(server, endpoint).and_then(Origins::of)
 }
 
 /// Returns `METHOD /path` without the values in the path.
@@ -124,32 +142,44 @@ fn request_name(method: &str, path: &str) -> String {
     redact::request_name(method, path)
 }
 
-/// Sets endpoint and HTTP status of the running root; to be called last in it.
+/// Returns the name of a test without its parameters.
 #[pyfunction]
-fn root_done(endpoint: String, status: u16) {
-    tracking::root_done(endpoint, status);
+fn test_name(name: &str) -> String {
+    redact::test_name(name)
 }
 
-/// Begins a test, which is a request; returns the value for the context variable.
+/// Sets the result of the running root; to be called last in it. An empty endpoint means that it was no request.
 #[pyfunction]
-fn begin_test(name: &str, code: &Bound<'_, PyAny>) -> PyResult<Option<Origins>> {
+#[pyo3(signature = (endpoint, status, handler))]
+fn root_done(endpoint: String, status: u16, handler: Option<u32>) {
+    tracking::root_done(RequestResult { endpoint, status, handler });
+}
+
+/// Begins a request on this thread whose root is no coroutine; returns the value for the context variable.
+#[pyfunction]
+#[pyo3(signature = (name, server, endpoint, is_command))]
+fn begin(name: &str, server: &str, endpoint: Option<&str>, is_command: bool) -> PyResult<Option<Origins>> {
     if !is_on() {
         return Ok(None);
     }
-    let address = code.as_ptr() as usize;
-    let known = state::lock().as_ref().and_then(|recorder| recorder.facts(address));
-    let facts = if known.is_some() { known } else { code::register_root(code, "(test)")? };
-    let Some(facts) = facts else { return Ok(None) };
-    let origin =
-        tracking::begin_test(facts, &redact::test_name(name)).map_err(pyo3::exceptions::PyRuntimeError::new_err)?;
-    Ok(origin.and_then(Origins::of))
+    let origin = tracking::begin(name, server, endpoint, is_command);
+    Ok(origin.map_err(pyo3::exceptions::PyRuntimeError::new_err)?.and_then(Origins::of))
 }
 
-/// Ends the test that runs on this thread, with the exception it failed with.
+/// Ends the request that `begin` began, with the exception that it failed with. An empty endpoint means that it was no
+/// request.
 #[pyfunction]
-#[pyo3(signature = (exception))]
-fn end_test(exception: Option<&Bound<'_, PyAny>>) {
-    tracking::end_test(&name_of_exception(exception));
+#[pyo3(signature = (origin, endpoint, status, handler, exception))]
+#[expect(clippy::needless_pass_by_value, reason = "PyO3 hands references to classes out as guards")]
+fn end(
+    origin: PyRef<'_, Origins>,
+    endpoint: String,
+    status: u16,
+    handler: Option<u32>,
+    exception: Option<&Bound<'_, PyAny>>,
+) {
+    let result = RequestResult { endpoint, status, handler };
+    tracking::end(origin.origin(), result, &name_of_exception(exception));
 }
 
 /// Writes the buffer to the log file.
@@ -230,8 +260,9 @@ fn record_as_dict<'py>(py: Python<'py>, record: &Record) -> PyResult<Bound<'py, 
         Record::RequestStart { request, wall, process_cpu } => {
             set!(dict, request, wall, process_cpu);
         }
-        Record::RequestEnd { request, wall, process_cpu, status, endpoint } => {
-            set!(dict, request, wall, process_cpu, status, endpoint);
+        Record::Server { name } => set!(dict, name),
+        Record::RequestEnd { request, wall, process_cpu, status, handler, endpoint } => {
+            set!(dict, request, wall, process_cpu, status, handler, endpoint);
         }
         Record::Enter { call, parent, request, function, via, thread, wall, cpu } => {
             let via = via.name();
@@ -271,8 +302,11 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(root, module)?)?;
     module.add_function(wrap_pyfunction!(request_name, module)?)?;
     module.add_function(wrap_pyfunction!(root_done, module)?)?;
-    module.add_function(wrap_pyfunction!(begin_test, module)?)?;
-    module.add_function(wrap_pyfunction!(end_test, module)?)?;
+    module.add_function(wrap_pyfunction!(function_id, module)?)?;
+    module.add_function(wrap_pyfunction!(class_id, module)?)?;
+    module.add_function(wrap_pyfunction!(test_name, module)?)?;
+    module.add_function(wrap_pyfunction!(begin, module)?)?;
+    module.add_function(wrap_pyfunction!(end, module)?)?;
     module.add_function(wrap_pyfunction!(flush, module)?)?;
     module.add_function(wrap_pyfunction!(finish, module)?)?;
     module.add_function(wrap_pyfunction!(switch_off, module)?)?;

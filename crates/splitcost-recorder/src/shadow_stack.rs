@@ -20,8 +20,10 @@ pub(crate) struct CodeFacts {
     pub(crate) function: u32,
     /// A coroutine or generator: its calls are distinguished by frame.
     pub(crate) is_resumable: bool,
-    /// The ASGI entry: each call is a request.
+    /// Our root of requests on an event loop: each call is a request.
     pub(crate) is_root: bool,
+    /// The user said that each call of it is a request, unless it is part of one already.
+    pub(crate) is_entry_point: bool,
     /// Calls of it that are suspended now.
     pub(crate) suspended: u32,
     /// 3.11 only: the code's first instruction, as `f_lasti` has it.
@@ -33,10 +35,11 @@ pub(crate) struct StackEntry {
     pub(crate) kind: EntryKind,
     pub(crate) call: u64,
     pub(crate) request: u64,
+    pub(crate) is_command: bool,
     pub(crate) endpoint: u32,
     pub(crate) module: u32,
     pub(crate) function: u32,
-    /// Address of the code object, 0 for markers and tests.
+    /// Address of the code object, 0 for markers and for roots that are no coroutines.
     pub(crate) code: usize,
     /// Address of the frame object, 0 unless resumable.
     pub(crate) frame: usize,
@@ -53,12 +56,22 @@ pub(crate) enum EntryKind {
     Call,
     /// A call outside every request: a request of its own.
     Own,
-    /// The ASGI entry or a test; endpoint and status are set before it ends.
-    Root(Box<(String, u16)>),
+    /// The root of a request of a known kind, with what is set before it ends.
+    Root(Box<RequestResult>),
     /// Work handed over to this thread.
     Handed,
     /// An event loop runs on top of it.
     Loop,
+}
+
+/// The facts of a request that are known at its end.
+#[derive(Clone, Default)]
+pub(crate) struct RequestResult {
+    /// Empty: it was no request.
+    pub(crate) endpoint: String,
+    pub(crate) status: u16,
+    /// The function that the framework chose.
+    pub(crate) handler: Option<u32>,
 }
 
 /// A call that is not on any thread, and the entries that a greenlet held above it.
@@ -71,9 +84,11 @@ pub(crate) struct Suspended {
 }
 
 /// The request and the call on whose behalf something runs.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Origin {
     pub(crate) request: u64,
+    /// The request is a command, or a call outside every known request: it may turn out to run what takes requests.
+    pub(crate) is_command: bool,
     pub(crate) call: u64,
     pub(crate) module: u32,
     pub(crate) endpoint: u32,
@@ -133,7 +148,7 @@ pub(crate) fn origin_here() -> Option<Origin> {
             return None;
         }
         let module = if matches!(top.kind, EntryKind::Handed) { NO_MODULE } else { top.module };
-        Some(Origin { request: top.request, call: top.call, module, endpoint: top.endpoint })
+        Some(Origin { module, ..top.origin() })
     };
     THREAD.try_with(find).ok().flatten()
 }
@@ -143,12 +158,13 @@ pub(crate) fn push_marker(origin: Option<Origin>, is_loop: bool) -> usize {
     let push = |thread: &RefCell<ThreadState>| {
         let stack = &mut thread.borrow_mut().stack;
         let depth = stack.len();
-        let (request, call, endpoint) = origin.map_or((0, 0, 0), |o| (o.request, o.call, o.endpoint));
+        let origin = origin.unwrap_or_default();
         stack.push(StackEntry {
             kind: if is_loop { EntryKind::Loop } else { EntryKind::Handed },
-            call,
-            request,
-            endpoint,
+            call: origin.call,
+            request: origin.request,
+            is_command: origin.is_command,
+            endpoint: origin.endpoint,
             module: NO_MODULE,
             function: 0,
             code: 0,
@@ -182,6 +198,12 @@ pub(crate) fn forget_thread() {
 }
 
 impl StackEntry {
+    /// Returns the origin of what this call does.
+    pub(crate) fn origin(&self) -> Origin {
+        let Self { request, is_command, call, module, endpoint, .. } = *self;
+        Origin { request, is_command, call, module, endpoint }
+    }
+
     /// Moves the Python objects that its sample holds to `released`, to be dropped where no lock is held.
     pub(crate) fn release(&mut self, released: &mut Vec<Py<PyAny>>) {
         if let Some(sample) = &mut self.sample {

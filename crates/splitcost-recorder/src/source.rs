@@ -31,6 +31,8 @@ pub(crate) struct Packages {
     pub(crate) packages: Vec<String>,
     /// Boundary modules named by the user; where none fits, the direct children of the packages are.
     pub(crate) modules: Vec<String>,
+    /// Functions each call of which is a request, as `module:qualname`.
+    pub(crate) entry_points: Vec<String>,
 }
 
 impl Packages {
@@ -81,6 +83,12 @@ pub(crate) fn owner_of(module: &str) -> Option<String> {
 /// Returns true when code of `module` is under recording.
 pub(crate) fn is_recorded(module: &str) -> bool {
     lock().as_ref().is_some_and(|source| source.packages.owner_of(module).is_some())
+}
+
+/// Returns true when the user said that each call of this function is a request.
+pub(crate) fn is_entry_point(module: &str, qualname: &str) -> bool {
+    let is_same = |name: &String| name.split_once(':') == Some((module, qualname));
+    lock().as_ref().is_some_and(|source| source.packages.entry_points.iter().any(is_same))
 }
 
 /// Learns an identifier of the app's source.

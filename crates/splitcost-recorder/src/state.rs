@@ -6,7 +6,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pyo3::prelude::*;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use splitcost_recording::log::{FRAMEWORK as FRAMEWORK_NAME, FunctionKindCode, Record};
 
 use crate::buffer::LogBuffer;
@@ -65,6 +65,11 @@ pub(crate) struct Recorder {
     shapes: FxHashMap<String, u32>,
     samples: FxHashMap<(u32, u32, u32), u32>,
     pub(crate) suspended: FxHashMap<usize, Suspended>,
+    /// Open requests that may turn out to run what takes requests.
+    pub(crate) commands: FxHashSet<u64>,
+    /// A request of a known kind has begun.
+    pub(crate) has_requests: bool,
+    servers: Vec<String>,
     is_full: bool,
 }
 
@@ -106,6 +111,7 @@ pub(crate) struct NewCode {
     pub(crate) kind: FunctionKindCode,
     pub(crate) arguments: Arguments,
     pub(crate) is_root: bool,
+    pub(crate) is_entry_point: bool,
     pub(crate) first_instruction: u32,
 }
 
@@ -140,6 +146,9 @@ impl Recorder {
         self.epoch += 1;
         self.is_full = false;
         self.suspended.clear();
+        self.commands.clear();
+        self.has_requests = false;
+        self.servers.clear();
         for code in self.codes.values_mut() {
             code.facts.suspended = 0;
         }
@@ -185,43 +194,77 @@ impl Recorder {
         if self.codes.len() >= MAX_CODES {
             return None;
         }
-        let module = if let Some(id) = self.modules.iter().position(|name| *name == new.module) {
-            id as u32
-        } else {
-            let id = self.modules.len() as u32;
-            self.modules.push(new.module.clone());
-            self.buffer.put(&Record::Module { id, name: new.module });
-            id
-        };
-        // A function that is defined anew on each call of another has a code object in common; one that is compiled
-        // anew (`exec`) has not, but is the same function for us.
-        let same = |f: &KnownFunction| {
-            f.module == module && f.line == new.line && f.qualname == new.qualname && f.file == new.file
-        };
-        let function = self.functions.iter().position(same).unwrap_or_else(|| {
-            self.functions.push(KnownFunction {
-                module,
-                qualname: new.qualname.clone(),
-                file: new.file.clone(),
-                line: new.line,
-                kind: new.kind,
-                calls: 0,
-                calls_written: 0,
-                is_written: false,
-            });
-            self.functions.len() - 1
-        });
+        let function = self.function(new.module, &new.qualname, &new.file, new.line, new.kind);
         let facts = CodeFacts {
-            module,
-            function: function as u32,
+            module: self.functions[function as usize].module,
+            function,
             is_resumable: new.kind != FunctionKindCode::Plain,
             is_root: new.is_root,
+            is_entry_point: new.is_entry_point,
             suspended: 0,
             first_instruction: new.first_instruction,
         };
         let address = new.code.as_ptr() as usize;
         self.codes.insert(address, KnownCode { facts, arguments: Arc::new(new.arguments), _object: new.code });
         Some(facts)
+    }
+
+    /// Returns the id of a function.
+    pub(crate) fn function(
+        &mut self,
+        module: String,
+        qualname: &str,
+        file: &str,
+        line: u32,
+        kind: FunctionKindCode,
+    ) -> u32 {
+        let module = if let Some(id) = self.modules.iter().position(|name| *name == module) {
+            id as u32
+        } else {
+            let id = self.modules.len() as u32;
+            self.modules.push(module.clone());
+            self.buffer.put(&Record::Module { id, name: module });
+            id
+        };
+        // A function that is defined anew on each call of another has a code object in common; one that is compiled
+        // anew (`exec`) has not, but is the same function for us.
+        let same = |f: &KnownFunction| f.module == module && f.line == line && f.qualname == qualname && f.file == file;
+        let function = self.functions.iter().position(same).unwrap_or_else(|| {
+            self.functions.push(KnownFunction {
+                module,
+                qualname: qualname.to_owned(),
+                file: file.to_owned(),
+                line,
+                kind,
+                calls: 0,
+                calls_written: 0,
+                is_written: false,
+            });
+            self.functions.len() - 1
+        });
+        function as u32
+    }
+
+    /// Returns the facts of the framework's function that stands for a root call which is no coroutine.
+    pub(crate) fn root_function(&mut self, name: &str) -> CodeFacts {
+        let function = self.function(FRAMEWORK_NAME.to_owned(), name, "", 0, FunctionKindCode::Plain);
+        CodeFacts {
+            module: FRAMEWORK,
+            function,
+            is_resumable: false,
+            is_root: true,
+            is_entry_point: false,
+            suspended: 0,
+            first_instruction: 0,
+        }
+    }
+
+    /// Appends the name of a server that takes a request, once.
+    pub(crate) fn put_server(&mut self, name: &str) {
+        if !self.servers.iter().any(|known| known == name) {
+            self.servers.push(name.to_owned());
+            self.buffer.put(&Record::Server { name: name.to_owned() });
+        }
     }
 
     /// Returns the arguments of a code.

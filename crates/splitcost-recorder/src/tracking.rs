@@ -7,7 +7,7 @@ use splitcost_recording::log::{Record, ViaCode};
 use crate::clock;
 use crate::payload::Sample;
 use crate::shadow_stack::{
-    CodeFacts, EntryKind, Origin, StackEntry, Suspended, THREAD, ThreadState, is_idle, position,
+    CodeFacts, EntryKind, Origin, RequestResult, StackEntry, Suspended, THREAD, ThreadState, is_idle, position,
 };
 use crate::state::{FRAMEWORK, MAX_DEPTH, MAX_SUSPENDED, Recorder, lock};
 use crate::writer::wake;
@@ -28,6 +28,8 @@ struct NewCall {
     from: Option<Origin>,
     via: ViaCode,
     kind: EntryKind,
+    /// Where it begins a request: one that may turn out to run what takes requests.
+    is_command: bool,
 }
 
 impl Recorder {
@@ -41,7 +43,7 @@ impl Recorder {
         if thread.stack.len() >= MAX_DEPTH {
             return Err("too many calls are open on one thread");
         }
-        let NewCall { facts, code, frame, from, via, kind } = start;
+        let NewCall { facts, code, frame, from, via, kind, is_command } = start;
         if let Some(stale) = self.suspended.remove(&frame) {
             // CPython 3.13 drops a suspended coroutine without an event; a new frame now has its address.
             self.drop_suspended(&stale);
@@ -54,9 +56,15 @@ impl Recorder {
             from
         } else {
             self.next_request += 1;
+            let request = self.next_request;
+            if is_command {
+                self.commands.insert(request);
+            } else {
+                self.leave_out_commands(&thread.stack, now.wall);
+            }
             let process_cpu = clock::process_cpu();
-            self.put_call(&Record::RequestStart { request: self.next_request, wall: now.wall, process_cpu });
-            Origin { request: self.next_request, call: 0, module: FRAMEWORK, endpoint: 0 }
+            self.put_call(&Record::RequestStart { request, wall: now.wall, process_cpu });
+            Origin { request, is_command, call: 0, module: FRAMEWORK, endpoint: 0 }
         };
         self.put_call(&Record::Enter {
             call,
@@ -72,6 +80,7 @@ impl Recorder {
             kind,
             call,
             request: from.request,
+            is_command: from.is_command,
             endpoint: from.endpoint,
             module: facts.module,
             function: facts.function,
@@ -84,6 +93,36 @@ impl Recorder {
         Ok(())
     }
 
+    /// Notes that a request of a known kind begins: commands that run it are no requests. Those are the ones below it on
+    /// its thread; when it is the first of the process, also those that wait, or run other threads, meanwhile.
+    fn leave_out_commands(&mut self, stack: &[StackEntry], wall: u64) {
+        let below = stack.iter().filter(|open| open.is_command).map(|open| open.request);
+        let mut left_out: Vec<u64> = below.filter(|request| self.commands.contains(request)).collect();
+        if !std::mem::replace(&mut self.has_requests, true) {
+            left_out = self.commands.iter().copied().collect();
+        }
+        left_out.sort_unstable();
+        for request in left_out {
+            if self.commands.remove(&request) {
+                self.put_request_end(request, wall, &RequestResult::default());
+            }
+        }
+    }
+
+    fn put_request_end(&mut self, request: u64, wall: u64, result: &RequestResult) {
+        if let Some(handler) = result.handler {
+            self.put_function(handler);
+        }
+        self.put_call(&Record::RequestEnd {
+            request,
+            wall,
+            process_cpu: clock::process_cpu(),
+            status: result.status,
+            handler: result.handler,
+            endpoint: result.endpoint.clone(),
+        });
+    }
+
     /// Writes down the end of a call.
     fn end(&mut self, open: &StackEntry, now: ThreadInstant, exception: &str) {
         self.put_call(&Record::Leave {
@@ -92,21 +131,19 @@ impl Recorder {
             cpu: now.cpu,
             exception: exception.to_owned(),
         });
-        let (endpoint, status) = match &open.kind {
+        let result = match &open.kind {
             EntryKind::Own => {
                 let function = &self.functions[open.function as usize];
-                (format!("{}:{}", self.modules[function.module as usize], function.qualname), 0)
+                let endpoint = format!("{}:{}", self.modules[function.module as usize], function.qualname);
+                RequestResult { endpoint, status: 0, handler: Some(open.function) }
             }
-            EntryKind::Root(outcome) => (*outcome).as_ref().clone(),
+            EntryKind::Root(result) => (*result).as_ref().clone(),
             _ => return,
         };
-        self.put_call(&Record::RequestEnd {
-            request: open.request,
-            wall: now.wall,
-            process_cpu: clock::process_cpu(),
-            status,
-            endpoint,
-        });
+        // A command that was left out has its end already.
+        if !open.is_command || self.commands.remove(&open.request) {
+            self.put_request_end(open.request, now.wall, &result);
+        }
     }
 
     /// Ends a call that was suspended and never came back.
@@ -160,13 +197,13 @@ enum Relation {
 
 fn relation(thread: &mut ThreadState, facts: CodeFacts, code: usize) -> Relation {
     let Some(top) = thread.stack.last_mut() else { return Relation::Ask(None) };
-    if top.module == facts.module && !facts.is_root {
+    if top.module == facts.module && !facts.is_root && !(facts.is_entry_point && top.is_command) {
         if top.code == code && !facts.is_resumable {
             top.recursion += 1;
         }
         return Relation::Inside;
     }
-    let origin = Origin { request: top.request, call: top.call, module: top.module, endpoint: top.endpoint };
+    let origin = top.origin();
     match top.kind {
         EntryKind::Handed => Relation::From(origin, ViaCode::Thread),
         EntryKind::Loop => Relation::Ask((top.request != 0).then_some(origin)),
@@ -187,10 +224,14 @@ pub(crate) fn enter(
     let (from, via) = match related {
         Ok(Relation::Inside) | Err(_) => return Ok(Outcome::Done),
         Ok(_) if facts.is_root => (None, ViaCode::Inline),
+        Ok(Relation::From(origin, _)) if facts.is_entry_point && origin.is_command => (None, ViaCode::Inline),
         Ok(Relation::From(origin, via)) => (Some(origin), via),
-        Ok(Relation::Ask(otherwise)) => match ask()? {
-            Some(origin) => (Some(origin), ViaCode::Task),
-            None => (otherwise, ViaCode::Inline),
+        Ok(Relation::Ask(otherwise)) => match (ask()?, otherwise) {
+            (Some(origin), _) | (None, Some(origin)) if facts.is_entry_point && origin.is_command => {
+                (None, ViaCode::Inline)
+            }
+            (Some(origin), _) => (Some(origin), ViaCode::Task),
+            (None, otherwise) => (otherwise, ViaCode::Inline),
         },
     };
     let kind = match from {
@@ -199,7 +240,8 @@ pub(crate) fn enter(
         Some(_) => EntryKind::Call,
     };
     let frame = if facts.is_resumable { frame() } else { 0 };
-    let mut start = Some(NewCall { facts, code, frame, from, via, kind });
+    let is_command = !facts.is_root && !facts.is_entry_point;
+    let mut start = Some(NewCall { facts, code, frame, from, via, kind, is_command });
     let first = with(|recorder, thread| {
         if recorder.count(from, facts) {
             return None;
@@ -324,48 +366,69 @@ pub(crate) fn resume(facts: CodeFacts, code: usize, frame: impl FnOnce() -> usiz
     });
 }
 
-/// Returns the request that the ASGI entry on top of the stack has begun, and notes its endpoint if it is known.
-pub(crate) fn root(endpoint: Option<&str>) -> Option<Origin> {
+/// Returns the request that our coroutine on top of the stack has begun, and notes its endpoint if it is known, and the
+/// server that called it.
+pub(crate) fn root(server: &str, endpoint: Option<&str>) -> Option<Origin> {
     with(|recorder, thread| {
+        recorder.put_server(server);
         let top = thread.stack.last_mut()?;
         if !matches!(top.kind, EntryKind::Root(_)) {
             return None;
         }
         top.endpoint = endpoint.map_or(0, |endpoint| recorder.endpoint_id(endpoint));
-        Some(Origin { request: top.request, call: top.call, module: FRAMEWORK, endpoint: top.endpoint })
+        Some(top.origin())
     })
     .flatten()
 }
 
-/// Notes the endpoint and the status of the request on top of the stack.
-pub(crate) fn root_done(endpoint: String, status: u16) {
+/// Notes the result of the request whose root is on top of the stack.
+pub(crate) fn root_done(request: RequestResult) {
     // A thread that is ending has no requests.
     let _ = THREAD.try_with(|thread| {
-        if let Some(StackEntry { kind: EntryKind::Root(outcome), .. }) = thread.borrow_mut().stack.last_mut() {
-            **outcome = (endpoint, status);
+        if let Some(StackEntry { kind: EntryKind::Root(result), .. }) = thread.borrow_mut().stack.last_mut() {
+            **result = request;
         }
     });
 }
 
-/// Begins a test: a request whose root call is the function `(test)` of the framework.
-pub(crate) fn begin_test(facts: CodeFacts, name: &str) -> Result<Option<Origin>, &'static str> {
+/// Begins a request on this thread whose root is no coroutine.
+pub(crate) fn begin(
+    name: &str,
+    server: &str,
+    endpoint: Option<&str>,
+    is_command: bool,
+) -> Result<Option<Origin>, &'static str> {
+    // One that its server never ended (it did not close the answer) is still there.
+    let is_stale = |open: &StackEntry| matches!(open.kind, EntryKind::Root(_)) && open.code == 0 && !open.is_command;
+    end_at(is_stale, RequestResult::default(), "");
     let begun = with(|recorder, thread| {
+        let facts = recorder.root_function(name);
         recorder.count(None, facts);
-        let kind = EntryKind::Root(Box::new((name.to_owned(), 0)));
-        recorder.begin(thread, NewCall { facts, code: 0, frame: 0, from: None, via: ViaCode::Inline, kind }, None)
+        let kind = EntryKind::Root(Box::default());
+        let (from, via) = (None, ViaCode::Inline);
+        recorder.begin(thread, NewCall { facts, code: 0, frame: 0, from, via, kind, is_command }, None)
     });
     begun.transpose()?;
-    Ok(root(Some(name)))
+    Ok(root(server, endpoint))
 }
 
-/// Ends the test that runs on this thread.
-pub(crate) fn end_test(exception: &str) {
+/// Ends the request that [`begin`] began, if it is open on this thread.
+pub(crate) fn end(origin: Origin, result: RequestResult, exception: &str) {
+    end_at(|open| open.call == origin.call && open.code == 0, result, exception);
+}
+
+/// Ends the newest of these roots of requests, and the calls above it.
+fn end_at(is_root: impl Fn(&StackEntry) -> bool, request: RequestResult, exception: &str) {
     let gone = with(|recorder, thread| {
-        let Some(at) = thread.stack.iter().rposition(|o| matches!(o.kind, EntryKind::Root(_)) && o.code == 0) else {
-            return Vec::new();
-        };
+        let Some(at) = thread.stack.iter().rposition(is_root) else { return Vec::new() };
         let now = now(thread, false);
-        let gone = thread.stack.split_off(at);
+        let mut gone = thread.stack.split_off(at);
+        for abandoned in gone[1..].iter().rev() {
+            recorder.end(abandoned, now, "GeneratorExit");
+        }
+        if let EntryKind::Root(result) = &mut gone[0].kind {
+            **result = request;
+        }
         recorder.end(&gone[0], now, exception);
         gone
     });

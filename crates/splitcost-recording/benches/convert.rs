@@ -128,5 +128,6 @@ fn encode_request(request: u64, out: &mut Vec<u8>) {
     let (wall, cpu) = tick();
     Record::Leave { call: call(0), wall, cpu, exception: String::new() }.encode(out);
     let endpoint = format!("GET /endpoint{}", request % 10);
-    Record::RequestEnd { request: request + 1, wall, process_cpu: wall, status: 200, endpoint }.encode(out);
+    Record::RequestEnd { request: request + 1, wall, process_cpu: wall, status: 200, handler: None, endpoint }
+        .encode(out);
 }

@@ -57,6 +57,7 @@ struct RequestEnd {
     wall: u64,
     process_cpu: u64,
     status: u16,
+    handler: Option<u32>,
     endpoint: String,
 }
 
@@ -146,9 +147,11 @@ impl Assembler {
                 });
             }
             Record::RequestStart { request, wall, process_cpu } => self.request_start(request, wall, process_cpu),
-            Record::RequestEnd { request, wall, process_cpu, status, endpoint } => {
+            Record::Server { name } => self.meta.servers.push(name),
+            Record::RequestEnd { request, wall, process_cpu, status, handler, endpoint } => {
+                let handler = handler.and_then(|id| self.function_of_id.get(&id).copied());
                 match self.request_of_id.get(&request).map(|&r| &mut self.requests[r as usize].end) {
-                    Some(end @ None) => *end = Some(RequestEnd { wall, process_cpu, status, endpoint }),
+                    Some(end @ None) => *end = Some(RequestEnd { wall, process_cpu, status, handler, endpoint }),
                     _ => self.trouble.disorder += 1,
                 }
             }
@@ -308,6 +311,9 @@ impl Assembler {
             self.trouble.unfinished_requests += 1;
             return None;
         };
+        if end.endpoint.is_empty() {
+            return None;
+        }
         let root = self.root(&request.calls);
         let (false, Some(root)) = (request.incomplete, root) else {
             self.trouble.incomplete_requests += 1;
@@ -329,6 +335,7 @@ impl Assembler {
             wall: Nanos::from_nanos(end.wall.saturating_sub(request.start)),
             process_cpu: Nanos::from_nanos(end.process_cpu.saturating_sub(request.start_cpu)),
             status: end.status,
+            handler: end.handler,
             calls: self.order(std::mem::take(&mut request.calls), root),
         })
     }
@@ -467,6 +474,7 @@ pub fn merge(meta: Meta, parts: Vec<Recording>) -> Recording {
             }));
         }
         for mut request in part.requests {
+            request.handler = request.handler.map(|handler| function_here[handler as usize]);
             for call in &mut request.calls {
                 call.function = function_here[call.function as usize];
                 for payload in [&mut call.arguments, &mut call.result].into_iter().flatten() {
@@ -493,6 +501,9 @@ fn merge_meta(meta: &mut Meta, part: Meta) {
     if meta.recorder_mode.is_empty() {
         meta.recorder_mode = part.recorder_mode;
     }
+    meta.servers.extend(part.servers);
+    meta.servers.sort_unstable();
+    meta.servers.dedup();
     for trouble in part.troubles {
         if !meta.troubles.contains(&trouble) {
             meta.troubles.push(trouble);

@@ -177,6 +177,11 @@ pub enum Record {
         /// Its kind.
         kind: FunctionKindCode,
     },
+    /// A server, or another program that takes requests, took its first one in this process.
+    Server {
+        /// Its name, as `uvicorn`.
+        name: String,
+    },
     /// A request (or test) began; its root call is entered next.
     RequestStart {
         /// Unique in this process.
@@ -196,7 +201,10 @@ pub enum Record {
         process_cpu: u64,
         /// HTTP status; 0 for tests and commands.
         status: u16,
-        /// `GET /orders/{order_id}`, or a test's id.
+        /// The function that the framework chose for the request, where one did.
+        handler: Option<u32>,
+        /// `GET /orders/{order_id}`, or a test's id; empty for a call that turned out to be no request, because it only
+        /// runs what takes requests.
         endpoint: String,
     },
     /// A call crossed into another module and began.
@@ -337,16 +345,19 @@ impl Record {
                 put_u32(out, *line);
                 out.push(*kind as u8);
             }
+            Self::Server { name } => put_str(out, name),
             Self::RequestStart { request, wall, process_cpu } => {
                 put_u64(out, *request);
                 put_u64(out, *wall);
                 put_u64(out, *process_cpu);
             }
-            Self::RequestEnd { request, wall, process_cpu, status, endpoint } => {
+            Self::RequestEnd { request, wall, process_cpu, status, handler, endpoint } => {
                 put_u64(out, *request);
                 put_u64(out, *wall);
                 put_u64(out, *process_cpu);
                 out.extend_from_slice(&status.to_le_bytes());
+                // An id that is one higher; 0 for none.
+                put_u32(out, handler.map_or(0, |id| id + 1));
                 put_str(out, endpoint);
             }
             Self::Enter { call, parent, request, function, via, thread, wall, cpu } => {
@@ -428,6 +439,7 @@ impl Record {
             Self::Process { .. } => Tag::Process,
             Self::Module { .. } => Tag::Module,
             Self::Function { .. } => Tag::Function,
+            Self::Server { .. } => Tag::Server,
             Self::RequestStart { .. } => Tag::RequestStart,
             Self::RequestEnd { .. } => Tag::RequestEnd,
             Self::Enter { .. } => Tag::Enter,
@@ -456,6 +468,7 @@ impl Record {
                 line: get_u32(input)?,
                 kind: get_u8(input)?.try_into()?,
             },
+            Tag::Server => Self::Server { name: get_str(input)? },
             Tag::RequestStart => {
                 Self::RequestStart { request: get_u64(input)?, wall: get_u64(input)?, process_cpu: get_u64(input)? }
             }
@@ -464,6 +477,7 @@ impl Record {
                 wall: get_u64(input)?,
                 process_cpu: get_u64(input)?,
                 status: u16::from_le_bytes(get_bytes(input)?),
+                handler: get_u32(input)?.checked_sub(1),
                 endpoint: get_str(input)?,
             },
             Tag::Enter => Self::Enter {
@@ -576,6 +590,8 @@ wire_code! {
         Count = 12, "count";
         /// [`Record::Trouble`].
         Trouble = 13, "trouble";
+        /// [`Record::Server`].
+        Server = 15, "server";
     }
 }
 
@@ -760,7 +776,15 @@ mod tests {
                 line: 20,
             },
             Record::Count { function: 2, calls: 21 },
-            Record::RequestEnd { request: 3, wall: 22, process_cpu: 23, status: 404, endpoint: "GET /".into() },
+            Record::Server { name: "uvicorn".into() },
+            Record::RequestEnd {
+                request: 3,
+                wall: 22,
+                process_cpu: 23,
+                status: 404,
+                handler: Some(2),
+                endpoint: "GET /".into(),
+            },
             Record::Trouble { message: String::new() },
         ]
     }

@@ -141,6 +141,11 @@ fn resolve(file: &File<'_>, table: Tables) -> Result<Settings, Failure> {
         ready: app.ready.into_inner(),
         packages,
         modules: app.modules,
+        entry_points: app
+            .entry_points
+            .into_iter()
+            .map(|name| check_entry_point(file, &name).map(|()| name.into_inner()))
+            .collect::<Result<_, _>>()?,
         env: app.env,
         cwd: match app.cwd {
             Some(cwd) if !dir.join(cwd.get_ref()).is_dir() => {
@@ -160,6 +165,16 @@ fn resolve(file: &File<'_>, table: Tables) -> Result<Settings, Failure> {
     });
     let workload = workload.transpose()?;
     Ok(Settings { dir, app, python, workload, splits, named_modules, prices, rate_reqs_per_sec, concurrency })
+}
+
+/// An entry point names a module and a function in it.
+fn check_entry_point(file: &File<'_>, name: &Spanned<String>) -> Result<(), Failure> {
+    match name.get_ref().split_once(':') {
+        Some((module, function)) if split::is_module(module) && split::is_module(function) => Ok(()),
+        _ => Err(file
+            .wrong(&name.span(), format_args!("{} does not name a function of a module", name.get_ref()))
+            .hint("an entry point is written as `shop.worker:handle`")),
+    }
 }
 
 #[cfg(test)]
@@ -226,6 +241,10 @@ mod tests {
         check(
             "[splits.a]\nservices = { x = ['shop.a'] }\ncalls = '0s'\n",
             "splitcost.toml:6:9: a timeout of 0 makes every call fail",
+        );
+        check(
+            "entry_points = ['shop.worker.handle']\n",
+            "splitcost.toml:4:17: shop.worker.handle does not name a function of a module",
         );
         check("[load]\nconcurrency = 0\n", "splitcost.toml:5:15: concurrency must be from 1 to 10000");
         check("[prices]\nusd_per_vcpu_hour = nan\n", "splitcost.toml:5:21: usd_per_vcpu_hour must be a number from 0");

@@ -49,6 +49,7 @@ class Log:
         self.counts: dict[str, int] = {}
         self.shapes: dict[int, str] = {}
         self.troubles: list[str] = []
+        self.servers: list[str] = []
         self.damage: dict[str, Any] | None = None
         modules: dict[int, str] = {}
         functions: dict[int, tuple[str, str]] = {}
@@ -64,7 +65,12 @@ class Log:
                 case "request_start":
                     self.requests[r["request"]] = dict(r)
                 case "request_end":
-                    self.requests[r["request"]].update(r)
+                    handler = r["handler"]
+                    self.requests[r["request"]] |= r | {
+                        "handler": None if handler is None else functions[handler][1]
+                    }
+                case "server":
+                    self.servers.append(r["name"])
                 case "enter":
                     module, name = functions[r["function"]]
                     call = LoggedCall(

@@ -169,7 +169,7 @@ def native(name: str) -> str:
 
 
 CASES = {
-    "register_root": (native("register_root"), CALLS),
+    "register_root": (native("register_root"), WEB),
     "root": (native("root"), WEB),
     "root_done": (native("root_done"), WEB),
     "request_name": (native("request_name"), WEB),
@@ -182,19 +182,22 @@ CASES = {
     "handed": (native("handed"), within_a_call(THREADS)),
     "before_fork": (native("before_fork"), FORK),
     "after_fork_in_parent": (native("after_fork_in_parent"), FORK),
-    "begin_test": (native("begin_test"), TESTS),
-    "end_test": (native("end_test"), TESTS),
-    "uvicorn": ("recorder._hook_uvicorn = fault", WEB),
-    "wrapped app": ("recorder._wrap_app = fault", WEB),
-    "request": ("recorder._Request = fault", WEB),
-    "request's status": ("recorder._Request.note = fault", WEB),
-    "starlette": ("recorder._hook_starlette = fault", WEB),
+    "function_id": (native("function_id"), WEB),
+    "begin": (native("begin"), TESTS),
+    "end": (native("end"), TESTS),
+    "uvicorn": ("from splitcost.gateways import uvicorn; uvicorn.hook = fault", WEB),
+    "wrapped app": ("from splitcost.gateways import uvicorn; uvicorn.wrap_app = fault", WEB),
+    "request": ("from splitcost.gateways import request; request.Request = fault", WEB),
+    "request's status": ("from splitcost.gateways import request; request._note = fault", WEB),
+    "request's end": ("from splitcost.gateways import request; request.Request.end = fault", WEB),
+    "starlette": ("from splitcost.gateways import starlette; starlette.hook = fault", WEB),
+    "route": ("from splitcost.gateways import starlette; starlette.find = fault", WEB),
     "asyncio": ("recorder._hook_asyncio = fault", TASKS),
     "task factory": ("recorder._follow_tasks = fault", TASKS),
     "new task": ("recorder._hand_on = fault", TASKS),
     "thread pool": ("recorder._hook_thread_pool = fault", THREADS),
     "anyio": ("recorder._hook_anyio = fault", THREADS),
-    "multiprocessing": ("recorder._hook_multiprocessing = fault", PROCESSES),
+    "exit": ("recorder._hook_exit = fault", PROCESSES),
     "import": ("from splitcost import _hooks; _hooks._Finder._wrap = fault", WEB),
     "event": (
         "class Context:\n"
@@ -284,7 +287,9 @@ def test_a_library_of_another_version_is_not_followed(tmp_path):
     trial.site.write_text(Path(trial.real).read_text())
     run = trial.run("import starlette.applications; print(starlette.applications.VERSION)", "record")
     assert (run.returncode, run.stdout) == (0, "99\n"), run.stderr
-    assert run.stderr.count("recorder switched off: an unexpected AttributeError in _hook_starlette") == 1
+    assert (
+        run.stderr.count("recorder switched off: an unexpected AttributeError in the hook of starlette") == 1
+    )
 
 
 def test_looking_for_a_module_does_not_use_its_hook_up(runs):
@@ -295,7 +300,7 @@ def test_looking_for_a_module_does_not_use_its_hook_up(runs):
         "import starlette.applications as applications\n"
         "assert applications.__loader__ is applications.__spec__.loader\n"
         "assert type(applications.__loader__).__module__.startswith(('importlib', '_frozen_importlib'))\n"
-        "assert applications.Starlette.__call__.__code__.co_filename.endswith('recorder.py')\n"
+        "assert applications.Starlette.__call__.__code__.co_filename.endswith('gateways/starlette.py')\n"
         "orders.total(1)\n"
     )
     assert log.counts["shop.pricing:quote"] == 1

@@ -23,6 +23,8 @@ pub struct AppSpec {
     pub packages: Vec<String>,
     /// Boundary modules, if they are others than the direct children of the packages.
     pub modules: Vec<String>,
+    /// Functions each call of which is a request, as `shop.worker:handle`.
+    pub entry_points: Vec<String>,
     /// More environment; values may hold `{workdir}`.
     pub env: BTreeMap<String, String>,
     /// Working directory.
@@ -119,6 +121,7 @@ impl Mode {
                 ("SPLITCOST_LOG_DIR", log_dir.display().to_string()),
                 ("SPLITCOST_PACKAGES", spec.packages.join(",")),
                 ("SPLITCOST_MODULES", spec.modules.join(",")),
+                ("SPLITCOST_ENTRY_POINTS", spec.entry_points.join(",")),
             ],
             Self::Rehearse { description, service } => vec![
                 ("SPLITCOST_MODE", "rehearse".to_owned()),

@@ -37,6 +37,9 @@ fn check_request(recording: &Recording, request: &Request) -> Result<(), String>
     if let Some(phase) = request.phase {
         in_range(phase, recording.meta.phases.len()).map_err(|e| format!("phase: {e}"))?;
     }
+    if let Some(handler) = request.handler {
+        in_range(handler, recording.functions.len()).map_err(|e| format!("handler: {e}"))?;
+    }
     if request.calls.is_empty() {
         return Err("it has no root call".to_owned());
     }

@@ -194,10 +194,11 @@ fn read_shapes(dir: &Path, files: &Files, recording: &mut Recording) -> Result<(
 }
 
 fn read_requests(dir: &Path, files: &Files, recording: &mut Recording) -> Result<(), Error> {
-    let columns = ["request", "endpoint", "phase", "start_nanos", "wall_nanos", "process_cpu_nanos", "status"];
+    let columns =
+        ["request", "endpoint", "phase", "start_nanos", "wall_nanos", "process_cpu_nanos", "status", "handler"];
     for_each_batch(dir, files, &REQUESTS, &columns, |rows| {
         let (ids, endpoints, phases) = (rows.u32s("request")?, rows.names("endpoint")?, rows.column("phase")?);
-        let phases: &UInt32Array = phases;
+        let (phases, handlers): (&UInt32Array, &UInt32Array) = (phases, rows.column("handler")?);
         let (starts, walls) = (rows.u64s("start_nanos")?, rows.u64s("wall_nanos")?);
         let (cpus, statuses) = (rows.u64s("process_cpu_nanos")?, rows.column::<UInt16Array>("status")?);
         for row in 0..rows.batch.num_rows() {
@@ -209,6 +210,7 @@ fn read_requests(dir: &Path, files: &Files, recording: &mut Recording) -> Result
                 wall: Nanos::from_nanos(walls[row]),
                 process_cpu: Nanos::from_nanos(cpus[row]),
                 status: statuses.value(row),
+                handler: handlers.is_valid(row).then(|| handlers.value(row)),
                 calls: Vec::new(),
             });
         }

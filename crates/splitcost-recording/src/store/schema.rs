@@ -76,9 +76,10 @@ macro_rules! table {
 /// | `wall_nanos` | u64 | ns | from entry to the last byte handed to the server |
 /// | `process_cpu_nanos` | u64 | ns | CPU time of the whole process in that time |
 /// | `status` | u16 | | HTTP status; 0 for tests and commands |
+/// | `handler` | u32, nullable | | row of `functions` that the framework chose for the request; null where none did |
 pub static REQUESTS: Table = table!("requests.parquet";
     "request": Index, "endpoint": Name, "phase": U32OrNull, "start_nanos": U64, "wall_nanos": U64,
-    "process_cpu_nanos": U64, "status": U16);
+    "process_cpu_nanos": U64, "status": U16, "handler": U32OrNull);
 
 /// One row per call from one module into another, by request and start.
 ///

@@ -206,6 +206,7 @@ fn request_columns(rows: &[(u32, &Request)]) -> Vec<ArrayRef> {
         nanos(requests().map(|r| r.wall)),
         nanos(requests().map(|r| r.process_cpu)),
         Arc::new(UInt16Array::from_iter_values(requests().map(|r| r.status))),
+        Arc::new(requests().map(|r| r.handler).collect::<UInt32Array>()),
     ]
 }
 

@@ -42,6 +42,45 @@ fn assembled(script: Script) -> String {
 }
 
 #[test]
+fn processes_agree_about_handlers_and_servers() {
+    let process = |shift: u32, server: &str| {
+        Script::shop(shift)
+            .server(server)
+            .start(1, u64::from(shift) + 100)
+            .enter((1, 0, 1), shift + ROOT, Inline, (100, 0))
+            .enter((2, 1, 1), shift + PRICING, Inline, (101, 0))
+            .leave(2, (102, 1))
+            .leave(1, (103, 1))
+            .end(1, 104, 200, "GET /orders")
+            .handled_by(shift + ORDERS)
+    };
+    let parts = [process(0, "uvicorn"), process(20, "celery"), process(40, "uvicorn")];
+    let merged = merge(Meta::default(), parts.into_iter().map(|script| assemble(script.records)).collect());
+    store::check(&merged).unwrap();
+    assert_eq!(merged.meta.servers, ["celery", "uvicorn"]);
+    let handlers = merged.handler_modules();
+    let names: Vec<_> = handlers.iter().map(|(name, module)| (*name, &*merged.modules[*module as usize])).collect();
+    assert_eq!(names, [("GET /orders", "shop.orders")]);
+}
+
+#[test]
+fn a_call_that_only_runs_servers_is_no_request() {
+    let script = Script::shop(0)
+        .start(1, 100)
+        .enter((1, 0, 1), ORDERS, Inline, (100, 0))
+        .end(1, 110, 0, "")
+        .start(2, 110)
+        .enter((2, 0, 2), ROOT, Inline, (110, 1))
+        .leave(2, (120, 2))
+        .end(2, 120, 200, "GET /orders")
+        .enter((3, 1, 1), STOCK, Inline, (130, 3));
+    insta::assert_snapshot!(assembled(script), @"
+    GET /orders 200 110+10 cpu 5
+      0 request of 0 Inline thread 0 110–120 cpu 1
+    ");
+}
+
+#[test]
 fn inline_calls_nest() {
     let script = Script::shop(0)
         .start(1, 100)
@@ -286,7 +325,14 @@ fn any_record() -> impl Strategy<Value = Record> {
     (0_u8..8, id.clone(), id.clone(), 0_u64..3, clock.clone(), clock, 0_u32..6, 0_u8..3).prop_map(
         |(what, call, parent, request, wall, cpu, function, via)| match what {
             0 => Record::RequestStart { request, wall, process_cpu: cpu },
-            1 => Record::RequestEnd { request, wall, process_cpu: cpu, status: 200, endpoint: "GET /".into() },
+            1 => Record::RequestEnd {
+                request,
+                wall,
+                process_cpu: cpu,
+                status: 200,
+                handler: None,
+                endpoint: "GET /".into(),
+            },
             2 => Record::Enter { call, parent, request, function, via: of(ViaCode::ALL, via), thread: 0, wall, cpu },
             3 => Record::Suspend { call, wall, cpu },
             4 => Record::Resume { call, thread: 0, wall, cpu },

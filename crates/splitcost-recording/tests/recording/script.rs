@@ -54,7 +54,20 @@ impl Script {
 
     pub(crate) fn end(mut self, request: u64, wall: u64, status: u16, endpoint: &str) -> Self {
         let endpoint = endpoint.to_owned();
-        self.records.push(Record::RequestEnd { request, wall, process_cpu: wall / 2, status, endpoint });
+        self.records.push(Record::RequestEnd { request, wall, process_cpu: wall / 2, status, handler: None, endpoint });
+        self
+    }
+
+    /// Notes the function that the framework chose for the request that was ended last.
+    pub(crate) fn handled_by(mut self, function: u32) -> Self {
+        if let Some(Record::RequestEnd { handler, .. }) = self.records.last_mut() {
+            *handler = Some(function);
+        }
+        self
+    }
+
+    pub(crate) fn server(mut self, name: &str) -> Self {
+        self.records.push(Record::Server { name: name.to_owned() });
         self
     }
 

@@ -60,6 +60,7 @@ fn any_meta() -> impl Strategy<Value = Meta> {
         command: texts.clone(),
         python_version: "3.13.0".into(),
         recorder_mode: "monitoring".into(),
+        servers: texts.clone(),
         machine: text,
         phases,
         troubles: texts,
@@ -135,6 +136,7 @@ fn any_recording() -> impl Strategy<Value = Recording> {
             wall: Nanos::from_nanos(wall),
             process_cpu: Nanos::from_nanos(process_cpu),
             status,
+            handler: phase.then_some(u32::from(status) % 3),
             calls,
         }
     });

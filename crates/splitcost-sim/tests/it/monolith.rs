@@ -75,6 +75,7 @@ fn recording() -> Recording {
                 wall: Nanos::from_nanos(12 * unit),
                 process_cpu: Nanos::from_nanos(10 * unit),
                 status: 200,
+                handler: Some(1),
                 calls,
             }
         })

@@ -42,6 +42,8 @@ pub(super) struct AppTable {
     #[serde(default)]
     pub(super) modules: Vec<String>,
     #[serde(default)]
+    pub(super) entry_points: Vec<Spanned<String>>,
+    #[serde(default)]
     pub(super) env: BTreeMap<String, String>,
     pub(super) cwd: Option<Spanned<PathBuf>>,
     pub(super) python: Option<PathBuf>,

@@ -1,0 +1,27 @@
+"""Bottle: the route that matched."""
+
+from __future__ import annotations
+
+import re
+from types import ModuleType
+from typing import Any
+
+from splitcost.gateways import patch
+from splitcost.gateways.request import found
+
+
+def hook(module: ModuleType) -> None:
+    """Follow the routes that match."""
+    patch.after(module.Router, "match", find)
+
+
+def find(match: Any, _: Any, environ: dict[str, Any]) -> None:
+    """Tell the rule and the callback of a request."""
+    route = match[0]
+    found(template(route.rule), route.callback, environ["REQUEST_METHOD"])
+
+
+def template(rule: str) -> str:
+    """Return a rule, as ``/users/<id:int>`` or ``/users/:id``, as ``/users/{id}``."""
+    rule = re.sub(r"<(\w*)(?::[^<>]*)?>", lambda found: f"{{{found[1]}}}", rule)
+    return re.sub(r"/:(\w+)", r"/{\1}", rule)

@@ -1,0 +1,19 @@
+"""daphne, Django's ASGI server: the app that a server is given is wrapped."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
+
+from splitcost.gateways import patch
+from splitcost.gateways.request import asgi
+
+
+def hook(module: ModuleType) -> None:
+    """Follow the requests of servers."""
+    patch.after(module.Server, "__init__", wrap_app)
+
+
+def wrap_app(_: Any, server: Any, *arguments: Any, **options: Any) -> None:
+    """Wrap the app of a server."""
+    server.application = asgi(server.application, "daphne")

@@ -1,0 +1,55 @@
+"""Starlette and FastAPI: apps that no known server runs, and the routes of all.
+
+A route is noted where it is handled: the scope that the server has may be another than the route's, which a
+middleware copied.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Awaitable
+from types import ModuleType
+from typing import Any
+
+from splitcost.gateways import patch
+from splitcost.gateways.request import Receive, Scope, Send, found, is_request, mounted, serve
+from splitcost.recorder import attempt
+
+
+def hook(module: ModuleType) -> None:
+    """Follow the requests of apps, or the routes."""
+    if module.__name__ == "starlette.applications":
+        patch.around(module.Starlette, "__call__", call)
+    elif module.__name__ == "starlette.routing":
+        patch.before(module.Route, "handle", find)
+        patch.before(module.WebSocketRoute, "handle", find)
+        patch.before(module.Mount, "handle", find_mount)
+    else:
+        patch.before(module.APIRoute, "handle", functools.partial(find_included, module))
+
+
+def call(original: Any, app: Any, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+    """Run an app that no known server runs."""
+    if attempt(is_request, scope):
+        return serve(functools.partial(original, app), "starlette", app, scope, receive, send)
+    result: Awaitable[None] = original(app, scope, receive, send)
+    return result
+
+
+def find(route: Any, scope: Scope, *_: Any) -> None:
+    """Tell the route of a request."""
+    found(route.path, route.endpoint, scope.get("method", ""))
+
+
+def find_mount(mount: Any, *_: Any) -> None:
+    """Tell the place of an app in another."""
+    mounted(mount.path)
+
+
+def find_included(module: ModuleType, route: Any, scope: Scope, *_: Any) -> None:
+    """Tell the route of a request, with the prefix of the router that includes it."""
+    find(route, scope)
+    context_of = getattr(module, "_get_scope_effective_route_context", None)
+    context = context_of(scope) if context_of is not None else None
+    if context is not None and context.original_route is route:
+        found(context.path, route.endpoint, scope["method"])

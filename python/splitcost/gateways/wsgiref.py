@@ -1,0 +1,21 @@
+"""wsgiref, on which Django's development server is built."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
+
+from splitcost.gateways import patch
+from splitcost.gateways.request import wsgi
+from splitcost.recorder import attempt
+
+
+def hook(module: ModuleType) -> None:
+    """Follow the requests that a handler of the server runs."""
+    patch.around(module.BaseHandler, "run", run)
+
+
+def run(original: Any, handler: Any, application: Any) -> None:
+    """Run a request with the app wrapped."""
+    wrapped = attempt(wsgi, application, "wsgiref")
+    original(handler, application if wrapped is None else wrapped)

@@ -1,0 +1,15 @@
+from bottle import Bottle
+
+from store import middleware, pricing
+
+bottle = Bottle()
+bottle.add_hook("before_request", pricing.log)
+
+
+@bottle.get("/items/<item:int>")
+@middleware.checked
+def item(item):
+    return {"price": pricing.price(item)}
+
+
+app = middleware.Wsgi(bottle)

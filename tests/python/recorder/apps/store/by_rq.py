@@ -1,0 +1,10 @@
+import sys
+
+from redis import Redis
+from rq import Queue, Worker
+
+connection = Redis(port=int(sys.argv[1]))
+queue = Queue(connection=connection)
+queue.enqueue("store.tasks.item", 3)
+queue.enqueue("store.tasks.absent", 3)
+Worker([queue], connection=connection).work(burst=True, with_scheduler=False)

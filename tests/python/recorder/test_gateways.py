@@ -1,0 +1,225 @@
+"""Requests are the same whatever takes them: servers, frameworks, runners of jobs, commands."""
+
+from __future__ import annotations
+
+import pytest
+from recorder_support import Runs
+from server_support import STORE, served
+
+WSGIREF = """
+import sys
+from importlib import import_module
+from wsgiref.simple_server import make_server
+make_server("127.0.0.1", {port}, import_module("store.APP").app).serve_forever()
+"""
+
+CHEROOT = """
+from importlib import import_module
+from cheroot.wsgi import Server
+Server(("127.0.0.1", {port}), import_module("store.APP").app).start()
+"""
+
+#: The name of each server, and how it runs `store.APP:app`.
+SERVERS = {
+    "aiohttp": ("aiohttp", "-m store.APP {port}"),
+    "cheroot": ("cheroot", CHEROOT),
+    "daphne": ("daphne", "-m daphne -p {port} store.APP:app"),
+    "granian": ("granian", "-m granian --port {port} --interface asgi store.APP:app"),
+    "granian_wsgi": ("granian", "-m granian --port {port} --interface wsgi store.APP:app"),
+    "gunicorn": ("gunicorn", "-m gunicorn -b 127.0.0.1:{port} store.APP:app"),
+    "gthread": ("gunicorn", "-m gunicorn -k gthread --threads 2 -b 127.0.0.1:{port} store.APP:app"),
+    "gunicorn_asgi": ("gunicorn", "-m gunicorn -k asgi -b 127.0.0.1:{port} store.APP:app"),
+    "gunicorn_uvicorn": (
+        "uvicorn",
+        "-m gunicorn -k uvicorn_worker.UvicornWorker -b 127.0.0.1:{port} store.APP:app",
+    ),
+    "hypercorn": ("hypercorn", "-m hypercorn -b 127.0.0.1:{port} store.APP:app"),
+    "sanic": ("sanic", "-m store.APP {port}"),
+    "tornado": ("tornado", "-m store.APP {port}"),
+    "uvicorn": ("uvicorn", "-m uvicorn --port {port} store.APP:app"),
+    "waitress": ("waitress", "-m waitress --listen 127.0.0.1:{port} store.APP:app"),
+    "werkzeug": ("werkzeug", "-m flask --app store.APP run --port {port}"),
+    "wsgiref": ("wsgiref", WSGIREF),
+}
+
+WSGI, ASGI = "(wsgi)", "(asgi)"
+ITEM = ("GET /items/{item}", "item")
+ITEMS = {"/items/3": ITEM}
+FLASK = ITEMS | {"/class/3": ("GET /class/{item}", "Items.get")}
+DJANGO = FLASK | {"/later/3": ("GET /later/{item}", "later"), "/page": ("GET /page", "Page")}
+
+#: The module of the app, the server, the root call, and by path the route and the handler.
+WEB = [
+    ("by_flask", "gunicorn", WSGI, FLASK),
+    ("by_flask", "werkzeug", WSGI, FLASK),
+    ("by_wsgi", "gthread", WSGI, {"/a": ("GET /a", "app")}),
+    ("by_wsgi", "granian_wsgi", WSGI, {"/a": ("GET /a", "app")}),
+    ("django_wsgi", "wsgiref", WSGI, DJANGO),
+    (
+        "rest_wsgi",
+        "waitress",
+        WSGI,
+        FLASK
+        | {
+            "/set/3": ("GET /set/{item}", "Shelf.retrieve"),
+            "/ninja/items/3": ("GET /ninja/items/{item}", "ninja_item"),
+        },
+    ),
+    ("by_pyramid", "waitress", WSGI, ITEMS | {"/class/3": ("GET /class/{item}", "Items.show")}),
+    ("by_bottle", "cheroot", WSGI, ITEMS),
+    ("by_falcon", "cheroot", WSGI, {"/items/3": ("GET /items/{item}", "Items.on_get")}),
+    ("by_fastapi", "uvicorn", ASGI, ITEMS),
+    ("by_fastapi", "gunicorn_uvicorn", ASGI, ITEMS),
+    ("by_fastapi", "gunicorn_asgi", ASGI, ITEMS),
+    ("by_fastapi", "granian", ASGI, ITEMS),
+    ("by_litestar", "hypercorn", ASGI, ITEMS | {"/class/3": ("GET /class/{item}", "Items.show")}),
+    ("by_quart", "hypercorn", ASGI, ITEMS),
+    ("django_asgi", "daphne", ASGI, DJANGO),
+    ("by_aiohttp", "aiohttp", "(aiohttp)", FLASK),
+    ("by_sanic", "sanic", "(sanic)", ITEMS),
+    (
+        "by_tornado",
+        "tornado",
+        "(tornado)",
+        {"/items/3": ("GET /items/{item}", "Item.get"), "/class/3": ("GET /class/{}", "Plain.get")},
+    ),
+]
+
+
+@pytest.mark.parametrize(("app", "place", "root", "paths"), WEB, ids=lambda part: str(part)[:12])
+def test_route_and_handler(runs, app, place, root, paths):
+    name, command = SERVERS[place]
+    command = command.replace("APP", app)
+    module = "store." + {"django": "by_django", "rest": "by_rest"}.get(app.partition("_")[0], app)
+    with served(runs, *(["-c", command] if "\n" in command else command.split())) as server:
+        for path in paths:
+            assert server.get(path).status_code == 200, server.stderr.read_text()
+        server.get(next(iter(paths)), named="GET /named")
+        found = server.requests(len(paths) + 1)
+    expected = {endpoint: f"{module}:{handler}" for endpoint, handler in paths.values()}
+    expected["GET /named"] = next(iter(expected.values()))
+    for log, _ in found:
+        assert (log.damage, log.troubles) == (None, [])
+        assert log.servers == [name]
+    ended = {log.requests[i]["endpoint"]: log.requests[i] for log, i in found}
+    assert {endpoint: r["handler"] for endpoint, r in ended.items()} == expected
+    assert {r["status"] for r in ended.values()} == {200}
+    for log, i in found:
+        (tree,) = [log.tree(i)]
+        assert tree[0] == f"(framework):{root}"
+        if "/page" not in log.requests[i]["endpoint"]:
+            assert any(line.strip().startswith("store.pricing:price") for line in tree), tree
+        # Hooks, middleware and background tasks belong to the request.
+        assert {c.request for c in log.named("store.pricing:log")} <= set(log.requests)
+
+
+@pytest.mark.parametrize("library", ["gevent", "eventlet"])
+def test_greenlets_are_refused_by_name(runs, library):
+    pytest.importorskip(library)
+    (log,) = runs.run("-m", "store.by_greenlets", library, **STORE)
+    assert runs.stdout == "6\n"
+    said = (
+        f"{library} has replaced the threads of this process: apps that run on {library} cannot be recorded"
+    )
+    assert log.troubles == [said]
+    assert runs.stderr.count(f"splitcost: recorder switched off: {said}") == 1
+
+
+def test_a_connection_of_a_websocket_is_a_request(runs):
+    from websockets.sync.client import connect
+
+    with served(runs, "-m", "uvicorn", "--port", "{port}", "store.by_fastapi:app") as server:
+        with connect(f"ws://127.0.0.1:{server.port}/talk/me") as talk:
+            for message in ("a", "bc"):
+                talk.send(message)
+                assert talk.recv() == str(2 * len(message))
+        ((log, request),) = server.requests(1)
+    ended = log.requests[request]
+    assert (ended["endpoint"], ended["status"]) == ("WebSocket /talk/{name}", 101)
+    assert ended["handler"] == "store.by_fastapi:talk"
+    assert [line.strip() for line in log.tree(request)].count("store.pricing:price") == 2
+
+
+@pytest.mark.parametrize(
+    ("body", "tree"),
+    [
+        ("generator", ["  store.bodies:generator", "    store.pricing:price"]),
+        (
+            "closing",
+            [
+                "  store.bodies:closing",
+                "    store.pricing:price",
+                "  store.bodies:Closing.__iter__",
+                "  store.bodies:Closing.close",
+                "    store.pricing:log",
+            ],
+        ),
+        ("whole", ["  store.bodies:whole"]),
+        ("sized", ["  store.bodies:sized"]),
+        ("file", ["  store.bodies:file"]),
+        ("raising", ["  store.bodies:raising"]),
+    ],
+)
+def test_a_request_of_wsgi_ends_when_its_body_is_closed(runs, body, tree):
+    """The server sees the body that it knows how to send."""
+    program = f"from asking import ask; ask({body!r})"
+    bare = runs.run("-c", program, SPLITCOST_MODE="none")
+    answer = runs.stdout
+    assert bare == []
+    (log,) = runs.run("-c", program, **STORE)
+    assert runs.stdout == answer
+    log.check()
+    asked = [i for i, r in log.requests.items() if r["endpoint"] == "GET /body"]
+    assert [log.tree(i) for i in asked] == [["(framework):(wsgi)", *tree]] * 2
+    assert {log.requests[i]["status"] for i in asked} == {500 if body == "raising" else 200}
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "-m uvicorn --port {port} store.by_fastapi:app",
+        "-m gunicorn -b 127.0.0.1:{port} store.django_wsgi:app",
+    ],
+)
+def test_a_middleware_of_the_apps_own_takes_no_handler(tmp_path, command):
+    handlers = []
+    for more in ({}, {"STORE_BARE": "1"}):
+        runs = Runs(tmp_path / str(len(handlers)))
+        with served(runs, *command.split(), **more) as server:
+            server.get("/items/3")
+            ((log, request),) = server.requests(1)
+        handlers.append(log.requests[request]["handler"])
+    assert handlers[0] is not None and handlers == [handlers[0]] * 2
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "-m gunicorn -w 2 --preload -b 127.0.0.1:{port} store.by_flask:app",
+        "-m uvicorn --reload --port {port} store.by_fastapi:app",
+    ],
+)
+def test_processes_of_a_server_lose_no_request(runs, command):
+    with served(runs, *command.split()) as server:
+        for item in range(20):
+            assert server.get(f"/items/{item}").status_code == 200
+        found = server.requests(20)
+    assert [log.requests[request]["endpoint"] for log, request in found] == ["GET /items/{item}"] * 20
+
+
+def test_an_app_without_a_framework_is_the_handler(runs):
+    with served(
+        runs, "-m", "gunicorn", "--threads", "4", "-b", "127.0.0.1:{port}", "store.by_wsgi:app"
+    ) as server:
+        server.get("/a")
+        server.get("/b")
+        found = server.requests(2)
+    ended = sorted((log.requests[i]["endpoint"], log.requests[i]["handler"]) for log, i in found)
+    assert ended == [("GET /a", "store.by_wsgi:app"), ("GET /b", "store.by_wsgi:app")]
+    for log, i in found:
+        assert log.tree(i) == ["(framework):(wsgi)", "  store.by_wsgi:app", "    store.pricing:price"]
+        (root,) = [c for c in log.calls.values() if c.request == i and not c.parent]
+        # A thread that is blocked, and no loop.
+        assert root.events == ["enter", "leave"]
+        price = next(c for c in log.named("store.pricing:price") if c.request == i)
+        assert price.payloads[False]["file"].endswith("store/by_wsgi.py")
