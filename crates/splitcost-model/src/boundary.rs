@@ -338,7 +338,7 @@ mod tests {
             (1..6).filter(|call| boundary.crossing(&recording.requests[0], *call, 0).is_some()).collect()
         };
         assert_eq!(crossings(&split, Execution::Rewritten), [2, 4, 5]);
-        split.copied = vec!["kinds".to_owned()];
+        split.copied = Some(vec!["kinds".to_owned()]);
         assert_eq!(crossings(&split, Execution::Rewritten), [2, 5]);
         assert_eq!(crossings(&split, Execution::Rehearsed), [2, 5]);
     }

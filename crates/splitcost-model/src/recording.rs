@@ -82,9 +82,6 @@ pub struct Meta {
     pub machine: String,
     /// The load phases that were driven, in order; empty for a recorded command.
     pub phases: Vec<Phase>,
-    /// The servers that took requests, as `uvicorn`; empty where none is known.
-    #[serde(default)]
-    pub servers: Vec<String>,
     /// Troubles while recording, in words; a recording with troubles is still usable.
     pub troubles: Vec<String>,
 }
@@ -172,6 +169,15 @@ impl Recording {
 }
 
 impl Meta {
+    /// The servers under which a service can answer calls of other services in a rehearsal.
+    const REHEARSED_SERVERS: [&str; 1] = ["uvicorn"];
+
+    /// Returns a server that took requests and under which no split can be rehearsed, if there is one.
+    pub fn unrehearsed_server(&self) -> Option<&str> {
+        let unknown = |server: &&String| !Self::REHEARSED_SERVERS.contains(&server.as_str());
+        self.servers.iter().find(unknown).map(String::as_str)
+    }
+
     /// Returns the phase of lone requests, if there is one: the one without the recorder, where the app was driven
     /// without it too.
     pub fn lone_phase(&self) -> Option<&Phase> {

@@ -19,8 +19,9 @@ pub struct Split {
     pub services: BTreeMap<String, Vec<String>>,
     /// The stack of calls between services.
     pub stack: StackName,
-    /// The modules of which every service has a copy: calls of their functions never cross.
-    pub copied: Vec<String>,
+    /// The modules of which every service has a copy: calls of their functions never cross. `None` where nobody
+    /// chose: none has, and candidates are proposed.
+    pub copied: Option<Vec<String>>,
     /// The links between the services.
     pub links: Links,
     /// The policy of calls: timeouts, retries and connections.
@@ -40,7 +41,7 @@ impl Split {
 
     /// Returns true if every service has a copy of `module`.
     pub fn is_copied(&self, module: &str) -> bool {
-        self.copied.iter().any(|copied| is_within(module, copied))
+        self.copied.iter().flatten().any(|copied| is_within(module, copied))
     }
 
     /// Returns the largest number of connections that a service keeps to another one; `None` where all calls share one.
@@ -193,7 +194,7 @@ mod tests {
             services in prop::collection::btree_map("[a-z]{1,6}", prop::collection::vec("[a-z.]{1,9}", 0..3), 0..4),
             default in link(),
             between in prop::collection::vec((prop::array::uniform2("[a-z]{1,6}"), link()), 0..3),
-            copied in prop::collection::vec("[a-z.]{1,9}", 0..3),
+            copied in prop::option::of(prop::collection::vec("[a-z.]{1,9}", 0..3)),
         ) {
             let links = Links { default, between };
             let split = Split { name: "s".into(), services, links, copied, ..Split::default() };

@@ -87,6 +87,13 @@ pub struct SplitStudy {
     pub name: String,
     /// The services and their modules.
     pub services: Vec<ServiceModules>,
+    /// The modules of which every service has a copy.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub copied: Vec<String>,
+    /// The modules of which every service could have a copy: several services call them with plain values, and they keep no
+    /// state. Empty where the settings choose.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub proposed_copies: Vec<String>,
     /// The stack's name.
     pub stack: String,
     /// The link's name.

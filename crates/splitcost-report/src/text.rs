@@ -147,8 +147,13 @@ fn endpoints(split: &SplitStudy, width: usize, paint: Paint, lines: &mut Vec<Str
         level.unwrap_or_default(),
         if split.rehearsal.is_some() || split.comparison.endpoints.is_empty() { "" } else { ", monolith simulated" },
     );
+    let copied = if split.copied.is_empty() {
+        String::new()
+    } else {
+        format!(". Every service has a copy of {}", split.copied.join(", "))
+    };
     let mut wrapped = Vec::new();
-    wrap(&title, width, 2, &mut wrapped);
+    wrap(&(title + &copied), width, 2, &mut wrapped);
     lines.extend(wrapped.iter().map(|line| paint.bold(line)));
 
     let (rows, hidden) = split.comparison.endpoints.split_at(split.comparison.endpoints.len().min(ENDPOINTS));
@@ -313,6 +318,11 @@ fn verdict(split: &SplitStudy, width: usize, paint: Paint, lines: &mut Vec<Strin
     }
     if !totals.is_empty() {
         wrap(&format!("  {}", totals.join("; ")), width, 2, lines);
+    }
+    if !split.proposed_copies.is_empty() {
+        let modules: Vec<String> = split.proposed_copies.iter().map(|module| format!("{module:?}")).collect();
+        let words = "these modules keep no state, and several services call them with plain values";
+        wrap(&format!("  try copied = [{}]: {words}", modules.join(", ")), width, 2, lines);
     }
     for link in split.rehearsal.iter().flat_map(|rehearsal| &rehearsal.emulations) {
         wrap(&format!("  link {}", emulation::line(link)), width, 2, lines);

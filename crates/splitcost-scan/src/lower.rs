@@ -1,6 +1,7 @@
 //! Lowering: from the text of a file to its [compact form](crate::form). No other module uses the parser.
 
 mod expression;
+pub(crate) mod state;
 
 use std::mem;
 

@@ -188,8 +188,10 @@ struct CompiledScenario<'a> {
     split: Compiled,
     /// Absent where no call blocks an event loop.
     awaited: Option<Compiled>,
-    /// Absent where a rehearsal makes all calls remotely.
+    /// Absent where a rehearsal makes all calls remotely, and where there can be none.
     rehearsed: Option<Compiled>,
+    /// A split can be rehearsed under the app's server.
+    is_rehearsed: bool,
     /// The services that call each other, and with them the links between them.
     pairs: ServicePairs,
 }
@@ -231,7 +233,9 @@ impl<'a> CompiledScenario<'a> {
         let compile = |execution, awaited| replayed.compile(recording, scenario.split, CallForm { execution, awaited });
         let split = compile(Execution::Rewritten, false);
         let blocks = split.crossings.iter().flatten().any(|c| c.blocks_event_loop);
-        let rehearsed = Some(compile(Execution::Rehearsed, false)).filter(|rehearsed| *rehearsed != split);
+        let is_rehearsed = recording.meta.unrehearsed_server().is_none();
+        let rehearsed =
+            is_rehearsed.then(|| compile(Execution::Rehearsed, false)).filter(|compiled| *compiled != split);
         let crossings = [Some(&split), rehearsed.as_ref()].into_iter().flatten().flat_map(|c| &c.crossings).flatten();
         Ok(Self {
             server: *scenario.server,
@@ -239,6 +243,7 @@ impl<'a> CompiledScenario<'a> {
             awaited: blocks.then(|| compile(Execution::Rewritten, true)),
             pairs: ServicePairs::of(crossings),
             rehearsed,
+            is_rehearsed,
             split,
             requests: replayed.requests,
             endpoints: replayed.endpoints,
@@ -347,7 +352,9 @@ impl CompiledScenario<'_> {
         Evidence {
             calls_per_request: per_request(crossings().count()),
             measured_per_request: per_request(crossings().filter(|c| c.is_measured).count()),
-            rehearsed_per_request: per_request(crossings().filter(|c| c.readiness.is_rehearsed()).count()),
+            rehearsed_per_request: per_request(
+                crossings().filter(|c| self.is_rehearsed && c.readiness.is_rehearsed()).count(),
+            ),
         }
     }
 

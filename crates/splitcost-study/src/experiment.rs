@@ -97,6 +97,8 @@ pub struct Experiment<'a> {
     pub recording_name: &'a str,
     /// The splits.
     pub splits: &'a [Split],
+    /// By the name of a split, the modules of which every service could have a copy.
+    pub proposed_copies: &'a BTreeMap<String, Vec<String>>,
     /// Links to compare every split over; empty for each split's own.
     pub links: &'a [Link],
     /// Price of computing.
@@ -229,6 +231,9 @@ pub fn study(experiment: &Experiment<'_>, watch: &mut dyn FnMut(Event<'_>), canc
             depth == Depth::Estimate || study.splits.iter().flat_map(|s| &s.faults).all(|f| f.rehearsal.is_some())
         }
     };
+    for (split, name) in study.splits.iter_mut().zip(&names) {
+        split.proposed_copies = experiment.proposed_copies.get(*name).cloned().unwrap_or_default();
+    }
     if experiment.links.len() > 1 {
         study.link_comparisons = over_links(&study.splits, &names);
     }
@@ -510,6 +515,8 @@ impl Lab<'_> {
         SplitStudy {
             name: split.name.clone(),
             services: services(self.experiment.recording, split),
+            copied: split.copied.clone().unwrap_or_default(),
+            proposed_copies: Vec::new(),
             stack: split.stack.name().to_owned(),
             link: split.links.name(),
             link_round_trip_ms: split.links.round_trip().as_millis_f64(),

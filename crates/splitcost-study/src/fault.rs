@@ -10,8 +10,8 @@ use splitcost_model::split::Split;
 use splitcost_model::study::{SplitStudy, Study};
 use splitcost_sim::estimate::{PATIENCE, estimate_fault};
 
-use crate::refusal::refusal;
 use crate::experiment::{Lab, SCOUT_REPLICATIONS, Subject};
+use crate::refusal::refusal;
 use crate::{Error, Result};
 
 /// Duration of the load before, during and after a fault.

@@ -16,6 +16,7 @@
 
 pub mod audit;
 pub mod comparison;
+pub mod copies;
 mod error;
 mod experiment;
 mod fault;

@@ -6,9 +6,6 @@ use splitcost_model::recording::Recording;
 
 use crate::verdict::path_in_words;
 
-/// The servers under which a service can answer calls of other services.
-const REHEARSED_SERVERS: [&str; 1] = ["uvicorn"];
-
 /// The reason why a split is not rehearsed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
@@ -20,8 +17,7 @@ pub struct Refusal {
 
 /// Returns the reason why a split cannot be rehearsed, if there is one.
 pub fn refusal(recording: &Recording, estimate: &Estimate) -> Option<Refusal> {
-    let unknown = |server: &&String| !REHEARSED_SERVERS.contains(&server.as_str());
-    if let Some(server) = recording.meta.servers.iter().find(unknown) {
+    if let Some(server) = recording.meta.unrehearsed_server() {
         return Some(Refusal {
             reason: format!("its requests are served by {server}, and splits can only be rehearsed under uvicorn yet"),
             hint: "the estimate holds for any server; to rehearse an ASGI app, start it with uvicorn and record again"

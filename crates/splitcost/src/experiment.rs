@@ -1,5 +1,6 @@
 //! The experiment behind `estimate`, `rehearse` and `evaluate`: from options and settings to a printed study.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -9,6 +10,7 @@ use splitcost_model::link::Link;
 use splitcost_model::recording::Recording;
 use splitcost_model::study::Study;
 use splitcost_report::text::Style;
+use splitcost_study::copies;
 use splitcost_study::{Completion, Depth, Event, Experiment, Faults, Load, Scope, Studied, study};
 
 use crate::args::experiment::ScenarioArgs;
@@ -44,6 +46,12 @@ pub(crate) fn run(
 ) -> anyhow::Result<Studied> {
     let Subject { settings, python, recording, recording_dir } = *subject;
     let splits = settings.splits(&scenario.splits)?;
+    let mut proposed_copies = BTreeMap::new();
+    for split in splits.iter().filter(|split| split.copied.is_none()) {
+        let mut proposed = copies::candidates(recording, split);
+        proposed.retain(|module| keeps_no_state(recording, module));
+        proposed_copies.insert(split.name.clone(), proposed);
+    }
     let links = links(&scenario.profiles)?;
     let faults = Faults {
         kinds: scenario.faults.clone(),
@@ -57,6 +65,7 @@ pub(crate) fn run(
         recording,
         recording_name: &shown(recording_dir).display().to_string(),
         splits: &splits,
+        proposed_copies: &proposed_copies,
         links: &links,
         prices: &settings.prices,
         load: load(settings, scenario.rate, scenario.concurrency),
@@ -84,6 +93,13 @@ pub(crate) fn run(
     let studied = study(&experiment, watch, cancel).failed();
     printer.done();
     studied
+}
+
+/// Returns true if none of a module's files can keep state.
+fn keeps_no_state(recording: &Recording, module: &str) -> bool {
+    let files: BTreeSet<&str> = copies::files(recording, module).collect();
+    let keeps = |file: &&str| std::fs::read_to_string(file).map_or(true, |source| splitcost_scan::keeps_state(&source));
+    !files.is_empty() && !files.iter().any(keeps)
 }
 
 /// The links that the options name; `all` names every profile.

@@ -342,7 +342,7 @@ fn describe(
         "token": token()?,
         "stack": split.stack.name(),
         "policy": policy(split),
-        "copied": split.copied,
+        "copied": split.copied.as_deref().unwrap_or_default(),
         "local_functions": Boundary::new(parts.recording, split, Execution::Rehearsed).local_functions(),
         "links": links,
         "faults": faults(scratch),

@@ -53,7 +53,6 @@ fn any_meta() -> impl Strategy<Value = Meta> {
     });
     let phases = proptest::collection::vec(phase, 1..4);
     (".*", proptest::collection::vec(".*", 0..3), phases).prop_map(|(text, texts, phases)| Meta {
-        servers: texts.clone(),
         format_version: FORMAT_VERSION,
         splitcost_version: "0.1.0".into(),
         started_at: "2026-11-24T08:00:00Z".into(),

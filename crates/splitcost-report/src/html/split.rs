@@ -623,6 +623,19 @@ fn evidence(page: &mut Page, i: usize, split: &SplitStudy) {
         page.raw(" Predicted numbers are for all of these calls, measured numbers for those that can be rehearsed.");
     }
     page.raw("</p>\n");
+    for (words, modules) in [
+        ("Every service has a copy of", &split.copied),
+        (
+            "Several services call these modules with plain values, and they keep no state, so that every service could have a copy:",
+            &split.proposed_copies,
+        ),
+    ] {
+        if !modules.is_empty() {
+            let names: Vec<String> =
+                modules.iter().map(|module| format!("<code>{}</code>", breakable(module))).collect();
+            page.raw(&format!("<p class=\"note\">{words} {}.</p>\n", names.join(", ")));
+        }
+    }
     let Some(audit) = split.rehearsal.as_ref().map(|rehearsal| &rehearsal.audit) else { return };
     let path = format!("/splits/{i}/rehearsal/audit");
     page.raw("<p class=\"note\">Audit: for the same ");

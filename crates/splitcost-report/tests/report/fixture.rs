@@ -1,8 +1,8 @@
 //! Made-up studies of a shop like the one under `examples/`: the report's own tests need numbers that never change.
 
-use splitcost_model::emulation::{Emulation, Spread};
 use splitcost_model::audit::{Audit, CallSite, Difference};
 use splitcost_model::boundary::Readiness;
+use splitcost_model::emulation::{Emulation, Spread};
 use splitcost_model::estimate::{
     Arms, CannotCross, CrossingCost, Estimate, EstimatedEndpoint, Evidence, Figures, ResponseTimes,
 };

@@ -10,7 +10,7 @@ use crate::compile::Crossing;
 use crate::engine::{End, LoadPattern, Outcome};
 
 /// Predicts the outcome of requests during a fault, at an arrival rate and under the split's policy. Each service is up for
-/// the share `availability` of the time.
+/// the share `availability` of the time. The calls are those that a rehearsal makes remotely, so that both can be compared.
 pub fn estimate_fault(
     scenario: &Scenario<'_>,
     load_reqs_per_sec: f64,
@@ -33,7 +33,7 @@ pub fn estimate_fault(
         scenario,
         |replication| {
             let (model, pool) = input.draw(scenario, replication);
-            let split = (&input.split, scenario.split.service_names().len());
+            let split = (input.rehearsed.as_ref().unwrap_or(&input.split), scenario.split.service_names().len());
             input.deployment(scenario).replay(replication, split, (&model, &pool), &at)
         },
         progress,

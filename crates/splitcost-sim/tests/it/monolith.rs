@@ -309,6 +309,6 @@ fn a_call_back_into_a_blocked_loop_is_named_with_its_path() {
     assert_eq!(hops, ["main → c c:log", "c → main a:kind"]);
     assert!(estimate.figures.split.saturation_reqs_per_sec.is_some_and(|saturation| saturation.value > 0.0));
     let mut split = split();
-    split.copied = vec!["a".to_owned()];
+    split.copied = Some(vec!["a".to_owned()]);
     assert_eq!(estimated_as(&recording, &split, 1e5).call_backs, []);
 }

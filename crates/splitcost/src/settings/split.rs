@@ -74,12 +74,11 @@ pub(super) fn check(
         return Err(Failure::new(format!("{}: split {name} has no services", file.path.display()))
             .hint("services = { pricing = [\"shop.pricing\"] } moves that module into a service named pricing"));
     }
-    let mut copied = Vec::new();
-    for module in table.copied {
-        check_module(file, &module, packages)?;
+    for module in table.copied.iter().flatten() {
+        check_module(file, module, packages)?;
         named_modules.push(NamedModule { name: module.get_ref().clone(), place: file.place(&module.span()) });
-        copied.push(module.into_inner());
     }
+    let copied = table.copied.map(|modules| modules.into_iter().map(Spanned::into_inner).collect());
     let links = links(file, table.links, &services)?;
     let calls = match table.calls {
         None => CallPolicy::default(),

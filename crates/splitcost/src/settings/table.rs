@@ -78,8 +78,7 @@ pub(super) struct SplitTable {
     pub(super) services: BTreeMap<Spanned<String>, Spanned<Vec<Spanned<String>>>>,
     #[serde(default)]
     pub(super) stack: StackName,
-    #[serde(default)]
-    pub(super) copied: Vec<Spanned<String>>,
+    pub(super) copied: Option<Vec<Spanned<String>>>,
     #[serde(default)]
     pub(super) links: BTreeMap<Spanned<String>, Spanned<String>>,
     pub(super) calls: Option<Spanned<String>>,

@@ -39,7 +39,8 @@ fn a_small_app_is_recorded_predicted_run_and_reported() {
     let evaluate = ["evaluate", "--recording", ".splitcost/recording", "--rounds", "2", "--format", "json"];
     let evaluated = project.run(&evaluate);
     assert!(evaluated.starts_with("exit 3"), "{evaluated}");
-    let refused = "cannot rehearse the split impossible: none of its calls between services (1 per request) can be made";
+    let refused =
+        "cannot rehearse the split impossible: none of its calls between services (1 per request) can be made";
     assert!(evaluated.contains(refused), "{evaluated}");
     let study = json(&evaluated);
     let good = &study["splits"][0];
@@ -65,7 +66,11 @@ fn a_small_app_is_recorded_predicted_run_and_reported() {
     // The audit's requests, five of each kind, made the calls that were predicted for them.
     let audit = &good["rehearsal"]["audit"];
     assert_eq!((&audit["requests"], &audit["differences"]), (&10.into(), &serde_json::json!([])), "{audit}");
-    assert_eq!((&audit["predicted_per_request"], &audit["answered_per_request"]), (&0.5.into(), &0.5.into()), "{audit}");
+    assert_eq!(
+        (&audit["predicted_per_request"], &audit["answered_per_request"]),
+        (&0.5.into(), &0.5.into()),
+        "{audit}"
+    );
     let impossible = &study["splits"][1];
     let site = &impossible["cannot_cross"][0];
     assert_eq!(
