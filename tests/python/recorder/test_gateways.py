@@ -231,3 +231,25 @@ def test_an_app_without_a_framework_is_the_handler(runs):
         assert root.events == ["enter", "leave"]
         price = next(c for c in log.named("store.pricing:price") if c.request == i)
         assert price.payloads[False]["file"].endswith("store/by_wsgi.py")
+
+
+def test_a_handler_is_found_in_every_wrapping_without_running_any(runs):
+    program = """
+import contextlib
+from splitcost.gateways.handler import function_id
+from store import views
+own = function_id(views.view)
+method = function_id(views.View.get)
+assert own is not None and method is not None and own != method
+assert [function_id(view) for view in (views.checked, views.partial, views.cached)] == [own] * 3
+assert function_id(views.View, "GET") == function_id(views.View().get) == method
+assert function_id(views.View()) == function_id(views.View.__call__)
+assert function_id(views.View.made) not in (None, own, method)
+assert function_id(views.Watched, "GET") not in (None, own, method)
+# A decorator of a library that does not name what it wraps; a class without the method; nobody's function.
+assert function_id(contextlib.contextmanager(views.view)) == own
+assert function_id(views.View, "POST") not in (None, own, method)
+assert function_id(len) is None and function_id(None) is None and function_id(contextlib.suppress, "GET") is None
+"""
+    runs.run("-c", program, **STORE)
+    assert "switched off" not in runs.stderr, runs.stderr
