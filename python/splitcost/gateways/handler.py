@@ -10,12 +10,15 @@ from typing import Any
 
 from splitcost import _native
 
-__all__ = ["function_id"]
+__all__ = ["function_id", "innermost"]
 
 #: Chosen: no app has as many routes; bounds the memory, as each target is kept alive.
 _MAX_KNOWN = 10_000
 #: Chosen: no view is decorated as often.
 _MAX_DEPTH = 50
+
+#: Where middleware keeps the app that it is around.
+_INNER = ("app", "application", "wsgi_app", "asgi_app")
 
 _known: dict[tuple[int, str], tuple[Any, int | None]] = {}
 
@@ -36,6 +39,16 @@ def function_id(target: Any, verb: str = "") -> int | None:
     if len(_known) < _MAX_KNOWN:
         _known[key] = (target, found)
     return found
+
+
+def innermost(app: Any) -> Any:
+    """Return the app inside the middleware, as far as that keeps it where middleware does."""
+    for _ in range(_MAX_DEPTH):
+        inner = next(filter(callable, (_instance_attribute(app, name) for name in _INNER)), None)
+        if inner is None:
+            break
+        app = inner
+    return app
 
 
 def _find(target: Any, verb: str) -> int | None:

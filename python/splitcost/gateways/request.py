@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 from splitcost import _native, recorder
-from splitcost.gateways.handler import function_id
+from splitcost.gateways.handler import function_id, innermost
 from splitcost.recorder import CONTEXT, attempt
 
 __all__ = [
@@ -102,7 +102,7 @@ class Request:
             return
         status = self.status or (500 if error is not None and self.method else 0)
         if not self.is_found and self.app is not None:
-            self.handler = function_id(self.app)
+            self.handler = function_id(innermost(self.app))
         if self.open is None:
             _native.root_done(self._name(), status, self.handler)
         else:

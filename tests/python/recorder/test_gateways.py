@@ -68,6 +68,7 @@ WEB = [
     ("by_pyramid", "waitress", WSGI, ITEMS | {"/class/3": ("GET /class/{item}", "Items.show")}),
     ("by_bottle", "cheroot", WSGI, ITEMS),
     ("by_falcon", "cheroot", WSGI, {"/items/3": ("GET /items/{item}", "Items.on_get")}),
+    ("by_asgi", "uvicorn", ASGI, {"/a": ("GET /a", "answer")}),
     ("by_fastapi", "uvicorn", ASGI, ITEMS),
     ("by_fastapi", "gunicorn_uvicorn", ASGI, ITEMS),
     ("by_fastapi", "gunicorn_asgi", ASGI, ITEMS),
@@ -89,6 +90,12 @@ WEB = [
 @pytest.mark.parametrize(("app", "place", "root", "paths"), WEB, ids=lambda part: str(part)[:12])
 def test_route_and_handler(runs, app, place, root, paths):
     name, command = SERVERS[place]
+    for library in (
+        name,
+        {"django_wsgi": "django", "django_asgi": "django", "rest_wsgi": "ninja"}.get(app, app[3:]),
+    ):
+        if library not in ("wsgi", "asgi"):
+            pytest.importorskip(library)
     command = command.replace("APP", app)
     module = "store." + {"django": "by_django", "rest": "by_rest"}.get(app.partition("_")[0], app)
     with served(runs, *(["-c", command] if "\n" in command else command.split())) as server:
@@ -182,6 +189,7 @@ def test_a_request_of_wsgi_ends_when_its_body_is_closed(runs, body, tree):
     ],
 )
 def test_a_middleware_of_the_apps_own_takes_no_handler(tmp_path, command):
+    pytest.importorskip("django" if "django" in command else "fastapi")
     handlers = []
     for more in ({}, {"STORE_BARE": "1"}):
         runs = Runs(tmp_path / str(len(handlers)))
@@ -223,3 +231,25 @@ def test_an_app_without_a_framework_is_the_handler(runs):
         assert root.events == ["enter", "leave"]
         price = next(c for c in log.named("store.pricing:price") if c.request == i)
         assert price.payloads[False]["file"].endswith("store/by_wsgi.py")
+
+
+def test_a_handler_is_found_in_every_wrapping_without_running_any(runs):
+    program = """
+import contextlib
+from splitcost.gateways.handler import function_id
+from store import views
+own = function_id(views.view)
+method = function_id(views.View.get)
+assert own is not None and method is not None and own != method
+assert [function_id(view) for view in (views.checked, views.partial, views.cached)] == [own] * 3
+assert function_id(views.View, "GET") == function_id(views.View().get) == method
+assert function_id(views.View()) == function_id(views.View.__call__)
+assert function_id(views.View.made) not in (None, own, method)
+assert function_id(views.Watched, "GET") not in (None, own, method)
+# A decorator of a library that does not name what it wraps; a class without the method; nobody's function.
+assert function_id(contextlib.contextmanager(views.view)) == own
+assert function_id(views.View, "POST") not in (None, own, method)
+assert function_id(len) is None and function_id(None) is None and function_id(contextlib.suppress, "GET") is None
+"""
+    runs.run("-c", program, **STORE)
+    assert "switched off" not in runs.stderr, runs.stderr

@@ -41,6 +41,7 @@ def tree(root: str, handler: str) -> tuple[str, list[str]]:
 
 
 def test_rq(runs, redis):
+    pytest.importorskip("rq")
     logs = runs.run("-m", "store.by_rq", str(redis), **STORE)
     assert requests(logs) == {
         "store.tasks.item": tree(JOB, "store.tasks:item"),
@@ -50,18 +51,21 @@ def test_rq(runs, redis):
 
 
 def test_arq(runs, redis):
+    pytest.importorskip("arq")
     logs = runs.run("-m", "store.by_arq", str(redis), **STORE)
     assert requests(logs)["later"] == tree(JOB, "store.tasks:later")
 
 
 @pytest.mark.parametrize(("runner", "name"), [("dramatiq", "price"), ("apscheduler", "store.tasks:item")])
 def test_jobs_of_one_process(runs, runner, name):
+    pytest.importorskip(runner)
     (log,) = runs.run("-m", f"store.by_{runner}", **STORE)
     assert requests([log]) == {name: tree(JOB, "store.tasks:item")}
     assert log.servers == [runner]
 
 
 def test_celery_with_processes(runs):
+    pytest.importorskip("celery")
     command = ("-m", "celery", "-A", "store.by_celery", "worker", "-c", "1", "--without-heartbeat")
     with served(runs, *command, port=False) as server:
         subprocess.run(
@@ -82,6 +86,7 @@ def test_celery_with_processes(runs):
     [("by_click", ("price",), "shop price"), ("by_typer", (), "price")],
 )
 def test_commands(runs, module, arguments, name):
+    pytest.importorskip(module.removeprefix("by_"))
     (log,) = runs.run("-m", f"store.{module}", *arguments, "3", **STORE)
     found = requests([log])
     # The callback of the group is a command of its own.
