@@ -13,7 +13,7 @@ import os
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from types import ModuleType
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, NoReturn, ParamSpec, TypeVar
 
 from splitcost import _hooks, _native
 
@@ -95,6 +95,7 @@ def _follow() -> None:
     import atexit
 
     atexit.register(lambda: attempt(_native.finish))
+    attempt(_hook_exit)
     _hooks.install(
         {
             "uvicorn.config": _hook_uvicorn,
@@ -103,7 +104,6 @@ def _follow() -> None:
             "uvloop": _hook_uvloop,
             "concurrent.futures.thread": _hook_thread_pool,
             "anyio.to_thread": _hook_anyio,
-            "multiprocessing.process": _hook_multiprocessing,
         },
         attempt,
     )
@@ -325,17 +325,16 @@ def _hook_anyio(module: Any) -> None:
 # --- processes -----------------------------------------------------------------------------------------
 
 
-def _hook_multiprocessing(module: ModuleType) -> None:
-    original = module.BaseProcess._bootstrap
+def _hook_exit() -> None:
+    """Have the buffer written before a process ends by `os._exit`, as the forked ones of `multiprocessing` do."""
+    original = os._exit
 
     @functools.wraps(original)
-    def bootstrap(self: Any, *args: Any, **options: Any) -> Any:
-        try:
-            return original(self, *args, **options)
-        finally:  # A forked process ends without running what `atexit` holds.
-            attempt(_native.flush)
+    def _exit(status: int) -> NoReturn:
+        attempt(_native.flush)
+        original(status)
 
-    module.BaseProcess._bootstrap = bootstrap
+    os._exit = _exit
 
 
 # --- tests ---------------------------------------------------------------------------------------------

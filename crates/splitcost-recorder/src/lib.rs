@@ -5,7 +5,7 @@
 //! recording and its names), `shadow_stack` (the open calls of a thread), `state` (the process), `tracking` (the effects
 //! of an event on both), `events` (the interpreter's callbacks), `handing` (tasks and threads), `inert` (looks that
 //! run no code of the app), `type_info` and `resource` (types of values), `walk`, `place` and `receiver` (values),
-//! `payload` (samples), `buffer` and `writer` (the log file), `guard` (faults never reach the app).
+//! `payload` (samples), `buffer` and `writer` (the log file), `ending` (signals), `guard` (faults never reach the app).
 //!
 //! ```python
 //! from splitcost import _native
@@ -30,8 +30,8 @@
 mod buffer;
 mod clock;
 mod code;
+mod ending;
 mod events;
-
 mod guard;
 mod handing;
 mod inert;
@@ -87,6 +87,7 @@ fn start(
     ON.store(true, Ordering::Relaxed);
     writer::flush();
     writer::start_flushing();
+    ending::follow();
     if mode == "monitoring" {
         events::start_monitoring(py)?;
     } else {

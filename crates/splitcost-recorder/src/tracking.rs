@@ -143,7 +143,8 @@ fn now(thread: &mut ThreadState, may_have_idled: bool) -> ThreadInstant {
 /// Wakes the flushing thread when there is much to write; returns true when the caller must flush by itself.
 fn is_overdue(recorder: &Recorder) -> bool {
     if recorder.buffer.is_due() {
-        wake();
+        // Without a thread that flushes, the app's thread flushes when the buffer is overdue.
+        let _ = wake();
     }
     recorder.buffer.is_overdue()
 }
