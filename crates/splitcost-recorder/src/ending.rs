@@ -16,7 +16,7 @@ const SIGNALS: [i32; 2] = [libc::SIGTERM, libc::SIGHUP];
 /// Chosen: a write takes milliseconds; who ends a process waits for a second at least.
 const PATIENCE: Duration = Duration::from_millis(200);
 
-/// The signal that this process is to end by, 0 while there is none.
+/// The signal that this process is to end by, or 0.
 static SIGNAL: AtomicI32 = AtomicI32::new(0);
 
 /// Returns true when the process is about to end by a signal.

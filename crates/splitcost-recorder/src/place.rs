@@ -19,7 +19,7 @@ const MAX_SEARCHES: u32 = 4;
 /// Chosen: more objects of one class at module level are a table of data.
 const MAX_PLACES: usize = 16;
 
-/// What is known of the places of a type's objects.
+/// The places of a type's objects, as far as they are known.
 #[derive(Default)]
 pub(crate) struct Places {
     searches: u32,

@@ -31,7 +31,7 @@ static WRITING: Mutex<()> = Mutex::new(());
 static WAKE: Condvar = Condvar::new();
 static FLUSHER: Mutex<Option<JoinHandle<()>>> = Mutex::new(None);
 
-/// Wakes the flushing thread before its time; returns false if there is none.
+/// Wakes the flushing thread before its time; returns false if no such thread runs.
 pub(crate) fn wake() -> bool {
     WAKE.notify_one();
     FLUSHING.load(Ordering::Relaxed)
