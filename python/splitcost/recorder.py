@@ -104,6 +104,7 @@ def _follow() -> None:
             "uvloop": _hook_uvloop,
             "concurrent.futures.thread": _hook_thread_pool,
             "anyio.to_thread": _hook_anyio,
+            "greenlet": lambda _: _native.expect_greenlets(),
         },
         attempt,
     )

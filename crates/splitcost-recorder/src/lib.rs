@@ -109,6 +109,12 @@ fn register_root(py: Python<'_>, code: &Bound<'_, PyAny>) -> PyResult<()> {
     events::watch(py, code)
 }
 
+/// Tells calls apart by their frames from here on: greenlets may end them in another order than they began in.
+#[pyfunction]
+fn expect_greenlets() {
+    shadow_stack::expect_greenlets();
+}
+
 /// Begins a root: notes its endpoint, if known, and returns the value for the context variable.
 #[pyfunction]
 #[pyo3(signature = (endpoint))]
@@ -269,6 +275,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(start, module)?)?;
     module.add_function(wrap_pyfunction!(is_on, module)?)?;
     module.add_function(wrap_pyfunction!(register_root, module)?)?;
+    module.add_function(wrap_pyfunction!(expect_greenlets, module)?)?;
     module.add_function(wrap_pyfunction!(root, module)?)?;
     module.add_function(wrap_pyfunction!(request_name, module)?)?;
     module.add_function(wrap_pyfunction!(root_done, module)?)?;

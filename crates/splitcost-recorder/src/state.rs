@@ -66,6 +66,8 @@ pub(crate) struct Recorder {
     samples: FxHashMap<(u32, u32, u32), u32>,
     pub(crate) suspended: FxHashMap<usize, Suspended>,
     is_full: bool,
+    /// True once greenlets were seen to take turns.
+    has_turns: bool,
 }
 
 /// A function that may be called across a boundary.
@@ -138,7 +140,7 @@ impl Recorder {
     pub(crate) fn begin_anew(&mut self) {
         self.buffer = self.buffer.anew();
         self.epoch += 1;
-        self.is_full = false;
+        (self.is_full, self.has_turns) = (false, false);
         self.suspended.clear();
         for code in self.codes.values_mut() {
             code.facts.suspended = 0;
@@ -290,6 +292,14 @@ impl Recorder {
                 kind: function.kind,
             };
             self.buffer.put(&record);
+        }
+    }
+
+    /// Says, once, that calls of greenlets may stand below the wrong caller.
+    pub(crate) fn note_greenlets(&mut self) {
+        if !std::mem::replace(&mut self.has_turns, true) {
+            let message = "greenlets took turns on a thread: their calls may stand below the wrong caller".to_owned();
+            self.buffer.put(&Record::Trouble { message });
         }
     }
 
