@@ -65,7 +65,9 @@ def test_nothing_differs_by_introspection(runs):
 
 def test_greenlets_that_take_turns_do_no_harm(runs):
     pytest.importorskip("greenlet")
-    log = same(runs, "greenlets", ["greenlets took turns on a thread: their calls may stand below the wrong caller"])
+    log = same(
+        runs, "greenlets", ["greenlets took turns on a thread: their calls may stand below the wrong caller"]
+    )
     assert all(call.events[-1] == "leave" and call.times == sorted(call.times) for call in log.calls.values())
     leaves = log.named("app.back:leaf")
     assert [log.parent_name(call) for call in leaves] == ["app.front:plain"] * 4
