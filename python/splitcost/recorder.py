@@ -82,12 +82,12 @@ def _follow() -> None:
         after_in_parent=lambda: attempt(_native.after_fork_in_parent),
         after_in_child=lambda: attempt(_native.after_fork_in_child),
     )
-    _hook_exit()
     import atexit
 
     from splitcost import gateways
 
     atexit.register(lambda: attempt(_native.finish))
+    attempt(_hook_exit)
     _hooks.install(
         gateways.hooks()
         | {
@@ -95,6 +95,7 @@ def _follow() -> None:
             "uvloop": _hook_uvloop,
             "concurrent.futures.thread": _hook_thread_pool,
             "anyio.to_thread": _hook_anyio,
+            "greenlet": lambda _: _native.expect_greenlets(),
         },
         attempt,
     )
@@ -208,12 +209,12 @@ def _hook_anyio(module: Any) -> None:
 
 
 def _hook_exit() -> None:
-    """Have the log written by processes that end without `atexit`, as forked ones do."""
+    """Have the buffer written before a process ends by `os._exit`, as forked processes do."""
     original = os._exit
 
     @functools.wraps(original)
-    def leave(status: int) -> NoReturn:
+    def _exit(status: int) -> NoReturn:
         attempt(_native.flush)
         original(status)
 
-    os._exit = leave
+    os._exit = _exit

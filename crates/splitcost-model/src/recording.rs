@@ -333,7 +333,7 @@ pub struct Payload {
     pub class: PayloadClass,
     /// Path and type of the value that decided the class, as `arguments.session (sqlalchemy.orm.session.Session)`.
     pub path: String,
-    /// The values that need more than encoding, worst class first, distinct, at most [`Payload::MAX_OBSTACLES`].
+    /// The values that need more than encoding, worst class first, distinct, at most eight.
     pub obstacles: Vec<Obstacle>,
     /// The object or class that a method was called on; only with arguments.
     pub receiver: Option<Receiver>,
@@ -341,13 +341,6 @@ pub struct Payload {
     pub file: String,
     /// Line of the call site.
     pub line: u32,
-}
-
-impl Payload {
-    /// Most obstacles that are kept.
-    ///
-    /// Chosen: a person reads no more of them.
-    pub const MAX_OBSTACLES: usize = 8;
 }
 
 /// A value that needs more than encoding to cross.

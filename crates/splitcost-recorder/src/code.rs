@@ -69,7 +69,7 @@ pub(crate) fn classify_function(function: &Bound<'_, PyFunction>) -> PyResult<Op
 fn classify_in(code: &Bound<'_, PyAny>, globals: &Bound<'_, PyAny>) -> PyResult<Option<CodeFacts>> {
     let py = code.py();
     let file: String = code.getattr(intern!(py, "co_filename"))?.extract()?;
-    let Some(module) = module_name(globals)? else { return Ok(None) };
+    let Some(module) = module_name(globals) else { return Ok(None) };
     let Some(owner) = source::owner_of(&module) else { return Ok(None) };
     // Code made at run time (a dataclass's methods, say) has no source that could be moved.
     if file.starts_with('<') {
@@ -119,16 +119,15 @@ pub(crate) fn register_root(code: &Bound<'_, PyAny>, qualname: &str) -> PyResult
 }
 
 /// Returns the module's dotted name, also where it runs as the main program.
-pub(crate) fn module_name(globals: &Bound<'_, PyAny>) -> PyResult<Option<String>> {
-    let Ok(globals) = globals.cast::<PyDict>() else { return Ok(None) };
+pub(crate) fn module_name(globals: &Bound<'_, PyAny>) -> Option<String> {
+    let globals = globals.cast::<PyDict>().ok()?;
     let text = |key: &str| globals.get_item(key).ok().flatten();
-    let Some(name) = text("__name__") else { return Ok(None) };
-    let Ok(name) = name.extract::<String>() else { return Ok(None) };
+    let name: String = text("__name__")?.extract().ok()?;
     if name != "__main__" {
-        return Ok(Some(name));
+        return Some(name);
     }
     let spec = text("__spec__").and_then(|spec| instance_dict(&spec)?.get_item("name").ok().flatten());
-    Ok(Some(spec.and_then(|name| name.extract().ok()).unwrap_or(name)))
+    Some(spec.and_then(|name| name.extract().ok()).unwrap_or(name))
 }
 
 fn kind_of(flags: u32) -> FunctionKindCode {

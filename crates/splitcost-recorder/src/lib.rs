@@ -5,7 +5,7 @@
 //! recording and its names), `shadow_stack` (the open calls of a thread), `state` (the process), `tracking` (the effects
 //! of an event on both), `events` (the interpreter's callbacks), `handing` (tasks and threads), `inert` (looks that
 //! run no code of the app), `type_info` and `resource` (types of values), `walk`, `place` and `receiver` (values),
-//! `payload` (samples), `buffer` and `writer` (the log file), `guard` (faults never reach the app).
+//! `payload` (samples), `buffer` and `writer` (the log file), `ending` (signals), `guard` (faults never reach the app).
 //!
 //! ```python
 //! from splitcost import _native
@@ -30,8 +30,8 @@
 mod buffer;
 mod clock;
 mod code;
+mod ending;
 mod events;
-
 mod guard;
 mod handing;
 mod inert;
@@ -89,6 +89,7 @@ fn start(
     ON.store(true, Ordering::Relaxed);
     writer::flush();
     writer::start_flushing();
+    ending::follow();
     if mode == "monitoring" {
         events::start_monitoring(py)?;
     } else {
@@ -108,6 +109,12 @@ fn is_on() -> bool {
 fn register_root(py: Python<'_>, code: &Bound<'_, PyAny>, name: &str) -> PyResult<()> {
     code::register_root(code, name)?;
     events::watch(py, code)
+}
+
+/// Tells calls apart by their frames from here on: greenlets may end them in another order than they began in.
+#[pyfunction]
+fn expect_greenlets() {
+    shadow_stack::expect_greenlets();
 }
 
 /// Returns the number of a function of the app, and `None` for one of anybody else.
@@ -299,6 +306,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(start, module)?)?;
     module.add_function(wrap_pyfunction!(is_on, module)?)?;
     module.add_function(wrap_pyfunction!(register_root, module)?)?;
+    module.add_function(wrap_pyfunction!(expect_greenlets, module)?)?;
     module.add_function(wrap_pyfunction!(root, module)?)?;
     module.add_function(wrap_pyfunction!(request_name, module)?)?;
     module.add_function(wrap_pyfunction!(root_done, module)?)?;

@@ -19,7 +19,7 @@ const MAX_SEARCHES: u32 = 4;
 /// Chosen: more objects of one class at module level are a table of data.
 const MAX_PLACES: usize = 16;
 
-/// What is known of the places of a type's objects.
+/// The places of a type's objects, as far as they are known.
 #[derive(Default)]
 pub(crate) struct Places {
     searches: u32,
@@ -79,7 +79,7 @@ fn search(value: &Bound<'_, PyAny>, info: &TypeInfo) -> Option<Place> {
             continue;
         }
         let Some(globals) = instance_dict(&module) else { continue };
-        let Some(module) = module_name(globals.as_any()).ok().flatten() else { continue };
+        let Some(module) = module_name(globals.as_any()) else { continue };
         if !source::is_recorded(&module) {
             continue;
         }

@@ -1,7 +1,7 @@
 //! The shadow stack of each thread: its open calls, and the markers between them.
 
 use std::cell::RefCell;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use pyo3::prelude::*;
 use splitcost_recording::clock::{ThreadClock, ThreadInstant};
@@ -12,6 +12,7 @@ use crate::payload::Sample;
 const NO_MODULE: u32 = u32::MAX;
 
 static NEXT_THREAD: AtomicU32 = AtomicU32::new(1);
+static HAS_GREENLETS: AtomicBool = AtomicBool::new(false);
 
 /// The facts of a code object that events need.
 #[derive(Clone, Copy, Debug)]
@@ -41,7 +42,7 @@ pub(crate) struct StackEntry {
     pub(crate) function: u32,
     /// Address of the code object, 0 for markers and for roots that are no coroutines.
     pub(crate) code: usize,
-    /// Address of the frame object, 0 unless resumable.
+    /// Address of the frame object, 0 unless resumable or where there may be greenlets.
     pub(crate) frame: usize,
     /// Calls of the same plain code below it, inside the module.
     pub(crate) recursion: u32,
@@ -107,6 +108,16 @@ thread_local! {
         clock: ThreadClock::default(),
         stack: Vec::new(),
     });
+}
+
+/// Notes that calls of one thread may end in another order than they began in.
+pub(crate) fn expect_greenlets() {
+    HAS_GREENLETS.store(true, Ordering::Relaxed);
+}
+
+/// Returns true when calls have to be told apart by their frames.
+pub(crate) fn has_greenlets() -> bool {
+    HAS_GREENLETS.load(Ordering::Relaxed)
 }
 
 /// Returns true when the thread may have been idle, or busy for others, since its last event.

@@ -11,8 +11,8 @@ use splitcost_recording::redact::{VALUE, is_identifier};
 
 /// Most names remembered.
 ///
-/// Chosen: far above what a program has, about 20 MB.
-const MAX_NAMES: usize = 300_000;
+/// Chosen: far above what a program has, about 15 MB.
+const MAX_NAMES: usize = 200_000;
 /// Longest string constant that may be the name of a field.
 ///
 /// Chosen: nobody names a field longer.

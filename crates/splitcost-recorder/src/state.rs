@@ -26,13 +26,14 @@ const FIRST_SAMPLES: u32 = 32;
 const SAMPLE_EVERY: u32 = 64;
 /// Bounds on the recorder's memory.
 ///
-/// Chosen: far above what a program needs; each is at most about 100 MB when it is reached.
-const MAX_SHAPES: usize = 20_000;
-const MAX_CODES: usize = 300_000;
-const MAX_ENDPOINTS: usize = 100_000;
+/// Chosen: far above what a program needs; each is at most about 20 MB when it is reached.
+const MAX_SHAPES_BYTES: usize = 8 << 20;
+const MAX_SHAPE_BYTES: usize = 64 << 10;
+const MAX_CODES: usize = 50_000;
+const MAX_ENDPOINTS: usize = 50_000;
 const MAX_SAMPLE_KEYS: usize = 200_000;
 /// Most calls suspended at a time, as above.
-pub(crate) const MAX_SUSPENDED: usize = 500_000;
+pub(crate) const MAX_SUSPENDED: usize = 100_000;
 /// Most calls open on one thread, as above.
 pub(crate) const MAX_DEPTH: usize = 200_000;
 
@@ -63,6 +64,7 @@ pub(crate) struct Recorder {
     foreign: FxHashMap<usize, Py<PyAny>>,
     endpoints: FxHashMap<String, u32>,
     shapes: FxHashMap<String, u32>,
+    shapes_bytes: usize,
     samples: FxHashMap<(u32, u32, u32), u32>,
     pub(crate) suspended: FxHashMap<usize, Suspended>,
     /// Open requests that may turn out to run what takes requests.
@@ -71,6 +73,8 @@ pub(crate) struct Recorder {
     pub(crate) has_requests: bool,
     servers: Vec<String>,
     is_full: bool,
+    /// True once greenlets were seen to take turns.
+    has_turns: bool,
 }
 
 /// A function that may be called across a boundary.
@@ -144,7 +148,7 @@ impl Recorder {
     pub(crate) fn begin_anew(&mut self) {
         self.buffer = self.buffer.anew();
         self.epoch += 1;
-        self.is_full = false;
+        (self.is_full, self.has_turns) = (false, false);
         self.suspended.clear();
         self.commands.clear();
         self.has_requests = false;
@@ -283,12 +287,12 @@ impl Recorder {
         if let Some(id) = self.shapes.get(&skeleton) {
             return *id;
         }
-        if self.shapes.len() >= MAX_SHAPES {
-            let cut = "\"cut\"".to_owned();
-            if skeleton != cut {
-                return self.shape_id(cut);
-            }
+        let is_too_much = skeleton.len() > MAX_SHAPE_BYTES || self.shapes_bytes + skeleton.len() > MAX_SHAPES_BYTES;
+        let cut = "\"cut\"";
+        if is_too_much && skeleton != cut {
+            return self.shape_id(cut.to_owned());
         }
+        self.shapes_bytes += skeleton.len();
         let id = self.shapes.len() as u32 + 1;
         self.buffer.put(&Record::Shape { id, skeleton: skeleton.clone() });
         self.shapes.insert(skeleton, id);
@@ -333,6 +337,14 @@ impl Recorder {
                 kind: function.kind,
             };
             self.buffer.put(&record);
+        }
+    }
+
+    /// Says, once, that calls of greenlets may stand below the wrong caller.
+    pub(crate) fn note_greenlets(&mut self) {
+        if !std::mem::replace(&mut self.has_turns, true) {
+            let message = "greenlets took turns on a thread: their calls may stand below the wrong caller".to_owned();
+            self.buffer.put(&Record::Trouble { message });
         }
     }
 

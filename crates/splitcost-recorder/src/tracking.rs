@@ -7,7 +7,7 @@ use splitcost_recording::log::{Record, ViaCode};
 use crate::clock;
 use crate::payload::Sample;
 use crate::shadow_stack::{
-    CodeFacts, EntryKind, Origin, RequestResult, StackEntry, Suspended, THREAD, ThreadState, is_idle, position,
+    self, CodeFacts, EntryKind, Origin, RequestResult, StackEntry, Suspended, THREAD, ThreadState, is_idle, position,
 };
 use crate::state::{FRAMEWORK, MAX_DEPTH, MAX_SUSPENDED, Recorder, lock};
 use crate::writer::wake;
@@ -180,7 +180,8 @@ fn now(thread: &mut ThreadState, may_have_idled: bool) -> ThreadInstant {
 /// Wakes the flushing thread when there is much to write; returns true when the caller must flush by itself.
 fn is_overdue(recorder: &Recorder) -> bool {
     if recorder.buffer.is_due() {
-        wake();
+        // Without a thread that flushes, the app's thread flushes when the buffer is overdue.
+        let _ = wake();
     }
     recorder.buffer.is_overdue()
 }
@@ -239,7 +240,7 @@ pub(crate) fn enter(
         None => EntryKind::Own,
         Some(_) => EntryKind::Call,
     };
-    let frame = if facts.is_resumable { frame() } else { 0 };
+    let frame = if facts.is_resumable || shadow_stack::has_greenlets() { frame() } else { 0 };
     let is_command = !facts.is_root && !facts.is_entry_point;
     let mut start = Some(NewCall { facts, code, frame, from, via, kind, is_command });
     let first = with(|recorder, thread| {
@@ -280,15 +281,26 @@ pub(crate) fn leave(
 ) -> PyResult<Outcome> {
     let found = THREAD.try_with(|thread| {
         let thread = &mut *thread.borrow_mut();
+        // Calls that began before there were greenlets have no frame.
+        let has_frames = shadow_stack::has_greenlets() && thread.stack.last()?.frame != 0;
+        if has_frames && !facts.is_resumable {
+            let frame = frame();
+            let at = thread.stack.iter().rposition(|open| open.frame == frame && open.code == code)?;
+            let others = thread.stack.split_off(at + 1);
+            let ended = vec![thread.stack.pop()?];
+            let is_in_turn = others.is_empty();
+            thread.stack.extend(others);
+            return Some((ended, now(thread, false), is_in_turn));
+        }
         let at = position(&thread.stack, facts, code, frame)?;
         if thread.stack[at].recursion > 0 {
             thread.stack[at].recursion -= 1;
             return None;
         }
         let ended = thread.stack.split_off(at);
-        Some((ended, now(thread, false)))
+        Some((ended, now(thread, false), true))
     });
-    let Ok(Some((mut ended, now))) = found else { return Ok(Outcome::Done) };
+    let Ok(Some((mut ended, now, is_in_turn))) = found else { return Ok(Outcome::Done) };
     let exception = exception();
     let mut before = None;
     if let Some(sample) = ended[0].sample.as_mut() {
@@ -296,6 +308,9 @@ pub(crate) fn leave(
         look(sample)?;
     }
     let overdue = with(|recorder, thread| {
+        if !is_in_turn {
+            recorder.note_greenlets();
+        }
         for abandoned in ended[1..].iter().rev() {
             recorder.end(abandoned, now, "GreenletExit");
         }

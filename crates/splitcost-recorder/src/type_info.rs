@@ -15,8 +15,9 @@ use crate::{resource, source};
 
 /// Types remembered.
 ///
-/// Chosen: far above what a program has, about 30 MB; a program that makes types as it runs is not followed into them.
-const MAX_TYPES: usize = 20_000;
+/// Chosen: far above what a program passes on, about 20 MB; a program that makes types as it runs is not followed into
+/// them.
+const MAX_TYPES: usize = 10_000;
 
 /// The encoding of a type's values.
 pub(crate) enum Encoding {

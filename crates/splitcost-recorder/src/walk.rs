@@ -33,7 +33,7 @@ const MAX_DEPTH: usize = 64;
 const MAX_FIELDS: usize = 32;
 /// Most obstacles that are kept.
 ///
-/// Chosen: as many as a recording keeps.
+/// Chosen: a person reads no more of them.
 const MAX_OBSTACLES: usize = 8;
 /// Attributes in which object-relational mappers keep their own state.
 const ROW_STATE: [&str; 3] = ["_sa_instance_state", "_state", "_prefetched_objects_cache"];

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use splitcost_recording::log::{HEADER, Record, frame_header};
 
+use crate::ending;
 use crate::state::{Shared, lock};
 
 /// Longest time a record stays in memory.
@@ -22,14 +23,18 @@ const FLUSH_INTERVAL: Duration = Duration::from_millis(400);
 /// True while the recorder records.
 pub(crate) static ON: AtomicBool = AtomicBool::new(false);
 
+/// True while the flushing thread runs.
+static FLUSHING: AtomicBool = AtomicBool::new(false);
+
 /// Held while a buffer is on its way to the file, so that buffers arrive in order. Taken before [`Shared`].
 static WRITING: Mutex<()> = Mutex::new(());
 static WAKE: Condvar = Condvar::new();
 static FLUSHER: Mutex<Option<JoinHandle<()>>> = Mutex::new(None);
 
-/// Wakes the flushing thread before its time.
-pub(crate) fn wake() {
+/// Wakes the flushing thread before its time; returns false if no such thread runs.
+pub(crate) fn wake() -> bool {
     WAKE.notify_one();
+    FLUSHING.load(Ordering::Relaxed)
 }
 
 fn writing() -> MutexGuard<'static, ()> {
@@ -80,23 +85,32 @@ fn append(path: &Path, is_new: bool, payload: &[u8]) -> std::io::Result<()> {
 
 /// Starts the thread that flushes.
 pub(crate) fn start_flushing() {
+    FLUSHING.store(true, Ordering::Relaxed);
     let thread = std::thread::Builder::new().name("splitcost".into()).spawn(|| {
         loop {
             let mut shared = lock();
-            let may_wait = |shared: &mut Shared| shared.as_mut().is_some_and(|r| !r.buffer.stop && !r.buffer.is_due());
+            let may_wait = |shared: &mut Shared| {
+                !ending::is_near() && shared.as_mut().is_some_and(|r| !r.buffer.stop && !r.buffer.is_due())
+            };
             (shared, _) =
                 WAKE.wait_timeout_while(shared, FLUSH_INTERVAL, may_wait).unwrap_or_else(PoisonError::into_inner);
             let stop = shared.as_ref().is_none_or(|r| r.buffer.stop);
             drop(shared);
             if stop || !ON.load(Ordering::Relaxed) {
+                FLUSHING.store(false, Ordering::Relaxed);
+                ending::end();
                 return;
             }
             flush();
+            ending::end();
         }
     });
     match thread {
         Ok(thread) => *FLUSHER.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread),
-        Err(error) => switch_off(&format!("no thread can be started: {error}")),
+        Err(error) => {
+            FLUSHING.store(false, Ordering::Relaxed);
+            switch_off(&format!("no thread can be started: {error}"));
+        }
     }
 }
 

@@ -41,6 +41,10 @@ pub struct Assembler {
     request_of_id: FxHashMap<u64, u32>,
     /// The place of a call: the index of its request and its index there; `None` outside every request.
     place_of_call: FxHashMap<u64, Option<(u32, u32)>>,
+    /// True for a recorded command, which may end inside its function.
+    is_command: bool,
+    /// The last instant in the log.
+    last: u64,
     trouble: Trouble,
 }
 
@@ -121,6 +125,11 @@ impl Trouble {
 }
 
 impl Assembler {
+    /// Returns one for a process of a recorded command: what runs when such a process ends, ends with it.
+    pub fn of_command() -> Self {
+        Self { is_command: true, ..Self::default() }
+    }
+
     /// Takes the next record.
     pub fn push(&mut self, record: Record) {
         match record {
@@ -244,6 +253,7 @@ impl Assembler {
     }
 
     fn enter(&mut self, request: u64, opened: OpenCall, defined: bool) {
+        self.last = self.last.max(opened.wall);
         if defined {
             self.entered[opened.call.function as usize] += 1;
         }
@@ -268,6 +278,7 @@ impl Assembler {
     }
 
     fn step(&mut self, id: u64, wall: u64, cpu: u64, next: CallState) {
+        self.last = self.last.max(wall);
         match self.place_of_call.get(&id).copied() {
             Some(Some((request, call))) => {
                 let call = &mut self.requests[request as usize].calls[call as usize];
@@ -292,6 +303,7 @@ impl Assembler {
             function.calls = function.calls.max(*entered);
         }
         let mut requests = Vec::with_capacity(self.requests.len());
+        self.end_command();
         for request in std::mem::take(&mut self.requests) {
             requests.extend(self.finish_request(request));
         }
@@ -303,6 +315,25 @@ impl Assembler {
             functions: self.functions,
             shapes: self.shapes,
             requests,
+        }
+    }
+
+    /// Ends what ran when a command's process was ended, where that was all it did.
+    fn end_command(&mut self) {
+        if !self.is_command || self.requests.iter().any(|request| request.end.is_some()) {
+            return;
+        }
+        for request in &mut self.requests {
+            let Some(root) = request.calls.iter().find(|open| open.parent == 0) else { continue };
+            let Some(function) = self.functions.get(root.call.function as usize) else { continue };
+            let Some(module) = (function.module as usize).checked_sub(1).and_then(|m| self.modules.get(m)) else {
+                continue;
+            };
+            let endpoint = format!("{module}:{}", function.qualname);
+            request.end = Some(RequestEnd { wall: self.last, process_cpu: request.start_cpu, status: 0, endpoint });
+            for open in request.calls.iter_mut().filter(|open| open.state != CallState::Left) {
+                open.step(self.last, open.cpu, CallState::Left);
+            }
         }
     }
 

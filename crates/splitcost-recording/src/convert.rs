@@ -74,7 +74,7 @@ pub fn convert(raw: &Path, meta: Meta) -> Result<Recording, Error> {
     let mut paths: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).collect();
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "log"));
     paths.sort();
-    let parts = paths.iter().map(|path| read_log(path)).collect::<Result<Vec<_>, _>>()?;
+    let parts = paths.iter().map(|path| read_log(path, meta.phases.is_empty())).collect::<Result<Vec<_>, _>>()?;
     Ok(merge(Meta { format_version: store::FORMAT_VERSION, ..meta }, parts))
 }
 
@@ -87,8 +87,8 @@ fn remove_raw(dir: &Path) -> Result<(), Error> {
 }
 
 /// One process's log, frame by frame: no more than a frame of it is in memory.
-fn read_log(path: &Path) -> Result<Recording, Error> {
-    let mut assembler = Assembler::default();
+fn read_log(path: &Path, is_command: bool) -> Result<Recording, Error> {
+    let mut assembler = if is_command { Assembler::of_command() } else { Assembler::default() };
     let mut file = BufReader::new(fs::File::open(path).map_err(Error::io(path))?);
     let mut frame = vec![0; HEADER.len()];
     let found = read_up_to(&mut file, &mut frame).map_err(Error::io(path))?;

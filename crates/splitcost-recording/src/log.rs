@@ -391,38 +391,7 @@ impl Record {
                 put_u32(out, *id);
                 put_str(out, skeleton);
             }
-            Self::Payload {
-                call,
-                result,
-                shape,
-                encoded_bytes,
-                nodes,
-                class,
-                path,
-                obstacles,
-                receiver,
-                file,
-                line,
-            } => {
-                put_u64(out, *call);
-                out.push(u8::from(*result));
-                put_u32(out, *shape);
-                put_u64(out, *encoded_bytes);
-                put_u64(out, *nodes);
-                out.push(*class as u8);
-                put_str(out, path);
-                put_u32(out, obstacles.len() as u32);
-                for (class, path) in obstacles {
-                    out.push(*class as u8);
-                    put_str(out, path);
-                }
-                out.push(u8::from(receiver.is_some()));
-                if let Some(receiver) = receiver {
-                    receiver.encode(out);
-                }
-                put_str(out, file);
-                put_u32(out, *line);
-            }
+            Self::Payload { .. } => self.encode_payload(out),
             Self::Count { function, calls } => {
                 put_u32(out, *function);
                 put_u64(out, *calls);
@@ -431,6 +400,32 @@ impl Record {
                 put_str(out, message);
             }
         }
+    }
+
+    fn encode_payload(&self, out: &mut Vec<u8>) {
+        let Self::Payload { call, result, shape, encoded_bytes, nodes, class, path, obstacles, receiver, file, line } =
+            self
+        else {
+            return;
+        };
+        put_u64(out, *call);
+        out.push(u8::from(*result));
+        put_u32(out, *shape);
+        put_u64(out, *encoded_bytes);
+        put_u64(out, *nodes);
+        out.push(*class as u8);
+        put_str(out, path);
+        put_u32(out, obstacles.len() as u32);
+        for (class, path) in obstacles {
+            out.push(*class as u8);
+            put_str(out, path);
+        }
+        out.push(u8::from(receiver.is_some()));
+        if let Some(receiver) = receiver {
+            receiver.encode(out);
+        }
+        put_str(out, file);
+        put_u32(out, *line);
     }
 
     /// Returns the record's tag, whose name is also the record's kind in `read_log`.

@@ -137,7 +137,7 @@ fn edges(recording: &Recording) -> Vec<EdgeSummary> {
         if good {
             *requests_of.entry(&request.endpoint).or_default() += 1;
         }
-        let (own, overlaps) = (own_cpu(request), overlap(request));
+        let (own, overlaps) = (own_cpu(request), overlap(&recording.functions, request));
         for (index, call) in request.calls.iter().enumerate().skip(1) {
             let callee = recording.functions[call.function as usize].module;
             let edge = edges.entry((caller_module(recording, request, call), callee)).or_default();

@@ -1,12 +1,13 @@
 //! Quantities of one request's call tree.
 
 use splitcost_model::quantity::Nanos;
-use splitcost_model::recording::{Request, Via};
+use splitcost_model::recording::{Call, Function, FunctionKind, Request, Via};
 
 /// Returns, per call, the time during which at least one call with the same parent was under way as well.
 ///
-/// Calls that a caller awaited one by one have none; calls that it gathered have some.
-pub fn overlap(request: &Request) -> Vec<Nanos> {
+/// Calls that a caller awaited one by one have none; calls that it gathered have some. A generator is under way while
+/// it runs: between two `next` it neither runs nor waits.
+pub fn overlap(functions: &[Function], request: &Request) -> Vec<Nanos> {
     let calls = &request.calls;
     let mut overlaps = vec![Nanos::ZERO; calls.len()];
     // The root is its own parent and nobody's sibling.
@@ -15,36 +16,50 @@ pub fn overlap(request: &Request) -> Vec<Nanos> {
     for siblings in by_parent.chunk_by(|&a, &b| calls[a].parent == calls[b].parent) {
         let sequential = siblings.windows(2).all(|pair| calls[pair[0]].end() <= calls[pair[1]].start());
         if !sequential {
-            overlap_among(request, siblings, &mut overlaps);
+            overlap_among(functions, request, siblings, &mut overlaps);
         }
     }
     overlaps
 }
 
+/// Returns the beginnings and ends of the stretches during which a call is under way.
+fn under_way(functions: &[Function], call: &Call) -> Vec<(Nanos, Nanos)> {
+    let kind = functions.get(call.function as usize).map(|function| function.kind).unwrap_or_default();
+    match kind {
+        FunctionKind::Plain | FunctionKind::Coroutine => vec![(call.start(), call.end())],
+        FunctionKind::Generator | FunctionKind::AsyncGenerator => {
+            let running = call.segments.iter().filter(|segment| !segment.suspended);
+            running.map(|segment| (segment.start, segment.start + segment.wall)).collect()
+        }
+    }
+}
+
 /// While a call is under way, two being under way means another one is: its overlap is the difference of the
-/// time so far with two or more under way, taken at its end and at its start.
-fn overlap_among(request: &Request, siblings: &[usize], overlaps: &mut [Nanos]) {
+/// time so far with two or more under way, taken at the end and at the start of each of its stretches.
+fn overlap_among(functions: &[Function], request: &Request, siblings: &[usize], overlaps: &mut [Nanos]) {
     let mut edges: Vec<(Nanos, bool, usize)> = Vec::with_capacity(siblings.len() * 2);
-    for &call in siblings {
-        let (start, end) = (request.calls[call].start(), request.calls[call].end());
-        if start < end {
-            edges.extend([(start, true, call), (end, false, call)]);
+    for (place, &call) in siblings.iter().enumerate() {
+        for (start, end) in under_way(functions, &request.calls[call]) {
+            if start < end {
+                edges.extend([(start, true, place), (end, false, place)]);
+            }
         }
     }
     // Of the edges at one instant the ends come first: `false` sorts before `true`.
     edges.sort_unstable();
     let (mut under_way, mut crowded, mut previous) = (0_u32, Nanos::ZERO, Nanos::ZERO);
-    for (at, starts, call) in edges {
+    let mut crowded_before = vec![Nanos::ZERO; siblings.len()];
+    for (at, starts, place) in edges {
         if under_way >= 2 {
             crowded += at - previous;
         }
         previous = at;
         if starts {
             under_way += 1;
-            overlaps[call] = crowded;
+            crowded_before[place] = crowded;
         } else {
             under_way -= 1;
-            overlaps[call] = crowded - overlaps[call];
+            overlaps[siblings[place]] += crowded - crowded_before[place];
         }
     }
 }

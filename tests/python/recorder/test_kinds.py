@@ -131,7 +131,8 @@ def test_loaded_relationships_count_and_others_are_not_fetched(runs):
 def test_every_obstacle_is_kept_once_and_the_worst_comes_first(runs):
     log = run(
         runs,
-        "back.take({'one': [v.Plain(), v.Plain()], 'two': v.logger, 'three': len, 'four': [v.service] * 3, 'five': iter([])})",
+        "back.take({'one': [v.Plain(), v.Plain()], 'two': v.logger, 'three': len,"
+        " 'four': [v.service] * 3, 'five': iter([])})",
     )
     payload = log.one(TAKE).payloads[False]
     # The keys are spelled out nowhere in the app.

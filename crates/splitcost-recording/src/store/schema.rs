@@ -101,7 +101,7 @@ pub static REQUESTS: Table = table!("requests.parquet";
 /// | `wall_nanos` | u64 | ns | from start to end |
 /// | `cpu_nanos` | u64 | ns | thread CPU time, inline callees included |
 /// | `suspended_nanos` | u64 | ns | awaiting something else |
-/// | `overlap_nanos` | u64 | ns | while another call of the same parent was under way |
+/// | `overlap_nanos` | u64 | ns | while another call of the same parent was under way; a suspended generator is not |
 /// | `exception` | name, nullable | | type of the exception it ended with |
 pub static CALLS: Table = table!("calls.parquet";
     "request": Index, "call": U32, "parent": U32, "function_id": U32, "caller_module": Name, "callee_module": Name,

@@ -220,7 +220,7 @@ struct CallRow<'a> {
 
 fn call_rows(recording: &Recording) -> impl Iterator<Item = CallRow<'_>> {
     (0_u32..).zip(&recording.requests).flat_map(|(request, recorded)| {
-        let calls = (0_u32..).zip(&recorded.calls).zip(overlap(recorded));
+        let calls = (0_u32..).zip(&recorded.calls).zip(overlap(&recording.functions, recorded));
         calls.map(move |((index, call), overlap)| {
             let caller = recorded.calls[call.parent as usize].function;
             CallRow { request, index, call, caller, overlap }

@@ -3,8 +3,9 @@
 use std::fmt::Write;
 
 use proptest::prelude::*;
+use splitcost_model::quantity::Nanos;
 use splitcost_model::recording::{Meta, Phase, Recording};
-use splitcost_recording::assemble::{assemble, merge};
+use splitcost_recording::assemble::{Assembler, assemble, merge};
 use splitcost_recording::log::ViaCode::{self, Inline, Task, Thread};
 use splitcost_recording::log::{FunctionKindCode, PayloadClassCode, Record};
 use splitcost_recording::store;
@@ -211,6 +212,29 @@ fn what_belongs_nowhere_is_counted() {
     trouble: calls without a known caller in their request, put below its root: 1
     trouble: events ignored, not fitting the state of their call: 1
     ");
+}
+
+#[test]
+fn a_command_that_ends_inside_its_function_ends_with_its_process() {
+    let script = || {
+        Script::shop(0)
+            .start(1, 0)
+            .enter((1, 0, 1), ORDERS, Inline, (0, 0))
+            .enter((2, 1, 1), PRICING, Inline, (10, 5))
+            .leave(2, (30, 20))
+            .enter((3, 1, 1), PRICING, Inline, (40, 25))
+    };
+    let mut command = Assembler::of_command();
+    script().records.into_iter().for_each(|record| command.push(record));
+    let recording = command.finish();
+    store::check(&recording).unwrap();
+    let request = &recording.requests[0];
+    assert_eq!(
+        (request.endpoint.as_str(), request.wall, request.calls.len()),
+        ("shop.orders:create", Nanos::from_nanos(40), 3)
+    );
+    // An app that is driven by requests may run such a function for ever.
+    assert_eq!(assemble(script().records).requests.len(), 0);
 }
 
 #[test]

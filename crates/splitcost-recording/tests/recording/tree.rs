@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use splitcost_model::quantity::Nanos;
-use splitcost_model::recording::{Call, Request, Segment};
+use splitcost_model::recording::{Call, Function, FunctionKind, Request, Segment};
 use splitcost_recording::tree::overlap;
 
 fn request(calls: &[(u32, u64, u64)]) -> Request {
@@ -19,7 +19,7 @@ fn request(calls: &[(u32, u64, u64)]) -> Request {
 }
 
 fn overlaps(calls: &[(u32, u64, u64)]) -> Vec<u64> {
-    overlap(&request(calls)).into_iter().map(Nanos::as_nanos).collect()
+    overlap(&[], &request(calls)).into_iter().map(Nanos::as_nanos).collect()
 }
 
 #[test]
@@ -30,6 +30,36 @@ fn only_siblings_overlap() {
     assert_eq!(overlaps(&[(0, 0, 100), (0, 10, 30), (0, 20, 10), (0, 35, 15)]), [0, 15, 10, 5]);
     // Calls without length.
     assert_eq!(overlaps(&[(0, 0, 100), (0, 10, 0), (0, 10, 0), (0, 10, 5)]), [0, 0, 0, 0]);
+}
+
+#[test]
+fn a_suspended_generator_is_not_under_way() {
+    let segment = |(start, wall, suspended)| Segment {
+        start: Nanos::from_nanos(start),
+        wall: Nanos::from_nanos(wall),
+        suspended,
+        ..Segment::default()
+    };
+    let call = |function, stretches: &[(u64, u64, bool)]| Call {
+        function,
+        segments: stretches.iter().copied().map(segment).collect(),
+        ..Call::default()
+    };
+    let check = |kind, expected: [u64; 4]| {
+        let functions = [Function::default(), Function { kind, ..Function::default() }];
+        // A context manager around two calls, of which the second ends while it runs again.
+        let calls = vec![
+            call(0, &[(0, 100, false)]),
+            call(1, &[(10, 5, false), (15, 30, true), (45, 15, false)]),
+            call(0, &[(20, 10, false)]),
+            call(0, &[(30, 20, false)]),
+        ];
+        let found = overlap(&functions, &Request { calls, ..Request::default() });
+        assert_eq!(found, expected.map(Nanos::from_nanos));
+    };
+    check(FunctionKind::Generator, [0, 5, 0, 5]);
+    check(FunctionKind::AsyncGenerator, [0, 5, 0, 5]);
+    check(FunctionKind::Coroutine, [0, 30, 10, 20]);
 }
 
 proptest! {

@@ -1,7 +1,16 @@
 """Rows of object-relational mappers, and the resources of libraries."""
 
+import attrs
 import django
+import flask
+import msgspec
+import redis
+import sqlalchemy
 from django.conf import settings
+from django.db import models
+from django.http import HttpRequest
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship, sessionmaker
+from starlette.requests import Request
 
 settings.configure(
     DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
@@ -9,16 +18,6 @@ settings.configure(
     DEFAULT_AUTO_FIELD="django.db.models.AutoField",
 )
 django.setup()
-
-import attrs
-import flask
-import msgspec
-import redis
-import sqlalchemy
-from django.db import connection, models
-from django.http import HttpRequest
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship, sessionmaker
-from starlette.requests import Request
 
 
 class Base(DeclarativeBase):
