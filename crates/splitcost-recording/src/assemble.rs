@@ -330,7 +330,13 @@ impl Assembler {
                 continue;
             };
             let endpoint = format!("{module}:{}", function.qualname);
-            request.end = Some(RequestEnd { wall: self.last, process_cpu: request.start_cpu, status: 0, endpoint });
+            request.end = Some(RequestEnd {
+                wall: self.last,
+                process_cpu: request.start_cpu,
+                status: 0,
+                endpoint,
+                handler: None,
+            });
             for open in request.calls.iter_mut().filter(|open| open.state != CallState::Left) {
                 open.step(self.last, open.cpu, CallState::Left);
             }
