@@ -356,6 +356,11 @@ impl Request {
         self.weight
     }
 
+    /// Returns the statuses that count as success; when empty, every status below 400 does.
+    pub fn expected(&self) -> &[u16] {
+        &self.expect
+    }
+
     /// Returns true if an answer with this status is expected.
     pub fn expects(&self, status: u16) -> bool {
         if self.expect.is_empty() { status < 400 } else { self.expect.contains(&status) }

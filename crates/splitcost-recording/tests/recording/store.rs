@@ -1,5 +1,6 @@
 //! A recording to Parquet and back, and what happens to damaged ones.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -58,6 +59,7 @@ fn any_meta() -> impl Strategy<Value = Meta> {
         recorder_mode: "monitoring".into(),
         machine: text,
         phases,
+        expected: BTreeMap::from([("GET /gone".into(), vec![404])]),
         troubles: texts,
     })
 }
