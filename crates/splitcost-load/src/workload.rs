@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::Error;
+use crate::session::{Capture, Session};
 use crate::template::{Drawn, Encoding, Template, is_name};
 
 /// The header that carries the name of a request to the recorder.
@@ -23,13 +24,26 @@ const OWN_HEADERS: [&str; 5] = ["connection", "content-length", "expect", "trans
 /// Chosen: longer texts belong in a file, since a request is kept in memory.
 const MAX_STRING: usize = 65_536;
 
+/// The most simulated users.
+///
+/// Chosen: each costs a log-in before every run, and servers are seldom asked to keep more sessions.
+const MAX_USERS: u32 = 1_000;
+/// The placeholder for the number of the simulated user.
+const USER: &str = "user";
+
 /// The validated requests of an app: the `[workload]` table of the configuration.
 ///
-/// Request `i` of a run depends only on the seed and on `i`, not on the answers of the server.
+/// Request `i` of a run depends only on the seed, on `i`, and on the sessions of the users that were opened before it,
+/// not on the answers to other requests.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(try_from = "WorkloadTable")]
 pub struct Workload {
     seed: u64,
+    users: u32,
+    /// The requests that open the session of each user.
+    before: Vec<Before>,
+    /// The names of the values that these capture.
+    captured: Vec<String>,
     requests: Vec<Request>,
     /// The sum of the weights up to and including each request.
     cumulative_weights: Vec<u64>,
@@ -41,6 +55,10 @@ pub struct Workload {
 pub struct WorkloadTable {
     #[serde(default)]
     seed: u64,
+    #[serde(default = "one")]
+    users: u32,
+    #[serde(default)]
+    before: Vec<RequestTable>,
     requests: Vec<RequestTable>,
 }
 
@@ -51,17 +69,19 @@ struct RequestTable {
     #[serde(default)]
     method: Method,
     path: String,
-    #[serde(default = "one")]
-    weight: u32,
+    weight: Option<u32>,
     #[serde(default)]
     headers: BTreeMap<String, String>,
     #[serde(default)]
     params: BTreeMap<String, Param>,
     body: Option<Value>,
     body_text: Option<String>,
+    body_form: Option<BTreeMap<String, String>>,
     body_file: Option<PathBuf>,
     #[serde(default)]
     expect: Vec<u16>,
+    #[serde(default)]
+    capture: BTreeMap<String, Capture>,
 }
 
 fn one() -> u32 {
@@ -74,25 +94,54 @@ impl WorkloadTable {
         self.seed
     }
 
-    /// Returns the requests, with the contents of their files. Relative paths start at `dir`.
+    /// Returns true if requests run before the load.
+    pub fn has_before(&self) -> bool {
+        !self.before.is_empty()
+    }
+
+    /// Returns the requests of the load, with the contents of their files. Relative paths start at `dir`.
     pub fn requests(self, dir: &Path) -> Result<Vec<RequestSpec>, Error> {
-        let requests = self.requests.into_iter().enumerate();
-        requests.map(|(position, request)| request.spec(position, dir)).collect()
+        specs(self.requests, dir)
     }
 
     /// Validates the workload and reads its files. Relative paths start at `dir`.
     pub fn compile(self, dir: &Path) -> Result<Workload, Error> {
-        Workload::new(self.seed, self.requests(dir)?)
+        let fail = |request: &str, field: &str, problem: &str| Error::Workload {
+            request: request.to_owned(),
+            field: field.to_owned(),
+            problem: problem.to_owned(),
+        };
+        if !(1..=MAX_USERS).contains(&self.users) {
+            return Err(fail("of every user", "users", &format!("it is not from 1 to {MAX_USERS}")));
+        }
+        if self.users > 1 && self.before.is_empty() {
+            return Err(fail("of every user", "users", "users differ only by [[workload.before]], which is missing"));
+        }
+        if let Some(request) = self.requests.iter().find(|request| !request.capture.is_empty()) {
+            return Err(fail(&request.path, "capture", "only requests of [[workload.before]] can capture values"));
+        }
+        if let Some(request) = self.before.iter().find(|request| request.weight.is_some()) {
+            return Err(fail(&request.path, "weight", "every request of [[workload.before]] is sent once"));
+        }
+        let captures: Vec<_> = self.before.iter().map(|request| request.capture.clone()).collect();
+        let before = specs(self.before, dir)?.into_iter().zip(captures).collect();
+        Workload::with_sessions(self.seed, self.users, before, specs(self.requests, dir)?)
     }
+}
+
+fn specs(requests: Vec<RequestTable>, dir: &Path) -> Result<Vec<RequestSpec>, Error> {
+    requests.into_iter().enumerate().map(|(position, request)| request.spec(position, dir)).collect()
 }
 
 impl RequestTable {
     fn spec(self, position: usize, dir: &Path) -> Result<RequestSpec, Error> {
-        let Self { name, method, path, weight, headers, params, body, body_text, body_file, expect } = self;
+        let Self { name, method, path, headers, params, body, body_text, body_form, body_file, expect, .. } = self;
+        let weight = self.weight.unwrap_or(1);
         let mut spec = RequestSpec { name, method, path, weight, headers, params, body: None, expect };
         let bodies = [
             body.map(|value| Ok(Body::Json(plain_dates(value)))),
             body_text.map(|text| Ok(Body::Text(text))),
+            body_form.map(|fields| Ok(Body::Form(fields))),
             body_file.map(|file| {
                 let file = dir.join(file);
                 Body::file(&file).map_err(|error| ("body_file", format!("failed to read {}: {error}", file.display())))
@@ -102,7 +151,7 @@ impl RequestTable {
             let fail = |(field, problem)| Error::Workload { request: spec.label(position), field, problem };
             let body = body.map_err(|(field, problem): (&str, String)| fail((field.to_owned(), problem)))?;
             if spec.body.is_some() {
-                return Err(fail(("body".into(), "a request has only one of body, body_text and body_file".into())));
+                return Err(fail(("body".into(), "a request has only one of body, body_text, body_form and body_file".into())));
             }
             spec.body = Some(body);
         }
@@ -138,6 +187,8 @@ pub enum Body {
     Json(Value),
     /// A text, which is a template.
     Text(String),
+    /// The fields of a form, whose values are templates.
+    Form(BTreeMap<String, String>),
     /// Bytes that are sent unchanged.
     Bytes {
         /// The bytes.
@@ -227,6 +278,8 @@ pub struct Request {
     headers: Template,
     /// True when `headers` contains a `host` header.
     own_host: bool,
+    /// True when `headers` contains a `cookie` header, which replaces the cookies of the session.
+    own_cookie: bool,
     body: Payload,
     is_grpc: bool,
     expect: Vec<u16>,
@@ -238,6 +291,39 @@ enum Payload {
     Nothing,
     Filled(Template),
     Bytes(Vec<u8>),
+}
+
+/// A request that opens the session of a user.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Before {
+    pub(crate) request: Request,
+    /// The captured values, by name.
+    pub(crate) captures: BTreeMap<String, Capture>,
+}
+
+/// The names that placeholders of a request may have, besides its own parameters.
+#[derive(Clone, Copy)]
+struct Shared<'a> {
+    /// All captured values, in the order in which a session holds them.
+    captured: &'a [String],
+    /// The number of these that are captured before the request.
+    available: usize,
+    has_users: bool,
+}
+
+impl Shared<'_> {
+    /// Returns the index of a value in a session.
+    fn index_of(&self, placeholder: &str) -> Result<usize, String> {
+        match self.captured.iter().position(|name| name == placeholder) {
+            Some(index) if index < self.available => Ok(index),
+            Some(_) => Err(format!("`{{{placeholder}}}` is captured by a later request only")),
+            None if self.has_users && placeholder == USER => Ok(self.captured.len()),
+            None if self.has_users => {
+                Err(format!("`{{{placeholder}}}` is neither defined in `params` nor captured by a request before"))
+            }
+            None => Err(format!("`{{{placeholder}}}` is not defined in `params`")),
+        }
+    }
 }
 
 /// The methods of HTTP that a workload may use.
@@ -371,12 +457,12 @@ impl Request {
         self.is_grpc
     }
 
-    /// Returns true if the request never varies.
+    /// Returns true if the request never varies for one user.
     pub(crate) fn is_fixed(&self) -> bool {
         self.params.is_empty()
     }
 
-    fn compile(position: usize, table: RequestSpec) -> Result<Self, Error> {
+    fn compile(position: usize, table: RequestSpec, shared: Shared<'_>) -> Result<Self, Error> {
         let name = table.name();
         let fail = |field: &str, problem: String| Error::Workload {
             request: format!("{} ({name})", position + 1),
@@ -406,12 +492,12 @@ impl Request {
         let mut index_of = |placeholder: &str| {
             let index = names.iter().position(|n| *n == placeholder);
             used.extend(index);
-            index.ok_or_else(|| format!("`{{{placeholder}}}` is not defined in `params`"))
+            index.map_or_else(|| Ok(names.len() + shared.index_of(placeholder)?), Ok)
         };
 
         check_path(&table.path).map_err(|problem| fail("path", problem))?;
         let path = Template::text(&table.path, Encoding::Path, &mut index_of).map_err(|p| fail("path", p))?;
-        let header_lines = header_lines(&name, &table.headers, &table.params, table.body.as_ref())
+        let header_lines = header_lines(&name, &table.headers, &table.params, shared, table.body.as_ref())
             .map_err(|(header, problem)| fail(&format!("headers.{header}"), problem))?;
         let headers = Template::text(&header_lines, Encoding::Plain, &mut index_of).map_err(|p| fail("headers", p))?;
         let is_grpc = matches!(table.body, Some(Body::Grpc(_)));
@@ -423,6 +509,9 @@ impl Request {
             Some(Body::Text(text)) => Payload::Filled(
                 Template::text(&text, Encoding::Plain, &mut index_of).map_err(|p| fail("body_text", p))?,
             ),
+            Some(Body::Form(fields)) => {
+                Payload::Filled(Template::form(&fields, &mut index_of).map_err(|p| fail("body_form", p))?)
+            }
             Some(Body::Bytes { bytes, .. } | Body::Grpc(bytes)) => Payload::Bytes(bytes),
         };
         if let Some(unused) = (0..names.len()).find(|index| !used.contains(index)) {
@@ -437,6 +526,7 @@ impl Request {
             method: table.method,
             weight: table.weight,
             own_host: table.headers.keys().any(|header| header.eq_ignore_ascii_case("host")),
+            own_cookie: table.headers.keys().any(|header| header.eq_ignore_ascii_case("cookie")),
             params: table.params.into_values().collect(),
             name,
             path,
@@ -463,6 +553,7 @@ fn header_lines(
     name: &str,
     headers: &BTreeMap<String, String>,
     params: &BTreeMap<String, Param>,
+    shared: Shared<'_>,
     body: Option<&Body>,
 ) -> Result<String, (String, String)> {
     let escaped_name = name.replace('{', "{{").replace('}', "}}");
@@ -474,6 +565,7 @@ fn header_lines(
     let content_type = match body {
         Some(Body::Json(_)) => Some("application/json"),
         Some(Body::Text(_)) => Some("text/plain; charset=utf-8"),
+        Some(Body::Form(_)) => Some("application/x-www-form-urlencoded"),
         Some(Body::Bytes { content_type, .. }) => Some(content_type.as_str()),
         Some(Body::Grpc(_)) | None => None,
     };
@@ -496,7 +588,7 @@ fn header_lines(
             return Err(fail("its value has a control character".into()));
         }
         let mut check_placeholder = |placeholder: &str| match params.get(placeholder) {
-            None => Err(format!("`{{{placeholder}}}` is not defined in `params`")),
+            None => shared.index_of(placeholder),
             Some(param) if param.may_hold_control_characters() => {
                 Err(format!("a choice of `{{{placeholder}}}` has a control character"))
             }
@@ -533,10 +625,43 @@ impl TryFrom<WorkloadTable> for Workload {
 impl Workload {
     /// Validates and compiles requests.
     pub fn new(seed: u64, requests: Vec<RequestSpec>) -> Result<Self, Error> {
+        Self::with_sessions(seed, 1, Vec::new(), requests)
+    }
+
+    fn with_sessions(
+        seed: u64,
+        users: u32,
+        before: Vec<(RequestSpec, BTreeMap<String, Capture>)>,
+        requests: Vec<RequestSpec>,
+    ) -> Result<Self, Error> {
+        let mut captured: Vec<String> = Vec::new();
+        let mut available = Vec::new();
+        for (_, captures) in &before {
+            available.push(captured.len());
+            let new = captures.keys().filter(|name| !captured.contains(name)).cloned().collect::<Vec<_>>();
+            captured.extend(new);
+        }
+        let has_users = !before.is_empty();
+        let shared = |available| Shared { captured: &captured, available, has_users };
+        let before = before
+            .into_iter()
+            .zip(available)
+            .enumerate()
+            .map(|(position, ((request, captures), available))| {
+                if let Some(name) = captures.keys().find(|name| !is_name(name) || *name == USER) {
+                    return Err(Error::Workload {
+                        request: format!("before {}", request.label(position)),
+                        field: format!("capture.{name}"),
+                        problem: format!("a name consists of letters, digits and underscores, and is not {USER:?}"),
+                    });
+                }
+                Ok(Before { request: Request::compile(position, request, shared(available))?, captures })
+            })
+            .collect::<Result<Vec<_>, _>>()?;
         let requests: Vec<Request> = requests
             .into_iter()
             .enumerate()
-            .map(|(position, request)| Request::compile(position, request))
+            .map(|(position, request)| Request::compile(position, request, shared(captured.len())))
             .collect::<Result<_, _>>()?;
         if requests.is_empty() {
             return Err(Error::NoRequests);
@@ -557,7 +682,7 @@ impl Workload {
                 sum
             })
             .collect();
-        Ok(Self { seed, requests, cumulative_weights })
+        Ok(Self { seed, users, before, captured, requests, cumulative_weights })
     }
 }
 
@@ -595,15 +720,49 @@ impl Workload {
         Draw { request: self.cumulative_weights.partition_point(|sum| *sum <= point), rng }
     }
 
-    /// Appends a drawn request in the format of HTTP/1.1.
-    pub fn write(&self, draw: Draw, host: &str, out: &mut Vec<u8>) {
-        let request = &self.requests[draw.request];
-        let parts = self.parts(draw);
-        out.extend_from_slice(request.method.name().as_bytes());
+    /// Returns the number of simulated users.
+    pub fn users(&self) -> u32 {
+        self.users
+    }
+
+    /// Returns the requests that open the session of each user, in order.
+    pub(crate) fn before(&self) -> &[Before] {
+        &self.before
+    }
+
+    /// Returns the names of the captured values, in the order in which a session holds them.
+    pub(crate) fn captured(&self) -> &[String] {
+        &self.captured
+    }
+
+    /// Draws the values of a request before the load.
+    pub(crate) fn draw_before(&self, position: usize, user: u32) -> Draw {
+        let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
+        // Far from the numbers of the requests of a run.
+        rng.set_stream(u64::MAX - u64::from(user) * self.before.len() as u64 - position as u64);
+        Draw { request: position, rng }
+    }
+
+    /// Appends a drawn request of a user in the format of HTTP/1.1.
+    pub fn write(&self, draw: Draw, session: &Session, host: &str, out: &mut Vec<u8>) {
+        self.requests[draw.request].write(draw, session, host, out);
+    }
+
+    /// Returns the parts of a drawn request without the framing of a version of HTTP.
+    pub(crate) fn parts(&self, draw: Draw, session: &Session) -> Parts<'_> {
+        self.requests[draw.request].parts(draw, session)
+    }
+}
+
+impl Request {
+    /// Appends the request in the format of HTTP/1.1.
+    pub(crate) fn write(&self, draw: Draw, session: &Session, host: &str, out: &mut Vec<u8>) {
+        let parts = self.parts(draw, session);
+        out.extend_from_slice(self.method.name().as_bytes());
         out.push(b' ');
         out.extend_from_slice(&parts.path);
         out.extend_from_slice(b" HTTP/1.1\r\n");
-        if !request.own_host {
+        if !self.own_host {
             out.extend_from_slice(b"host: ");
             out.extend_from_slice(host.as_bytes());
             out.extend_from_slice(b"\r\n");
@@ -612,27 +771,30 @@ impl Workload {
         if let Some(body) = &parts.body {
             out.extend_from_slice(format!("content-length: {}\r\n\r\n", body.len()).as_bytes());
             out.extend_from_slice(body);
-        } else if matches!(request.method, Method::Post | Method::Put | Method::Patch) {
+        } else if matches!(self.method, Method::Post | Method::Put | Method::Patch) {
             out.extend_from_slice(b"content-length: 0\r\n\r\n");
         } else {
             out.extend_from_slice(b"\r\n");
         }
     }
 
-    /// Returns the parts of a drawn request without the framing of a version of HTTP.
-    pub(crate) fn parts(&self, draw: Draw) -> Parts<'_> {
-        let Draw { request, mut rng } = draw;
-        let request = &self.requests[request];
-        let values: Vec<Drawn> = request.params.iter().map(|param| param.draw(&mut rng)).collect();
+    fn parts(&self, draw: Draw, session: &Session) -> Parts<'_> {
+        let Draw { mut rng, .. } = draw;
+        let drawn = self.params.iter().map(|param| param.draw(&mut rng));
+        let values: Vec<Drawn> = drawn.chain(session.values.iter().map(Drawn::Choice)).collect();
         let filled = |template: &Template| {
             let mut bytes = Vec::new();
             template.write(&values, &mut bytes);
             bytes
         };
+        let mut header_lines = filled(&self.headers);
+        if !self.own_cookie {
+            session.write_cookies(&mut header_lines);
+        }
         Parts {
-            path: filled(&request.path),
-            header_lines: filled(&request.headers),
-            body: match &request.body {
+            path: filled(&self.path),
+            header_lines,
+            body: match &self.body {
                 Payload::Nothing => None,
                 Payload::Bytes(bytes) => Some(Cow::Borrowed(bytes)),
                 Payload::Filled(template) => Some(Cow::Owned(filled(template))),
