@@ -183,7 +183,10 @@ mod tests {
         // A second service of the first copy.
         one.note("prices", &used(&[(1, 1)]), true).unwrap();
         let shared = two.note("the copy", &used(&[(1, 1)]), true).unwrap_err();
-        assert_eq!(shared.to_string(), "keep the copies of the app apart: prices and the copy use the same database, /srv/app.db");
+        assert_eq!(
+            shared.to_string(),
+            "keep the copies of the app apart: prices and the copy use the same database, /srv/app.db"
+        );
         drop(one);
         two.note("the copy", &used(&[(1, 1)]), true).unwrap();
 
@@ -192,7 +195,9 @@ mod tests {
         two.note("the copy", &connected, false).unwrap();
         three.note("another", &connected, false).unwrap();
         two.note("the copy", &connected, true).unwrap();
-        assert!(three.note("another", &connected, true).unwrap_err().to_string().contains("the PostgreSQL server at /run/"));
+        assert!(
+            three.note("another", &connected, true).unwrap_err().to_string().contains("the PostgreSQL server at /run/")
+        );
     }
 
     #[test]

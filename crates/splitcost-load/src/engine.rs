@@ -156,12 +156,7 @@ struct Open {
 }
 
 impl<'a> Engine<'a> {
-    fn new(
-        workload: &'a Workload,
-        sessions: &'a [Session],
-        plan: &'a Plan,
-        targets: &Targets,
-    ) -> Result<Self, Error> {
+    fn new(workload: &'a Workload, sessions: &'a [Session], plan: &'a Plan, targets: &Targets) -> Result<Self, Error> {
         let mut composer = Composer::new(workload, sessions, plan.seed_offset, plan.keep_alive);
         let mut pools: Vec<Pool> = Vec::new();
         let mut pool_of = Vec::new();

@@ -76,7 +76,10 @@ mod tests {
     fn fields_are_found_however_they_are_written() {
         check("<form><input type=\"hidden\" name=\"csrf\" value=\"a&amp;b\"></form>", &[("csrf", "a&b")]);
         check("<INPUT VALUE='x=\"1\"' NAME=token/>", &[("token/", "x=\"1\"")]);
-        check("<input value=abc name=t disabled><meta content=\"m\" name='csrf-token' />", &[("t", "abc"), ("csrf-token", "m")]);
+        check(
+            "<input value=abc name=t disabled><meta content=\"m\" name='csrf-token' />",
+            &[("t", "abc"), ("csrf-token", "m")],
+        );
         check("<input name = \"n\"\n value = \"v\" >", &[("n", "v")]);
         check("a < b <p name='x' value='y'> <inputs name='z'>", &[]);
     }

@@ -114,9 +114,11 @@ fn json(path: &str, body: &[u8]) -> Result<Value, String> {
                 let names: Vec<&str> = fields.keys().map(String::as_str).collect();
                 format!("the answer has no field {part} of {path}; there are {}", names.join(", "))
             })?,
-            Value::Array(items) => part.parse().ok().and_then(|index: usize| items.get(index)).ok_or_else(|| {
-                format!("the answer has no item {part} of {path}, in a list of {}", items.len())
-            })?,
+            Value::Array(items) => part
+                .parse()
+                .ok()
+                .and_then(|index: usize| items.get(index))
+                .ok_or_else(|| format!("the answer has no item {part} of {path}, in a list of {}", items.len()))?,
             _ => return Err(format!("the answer has no field {part} of {path}: before it is a plain value")),
         };
     }
@@ -136,8 +138,7 @@ pub fn open_sessions(workload: &Workload, targets: &Targets, cancel: &AtomicBool
 }
 
 fn open(workload: &Workload, targets: &Targets, user: u32, cancel: &AtomicBool) -> Result<Session, Error> {
-    let mut session =
-        Session { values: vec![Value::Null; workload.captured().len()], cookies: BTreeMap::new() };
+    let mut session = Session { values: vec![Value::Null; workload.captured().len()], cookies: BTreeMap::new() };
     session.values.push(user.into());
     for (position, before) in workload.before().iter().enumerate() {
         let request = &before.request;

@@ -151,7 +151,10 @@ impl RequestTable {
             let fail = |(field, problem)| Error::Workload { request: spec.label(position), field, problem };
             let body = body.map_err(|(field, problem): (&str, String)| fail((field.to_owned(), problem)))?;
             if spec.body.is_some() {
-                return Err(fail(("body".into(), "a request has only one of body, body_text, body_form and body_file".into())));
+                return Err(fail((
+                    "body".into(),
+                    "a request has only one of body, body_text, body_form and body_file".into(),
+                )));
             }
             spec.body = Some(body);
         }

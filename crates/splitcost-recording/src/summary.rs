@@ -39,7 +39,8 @@ pub(crate) fn calm_phase(recording: &Recording) -> (String, Option<u32>) {
         (0_u32..).zip(&recording.meta.phases).filter(|(_, phase)| phase.kind == PhaseKind::Closed && !phase.bare);
     let Some((index, phase)) = phases.min_by_key(|(_, phase)| phase.concurrency) else { return everything };
     let mut answered: FxHashMap<&str, bool> = FxHashMap::default();
-    for request in recording.requests.iter().filter(|request| request.phase.is_some() && !recording.has_failed(request)) {
+    for request in recording.requests.iter().filter(|request| request.phase.is_some() && !recording.has_failed(request))
+    {
         *answered.entry(&request.endpoint).or_default() |= request.phase == Some(index);
     }
     if answered.is_empty() || answered.values().any(|in_phase| !in_phase) {
@@ -60,7 +61,8 @@ fn endpoints(recording: &Recording, phase: Option<u32>) -> Vec<EndpointSummary> 
     let mut endpoints: Vec<EndpointSummary> = by_name
         .into_iter()
         .map(|(name, requests)| {
-            let good: Vec<&Request> = requests.iter().copied().filter(|request| !recording.has_failed(request)).collect();
+            let good: Vec<&Request> =
+                requests.iter().copied().filter(|request| !recording.has_failed(request)).collect();
             let timed = good.iter().filter(|request| phase.is_none() || request.phase == phase);
             let mut walls: Vec<f64> = timed.map(|request| request.wall.as_millis_f64()).collect();
             walls.sort_by(f64::total_cmp);

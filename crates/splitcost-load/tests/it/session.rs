@@ -46,8 +46,13 @@ fn shop() -> (std::net::SocketAddr, Arc<Mutex<Vec<Received>>>) {
                 let user = if request.body.contains("user%201") { "71" } else { "72" };
                 let cookies = "set-cookie: csrf=c2\r\nset-cookie: flash=; Max-Age=0\r\ntransfer-encoding: chunked";
                 let body = format!("{{\"data\": {{\"ids\": [0, {user}]}}}}");
-                format!("HTTP/1.1 302 X\r\n{cookies}\r\n\r\n5\r\n{}\r\n{:x}\r\n{}\r\n0\r\n\r\n", &body[..5], body.len() - 5, &body[5..])
-                    .into_bytes()
+                format!(
+                    "HTTP/1.1 302 X\r\n{cookies}\r\n\r\n5\r\n{}\r\n{:x}\r\n{}\r\n0\r\n\r\n",
+                    &body[..5],
+                    body.len() - 5,
+                    &body[5..]
+                )
+                .into_bytes()
             }
             _ => ok(""),
         }
@@ -105,10 +110,15 @@ fn problems_name_their_place() {
         open_sessions(&shop, &Targets::all(address), &AtomicBool::new(false)).unwrap_err().to_string()
     };
     let before = "prepare the load: [[workload.before]]";
-    assert_eq!(fails("[302]", "[200]"), format!("{before} 2 (POST /login), as user 1: it was answered 302 {{\"data\": {{\"ids\": [0, 71]}}}}"));
+    assert_eq!(
+        fails("[302]", "[200]"),
+        format!("{before} 2 (POST /login), as user 1: it was answered 302 {{\"data\": {{\"ids\": [0, 71]}}}}")
+    );
     assert_eq!(
         fails("form = \"csrf\"", "form = \"token\""),
-        format!("{before} 1 (GET /form), field `capture.csrf`, as user 1: the answer has no form field token; there are csrf")
+        format!(
+            "{before} 1 (GET /form), field `capture.csrf`, as user 1: the answer has no form field token; there are csrf"
+        )
     );
     assert_eq!(
         fails("cookie = \"csrf\"", "cookie = \"flash\""),
@@ -116,7 +126,9 @@ fn problems_name_their_place() {
     );
     assert_eq!(
         fails("data.ids.1", "data.ids.7"),
-        format!("{before} 2 (POST /login), field `capture.id`, as user 1: the answer has no item 7 of data.ids.7, in a list of 2")
+        format!(
+            "{before} 2 (POST /login), field `capture.id`, as user 1: the answer has no item 7 of data.ids.7, in a list of 2"
+        )
     );
     let (refused, _socket) = server::refusing();
     let nobody = open_sessions(&workload(LOG_IN), &Targets::all(refused), &AtomicBool::new(false)).unwrap_err();

@@ -147,7 +147,9 @@ fn bodies_that_are_not_json() {
     let fails = |toml: &str| table(toml).unwrap_err().to_string();
     let twice = fails("[[requests]]\npath = '/a'\nbody = 1\nbody_text = 'x'");
     assert!(
-        twice.contains("request 1 (GET /a), field `body`: a request has only one of body, body_text, body_form and body_file"),
+        twice.contains(
+            "request 1 (GET /a), field `body`: a request has only one of body, body_text, body_form and body_file"
+        ),
         "{twice}"
     );
     let missing = fails("[[requests]]\npath = '/a'\nbody_file = 'none.bin'");

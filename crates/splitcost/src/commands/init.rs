@@ -36,7 +36,8 @@ pub(crate) fn run(session: &mut Session, args: &InitArgs) -> anyhow::Result<Exit
     match survey.app() {
         Some(app) => printer.note(&format!("wrote splitcost.toml for {app}")),
         None => {
-            printer.note("wrote splitcost.toml with the names of an example, because no app was found here: replace them");
+            printer
+                .note("wrote splitcost.toml with the names of an example, because no app was found here: replace them");
         }
     }
     if let Some(server) = draft.start.missing_server {

@@ -95,7 +95,10 @@ fn a_django_project_has_its_apps_as_modules() {
         ("catalogue/services.py", PRICES),
         ("catalogue/migrations/__init__.py", ""),
         ("orders/__init__.py", ""),
-        ("orders/urls.py", "from django.urls import path\nfrom orders import views\n\nurlpatterns = [path('<int:order>/', views.total)]\n"),
+        (
+            "orders/urls.py",
+            "from django.urls import path\nfrom orders import views\n\nurlpatterns = [path('<int:order>/', views.total)]\n",
+        ),
         ("orders/views.py", view),
     ]);
     insta::assert_snapshot!(init(&project, &[], "wrote splitcost.toml for site_.asgi:application"), @r#"

@@ -141,7 +141,10 @@ fn copies_that_share_a_database_are_refused() {
         ),
         "{recorded}"
     );
-    assert!(recorded.contains("/app.db\nhint: give each copy a database of its own, by {workdir} or {arm}"), "{recorded}");
+    assert!(
+        recorded.contains("/app.db\nhint: give each copy a database of its own, by {workdir} or {arm}"),
+        "{recorded}"
+    );
 }
 
 #[test]

@@ -130,7 +130,8 @@ mod tests {
             {"method": "GET", "path": "/books/{book_id}", "params": {"book_id": "int"}, "body": null},
         ]))
         .unwrap();
-        let line = |request: &str, status: u16| format!("::1 - - [01/Nov/2026:10:00:00 +0000] \"{request}\" {status} 9");
+        let line =
+            |request: &str, status: u16| format!("::1 - - [01/Nov/2026:10:00:00 +0000] \"{request}\" {status} 9");
         let log = [
             line("GET /books/3?x=1 HTTP/1.1", 200),
             line("GET /books/a%20b HTTP/1.1", 304) + " \"-\" \"curl/8\"",

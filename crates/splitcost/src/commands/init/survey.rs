@@ -1,6 +1,6 @@
 //! The facts that the source of an app shows: how it starts, its modules, and who calls whom.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -14,10 +14,51 @@ use crate::failure::Failed;
 /// Modules that are never proposed as a service, by the last part of their name: they start or configure the app, are
 /// run by people, or are shared by all.
 const NEVER: [&str; 46] = [
-    "__main__", "admin", "api", "app", "application", "apps", "asgi", "base", "cli", "common", "config", "conftest",
-    "constants", "core", "database", "db", "deps", "errors", "exceptions", "extensions", "fixtures", "handlers",
-    "helpers", "init_db", "main", "manage", "middleware", "migrations", "models", "routes", "schemas", "scripts", "seed",
-    "seeds", "server", "settings", "setup", "static", "templates", "test", "tests", "types", "urls", "util", "utils",
+    "__main__",
+    "admin",
+    "api",
+    "app",
+    "application",
+    "apps",
+    "asgi",
+    "base",
+    "cli",
+    "common",
+    "config",
+    "conftest",
+    "constants",
+    "core",
+    "database",
+    "db",
+    "deps",
+    "errors",
+    "exceptions",
+    "extensions",
+    "fixtures",
+    "handlers",
+    "helpers",
+    "init_db",
+    "main",
+    "manage",
+    "middleware",
+    "migrations",
+    "models",
+    "routes",
+    "schemas",
+    "scripts",
+    "seed",
+    "seeds",
+    "server",
+    "settings",
+    "setup",
+    "static",
+    "templates",
+    "test",
+    "tests",
+    "types",
+    "urls",
+    "util",
+    "utils",
     "wsgi",
 ];
 
@@ -159,8 +200,8 @@ impl Survey {
             // An app in one file may have packages and modules beside it.
             packages.extend(self.modules.keys().map(|module| top(module)).filter(|name| !is_never(name)));
         }
-        let mut seen = Vec::new();
-        packages.retain(|package| !seen.contains(package) && { seen.push(package.clone()); true });
+        let mut seen = BTreeSet::new();
+        packages.retain(|package| seen.insert(package.clone()));
         packages
     }
 
@@ -206,7 +247,8 @@ impl Survey {
 
     /// Returns the module that code belongs to, as the recorder decides it.
     fn owner(&self, code: &str, packages: &[String]) -> Option<String> {
-        let is_within = |parent: &&String| code.strip_prefix(*parent).is_some_and(|r| r.is_empty() || r.starts_with('.'));
+        let is_within =
+            |parent: &&String| code.strip_prefix(*parent).is_some_and(|r| r.is_empty() || r.starts_with('.'));
         if let Some(named) = self.parts.iter().filter(is_within).max_by_key(|name| name.len()) {
             return Some(named.clone());
         }
@@ -215,7 +257,9 @@ impl Survey {
         let module = child.map(|child| format!("{package}.{child}"));
         // A function of the package itself is no module below it.
         let is_module = |name: &String| {
-            self.modules.keys().any(|known| known.strip_prefix(name).is_some_and(|r| r.is_empty() || r.starts_with('.')))
+            self.modules
+                .keys()
+                .any(|known| known.strip_prefix(name).is_some_and(|r| r.is_empty() || r.starts_with('.')))
         };
         Some(module.filter(is_module).unwrap_or_else(|| package.clone()))
     }

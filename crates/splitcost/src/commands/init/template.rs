@@ -93,7 +93,8 @@ pub(super) fn render(draft: &Draft) -> String {
 
 fn app(text: &mut String, draft: &Draft) {
     let Draft { start, packages, named_modules, directory, .. } = draft;
-    let ready = draft.requests.iter().find(|request| request.is_certain()).map_or("/", |request| &request.spec.path);
+    let ready =
+        draft.requests.iter().find(|request| request.is_certain()).map_or("/", |request| request.spec.path.as_str());
     let _ = write!(
         text,
         "[app]\n# The start command. {{port}} becomes a free port, {{workdir}} a scratch directory that is removed at the \
@@ -112,7 +113,8 @@ fn app(text: &mut String, draft: &Draft) {
         let _ = writeln!(text, "# The modules, where they are not the direct children of the packages.");
         let _ = writeln!(text, "modules = {}", list(named_modules));
     }
-    let _ = writeln!(text, "# A path that is answered with 2xx or 3xx when the app is ready.\nready = {}", quoted(ready));
+    let _ =
+        writeln!(text, "# A path that is answered with 2xx or 3xx when the app is ready.\nready = {}", quoted(ready));
     let setup = if draft.is_django {
         r#"["python", "manage.py", "migrate"]"#.to_owned()
     } else {
@@ -146,7 +148,9 @@ fn workload(text: &mut String, draft: &Draft) {
     let (active, waiting): (Vec<&Listed>, Vec<&Listed>) = draft.requests.iter().partition(|r| r.is_active);
     active.into_iter().for_each(|listed| request(text, listed));
     if !waiting.is_empty() {
-        text.push_str("\n# Routes that need values, or change something: fill them in, and remove the comment signs.\n");
+        text.push_str(
+            "\n# Routes that need values, or change something: fill them in, and remove the comment signs.\n",
+        );
     }
     waiting.into_iter().for_each(|listed| request(text, listed));
 }
@@ -243,7 +247,8 @@ fn inline(value: &Value) -> String {
                 if is_bare { key.to_owned() } else { quoted(key) }
             };
             let fields = fields.iter().filter(|(_, field)| !field.is_null());
-            let fields: Vec<String> = fields.map(|(name, field)| format!("{} = {}", key(name), inline(field))).collect();
+            let fields: Vec<String> =
+                fields.map(|(name, field)| format!("{} = {}", key(name), inline(field))).collect();
             if fields.is_empty() { "{}".to_owned() } else { format!("{{ {} }}", fields.join(", ")) }
         }
         Value::Array(items) => {
