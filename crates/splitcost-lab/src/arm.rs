@@ -70,7 +70,7 @@ impl Arm {
             let addresses = used.peers.iter().filter_map(|peer| Some((peer.to_string(), server(*peer)?)));
             let paths = used.unix_peers.iter().filter_map(|path| Some((path.clone(), unix_server(path)?)));
             for (place, kind) in addresses.chain(paths) {
-                let shown = format!("the one of the {kind} server at {place} that both are told to use");
+                let shown = format!("that of the {kind} server at {place}, as both are started alike");
                 found.insert(Database::Server(place), shown);
             }
         }

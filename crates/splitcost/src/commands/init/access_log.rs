@@ -95,7 +95,7 @@ fn guessed(path: &str) -> (String, Vec<(String, Value)>) {
 fn value(part: &str) -> Value {
     let part = &decoded(part);
     match part.parse::<i64>() {
-        Ok(number) if number.to_string() == part => number.into(),
+        Ok(number) if number.to_string() == *part => number.into(),
         _ => part.as_str().into(),
     }
 }

@@ -230,7 +230,7 @@ impl Survey {
             .flat_map(|path| [path.with_extension("py"), path])
             .filter(|path| path.exists())
             .collect();
-        let graph = graph(&Options { paths, ..Options::default() })?;
+        let (graph, _) = graph(&Options { paths, ..Options::default() })?;
         for edge in graph.edges.iter().filter(|edge| !edge.outside) {
             let (Some(caller), Some(callee)) = (self.owner(&edge.caller, packages), self.owner(&edge.callee, packages))
             else {
