@@ -67,7 +67,7 @@ fn a_flask_factory_is_found_with_its_blueprints() {
     stack = "httpx"
     "#);
     let text = fs::read_to_string(project.path("splitcost.toml")).unwrap();
-    assert!(text.contains("#   library.books      12  calls library.prices (1)"), "{text}");
+    assert!(text.contains("#   library.books      15  calls library.prices (1)"), "{text}");
     assert!(text.contains("# [[workload.requests]]  # fill in: the body, and values that exist\n# method = \"POST\"\n# path = \"/books/{slug}\""), "{text}");
 }
 

@@ -41,7 +41,7 @@ fn an_endpoint_that_raises_as_expected_fails_nobody() {
     for name in ["GET /ok", "POST /save", "GET /boom"] {
         let endpoint = &endpoints[name];
         assert_eq!(endpoint["failed_requests"], 0, "{endpoint}");
-        assert_eq!(endpoint["calls_per_request"], 1.0, "{endpoint}");
+        assert_eq!(endpoint["calls_per_request"], 2.0, "{endpoint}");
     }
 }
 
