@@ -20,6 +20,8 @@ const SQLITE: &[u8; 16] = b"SQLite format 3\0";
 const PORTS: [(u16, &str); 5] =
     [(5432, "PostgreSQL"), (3306, "MySQL"), (1433, "SQL Server"), (1521, "Oracle"), (27017, "MongoDB")];
 /// The names of the processes of database servers.
+///
+/// Spec: the packages of these servers in Debian.
 const PROCESSES: [(&str, &str); 4] =
     [("postgres", "PostgreSQL"), ("mysqld", "MySQL"), ("mariadbd", "MariaDB"), ("mongod", "MongoDB")];
 

@@ -21,6 +21,8 @@ use crate::{Error, form};
 /// Chosen: a log-in hashes a password for at most a second; a first request may fill caches.
 const DEADLINE: Duration = Duration::from_secs(30);
 /// The number of bytes of an unexpected answer that an error shows.
+///
+/// Chosen: about two lines of a terminal.
 const SHOWN_BYTES: usize = 200;
 
 /// The part of an answer that a later request uses.

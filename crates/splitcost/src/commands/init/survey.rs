@@ -13,6 +13,8 @@ use crate::failure::Failed;
 
 /// Modules that are never proposed as a service, by the last part of their name: they start or configure the app, are
 /// run by people, or are shared by all.
+///
+/// Chosen: the usual names in the documentation and the project templates of the frameworks.
 const NEVER: [&str; 46] = [
     "__main__",
     "admin",

@@ -9,6 +9,8 @@ use splitcost_load::{Body, Method, Param, RequestSpec, literal};
 use super::survey::{Part, Route, Start};
 
 /// The range of whole numbers that a placeholder gets at first.
+///
+/// Chosen: the first keys of a table exist in most databases for tests.
 const GUESSED_IDS: [i64; 2] = [1, 10];
 
 /// The parts of the file that depend on the app.
