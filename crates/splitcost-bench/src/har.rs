@@ -203,7 +203,7 @@ fn name(requests: &mut [RequestSpec]) {
 mod tests {
     use proptest::prelude::*;
     use serde_json::{Value, json};
-    use splitcost_load::Workload;
+    use splitcost_load::{Session, Workload};
 
     use super::*;
 
@@ -220,7 +220,7 @@ mod tests {
         let each = archive.requests.iter().map(|request| {
             let workload = Workload::new(0, vec![request.clone()]).expect("it is a request");
             let mut bytes = Vec::new();
-            workload.write(workload.draw(0, 0), "here", &mut bytes);
+            workload.write(workload.draw(0, 0), &Session::default(), "here", &mut bytes);
             String::from_utf8(bytes).expect("it is text")
         });
         each.collect()
@@ -320,7 +320,7 @@ mod tests {
                 // Names or values of headers may be invalid in HTTP: then the workload is refused.
                 if let Ok(workload) = Workload::new(0, found.requests) {
                     let mut bytes = Vec::new();
-                    workload.write(workload.draw(0, 0), "here", &mut bytes);
+                    workload.write(workload.draw(0, 0), &Session::default(), "here", &mut bytes);
                     let head = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
                     prop_assert_eq!(head.split(|byte| *byte == b' ').count(), 3);
                 }

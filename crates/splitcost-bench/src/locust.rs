@@ -98,6 +98,12 @@ fn task(file: &mut String, position: usize, request: &RequestSpec) -> Result<(),
             (Some(dumped), Some(literal("application/json")))
         }
         Some(Body::Text(text)) => (Some(formatted(text, "plain")?), Some(literal("text/plain; charset=utf-8"))),
+        Some(Body::Form(fields)) => {
+            let fields =
+                fields.iter().map(|(name, value)| Ok(format!("{}: {}", literal(name), formatted(value, "plain")?)));
+            let fields = fields.collect::<Result<Vec<String>, String>>()?;
+            (Some(format!("{{{}}}", fields.join(", "))), Some(literal("application/x-www-form-urlencoded")))
+        }
         Some(Body::Bytes { bytes, content_type }) => {
             (Some(byte_literal(bytes)), Some(formatted(content_type, "plain")?))
         }

@@ -12,9 +12,11 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use splitcost_load::{Session, Targets, Workload, open_sessions};
 use splitcost_model::quantity::Nanos;
 use tempfile::TempDir;
 
+use crate::arm::{Arm, Used};
 pub use crate::group::kill_all;
 use crate::group::{Group, POLL};
 use crate::lifeline::Run;
@@ -27,6 +29,7 @@ pub use spec::{AppSpec, Mode, Modules};
 #[derive(Debug)]
 pub struct Scratch {
     dir: TempDir,
+    arm: Arc<Arm>,
     /// The run's directory is there as long as this is.
     _run: Arc<Run>,
 }
@@ -67,7 +70,7 @@ impl Scratch {
             .prefix("scratch-")
             .tempdir_in(run.path())
             .map_err(Error::io("make a scratch directory in", run.path()))?;
-        let scratch = Self { dir, _run: run };
+        let scratch = Self { dir, arm: Arc::new(Arm::new()), _run: run };
         fs::create_dir(scratch.workdir()).map_err(Error::io("make", scratch.workdir()))?;
         Ok(scratch)
     }
@@ -75,6 +78,11 @@ impl Scratch {
     /// Returns the app's `{workdir}`.
     pub fn workdir(&self) -> PathBuf {
         self.dir.path().join("work")
+    }
+
+    /// Returns the app's `{arm}`, which no other copy has at the same time.
+    pub(crate) fn arm(&self) -> String {
+        self.arm.name()
     }
 
     /// Returns the directory, which holds our own files beside the app's.
@@ -104,6 +112,13 @@ pub struct App {
     /// It is kept from others also while the app is not listening yet.
     port: Option<ReservedPort>,
     log: PathBuf,
+    /// The simulated users of this copy; empty until their sessions are opened.
+    sessions: Arc<[Session]>,
+    arm: Arc<Arm>,
+    /// The databases that it was seen to use; `None` once they are checked.
+    used: Option<Used>,
+    /// True if only the port and the scratch directory differ between the copies.
+    are_copies_alike: bool,
 }
 
 impl App {
@@ -148,10 +163,19 @@ impl App {
         let out = File::create(&log).map_err(Error::io("write", &log))?;
         let errors = out.try_clone().map_err(Error::io("write", &log))?;
         let number = port.as_ref().map_or(0, ReservedPort::number);
-        let mut process = spec.command(python, Some(&scratch.workdir()), mode, command, number)?;
+        let mut process = spec.command(python, Some(scratch), mode, command, number)?;
         process.stdin(Stdio::null()).stdout(out).stderr(errors);
         let group = Group::spawn(&mut process, || command.join(" "))?;
-        Ok(Self { name: name.to_owned(), group, port, log })
+        Ok(Self {
+            name: name.to_owned(),
+            group,
+            port,
+            log,
+            sessions: Arc::default(),
+            arm: Arc::clone(&scratch.arm),
+            used: Some(Used::default()),
+            are_copies_alike: !spec.takes_arm(),
+        })
     }
 
     /// Returns the address at which it answers.
@@ -189,6 +213,37 @@ impl App {
             Some(status) => {
                 Err(Error::Exited { action: format!("keep {} running", self.name), status, log: self.log_tail() })
             }
+            None => Ok(()),
+        }
+    }
+
+    /// Returns the sessions of the simulated users. The first call opens them, by the requests before the load.
+    pub(crate) fn sessions(
+        &mut self,
+        workload: &Workload,
+        targets: &Targets,
+        cancel: &Cancel,
+    ) -> Result<Arc<[Session]>> {
+        if self.sessions.is_empty() {
+            let opened = open_sessions(workload, targets, &cancel.0);
+            cancel.check()?;
+            let opened = opened.map_err(|source| Error::Before { source, log: self.log_tail() })?;
+            self.sessions = opened.into();
+        }
+        Ok(Arc::clone(&self.sessions))
+    }
+
+    /// Notes the databases that it uses now, until they are checked.
+    pub(crate) fn look_for_databases(&mut self) {
+        if let Some(used) = &mut self.used {
+            used.look(self.group.id());
+        }
+    }
+
+    /// Fails if another copy uses one of the databases that this one was seen to use.
+    pub(crate) fn check_databases(&mut self) -> Result<()> {
+        match self.used.take() {
+            Some(used) => self.arm.note(&self.name, &used, self.are_copies_alike),
             None => Ok(()),
         }
     }

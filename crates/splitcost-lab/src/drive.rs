@@ -42,7 +42,8 @@ impl Driver<'_> {
         (self.progress)(&self.step);
     }
 
-    /// Applies load for a planned time, and checks that the apps are still running afterwards.
+    /// Applies load for a planned time, and checks that the apps are still running afterwards. Before the first load, the
+    /// users open their sessions at the first of the apps; it also shows which databases the apps use.
     pub(crate) fn run(&mut self, apps: &mut [&mut App], targets: &Targets, plan: &Plan, secs: f64) -> Result<Driven> {
         self.apply(self.workload, apps, targets, plan, secs)
     }
@@ -64,16 +65,22 @@ impl Driver<'_> {
         plan: &Plan,
         secs: f64,
     ) -> Result<Driven> {
+        let targets = match apps.first_mut() {
+            Some(app) => &targets.clone().with_sessions(app.sessions(self.workload, targets, self.cancel)?),
+            None => targets,
+        };
         let before: Nanos = apps.iter().map(|app| app.cpu()).sum();
         let mut step = self.step.clone();
         let base = step.done_secs;
         let outcome = splitcost_load::run(workload, plan, targets, &self.cancel.0, &mut |progress| {
             step.done_secs = base + progress.fraction * secs;
             (self.progress)(&step);
+            apps.iter_mut().for_each(|app| app.look_for_databases());
         })?;
         self.step.done_secs = base + secs;
         for app in apps.iter_mut() {
             app.check()?;
+            app.check_databases()?;
         }
         let after: Nanos = apps.iter().map(|app| app.cpu()).sum();
         Ok(Driven { outcome, cpu: after - before })

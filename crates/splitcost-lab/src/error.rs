@@ -129,6 +129,22 @@ pub enum Error {
         /// The app's last lines.
         log: String,
     },
+    /// Copies of the app use the same database.
+    #[error("keep the copies of the app apart: {} use the same database, {database}", copies.join(" and "))]
+    SharedDatabase {
+        /// The names of the copies.
+        copies: [String; 2],
+        /// The path of the file, or the address of the server.
+        database: String,
+    },
+    /// A request before the load failed.
+    #[error("{source}{log}")]
+    Before {
+        /// The request, and the problem.
+        source: splitcost_load::Error,
+        /// The app's last lines.
+        log: String,
+    },
     /// Nothing was recorded.
     #[error("record: {reason}{log}")]
     NothingRecorded {
@@ -193,6 +209,16 @@ impl Error {
             Self::ListensElsewhere { .. } => {
                 vec!["write {port} in the command of [app], as in `--port {port}`".to_owned()]
             }
+            Self::SharedDatabase { .. } => vec![
+                "give each copy a database of its own, by {workdir} or {arm} in env, setup or command of [app]: \
+                 env = { DATABASE_URL = \"sqlite:///{workdir}/app.db\" }, or postgresql://localhost/app_{arm} with a \
+                 setup that creates it"
+                    .to_owned(),
+            ],
+            Self::Before { .. } => vec![
+                "each copy of the app begins with an empty {workdir}, and what `setup` puts there; redirects are not followed"
+                    .to_owned(),
+            ],
             Self::AllFailed { .. } => vec!["check the requests in [workload] against the app".to_owned()],
             Self::NothingRecorded { .. } => vec![
                 "the command must run with the interpreter that has splitcost, and `package` in [app] must name the app's package"

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub mod app;
+mod arm;
 pub mod cache;
 pub mod calibrate;
 pub mod cpu;

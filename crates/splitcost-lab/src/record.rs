@@ -1,5 +1,6 @@
 //! Recording an app under load, or a command as it is.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -88,7 +89,7 @@ pub fn record(
     progress: Progress<'_>,
     cancel: &Cancel,
 ) -> Result<Recorded> {
-    let mut meta = meta(python, &spec.command);
+    let mut meta = Meta { expected: expected(workload), ..meta(python, &spec.command) };
     convert::begin(partial, &meta)?;
     let total_secs = 2.0 * WARM_UP_SECS + f64::from(TURNS) * turn_secs(CLOSED_SECS.0) + BESIDE_SECS.iter().sum::<f64>();
     let step = Step { total_secs, ..Step::default() };
@@ -338,6 +339,12 @@ fn meta(python: &Python, command: &[String]) -> Meta {
         machine: cpu::machine(),
         ..Meta::default()
     }
+}
+
+/// Returns the statuses that each request expects that names some.
+fn expected(workload: &Workload) -> BTreeMap<String, Vec<u16>> {
+    let named = workload.requests().iter().filter(|request| !request.expected().is_empty());
+    named.map(|request| (request.name().to_owned(), request.expected().to_vec())).collect()
 }
 
 /// Returns the current time as RFC 3339 in UTC.

@@ -4,6 +4,7 @@ use bytes::{BufMut as _, Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, HOST, HeaderName, TE};
 use http::{HeaderMap, HeaderValue, Uri};
 
+use crate::session::Session;
 use crate::workload::{Draw, Method, Workload};
 
 /// Headers that belong to an HTTP/1.1 connection and must not be sent over HTTP/2.
@@ -14,6 +15,8 @@ const CONNECTION_HEADERS: [&str; 4] = ["connection", "keep-alive", "proxy-connec
 /// An encoder for the requests of a workload. A request that never varies is encoded once and kept.
 pub(crate) struct Composer<'a> {
     pub(crate) workload: &'a Workload,
+    /// The users, who take turns.
+    sessions: &'a [Session],
     seed_offset: u64,
     keep_alive: bool,
     fixed_http1: Vec<Option<Vec<u8>>>,
@@ -21,9 +24,19 @@ pub(crate) struct Composer<'a> {
 }
 
 impl<'a> Composer<'a> {
-    pub(crate) fn new(workload: &'a Workload, seed_offset: u64, keep_alive: bool) -> Self {
+    /// Makes a composer for at least one session.
+    pub(crate) fn new(workload: &'a Workload, sessions: &'a [Session], seed_offset: u64, keep_alive: bool) -> Self {
         let count = workload.requests().len();
-        Self { workload, seed_offset, keep_alive, fixed_http1: vec![None; count], fixed_http2: vec![None; count] }
+        let (fixed_http1, fixed_http2) = (vec![None; count], vec![None; count]);
+        Self { workload, sessions, seed_offset, keep_alive, fixed_http1, fixed_http2 }
+    }
+
+    fn session(&self, index: u64) -> &'a Session {
+        &self.sessions[(index % self.sessions.len() as u64) as usize]
+    }
+
+    fn is_fixed(&self, request: usize) -> bool {
+        self.sessions.len() == 1 && self.workload.requests()[request].is_fixed()
     }
 
     pub(crate) fn draw(&self, index: u64) -> Draw {
@@ -47,13 +60,13 @@ impl<'a> Composer<'a> {
             out.extend_from_slice(bytes);
             return;
         }
-        self.workload.write(self.draw(index), authority, out);
+        self.workload.write(self.draw(index), self.session(index), authority, out);
         if !self.keep_alive
             && let Some(line_end) = out.windows(2).position(|pair| pair == b"\r\n")
         {
             out.splice(line_end..line_end, *b"\r\nconnection: close");
         }
-        if self.workload.requests()[request].is_fixed() {
+        if self.is_fixed(request) {
             self.fixed_http1[request] = Some(out.clone());
         }
     }
@@ -70,7 +83,7 @@ impl<'a> Composer<'a> {
             return Ok(fixed.clone());
         }
         let template = &self.workload.requests()[request];
-        let parts = self.workload.parts(self.draw(index));
+        let parts = self.workload.parts(self.draw(index), self.session(index));
         let mut headers = HeaderMap::new();
         for line in parts.header_lines.split(|byte| *byte == b'\n') {
             let line = line.strip_suffix(b"\r").unwrap_or(line);
@@ -102,7 +115,7 @@ impl<'a> Composer<'a> {
         *composed.version_mut() = http::Version::HTTP_2;
         *composed.headers_mut() = headers;
         let composed = (composed, body.freeze());
-        if template.is_fixed() {
+        if self.is_fixed(request) {
             self.fixed_http2[request] = Some(composed.clone());
         }
         Ok(composed)

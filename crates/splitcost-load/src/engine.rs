@@ -18,6 +18,7 @@ use crate::outcome::Outcome;
 use crate::plan::{Mode, Phase, Plan, Progress, Stop};
 use crate::resource::{PreciseTimers, monotonic_now, thread_cpu};
 use crate::schedule::Schedule;
+use crate::session::{Session, open_sessions};
 use crate::target::{Target, Targets, Version};
 use crate::workload::{Request, Workload};
 
@@ -52,6 +53,8 @@ const EVENTS: usize = 256;
 
 /// Sends a workload from the calling thread until the plan ends, or until `cancel` is set.
 ///
+/// Without sessions in `targets`, the requests before the load open them first.
+///
 /// `progress` is called about ten times a second, and at each change of phase. At the beginning and the end of the window,
 /// it can read the CPU clocks of the servers. The generator sends nothing until `progress` returns.
 ///
@@ -65,7 +68,15 @@ pub fn run(
     progress: &mut dyn FnMut(&Progress),
 ) -> Result<Outcome, Error> {
     plan.check()?;
-    let mut engine = Engine::new(workload, plan, targets)?;
+    let opened;
+    let sessions = match targets.sessions() {
+        [] => {
+            opened = open_sessions(workload, targets, cancel)?;
+            &opened
+        }
+        sessions => sessions,
+    };
+    let mut engine = Engine::new(workload, sessions, plan, targets)?;
     let _precise = PreciseTimers::new();
     engine.run(cancel, progress)?;
     engine.count_all_bytes();
@@ -145,8 +156,8 @@ struct Open {
 }
 
 impl<'a> Engine<'a> {
-    fn new(workload: &'a Workload, plan: &'a Plan, targets: &Targets) -> Result<Self, Error> {
-        let mut composer = Composer::new(workload, plan.seed_offset, plan.keep_alive);
+    fn new(workload: &'a Workload, sessions: &'a [Session], plan: &'a Plan, targets: &Targets) -> Result<Self, Error> {
+        let mut composer = Composer::new(workload, sessions, plan.seed_offset, plan.keep_alive);
         let mut pools: Vec<Pool> = Vec::new();
         let mut pool_of = Vec::new();
         for (request, target) in targets.resolve(workload)?.into_iter().enumerate() {

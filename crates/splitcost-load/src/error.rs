@@ -19,6 +19,19 @@ pub enum Error {
     /// The workload has no requests.
     #[error("read workload: it has no requests")]
     NoRequests,
+    /// A request before the load failed, or its answer lacks a value that later requests need.
+    #[error("prepare the load: [[workload.before]] {request}{}, as user {user}: {problem}",
+        if field.is_empty() { String::new() } else { format!(", field `{field}`") })]
+    Before {
+        /// The position and name of the request, such as `2 (POST /login)`.
+        request: String,
+        /// The field, such as `capture.token`; empty for the request itself.
+        field: String,
+        /// The number of the simulated user.
+        user: u32,
+        /// The problem.
+        problem: String,
+    },
     /// The plan is invalid.
     #[error("plan load: {0}")]
     Plan(&'static str),

@@ -8,7 +8,7 @@
 //!
 //! 1. [`Workload`]: the requests, drawn from a seed.
 //! 2. [`Plan`]: open or closed loop, and the duration of the run.
-//! 3. [`Targets`]: the servers, and the protocols that reach them.
+//! 3. [`Targets`]: the servers, the protocols that reach them, and the sessions of users there.
 //! 4. [`run`]: sends the requests from the calling thread.
 //! 5. [`Outcome`]: times and failures of each request, and the reason why a run is invalid, if it is.
 //!
@@ -51,11 +51,13 @@ mod compose;
 mod connection;
 mod engine;
 mod error;
+mod form;
 mod histogram;
 mod outcome;
 mod plan;
 mod resource;
 mod schedule;
+mod session;
 mod target;
 mod template;
 mod workload;
@@ -68,6 +70,7 @@ pub use outcome::{EndpointOutcome, Failure, Failures, FirstFailure, Outcome, Pha
 pub use plan::{Arrivals, Mode, Phase, Plan, Progress, Stop};
 pub use resource::monotonic_now;
 pub use schedule::Schedule;
+pub use session::{Capture, Session, open_sessions};
 pub use target::{Address, Roots, Target, Targets, Tls, Version};
 pub use template::{Piece, pieces};
 pub use workload::{Body, Draw, Method, NAME_HEADER, Param, Request, RequestSpec, Workload, WorkloadTable, literal};

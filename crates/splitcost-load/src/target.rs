@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::error::Error;
+use crate::session::Session;
 use crate::workload::Workload;
 
 /// A server: its address, and the protocols that are used to reach it.
@@ -70,16 +72,17 @@ pub enum Roots {
 }
 
 /// The target of each request of a workload.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Targets {
     default: Target,
     by_name: BTreeMap<String, Target>,
+    sessions: Arc<[Session]>,
 }
 
 impl Targets {
     /// Sends all requests to one server.
     pub fn all(default: impl Into<Target>) -> Self {
-        Self { default: default.into(), by_name: BTreeMap::new() }
+        Self { default: default.into(), by_name: BTreeMap::new(), sessions: Arc::default() }
     }
 
     /// Sends the request with this name to another server.
@@ -89,11 +92,27 @@ impl Targets {
         self
     }
 
+    /// Sends requests as these users, who take turns: see [`open_sessions`](crate::open_sessions).
+    #[must_use]
+    pub fn with_sessions(mut self, sessions: Arc<[Session]>) -> Self {
+        self.sessions = sessions;
+        self
+    }
+
+    pub(crate) fn sessions(&self) -> &[Session] {
+        &self.sessions
+    }
+
+    /// Returns the target of the request with this name.
+    pub(crate) fn of(&self, request: &str) -> &Target {
+        self.by_name.get(request).unwrap_or(&self.default)
+    }
+
     /// Returns the target of each request, in the order of the workload.
     pub(crate) fn resolve(&self, workload: &Workload) -> Result<Vec<&Target>, Error> {
         if let Some(name) = self.by_name.keys().find(|name| workload.requests().iter().all(|r| r.name() != *name)) {
             return Err(Error::UnknownTarget(name.clone()));
         }
-        Ok(workload.requests().iter().map(|r| self.by_name.get(r.name()).unwrap_or(&self.default)).collect())
+        Ok(workload.requests().iter().map(|r| self.of(r.name())).collect())
     }
 }

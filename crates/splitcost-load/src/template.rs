@@ -1,5 +1,7 @@
 //! Texts with placeholders: `{name}` stands for a value, `{{` and `}}` for braces.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 /// A value that was drawn for a parameter.
@@ -56,13 +58,44 @@ impl Template {
         Ok(template)
     }
 
+    /// Compiles the fields of a form, whose values are templates.
+    pub(crate) fn form(
+        fields: &BTreeMap<String, String>,
+        index_of: &mut dyn FnMut(&str) -> Result<usize, String>,
+    ) -> Result<Self, String> {
+        let mut template = Self::default();
+        for (i, (name, value)) in fields.iter().enumerate() {
+            template.push_bytes(if i == 0 { b"" } else { b"&" });
+            template.push_encoded(name);
+            template.push_bytes(b"=");
+            for piece in pieces(value)? {
+                match piece {
+                    Piece::Text(text) => template.push_encoded(&text),
+                    Piece::Placeholder(name) => template.0.push(Part::Value(index_of(name)?, Encoding::Path)),
+                }
+            }
+        }
+        Ok(template)
+    }
+
+    /// Appends the text. A value that is not there is left out.
     pub(crate) fn write(&self, values: &[Drawn], out: &mut Vec<u8>) {
         for part in &self.0 {
             match part {
                 Part::Text(text) => out.extend_from_slice(text),
-                Part::Value(index, encoding) => write_value(&values[*index], *encoding, out),
+                Part::Value(index, encoding) => {
+                    if let Some(value) = values.get(*index) {
+                        write_value(value, *encoding, out);
+                    }
+                }
             }
         }
+    }
+
+    fn push_encoded(&mut self, text: &str) {
+        let mut encoded = Vec::new();
+        percent_encode(text, &mut encoded);
+        self.push_bytes(&encoded);
     }
 
     fn push_bytes(&mut self, bytes: &[u8]) {

@@ -1,10 +1,12 @@
 //! The requests of a workload: weighted templates, filled with values from a seeded random generator.
 
+mod table;
+
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -12,7 +14,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::Error;
+use crate::session::{Capture, Session};
 use crate::template::{Drawn, Encoding, Template, is_name};
+pub use table::WorkloadTable;
 
 /// The header that carries the name of a request to the recorder.
 pub const NAME_HEADER: &str = "x-splitcost-request";
@@ -23,93 +27,27 @@ const OWN_HEADERS: [&str; 5] = ["connection", "content-length", "expect", "trans
 /// Chosen: longer texts belong in a file, since a request is kept in memory.
 const MAX_STRING: usize = 65_536;
 
+/// The placeholder for the number of the simulated user.
+const USER: &str = "user";
+
 /// The validated requests of an app: the `[workload]` table of the configuration.
 ///
-/// Request `i` of a run depends only on the seed and on `i`, not on the answers of the server.
+/// Request `i` of a run depends only on the seed, on `i`, and on the sessions of the users that were opened before it,
+/// not on the answers to other requests.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(try_from = "WorkloadTable")]
 pub struct Workload {
     seed: u64,
+    users: u32,
+    /// The requests that open the session of each user.
+    before: Vec<Before>,
+    /// The names of the values that these capture.
+    captured: Vec<String>,
     requests: Vec<Request>,
     /// The sum of the weights up to and including each request.
     cumulative_weights: Vec<u64>,
     /// Requests come in turn, whatever their weights.
     is_in_turn: bool,
-}
-
-/// A workload as it is written in a file.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct WorkloadTable {
-    #[serde(default)]
-    seed: u64,
-    requests: Vec<RequestTable>,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RequestTable {
-    name: Option<String>,
-    #[serde(default)]
-    method: Method,
-    path: String,
-    #[serde(default = "one")]
-    weight: u32,
-    #[serde(default)]
-    headers: BTreeMap<String, String>,
-    #[serde(default)]
-    params: BTreeMap<String, Param>,
-    body: Option<Value>,
-    body_text: Option<String>,
-    body_file: Option<PathBuf>,
-    #[serde(default)]
-    expect: Vec<u16>,
-}
-
-fn one() -> u32 {
-    1
-}
-
-impl WorkloadTable {
-    /// Returns the seed of the random generator.
-    pub fn seed(&self) -> u64 {
-        self.seed
-    }
-
-    /// Returns the requests, with the contents of their files. Relative paths start at `dir`.
-    pub fn requests(self, dir: &Path) -> Result<Vec<RequestSpec>, Error> {
-        let requests = self.requests.into_iter().enumerate();
-        requests.map(|(position, request)| request.spec(position, dir)).collect()
-    }
-
-    /// Validates the workload and reads its files. Relative paths start at `dir`.
-    pub fn compile(self, dir: &Path) -> Result<Workload, Error> {
-        Workload::new(self.seed, self.requests(dir)?)
-    }
-}
-
-impl RequestTable {
-    fn spec(self, position: usize, dir: &Path) -> Result<RequestSpec, Error> {
-        let Self { name, method, path, weight, headers, params, body, body_text, body_file, expect } = self;
-        let mut spec = RequestSpec { name, method, path, weight, headers, params, body: None, expect };
-        let bodies = [
-            body.map(|value| Ok(Body::Json(plain_dates(value)))),
-            body_text.map(|text| Ok(Body::Text(text))),
-            body_file.map(|file| {
-                let file = dir.join(file);
-                Body::file(&file).map_err(|error| ("body_file", format!("failed to read {}: {error}", file.display())))
-            }),
-        ];
-        for body in bodies.into_iter().flatten() {
-            let fail = |(field, problem)| Error::Workload { request: spec.label(position), field, problem };
-            let body = body.map_err(|(field, problem): (&str, String)| fail((field.to_owned(), problem)))?;
-            if spec.body.is_some() {
-                return Err(fail(("body".into(), "a request has only one of body, body_text and body_file".into())));
-            }
-            spec.body = Some(body);
-        }
-        Ok(spec)
-    }
 }
 
 /// The description of a request. Path, header values and the texts of bodies are templates; see [`literal`].
@@ -140,6 +78,8 @@ pub enum Body {
     Json(Value),
     /// A text, which is a template.
     Text(String),
+    /// The fields of a form, whose values are templates.
+    Form(BTreeMap<String, String>),
     /// Bytes that are sent unchanged.
     Bytes {
         /// The bytes.
@@ -229,6 +169,8 @@ pub struct Request {
     headers: Template,
     /// True when `headers` contains a `host` header.
     own_host: bool,
+    /// True when `headers` contains a `cookie` header, which replaces the cookies of the session.
+    own_cookie: bool,
     body: Payload,
     is_grpc: bool,
     expect: Vec<u16>,
@@ -240,6 +182,39 @@ enum Payload {
     Nothing,
     Filled(Template),
     Bytes(Vec<u8>),
+}
+
+/// A request that opens the session of a user.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Before {
+    pub(crate) request: Request,
+    /// The captured values, by name.
+    pub(crate) captures: BTreeMap<String, Capture>,
+}
+
+/// The names that placeholders of a request may have, besides its own parameters.
+#[derive(Clone, Copy)]
+struct Shared<'a> {
+    /// All captured values, in the order in which a session holds them.
+    captured: &'a [String],
+    /// The number of these that are captured before the request.
+    available: usize,
+    has_users: bool,
+}
+
+impl Shared<'_> {
+    /// Returns the index of a value in a session.
+    fn index_of(&self, placeholder: &str) -> Result<usize, String> {
+        match self.captured.iter().position(|name| name == placeholder) {
+            Some(index) if index < self.available => Ok(index),
+            Some(_) => Err(format!("`{{{placeholder}}}` is captured by a later request only")),
+            None if self.has_users && placeholder == USER => Ok(self.captured.len()),
+            None if self.has_users => {
+                Err(format!("`{{{placeholder}}}` is neither defined in `params` nor captured by a request before"))
+            }
+            None => Err(format!("`{{{placeholder}}}` is not defined in `params`")),
+        }
+    }
 }
 
 /// The methods of HTTP that a workload may use.
@@ -358,6 +333,11 @@ impl Request {
         self.weight
     }
 
+    /// Returns the statuses that count as success; when empty, every status below 400 does.
+    pub fn expected(&self) -> &[u16] {
+        &self.expect
+    }
+
     /// Returns true if an answer with this status is expected.
     pub fn expects(&self, status: u16) -> bool {
         if self.expect.is_empty() { status < 400 } else { self.expect.contains(&status) }
@@ -368,12 +348,12 @@ impl Request {
         self.is_grpc
     }
 
-    /// Returns true if the request never varies.
+    /// Returns true if the request never varies for one user.
     pub(crate) fn is_fixed(&self) -> bool {
         self.params.is_empty()
     }
 
-    fn compile(position: usize, table: RequestSpec) -> Result<Self, Error> {
+    fn compile(position: usize, table: RequestSpec, shared: Shared<'_>) -> Result<Self, Error> {
         let name = table.name();
         let fail = |field: &str, problem: String| Error::Workload {
             request: format!("{} ({name})", position + 1),
@@ -403,12 +383,12 @@ impl Request {
         let mut index_of = |placeholder: &str| {
             let index = names.iter().position(|n| *n == placeholder);
             used.extend(index);
-            index.ok_or_else(|| format!("`{{{placeholder}}}` is not defined in `params`"))
+            index.map_or_else(|| Ok(names.len() + shared.index_of(placeholder)?), Ok)
         };
 
         check_path(&table.path).map_err(|problem| fail("path", problem))?;
         let path = Template::text(&table.path, Encoding::Path, &mut index_of).map_err(|p| fail("path", p))?;
-        let header_lines = header_lines(&name, &table.headers, &table.params, table.body.as_ref())
+        let header_lines = header_lines(&name, &table.headers, &table.params, shared, table.body.as_ref())
             .map_err(|(header, problem)| fail(&format!("headers.{header}"), problem))?;
         let headers = Template::text(&header_lines, Encoding::Plain, &mut index_of).map_err(|p| fail("headers", p))?;
         let is_grpc = matches!(table.body, Some(Body::Grpc(_)));
@@ -420,6 +400,9 @@ impl Request {
             Some(Body::Text(text)) => Payload::Filled(
                 Template::text(&text, Encoding::Plain, &mut index_of).map_err(|p| fail("body_text", p))?,
             ),
+            Some(Body::Form(fields)) => {
+                Payload::Filled(Template::form(&fields, &mut index_of).map_err(|p| fail("body_form", p))?)
+            }
             Some(Body::Bytes { bytes, .. } | Body::Grpc(bytes)) => Payload::Bytes(bytes),
         };
         if let Some(unused) = (0..names.len()).find(|index| !used.contains(index)) {
@@ -434,6 +417,7 @@ impl Request {
             method: table.method,
             weight: table.weight,
             own_host: table.headers.keys().any(|header| header.eq_ignore_ascii_case("host")),
+            own_cookie: table.headers.keys().any(|header| header.eq_ignore_ascii_case("cookie")),
             params: table.params.into_values().collect(),
             name,
             path,
@@ -460,6 +444,7 @@ fn header_lines(
     name: &str,
     headers: &BTreeMap<String, String>,
     params: &BTreeMap<String, Param>,
+    shared: Shared<'_>,
     body: Option<&Body>,
 ) -> Result<String, (String, String)> {
     let escaped_name = name.replace('{', "{{").replace('}', "}}");
@@ -471,6 +456,7 @@ fn header_lines(
     let content_type = match body {
         Some(Body::Json(_)) => Some("application/json"),
         Some(Body::Text(_)) => Some("text/plain; charset=utf-8"),
+        Some(Body::Form(_)) => Some("application/x-www-form-urlencoded"),
         Some(Body::Bytes { content_type, .. }) => Some(content_type.as_str()),
         Some(Body::Grpc(_)) | None => None,
     };
@@ -493,7 +479,7 @@ fn header_lines(
             return Err(fail("its value has a control character".into()));
         }
         let mut check_placeholder = |placeholder: &str| match params.get(placeholder) {
-            None => Err(format!("`{{{placeholder}}}` is not defined in `params`")),
+            None => shared.index_of(placeholder),
             Some(param) if param.may_hold_control_characters() => {
                 Err(format!("a choice of `{{{placeholder}}}` has a control character"))
             }
@@ -505,35 +491,46 @@ fn header_lines(
     Ok(lines)
 }
 
-/// Converts the dates of TOML to JSON strings. The deserializer represents each as a table with one private key.
-fn plain_dates(value: Value) -> Value {
-    const DATE_KEY: &str = "$__toml_private_datetime";
-    match value {
-        Value::Array(items) => Value::Array(items.into_iter().map(plain_dates).collect()),
-        Value::Object(fields) => match fields.get(DATE_KEY) {
-            Some(date) if fields.len() == 1 => date.clone(),
-            _ => Value::Object(fields.into_iter().map(|(key, field)| (key, plain_dates(field))).collect()),
-        },
-        other => other,
-    }
-}
-
-impl TryFrom<WorkloadTable> for Workload {
-    type Error = Error;
-
-    /// Validates a workload. Relative paths start at the working directory.
-    fn try_from(table: WorkloadTable) -> Result<Self, Error> {
-        table.compile(Path::new(""))
-    }
-}
-
 impl Workload {
     /// Validates and compiles requests.
     pub fn new(seed: u64, requests: Vec<RequestSpec>) -> Result<Self, Error> {
+        Self::with_sessions(seed, 1, Vec::new(), requests)
+    }
+
+    fn with_sessions(
+        seed: u64,
+        users: u32,
+        before: Vec<(RequestSpec, BTreeMap<String, Capture>)>,
+        requests: Vec<RequestSpec>,
+    ) -> Result<Self, Error> {
+        let mut captured: Vec<String> = Vec::new();
+        let mut available = Vec::new();
+        for (_, captures) in &before {
+            available.push(captured.len());
+            let new = captures.keys().filter(|name| !captured.contains(name)).cloned().collect::<Vec<_>>();
+            captured.extend(new);
+        }
+        let has_users = !before.is_empty();
+        let shared = |available| Shared { captured: &captured, available, has_users };
+        let before = before
+            .into_iter()
+            .zip(available)
+            .enumerate()
+            .map(|(position, ((request, captures), available))| {
+                if let Some(name) = captures.keys().find(|name| !is_name(name) || *name == USER) {
+                    return Err(Error::Workload {
+                        request: format!("before {}", request.label(position)),
+                        field: format!("capture.{name}"),
+                        problem: format!("a name consists of letters, digits and underscores, and is not {USER:?}"),
+                    });
+                }
+                Ok(Before { request: Request::compile(position, request, shared(available))?, captures })
+            })
+            .collect::<Result<Vec<_>, _>>()?;
         let requests: Vec<Request> = requests
             .into_iter()
             .enumerate()
-            .map(|(position, request)| Request::compile(position, request))
+            .map(|(position, request)| Request::compile(position, request, shared(captured.len())))
             .collect::<Result<_, _>>()?;
         if requests.is_empty() {
             return Err(Error::NoRequests);
@@ -554,7 +551,7 @@ impl Workload {
                 sum
             })
             .collect();
-        Ok(Self { seed, requests, cumulative_weights, is_in_turn: false })
+        Ok(Self { seed, users, before, captured, requests, cumulative_weights, is_in_turn: false })
     }
 }
 
@@ -601,15 +598,49 @@ impl Workload {
         Draw { request: self.cumulative_weights.partition_point(|sum| *sum <= point), rng }
     }
 
-    /// Appends a drawn request in the format of HTTP/1.1.
-    pub fn write(&self, draw: Draw, host: &str, out: &mut Vec<u8>) {
-        let request = &self.requests[draw.request];
-        let parts = self.parts(draw);
-        out.extend_from_slice(request.method.name().as_bytes());
+    /// Returns the number of simulated users.
+    pub fn users(&self) -> u32 {
+        self.users
+    }
+
+    /// Returns the requests that open the session of each user, in order.
+    pub(crate) fn before(&self) -> &[Before] {
+        &self.before
+    }
+
+    /// Returns the names of the captured values, in the order in which a session holds them.
+    pub(crate) fn captured(&self) -> &[String] {
+        &self.captured
+    }
+
+    /// Draws the values of a request before the load.
+    pub(crate) fn draw_before(&self, position: usize, user: u32) -> Draw {
+        let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
+        // Far from the numbers of the requests of a run.
+        rng.set_stream(u64::MAX - u64::from(user) * self.before.len() as u64 - position as u64);
+        Draw { request: position, rng }
+    }
+
+    /// Appends a drawn request of a user in the format of HTTP/1.1.
+    pub fn write(&self, draw: Draw, session: &Session, host: &str, out: &mut Vec<u8>) {
+        self.requests[draw.request].write(draw, session, host, out);
+    }
+
+    /// Returns the parts of a drawn request without the framing of a version of HTTP.
+    pub(crate) fn parts(&self, draw: Draw, session: &Session) -> Parts<'_> {
+        self.requests[draw.request].parts(draw, session)
+    }
+}
+
+impl Request {
+    /// Appends the request in the format of HTTP/1.1.
+    pub(crate) fn write(&self, draw: Draw, session: &Session, host: &str, out: &mut Vec<u8>) {
+        let parts = self.parts(draw, session);
+        out.extend_from_slice(self.method.name().as_bytes());
         out.push(b' ');
         out.extend_from_slice(&parts.path);
         out.extend_from_slice(b" HTTP/1.1\r\n");
-        if !request.own_host {
+        if !self.own_host {
             out.extend_from_slice(b"host: ");
             out.extend_from_slice(host.as_bytes());
             out.extend_from_slice(b"\r\n");
@@ -618,27 +649,30 @@ impl Workload {
         if let Some(body) = &parts.body {
             out.extend_from_slice(format!("content-length: {}\r\n\r\n", body.len()).as_bytes());
             out.extend_from_slice(body);
-        } else if matches!(request.method, Method::Post | Method::Put | Method::Patch) {
+        } else if matches!(self.method, Method::Post | Method::Put | Method::Patch) {
             out.extend_from_slice(b"content-length: 0\r\n\r\n");
         } else {
             out.extend_from_slice(b"\r\n");
         }
     }
 
-    /// Returns the parts of a drawn request without the framing of a version of HTTP.
-    pub(crate) fn parts(&self, draw: Draw) -> Parts<'_> {
-        let Draw { request, mut rng } = draw;
-        let request = &self.requests[request];
-        let values: Vec<Drawn> = request.params.iter().map(|param| param.draw(&mut rng)).collect();
+    fn parts(&self, draw: Draw, session: &Session) -> Parts<'_> {
+        let Draw { mut rng, .. } = draw;
+        let drawn = self.params.iter().map(|param| param.draw(&mut rng));
+        let values: Vec<Drawn> = drawn.chain(session.values.iter().map(Drawn::Choice)).collect();
         let filled = |template: &Template| {
             let mut bytes = Vec::new();
             template.write(&values, &mut bytes);
             bytes
         };
+        let mut header_lines = filled(&self.headers);
+        if !self.own_cookie {
+            session.write_cookies(&mut header_lines);
+        }
         Parts {
-            path: filled(&request.path),
-            header_lines: filled(&request.headers),
-            body: match &request.body {
+            path: filled(&self.path),
+            header_lines,
+            body: match &self.body {
                 Payload::Nothing => None,
                 Payload::Bytes(bytes) => Some(Cow::Borrowed(bytes)),
                 Payload::Filled(template) => Some(Cow::Owned(filled(template))),

@@ -42,6 +42,16 @@ impl Recording {
         format!("{}:{}", self.modules[function.module as usize], function.qualname)
     }
 
+    /// Returns true if a request was answered with a status that the workload did not expect: by default, 400 and above.
+    ///
+    /// Tests and commands have no status and never fail here.
+    pub fn has_failed(&self, request: &Request) -> bool {
+        match self.meta.expected.get(&request.endpoint) {
+            Some(expected) => !expected.contains(&request.status),
+            None => request.status >= 400,
+        }
+    }
+
     /// Returns, per endpoint, the module of its handler: the place of the endpoint's requests in a split.
     ///
     /// It is [`Recording::ROOT_MODULE`] where no function of the app is known to handle the endpoint. Most requests of
@@ -82,6 +92,9 @@ pub struct Meta {
     pub machine: String,
     /// The load phases that were driven, in order; empty for a recorded command.
     pub phases: Vec<Phase>,
+    /// The statuses that the workload expects, of each endpoint for which it names some; for others, all below 400.
+    #[serde(default)]
+    pub expected: BTreeMap<String, Vec<u16>>,
     /// Troubles while recording, in words; a recording with troubles is still usable.
     pub troubles: Vec<String>,
 }
@@ -111,7 +124,7 @@ pub struct Phase {
     pub driven_nanos: u64,
     /// Requests completed in the phase; of phases that took turns, in all of its turns.
     pub requests: u64,
-    /// Requests answered below 400, per second of the phase.
+    /// Requests that did not fail, per second of the phase.
     #[serde(default)]
     pub throughput_reqs_per_sec: f64,
     /// CPU time of all the app's processes over the phase.
@@ -466,6 +479,19 @@ impl PayloadClass {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_expected_status_is_no_failure() {
+        let recording = Recording {
+            meta: Meta { expected: BTreeMap::from([("GET /gone".into(), vec![404, 410])]), ..Meta::default() },
+            ..Recording::default()
+        };
+        let has_failed = |endpoint: &str, status| {
+            recording.has_failed(&Request { endpoint: endpoint.into(), status, ..Request::default() })
+        };
+        assert_eq!([404, 410, 200, 500].map(|status| has_failed("GET /gone", status)), [false, false, true, true]);
+        assert_eq!([0, 200, 399, 404].map(|status| has_failed("GET /other", status)), [false, false, false, true]);
+    }
 
     #[test]
     fn most_requests_of_an_endpoint_decide_about_its_handler() {

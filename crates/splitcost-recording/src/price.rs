@@ -10,7 +10,7 @@ use splitcost_model::finding::{Basis, Bound, Cost, Finding, Location, Price};
 use splitcost_model::recording::{Call, FunctionId, Recording, Request, Via};
 use splitcost_model::split::Prices;
 
-use crate::summary::{calm_phase, failed};
+use crate::summary::calm_phase;
 
 /// Rules about what holds the event loop: their time is the time that it is held.
 const HOLDING: [&str; 4] = ["SC101", "SC102", "SC103", "SC502"];
@@ -60,7 +60,8 @@ impl<'r> Calls<'r> {
     fn of(recording: &'r Recording) -> Self {
         let mut by_function: FxHashMap<FunctionId, Vec<At>> = FxHashMap::default();
         let mut requests = BTreeMap::new();
-        for (index, request) in (0_u32..).zip(&recording.requests).filter(|(_, request)| !failed(request)) {
+        for (index, request) in (0_u32..).zip(&recording.requests).filter(|(_, request)| !recording.has_failed(request))
+        {
             *requests.entry(request.endpoint.as_str()).or_default() += 1;
             for (call, made) in (0_u32..).zip(&request.calls) {
                 by_function.entry(made.function).or_default().push((index, call));

@@ -10,11 +10,6 @@ use splitcost_model::statistics::quantile;
 
 use crate::tree::{overlap, own_cpu, request_cpu};
 
-/// Returns true when a request was answered with a failure; tests and commands have no status and count as good.
-pub(crate) fn failed(request: &Request) -> bool {
-    request.status >= 400
-}
-
 /// Returns a recording at a glance.
 pub fn summarize(recording: &Recording) -> Summary {
     let meta = &recording.meta;
@@ -45,7 +40,8 @@ pub(crate) fn calm_phase(recording: &Recording) -> (String, Option<u32>) {
         .filter(|(_, phase)| phase.kind == PhaseKind::Closed && !phase.bare && !phase.audit);
     let Some((index, phase)) = phases.min_by_key(|(_, phase)| phase.concurrency) else { return everything };
     let mut answered: FxHashMap<&str, bool> = FxHashMap::default();
-    for request in recording.requests.iter().filter(|request| request.phase.is_some() && !failed(request)) {
+    for request in recording.requests.iter().filter(|request| request.phase.is_some() && !recording.has_failed(request))
+    {
         *answered.entry(&request.endpoint).or_default() |= request.phase == Some(index);
     }
     if answered.is_empty() || answered.values().any(|in_phase| !in_phase) {
@@ -66,7 +62,8 @@ fn endpoints(recording: &Recording, phase: Option<u32>) -> Vec<EndpointSummary> 
     let mut endpoints: Vec<EndpointSummary> = by_name
         .into_iter()
         .map(|(name, requests)| {
-            let good: Vec<&Request> = requests.iter().copied().filter(|request| !failed(request)).collect();
+            let good: Vec<&Request> =
+                requests.iter().copied().filter(|request| !recording.has_failed(request)).collect();
             let timed = good.iter().filter(|request| phase.is_none() || request.phase == phase);
             let mut walls: Vec<f64> = timed.map(|request| request.wall.as_millis_f64()).collect();
             walls.sort_by(f64::total_cmp);
@@ -133,7 +130,7 @@ fn edges(recording: &Recording) -> Vec<EdgeSummary> {
     let mut edges: BTreeMap<(ModuleId, ModuleId), EdgeTotals<'_>> = BTreeMap::new();
     let mut requests_of: FxHashMap<&str, u64> = FxHashMap::default();
     for request in &recording.requests {
-        let good = !failed(request);
+        let good = !recording.has_failed(request);
         if good {
             *requests_of.entry(&request.endpoint).or_default() += 1;
         }

@@ -22,6 +22,7 @@ pub mod finding;
 pub mod graph;
 pub mod html;
 pub mod recording;
+mod shorten;
 mod table;
 pub mod text;
 

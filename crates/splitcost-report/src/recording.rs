@@ -6,13 +6,14 @@ use splitcost_model::recording::PayloadClass;
 use splitcost_model::recording::summary::{EdgeSummary, Summary};
 
 use crate::number::{count, number};
+use crate::shorten::{distinct_width, length, shorten, shorten_sentence};
 
 /// Rows shown of each table; the JSON has them all.
 ///
 /// Chosen: three such tables and the head fit a terminal of 50 lines.
 const ROWS: usize = 12;
 
-/// Renders the summary as text, with lines of at most `width` characters (at least 60).
+/// Renders the summary as text, fitted to `width` columns (at least 60) where its names allow it.
 pub fn render(summary: &Summary, width: usize) -> String {
     let width = width.max(60);
     let mut out = String::new();
@@ -77,7 +78,7 @@ pub fn render(summary: &Summary, width: usize) -> String {
 
 fn head(out: &mut String, summary: &Summary, width: usize) {
     let mut line = |text: String| {
-        let _ = writeln!(out, "{}", cut(&text, width));
+        let _ = writeln!(out, "{}", shorten_sentence(&text, width));
     };
     line(format!("{} requests of `{}`", count(summary.requests), summary.command.join(" ")));
     line(format!(
@@ -105,21 +106,7 @@ fn last_parts(path: &str) -> &str {
     path.rmatch_indices('/').nth(1).map_or(path, |(at, _)| &path[at + 1..])
 }
 
-fn length(text: &str) -> usize {
-    text.chars().count()
-}
-
-/// Returns at most `width` characters, with `…` in place of the rest.
-fn cut(text: &str, width: usize) -> String {
-    if length(text) <= width {
-        return text.to_owned();
-    }
-    let mut cut: String = text.chars().take(width.saturating_sub(1)).collect();
-    cut.push('…');
-    cut
-}
-
-/// A table that is cut to a width, in columns and in rows.
+/// A table that is fitted to a width, and to a number of rows.
 struct FittedTable {
     width: usize,
     header: Vec<String>,
@@ -142,7 +129,8 @@ impl FittedTable {
         self
     }
 
-    /// Appends the table; where it would be too wide, the columns of text are cut, the last one first.
+    /// Appends the table; where it would be too wide, the texts of columns are shortened, those of the last one first.
+    /// Texts that differ still do so then, even if the table becomes wider than it should be.
     fn render(&self, out: &mut String, title: &str) {
         if self.rows.is_empty() {
             return;
@@ -153,21 +141,22 @@ impl FittedTable {
             .map(|column| lines().map(|cells| length(&cells[column])).max().unwrap_or(0))
             .collect();
         let total = |widths: &[usize]| widths.iter().sum::<usize>() + 2 * (widths.len() - 1);
-        for (column, least) in self.left.iter().rev().map(|&c| (c, 16)).chain([(0, 8)]) {
+        for (column, least) in self.left.iter().rev().map(|&c| (c, 16)).chain([(0, 20)]) {
             let excess = total(&widths).saturating_sub(self.width);
-            widths[column] = widths[column].saturating_sub(excess).max(least.min(widths[column]));
+            let narrow = widths[column].saturating_sub(excess).max(least.min(widths[column]));
+            widths[column] = distinct_width(lines().map(|cells| cells[column].as_str()), narrow);
         }
-        let _ = writeln!(out, "\n{}", cut(title, self.width));
+        let _ = writeln!(out, "\n{}", shorten_sentence(title, self.width));
         for cells in lines() {
             let mut line = String::new();
             for (column, (cell, &width)) in cells.iter().zip(&widths).enumerate() {
-                let cell = cut(cell, width);
+                let cell = shorten(cell, width);
                 let padding = " ".repeat(width - length(&cell));
                 let cell = if self.left.contains(&column) { cell + &padding } else { padding + &cell };
                 line.push_str(if column == 0 { "" } else { "  " });
                 line.push_str(&cell);
             }
-            let _ = writeln!(out, "{}", cut(line.trim_end(), self.width));
+            let _ = writeln!(out, "{}", line.trim_end());
         }
         if let Some(more) = self.rows.len().checked_sub(shown.len()).filter(|more| *more > 0) {
             let _ = writeln!(out, "… and {more} more with --format json");
@@ -281,7 +270,9 @@ mod tests {
         shop.pricing:quote        adapter  result                         1,234     70  –
         ");
         let narrow = render(&summary(), 20);
-        assert!(narrow.lines().all(|line| line.chars().count() <= 60), "{narrow}");
+        for name in ["POST /orders ", "….orders → ….pricing", "shop.…:reserve", "shop/create.py:21"] {
+            assert!(narrow.contains(name), "{name} is not in {narrow}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use splitcost_model::statistics::Interval;
 use splitcost_model::study::{EndpointComparison, SplitStudy, Study, VerdictClass};
 
 use crate::emulation;
+use crate::shorten::{distinct_width, shorten, shorten_sentence};
 
 /// Endpoints shown per split, slowest-made first.
 ///
@@ -160,7 +161,8 @@ fn endpoints(split: &SplitStudy, width: usize, paint: Paint, lines: &mut Vec<Str
     let both = [Quantile::P50, Quantile::P99].map(|quantile| quantile_columns(split, rows, &columns, quantile));
     let widths = both.each_ref().map(|part| part.iter().map(|column| column_width(column)).sum::<usize>());
     // Both quantiles where they fit beside a legible name, else the median alone.
-    let shown = if width >= NAME + CALLS_COLUMN + widths[0] + widths[1] { 2 } else { 1 };
+    let legible = distinct_width(rows.iter().map(|e| e.name.as_str()), NAME);
+    let shown = if width >= legible + CALLS_COLUMN + widths[0] + widths[1] { 2 } else { 1 };
     let numbers = CALLS_COLUMN + widths.iter().take(shown).sum::<usize>();
     let longest = rows.iter().map(|e| e.name.chars().count()).max().unwrap_or(0);
     let names = width.saturating_sub(numbers).min(longest).max(NAME / 2);
@@ -169,7 +171,7 @@ fn endpoints(split: &SplitStudy, width: usize, paint: Paint, lines: &mut Vec<Str
         let row = i.checked_sub(1).map(|i| &rows[i]);
         let mut line = match row {
             None => format!("{:names$}{:>CALLS_COLUMN$}", "", "calls"),
-            Some(e) => format!("{:names$}{:>CALLS_COLUMN$}", clip(&e.name, names), crossings(split, &e.name)),
+            Some(e) => format!("{:names$}{:>CALLS_COLUMN$}", shorten(&e.name, names), crossings(split, &e.name)),
         };
         for part in &both[..shown] {
             for (c, column) in part.iter().enumerate() {
@@ -243,7 +245,7 @@ fn section(
     for split in &study.splits {
         let label = if names > 0 { split.name.as_str() } else { "" };
         for line in body(split, width - 2 - names) {
-            lines.push(format!("  {}{line}", paint.dim(&format!("{:names$}", clip(label, names)))));
+            lines.push(format!("  {}{line}", paint.dim(&format!("{:names$}", shorten(label, names)))));
         }
     }
     if lines.len() > before {
@@ -282,12 +284,12 @@ fn cannot_cross(split: &SplitStudy, width: usize) -> Vec<String> {
     fit(lines.collect(), split.cannot_cross.len(), width)
 }
 
-/// Clips the lines to `width`; the last one says how many more there are.
+/// Shortens the lines to `width`; the last one says how many more there are.
 fn fit(lines: Vec<String>, all: usize, width: usize) -> Vec<String> {
     let (left, last) = (all - lines.len(), lines.len());
     let finish = |(i, line): (usize, String)| {
         let more = if left > 0 && i + 1 == last { format!(" (and {left} more)") } else { String::new() };
-        clip(&line, width.saturating_sub(more.chars().count())) + &more
+        shorten_sentence(&line, width.saturating_sub(more.chars().count())) + &more
     };
     lines.into_iter().enumerate().map(finish).collect()
 }
@@ -347,14 +349,6 @@ fn total(
     let before = measured.and_then(|arms| arms.monolith).or(predicted.monolith);
     let before = before.map_or(String::new(), |before| format!("{} → ", number(before.value * scale)));
     format!("{name} {before}{}", parts.join(", "))
-}
-
-/// At most `width` columns, the last an ellipsis where something is missing.
-fn clip(text: &str, width: usize) -> String {
-    if text.chars().count() <= width {
-        return text.to_owned();
-    }
-    text.chars().take(width.saturating_sub(1)).chain(['…']).collect()
 }
 
 /// Breaks at spaces; lines after the first are indented.

@@ -397,7 +397,10 @@ impl CompiledScenario<'_> {
                 EstimatedEndpoint {
                     name: name.clone(),
                     requests: requests as u64,
-                    failed_requests: all.iter().filter(|r| r.endpoint == *name && r.status >= 400).count() as u64,
+                    failed_requests: all
+                        .iter()
+                        .filter(|r| r.endpoint == *name && scenario.recording.has_failed(r))
+                        .count() as u64,
                     response: Arms { monolith: response(&monolith[index]), split: response(&split[index]) },
                     split_if_async: if has_awaited { response(&awaited[index]) } else { None },
                     crossings_per_request: per_request(crossings.len() as f64),

@@ -6,6 +6,7 @@
 pub(crate) mod bench;
 pub(crate) mod environment;
 pub(crate) mod experiment;
+pub(crate) mod init;
 pub(crate) mod link;
 pub(crate) mod scan;
 pub(crate) mod shared;
@@ -40,9 +41,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
     /// Write a commented splitcost.toml for the app in the working directory
-    #[command(after_help = "Examples:
-  splitcost init   # looks for a FastAPI, Starlette, Quart or Litestar app here and in src")]
-    Init,
+    Init(init::InitArgs),
     /// Run the app and its workload, or any Python command, under the recorder
     Record(experiment::RecordArgs),
     /// Print a recording: its endpoints, the calls between modules, and what they carry

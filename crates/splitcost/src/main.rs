@@ -81,7 +81,7 @@ fn refuse(UsageError { error, variables }: &UsageError) -> ExitCode {
 fn run(cli: Cli, cancel: Cancel) -> anyhow::Result<ExitCode> {
     let mut session = Session::new(cli.global, cancel);
     match cli.verb {
-        Verb::Init => commands::init::run(&mut session),
+        Verb::Init(args) => commands::init::run(&mut session, &args),
         Verb::Record(args) => commands::record::run(&mut session, &args),
         Verb::Show(args) => commands::show::run(&mut session, &args),
         Verb::Calibrate(args) => commands::calibrate::run(&mut session, &args),

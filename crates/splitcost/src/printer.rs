@@ -12,6 +12,11 @@ use splitcost_lab::Step;
 /// Chosen: seldom enough for a log, often enough to see that the command is alive.
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
+/// The width of answers that go to a program or a file.
+///
+/// Chosen: wider than any line, and far from the largest number.
+const UNLIMITED: usize = 100_000;
+
 /// The number of steps of the progress bar.
 ///
 /// Chosen: finer than a terminal shows.
@@ -101,11 +106,12 @@ impl Printer {
         anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never
     }
 
-    /// Returns the columns of the terminal: 100 if stdout is not one, and never below 60 or above 200.
+    /// Returns the columns of the terminal, never below 60 or above 200. Without a terminal and
+    /// `COLUMNS`, answers are not fitted to a width.
     pub(crate) fn width() -> usize {
         let columns = std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok());
         let terminal = rustix::termios::tcgetwinsize(io::stdout()).ok().map(|size| usize::from(size.ws_col));
-        columns.or(terminal).filter(|columns| *columns > 0).unwrap_or(100).clamp(60, 200)
+        columns.or(terminal).filter(|columns| *columns > 0).map_or(UNLIMITED, |columns| columns.clamp(60, 200))
     }
 }
 

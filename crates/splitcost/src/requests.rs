@@ -98,6 +98,14 @@ fn table(path: &Path, text: &str) -> anyhow::Result<(u64, Vec<RequestSpec>)> {
         toml::from_str::<WorkloadTable>(text)
     };
     let table = table.map_err(|error| file.broken(&error).hint(hint))?;
+    if table.has_before() {
+        return Err(Failure::new(format!(
+            "{}: [[workload.before]] is only for apps that splitcost starts",
+            path.display()
+        ))
+        .hint("for `splitcost bench`, give cookies and tokens with -H NAME:VALUE")
+        .into());
+    }
     let dir = path.parent().unwrap_or(Path::new(""));
     let seed = table.seed();
     let requests = table.requests(dir);

@@ -1,19 +1,20 @@
 //! The description of an app: its command, its environment, and our part in its process.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::Scratch;
 use crate::python::{PROBE_DEADLINE, Python, output};
 use crate::{Error, Result};
 
 /// The description of an app, by which it is started.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct AppSpec {
-    /// Start command; `{port}` and `{workdir}` are replaced.
+    /// Start command; `{port}`, `{workdir}` and `{arm}` are replaced.
     pub command: Vec<String>,
     /// Command that fills a scratch directory before the app is started on it; may be empty.
     pub setup: Vec<String>,
@@ -25,7 +26,7 @@ pub struct AppSpec {
     pub modules: Vec<String>,
     /// Functions each call of which is a request, as `shop.worker:handle`.
     pub entry_points: Vec<String>,
-    /// More environment; values may hold `{workdir}`.
+    /// More environment; values may hold the same placeholders.
     pub env: BTreeMap<String, String>,
     /// Working directory.
     pub cwd: PathBuf,
@@ -37,6 +38,11 @@ impl AppSpec {
     /// Returns if the command or its environment takes the number of a free port.
     pub(crate) fn takes_port(&self) -> bool {
         self.command.iter().chain(self.env.values()).any(|text| text.contains(PORT))
+    }
+
+    /// Returns if the command or its environment takes the name of the copy.
+    pub(crate) fn takes_arm(&self) -> bool {
+        self.command.iter().chain(self.env.values()).any(|text| text.contains(ARM))
     }
 
     /// Asks Python which of these modules exist, seen from the app.
@@ -58,13 +64,14 @@ impl AppSpec {
     pub(crate) fn command(
         &self,
         python: &Python,
-        workdir: Option<&Path>,
+        scratch: Option<&Scratch>,
         mode: &Mode,
         command: &[String],
         port: u16,
     ) -> Result<Command> {
-        let workdir = workdir.map(|dir| dir.display().to_string()).unwrap_or_default();
-        let fill = |text: &str| text.replace(PORT, &port.to_string()).replace(WORKDIR, &workdir);
+        let workdir = scratch.map(|scratch| scratch.workdir().display().to_string()).unwrap_or_default();
+        let arm = scratch.map_or_else(|| "arm1".to_owned(), Scratch::arm);
+        let fill = |text: &str| text.replace(PORT, &port.to_string()).replace(WORKDIR, &workdir).replace(ARM, &arm);
         let (program, arguments) = command.split_first().ok_or_else(|| Error::Spawn {
             command: String::new(),
             source: std::io::Error::new(std::io::ErrorKind::InvalidInput, "the command is empty"),
@@ -89,6 +96,9 @@ impl AppSpec {
 const PORT: &str = "{port}";
 /// Placeholder for the app's scratch directory in a command.
 const WORKDIR: &str = "{workdir}";
+
+/// Placeholder for the name of a copy of the app in a command.
+const ARM: &str = "{arm}";
 
 /// Our part in the app's process.
 #[derive(Clone, Debug, PartialEq)]

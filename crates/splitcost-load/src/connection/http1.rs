@@ -31,6 +31,27 @@ pub struct Response {
     pub keep_alive: bool,
 }
 
+/// The most bytes of a body that are kept.
+///
+/// Chosen: far more than a page with a form.
+const MAX_KEPT_BYTES: usize = 16 * 1024 * 1024;
+
+/// An answer with its headers and its body.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Kept {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Kept {
+    /// Returns all values of a header.
+    pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        let is_wanted = move |(header, _): &&(String, String)| header.eq_ignore_ascii_case(name);
+        self.headers.iter().filter(is_wanted).map(|(_, value)| value.as_str())
+    }
+}
+
 /// The error for bytes that are not an HTTP/1.1 answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Malformed;
@@ -44,6 +65,8 @@ pub struct ResponseParser {
     partial: Vec<u8>,
     sample: Vec<u8>,
     response: Response,
+    /// The headers and the body, where a caller wants them.
+    kept: Option<Kept>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -72,7 +95,18 @@ impl ResponseParser {
             partial: Vec::new(),
             sample: Vec::new(),
             response: Response { status: 0, keep_alive: false },
+            kept: None,
         }
+    }
+
+    /// Makes a parser that keeps the headers and the body of one answer.
+    pub(crate) fn keeping(is_head: bool) -> Self {
+        Self { kept: Some(Kept::default()), ..Self::new(is_head) }
+    }
+
+    /// Returns the answer of a parser that keeps it.
+    pub(crate) fn take_kept(&mut self) -> Kept {
+        Kept { status: self.response.status, ..self.kept.take().unwrap_or_default() }
     }
 
     /// Prepares the parser for the answer to the next request on the connection.
@@ -100,14 +134,14 @@ impl ResponseParser {
             input = match self.state {
                 State::Head => self.head(input)?,
                 State::Length(left) => {
-                    let (rest, left) = self.body(input, left);
+                    let (rest, left) = self.body(input, left)?;
                     self.state = if left == 0 { State::Done } else { State::Length(left) };
                     rest
                 }
-                State::UntilClose => self.body(input, u64::MAX).0,
+                State::UntilClose => self.body(input, u64::MAX)?.0,
                 State::ChunkSize => self.chunk_size(input)?,
                 State::Chunk(left) => {
-                    let (rest, left) = self.body(input, left);
+                    let (rest, left) = self.body(input, left)?;
                     self.state = if left == 0 { State::ChunkEnd } else { State::Chunk(left) };
                     rest
                 }
@@ -185,6 +219,10 @@ impl ResponseParser {
             _ => return Err(Malformed),
         }
 
+        if let Some(kept) = &mut self.kept {
+            let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+            kept.headers = head.headers.iter().map(|h| (h.name.to_owned(), text(h.value))).collect();
+        }
         let mut keep_alive = head.version == Some(1);
         let mut content_length = None;
         let mut is_chunked = None;
@@ -225,11 +263,17 @@ impl ResponseParser {
     }
 
     /// Takes at most `left` bytes of the body. Returns the bytes that follow, and the new number of bytes left.
-    fn body<'a>(&mut self, input: &'a [u8], left: u64) -> (&'a [u8], u64) {
+    fn body<'a>(&mut self, input: &'a [u8], left: u64) -> Result<(&'a [u8], u64), Malformed> {
         let (taken, rest) = input.split_at(usize::try_from(left).unwrap_or(usize::MAX).min(input.len()));
         let room = SAMPLE_BYTES - self.sample.len();
         self.sample.extend_from_slice(&taken[..room.min(taken.len())]);
-        (rest, left - taken.len() as u64)
+        if let Some(kept) = &mut self.kept {
+            if kept.body.len() + taken.len() > MAX_KEPT_BYTES {
+                return Err(Malformed);
+            }
+            kept.body.extend_from_slice(taken);
+        }
+        Ok((rest, left - taken.len() as u64))
     }
 
     /// Moves bytes up to a line end into `partial`. Returns the bytes after the line end, if that was received.

@@ -88,7 +88,12 @@ impl Http1 {
             match answer {
                 Ok(Some(response)) => {
                     let Some(job) = self.job.take() else { return Ok(()) };
-                    self.spent |= !response.keep_alive || self.written < self.outgoing.len() || got == ReadOutcome::End;
+                    // Servers that answer an unhandled exception close the connection right afterwards, without
+                    // announcing it (uvicorn, hypercorn): the next request would be lost.
+                    self.spent |= !response.keep_alive
+                        || response.status >= 500
+                        || self.written < self.outgoing.len()
+                        || got == ReadOutcome::End;
                     let expected = cx.composer.workload.requests()[job.request].expects(response.status);
                     let detail = if expected {
                         String::new()

@@ -1,5 +1,6 @@
 //! Runs against servers that behave correctly.
 
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
@@ -249,6 +250,26 @@ fn answers_of_every_framing_are_read() {
     assert_eq!((outcome.ok(), outcome.failed(), outcome.connections), (100, 0, 3));
     assert!(outcome.endpoints.iter().all(|endpoint| endpoint.ok > 0));
     assert!(outcome.bytes_in > 1_000_000 * outcome.endpoint("GET /large").unwrap().ok);
+}
+
+#[test]
+fn a_connection_that_ends_after_an_error_loses_no_other_request() {
+    // As uvicorn does after an unhandled exception: the end of the connection is not announced.
+    let target = server::listen(|mut stream, _| {
+        while let Some(request) = server::receive(&mut stream) {
+            let is_broken = request.path == "/boom";
+            stream.write_all(&if is_broken { server::answer(500, "") } else { ok("") }).unwrap();
+            if is_broken {
+                // The next request would arrive, and get no answer.
+                let _ = server::receive(&mut stream);
+                return;
+            }
+        }
+    });
+    let shop =
+        workload("[[requests]]\npath = '/boom'\nexpect = [500]\n[[requests]]\nmethod = 'POST'\npath = '/save'\n");
+    let outcome = drive(&shop, &Plan::closed(2, Stop::Requests(200)), target);
+    assert_eq!((outcome.ok(), outcome.failed()), (200, 0), "{:?}", outcome.endpoints);
 }
 
 #[test]

@@ -10,4 +10,5 @@ mod parser;
 mod schedule;
 mod secure;
 mod server;
+mod session;
 mod workload;

@@ -1,6 +1,6 @@
 //! Reading a workload, and drawing its requests.
 
-use splitcost_load::{Workload, WorkloadTable};
+use splitcost_load::{Session, Workload, WorkloadTable};
 
 fn read(toml: &str) -> Result<Workload, String> {
     toml::from_str(toml).map_err(|error: toml::de::Error| error.message().to_owned())
@@ -33,7 +33,7 @@ fn requests(workload: &Workload, seed_offset: u64, count: u64) -> Vec<String> {
     (0..count)
         .map(|i| {
             let mut bytes = Vec::new();
-            workload.write(workload.draw(seed_offset, i), "127.0.0.1:80", &mut bytes);
+            workload.write(workload.draw(seed_offset, i), &Session::default(), "127.0.0.1:80", &mut bytes);
             String::from_utf8(bytes).unwrap()
         })
         .collect()
@@ -86,7 +86,7 @@ fn a_request_depends_on_seed_and_number_only() {
     assert_eq!(requests(&workload, 3, 50), first);
     assert_ne!(requests(&workload, 4, 50), first);
     let mut alone = Vec::new();
-    workload.write(workload.draw(3, 41), "127.0.0.1:80", &mut alone);
+    workload.write(workload.draw(3, 41), &Session::default(), "127.0.0.1:80", &mut alone);
     assert_eq!(alone, first[41].as_bytes());
 }
 
@@ -135,7 +135,7 @@ fn bodies_that_are_not_json() {
     let written = |toml: &str| {
         let workload = table(toml).unwrap();
         let mut bytes = Vec::new();
-        workload.write(workload.draw(0, 0), "a", &mut bytes);
+        workload.write(workload.draw(0, 0), &Session::default(), "a", &mut bytes);
         String::from_utf8_lossy(&bytes).into_owned()
     };
     let file = written("[[requests]]\npath = '/a'\nmethod = 'PUT'\nbody_file = 'photo.png'");
@@ -147,7 +147,9 @@ fn bodies_that_are_not_json() {
     let fails = |toml: &str| table(toml).unwrap_err().to_string();
     let twice = fails("[[requests]]\npath = '/a'\nbody = 1\nbody_text = 'x'");
     assert!(
-        twice.contains("request 1 (GET /a), field `body`: a request has only one of body, body_text and body_file"),
+        twice.contains(
+            "request 1 (GET /a), field `body`: a request has only one of body, body_text, body_form and body_file"
+        ),
         "{twice}"
     );
     let missing = fails("[[requests]]\npath = '/a'\nbody_file = 'none.bin'");

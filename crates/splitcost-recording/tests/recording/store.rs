@@ -1,5 +1,6 @@
 //! A recording to Parquet and back, and what happens to damaged ones.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -62,6 +63,7 @@ fn any_meta() -> impl Strategy<Value = Meta> {
         servers: texts.clone(),
         machine: text,
         phases,
+        expected: BTreeMap::from([("GET /gone".into(), vec![404])]),
         troubles: texts,
     })
 }

@@ -74,6 +74,15 @@ fn failed_requests_are_counted_and_never_averaged_in() {
 }
 
 #[test]
+fn a_status_that_the_workload_expects_is_a_success() {
+    let mut recording = recording();
+    recording.meta.expected.insert("POST /orders".into(), vec![201, 409]);
+    let summary = summarize(&recording);
+    assert_eq!((summary.endpoints[0].requests, summary.endpoints[0].failed_requests), (3, 0));
+    assert_eq!(summary.edges.iter().find(|edge| edge.callee == "shop.pricing").unwrap().calls, 6);
+}
+
+#[test]
 fn the_summary_is_the_json() {
     let summary = summarize(&recording());
     let json = serde_json::to_string(&summary).unwrap();

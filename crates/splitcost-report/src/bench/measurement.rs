@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use splitcost_model::bench::{Failed, Measurement, Phases, Times};
 
 use crate::number::{byte_unit, count, number};
+use crate::shorten::{distinct_width, length, shorten};
 
 /// Returns the columns of times, by name and value.
 fn columns(times: &Times) -> [(&'static str, f64); 7] {
@@ -76,12 +77,14 @@ fn requests(text: &mut String, found: &Measurement) {
     if found.requests.is_empty() {
         return;
     }
-    let width = found.requests.iter().map(|request| request.name.chars().count()).max().unwrap_or(0).clamp(20, 46);
+    let names = || found.requests.iter().map(|request| request.name.as_str());
+    let narrow = names().map(length).max().unwrap_or(0).clamp(19, 45);
+    let width = distinct_width(names(), narrow) + 1;
     // Writing to a string does not fail.
     let _ = write!(text, "\n{:<width$}{:>9}{:>8}", "response time, ms", "ok", "failed");
     let _ = writeln!(text, "{:>9}{:>9}{:>9}{:>9}", "p50", "p90", "p99", "max");
     for request in &found.requests {
-        let _ = write!(text, "{:<width$}", shortened(&request.name, width - 1));
+        let _ = write!(text, "{:<width$}", shorten(&request.name, width - 1));
         let _ = write!(text, "{:>9}{:>8}", count(request.ok), count(failures(&request.failed)));
         let Times { p50_ms, p90_ms, p99_ms, max_ms, .. } = request.response;
         for value in [p50_ms, p90_ms, p99_ms, max_ms] {
@@ -105,14 +108,6 @@ fn phases(phases: &Phases) -> impl Iterator<Item = (&'static str, &Times)> {
 
 fn failures(failed: &[Failed]) -> u64 {
     failed.iter().map(|failed| failed.requests).sum()
-}
-
-/// Returns a name, shortened to fit its column.
-fn shortened(name: &str, width: usize) -> String {
-    if name.chars().count() <= width {
-        return name.to_owned();
-    }
-    name.chars().take(width - 1).chain(['…']).collect()
 }
 
 fn bytes(value: u64) -> String {
@@ -275,12 +270,12 @@ pub(super) mod tests {
 
         response time, ms                                    ok  failed      p50      p90      p99      max
         GET /items/{id}                                   2,990       5     4.37     4.62     8.91     14.0
-        POST /a/very/long/path/that/does/not/fit?int…         0       5        –        –        –        –
+        POST /a/…/fit?into=a&table=of&a=terminal, "x"         0       5        –        –        –        –
 
         299 requests/s; 2,990 ok, 10 failed (10 status 503); 3 connections; 300 kB in, 270 kB out; name lookup 0.210 ms
         CPU per request: generator 29.4 µs, server 270 µs; schedule lag p99 0.0210 ms
         the first failure was status 503: too busy
-        ");
+        "#);
         let csv = csv(&several());
         let lines: Vec<&str> = csv.lines().collect();
         assert_eq!(lines.len(), 4);

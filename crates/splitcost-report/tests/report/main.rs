@@ -27,34 +27,34 @@ fn a_full_study_fits_a_screen() {
     billing: httpx, loopback link, 60 requests/s. Response times in ms with 90 % intervals
                              calls p50 mono predicted measured        p99 mono predicted  measured
     POST /orders                 1 18.7 ±4%  20.4 ±9% 20.9 ±6%  1.1× 52.3 ±11% 55.6 ±22% 56.7 ±14%  1.1×
-    POST /orders/{order_id}…     1 14.3 ±4%  16.3 ±9% 15.9 ±6%  1.1× 44.1 ±11% 48.4 ±22% 47.5 ±14%  1.1×
+    POST /orders/…/invoice       1 14.3 ±4%  16.3 ±9% 15.9 ±6%  1.1× 44.1 ±11% 48.4 ±22% 47.5 ±14%  1.1×
     GET /orders/{order_id}       0 5.42 ±4%  5.42 ±9% 5.53 ±6%  1.0× 16.9 ±11% 16.9 ±22% 17.1 ±14%  1.0×
-    GET /products/{product_…     0 1.94 ±4%  1.94 ±9% 1.96 ±6%  1.0× 6.71 ±11% 6.71 ±22% 6.76 ±14%  1.0×
-    GET /users/{user_id}/or…     0 12.1 ±4%  12.3 ±9% 12.2 ±6%  1.0× 31.2 ±11% 31.6 ±22% 31.4 ±14%  1.0×
-    GET /products/{product_…     0 2.31 ±4%  2.33 ±9% 2.31 ±6%  1.0× 8.05 ±11% 8.11 ±22% 8.05 ±14%  1.0×
+    GET …/{product_id}/price     0 1.94 ±4%  1.94 ±9% 1.96 ±6%  1.0× 6.71 ±11% 6.71 ±22% 6.76 ±14%  1.0×
+    GET /…/{user_id}/orders      0 12.1 ±4%  12.3 ±9% 12.2 ±6%  1.0× 31.2 ±11% 31.6 ±22% 31.4 ±14%  1.0×
+    GET /…/{product_id}          0 2.31 ±4%  2.33 ±9% 2.31 ±6%  1.0× 8.05 ±11% 8.11 ±22% 8.05 ±14%  1.0×
     GET /reports/sales           0 41.6 ±4%  42.0 ±9% 41.6 ±6%  1.0× 96.4 ±11% 97.1 ±22% 96.4 ±14%  1.0×
     GET /products                0 6.82 ±4%  6.82 ±9% 6.75 ±6% 0.99× 19.4 ±11% 19.4 ±22% 19.3 ±14% 0.99×
     GET /users/{user_id}         0 2.08 ±4%  2.08 ±9% 2.04 ±6% 0.98× 7.30 ±11% 7.30 ±22% 7.20 ±14% 0.99×
     pricing: httpx, same zone link, 60 requests/s. Response times in ms with 90 % intervals
                                calls p50 mono predicted measured       p99 mono predicted  measured
-    GET /users/{user_id}/orde…    23 12.1 ±4%  74.1 ±9% 80.2 ±6% 6.6× 31.2 ±11%  143 ±22%  154 ±14% 4.9×
+    GET /…/{user_id}/orders       23 12.1 ±4%  74.1 ±9% 80.2 ±6% 6.6× 31.2 ±11%  143 ±22%  154 ±14% 4.9×
     GET /products                 12 6.82 ±4%  33.4 ±9% 36.1 ±6% 5.3× 19.4 ±11% 72.4 ±22% 77.8 ±14% 4.0×
     GET /reports/sales            40 41.6 ±4%   113 ±9%  103 ±6% 2.5× 96.4 ±11%  212 ±22%  196 ±14% 2.0×
     GET /orders/{order_id}       3.2 5.42 ±4%  11.2 ±9% 11.7 ±6% 2.1× 16.9 ±11% 29.4 ±22% 30.5 ±14% 1.8×
-    GET /products/{product_id…     1 1.94 ±4%  3.32 ±9% 3.47 ±6% 1.8× 6.71 ±11% 10.0 ±22% 10.4 ±14% 1.6×
+    GET /…/{product_id}/price      1 1.94 ±4%  3.32 ±9% 3.47 ±6% 1.8× 6.71 ±11% 10.0 ±22% 10.4 ±14% 1.6×
     POST /orders                 4.4 18.7 ±4%  34.2 ±9% 32.5 ±6% 1.7× 52.3 ±11% 82.7 ±22% 79.4 ±14% 1.5×
     GET /products/{product_id}     1 2.31 ±4%  3.74 ±9% 3.65 ±6% 1.6× 8.05 ±11% 11.5 ±22% 11.3 ±14% 1.4×
-    POST /orders/{order_id}/i…     2 14.3 ±4%  18.7 ±9% 19.4 ±6% 1.4× 44.1 ±11% 53.7 ±22% 55.2 ±14% 1.3×
+    POST /…/{order_id}/invoice     2 14.3 ±4%  18.7 ±9% 19.4 ±6% 1.4× 44.1 ±11% 53.7 ±22% 55.2 ±14% 1.3×
     GET /users/{user_id}           0 2.08 ±4%  2.08 ±9% 2.12 ±6% 1.0× 7.30 ±11% 7.30 ±22% 7.40 ±14% 1.0×
     Calls that cause it
-      billing  +2.01 ms/request: 1 × shop.billing:create_invoice at shop/orders/service.py:142, POST /o…
+      billing  +2.01 ms/request: 1 × ….billing:create_invoice at …/orders/service.py:142, POST /…/{orde…
       billing  +1.72 ms/request: 1 × shop.billing:authorize at shop/orders/service.py:97, POST /orders
-      pricing  +71.2 ms/request: 40 × shop.pricing:historic_price at shop/orders/service.py:311, GET /r…
-      pricing  +61.9 ms/request: 23 × shop.pricing:quote at shop/orders/service.py:88, blocks the loop,…
-      pricing  +26.6 ms/request: 12 × shop.pricing:quote at shop/catalog/service.py:54, GE… (and 6 more)
+      pricing  +71.2 ms/request: 40 × ….pricing:historic_price at …/orders/service.py:311, GET /reports…
+      pricing  +61.9 ms/request: 23 × shop.pricing:quote at …/orders/service.py:88, blocks the loop, GE…
+      pricing  +26.6 ms/request: 12 × shop.pricing:quote at …/catalog/service.py:54, GET /… (and 6 more)
     Calls that cannot cross
-      pricing  shop/orders/service.py:126 shop.pricing:apply_discounts: arguments.order is changed by t…
-      pricing  shop/billing/service.py:70 shop.pricing:iter_rules: result is a generator (… (and 1 more)
+      pricing  …/orders/service.py:126 shop.…:apply_discounts: arguments.order is changed by the callee…
+      pricing  …/billing/service.py:70 shop.pricing:iter_rules: result is a generator (298… (and 1 more)
     billing: Costs little
       billing as its own service makes POST /orders 1.1× slower at the median (18.7 → 20.9 ms, measured)
       and saturates as before, at 126 requests/s: worth considering, the boundary costs little (within
@@ -101,12 +101,12 @@ fn a_prediction_alone_says_so() {
     POST /orders/{order_id}/invoice      2 14.0 ±3%  18.7 ±9% 1.3× 42.3 ±8% 53.7 ±22% 1.3×
     GET /users/{user_id}                 0 2.04 ±3%  2.08 ±9% 1.0× 7.01 ±8% 7.30 ±22% 1.0×
     Calls that cause it
-      +71.2 ms/request: 40 × shop.pricing:historic_price at shop/orders/service.py:311, GET /reports/sa…
-      +61.9 ms/request: 23 × shop.pricing:quote at shop/orders/service.py:88, blocks the loop, GET /use…
-      +26.6 ms/request: 12 × shop.pricing:quote at shop/catalog/service.py:54, GET /produc… (and 6 more)
+      +71.2 ms/request: 40 × ….pricing:historic_price at …/orders/service.py:311, GET /reports/sales
+      +61.9 ms/request: 23 × shop.pricing:quote at …/orders/service.py:88, blocks the loop, GET /users/…
+      +26.6 ms/request: 12 × shop.pricing:quote at …/catalog/service.py:54, GET /products (and 6 more)
     Calls that cannot cross
-      shop/orders/service.py:126 shop.pricing:apply_discounts: arguments.order is changed by the callee…
-      shop/billing/service.py:70 shop.pricing:iter_rules: result is a generator (298 ×, ke… (and 1 more)
+      …/orders/service.py:126 shop.…:apply_discounts: arguments.order is changed by the callee (OrderDr…
+      …/billing/service.py:70 shop.pricing:iter_rules: result is a generator (298 ×, kept … (and 1 more)
     pricing: Do not split here yet
       pricing as its own service makes GET /users/{user_id}/orders 6.2× slower at the median (11.9 →
       74.1 ms, predicted), needs 0.8 more cores at 60 requests/s, saturates at 46.1 instead of 131

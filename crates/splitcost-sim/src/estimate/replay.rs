@@ -34,7 +34,7 @@ pub(super) struct ReplayedRequests<'a> {
 impl<'a> ReplayedRequests<'a> {
     pub(super) fn of(recording: &'a Recording) -> Result<Self, Error> {
         let lone = recording.meta.phases.iter().position(|phase| phase.is_lone() && !phase.bare);
-        let ok = |r: &&Request| r.status < 400 && !r.calls.is_empty();
+        let ok = |r: &&Request| !recording.has_failed(r) && !r.calls.is_empty();
         let mut requests: Vec<&Request> = match lone {
             Some(phase) => recording.requests.iter().filter(|r| r.phase == Some(phase as u32)).filter(ok).collect(),
             None => Vec::new(),

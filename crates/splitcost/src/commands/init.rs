@@ -1,18 +1,24 @@
 //! `splitcost init`: writes settings for an app.
 
-use std::fmt::Write as _;
+mod access_log;
+mod survey;
+mod template;
+
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
+use splitcost_bench::har;
+
+use self::survey::{Start, Survey, candidate};
+use self::template::{Draft, Listed, render};
+use crate::args::init::InitArgs;
 use crate::failure::Failure;
+use crate::printer::Printer;
 use crate::session::Session;
 
-/// Calls that make the app object of a known framework.
-const FRAMEWORKS: [&str; 4] = ["FastAPI(", "Starlette(", "Quart(", "Litestar("];
-
 /// Writes a commented splitcost.toml for the app in the working directory.
-pub(crate) fn run(session: &mut Session) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(session: &mut Session, args: &InitArgs) -> anyhow::Result<ExitCode> {
     let here = std::env::current_dir()?;
     let path = here.join("splitcost.toml");
     if path.exists() {
@@ -20,212 +26,88 @@ pub(crate) fn run(session: &mut Session) -> anyhow::Result<ExitCode> {
             .hint("edit it, or remove it first; `splitcost evaluate` uses it as it is")
             .into());
     }
-    let app = find_app(&here);
-    fs::write(&path, template(app.as_ref()))
+    let python = session.python(None)?;
+    let survey = Survey::of(&python, &here)?;
+    let requests = requests(&survey, args, &mut session.printer)?;
+    let draft = draft(&survey, &here, requests)?;
+    fs::write(&path, render(&draft))
         .map_err(|error| Failure::new(format!("failed to write splitcost.toml: {error}")))?;
-    match app {
-        Some(app) => session.printer.note(&format!("wrote splitcost.toml for {}:{}", app.module, app.object)),
-        None => session
-            .printer
-            .note("wrote splitcost.toml with the names of an example, because no app was found here: replace them"),
+    let printer = &mut session.printer;
+    match survey.app() {
+        Some(app) => printer.note(&format!("wrote splitcost.toml for {app}")),
+        None => {
+            printer
+                .note("wrote splitcost.toml with the names of an example, because no app was found here: replace them");
+        }
     }
-    session.printer.note("next: list the requests of the app under [workload], then run `splitcost evaluate`");
+    if let Some(server) = draft.start.missing_server {
+        printer.warn(&format!("{} has no server for this app", python.executable.display()));
+        printer.hint(&format!("install one: pip install {server}, then use it in `command`"));
+    }
+    printer.note("next: check what the file marks with \"fill in\", then run `splitcost record`");
     Ok(ExitCode::SUCCESS)
 }
 
-/// An ASGI app object in a package.
-#[derive(Debug, PartialEq, Eq)]
-struct App {
-    package: String,
-    module: String,
-    object: String,
-    children: Vec<String>,
-}
-
-/// Returns the first app object in a module of a package here.
-fn find_app(here: &Path) -> Option<App> {
-    packages(here).into_iter().chain(packages(&here.join("src"))).find_map(|package| {
-        let name = package.file_name()?.to_str()?.to_owned();
-        let mut files = Vec::new();
-        collect(&package, &name, 0, &mut files);
-        // The app is usually in `main`.
-        files.sort_by_key(|(_, module)| (module.matches('.').count(), !is_main(module), module.clone()));
-        files.iter().find_map(|(path, module)| {
-            let object = app_object(&fs::read_to_string(path).ok()?)?;
-            let children = children(&package, &name);
-            Some(App { package: name.clone(), module: module.clone(), object, children })
-        })
-    })
-}
-
-fn is_main(module: &str) -> bool {
-    module.rsplit('.').next() == Some("main")
-}
-
-fn packages(dir: &Path) -> Vec<PathBuf> {
-    let mut found: Vec<PathBuf> = fs::read_dir(dir)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.path())
-        .filter(|path| path.join("__init__.py").is_file())
-        .filter(|path| !matches!(path.file_name().and_then(|name| name.to_str()), Some("tests" | "test")))
-        .collect();
-    found.sort();
-    found
-}
-
-/// Collects the Python files of a package with their module names, four levels deep.
-fn collect(dir: &Path, module: &str, depth: usize, files: &mut Vec<(PathBuf, String)>) {
-    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
-        let path = entry.path();
-        let Some(stem) = path.file_stem().and_then(|stem| stem.to_str()) else { continue };
-        if path.extension().is_some_and(|extension| extension == "py") {
-            let name = if stem == "__init__" { module.to_owned() } else { format!("{module}.{stem}") };
-            files.push((path.clone(), name));
-        } else if depth < 4 && path.join("__init__.py").is_file() {
-            collect(&path, &format!("{module}.{stem}"), depth + 1, files);
-        }
-    }
-}
-
-/// Returns the name to which a line at the left margin assigns the app of a framework.
-fn app_object(source: &str) -> Option<String> {
-    source.lines().find_map(|line| {
-        let (name, value) = line.split_once('=')?;
-        // `app: FastAPI = FastAPI()` assigns it, too.
-        let name = name.split(':').next()?.trim_end();
-        let is_name = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_');
-        let value = value.trim_start();
-        let calls = FRAMEWORKS.iter().any(|f| value.starts_with(f) || value.contains(&format!(".{f}")));
-        (is_name && calls).then(|| name.to_owned())
-    })
-}
-
-fn children(package: &Path, name: &str) -> Vec<String> {
-    let mut children: Vec<String> = fs::read_dir(package)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.path())
-        .filter(|path| path.join("__init__.py").is_file() || path.extension().is_some_and(|e| e == "py"))
-        .filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()))
-        .filter(|stem| !stem.starts_with("__"))
-        .map(|stem| format!("{name}.{stem}"))
-        .collect();
-    children.sort();
-    children
-}
-
-fn template(app: Option<&App>) -> String {
-    let example = App {
-        package: "shop".into(),
-        module: "shop.main".into(),
-        object: "app".into(),
-        children: vec!["shop.orders".into(), "shop.pricing".into()],
+/// Returns the requests of the file that the arguments name, or else of the routes in the source.
+fn requests(survey: &Survey, args: &InitArgs, printer: &mut Printer) -> anyhow::Result<Vec<Listed>> {
+    let read = |path: &Path| {
+        fs::read(path)
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+            .map_err(|error| Failure::new(format!("failed to read {}: {error}", path.display())))
     };
-    let app = app.unwrap_or(&example);
-    let candidate = app.children.iter().rfind(|child| **child != app.module).cloned();
-    let candidate = candidate.unwrap_or_else(|| format!("{}.pricing", app.package));
-    let service = candidate.rsplit('.').next().unwrap_or("pricing").replace('_', "-");
-    let mut text = String::new();
-    // Writing to a string cannot fail.
-    let _ = write!(
-        text,
-        r#"# Settings of splitcost for this app. Every key is described in docs/configuration.md of splitcost.
-# When the requests are listed below, run: splitcost evaluate
-
-[app]
-# The start command. {{port}} becomes a free port, {{workdir}} a scratch directory that is removed at the end.
-command = ["uvicorn", "{module}:{object}", "--host", "127.0.0.1", "--port", "{{port}}"]
-# The package of the app. Its direct children are the modules between which calls are counted.
-package = "{package}"
-# A path that is answered with 2xx or 3xx when the app is ready.
-ready = "/"
-# A command to run before each start, for example to fill a scratch database.
-# setup = ["python", "-m", "{package}.seed"]
-# env = {{ DATABASE_URL = "sqlite:///{{workdir}}/app.db" }}
-
-# The requests that drive the app. They are drawn by weight, and the values of parameters from ranges.
-[workload]
-seed = 1
-
-[[workload.requests]]
-path = "/"
-
-# [[workload.requests]]
-# method = "POST"
-# path = "/items/{{item_id}}"
-# weight = 3
-# headers = {{ authorization = "Bearer test" }}
-# params = {{ item_id = {{ int = [1, 500] }}, colour = {{ choice = ["red", "blue"] }} }}
-# body = {{ colour = "{{colour}}", amount = 1 }}
-
-# The splits to evaluate: the modules that would move into services of their own. All others stay in the service main.
-"#,
-        module = app.module,
-        object = app.object,
-        package = app.package,
-    );
-    if !app.children.is_empty() {
-        let _ = writeln!(text, "# The modules are: {}", app.children.join(", "));
+    if let Some(path) = &args.har {
+        let archive = har::read(&read(path)?, "").map_err(|problem| {
+            Failure::new(format!("failed to read {}: {problem}", path.display()))
+                .hint("save one in the network panel of a browser, with \"Save all as HAR\"")
+        })?;
+        archive.left_out.iter().for_each(|reason| printer.note(&format!("left out: {reason}")));
+        return Ok(archive.requests.into_iter().map(|spec| Listed::ready(without_secrets(spec))).collect());
     }
-    let _ = write!(
-        text,
-        r#"[splits.{service}]
-services = {{ {service} = ["{candidate}"] }}
-# The stack of calls between services: "httpx" (HTTP/1.1 and JSON) or "grpc".
-stack = "httpx"
-# Modules of which every service has a copy, such as helpers and settings: their functions never cross.
-# copied = ["{candidate}"]
-# The link between the services, instead of the loopback of this machine. `splitcost link list` lists the profiles.
-# links = {{ default = "cross-az-aws" }}
-# The timeout and retries of calls between services.
-# calls = "1s + 2 retries + budget 20%"
-
-# The price of computing.
-# [prices]
-# usd_per_vcpu_hour = 0.0445
-
-# The load: arrivals in open loop, and requests in flight in closed loop.
-# [load]
-# rate_reqs_per_sec = 50
-# concurrency = 16
-"#
-    );
-    text
+    if let Some(path) = &args.access_log {
+        let found = access_log::read(&read(path)?, &survey.routes);
+        if found.is_empty() {
+            return Err(Failure::new(format!("{} has no request that succeeded", path.display()))
+                .hint("the log must be in the common or combined format of Apache and nginx")
+                .into());
+        }
+        return Ok(found.into_iter().map(Listed::ready).collect());
+    }
+    Ok(survey.routes.iter().filter_map(Listed::of).collect())
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::settings::Settings;
+/// Returns a request without the headers that a browser adds, and without the credentials of a person.
+fn without_secrets(mut spec: splitcost_load::RequestSpec) -> splitcost_load::RequestSpec {
+    const KEPT: [&str; 4] = ["accept", "content-type", "x-requested-with", "hx-request"];
+    spec.headers.retain(|name, _| KEPT.iter().any(|kept| name.eq_ignore_ascii_case(kept)));
+    spec
+}
 
-    #[test]
-    fn the_app_is_found_and_the_file_is_read_back() {
-        let dir = tempfile::tempdir().unwrap();
-        let package = dir.path().join("store");
-        fs::create_dir_all(package.join("billing")).unwrap();
-        for file in ["__init__.py", "billing/__init__.py", "users.py"] {
-            fs::write(package.join(file), "").unwrap();
-        }
-        fs::write(package.join("web.py"), "import fastapi\n\napi: fastapi.FastAPI = fastapi.FastAPI(title='x')\n")
-            .unwrap();
-        let app = find_app(dir.path()).unwrap();
-        assert_eq!((app.module.as_str(), app.object.as_str()), ("store.web", "api"));
-        assert_eq!(app.children, ["store.billing", "store.users", "store.web"]);
-        let path = dir.path().join("splitcost.toml");
-        fs::write(&path, template(Some(&app))).unwrap();
-        let settings = Settings::read(&path).unwrap();
-        assert_eq!(settings.app.command[1], "store.web:api");
-        assert_eq!(settings.splits[0].services["users"], ["store.users"]);
-    }
-
-    #[test]
-    fn the_example_is_valid_too() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("splitcost.toml");
-        fs::write(&path, template(find_app(dir.path()).as_ref())).unwrap();
-        assert_eq!(Settings::read(&path).unwrap().app.packages, ["shop"]);
-    }
+fn draft(survey: &Survey, here: &Path, requests: Vec<Listed>) -> anyhow::Result<Draft> {
+    let Some(app) = survey.app() else {
+        let command = ["uvicorn", "shop.main:app", "--host", "127.0.0.1", "--port", "{port}"];
+        return Ok(Draft {
+            start: Start { command: command.map(str::to_owned).to_vec(), missing_server: None },
+            packages: vec!["shop".to_owned()],
+            named_modules: Vec::new(),
+            directory: None,
+            is_django: false,
+            parts: Vec::new(),
+            requests,
+            candidate: None,
+            celery: survey.celery.clone(),
+        });
+    };
+    let packages = survey.packages(app);
+    let parts = survey.parts(here, &packages)?;
+    Ok(Draft {
+        start: survey.start(app),
+        named_modules: survey.named_modules().to_vec(),
+        directory: survey.directory(app).map(str::to_owned),
+        is_django: app.framework == "django",
+        candidate: candidate(&parts, &app.module).map(|part| part.name.clone()),
+        parts,
+        packages,
+        requests,
+        celery: survey.celery.clone(),
+    })
 }

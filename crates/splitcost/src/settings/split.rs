@@ -131,7 +131,11 @@ fn check_module(file: &File<'_>, module: &Spanned<String>, packages: &[String]) 
     if !is_module(name) {
         return Err(file.wrong(&module.span(), format_args!("{name:?} is not the name of a Python module")));
     }
-    let inside = |package: &String| name.strip_prefix(package).is_some_and(|rest| rest.starts_with('.'));
+    // Of several packages, one can be moved as a whole.
+    let inside = |package: &String| {
+        let rest = name.strip_prefix(package);
+        rest.is_some_and(|rest| rest.starts_with('.') || rest.is_empty() && packages.len() > 1)
+    };
     if packages.iter().any(inside) {
         return Ok(());
     }

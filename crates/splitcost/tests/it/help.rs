@@ -63,6 +63,9 @@ fn examples_run_as_they_are_written() {
     fs::write(project.path("ping.txt"), ping).unwrap();
     fs::write(project.path("iperf3.json"), r#"{"end": {"sum_received": {"bits_per_second": 1e9}}}"#).unwrap();
     fs::write(project.path("traces.json"), traces()).unwrap();
+    let har = r#"{"log": {"entries": [{"request": {"method": "GET", "url": "http://shop/"}}]}}"#;
+    fs::write(project.path("saved.har"), har).unwrap();
+    fs::write(project.path("access.log"), "::1 - - [-] \"GET / HTTP/1.1\" 200 9\n").unwrap();
 
     let mut run = 0;
     for example in &examples {

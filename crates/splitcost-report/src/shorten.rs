@@ -1,0 +1,113 @@
+//! Shortens names and paths in the middle, where they say least.
+
+/// The fewest characters that a word of a name is shortened to.
+///
+/// Chosen: most of the last part of a path.
+const LEAST_OF_NAME: usize = 8;
+/// The fewest characters that a word of a sentence is shortened to.
+///
+/// Chosen: the name of a file with its line, or of a function with its module.
+const LEAST_OF_SENTENCE: usize = 24;
+
+/// Returns the number of characters of a text.
+pub(crate) fn length(text: &str) -> usize {
+    text.chars().count()
+}
+
+/// Returns a name of at most `width` characters, as of an endpoint. Its longest words are shortened in the middle.
+pub(crate) fn shorten(name: &str, width: usize) -> String {
+    shorten_words(name, width, LEAST_OF_NAME)
+}
+
+/// Returns a sentence of at most `width` characters. Its longest words are shortened in the middle, and the end is cut where
+/// that is not enough.
+pub(crate) fn shorten_sentence(sentence: &str, width: usize) -> String {
+    shorten_words(sentence, width, LEAST_OF_SENTENCE)
+}
+
+fn shorten_words(text: &str, width: usize, least: usize) -> String {
+    if length(text) <= width {
+        return text.to_owned();
+    }
+    let words: Vec<&str> = text.split(' ').collect();
+    let total = |most: usize| words.iter().map(|word| length(word).min(most)).sum::<usize>() + words.len() - 1;
+    let longest = words.iter().map(|word| length(word)).max().unwrap_or(0);
+    let most = (least..longest).rev().find(|most| total(*most) <= width).unwrap_or(least);
+    let shorter: Vec<String> = words.iter().map(|word| shorten_word(word, most)).collect();
+    cut(&shorter.join(" "), width)
+}
+
+/// Returns the smallest width from `width` upwards at which texts that differ still differ when they are shortened.
+pub(crate) fn distinct_width<'a>(texts: impl Iterator<Item = &'a str>, width: usize) -> usize {
+    let mut texts: Vec<&str> = texts.collect();
+    texts.sort_unstable();
+    texts.dedup();
+    let longest = texts.iter().map(|text| length(text)).max().unwrap_or(0);
+    let is_distinct = |width: &usize| {
+        let mut shorter: Vec<String> = texts.iter().map(|text| shorten(text, *width)).collect();
+        shorter.sort_unstable();
+        shorter.dedup();
+        shorter.len() == texts.len()
+    };
+    (width..longest).find(is_distinct).unwrap_or(width.max(longest))
+}
+
+/// Returns at most `width` characters, with `…` in place of the end.
+fn cut(text: &str, width: usize) -> String {
+    if length(text) <= width {
+        return text.to_owned();
+    }
+    text.chars().take(width.saturating_sub(1)).chain(['…']).collect()
+}
+
+/// Returns a word of at most `width` characters, with `…` in place of parts in the middle. The parts of paths and dotted
+/// names stay whole where possible, those at the end first: what names have in common is usually at their beginning.
+fn shorten_word(word: &str, width: usize) -> String {
+    let room = width.saturating_sub(1);
+    if length(word) <= width {
+        return word.to_owned();
+    }
+    // The dots and colons of a path belong to the names of files.
+    let is_path = word.contains('/');
+    let is_separator = |c: char| if is_path { c == '/' } else { c == '.' || c == ':' };
+    let ends = word.char_indices().filter(|(_, c)| is_separator(*c)).map(|(at, _)| &word[at..]);
+    let starts = word.char_indices().filter(|(_, c)| is_separator(*c)).map(|(at, _)| &word[..=at]);
+    if let Some(end) = ends.clone().find(|end| length(end) <= room && length(end) > 1) {
+        let start = starts.filter(|start| length(start) + length(end) <= room).last().unwrap_or_default();
+        return format!("{start}…{end}");
+    }
+    let tail = room - room / 3;
+    let skipped = length(word) - tail;
+    word.chars().take(room / 3).chain(['…']).chain(word.chars().skip(skipped)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, width: usize, expected: &str) {
+        assert_eq!(shorten(text, width), expected);
+        assert!(length(expected) <= width, "{}", length(expected));
+    }
+
+    #[test]
+    fn names_are_shortened_in_the_middle() {
+        check("GET /items", 10, "GET /items");
+        check("GET /api/v1/organizations/{organization}/projects/{id}", 30, "GET /api/v1/…/projects/{id}");
+        check("library.catalogue.orders → library.catalogue.pricing", 37, "library.….orders → library.….pricing");
+        check("a_function_with_a_name_that_never_ends", 20, "a_func…at_never_ends");
+        check("one two three four five six seven", 12, "one two thr…");
+        let site = "shop.pricing:quote at shop/orders/service.py:88, blocks the loop";
+        assert_eq!(shorten_sentence(site, 60), "shop.pricing:quote at shop/…/service.py:88, blocks the loop");
+        assert_eq!(shorten_sentence(site, 40), "shop.pricing:quote at shop/…/service.py:…");
+    }
+
+    #[test]
+    fn shortened_names_stay_distinct() {
+        let names = ["GET /a/organizations/{id}/members/{member}", "GET /b/organizations/{id}/members/{member}"];
+        let width = distinct_width(names.into_iter(), 24);
+        assert_ne!(shorten(names[0], width), shorten(names[1], width));
+        assert_eq!(distinct_width(["GET /", "GET /"].into_iter(), 3), 3);
+    }
+}

@@ -1,0 +1,291 @@
+//! The facts that the source of an app shows: how it starts, its modules, and who calls whom.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde_json::Value;
+use splitcost_lab::python::Python;
+use splitcost_scan::{Options, graph};
+
+use crate::failure::Failed;
+
+/// Modules that are never proposed as a service, by the last part of their name: they start or configure the app, are
+/// run by people, or are shared by all.
+///
+/// Chosen: the usual names in the documentation and the project templates of the frameworks.
+const NEVER: [&str; 46] = [
+    "__main__",
+    "admin",
+    "api",
+    "app",
+    "application",
+    "apps",
+    "asgi",
+    "base",
+    "cli",
+    "common",
+    "config",
+    "conftest",
+    "constants",
+    "core",
+    "database",
+    "db",
+    "deps",
+    "errors",
+    "exceptions",
+    "extensions",
+    "fixtures",
+    "handlers",
+    "helpers",
+    "init_db",
+    "main",
+    "manage",
+    "middleware",
+    "migrations",
+    "models",
+    "routes",
+    "schemas",
+    "scripts",
+    "seed",
+    "seeds",
+    "server",
+    "settings",
+    "setup",
+    "static",
+    "templates",
+    "test",
+    "tests",
+    "types",
+    "urls",
+    "util",
+    "utils",
+    "wsgi",
+];
+
+/// The answer of `python -m splitcost.survey`.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Survey {
+    /// The apps that were found, the most likely one first.
+    pub(super) apps: Vec<App>,
+    /// The packages that the settings of a Django project install.
+    #[serde(default)]
+    pub(super) parts: Vec<String>,
+    pub(super) celery: Vec<String>,
+    /// The servers that the interpreter has.
+    pub(super) servers: Vec<String>,
+    pub(super) routes: Vec<Route>,
+    modules: BTreeMap<String, Module>,
+}
+
+/// An app object, or a factory of one.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct App {
+    pub(super) framework: String,
+    protocol: Protocol,
+    pub(super) module: String,
+    name: String,
+    is_factory: bool,
+    arguments: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Protocol {
+    Asgi,
+    Wsgi,
+}
+
+/// A route that the source declares.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Route {
+    pub(super) method: String,
+    pub(super) path: String,
+    /// The types of the placeholders, as far as they are known: `int` or `str`.
+    pub(super) params: BTreeMap<String, String>,
+    /// An example of the JSON body.
+    pub(super) body: Option<Value>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Module {
+    lines: u64,
+    /// The directory that its top-level package lies in: empty, or `src`.
+    directory: String,
+}
+
+/// The start command of an app.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Start {
+    pub(super) command: Vec<String>,
+    /// The server that must be installed first, if the interpreter has none for this app.
+    pub(super) missing_server: Option<&'static str>,
+}
+
+/// A module between which calls are counted.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Part {
+    pub(super) name: String,
+    pub(super) lines: u64,
+    /// The modules that its code calls, with the number of places that do.
+    pub(super) calls: BTreeMap<String, u64>,
+}
+
+impl fmt::Display for App {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let call = if self.is_factory { format!("({})", self.arguments) } else { String::new() };
+        write!(f, "{}:{}{call}", self.module, self.name)
+    }
+}
+
+impl Survey {
+    /// Parses the source below a directory. Nothing of it is run.
+    pub(super) fn of(python: &Python, dir: &Path) -> anyhow::Result<Self> {
+        let dir = dir.display().to_string();
+        python.query("look for an app", &["splitcost.survey", &dir]).failed()
+    }
+
+    /// Returns the app that a start command can be written for: the first one with a server, else the first one.
+    pub(super) fn app(&self) -> Option<&App> {
+        let has_server = |app: &&App| servers(app.protocol).iter().any(|server| self.has(server));
+        self.apps.iter().find(has_server).or(self.apps.first())
+    }
+
+    fn has(&self, server: &str) -> bool {
+        self.servers.iter().any(|known| known == server)
+    }
+
+    /// Returns the command that starts an app.
+    pub(super) fn start(&self, app: &App) -> Start {
+        let App { module, name, arguments, is_factory, .. } = app;
+        let target = format!("{module}:{name}");
+        let called = app.to_string();
+        let server = servers(app.protocol).iter().find(|server| self.has(server)).copied();
+        let words: Vec<&str> = match server {
+            Some("uvicorn") => vec!["uvicorn", &target, "--host", "127.0.0.1", "--port", "{port}"],
+            Some("hypercorn") => vec!["hypercorn", &called, "--bind", "127.0.0.1:{port}"],
+            Some("granian") => {
+                vec!["granian", &target, "--interface", "asgi", "--host", "127.0.0.1", "--port", "{port}"]
+            }
+            Some("daphne") => vec!["daphne", "-b", "127.0.0.1", "-p", "{port}", &target],
+            Some("gunicorn") => vec!["gunicorn", &called, "--bind", "127.0.0.1:{port}", "--threads", "8"],
+            Some("waitress") if *is_factory && arguments.is_empty() => {
+                vec!["waitress-serve", "--listen=127.0.0.1:{port}", "--call", &target]
+            }
+            Some("waitress") => vec!["waitress-serve", "--listen=127.0.0.1:{port}", &target],
+            _ if app.framework == "django" => {
+                vec!["python", "manage.py", "runserver", "127.0.0.1:{port}", "--noreload"]
+            }
+            _ if app.framework == "flask" => vec!["flask", "--app", &called, "run", "--port", "{port}"],
+            _ if app.protocol == Protocol::Asgi => {
+                vec!["uvicorn", &target, "--host", "127.0.0.1", "--port", "{port}"]
+            }
+            _ => vec!["gunicorn", &called, "--bind", "127.0.0.1:{port}", "--threads", "8"],
+        };
+        let mut command: Vec<String> = words.into_iter().map(str::to_owned).collect();
+        if *is_factory && matches!(command[0].as_str(), "uvicorn" | "granian") {
+            command.insert(2, "--factory".to_owned());
+        }
+        Start { command, missing_server: if server.is_none() { servers(app.protocol).first().copied() } else { None } }
+    }
+
+    /// Returns the top-level packages of the app, its own first.
+    pub(super) fn packages(&self, app: &App) -> Vec<String> {
+        let top = |module: &str| module.split('.').next().unwrap_or_default().to_owned();
+        let own = top(&app.module);
+        let mut packages = vec![own.clone()];
+        let is_package = self.modules.keys().any(|name| name.strip_prefix(&own).is_some_and(|r| r.starts_with('.')));
+        if is_package {
+            packages.extend(self.parts.iter().map(|part| top(part)));
+        } else {
+            // An app in one file may have packages and modules beside it.
+            packages.extend(self.modules.keys().map(|module| top(module)).filter(|name| !is_never(name)));
+        }
+        let mut seen = BTreeSet::new();
+        packages.retain(|package| seen.insert(package.clone()));
+        packages
+    }
+
+    /// Returns the directory in which the packages of the app lie, if it is not the settings' own.
+    pub(super) fn directory(&self, app: &App) -> Option<&str> {
+        self.modules.get(&app.module).map(|module| module.directory.as_str()).filter(|directory| !directory.is_empty())
+    }
+
+    /// Returns the modules that must be named because they are not direct children of a package.
+    pub(super) fn named_modules(&self) -> &[String] {
+        &self.parts
+    }
+
+    /// Returns the modules between which calls are counted, with who calls whom in the source.
+    pub(super) fn parts(&self, dir: &Path, packages: &[String]) -> anyhow::Result<Vec<Part>> {
+        let mut parts: BTreeMap<String, Part> = BTreeMap::new();
+        for (name, module) in &self.modules {
+            if let Some(owner) = self.owner(name, packages) {
+                let part = parts.entry(owner.clone()).or_insert_with(|| Part { name: owner, ..Part::default() });
+                part.lines += module.lines;
+            }
+        }
+        let paths: Vec<PathBuf> = packages
+            .iter()
+            .flat_map(|package| ["", "src"].map(|top| dir.join(top).join(package)))
+            .flat_map(|path| [path.with_extension("py"), path])
+            .filter(|path| path.exists())
+            .collect();
+        let (graph, _) = graph(&Options { paths, ..Options::default() })?;
+        for edge in graph.edges.iter().filter(|edge| !edge.outside) {
+            let (Some(caller), Some(callee)) = (self.owner(&edge.caller, packages), self.owner(&edge.callee, packages))
+            else {
+                continue;
+            };
+            if caller != callee
+                && let Some(part) = parts.get_mut(&caller)
+            {
+                *part.calls.entry(callee).or_default() += 1;
+            }
+        }
+        Ok(parts.into_values().collect())
+    }
+
+    /// Returns the module that code belongs to, as the recorder decides it.
+    fn owner(&self, code: &str, packages: &[String]) -> Option<String> {
+        let is_within =
+            |parent: &&String| code.strip_prefix(*parent).is_some_and(|r| r.is_empty() || r.starts_with('.'));
+        if let Some(named) = self.parts.iter().filter(is_within).max_by_key(|name| name.len()) {
+            return Some(named.clone());
+        }
+        let package = packages.iter().find(is_within)?;
+        let child = code.get(package.len() + 1..).and_then(|rest| rest.split('.').next());
+        let module = child.map(|child| format!("{package}.{child}"));
+        // A function of the package itself is no module below it.
+        let is_module = |name: &String| {
+            self.modules
+                .keys()
+                .any(|known| known.strip_prefix(name).is_some_and(|r| r.is_empty() || r.starts_with('.')))
+        };
+        Some(module.filter(is_module).unwrap_or_else(|| package.clone()))
+    }
+}
+
+/// Returns the servers for a protocol, the preferred one first.
+fn servers(protocol: Protocol) -> &'static [&'static str] {
+    match protocol {
+        Protocol::Asgi => &["uvicorn", "hypercorn", "granian", "daphne"],
+        Protocol::Wsgi => &["gunicorn", "waitress"],
+    }
+}
+
+fn is_never(module: &str) -> bool {
+    let last = module.rsplit('.').next().unwrap_or_default();
+    NEVER.contains(&last) || last.starts_with("test_") || last.ends_with("_test") || last.starts_with('_')
+}
+
+/// Returns the module to propose as a service: the largest that other modules call and that is not the entry.
+pub(super) fn candidate<'a>(parts: &'a [Part], entry: &str) -> Option<&'a Part> {
+    let is_called = |part: &Part| parts.iter().any(|other| other.calls.contains_key(&part.name));
+    let may_move = |part: &&Part| {
+        let holds_entry = entry.strip_prefix(&part.name).is_some_and(|r| r.is_empty() || r.starts_with('.'));
+        !holds_entry && !is_never(&part.name) && is_called(part)
+    };
+    parts.iter().filter(may_move).max_by_key(|part| part.lines)
+}

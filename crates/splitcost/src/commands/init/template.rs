@@ -1,0 +1,262 @@
+//! Writes the settings file that `splitcost init` makes.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde_json::Value;
+use splitcost_load::{Body, Method, Param, RequestSpec, literal};
+
+use super::survey::{Part, Route, Start};
+
+/// The range of whole numbers that a placeholder gets at first.
+///
+/// Chosen: the first keys of a table exist in most databases for tests.
+const GUESSED_IDS: [i64; 2] = [1, 10];
+
+/// The parts of the file that depend on the app.
+#[derive(Debug)]
+pub(super) struct Draft {
+    pub(super) start: Start,
+    pub(super) packages: Vec<String>,
+    pub(super) named_modules: Vec<String>,
+    pub(super) directory: Option<String>,
+    pub(super) is_django: bool,
+    pub(super) parts: Vec<Part>,
+    pub(super) requests: Vec<Listed>,
+    /// The module to propose as a service.
+    pub(super) candidate: Option<String>,
+    pub(super) celery: Vec<String>,
+}
+
+/// A request of the workload, or one that a person has to complete first.
+#[derive(Debug)]
+pub(super) struct Listed {
+    spec: RequestSpec,
+    /// A remark for the person who completes it.
+    note: Option<&'static str>,
+    is_active: bool,
+}
+
+impl Listed {
+    /// Makes a request that can be sent as it is.
+    pub(super) fn ready(spec: RequestSpec) -> Self {
+        Self { spec, note: None, is_active: true }
+    }
+
+    /// Makes the request of a route. It is active if it changes nothing and its values can be guessed.
+    pub(super) fn of(route: &Route) -> Option<Self> {
+        let method = Method::ALL.into_iter().find(|method| method.name() == route.method)?;
+        let params = route.params.iter().map(|(name, kind)| {
+            let is_int = kind == "int";
+            let param = if is_int { Param::Int(GUESSED_IDS) } else { Param::Choice(vec!["FILL IN".into()]) };
+            (name.clone(), param)
+        });
+        let params: BTreeMap<String, Param> = params.collect();
+        let body = route.body.as_ref().map(|body| Body::Json(escaped(body)));
+        let is_read = method == Method::Get;
+        let can_guess = route.params.values().all(|kind| kind == "int");
+        let note = match (params.is_empty(), &body, is_read) {
+            (true, None, true) => None,
+            (false, None, true) => Some("fill in: values that exist"),
+            (_, None, false) => Some("fill in: the body, and values that exist"),
+            (_, Some(_), _) => Some("fill in: a body that the app accepts, and values that exist"),
+        };
+        let spec = RequestSpec { params, body, ..RequestSpec::new(method, route.path.clone()) };
+        Some(Self { spec, note, is_active: is_read && can_guess })
+    }
+
+    /// Returns true if the request is sent and needs no values.
+    fn is_certain(&self) -> bool {
+        self.is_active && self.spec.method == Method::Get && self.spec.params.is_empty()
+    }
+}
+
+/// Returns an example with its braces escaped, so that it is a template of itself.
+fn escaped(value: &Value) -> Value {
+    match value {
+        Value::String(text) => literal(text).into(),
+        Value::Array(items) => items.iter().map(escaped).collect(),
+        Value::Object(fields) => fields.iter().map(|(key, field)| (key.clone(), escaped(field))).collect(),
+        other => other.clone(),
+    }
+}
+
+/// Returns the text of the file. Writing to a string cannot fail.
+pub(super) fn render(draft: &Draft) -> String {
+    let mut text = String::from(
+        "# Settings of splitcost for this app. Every key is described in docs/configuration.md of splitcost.\n\
+         # Check what is marked with \"fill in\", then run: splitcost record, and: splitcost evaluate\n\n",
+    );
+    app(&mut text, draft);
+    workload(&mut text, draft);
+    splits(&mut text, draft);
+    text
+}
+
+fn app(text: &mut String, draft: &Draft) {
+    let Draft { start, packages, named_modules, directory, .. } = draft;
+    let ready =
+        draft.requests.iter().find(|request| request.is_certain()).map_or("/", |request| request.spec.path.as_str());
+    let _ = write!(
+        text,
+        "[app]\n# The start command. {{port}} becomes a free port, {{workdir}} a scratch directory that is removed at the \
+         end, and\n# {{arm}} a name for each copy of the app that runs at the same time.\ncommand = {}\n",
+        list(&start.command)
+    );
+    if let Some(directory) = directory {
+        let _ = writeln!(text, "# The directory in which the packages lie.\ncwd = {}", quoted(directory));
+    }
+    let package = match packages.as_slice() {
+        [one] => quoted(one),
+        several => list(several),
+    };
+    let _ = writeln!(text, "# The packages of the app. Calls are counted between their modules.\npackage = {package}");
+    if !named_modules.is_empty() {
+        let _ = writeln!(text, "# The modules, where they are not the direct children of the packages.");
+        let _ = writeln!(text, "modules = {}", list(named_modules));
+    }
+    let _ =
+        writeln!(text, "# A path that is answered with 2xx or 3xx when the app is ready.\nready = {}", quoted(ready));
+    let setup = if draft.is_django {
+        r#"["python", "manage.py", "migrate"]"#.to_owned()
+    } else {
+        format!("[\"python\", \"-m\", \"{}.seed\"]", packages.first().map_or("app", String::as_str))
+    };
+    let _ = write!(
+        text,
+        "# fill in: each copy of the app needs a database of its own, and `setup` runs once for each.\n\
+         # env = {{ DATABASE_URL = \"sqlite:///{{workdir}}/app.db\" }}\n\
+         # env = {{ DATABASE_URL = \"postgresql://localhost/app_{{arm}}\" }}\n# setup = {setup}\n"
+    );
+    for celery in &draft.celery {
+        let _ = writeln!(text, "# There is a Celery app, too, which this command does not start: {celery}");
+    }
+}
+
+fn workload(text: &mut String, draft: &Draft) {
+    let _ = write!(
+        text,
+        "\n# The requests that drive the app. They are drawn by weight, and the values of parameters from ranges.\n\
+         [workload]\nseed = 1\n\n\
+         # Requests that run once for each copy of the app, for example to log in. Cookies are kept.\n\
+         # [[workload.before]]\n# path = \"/login\"\n# capture = {{ csrf = {{ form = \"csrf_token\" }} }}\n#\n\
+         # [[workload.before]]\n# method = \"POST\"\n# path = \"/login\"\n\
+         # body_form = {{ user = \"test\", password = \"test\", csrf_token = \"{{csrf}}\" }}\n"
+    );
+    if !draft.requests.iter().any(|request| request.is_active) {
+        text.push_str("\n# fill in: the requests of the app\n");
+        request(text, &Listed::ready(RequestSpec::new(Method::Get, "/")));
+    }
+    let (active, waiting): (Vec<&Listed>, Vec<&Listed>) = draft.requests.iter().partition(|r| r.is_active);
+    active.into_iter().for_each(|listed| request(text, listed));
+    if !waiting.is_empty() {
+        text.push_str(
+            "\n# Routes that need values, or change something: fill them in, and remove the comment signs.\n",
+        );
+    }
+    waiting.into_iter().for_each(|listed| request(text, listed));
+}
+
+/// Appends a request; one that is not active is a comment.
+fn request(text: &mut String, Listed { spec, note, is_active }: &Listed) {
+    let mut lines = vec!["[[workload.requests]]".to_owned()];
+    if let Some(name) = spec.name.as_ref().filter(|name| **name != RequestSpec::new(spec.method, &*spec.path).name()) {
+        lines.push(format!("name = {}", quoted(name)));
+    }
+    if spec.method != Method::Get {
+        lines.push(format!("method = {}", quoted(spec.method.name())));
+    }
+    lines.push(format!("path = {}", quoted(&spec.path)));
+    if spec.weight != 1 {
+        lines.push(format!("weight = {}", spec.weight));
+    }
+    let mut headers = spec.headers.clone();
+    let body = match &spec.body {
+        Some(Body::Json(value)) => Some(format!("body = {}", inline(value))),
+        Some(Body::Text(body)) => Some(format!("body_text = {}", quoted(body))),
+        Some(Body::Form(fields)) => Some(format!("body_form = {}", inline(&serde_json::json!(fields)))),
+        Some(Body::Bytes { bytes, content_type }) => {
+            if !headers.keys().any(|name| name.eq_ignore_ascii_case("content-type")) {
+                headers.insert("content-type".to_owned(), content_type.clone());
+            }
+            Some(format!("body_text = {}", quoted(&literal(&String::from_utf8_lossy(bytes)))))
+        }
+        Some(Body::Grpc(_)) | None => None,
+    };
+    if !headers.is_empty() {
+        lines.push(format!("headers = {}", inline(&serde_json::json!(headers))));
+    }
+    if !spec.params.is_empty() {
+        lines.push(format!("params = {}", inline(&serde_json::json!(spec.params))));
+    }
+    lines.extend(body);
+    text.push('\n');
+    for (i, line) in lines.iter().enumerate() {
+        let note = note.filter(|_| i == 0).map_or_else(String::new, |note| format!("  # {note}"));
+        let _ = writeln!(text, "{}{line}{note}", if *is_active { "" } else { "# " });
+    }
+}
+
+fn splits(text: &mut String, draft: &Draft) {
+    let package = draft.packages.first().map_or("shop", String::as_str);
+    text.push_str(
+        "\n# The splits to evaluate: the modules that would move into services of their own. All others stay in the \
+         service main.\n",
+    );
+    if !draft.parts.is_empty() {
+        text.push_str("# The modules, with their lines, and the calls to others that their source makes:\n");
+    }
+    let names = draft.parts.iter().map(|part| part.name.len()).max().unwrap_or(0);
+    for part in &draft.parts {
+        let calls: Vec<String> = part.calls.iter().map(|(callee, places)| format!("{callee} ({places})")).collect();
+        let calls = if calls.is_empty() { String::new() } else { format!("  calls {}", calls.join(", ")) };
+        let _ = writeln!(text, "#   {:names$} {:>6}{calls}", part.name, part.lines);
+    }
+    let example = format!("{package}.pricing");
+    let candidate = draft.candidate.as_ref().unwrap_or(&example);
+    let service = candidate.rsplit('.').next().unwrap_or("pricing").replace('_', "-");
+    // Without a module that others call, the split is an example only.
+    let sign = if draft.candidate.is_some() { "" } else { "# " };
+    let _ = write!(
+        text,
+        "{sign}[splits.{service}]\n{sign}services = {{ {service} = [{}] }}\n\
+         # The stack of calls between services: \"httpx\" (HTTP/1.1 and JSON) or \"grpc\".\n{sign}stack = \"httpx\"\n\
+         # The link between the services, instead of the loopback of this machine. `splitcost link list` lists the \
+         profiles.\n# links = {{ default = \"cross-az-aws\" }}\n\
+         # The timeout and retries of calls between services.\n# calls = \"1s + 2 retries + budget 20%\"\n\n\
+         # The price of computing.\n# [prices]\n# usd_per_vcpu_hour = 0.0445\n\n\
+         # The load: arrivals in open loop, and requests in flight in closed loop.\n\
+         # [load]\n# rate_reqs_per_sec = 50\n# concurrency = 16\n",
+        quoted(candidate)
+    );
+}
+
+/// Returns a text in quotes. The escapes of JSON are escapes of TOML, too.
+fn quoted(text: &str) -> String {
+    Value::from(text).to_string()
+}
+
+fn list(texts: &[String]) -> String {
+    format!("[{}]", texts.iter().map(|text| quoted(text)).collect::<Vec<_>>().join(", "))
+}
+
+/// Returns a value on one line of TOML. TOML has no null: such a field is left out.
+fn inline(value: &Value) -> String {
+    match value {
+        Value::Object(fields) => {
+            let key = |key: &str| {
+                let is_bare = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
+                if is_bare { key.to_owned() } else { quoted(key) }
+            };
+            let fields = fields.iter().filter(|(_, field)| !field.is_null());
+            let fields: Vec<String> =
+                fields.map(|(name, field)| format!("{} = {}", key(name), inline(field))).collect();
+            if fields.is_empty() { "{}".to_owned() } else { format!("{{ {} }}", fields.join(", ")) }
+        }
+        Value::Array(items) => {
+            let items: Vec<String> = items.iter().filter(|item| !item.is_null()).map(inline).collect();
+            format!("[{}]", items.join(", "))
+        }
+        scalar => scalar.to_string(),
+    }
+}

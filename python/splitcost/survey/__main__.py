@@ -1,0 +1,40 @@
+"""``python -m splitcost.survey DIRECTORY``: prints what was found there as JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+from splitcost.survey.apps import django_parts, find_apps, find_celery
+from splitcost.survey.routes import find_routes
+from splitcost.survey.source import Source
+
+SERVERS = ("uvicorn", "hypercorn", "granian", "daphne", "gunicorn", "waitress")
+"""The servers that a start command can be written for."""
+
+
+def main() -> int:
+    """Print the survey of the directory that the command line names."""
+    source = Source.read(Path(sys.argv[1]))
+    apps = find_apps(source)
+    framework = apps[0].framework if apps else ""
+    survey = {
+        "apps": [dataclasses.asdict(app) for app in apps],
+        "parts": django_parts(source) if framework == "django" else [],
+        "celery": find_celery(source),
+        "servers": [name for name in SERVERS if importlib.util.find_spec(name) is not None],
+        "routes": [dataclasses.asdict(route) for route in find_routes(source, framework)],
+        "modules": {
+            name: {"lines": module.lines, "directory": module.directory}
+            for name, module in source.modules.items()
+        },
+    }
+    print(json.dumps(survey))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
