@@ -260,7 +260,7 @@ pub(super) mod tests {
 
     #[test]
     fn several_requests_have_a_line_each() {
-        insta::assert_snapshot!(measurement(&several()), @r"
+        insta::assert_snapshot!(measurement(&several()), @r#"
         http://127.0.0.1:8000/items
         open loop, 300 requests/s, 10.0 s measured
         milliseconds         mean       p50       p90       p99     p99.9    p99.99       max
