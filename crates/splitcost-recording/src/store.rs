@@ -8,6 +8,9 @@
 //! REC/payloads.parquet           one row per sampled payload
 //! REC/shapes.parquet             type skeletons
 //! REC/functions.parquet          what was called
+//! REC/statements.parquet         one row per database statement
+//! REC/statement_texts.parquet    their texts, without literals
+//! REC/tables.parquet             the modules that map tables
 //! ```
 //!
 //! The tables and their columns are described in [`schema`]. Any Parquet tool reads them; names stand beside the
@@ -30,7 +33,7 @@ use crate::Error;
 pub use check::check;
 
 /// Version of the directory's format, in its JSON file.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
 /// The file that makes a directory a recording.
 pub const MANIFEST: &str = "splitcost-recording.json";

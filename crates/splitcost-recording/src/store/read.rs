@@ -1,5 +1,7 @@
 //! Reading the tables of a recording.
 
+mod statement;
+
 use std::fs::File;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
@@ -30,7 +32,8 @@ pub(super) fn read(dir: &Path, files: &Files, recording: &mut Recording) -> Resu
     read_requests(dir, files, recording)?;
     read_calls(dir, files, recording)?;
     read_segments(dir, files, recording)?;
-    read_payloads(dir, files, recording)
+    read_payloads(dir, files, recording)?;
+    statement::read(dir, files, recording)
 }
 
 /// A batch of rows and where they are.
@@ -207,6 +210,7 @@ fn read_requests(dir: &Path, files: &Files, recording: &mut Recording) -> Result
                 process_cpu: Nanos::from_nanos(cpus[row]),
                 status: statuses.value(row),
                 calls: Vec::new(),
+                statements: Vec::new(),
             });
         }
         Ok(())

@@ -1,5 +1,7 @@
 //! Writing the tables of a recording.
 
+mod statement;
+
 use std::fs::{self, File};
 use std::path::Path;
 use std::sync::Arc;
@@ -19,7 +21,9 @@ use splitcost_model::quantity::Nanos;
 use splitcost_model::recording::{Call, Function, FunctionKind, Payload, Recording, Request, Segment, Via};
 
 use super::manifest::{self, FileSeal, Files};
-use super::schema::{CALLS, FUNCTIONS, PAYLOADS, REQUESTS, SEGMENTS, SHAPES, TABLES, Table};
+use super::schema::{
+    CALLS, FUNCTIONS, MAPPED_TABLES, PAYLOADS, REQUESTS, SEGMENTS, SHAPES, STATEMENT_TEXTS, STATEMENTS, TABLES, Table,
+};
 use super::{MANIFEST, temporary};
 use crate::Error;
 use crate::tree::overlap;
@@ -64,6 +68,9 @@ fn write_tables(dir: &Path, recording: &Recording) -> Result<Files, Error> {
         write_table(dir, &PAYLOADS, &mut payload_rows(recording), payload_columns)?,
         write_table(dir, &SHAPES, &mut (0_u32..).zip(&recording.shapes), shape_columns)?,
         write_table(dir, &FUNCTIONS, &mut (0_u32..).zip(&recording.functions), |rows| function_columns(&names, rows))?,
+        write_table(dir, &STATEMENTS, &mut statement::rows(recording), |rows| statement::columns(&names, rows))?,
+        write_table(dir, &STATEMENT_TEXTS, &mut (0_u32..).zip(&recording.statement_texts), statement::text_columns)?,
+        write_table(dir, &MAPPED_TABLES, &mut recording.mapped_tables.iter(), statement::table_columns)?,
     ]))
 }
 
