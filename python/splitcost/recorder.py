@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import Any, ParamSpec, TypeVar
 
 from splitcost import _hooks, _native
+from splitcost.databases import HOOKS
 
 __all__ = ["CONTEXT", "attempt", "serve", "start"]
 
@@ -104,6 +105,7 @@ def _follow() -> None:
             "concurrent.futures.thread": _hook_thread_pool,
             "anyio.to_thread": _hook_anyio,
             "multiprocessing.process": _hook_multiprocessing,
+            **HOOKS,
         },
         attempt,
     )
