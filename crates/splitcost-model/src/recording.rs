@@ -5,6 +5,7 @@
 
 pub mod statement;
 pub mod summary;
+pub mod tables;
 
 use std::collections::BTreeMap;
 

@@ -9,7 +9,7 @@
 //! With the feature `parquet`, read in this order: `assemble` (records to call trees, pure), `statement`
 //! (the tables of a statement), `convert` (the raw
 //! logs of a directory to a recording), `store` (a recording to Parquet and back), `tree` (quantities of a call
-//! tree), `summary` (the numbers that `splitcost show` prints), `price` (the cost of the scanner's findings).
+//! tree), `summary` and `tables` (the numbers that `splitcost show` prints), `price` (the cost of the scanner's findings).
 //!
 //! ```
 //! use splitcost_recording::log::{HEADER, Reader, Record, frame_header};
@@ -41,6 +41,8 @@ pub mod statement;
 pub mod store;
 #[cfg(feature = "parquet")]
 pub mod summary;
+#[cfg(feature = "parquet")]
+pub mod tables;
 #[cfg(feature = "parquet")]
 pub mod tree;
 

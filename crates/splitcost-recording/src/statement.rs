@@ -206,7 +206,11 @@ fn guess(sql: &str) -> (StatementKind, BTreeSet<String>, BTreeSet<String>) {
         let name = table_name(pair[1]);
         let is_name = name.starts_with(|c: char| c.is_alphabetic() || c == '_');
         if is_before(pair[0]) && is_name && is_table(&name) && !pair[1].eq_ignore_ascii_case("SELECT") {
-            if std::mem::take(&mut is_first) { writes.insert(name) } else { reads.insert(name) };
+            if std::mem::take(&mut is_first) {
+                writes.insert(name)
+            } else {
+                reads.insert(name)
+            };
         }
     }
     (kind, reads, writes)
@@ -245,9 +249,17 @@ mod tests {
             "WITH c AS (INSERT INTO t (a) VALUES (?) RETURNING a) SELECT a FROM c",
             "select reads  writes t",
         );
-        check(Dialect::Postgresql, "INSERT INTO t (a) VALUES (?) ON CONFLICT (a) DO NOTHING RETURNING t.a", "insert reads  writes t");
+        check(
+            Dialect::Postgresql,
+            "INSERT INTO t (a) VALUES (?) ON CONFLICT (a) DO NOTHING RETURNING t.a",
+            "insert reads  writes t",
+        );
         check(Dialect::Mysql, "REPLACE INTO `t` (`a`) VALUES (?)", "insert reads  writes t");
-        check(Dialect::Mysql, "INSERT INTO t (a) VALUES (?) ON DUPLICATE KEY UPDATE a = VALUES(a)", "insert reads  writes t");
+        check(
+            Dialect::Mysql,
+            "INSERT INTO t (a) VALUES (?) ON DUPLICATE KEY UPDATE a = VALUES(a)",
+            "insert reads  writes t",
+        );
     }
 
     #[test]

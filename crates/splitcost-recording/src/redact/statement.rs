@@ -292,9 +292,8 @@ impl<'a> Lexer<'a> {
     fn number(&mut self, is_apart: bool) {
         loop {
             let byte = self.peek(0);
-            let is_exponent = matches!(byte, b'e' | b'E')
-                && matches!(self.peek(1), b'+' | b'-')
-                && self.peek(2).is_ascii_digit();
+            let is_exponent =
+                matches!(byte, b'e' | b'E') && matches!(self.peek(1), b'+' | b'-') && self.peek(2).is_ascii_digit();
             if is_exponent {
                 self.at += 2;
             } else if byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_') || byte >= 0x80 {
@@ -607,7 +606,9 @@ mod tests {
     #[test]
     fn any_text_is_read_without_a_panic() {
         for dialect in [Sqlite, Postgresql, Mysql] {
-            for text in ["", "'", "''", "\"", "$", "$a", "%", "%(", "%(a)", ":", "::", ".", "ü'ü'", "(", ")", "))((", "a::"] {
+            for text in
+                ["", "'", "''", "\"", "$", "$a", "%", "%(", "%(a)", ":", "::", ".", "ü'ü'", "(", ")", "))((", "a::"]
+            {
                 let _ = redacted(dialect, text);
                 let _ = redacted(dialect, &format!("SELECT ?::{text}"));
             }

@@ -212,14 +212,5 @@ pub static STATEMENT_TEXTS: Table = table!("statement_texts.parquet";
 pub static MAPPED_TABLES: Table = table!("tables.parquet"; "table": Text, "module": Name);
 
 /// Every table.
-pub static TABLES: [&Table; 9] = [
-    &REQUESTS,
-    &CALLS,
-    &SEGMENTS,
-    &PAYLOADS,
-    &SHAPES,
-    &FUNCTIONS,
-    &STATEMENTS,
-    &STATEMENT_TEXTS,
-    &MAPPED_TABLES,
-];
+pub static TABLES: [&Table; 9] =
+    [&REQUESTS, &CALLS, &SEGMENTS, &PAYLOADS, &SHAPES, &FUNCTIONS, &STATEMENTS, &STATEMENT_TEXTS, &MAPPED_TABLES];
