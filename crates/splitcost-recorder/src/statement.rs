@@ -19,6 +19,7 @@ use crate::code::{call_site, current_frame};
 use crate::handing::origin;
 use crate::shadow_stack::{Origin, site_here};
 use crate::source;
+use crate::type_info;
 use crate::state::{Recorder, lock};
 use crate::writer::ON;
 
@@ -51,6 +52,9 @@ const MAX_DEPTH: usize = 3;
 ///
 /// Chosen: these have 8 to 36 bytes as text.
 const OTHER_BYTES: u64 = 16;
+
+/// Types of rows that are looked into, beside the built-in ones.
+const DRIVER_ROWS: [&str; 2] = ["sqlite3.Row", "asyncpg.protocol.record.Record"];
 
 thread_local! {
     /// True while a driver executes a statement: one that it executes for its own purposes is not the app's.
@@ -397,6 +401,12 @@ fn approximate_bytes(value: &Bound<'_, PyAny>, depth: usize) -> u64 {
     }
     if value.is_none() {
         return 1;
+    }
+    // Rows of drivers, which are sequences written in C.
+    let kind = value.get_type();
+    if DRIVER_ROWS.contains(&type_info::dotted_name(&kind).as_str()) {
+        let columns = 0..value.len().unwrap_or(0);
+        return columns.filter_map(|i| value.get_item(i).ok()).map(|item| approximate_bytes(&item, depth - 1)).sum();
     }
     let is_number = value.is_exact_instance_of::<pyo3::types::PyInt>()
         || value.is_exact_instance_of::<pyo3::types::PyFloat>()

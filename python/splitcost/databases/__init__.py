@@ -16,6 +16,10 @@ __all__ = ["HOOKS"]
 _FILES = {
     "sqlite3": "sqlite",
     "aiosqlite.core": "aiosqlite",
+    "psycopg": "psycopg",
+    "psycopg2.extensions": "psycopg2",
+    "asyncpg.connection": "asyncpg",
+    "django.db.models.base": "django",
     "sqlalchemy.orm.mapper": "sqlalchemy",
 }
 

@@ -14,12 +14,21 @@ from typing import Any, NamedTuple
 from splitcost import _native
 from splitcost.recorder import attempt
 
-__all__ = ["MYSQL", "POSTGRESQL", "SQLITE", "Driver", "executing", "fetching", "replace"]
+__all__ = [
+    "POSTGRESQL",
+    "SQLITE",
+    "Driver",
+    "executing",
+    "executing_later",
+    "fetching",
+    "fetching_later",
+    "replace",
+]
 
 Method = Callable[..., Any]
 
 #: The dialects, as the native half numbers them.
-SQLITE, POSTGRESQL, MYSQL = range(3)
+SQLITE, POSTGRESQL = range(2)
 
 
 class Driver(NamedTuple):
@@ -33,7 +42,9 @@ class Driver(NamedTuple):
     #: The number of rows of a cursor that has executed, or -1 where only fetching shows it.
     rows: Callable[[Any], int]
     #: Names of the arguments that are the text and its parameters.
-    names: tuple[str, ...] = ("sql", "parameters")
+    names: tuple[str, str] = ("sql", "parameters")
+    #: The text that a cursor has executed, for a statement that is no text but an object of the driver.
+    executed: Callable[[Any], Any] | None = None
 
     def state(self, executor: Any) -> tuple[Any, bool]:
         """Return the connection, and whether it is in a transaction."""
@@ -56,6 +67,16 @@ class Driver(NamedTuple):
             return args[position]
         return kwargs.get(self.names[position])
 
+    def text(self, cursor: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Return the text of a call."""
+        text = self.argument(0, args, kwargs)
+        if self.executed is not None and type(text) not in (str, bytes):
+            try:
+                return self.executed(cursor)
+            except Exception:  # It has failed before it was sent.
+                return None
+        return text
+
 
 def executing(original: Method, driver: Driver) -> Method:
     """Return a method that executes as the original does, and notes the statement."""
@@ -65,12 +86,30 @@ def executing(original: Method, driver: Driver) -> Method:
         before = attempt(_begin, driver, self)
         if before is None:
             return original(self, *args, **kwargs)
-        cursor = None
+        result = None
         try:
-            cursor = original(self, *args, **kwargs)
-            return cursor
+            result = original(self, *args, **kwargs)
+            return result
         finally:
-            attempt(_end, driver, self, cursor, before, args, kwargs)
+            attempt(_end, _native.end_statement, driver, self, result, before, args, kwargs)
+
+    return execute
+
+
+def executing_later(original: Method, driver: Driver) -> Method:
+    """Return a coroutine function that executes as the original does, and notes the statement."""
+
+    @functools.wraps(original)
+    async def execute(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+        before = attempt(_begin_later, driver, self)
+        if before is None:
+            return await original(self, *args, **kwargs)
+        result = None
+        try:
+            result = await original(self, *args, **kwargs)
+            return result
+        finally:
+            attempt(_end, _native.note_statement, driver, self, result, before, args, kwargs)
 
     return execute
 
@@ -81,7 +120,14 @@ def _begin(driver: Driver, executor: Any) -> tuple[int, bool] | None:
     return (begun, was_in) if begun else None
 
 
+def _begin_later(driver: Driver, executor: Any) -> tuple[int, bool] | None:
+    _, was_in = driver.state(executor)
+    begun = _native.begin_fetch()
+    return (begun, was_in) if begun else None
+
+
 def _end(
+    note: Callable[..., None],
     driver: Driver,
     executor: Any,
     result: Any,
@@ -90,12 +136,12 @@ def _end(
     kwargs: dict[str, Any],
 ) -> None:
     connection, is_in = driver.state(executor)
-    # A cursor executes and is its own result, or returns a number; a connection returns a new cursor.
+    # A cursor executes and is its own result, or returns something else; a connection returns a new cursor.
     cursor = result if executor is connection else executor
-    _native.end_statement(
+    note(
         before[0],
         driver.dialect,
-        driver.argument(0, args, kwargs),
+        driver.text(cursor, args, kwargs),
         driver.argument(1, args, kwargs),
         id(connection),
         (before[1], is_in),
@@ -118,11 +164,25 @@ def fetching(original: Method, is_all: bool = False) -> Method:
     return fetch
 
 
+def fetching_later(original: Method, is_all: bool = False) -> Method:
+    """Return a coroutine function that fetches as the original does, and notes the rows."""
+
+    @functools.wraps(original)
+    async def fetch(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+        begun = attempt(_native.begin_fetch)
+        rows = await original(self, *args, **kwargs)
+        if begun:
+            attempt(_native.end_fetch, begun, id(self), rows, is_all)
+        return rows
+
+    return fetch
+
+
 def replace(kind: type, name: str, wrapped: Callable[[Method], Method]) -> None:
     """Replace a method of a type by a wrapper around it, also where the type is written in C.
 
-    Such a type is replaced nowhere, so that what the app sees of it stays as it is: its identity, its
-    subclasses, and the factories that take it.
+    The type stays the one that it was, so that the app sees no difference: its identity, its subclasses, and
+    the factories that take it.
     """
     original = kind.__dict__.get(name)
     if original is None:
