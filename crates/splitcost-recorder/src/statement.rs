@@ -19,8 +19,8 @@ use crate::code::{call_site, current_frame};
 use crate::handing::origin;
 use crate::shadow_stack::{Origin, site_here};
 use crate::source;
-use crate::type_info;
 use crate::state::{Recorder, lock};
+use crate::type_info;
 use crate::writer::ON;
 
 /// Most texts, sites, tables, and statements with rows to come, that are remembered.

@@ -111,8 +111,8 @@ fn repeated(recording: &Recording, good: &[&Request]) -> Vec<RepeatedStatement> 
         *requests_of.entry(&request.endpoint).or_default() += 1;
         here.clear();
         for statement in &request.statements {
-            // A text that was dropped may be any statement.
-            if !recording.statement_texts[statement.text as usize].sql.is_empty() {
+            // Neither the settings of a new connection, nor texts that were dropped and may be any statement.
+            if !recording.statement_texts[statement.text as usize].tables().is_empty() {
                 let module = module_of(recording, request, statement);
                 let place = Place { module, text: statement.text, file: &statement.file, line: statement.line };
                 *here.entry(place).or_default() += 1;

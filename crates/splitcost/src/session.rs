@@ -35,7 +35,7 @@ impl Session {
         Settings::read(&shown(&file::find(self.global.config.as_deref(), &here)?))
     }
 
-    /// Reads the settings as [`Session::settings`] does; `None` if no file was named and there is none.
+    /// Reads the settings as [`Session::settings`] does; `None` where no file was named and none was found.
     pub(crate) fn settings_if_any(&self) -> anyhow::Result<Option<Settings>> {
         let here = std::env::current_dir()?;
         if self.global.config.is_none() && file::find_upwards(&here).is_none() {

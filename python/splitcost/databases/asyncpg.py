@@ -57,9 +57,7 @@ def follow(module: Any) -> None:
     connection = module.Connection
     in_transaction = connection.is_in_transaction
 
-    async def run(
-        of: Any, sql: Any, parameters: Any, original: Method, *args: Any, **kwargs: Any
-    ) -> Any:
+    async def run(of: Any, sql: Any, parameters: Any, original: Method, *args: Any, **kwargs: Any) -> Any:
         executed = attempt(_Executed, of, in_transaction, sql, parameters)
         result = None
         try:

@@ -32,7 +32,7 @@ SQLITE, POSTGRESQL = range(2)
 
 
 class Driver(NamedTuple):
-    """What is asked of a driver's objects."""
+    """The questions that a wrapper asks of a driver's objects."""
 
     dialect: int
     #: The connection of an object that executes.

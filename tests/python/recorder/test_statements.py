@@ -10,7 +10,6 @@ import pytest
 from recorder_support import Log, Runs
 
 
-
 def statements(log: Log) -> list[dict[str, Any]]:
     """The statements of a log with their texts, sites, callers and rows."""
     texts = {r["id"]: r["sql"] for r in log.records if r["record"] == "statement_text"}
@@ -46,12 +45,12 @@ def module(runs: Runs, name: str, source: str) -> str:
     return str(directory)
 
 
-def run(runs: Runs, name: str, source: str, call: str, **more: str) -> Log:
-    """Run a call on a module of its own package ``books``; gives its log, which has passed every check."""
+def run(runs: Runs, name: str, source: str, call: str) -> Log:
+    """Run a call with the names of a module; gives its log, which has passed every check."""
     directory = module(runs, name, source)
-    program = f"import sys\nsys.path.insert(0, {directory!r})\nimport asyncio\nfrom books_{name[:-3]} import *\n"
-    program = program.replace(f"books_{name[:-3]}", name[:-3])
-    (log,) = runs.run("-c", program + call, SPLITCOST_PACKAGES=name[:-3], **more)
+    package = name.removesuffix(".py")
+    program = f"import asyncio, sys\nsys.path.insert(0, {directory!r})\nfrom {package} import *\n{call}"
+    (log,) = runs.run("-c", program, SPLITCOST_PACKAGES=package)
     log.check()
     return log
 

@@ -35,7 +35,7 @@ pub struct Statement {
 pub struct StatementText {
     /// The database's dialect.
     pub dialect: Dialect,
-    /// The text without literals and comments; empty where it could not be told apart from its literals.
+    /// The text without literals and comments; empty where it could not be separated from its literals.
     pub sql: String,
     /// The kind of statement.
     pub kind: StatementKind,

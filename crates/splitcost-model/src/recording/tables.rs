@@ -18,7 +18,7 @@ pub struct TablesSummary {
     pub statements_per_request: f64,
     /// Time of the statements per request.
     pub statement_ms_per_request: f64,
-    /// Statements whose text was dropped, because its literals could not be told apart: their tables are unknown.
+    /// Statements whose text was dropped, because its literals could not be identified: their tables are unknown.
     pub dropped_texts: u64,
     /// The tables, most statements first.
     pub tables: Vec<TableSummary>,
@@ -77,7 +77,7 @@ pub struct RepeatedStatement {
 /// The statements of one text.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TextSummary {
-    /// The text without literals; empty where these could not be told apart.
+    /// The text without literals; empty where these could not be identified.
     pub sql: String,
     /// Its dialect.
     pub dialect: Dialect,

@@ -1,7 +1,7 @@
 //! Statements without the values in them.
 //!
 //! A tokenizer drops literals, parameters and comments. It knows no grammar, so it is right for any statement whose
-//! tokens it can tell apart. Where a text can be read in two ways, and one of them could keep a value, the whole text is
+//! tokens it can separate. Where a text can be read in two ways, and one of them could keep a value, the whole text is
 //! dropped.
 
 use crate::log::DialectCode;
@@ -29,7 +29,7 @@ const BEFORE_NAMES: [&str; 12] =
 const AFTER_TYPES: [&str; 6] = ["WITH", "WITHOUT", "TIME", "ZONE", "PRECISION", "VARYING"];
 
 /// Returns the statement with `?` for each literal and parameter, without comments, with single spaces, and with lists
-/// of values folded into one; `None` where its literals cannot be told apart from the rest.
+/// of values folded into one; `None` where its literals cannot be identified for certain.
 ///
 /// ```
 /// use splitcost_recording::log::DialectCode;

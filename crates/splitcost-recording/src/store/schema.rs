@@ -196,7 +196,7 @@ pub static STATEMENTS: Table = table!("statements.parquet";
 /// |---|---|---|---|
 /// | `text` | u32 | | 0, 1, 2, … |
 /// | `dialect` | name | | `sqlite`, `postgresql`, `mysql` |
-/// | `sql` | string | | the text without literals and comments; empty where these could not be told apart |
+/// | `sql` | string | | the text without literals and comments; empty where these could not be identified |
 /// | `kind` | name | | `select`, `insert`, `update`, `delete`, `other` |
 /// | `reads`, `writes` | list of strings | | the tables it names, in alphabetical order |
 pub static STATEMENT_TEXTS: Table = table!("statement_texts.parquet";
