@@ -282,6 +282,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(statement::begin_statement, module)?)?;
     module.add_function(wrap_pyfunction!(statement::end_statement, module)?)?;
     module.add_function(wrap_pyfunction!(statement::note_statement, module)?)?;
+    module.add_function(wrap_pyfunction!(statement::end_transaction, module)?)?;
     module.add_function(wrap_pyfunction!(statement::begin_fetch, module)?)?;
     module.add_function(wrap_pyfunction!(statement::end_fetch, module)?)?;
     module.add_function(wrap_pyfunction!(statement::map_table, module)?)?;

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
+use pyo3::types::{PyByteArray, PyBytes, PyDict, PyList, PyString, PyTuple};
 use rustc_hash::FxHashMap;
 use splitcost_recording::log::{DialectCode, Record};
 use splitcost_recording::redact::statement::redacted;
@@ -294,8 +294,11 @@ fn text_of(dialect: DialectCode, sql: &Bound<'_, PyAny>) -> PyResult<u32> {
     } else if let Ok(bytes) = sql.cast_exact::<PyBytes>() {
         text = PyString::new(sql.py(), &String::from_utf8_lossy(bytes.as_bytes()));
         &text
+    } else if let Ok(bytes) = sql.cast_exact::<PyByteArray>() {
+        text = PyString::new(sql.py(), &String::from_utf8_lossy(&bytes.to_vec()));
+        &text
     } else {
-        // An object of the driver's or of the app's: its text is nobody's business here.
+        // An object of the driver's or of the app's, which is not looked into.
         text = PyString::new(sql.py(), "");
         &text
     };
@@ -340,6 +343,14 @@ fn site_of(py: Python<'_>, origin: Origin, text: u32) -> PyResult<u32> {
 pub(crate) fn site_before_handing(py: Python<'_>, dialect: DialectCode, sql: &Bound<'_, PyAny>) -> PyResult<u32> {
     let Some(origin) = origin(py)? else { return Ok(0) };
     site_of(py, origin, text_of(dialect, sql)?)
+}
+
+/// Notes that a connection ends its transaction, for drivers whose connections do not say so.
+#[pyfunction]
+pub(crate) fn end_transaction(connection: usize) {
+    if let Some(recorder) = lock().as_mut() {
+        recorder.statements.transactions.remove(&connection);
+    }
 }
 
 /// Returns the instant at which fetching begins; 0 where it is not to be noted.
@@ -402,16 +413,19 @@ fn approximate_bytes(value: &Bound<'_, PyAny>, depth: usize) -> u64 {
     if value.is_none() {
         return 1;
     }
+    let is_number = value.is_exact_instance_of::<pyo3::types::PyInt>()
+        || value.is_exact_instance_of::<pyo3::types::PyFloat>()
+        || value.is_exact_instance_of::<pyo3::types::PyBool>();
+    if is_number {
+        return 8;
+    }
     // Rows of drivers, which are sequences written in C.
     let kind = value.get_type();
     if DRIVER_ROWS.contains(&type_info::dotted_name(&kind).as_str()) {
         let columns = 0..value.len().unwrap_or(0);
         return columns.filter_map(|i| value.get_item(i).ok()).map(|item| approximate_bytes(&item, depth - 1)).sum();
     }
-    let is_number = value.is_exact_instance_of::<pyo3::types::PyInt>()
-        || value.is_exact_instance_of::<pyo3::types::PyFloat>()
-        || value.is_exact_instance_of::<pyo3::types::PyBool>();
-    if is_number { 8 } else { OTHER_BYTES }
+    OTHER_BYTES
 }
 
 /// Notes that a class of this module maps a table.

@@ -12,23 +12,29 @@ from types import ModuleType
 
 __all__ = ["HOOKS"]
 
-#: The module of a library after whose import a hook runs → the file here that has the hook.
-_FILES = {
-    "sqlite3": "sqlite",
-    "aiosqlite.core": "aiosqlite",
-    "psycopg": "psycopg",
-    "psycopg2.extensions": "psycopg2",
-    "asyncpg.connection": "asyncpg",
-    "django.db.models.base": "django",
-    "sqlalchemy.orm.mapper": "sqlalchemy",
+#: The module of a library after whose import a hook runs → the file here that has the hook, and its name there.
+_HOOKS = {
+    "sqlite3": "sqlite:follow",
+    "aiosqlite.core": "aiosqlite:follow",
+    "psycopg": "psycopg:follow",
+    "psycopg2.extensions": "psycopg2:follow",
+    "asyncpg.connection": "asyncpg:follow",
+    "pymysql.cursors": "mysql:follow",
+    "pymysql.connections": "mysql:follow_connections",
+    "aiomysql.connection": "mysql:follow_connections",
+    "aiomysql.cursors": "mysql:follow_later",
+    "django.db.models.base": "django:follow",
+    "sqlalchemy.orm.mapper": "sqlalchemy:follow",
 }
 
 
-def _hook(file: str) -> Callable[[ModuleType], None]:
+def _hook(place: str) -> Callable[[ModuleType], None]:
+    file, _, name = place.partition(":")
+
     def hook(module: ModuleType) -> None:
-        importlib.import_module(f"{__name__}.{file}").follow(module)
+        getattr(importlib.import_module(f"{__name__}.{file}"), name)(module)
 
     return hook
 
 
-HOOKS = {module: _hook(file) for module, file in _FILES.items()}
+HOOKS = {module: _hook(place) for module, place in _HOOKS.items()}

@@ -20,8 +20,9 @@ def follow(module: Any) -> None:
     in_transaction = connection.in_transaction.__get__
 
     def rows(of: Any) -> int:
+        count: int = rowcount(of)
         # A statement that returns rows has been executed up to the first of them.
-        return int(rowcount(of)) if description(of) is None else -1
+        return count if count < 0 or description(of) is None else -1
 
     by_cursor = Driver(SQLITE, cursor.connection.__get__, in_transaction, rows)
     by_connection = Driver(SQLITE, lambda itself: itself, in_transaction, rows)

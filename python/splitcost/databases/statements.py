@@ -15,9 +15,11 @@ from splitcost import _native
 from splitcost.recorder import attempt
 
 __all__ = [
+    "MYSQL",
     "POSTGRESQL",
     "SQLITE",
     "Driver",
+    "ending",
     "executing",
     "executing_later",
     "fetching",
@@ -28,7 +30,10 @@ __all__ = [
 Method = Callable[..., Any]
 
 #: The dialects, as the native half numbers them.
-SQLITE, POSTGRESQL = range(2)
+SQLITE, POSTGRESQL, MYSQL = range(3)
+
+#: A number of rows from here on stands for one that is not known.
+_NO_COUNT = 1 << 62
 
 
 class Driver(NamedTuple):
@@ -46,119 +51,111 @@ class Driver(NamedTuple):
     #: The text that a cursor has executed, for a statement that is no text but an object of the driver.
     executed: Callable[[Any], Any] | None = None
 
-    def state(self, executor: Any) -> tuple[Any, bool]:
-        """Return the connection, and whether it is in a transaction."""
-        try:
-            connection = self.connection(executor)
-            return connection, bool(self.in_transaction(connection))
-        except Exception:  # It is closed, or not set up: executing will fail, or set it up.
-            return None, False
-
-    def counted(self, cursor: Any) -> int:
-        """Return the number of rows, or -1."""
-        try:
-            return int(self.rows(cursor))
-        except Exception:  # As above.
-            return -1
-
-    def argument(self, position: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Return the text (0) or the parameters (1) of a call."""
-        if position < len(args):
-            return args[position]
-        return kwargs.get(self.names[position])
-
-    def text(self, cursor: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Return the text of a call."""
-        text = self.argument(0, args, kwargs)
-        if self.executed is not None and type(text) not in (str, bytes):
-            try:
-                return self.executed(cursor)
-            except Exception:  # It has failed before it was sent.
-                return None
-        return text
 
 
 def executing(original: Method, driver: Driver) -> Method:
     """Return a method that executes as the original does, and notes the statement."""
+    begin = _native.begin_statement
+    in_transaction = _in_transaction(driver)
+    end = _ending(driver, _native.end_statement)
 
     @functools.wraps(original)
     def execute(self: Any, /, *args: Any, **kwargs: Any) -> Any:
-        before = attempt(_begin, driver, self)
-        if before is None:
+        begun = begin()
+        if not begun:
             return original(self, *args, **kwargs)
+        was_in = in_transaction(self)
         result = None
         try:
             result = original(self, *args, **kwargs)
             return result
         finally:
-            attempt(_end, _native.end_statement, driver, self, result, before, args, kwargs)
+            attempt(end, begun, was_in, self, result, args, kwargs)
 
     return execute
 
 
 def executing_later(original: Method, driver: Driver) -> Method:
     """Return a coroutine function that executes as the original does, and notes the statement."""
+    in_transaction = _in_transaction(driver)
+    end = _ending(driver, _native.note_statement)
 
     @functools.wraps(original)
     async def execute(self: Any, /, *args: Any, **kwargs: Any) -> Any:
-        before = attempt(_begin_later, driver, self)
-        if before is None:
-            return await original(self, *args, **kwargs)
+        begun = _native.begin_fetch()
+        was_in = in_transaction(self)
         result = None
         try:
             result = await original(self, *args, **kwargs)
             return result
         finally:
-            attempt(_end, _native.note_statement, driver, self, result, before, args, kwargs)
+            if begun:
+                attempt(end, begun, was_in, self, result, args, kwargs)
 
     return execute
 
 
-def _begin(driver: Driver, executor: Any) -> tuple[int, bool] | None:
-    _, was_in = driver.state(executor)
-    begun = _native.begin_statement()
-    return (begun, was_in) if begun else None
+def _in_transaction(driver: Driver) -> Callable[[Any], bool]:
+    connection_of, in_transaction = driver.connection, driver.in_transaction
+
+    def is_in(executor: Any) -> bool:
+        try:
+            return bool(in_transaction(connection_of(executor)))
+        except Exception:  # It is closed, or not set up: executing will fail, or set it up.
+            return False
+
+    return is_in
 
 
-def _begin_later(driver: Driver, executor: Any) -> tuple[int, bool] | None:
-    _, was_in = driver.state(executor)
-    begun = _native.begin_fetch()
-    return (begun, was_in) if begun else None
+def _ending(driver: Driver, note: Callable[..., None]) -> Callable[..., None]:
+    """Return the step that notes a statement; it runs for each, so that it calls little."""
+    connection_of, in_transaction, rows_of = driver.connection, driver.in_transaction, driver.rows
+    dialect, executed = driver.dialect, driver.executed
+    sql_name, parameters_name = driver.names
 
+    def end(
+        begun: int, was_in: bool, executor: Any, result: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> None:
+        connection, is_in, rows = None, False, -1
+        cursor = executor
+        try:
+            connection = connection_of(executor)
+            is_in = bool(in_transaction(connection))
+            # A cursor executes and is its own result, or returns something else; a connection returns a cursor.
+            cursor = result if executor is connection else executor
+            rows = rows_of(cursor)
+        except Exception:  # As above.
+            pass
+        sql = args[0] if args else kwargs.get(sql_name)
+        if executed is not None and type(sql) is not str and type(sql) is not bytes:
+            try:
+                sql = executed(cursor)
+            except Exception:  # It has failed before it was sent.
+                sql = None
+        note(
+            begun,
+            dialect,
+            sql,
+            args[1] if len(args) > 1 else kwargs.get(parameters_name),
+            id(connection),
+            (was_in, is_in),
+            id(cursor) if cursor is not None else 0,
+            rows if rows < _NO_COUNT else -1,
+        )
 
-def _end(
-    note: Callable[..., None],
-    driver: Driver,
-    executor: Any,
-    result: Any,
-    before: tuple[int, bool],
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
-) -> None:
-    connection, is_in = driver.state(executor)
-    # A cursor executes and is its own result, or returns something else; a connection returns a new cursor.
-    cursor = result if executor is connection else executor
-    note(
-        before[0],
-        driver.dialect,
-        driver.text(cursor, args, kwargs),
-        driver.argument(1, args, kwargs),
-        id(connection),
-        (before[1], is_in),
-        id(cursor) if cursor is not None else 0,
-        driver.counted(cursor),
-    )
+    return end
 
 
 def fetching(original: Method, is_all: bool = False) -> Method:
     """Return a method that fetches as the original does, and notes the rows."""
+    begin, end = _native.begin_fetch, _native.end_fetch
 
     @functools.wraps(original)
     def fetch(self: Any, /, *args: Any, **kwargs: Any) -> Any:
-        begun = attempt(_native.begin_fetch)
+        begun = begin()
         rows = original(self, *args, **kwargs)
         if begun:
-            attempt(_native.end_fetch, begun, id(self), rows, is_all)
+            attempt(end, begun, id(self), rows, is_all)
         return rows
 
     return fetch
@@ -169,13 +166,24 @@ def fetching_later(original: Method, is_all: bool = False) -> Method:
 
     @functools.wraps(original)
     async def fetch(self: Any, /, *args: Any, **kwargs: Any) -> Any:
-        begun = attempt(_native.begin_fetch)
+        begun = _native.begin_fetch()
         rows = await original(self, *args, **kwargs)
         if begun:
             attempt(_native.end_fetch, begun, id(self), rows, is_all)
         return rows
 
     return fetch
+
+
+def ending(original: Method) -> Method:
+    """Return a method of a connection that ends its transaction, as the original does."""
+
+    @functools.wraps(original)
+    def end(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+        attempt(_native.end_transaction, id(self))
+        return original(self, *args, **kwargs)
+
+    return end
 
 
 def replace(kind: type, name: str, wrapped: Callable[[Method], Method]) -> None:

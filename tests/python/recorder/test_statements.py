@@ -194,7 +194,7 @@ async def later(url):
 """
 
 
-def check_mapped(log: Log, call: str, loop: str) -> None:
+def check_mapped(log: Log, call: str, loop: str, source: str = MAPPED) -> None:
     """Check the statements of a function of ``mapped.py``: those that insert share a transaction, loops are seen."""
     found = statements(log)
     inserts = [s for s in found if s["sql"].startswith("INSERT")]
@@ -204,7 +204,7 @@ def check_mapped(log: Log, call: str, loop: str) -> None:
     in_loop = [s for s in found if "FROM book" in s["sql"] and "SELECT" in s["sql"]]
     assert len({s["text"] for s in in_loop}) == 1
     assert [s["rows"] for s in in_loop] == [2, 2, 2]
-    assert [s["place"] for s in in_loop] == [("mapped.py", line_of(MAPPED, loop))] * 3
+    assert [s["place"] for s in in_loop] == [("mapped.py", line_of(source, loop))] * 3
     tables = {r["name"]: r["module"] for r in log.records if r["record"] == "table"}
     assert tables == {"Author": "mapped", "book": "mapped"}
     assert "secret" not in repr(log.records)
