@@ -52,7 +52,6 @@ class Driver(NamedTuple):
     executed: Callable[[Any], Any] | None = None
 
 
-
 def executing(original: Method, driver: Driver) -> Method:
     """Return a method that executes as the original does, and notes the statement."""
     begin = _native.begin_statement
