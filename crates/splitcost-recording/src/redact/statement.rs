@@ -23,8 +23,7 @@ const MAX_LEN: usize = 4096;
 const MAX_IDENTIFIER_LEN: usize = 64;
 
 /// Words after which a quoted text is the name of something, in dialects where it could be a string as well.
-const BEFORE_NAMES: [&str; 12] =
-    ["FROM", "JOIN", "INTO", "UPDATE", "TABLE", "EXISTS", "REFERENCES", "AS", "INDEX", "VIEW", "IGNORE", "REPLACE"];
+const BEFORE_NAMES: [&str; 8] = ["INTO", "UPDATE", "TABLE", "EXISTS", "REFERENCES", "AS", "INDEX", "VIEW"];
 /// Words that may follow a cast's type.
 const AFTER_TYPES: [&str; 6] = ["WITH", "WITHOUT", "TIME", "ZONE", "PRECISION", "VARYING"];
 
@@ -354,9 +353,8 @@ impl<'a> Lexer<'a> {
 /// parenthesis that is not closed as well.
 fn fold<'a>(tokens: &[Token<'a>], dialect: DialectCode) -> (Vec<Token<'a>>, Option<usize>) {
     let mut out: Vec<Token<'a>> = Vec::with_capacity(tokens.len());
-    // Where the open parentheses are in `out`, and whether each encloses names only.
-    let mut open: Vec<(usize, bool)> = Vec::new();
-    let mut clause = Clause::Other;
+    let mut open: Vec<Level> = Vec::new();
+    let mut here = Level { from: 0, has_names: false, is_query: false, clause: Clause::Other };
     let mut at = 0;
     while at < tokens.len() {
         let token = tokens[at];
@@ -365,19 +363,21 @@ fn fold<'a>(tokens: &[Token<'a>], dialect: DialectCode) -> (Vec<Token<'a>>, Opti
         match token.kind {
             Kind::Value => push_value(&mut out, token),
             Kind::NameOrValue => {
-                let is_column = open.last().is_some_and(|(_, names)| *names);
-                let is_name = is_column || is_name(&out, next, clause);
+                let is_name = here.has_names || is_name(&out, next, here.clause);
                 out.push(if is_name { Token { kind: Kind::Name, ..token } } else { Token { text: "\"_\"", ..token } });
             }
             Kind::Symbol if token.text == "(" => {
-                open.push((out.len(), clause == Clause::Into));
-                clause = if clause == Clause::Into { Clause::Other } else { clause };
+                let has_names = here.clause == Clause::Into;
+                here.clause = if has_names { Clause::Other } else { here.clause };
+                let inner = Level { from: out.len(), has_names, is_query: false, clause: Clause::Other };
+                open.push(std::mem::replace(&mut here, inner));
                 out.push(token);
             }
             Kind::Symbol if token.text == ")" => {
                 out.push(token);
-                if let Some((from, _)) = open.pop() {
-                    fold_group(&mut out, from);
+                if let Some(outer) = open.pop() {
+                    let inner = std::mem::replace(&mut here, outer);
+                    fold_group(&mut out, inner.from);
                 }
             }
             Kind::Symbol
@@ -389,13 +389,26 @@ fn fold<'a>(tokens: &[Token<'a>], dialect: DialectCode) -> (Vec<Token<'a>>, Opti
                 at = after_type(tokens, at + 1);
             }
             Kind::Word => {
-                clause = clause.after(&token);
+                here.word(&token, out.last());
                 out.push(token);
             }
             Kind::Name | Kind::Symbol => out.push(token),
         }
     }
-    (out, open.first().map(|(from, _)| *from))
+    let unclosed = open.get(1).map_or(here.from, |level| level.from);
+    (out, (!open.is_empty()).then_some(unclosed))
+}
+
+/// What is known inside a pair of parentheses, or outside all.
+#[derive(Clone, Copy)]
+struct Level {
+    /// Where the opening parenthesis is among the folded tokens.
+    from: usize,
+    /// Names of columns are all that is inside.
+    has_names: bool,
+    /// A query or another statement is inside: elsewhere, `FROM` belongs to a function such as `TRIM`.
+    is_query: bool,
+    clause: Clause,
 }
 
 /// The part of a statement, as far as it matters to texts in double quotes.
@@ -410,20 +423,21 @@ enum Clause {
     Other,
 }
 
-impl Clause {
-    fn after(self, word: &Token<'_>) -> Self {
-        if word.is_word(&["FROM", "JOIN"]) {
-            Self::From
+impl Level {
+    fn word(&mut self, word: &Token<'_>, before: Option<&Token<'_>>) {
+        if word.is_word(&["SELECT", "DELETE", "UPDATE"]) {
+            (self.is_query, self.clause) = (true, Clause::Other);
+        } else if word.is_word(&["FROM"]) {
+            let is_comparison = before.is_some_and(|before| before.is_word(&["DISTINCT"]));
+            self.clause = if self.is_query && !is_comparison { Clause::From } else { Clause::Other };
+        } else if word.is_word(&["JOIN"]) {
+            self.clause = Clause::From;
         } else if word.is_word(&["INTO"]) {
-            Self::Into
+            self.clause = Clause::Into;
         } else if word.is_word(&["SET"]) {
-            Self::Set
-        } else if word.is_word(&["AS"]) {
-            self
-        } else if word.is_word(&["SELECT", "WHERE", "ON", "GROUP", "ORDER", "HAVING", "LIMIT", "VALUES", "RETURNING"]) {
-            Self::Other
-        } else {
-            self
+            self.clause = Clause::Set;
+        } else if word.is_word(&["WHERE", "ON", "GROUP", "ORDER", "HAVING", "LIMIT", "VALUES", "RETURNING"]) {
+            self.clause = Clause::Other;
         }
     }
 }
@@ -434,7 +448,7 @@ fn is_name(before: &[Token<'_>], next: Option<&Token<'_>>, clause: Clause) -> bo
     last.is(".")
         || next.is_some_and(|next| next.is("."))
         || last.is_word(&BEFORE_NAMES)
-        || clause == Clause::From && last.is(",")
+        || clause == Clause::From && (last.is(",") || last.is_word(&["FROM", "JOIN"]))
         || clause == Clause::Set && (last.is(",") || last.is_word(&["SET"])) && next.is_some_and(|next| next.is("="))
 }
 
@@ -571,6 +585,17 @@ mod tests {
                 dialect,
                 "UPDATE \"t\" SET \"a\" = \"secret\", \"b\" = ? WHERE \"secret\" = c",
                 "UPDATE \"t\" SET \"a\" = \"_\", \"b\" = ? WHERE \"_\" = c",
+            );
+            // `FROM` before a string, and commas between strings.
+            check(
+                dialect,
+                "SELECT TRIM(\"secret\" FROM \"secret\"), a IS DISTINCT FROM \"secret\" FROM f(a, \"secret\"), \"t\"",
+                "SELECT TRIM(\"_\" FROM \"_\"), a IS DISTINCT FROM \"_\" FROM f(a, \"_\"), \"t\"",
+            );
+            check(
+                dialect,
+                "DELETE FROM \"t\" WHERE a IN (SELECT a FROM \"u\" JOIN \"v\" ON b = \"secret\")",
+                "DELETE FROM \"t\" WHERE a IN (SELECT a FROM \"u\" JOIN \"v\" ON b = \"_\")",
             );
         }
     }
