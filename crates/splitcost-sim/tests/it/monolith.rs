@@ -75,6 +75,7 @@ fn recording() -> Recording {
                 process_cpu: Nanos::from_nanos(10 * unit),
                 status: 200,
                 calls,
+                ..Request::default()
             }
         })
         .collect::<Vec<_>>();
@@ -95,6 +96,7 @@ fn recording() -> Recording {
         functions,
         shapes: vec!["{}".into()],
         requests,
+        ..Recording::default()
     }
 }
 

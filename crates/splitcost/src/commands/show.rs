@@ -1,6 +1,5 @@
 //! `splitcost show`: prints a recording.
 
-use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use splitcost_model::database::Owners;
@@ -14,18 +13,14 @@ use crate::session::Session;
 
 /// Prints the summary of a recording, or of the tables in it.
 pub(crate) fn run(session: &mut Session, args: &ShowArgs) -> anyhow::Result<ExitCode> {
-    let settings = match &args.recording {
-        Some(_) => session.settings_if_any()?,
-        None => Some(session.settings()?),
-    };
-    let dir = match (&args.recording, &settings) {
-        (None, Some(settings)) => Session::recording_dir(settings, None),
-        (dir, _) => dir.clone().unwrap_or_default(),
+    let dir = match &args.recording {
+        Some(dir) => dir.clone(),
+        None => Session::recording_dir(&session.settings()?, None),
     };
     let recording = Session::open(&dir)?;
     if args.tables {
-        let none = BTreeMap::new();
-        let owners = Owners::of(&recording, settings.as_ref().map_or(&none, |settings| &settings.table_owners));
+        let settings = session.settings_if_any()?;
+        let owners = Owners::of(&recording, &settings.map(|settings| settings.table_owners).unwrap_or_default());
         let summary = summarize_tables(&recording, &owners);
         match args.output.format {
             Format::Json => session.printer.json(&summary)?,
