@@ -228,7 +228,7 @@ impl DataCrossings {
     /// Statements of the framework count for the module that handles the endpoint. Tables without an owner, and requests
     /// that failed, do not count.
     pub fn of(recording: &Recording, split: &Split, owners: &Owners) -> Self {
-        let mut seen = Seen {
+        let mut totals = Totals {
             recording,
             split,
             owners,
@@ -238,9 +238,9 @@ impl DataCrossings {
             transactions: BTreeMap::new(),
         };
         for request in recording.requests.iter().filter(|request| request.status < 400) {
-            seen.request(request);
+            totals.request(request);
         }
-        seen.finish()
+        totals.finish()
     }
 }
 
@@ -271,7 +271,7 @@ struct Place<'a> {
     site: Site,
 }
 
-struct Seen<'a> {
+struct Totals<'a> {
     recording: &'a Recording,
     split: &'a Split,
     owners: &'a Owners,
@@ -281,7 +281,7 @@ struct Seen<'a> {
     transactions: BTreeMap<(&'a str, Vec<ServiceTables>), (u64, BTreeSet<Site>)>,
 }
 
-impl<'a> Seen<'a> {
+impl<'a> Totals<'a> {
     fn module_at(&self, request: &Request, statement: &Statement) -> u32 {
         match module_of(self.recording, request, statement) {
             Recording::ROOT_MODULE => self.handlers.get(request.endpoint.as_str()).copied().unwrap_or_default(),
@@ -518,10 +518,16 @@ mod tests {
     fn a_transaction_that_writes_for_two_services_is_cut() {
         let write = |transaction| vec![statement(1, 0, transaction, 3), statement(2, 1, transaction, 5)];
         let found = crossings(write(Some(0)));
-        let [cut] = found.cut_transactions.as_slice() else { panic!("{found:?}") };
-        assert_eq!(cut.owners, [tables("main", &["orders"]), tables("stock", &["stock"])]);
-        assert_eq!(cut.transactions_per_request, 0.5);
-        assert_eq!(cut.sites.iter().map(|site| site.line).collect::<Vec<_>>(), [3, 5]);
+        let site = |line| Site { file: "a.py".into(), line };
+        assert_eq!(
+            found.cut_transactions,
+            [CutTransaction {
+                endpoint: "POST /orders".into(),
+                owners: vec![tables("main", &["orders"]), tables("stock", &["stock"])],
+                transactions_per_request: 0.5,
+                sites: vec![site(3), site(5)],
+            }]
+        );
         assert!(crossings(write(None)).cut_transactions.is_empty());
         // Reading the other's table in a transaction does not cut it.
         let reading = vec![statement(1, 0, Some(0), 3), statement(2, 2, Some(0), 5)];

@@ -212,6 +212,13 @@ impl Assembler {
                 }
             }
             Record::Trouble { message } => self.meta.troubles.push(message),
+            record => self.push_statement(record),
+        }
+    }
+
+    /// Takes the next record, if it is about statements.
+    fn push_statement(&mut self, record: Record) {
+        match record {
             Record::StatementText { id, dialect, sql } => {
                 let statements = &mut self.statements;
                 statements.text_of_id.entry(id).or_insert_with(|| {
@@ -247,6 +254,7 @@ impl Assembler {
             Record::Table { name, module } => {
                 self.statements.mapped_tables.entry(table_name(&name)).or_insert(module);
             }
+            _ => {}
         }
     }
 

@@ -659,13 +659,13 @@ mod tests {
                     let one_line = value.replace(['*', '/'], "");
                     sql += " AND b = ";
                     sql += &match style {
-                        0 | 1 | 2 => quoted("'"),
+                        0..=2 => quoted("'"),
                         3 if dialect != Postgresql => quoted("\""),
                         4 if dialect == Postgresql => {
                             format!("E'{}'", value.replace('\\', "\\\\").replace('\'', "\\'"))
                         }
                         5 if dialect == Postgresql => format!("$${dollar_free}$$"),
-                        6 if dialect == Postgresql => format!("$tag${}$tag$", dollar_free),
+                        6 if dialect == Postgresql => format!("$tag${dollar_free}$tag$"),
                         7 => format!("1 /* {one_line} */"),
                         8 => format!("1 -- {value}\n"),
                         9 if dialect == Mysql => format!("1 # {value}\n"),
