@@ -50,6 +50,7 @@ test-rust: $(VENV)/.tested $(VENV)/.test
 
 test-python: $(VENV)/.tested $(VENV)/.test
 	@scripts/need-chromium
+	@scripts/need-databases
 	$(ACTIVATED) python -m pytest tests/python $(PYTEST_FLAGS)
 	cd examples/shop && $(ACTIVATED) python -m pytest
 
@@ -72,6 +73,7 @@ lint: $(VENV)/.test
 
 hunt: $(VENV)/.tested $(VENV)/.test
 	@scripts/need-chromium
+	@scripts/need-databases
 	$(ACTIVATED) python scripts/hunt-flakes $(RUNS)
 
 bench: $(VENV)/.splitcost $(VENV)/.test

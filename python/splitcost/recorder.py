@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import Any, NoReturn, ParamSpec, TypeVar
 
 from splitcost import _hooks, _native
+from splitcost.databases import HOOKS
 
 __all__ = ["CONTEXT", "attempt", "start"]
 
@@ -96,6 +97,7 @@ def _follow() -> None:
             "concurrent.futures.thread": _hook_thread_pool,
             "anyio.to_thread": _hook_anyio,
             "greenlet": lambda _: _native.expect_greenlets(),
+            **HOOKS,
         },
         attempt,
     )

@@ -3,12 +3,15 @@
 //! A request has one root call (the framework's own work, owner [`Recording::ROOT_MODULE`]) and below it one
 //! [`Call`] per call that went from one module into another. Calls inside a module are part of it.
 
+pub mod statement;
 pub mod summary;
+pub mod tables;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use self::statement::{Statement, StatementText};
 use crate::quantity::Nanos;
 
 /// Index into [`Recording::modules`].
@@ -29,6 +32,10 @@ pub struct Recording {
     pub functions: Vec<Function>,
     /// Type skeletons of the payloads, as JSON text.
     pub shapes: Vec<String>,
+    /// Texts of the statements, without their literals.
+    pub statement_texts: Vec<StatementText>,
+    /// The module of the class that an object-relational mapper maps to a table, by the table's name.
+    pub mapped_tables: BTreeMap<String, String>,
     /// The requests, ordered by their start.
     pub requests: Vec<Request>,
 }
@@ -255,6 +262,8 @@ pub struct Request {
     pub handler: Option<FunctionId>,
     /// The calls in order of their start; index 0 is the root.
     pub calls: Vec<Call>,
+    /// The database statements in order of their start.
+    pub statements: Vec<Statement>,
 }
 
 /// The way in which a call was begun.

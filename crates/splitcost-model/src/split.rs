@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::database::Database;
 use crate::link::Links;
 use crate::policy::CallPolicy;
 
@@ -26,6 +27,9 @@ pub struct Split {
     pub links: Links,
     /// The policy of calls: timeouts, retries and connections.
     pub calls: CallPolicy,
+    /// The databases of the services.
+    #[serde(default)]
+    pub database: Database,
 }
 
 impl Split {

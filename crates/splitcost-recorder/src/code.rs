@@ -213,7 +213,7 @@ pub(crate) fn look_at_arguments(py: Python<'_>, code: &Bound<'_, PyAny>, frame: 
 }
 
 /// Returns file and line of the nearest outer frame under recording; empty where no frame is.
-fn call_site(frame: &Bound<'_, PyAny>) -> PyResult<(String, u32)> {
+pub(crate) fn call_site(frame: &Bound<'_, PyAny>) -> PyResult<(String, u32)> {
     let py = frame.py();
     let mut outer = frame.getattr(intern!(py, "f_back"))?;
     while !outer.is_none() {

@@ -3,10 +3,12 @@
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple};
+use splitcost_recording::log::DialectCode;
 
 use crate::guard::attempt;
 use crate::shadow_stack::{self, Origin};
 use crate::state::lock;
+use crate::statement::site_before_handing;
 
 /// `get` of the context variable.
 static CONTEXT_GET: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
@@ -53,6 +55,8 @@ pub(crate) fn ask_context(py: Python<'_>) -> PyResult<Option<Origin>> {
 pub(crate) struct Handed {
     function: Py<PyAny>,
     origin: Origin,
+    /// Call site of the statement that it executes; 0 where it executes none.
+    site: u32,
 }
 
 #[pymethods]
@@ -64,7 +68,7 @@ impl Handed {
         args: &Bound<'_, PyTuple>,
         kwargs: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Py<PyAny>> {
-        let depth = attempt(py, "a handed call", || Ok(shadow_stack::push_marker(Some(self.origin), false)));
+        let depth = attempt(py, "a handed call", || Ok(shadow_stack::push_marker(Some(self.origin), self.site, false)));
         let result = self.function.call(py, args, kwargs);
         if let Some(depth) = depth {
             attempt(py, "a handed call", || {
@@ -77,7 +81,7 @@ impl Handed {
 }
 
 /// Returns the origin of the running call, or else the one in the context.
-fn origin(py: Python<'_>) -> PyResult<Option<Origin>> {
+pub(crate) fn origin(py: Python<'_>) -> PyResult<Option<Origin>> {
     match shadow_stack::origin_here() {
         Some(origin) => Ok(Some(origin)),
         None => ask_context(py),
@@ -94,15 +98,28 @@ pub(crate) fn current() -> Option<Origins> {
 #[pyfunction]
 pub(crate) fn handed(py: Python<'_>, function: Py<PyAny>) -> PyResult<Py<PyAny>> {
     match origin(py)? {
-        Some(origin) => Ok(Py::new(py, Handed { function, origin })?.into_any()),
+        Some(origin) => Ok(Py::new(py, Handed { function, origin, site: 0 })?.into_any()),
         None => Ok(function),
     }
+}
+
+/// Wraps a function that executes a statement as [`handed`] does; its call site is here.
+#[pyfunction]
+pub(crate) fn handed_statement(
+    py: Python<'_>,
+    function: Py<PyAny>,
+    dialect: u8,
+    sql: &Bound<'_, PyAny>,
+) -> PyResult<Py<PyAny>> {
+    let (Some(origin), Ok(dialect)) = (origin(py)?, DialectCode::try_from(dialect)) else { return Ok(function) };
+    let site = site_before_handing(py, dialect, sql)?;
+    Ok(Py::new(py, Handed { function, origin, site })?.into_any())
 }
 
 /// Notes that an event loop starts on this thread; the result is for [`pop_loop`].
 #[pyfunction]
 pub(crate) fn push_loop() -> usize {
-    shadow_stack::push_marker(shadow_stack::origin_here(), true)
+    shadow_stack::push_marker(shadow_stack::origin_here(), 0, true)
 }
 
 /// Notes that the event loop has stopped.

@@ -5,7 +5,8 @@
 //! recording and its names), `shadow_stack` (the open calls of a thread), `state` (the process), `tracking` (the effects
 //! of an event on both), `events` (the interpreter's callbacks), `handing` (tasks and threads), `inert` (looks that
 //! run no code of the app), `type_info` and `resource` (types of values), `walk`, `place` and `receiver` (values),
-//! `payload` (samples), `buffer` and `writer` (the log file), `ending` (signals), `guard` (faults never reach the app).
+//! `payload` (samples), `statement` (databases), `buffer` and `writer` (the log file), `ending` (signals), `guard` (faults
+//! never reach the app).
 //!
 //! ```python
 //! from splitcost import _native
@@ -42,6 +43,7 @@ mod resource;
 mod shadow_stack;
 mod source;
 mod state;
+mod statement;
 mod tracking;
 mod type_info;
 mod walk;
@@ -287,6 +289,16 @@ fn record_as_dict<'py>(py: Python<'py>, record: &Record) -> PyResult<Bound<'py, 
         }
         Record::Count { function, calls } => set!(dict, function, calls),
         Record::Trouble { message } => set!(dict, message),
+        Record::StatementText { id, dialect, sql } => {
+            let dialect = dialect.name();
+            set!(dict, id, dialect, sql);
+        }
+        Record::Site { id, file, line } => set!(dict, id, file, line),
+        Record::Statement { statement, call, text, site, transaction, wall, nanos, rows, parameter_bytes } => {
+            set!(dict, statement, call, text, site, transaction, wall, nanos, rows, parameter_bytes);
+        }
+        Record::Rows { statement, rows, bytes, nanos } => set!(dict, statement, rows, bytes, nanos),
+        Record::Table { name, module } => set!(dict, name, module),
     }
     Ok(dict)
 }
@@ -324,7 +336,16 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(read_log, module)?)?;
     module.add_function(wrap_pyfunction!(handing::current, module)?)?;
     module.add_function(wrap_pyfunction!(handing::handed, module)?)?;
+    module.add_function(wrap_pyfunction!(handing::handed_statement, module)?)?;
     module.add_function(wrap_pyfunction!(handing::push_loop, module)?)?;
     module.add_function(wrap_pyfunction!(handing::pop_loop, module)?)?;
+    module.add_function(wrap_pyfunction!(statement::begin_statement, module)?)?;
+    module.add_function(wrap_pyfunction!(statement::end_statement, module)?)?;
+    module.add_function(wrap_pyfunction!(statement::note_statement, module)?)?;
+    module.add_function(wrap_pyfunction!(statement::end_transaction, module)?)?;
+    module.add_function(wrap_pyfunction!(statement::begin_fetch, module)?)?;
+    module.add_function(wrap_pyfunction!(statement::end_fetch, module)?)?;
+    module.add_function(wrap_pyfunction!(statement::map_table, module)?)?;
+    module.add_function(wrap_pyfunction!(statement::replace_method, module)?)?;
     Ok(())
 }

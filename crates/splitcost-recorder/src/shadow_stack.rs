@@ -48,6 +48,8 @@ pub(crate) struct StackEntry {
     pub(crate) recursion: u32,
     /// 3.11 only: where an exception was thrown into it.
     pub(crate) thrown_at: i32,
+    /// Handed work only: the call site of the statement that it executes, or 0.
+    pub(crate) site: u32,
     pub(crate) sample: Option<Box<Sample>>,
 }
 
@@ -164,8 +166,13 @@ pub(crate) fn origin_here() -> Option<Origin> {
     THREAD.try_with(find).ok().flatten()
 }
 
+/// Returns the call site of the statement that was handed to this thread; 0 where none was.
+pub(crate) fn site_here() -> u32 {
+    THREAD.try_with(|thread| thread.borrow().stack.last().map_or(0, |top| top.site)).unwrap_or(0)
+}
+
 /// Puts a marker on the stack: the calls above it are made on behalf of `origin`. Returns the depth for [`pop_to`].
-pub(crate) fn push_marker(origin: Option<Origin>, is_loop: bool) -> usize {
+pub(crate) fn push_marker(origin: Option<Origin>, site: u32, is_loop: bool) -> usize {
     let push = |thread: &RefCell<ThreadState>| {
         let stack = &mut thread.borrow_mut().stack;
         let depth = stack.len();
@@ -182,6 +189,7 @@ pub(crate) fn push_marker(origin: Option<Origin>, is_loop: bool) -> usize {
             frame: 0,
             recursion: 0,
             thrown_at: -1,
+            site,
             sample: None,
         });
         depth

@@ -12,6 +12,7 @@ use splitcost_recording::log::{FRAMEWORK as FRAMEWORK_NAME, FunctionKindCode, Re
 use crate::buffer::LogBuffer;
 use crate::receiver::Method;
 use crate::shadow_stack::{CodeFacts, Origin, Suspended};
+use crate::statement::Statements;
 
 /// Module id of framework and server code, and of markers on a stack, which are never a callee's.
 pub(crate) const FRAMEWORK: u32 = 0;
@@ -72,6 +73,7 @@ pub(crate) struct Recorder {
     /// A request of a known kind has begun.
     pub(crate) has_requests: bool,
     servers: Vec<String>,
+    pub(crate) statements: Statements,
     is_full: bool,
     /// True once greenlets were seen to take turns.
     has_turns: bool,
@@ -163,10 +165,16 @@ impl Recorder {
         for (skeleton, id) in &self.shapes {
             self.buffer.put(&Record::Shape { id: *id, skeleton: skeleton.clone() });
         }
+        for definition in self.statements.begin_anew() {
+            self.buffer.put(&definition);
+        }
     }
 
     /// Appends the counts that changed.
     pub(crate) fn put_counts(&mut self) {
+        for fetched in self.statements.fetched() {
+            self.put_call(&fetched);
+        }
         for (id, function) in self.functions.iter_mut().enumerate() {
             // A call whose arguments are being looked at is counted but not begun: its function comes first.
             if function.is_written && function.calls != function.calls_written {

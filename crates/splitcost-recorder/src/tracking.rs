@@ -88,6 +88,7 @@ impl Recorder {
             frame,
             recursion: 0,
             thrown_at: -1,
+            site: 0,
             sample,
         });
         Ok(())

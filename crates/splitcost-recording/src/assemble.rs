@@ -1,15 +1,18 @@
 //! From the records of a log to requests with their call trees; pure.
 
+use std::collections::BTreeMap;
 use std::collections::hash_map::Entry;
 
 use rustc_hash::FxHashMap;
 use splitcost_model::quantity::Nanos;
+use splitcost_model::recording::statement::{Dialect, Statement, StatementText};
 use splitcost_model::recording::{
     Call, Function, FunctionKind, Meta, Obstacle, Payload, PayloadClass, Receiver, ReceiverKind, Recording, Request,
     Segment, Via,
 };
 
-use crate::log::{FunctionKindCode, LoggedReceiver, PayloadClassCode, ReceiverKindCode, Record, ViaCode};
+use crate::log::{DialectCode, FunctionKindCode, LoggedReceiver, PayloadClassCode, ReceiverKindCode, Record, ViaCode};
+use crate::statement::{describe, table_name};
 
 pub use crate::log::FRAMEWORK;
 
@@ -39,6 +42,7 @@ pub struct Assembler {
     shape_of_id: FxHashMap<u32, u32>,
     requests: Vec<OpenRequest>,
     request_of_id: FxHashMap<u64, u32>,
+    statements: Statements,
     /// The place of a call: the index of its request and its index there; `None` outside every request.
     place_of_call: FxHashMap<u64, Option<(u32, u32)>>,
     /// True for a recorded command, which may end inside its function.
@@ -48,11 +52,24 @@ pub struct Assembler {
     trouble: Trouble,
 }
 
+/// The statements of one process, by the numbers of its log.
+#[derive(Default)]
+struct Statements {
+    texts: Vec<StatementText>,
+    text_of_id: FxHashMap<u32, u32>,
+    sites: FxHashMap<u32, (String, u32)>,
+    /// The place of a statement: the index of its request and its index there.
+    places: FxHashMap<u64, (u32, u32)>,
+    mapped_tables: BTreeMap<String, String>,
+}
+
 struct OpenRequest {
     start: u64,
     start_cpu: u64,
     end: Option<RequestEnd>,
     calls: Vec<OpenCall>,
+    /// The statements, each with the index of its call among `calls`, and its transaction in the process.
+    statements: Vec<(u64, Statement)>,
     /// A call's function was never defined: the log lost something.
     incomplete: bool,
 }
@@ -223,6 +240,49 @@ impl Assembler {
                 }
             }
             Record::Trouble { message } => self.meta.troubles.push(message),
+            record => self.push_statement(record),
+        }
+    }
+
+    /// Takes the next record, if it is about statements.
+    fn push_statement(&mut self, record: Record) {
+        match record {
+            Record::StatementText { id, dialect, sql } => {
+                let statements = &mut self.statements;
+                statements.text_of_id.entry(id).or_insert_with(|| {
+                    statements.texts.push(describe(Dialect::from(dialect), &sql));
+                    statements.texts.len() as u32 - 1
+                });
+            }
+            Record::Site { id, file, line } => {
+                self.statements.sites.insert(id, (file, line));
+            }
+            Record::Statement { statement, call, text, site, transaction, wall, nanos, rows, parameter_bytes } => {
+                let text = self.statements.text_of_id.get(&text).copied();
+                let place = self.place_of_call.get(&call).copied().flatten();
+                let (Some(text), Some((request, call))) = (text, place) else { return };
+                let (file, line) = self.statements.sites.get(&site).cloned().unwrap_or_default();
+                let here = &mut self.requests[request as usize].statements;
+                self.statements.places.insert(statement, (request, here.len() as u32));
+                let start = Nanos::from_nanos(wall);
+                let wall = Nanos::from_nanos(nanos);
+                here.push((
+                    transaction,
+                    Statement { call, text, start, wall, rows, parameter_bytes, file, line, ..Statement::default() },
+                ));
+            }
+            Record::Rows { statement, rows, bytes, nanos } => {
+                if let Some(&(request, index)) = self.statements.places.get(&statement) {
+                    let statement = &mut self.requests[request as usize].statements[index as usize].1;
+                    statement.rows += rows;
+                    statement.row_bytes += bytes;
+                    statement.wall += Nanos::from_nanos(nanos);
+                }
+            }
+            Record::Table { name, module } => {
+                self.statements.mapped_tables.entry(table_name(&name)).or_insert(module);
+            }
+            _ => {}
         }
     }
 
@@ -246,7 +306,14 @@ impl Assembler {
         match self.request_of_id.entry(id) {
             Entry::Vacant(vacant) => {
                 vacant.insert(self.requests.len() as u32);
-                self.requests.push(OpenRequest { start, start_cpu, end: None, calls: Vec::new(), incomplete: false });
+                self.requests.push(OpenRequest {
+                    start,
+                    start_cpu,
+                    end: None,
+                    calls: Vec::new(),
+                    statements: Vec::new(),
+                    incomplete: false,
+                });
             }
             Entry::Occupied(_) => self.trouble.disorder += 1,
         }
@@ -314,6 +381,8 @@ impl Assembler {
             modules: std::iter::once(FRAMEWORK.to_owned()).chain(self.modules).collect(),
             functions: self.functions,
             shapes: self.shapes,
+            statement_texts: self.statements.texts,
+            mapped_tables: self.statements.mapped_tables,
             requests,
         }
     }
@@ -365,6 +434,7 @@ impl Assembler {
         }
         // A generator that is closed early, or a task still waiting at the end, is suspended for good.
         self.trouble.never_resumed += request.calls.iter().filter(|c| c.state == CallState::Suspended).count() as u64;
+        let (calls, rank) = self.order(std::mem::take(&mut request.calls), root);
         Some(Request {
             endpoint: end.endpoint,
             phase: None,
@@ -373,7 +443,8 @@ impl Assembler {
             process_cpu: Nanos::from_nanos(end.process_cpu.saturating_sub(request.start_cpu)),
             status: end.status,
             handler: end.handler,
-            calls: self.order(std::mem::take(&mut request.calls), root),
+            calls,
+            statements: ordered_statements(request.statements, &rank),
         })
     }
 
@@ -390,8 +461,8 @@ impl Assembler {
         Some(roots.find(|(_, open)| framework(open)).unwrap_or(first).0)
     }
 
-    /// The calls by start, the root first, each parent before its children.
-    fn order(&mut self, calls: Vec<OpenCall>, root: usize) -> Vec<Call> {
+    /// The calls by start, the root first, each parent before its children; and the new index of each.
+    fn order(&mut self, calls: Vec<OpenCall>, root: usize) -> (Vec<Call>, Vec<u32>) {
         let mut order: Vec<usize> = (0..calls.len()).collect();
         order.sort_by_key(|&index| (index != root, calls[index].call.start(), calls[index].id));
         let mut rank = vec![0_u32; calls.len()];
@@ -417,7 +488,33 @@ impl Assembler {
             };
             ordered[position as usize] = call;
         }
-        ordered
+        (ordered, rank)
+    }
+}
+
+/// The statements by start, with the new indices of their calls, and with transactions numbered within the request.
+fn ordered_statements(mut statements: Vec<(u64, Statement)>, rank: &[u32]) -> Vec<Statement> {
+    statements.sort_by_key(|(_, statement)| statement.start);
+    let mut numbers: FxHashMap<u64, u32> = FxHashMap::default();
+    let mut ordered = Vec::with_capacity(statements.len());
+    for (transaction, mut statement) in statements {
+        statement.call = rank[statement.call as usize];
+        if transaction != 0 {
+            let next = numbers.len() as u32;
+            statement.transaction = Some(*numbers.entry(transaction).or_insert(next));
+        }
+        ordered.push(statement);
+    }
+    ordered
+}
+
+impl From<DialectCode> for Dialect {
+    fn from(code: DialectCode) -> Self {
+        match code {
+            DialectCode::Sqlite => Self::Sqlite,
+            DialectCode::Postgresql => Self::Postgresql,
+            DialectCode::Mysql => Self::Mysql,
+        }
     }
 }
 
@@ -475,13 +572,14 @@ impl From<LoggedReceiver> for Receiver {
 
 /// Merges the recordings of several processes into one, described by `meta`.
 ///
-/// Modules, functions and shapes are the same where their names, places and texts are; requests belong to the
+/// Modules, functions, shapes and statements are the same where their names, places and texts are; requests belong to the
 /// phase during which they began.
 pub fn merge(meta: Meta, parts: Vec<Recording>) -> Recording {
     let mut merged = Recording { meta, modules: vec![FRAMEWORK.to_owned()], ..Recording::default() };
     let mut modules = FxHashMap::from_iter([(FRAMEWORK.to_owned(), Recording::ROOT_MODULE)]);
     let mut functions: FxHashMap<(u32, String, String, u32, FunctionKind), u32> = FxHashMap::default();
     let mut shapes: FxHashMap<String, u32> = FxHashMap::default();
+    let mut texts: FxHashMap<(Dialect, String), u32> = FxHashMap::default();
     for part in parts {
         merge_meta(&mut merged.meta, part.meta);
         let mut module_here = Vec::with_capacity(part.modules.len());
@@ -510,8 +608,21 @@ pub fn merge(meta: Meta, parts: Vec<Recording>) -> Recording {
                 merged.shapes.len() as u32 - 1
             }));
         }
+        let mut text_here = Vec::with_capacity(part.statement_texts.len());
+        for text in part.statement_texts {
+            text_here.push(*texts.entry((text.dialect, text.sql.clone())).or_insert_with(|| {
+                merged.statement_texts.push(text);
+                merged.statement_texts.len() as u32 - 1
+            }));
+        }
+        for (table, module) in part.mapped_tables {
+            merged.mapped_tables.entry(table).or_insert(module);
+        }
         for mut request in part.requests {
             request.handler = request.handler.map(|handler| function_here[handler as usize]);
+            for statement in &mut request.statements {
+                statement.text = text_here[statement.text as usize];
+            }
             for call in &mut request.calls {
                 call.function = function_here[call.function as usize];
                 for payload in [&mut call.arguments, &mut call.result].into_iter().flatten() {

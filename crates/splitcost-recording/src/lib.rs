@@ -4,11 +4,12 @@
 //! `kill -9`. Afterwards the log is converted into a versioned directory of Parquet files.
 //!
 //! The half that is linked into the app's process has no dependencies: [`log`], [`skeleton`] (the structure of a
-//! payload as JSON), [`redact`] (names of requests without values) and [`clock`] (a thread's CPU time).
+//! payload as JSON), [`redact`] (names of requests, and statements, without values) and [`clock`] (a thread's CPU time).
 //!
-//! With the feature `parquet`, read in this order: `assemble` (records to call trees, pure), `convert` (the raw
+//! With the feature `parquet`, read in this order: `assemble` (records to call trees, pure), `statement`
+//! (the tables of a statement), `convert` (the raw
 //! logs of a directory to a recording), `store` (a recording to Parquet and back), `tree` (quantities of a call
-//! tree), `summary` (the numbers that `splitcost show` prints), `price` (the cost of the scanner's findings).
+//! tree), `summary` and `tables` (the numbers that `splitcost show` prints), `price` (the cost of the scanner's findings).
 //!
 //! ```
 //! use splitcost_recording::log::{HEADER, Reader, Record, frame_header};
@@ -35,9 +36,13 @@ pub mod price;
 pub mod redact;
 pub mod skeleton;
 #[cfg(feature = "parquet")]
+pub mod statement;
+#[cfg(feature = "parquet")]
 pub mod store;
 #[cfg(feature = "parquet")]
 pub mod summary;
+#[cfg(feature = "parquet")]
+pub mod tables;
 #[cfg(feature = "parquet")]
 pub mod tree;
 

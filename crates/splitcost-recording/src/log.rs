@@ -140,6 +140,18 @@ pub struct LoggedReceiver {
     pub reason: String,
 }
 
+wire_code! {
+    /// The dialect of a statement, as a byte of [`Record::StatementText`].
+    DialectCode, "dialect", {
+        /// `SQLite`.
+        Sqlite = 0, "sqlite";
+        /// `PostgreSQL`.
+        Postgresql = 1, "postgresql";
+        /// `MySQL` and `MariaDB`.
+        Mysql = 2, "mysql";
+    }
+}
+
 /// One event, definition or count.
 ///
 /// Instants are nanoseconds of the machine's monotonic clock (`CLOCK_MONOTONIC`); CPU is the running thread's
@@ -301,6 +313,63 @@ pub enum Record {
         /// The trouble.
         message: String,
     },
+    /// The id of a statement's text is used from here on.
+    StatementText {
+        /// Its id.
+        id: u32,
+        /// Its dialect.
+        dialect: DialectCode,
+        /// The text without literals.
+        sql: String,
+    },
+    /// The id of a place in the app's source is used from here on; 0 stands for no place.
+    Site {
+        /// Its id.
+        id: u32,
+        /// The file.
+        file: String,
+        /// The line.
+        line: u32,
+    },
+    /// A statement was executed.
+    Statement {
+        /// Unique in this process.
+        statement: u64,
+        /// The call that issued it.
+        call: u64,
+        /// Its text.
+        text: u32,
+        /// Its call site.
+        site: u32,
+        /// The transaction it is in, unique in this process; 0 where it is in none that outlives it.
+        transaction: u64,
+        /// Start, by the monotonic clock.
+        wall: u64,
+        /// Time until it was executed.
+        nanos: u64,
+        /// Rows changed or found, as far as that is known before they are fetched.
+        rows: u64,
+        /// Approximate size of its parameters.
+        parameter_bytes: u64,
+    },
+    /// Rows of a statement were fetched.
+    Rows {
+        /// The statement.
+        statement: u64,
+        /// Their number, beside the rows known before.
+        rows: u64,
+        /// Their approximate size.
+        bytes: u64,
+        /// Time of fetching them.
+        nanos: u64,
+    },
+    /// A table is mapped by a class.
+    Table {
+        /// Name of the table.
+        name: String,
+        /// Boundary module of the class.
+        module: String,
+    },
 }
 
 /// Length of a frame's header.
@@ -325,6 +394,7 @@ pub fn frame_header(payload: &[u8]) -> [u8; FRAME_HEADER_LEN] {
 
 impl Record {
     /// Appends the record to a frame's payload; allocates nothing but `out`.
+    #[expect(clippy::too_many_lines, reason = "an arm per record")]
     pub fn encode(&self, out: &mut Vec<u8>) {
         out.push(self.tag() as u8);
         match self {
@@ -399,6 +469,37 @@ impl Record {
             Self::Trouble { message } => {
                 put_str(out, message);
             }
+            Self::StatementText { id, dialect, sql } => {
+                put_u32(out, *id);
+                out.push(*dialect as u8);
+                put_str(out, sql);
+            }
+            Self::Site { id, file, line } => {
+                put_u32(out, *id);
+                put_str(out, file);
+                put_u32(out, *line);
+            }
+            Self::Statement { statement, call, text, site, transaction, wall, nanos, rows, parameter_bytes } => {
+                put_u64(out, *statement);
+                put_u64(out, *call);
+                put_u32(out, *text);
+                put_u32(out, *site);
+                put_u64(out, *transaction);
+                put_u64(out, *wall);
+                put_u64(out, *nanos);
+                put_u64(out, *rows);
+                put_u64(out, *parameter_bytes);
+            }
+            Self::Rows { statement, rows, bytes, nanos } => {
+                put_u64(out, *statement);
+                put_u64(out, *rows);
+                put_u64(out, *bytes);
+                put_u64(out, *nanos);
+            }
+            Self::Table { name, module } => {
+                put_str(out, name);
+                put_str(out, module);
+            }
         }
     }
 
@@ -445,6 +546,11 @@ impl Record {
             Self::Payload { .. } => Tag::Payload,
             Self::Count { .. } => Tag::Count,
             Self::Trouble { .. } => Tag::Trouble,
+            Self::StatementText { .. } => Tag::StatementText,
+            Self::Site { .. } => Tag::Site,
+            Self::Statement { .. } => Tag::Statement,
+            Self::Rows { .. } => Tag::Rows,
+            Self::Table { .. } => Tag::Table,
         }
     }
 
@@ -516,6 +622,28 @@ impl Record {
             },
             Tag::Count => Self::Count { function: get_u32(input)?, calls: get_u64(input)? },
             Tag::Trouble => Self::Trouble { message: get_str(input)? },
+            Tag::StatementText => {
+                Self::StatementText { id: get_u32(input)?, dialect: get_u8(input)?.try_into()?, sql: get_str(input)? }
+            }
+            Tag::Site => Self::Site { id: get_u32(input)?, file: get_str(input)?, line: get_u32(input)? },
+            Tag::Statement => Self::Statement {
+                statement: get_u64(input)?,
+                call: get_u64(input)?,
+                text: get_u32(input)?,
+                site: get_u32(input)?,
+                transaction: get_u64(input)?,
+                wall: get_u64(input)?,
+                nanos: get_u64(input)?,
+                rows: get_u64(input)?,
+                parameter_bytes: get_u64(input)?,
+            },
+            Tag::Rows => Self::Rows {
+                statement: get_u64(input)?,
+                rows: get_u64(input)?,
+                bytes: get_u64(input)?,
+                nanos: get_u64(input)?,
+            },
+            Tag::Table => Self::Table { name: get_str(input)?, module: get_str(input)? },
         })
     }
 }
@@ -587,6 +715,16 @@ wire_code! {
         Trouble = 13, "trouble";
         /// [`Record::Server`].
         Server = 15, "server";
+        /// [`Record::StatementText`].
+        StatementText = 20, "statement_text";
+        /// [`Record::Site`].
+        Site = 21, "site";
+        /// [`Record::Statement`].
+        Statement = 22, "statement";
+        /// [`Record::Rows`].
+        Rows = 23, "rows";
+        /// [`Record::Table`].
+        Table = 24, "table";
     }
 }
 
@@ -781,6 +919,21 @@ mod tests {
                 endpoint: "GET /".into(),
             },
             Record::Trouble { message: String::new() },
+            Record::StatementText { id: 24, dialect: DialectCode::Mysql, sql: "SELECT ?".into() },
+            Record::Site { id: 25, file: "shop/users.py".into(), line: 26 },
+            Record::Statement {
+                statement: 27,
+                call: 6,
+                text: 24,
+                site: 25,
+                transaction: 28,
+                wall: 29,
+                nanos: 30,
+                rows: 31,
+                parameter_bytes: 32,
+            },
+            Record::Rows { statement: 27, rows: 33, bytes: 34, nanos: 35 },
+            Record::Table { name: "users".into(), module: "shop.users".into() },
         ]
     }
 
@@ -866,6 +1019,7 @@ mod tests {
         check(ViaCode::ALL, |via| via as u8);
         check(PayloadClassCode::ALL, |class| class as u8);
         check(ReceiverKindCode::ALL, |kind| kind as u8);
+        check(DialectCode::ALL, |dialect| dialect as u8);
         check(Tag::ALL, |tag| tag as u8);
     }
 

@@ -10,6 +10,9 @@
 //! REC/receivers.parquet          the objects that methods were called on
 //! REC/shapes.parquet             type skeletons
 //! REC/functions.parquet          what was called
+//! REC/statements.parquet         one row per database statement
+//! REC/statement_texts.parquet    their texts, without literals
+//! REC/tables.parquet             the modules that map tables
 //! ```
 //!
 //! The tables and their columns are described in [`schema`]. Any Parquet tool reads them; names stand beside the

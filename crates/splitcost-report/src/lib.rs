@@ -3,7 +3,7 @@
 //! Read in this order: [`text`] (a study on one screen), [`html`] (a study as one file that asks the network for nothing),
 //! [`distance`] (one split over several links), [`fault`] (outcomes under faults), [`emulation`] (the record of an emulated
 //! link), [`bench`] (results of `splitcost bench`), [`finding`] (results of `splitcost scan`) and [`graph`] (the call graph
-//! as DOT).
+//! as DOT), [`recording`] and [`tables`] (a recording, and its database's tables).
 //!
 //! ```
 //! use splitcost_model::study::Study;
@@ -24,6 +24,7 @@ pub mod html;
 pub mod recording;
 mod shorten;
 mod table;
+pub mod tables;
 pub mod text;
 
 pub(crate) use splitcost_model::number;

@@ -102,12 +102,12 @@ fn worst_class(edge: &EdgeSummary) -> String {
 }
 
 /// Returns the last two parts of a path: enough to find a file by.
-fn last_parts(path: &str) -> &str {
+pub(crate) fn last_parts(path: &str) -> &str {
     path.rmatch_indices('/').nth(1).map_or(path, |(at, _)| &path[at + 1..])
 }
 
 /// A table that is fitted to a width, and to a number of rows.
-struct FittedTable {
+pub(crate) struct FittedTable {
     width: usize,
     header: Vec<String>,
     /// Columns aligned to the left; the others are numbers.
@@ -116,26 +116,36 @@ struct FittedTable {
 }
 
 impl FittedTable {
-    fn new(width: usize, header: &[&str]) -> Self {
+    pub(crate) fn new(width: usize, header: &[&str]) -> Self {
         Self { width, header: header.iter().map(|&h| h.to_owned()).collect(), left: vec![0], rows: Vec::new() }
     }
 
-    fn row(&mut self, cells: Vec<String>) {
+    pub(crate) fn row(&mut self, cells: Vec<String>) {
         self.rows.push(cells);
     }
 
-    fn left(&mut self, columns: &[usize]) -> &Self {
+    pub(crate) fn left(&mut self, columns: &[usize]) -> &Self {
         self.left.extend_from_slice(columns);
         self
     }
 
+    /// Appends the first rows of the table.
+    pub(crate) fn render(&self, out: &mut String, title: &str) {
+        self.render_rows(out, title, ROWS);
+    }
+
+    /// Appends the whole table.
+    pub(crate) fn render_all(&self, out: &mut String, title: &str) {
+        self.render_rows(out, title, usize::MAX);
+    }
+
     /// Appends the table; where it would be too wide, the texts of columns are shortened, those of the last one first.
     /// Texts that differ still do so then, even if the table becomes wider than it should be.
-    fn render(&self, out: &mut String, title: &str) {
+    fn render_rows(&self, out: &mut String, title: &str, most: usize) {
         if self.rows.is_empty() {
             return;
         }
-        let shown = &self.rows[..self.rows.len().min(ROWS)];
+        let shown = &self.rows[..self.rows.len().min(most)];
         let lines = || std::iter::once(&self.header).chain(shown);
         let mut widths: Vec<usize> = (0..self.header.len())
             .map(|column| lines().map(|cells| length(&cells[column])).max().unwrap_or(0))

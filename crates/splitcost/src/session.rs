@@ -35,6 +35,15 @@ impl Session {
         Settings::read(&shown(&file::find(self.global.config.as_deref(), &here)?))
     }
 
+    /// Reads the settings as [`Session::settings`] does; `None` where no file was named and none was found.
+    pub(crate) fn settings_if_any(&self) -> anyhow::Result<Option<Settings>> {
+        let here = std::env::current_dir()?;
+        if self.global.config.is_none() && file::find_upwards(&here).is_none() {
+            return Ok(None);
+        }
+        self.settings().map(Some)
+    }
+
     /// Reads the settings of a scan from the file that was named, or from the nearest one upwards from the scanned path.
     pub(crate) fn scan_settings(&self, scanned: &Path) -> anyhow::Result<ScanSettings> {
         ScanSettings::find(self.global.config.as_deref(), scanned)

@@ -8,6 +8,7 @@ pub(crate) mod scan;
 pub(crate) mod split;
 mod table;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use splitcost_model::split::{Prices, Split};
 use toml::Spanned;
 
 use self::file::File;
-use self::split::NamedModule;
+use self::split::{AppPart, NamedModule};
 use self::table::Tables;
 use crate::args::shared::{CONCURRENCY, MAX_CONCURRENCY};
 use crate::failure::Failure;
@@ -40,6 +41,8 @@ pub(crate) struct Settings {
     pub(crate) splits: Vec<Split>,
     /// The modules that the splits name.
     pub(crate) named_modules: Vec<NamedModule>,
+    /// The modules that own tables, where the file says so.
+    pub(crate) table_owners: BTreeMap<String, String>,
     /// Prices of computing.
     pub(crate) prices: Prices,
     /// Arrival rate at which response times are compared; `None` if the file sets none.
@@ -130,10 +133,16 @@ fn resolve(file: &File<'_>, table: Tables) -> Result<Settings, Failure> {
     let mut tables: Vec<_> = table.splits.into_iter().collect();
     tables.sort_by_key(|(name, _)| name.span().start);
     let mut named_modules = Vec::new();
+    let part = AppPart { packages: &packages, database: app.database };
     let splits = tables
         .into_iter()
-        .map(|(name, table)| split::check(file, name.into_inner(), table, &packages, &mut named_modules))
+        .map(|(name, table)| split::check(file, name.into_inner(), table, &part, &mut named_modules))
         .collect::<Result<Vec<_>, _>>()?;
+    let mut table_owners = BTreeMap::new();
+    for (name, module) in table.tables {
+        split::check_module(file, &module, &packages)?;
+        table_owners.insert(name, module.into_inner());
+    }
     let python = app.python.map(|python| dir.join(python));
     let app = AppSpec {
         command: app.command.into_inner(),
@@ -164,7 +173,18 @@ fn resolve(file: &File<'_>, table: Tables) -> Result<Settings, Failure> {
         table.into_inner().compile(&dir).map_err(|error| file.wrong(&span, error))
     });
     let workload = workload.transpose()?;
-    Ok(Settings { dir, app, python, workload, splits, named_modules, prices, rate_reqs_per_sec, concurrency })
+    Ok(Settings {
+        dir,
+        app,
+        python,
+        workload,
+        splits,
+        named_modules,
+        table_owners,
+        prices,
+        rate_reqs_per_sec,
+        concurrency,
+    })
 }
 
 /// An entry point names a module and a function in it.
@@ -181,6 +201,7 @@ fn check_entry_point(file: &File<'_>, name: &Spanned<String>) -> Result<(), Fail
 mod tests {
     use std::fs;
 
+    use splitcost_model::database::Database;
     use splitcost_model::split::StackName;
 
     use super::*;
@@ -252,6 +273,28 @@ mod tests {
         check(
             "[load]\nworkers = 2\n",
             "splitcost.toml:5:1: unknown field `workers`, expected `rate_reqs_per_sec` or `concurrency`",
+        );
+    }
+
+    #[test]
+    fn databases_are_shared_unless_the_app_or_a_split_says_otherwise() {
+        let splits = "[splits.a]\nservices = { x = ['shop.a'] }\n\
+                      [splits.b]\nservices = { x = ['shop.a'] }\ndatabase = 'shared'\n";
+        let databases =
+            |text: &str| -> Vec<Database> { read(text).unwrap().splits.iter().map(|split| split.database).collect() };
+        assert_eq!(databases(&format!("{APP}{splits}")), [Database::Shared, Database::Shared]);
+        let apart = format!("{APP}database = 'per-service'\n{splits}");
+        assert_eq!(databases(&apart), [Database::PerService, Database::Shared]);
+        check("database = 'own'\n", "splitcost.toml:4:12: unknown variant `own`, expected `shared` or `per-service`");
+    }
+
+    #[test]
+    fn tables_are_owned_by_modules_of_the_app() {
+        let settings = read(&format!("{APP}[tables]\norders = 'shop.orders'\n")).unwrap();
+        assert_eq!(settings.table_owners["orders"], "shop.orders");
+        check(
+            "[tables]\norders = 'store.orders'\n",
+            "splitcost.toml:5:10: module store.orders is not inside the package shop",
         );
     }
 

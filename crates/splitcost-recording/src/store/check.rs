@@ -43,11 +43,21 @@ fn check_request(recording: &Recording, request: &Request) -> Result<(), String>
     if request.calls.is_empty() {
         return Err("it has no root call".to_owned());
     }
+    if !request.statements.is_sorted_by_key(|statement| statement.start) {
+        return Err("its statements are not in the order of their starts".to_owned());
+    }
     if !request.calls[1..].is_sorted_by_key(Call::start) {
         return Err("its calls are not in the order of their starts".to_owned());
     }
     for (index, call) in request.calls.iter().enumerate() {
         check_call(recording, index, call).map_err(|e| format!("call {index}: {e}"))?;
+    }
+    for (index, statement) in request.statements.iter().enumerate() {
+        let check = || {
+            in_range(statement.call, request.calls.len())?;
+            in_range(statement.text, recording.statement_texts.len())
+        };
+        check().map_err(|e: String| format!("statement {index}: {e}"))?;
     }
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! Reading the tables of a recording.
 
+mod statement;
+
 use std::fs::File;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
@@ -33,7 +35,8 @@ pub(super) fn read(dir: &Path, files: &Files, recording: &mut Recording) -> Resu
     read_segments(dir, files, recording)?;
     read_payloads(dir, files, recording)?;
     read_obstacles(dir, files, recording)?;
-    read_receivers(dir, files, recording)
+    read_receivers(dir, files, recording)?;
+    statement::read(dir, files, recording)
 }
 
 /// A batch of rows and where they are.
@@ -212,6 +215,7 @@ fn read_requests(dir: &Path, files: &Files, recording: &mut Recording) -> Result
                 status: statuses.value(row),
                 handler: handlers.is_valid(row).then(|| handlers.value(row)),
                 calls: Vec::new(),
+                statements: Vec::new(),
             });
         }
         Ok(())

@@ -40,6 +40,13 @@ enum Type {
     Text,
     Name,
     NameOrNull,
+    /// A list of strings.
+    Texts,
+}
+
+/// The field of a list's items, as builders of lists name it.
+pub(super) fn item_field() -> Arc<Field> {
+    Arc::new(Field::new("item", DataType::Utf8, false))
 }
 
 fn schema_of(columns: &[(&'static str, Type)]) -> SchemaRef {
@@ -50,6 +57,7 @@ fn schema_of(columns: &[(&'static str, Type)]) -> SchemaRef {
             Type::U64 => DataType::UInt64,
             Type::Flag => DataType::Boolean,
             Type::Text => DataType::Utf8,
+            Type::Texts => DataType::List(item_field()),
             Type::Name | Type::NameOrNull => DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8)),
         };
         Field::new(name, data_type, matches!(kind, Type::U32OrNull | Type::NameOrNull))
@@ -191,5 +199,58 @@ pub static SHAPES: Table = table!("shapes.parquet"; "shape": Index, "skeleton": 
 pub static FUNCTIONS: Table = table!("functions.parquet";
     "function": Index, "module": Name, "qualname": Text, "file": Name, "line": U32, "kind": Name, "calls": U64);
 
+/// One row per database statement, by request and start.
+///
+/// # Shape
+/// | column | type | unit | meaning |
+/// |---|---|---|---|
+/// | `request`, `call` | u32 | | row of `calls`: the call that issued it |
+/// | `text` | u32 | | row of `statement_texts` |
+/// | `module` | name | | module of that call |
+/// | `start_nanos` | u64 | ns | start |
+/// | `wall_nanos` | u64 | ns | time of executing it and of fetching its rows |
+/// | `rows` | u64 | | rows changed or fetched; 0 where a driver hands them out unseen |
+/// | `parameter_bytes` | u64 | bytes | approximate size of its parameters |
+/// | `row_bytes` | u64 | bytes | approximate size of the rows fetched |
+/// | `transaction` | u32, nullable | | its transaction, as numbered within the request; null in none that outlives it |
+/// | `file`, `line` | name, u32 | | the call site; empty and 0 where it is not known |
+pub static STATEMENTS: Table = table!("statements.parquet";
+    "request": Index, "call": U32, "text": U32, "module": Name, "start_nanos": U64, "wall_nanos": U64, "rows": U64,
+    "parameter_bytes": U64, "row_bytes": U64, "transaction": U32OrNull, "file": Name, "line": U32);
+
+/// The texts of the statements.
+///
+/// # Shape
+/// | column | type | unit | meaning |
+/// |---|---|---|---|
+/// | `text` | u32 | | 0, 1, 2, … |
+/// | `dialect` | name | | `sqlite`, `postgresql`, `mysql` |
+/// | `sql` | string | | the text without literals and comments; empty where these could not be identified |
+/// | `kind` | name | | `select`, `insert`, `update`, `delete`, `other` |
+/// | `reads`, `writes` | list of strings | | the tables it names, in alphabetical order |
+pub static STATEMENT_TEXTS: Table = table!("statement_texts.parquet";
+    "text": Index, "dialect": Name, "sql": Text, "kind": Name, "reads": Texts, "writes": Texts);
+
+/// The tables that classes of the app map, by name.
+///
+/// # Shape
+/// | column | type | unit | meaning |
+/// |---|---|---|---|
+/// | `table` | string | | its name, in small letters |
+/// | `module` | name | | module of the class |
+pub static MAPPED_TABLES: Table = table!("tables.parquet"; "table": Text, "module": Name);
+
 /// Every table.
-pub static TABLES: [&Table; 8] = [&REQUESTS, &CALLS, &SEGMENTS, &PAYLOADS, &OBSTACLES, &RECEIVERS, &SHAPES, &FUNCTIONS];
+pub static TABLES: [&Table; 11] = [
+    &REQUESTS,
+    &CALLS,
+    &SEGMENTS,
+    &PAYLOADS,
+    &OBSTACLES,
+    &RECEIVERS,
+    &SHAPES,
+    &FUNCTIONS,
+    &STATEMENTS,
+    &STATEMENT_TEXTS,
+    &MAPPED_TABLES,
+];

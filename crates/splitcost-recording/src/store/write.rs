@@ -1,5 +1,7 @@
 //! Writing the tables of a recording.
 
+mod statement;
+
 use std::fs::{self, File};
 use std::path::Path;
 use std::sync::Arc;
@@ -21,7 +23,10 @@ use splitcost_model::recording::{
 };
 
 use super::manifest::{self, FileSeal, Files};
-use super::schema::{CALLS, FUNCTIONS, OBSTACLES, PAYLOADS, RECEIVERS, REQUESTS, SEGMENTS, SHAPES, TABLES, Table};
+use super::schema::{
+    CALLS, FUNCTIONS, MAPPED_TABLES, OBSTACLES, PAYLOADS, RECEIVERS, REQUESTS, SEGMENTS, SHAPES, STATEMENT_TEXTS,
+    STATEMENTS, TABLES, Table,
+};
 use super::{MANIFEST, temporary};
 use crate::Error;
 use crate::tree::overlap;
@@ -68,6 +73,9 @@ fn write_tables(dir: &Path, recording: &Recording) -> Result<Files, Error> {
         write_table(dir, &RECEIVERS, &mut receiver_rows(recording), receiver_columns)?,
         write_table(dir, &SHAPES, &mut (0_u32..).zip(&recording.shapes), shape_columns)?,
         write_table(dir, &FUNCTIONS, &mut (0_u32..).zip(&recording.functions), |rows| function_columns(&names, rows))?,
+        write_table(dir, &STATEMENTS, &mut statement::rows(recording), |rows| statement::columns(&names, rows))?,
+        write_table(dir, &STATEMENT_TEXTS, &mut (0_u32..).zip(&recording.statement_texts), statement::text_columns)?,
+        write_table(dir, &MAPPED_TABLES, &mut recording.mapped_tables.iter(), statement::table_columns)?,
     ]))
 }
 

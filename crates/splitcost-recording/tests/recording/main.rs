@@ -6,6 +6,7 @@ mod assemble;
 mod convert;
 mod price;
 mod script;
+mod statement;
 mod store;
 mod summary;
 mod tree;

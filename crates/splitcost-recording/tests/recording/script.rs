@@ -1,6 +1,6 @@
 //! Logs written down briefly.
 
-use splitcost_recording::log::{FunctionKindCode, PayloadClassCode, Record, ViaCode};
+use splitcost_recording::log::{DialectCode, FunctionKindCode, PayloadClassCode, Record, ViaCode};
 
 /// A log in the making.
 #[derive(Clone, Default)]
@@ -126,6 +126,21 @@ impl Script {
             file,
             line: 21,
         });
+        self
+    }
+
+    /// A statement of 5 ns, which got one row; `ids` are statement, call, text, site and transaction.
+    pub(crate) fn statement(mut self, ids: (u64, u64, u32, u32, u64), wall: u64) -> Self {
+        let (statement, call, text, site, transaction) = ids;
+        let record =
+            Record::Statement { statement, call, text, site, transaction, wall, nanos: 5, rows: 1, parameter_bytes: 8 };
+        self.records.push(record);
+        self
+    }
+
+    /// The definition of a statement's text.
+    pub(crate) fn text(mut self, id: u32, sql: &str) -> Self {
+        self.records.push(Record::StatementText { id, dialect: DialectCode::Sqlite, sql: sql.to_owned() });
         self
     }
 

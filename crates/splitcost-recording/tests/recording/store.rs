@@ -6,6 +6,7 @@ use std::path::Path;
 
 use proptest::prelude::*;
 use splitcost_model::quantity::Nanos;
+use splitcost_model::recording::statement::{Dialect, Statement, StatementKind, StatementText};
 use splitcost_model::recording::{
     Call, Function, FunctionKind, Meta, Obstacle, Payload, PayloadClass, Phase, PhaseEndpoint, PhaseKind, Receiver,
     ReceiverKind, Recording, Request, Segment, Via,
@@ -13,7 +14,7 @@ use splitcost_model::recording::{
 use splitcost_recording::store::{FORMAT_VERSION, MANIFEST, read, write};
 use splitcost_recording::{Error, store};
 
-const TABLES: [&str; 8] = [
+const TABLES: [&str; 11] = [
     "requests.parquet",
     "calls.parquet",
     "segments.parquet",
@@ -22,6 +23,9 @@ const TABLES: [&str; 8] = [
     "receivers.parquet",
     "shapes.parquet",
     "functions.parquet",
+    "statements.parquet",
+    "statement_texts.parquet",
+    "tables.parquet",
 ];
 
 fn any_meta() -> impl Strategy<Value = Meta> {
@@ -122,28 +126,68 @@ fn any_call() -> impl Strategy<Value = Call> {
     )
 }
 
-fn any_recording() -> impl Strategy<Value = Recording> {
-    let request =
-        (".{0,6}", any::<[u64; 3]>(), any::<u16>(), any::<bool>(), proptest::collection::vec(any_call(), 1..6));
-    let request = request.prop_map(|(endpoint, [start, wall, process_cpu], status, phase, mut calls)| {
-        calls[1..].sort_by_key(Call::start);
-        for (index, call) in calls.iter_mut().enumerate() {
-            call.parent %= index.max(1) as u32;
-        }
-        Request {
-            endpoint,
-            phase: phase.then_some(0),
+fn any_statement() -> impl Strategy<Value = Statement> {
+    let numbers = any::<[u64; 5]>();
+    (any::<u32>(), 0_u32..2, numbers, proptest::option::of(any::<u32>()), ".{0,5}", any::<u32>()).prop_map(
+        |(call, text, [start, wall, rows, parameter_bytes, row_bytes], transaction, file, line)| Statement {
+            call,
+            text,
             start: Nanos::from_nanos(start),
             wall: Nanos::from_nanos(wall),
-            process_cpu: Nanos::from_nanos(process_cpu),
-            status,
-            handler: phase.then_some(u32::from(status) % 3),
-            calls,
-        }
-    });
+            rows,
+            parameter_bytes,
+            row_bytes,
+            transaction,
+            file,
+            line,
+        },
+    )
+}
+
+fn any_text() -> impl Strategy<Value = StatementText> {
+    let dialect = proptest::sample::select(Dialect::ALL.to_vec());
+    let kind = proptest::sample::select(StatementKind::ALL.to_vec());
+    let tables = || proptest::collection::vec(".{0,5}", 0..3);
+    (dialect, kind, ".{0,9}", tables(), tables()).prop_map(|(dialect, kind, sql, reads, writes)| StatementText {
+        dialect,
+        sql,
+        kind,
+        reads,
+        writes,
+    })
+}
+
+fn any_recording() -> impl Strategy<Value = Recording> {
+    let calls = proptest::collection::vec(any_call(), 1..6);
+    let statements = proptest::collection::vec(any_statement(), 0..4);
+    let request = (".{0,6}", any::<[u64; 3]>(), any::<u16>(), any::<bool>(), calls, statements);
+    let request =
+        request.prop_map(|(endpoint, [start, wall, process_cpu], status, phase, mut calls, mut statements)| {
+            statements.sort_by_key(|statement| statement.start);
+            for statement in &mut statements {
+                statement.call %= calls.len() as u32;
+            }
+            calls[1..].sort_by_key(Call::start);
+            for (index, call) in calls.iter_mut().enumerate() {
+                call.parent %= index.max(1) as u32;
+            }
+            Request {
+                endpoint,
+                phase: phase.then_some(0),
+                start: Nanos::from_nanos(start),
+                wall: Nanos::from_nanos(wall),
+                process_cpu: Nanos::from_nanos(process_cpu),
+                status,
+                handler: phase.then_some(u32::from(status) % 3),
+                calls,
+                statements,
+            }
+        });
+    let texts = proptest::collection::vec(any_text(), 2);
+    let tables = proptest::collection::btree_map(".{0,5}", ".{0,5}", 0..3);
     let names = (".{0,8}", any::<u64>(), any::<u32>());
-    (any_meta(), names, proptest::collection::vec(request, 0..5)).prop_map(
-        |(meta, (name, calls, line), mut requests)| {
+    (any_meta(), names, proptest::collection::vec(request, 0..5), texts, tables).prop_map(
+        |(meta, (name, calls, line), mut requests, statement_texts, mapped_tables)| {
             requests.sort_by_key(|request: &Request| request.start);
             let function =
                 |module, kind| Function { module, qualname: name.clone(), file: name.clone(), line, kind, calls };
@@ -156,6 +200,8 @@ fn any_recording() -> impl Strategy<Value = Recording> {
                     function(1, FunctionKind::AsyncGenerator),
                 ],
                 shapes: vec![name.clone(), "{}".into()],
+                statement_texts,
+                mapped_tables,
                 requests,
             }
         },
@@ -208,6 +254,7 @@ fn sample() -> Recording {
         endpoint: endpoint.to_owned(),
         status: 200,
         calls: vec![call(0), call(0), call(1)],
+        statements: vec![Statement { call: 2, rows: 3, transaction: Some(0), ..Statement::default() }],
         ..Request::default()
     };
     Recording {
@@ -215,6 +262,8 @@ fn sample() -> Recording {
         modules: vec!["(framework)".into(), "shop.orders".into()],
         functions: vec![Function { module: 1, qualname: "create".into(), ..Function::default() }],
         shapes: vec!["{}".into()],
+        statement_texts: vec![StatementText { reads: vec!["t".into(), "u".into()], ..StatementText::default() }],
+        mapped_tables: [("t".to_owned(), "shop.orders".to_owned())].into(),
         requests: vec![request("GET /a"), request("GET /b")],
     }
 }

@@ -77,6 +77,7 @@ fn recording() -> Recording {
                 status: 200,
                 handler: Some(1),
                 calls,
+                ..Request::default()
             }
         })
         .collect::<Vec<_>>();
@@ -97,6 +98,7 @@ fn recording() -> Recording {
         functions,
         shapes: vec!["{}".into()],
         requests,
+        ..Recording::default()
     }
 }
 

@@ -82,11 +82,15 @@ pub(crate) struct RecordArgs {
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   splitcost show
+  splitcost show --tables                  # who reads and writes which tables, and statements in loops
   splitcost show rec --format json | jq '.endpoints[].name'")]
 pub(crate) struct ShowArgs {
     /// Recording to read [default: .splitcost/recording beside the settings file]
     #[arg(value_name = "DIR")]
     pub(crate) recording: Option<PathBuf>,
+    /// Show the database's tables: their owners, who reads and writes them, and statements that are repeated
+    #[arg(long)]
+    pub(crate) tables: bool,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }

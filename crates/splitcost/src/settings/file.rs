@@ -19,7 +19,7 @@ pub(crate) fn find(config: Option<&Path>, start: &Path) -> anyhow::Result<PathBu
 }
 
 /// Returns the nearest file upwards from `start`.
-pub(super) fn find_upwards(start: &Path) -> Option<PathBuf> {
+pub(crate) fn find_upwards(start: &Path) -> Option<PathBuf> {
     start.ancestors().find_map(|dir| {
         let own = dir.join("splitcost.toml");
         if own.is_file() {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use splitcost_link::profile::Profile;
+use splitcost_model::database::Database;
 use splitcost_model::link::{Link, Links};
 use splitcost_model::policy::CallPolicy;
 use splitcost_model::split::{MAIN_SERVICE, Split};
@@ -21,6 +22,12 @@ pub(crate) struct NamedModule {
     pub(crate) place: String,
 }
 
+/// The part of `[app]` that splits depend on.
+pub(super) struct AppPart<'a> {
+    pub(super) packages: &'a [String],
+    pub(super) database: Database,
+}
+
 /// A service that claims a module.
 struct Claim {
     service: String,
@@ -32,9 +39,10 @@ pub(super) fn check(
     file: &File<'_>,
     name: String,
     table: SplitTable,
-    packages: &[String],
+    app: &AppPart<'_>,
     named_modules: &mut Vec<NamedModule>,
 ) -> Result<Split, Failure> {
+    let packages = app.packages;
     let mut claims: BTreeMap<String, Claim> = BTreeMap::new();
     let mut services = BTreeMap::new();
     for (service, modules) in table.services {
@@ -84,7 +92,8 @@ pub(super) fn check(
         None => CallPolicy::default(),
         Some(calls) => calls.get_ref().parse().map_err(|error| file.wrong(&calls.span(), error))?,
     };
-    Ok(Split { name, services, stack: table.stack, copied, links, calls })
+    let database = table.database.unwrap_or(app.database);
+    Ok(Split { name, services, stack: table.stack, copied, links, calls, database })
 }
 
 /// Returns the link of a profile. The path of a profile's file is relative to `dir`.
@@ -126,7 +135,7 @@ fn links(
     Ok(links)
 }
 
-fn check_module(file: &File<'_>, module: &Spanned<String>, packages: &[String]) -> Result<(), Failure> {
+pub(super) fn check_module(file: &File<'_>, module: &Spanned<String>, packages: &[String]) -> Result<(), Failure> {
     let name = module.get_ref();
     if !is_module(name) {
         return Err(file.wrong(&module.span(), format_args!("{name:?} is not the name of a Python module")));

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 use splitcost_load::WorkloadTable;
+use splitcost_model::database::Database;
 use splitcost_model::split::{Prices, StackName};
 use toml::Spanned;
 
@@ -19,6 +20,8 @@ pub(super) struct Tables {
     pub(super) workload: Option<Spanned<WorkloadTable>>,
     #[serde(default)]
     pub(super) splits: BTreeMap<Spanned<String>, SplitTable>,
+    #[serde(default)]
+    pub(super) tables: OwnersTable,
     #[serde(default)]
     pub(super) prices: PricesTable,
     #[serde(default)]
@@ -48,6 +51,8 @@ pub(super) struct AppTable {
     pub(super) cwd: Option<Spanned<PathBuf>>,
     pub(super) python: Option<PathBuf>,
     pub(super) deadline_secs: Option<Spanned<f64>>,
+    #[serde(default)]
+    pub(super) database: Database,
 }
 
 /// A string, or a list of strings.
@@ -82,7 +87,11 @@ pub(super) struct SplitTable {
     #[serde(default)]
     pub(super) links: BTreeMap<Spanned<String>, Spanned<String>>,
     pub(super) calls: Option<Spanned<String>>,
+    pub(super) database: Option<Database>,
 }
+
+/// The table `[tables]`: name of a table → module that owns it.
+pub(super) type OwnersTable = BTreeMap<String, Spanned<String>>;
 
 /// The table `[prices]`.
 #[derive(Default, Deserialize)]

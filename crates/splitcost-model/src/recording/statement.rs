@@ -1,0 +1,116 @@
+//! Statements that a request sent to databases.
+
+use serde::{Deserialize, Serialize};
+
+use super::CallIndex;
+use crate::quantity::Nanos;
+
+/// One statement of a request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Statement {
+    /// The call that issued it.
+    pub call: CallIndex,
+    /// Index into [`Recording::statement_texts`](super::Recording::statement_texts).
+    pub text: u32,
+    /// Start on the machine's monotonic clock.
+    pub start: Nanos,
+    /// Time of executing it and of fetching its rows.
+    pub wall: Nanos,
+    /// Rows changed, or rows fetched.
+    pub rows: u64,
+    /// Approximate size of its parameters.
+    pub parameter_bytes: u64,
+    /// Approximate size of the rows fetched.
+    pub row_bytes: u64,
+    /// The transaction that it is part of, as numbered within its request; `None` where it is one of its own.
+    pub transaction: Option<u32>,
+    /// File of the call site; empty where it is not known.
+    pub file: String,
+    /// Line of the call site.
+    pub line: u32,
+}
+
+/// The text of a statement, and the tables that it names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StatementText {
+    /// The database's dialect.
+    pub dialect: Dialect,
+    /// The text without literals and comments; empty where it could not be separated from its literals.
+    pub sql: String,
+    /// The kind of statement.
+    pub kind: StatementKind,
+    /// Tables that it reads, in alphabetical order.
+    pub reads: Vec<String>,
+    /// Tables that it writes, in alphabetical order.
+    pub writes: Vec<String>,
+}
+
+impl StatementText {
+    /// Returns the tables that it reads or writes, each once, in alphabetical order.
+    pub fn tables(&self) -> Vec<&str> {
+        let mut tables: Vec<&str> = self.reads.iter().chain(&self.writes).map(String::as_str).collect();
+        tables.sort_unstable();
+        tables.dedup();
+        tables
+    }
+}
+
+/// The language of a statement.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Dialect {
+    /// `SQLite`.
+    #[default]
+    Sqlite,
+    /// `PostgreSQL`.
+    Postgresql,
+    /// `MySQL` and `MariaDB`.
+    Mysql,
+}
+
+impl Dialect {
+    /// Every dialect.
+    pub const ALL: [Self; 3] = [Self::Sqlite, Self::Postgresql, Self::Mysql];
+
+    /// Returns the word used in JSON and in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sqlite => "sqlite",
+            Self::Postgresql => "postgresql",
+            Self::Mysql => "mysql",
+        }
+    }
+}
+
+/// The kind of a statement.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StatementKind {
+    /// A query.
+    Select,
+    /// Adds rows.
+    Insert,
+    /// Changes rows.
+    Update,
+    /// Removes rows.
+    Delete,
+    /// Anything else: definitions, settings, the ends of transactions, and what could not be understood.
+    #[default]
+    Other,
+}
+
+impl StatementKind {
+    /// Every kind.
+    pub const ALL: [Self; 5] = [Self::Select, Self::Insert, Self::Update, Self::Delete, Self::Other];
+
+    /// Returns the word used in JSON and in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Select => "select",
+            Self::Insert => "insert",
+            Self::Update => "update",
+            Self::Delete => "delete",
+            Self::Other => "other",
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Statements: from the log to the recording, and the tables at a glance.
+
+use std::collections::BTreeMap;
+
+use splitcost_model::database::Owners;
+use splitcost_model::recording::{Meta, Recording};
+use splitcost_recording::assemble::{assemble, merge};
+use splitcost_recording::log::Record;
+use splitcost_recording::log::ViaCode::Inline;
+use splitcost_recording::store;
+use splitcost_recording::tables::summarize_tables;
+
+use crate::script::{ORDERS, ROOT, STOCK, Script};
+
+const SELECT: &str = "SELECT a FROM stock WHERE id = ?";
+const INSERT: &str = "INSERT INTO orders (a) VALUES (?)";
+
+/// A request in which orders reads the stock's table thrice, and both write in one transaction; ids are shifted.
+fn script(shift: u32, status: u16) -> Script {
+    let id = |n: u64| n + u64::from(shift) * 100;
+    let request = id(1);
+    let site = |id: u32| Record::Site { id: id + shift, file: "shop/orders.py".into(), line: 40 + id };
+    let mut script =
+        Script::shop(shift).text(1 + shift, SELECT).text(2 + shift, INSERT).text(3 + shift, "PRAGMA x = ?");
+    script.records.extend([site(1), site(2)]);
+    script.records.push(Record::Table { name: "Stock".into(), module: "shop.inventory".into() });
+    let mut script = script
+        .start(request, 1000)
+        .enter((id(10), 0, request), ROOT + shift, Inline, (1000, 0))
+        // Its call starts later than the next one, so that the two are put in order.
+        .enter((id(12), id(10), request), STOCK + shift, Inline, (1050, 0))
+        .statement((id(5), id(12), 2 + shift, 0, id(9)), 1060)
+        .leave(id(12), (1070, 0))
+        .enter((id(11), id(10), request), ORDERS + shift, Inline, (1010, 0))
+        .statement((id(4), id(11), 2 + shift, 2 + shift, id(9)), 1045);
+    for n in 1..4 {
+        script = script.statement((id(n), id(11), 1 + shift, 1 + shift, 0), 1010 + 10 * n);
+    }
+    script.records.push(Record::Rows { statement: id(1), rows: 6, bytes: 70, nanos: 3 });
+    script = script.statement((id(6), id(11), 3 + shift, 0, 0), 1048).statement((id(7), 99_999, 1 + shift, 0, 0), 1049);
+    script.leave(id(11), (1090, 0)).leave(id(10), (1100, 0)).end(request, 1100, status, "POST /orders")
+}
+
+fn outline(recording: &Recording) -> Vec<String> {
+    store::check(recording).unwrap();
+    let statements = recording.requests.iter().flat_map(|request| {
+        request.statements.iter().map(|s| {
+            let function = &recording.functions[request.calls[s.call as usize].function as usize].qualname;
+            let kind = recording.statement_texts[s.text as usize].kind.name();
+            let (wall, transaction) = (s.wall.as_nanos(), s.transaction);
+            format!("{function} {kind} {wall} ns, {} rows {} bytes, {transaction:?} :{}", s.rows, s.row_bytes, s.line)
+        })
+    });
+    statements.collect()
+}
+
+#[test]
+fn statements_belong_to_the_calls_that_issue_them() {
+    let recording = assemble(script(0, 201).records);
+    assert_eq!(
+        outline(&recording),
+        [
+            "create select 8 ns, 7 rows 70 bytes, None :41",
+            "create select 5 ns, 1 rows 0 bytes, None :41",
+            "create select 5 ns, 1 rows 0 bytes, None :41",
+            "create insert 5 ns, 1 rows 0 bytes, Some(0) :42",
+            "create other 5 ns, 1 rows 0 bytes, None :0",
+            "reserve insert 5 ns, 1 rows 0 bytes, Some(0) :0",
+        ]
+    );
+    assert_eq!(recording.mapped_tables["stock"], "shop.inventory");
+}
+
+#[test]
+fn statements_of_several_processes_share_their_texts() {
+    let one = assemble(script(0, 201).records);
+    let other = assemble(script(7, 201).records);
+    let merged = merge(Meta::default(), vec![one.clone(), other]);
+    assert_eq!(merged.statement_texts, one.statement_texts);
+    assert_eq!(outline(&merged), [outline(&one), outline(&one)].concat());
+}
+
+#[test]
+fn tables_are_summed_up_and_loops_are_found() {
+    // A request that failed counts for nothing.
+    let recording = merge(Meta::default(), vec![assemble(script(0, 201).records), assemble(script(7, 500).records)]);
+    let summary = summarize_tables(&recording, &Owners::of(&recording, &BTreeMap::new()));
+    assert_eq!((summary.requests, summary.statements, summary.dropped_texts), (1, 6, 0));
+    let tables: Vec<String> = summary
+        .tables
+        .iter()
+        .map(|table| {
+            let owner = table.owner.as_ref().map(|owner| owner.module.as_str()).unwrap_or_default();
+            let uses = table.accesses.iter().map(|access| {
+                let (reads, writes) = (access.reads_per_request, access.writes_per_request);
+                format!("{} {reads}/{writes} {}", access.module, access.rows_per_request)
+            });
+            format!(
+                "{} of {owner}{}: {}",
+                table.table,
+                if table.is_shared { ", shared" } else { "" },
+                uses.collect::<Vec<_>>().join(", ")
+            )
+        })
+        .collect();
+    assert_eq!(
+        tables,
+        [
+            "stock of shop.inventory, shared: shop.orders 3/0 9",
+            "orders of shop.inventory, shared: shop.orders 0/1 1, shop.inventory 0/1 1",
+        ]
+    );
+    let [repeated] = summary.repeated.as_slice() else { panic!("{:?}", summary.repeated) };
+    assert_eq!((repeated.sql.as_str(), repeated.repetitions, repeated.repetitions_max), (SELECT, 3.0, 3));
+    assert_eq!((repeated.site.line, repeated.requests_share), (41, 1.0));
+}

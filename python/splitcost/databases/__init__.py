@@ -1,0 +1,40 @@
+"""Database drivers: the statements that an app executes are noted where its driver executes them.
+
+Every layer above a driver (SQLAlchemy, the Django ORM) is thereby seen, and no statement is seen twice. Read
+``statements.py`` first, then the file of a driver. A file is imported when the app imports its library.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from types import ModuleType
+
+__all__ = ["HOOKS"]
+
+#: The module of a library after whose import a hook runs → the file here that has the hook, and its name there.
+_HOOKS = {
+    "sqlite3": "sqlite:follow",
+    "aiosqlite.core": "aiosqlite:follow",
+    "psycopg": "psycopg:follow",
+    "psycopg2.extensions": "psycopg2:follow",
+    "asyncpg.connection": "asyncpg:follow",
+    "pymysql.cursors": "mysql:follow",
+    "pymysql.connections": "mysql:follow_connections",
+    "aiomysql.connection": "mysql:follow_connections",
+    "aiomysql.cursors": "mysql:follow_later",
+    "django.db.models.base": "django:follow",
+    "sqlalchemy.orm.mapper": "sqlalchemy:follow",
+}
+
+
+def _hook(place: str) -> Callable[[ModuleType], None]:
+    file, _, name = place.partition(":")
+
+    def hook(module: ModuleType) -> None:
+        getattr(importlib.import_module(f"{__name__}.{file}"), name)(module)
+
+    return hook
+
+
+HOOKS = {module: _hook(place) for module, place in _HOOKS.items()}

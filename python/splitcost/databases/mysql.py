@@ -1,0 +1,60 @@
+"""PyMySQL and aiomysql, which is made after it."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from splitcost.databases.statements import (
+    MYSQL,
+    Driver,
+    ending,
+    executing,
+    executing_later,
+    fetching,
+    replace,
+)
+
+__all__ = ["follow", "follow_connections", "follow_later"]
+
+#: Spec: `SERVER_STATUS_IN_TRANS` and `SERVER_STATUS_AUTOCOMMIT` of the protocol. The drivers do not read them behind
+#: rows, so that the ends of transactions are followed, too.
+_IN_TRANSACTION, _AUTOCOMMIT = 1, 2
+
+
+def _in_transaction(connection: Any) -> bool:
+    status: int = connection.server_status
+    return bool(status & _IN_TRANSACTION) or not status & _AUTOCOMMIT
+
+
+_DRIVER = Driver(
+    MYSQL,
+    lambda cursor: cursor.connection,
+    _in_transaction,
+    lambda cursor: int(cursor.rowcount),
+    ("query", "args"),
+)
+
+
+def follow_connections(module: Any) -> None:
+    """Follow the ends of transactions in `pymysql.connections` or `aiomysql.connection`."""
+    for name in ("begin", "commit", "rollback"):
+        replace(module.Connection, name, ending)
+
+
+def follow(module: Any) -> None:
+    """Follow the cursors of `pymysql.cursors`. Its `executemany` executes, too: that counts once."""
+    for kind in (module.Cursor, module.SSCursor):
+        replace(kind, "execute", functools.partial(executing, driver=_DRIVER))
+        replace(kind, "executemany", functools.partial(executing, driver=_DRIVER))
+        replace(kind, "fetchone", fetching)
+        replace(kind, "fetchmany", fetching)
+        replace(kind, "fetchall", functools.partial(fetching, is_all=True))
+
+
+def follow_later(module: Any) -> None:
+    """Follow the cursors of `aiomysql.cursors`, whose other methods execute by this one.
+
+    Its rows are there when it has executed: their number is known, and fetching them takes no time.
+    """
+    replace(module.Cursor, "execute", functools.partial(executing_later, driver=_DRIVER))

@@ -1,0 +1,33 @@
+"""SQLAlchemy's mappers: they know which class of the app maps a table. Statements are noted by the driver."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from splitcost import _native
+from splitcost.recorder import attempt
+
+__all__ = ["follow"]
+
+#: Reads a class's module past its metaclass, which is the app's.
+_module_of = type.__dict__["__module__"].__get__
+
+
+def follow(module: Any) -> None:
+    """Follow the setting up of mappers."""
+    original = module.Mapper.__init__
+
+    @functools.wraps(original)
+    def init(self: Any, /, *args: Any, **kwargs: Any) -> None:
+        original(self, *args, **kwargs)
+        attempt(_note, self)
+
+    module.Mapper.__init__ = init
+
+
+def _note(mapper: Any) -> None:
+    table = mapper.local_table
+    name = getattr(table, "fullname", None)  # A mapper of a join, or of a query, has none.
+    if isinstance(name, str):
+        _native.map_table(str(name), _module_of(mapper.class_))
