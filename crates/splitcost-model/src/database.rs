@@ -88,6 +88,12 @@ impl Owners {
         self.of_table(table).map(|owner| split.service_of(&owner.module))
     }
 
+    /// Returns, per statement text, the services that own the tables that it uses.
+    pub fn services_of_texts<'a>(&self, recording: &Recording, split: &'a Split) -> Vec<Vec<&'a str>> {
+        let texts = recording.statement_texts.iter();
+        texts.map(|text| self.services(split, &text.tables()).into_keys().collect()).collect()
+    }
+
     /// Returns the services that own these tables, with the tables of each.
     fn services<'a>(&self, split: &'a Split, tables: &[&str]) -> BTreeMap<&'a str, BTreeSet<String>> {
         let mut services: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
@@ -237,7 +243,7 @@ impl DataCrossings {
             statements: BTreeMap::new(),
             transactions: BTreeMap::new(),
         };
-        for request in recording.requests.iter().filter(|request| request.status < 400) {
+        for request in recording.requests.iter().filter(|request| !recording.has_failed(request)) {
             totals.request(request);
         }
         totals.finish()

@@ -27,6 +27,8 @@ pub struct Split {
     pub links: Links,
     /// The policy of calls: timeouts, retries and connections.
     pub calls: CallPolicy,
+    /// The modules that own tables, where the settings say so.
+    pub table_owners: BTreeMap<String, String>,
     /// The databases of the services.
     #[serde(default)]
     pub database: Database,

@@ -7,6 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::database::{DataCrossings, Database};
 use crate::estimate::{Arms, CannotCross, Estimate, Quantile};
 use crate::fault::FaultStudy;
 use crate::recording::Phase;
@@ -109,6 +110,12 @@ pub struct SplitStudy {
     pub usd_per_month: Money,
     /// Changes from the monolith to the split, and from the prediction to the measurement.
     pub comparison: Comparison,
+    /// Statements on tables of other services; with a database for each service they are calls, joins and transactions of
+    /// several are cut.
+    pub data: DataCrossings,
+    /// The databases of the services.
+    #[serde(default)]
+    pub database: Database,
     /// Calls that cannot cross, seen in the recording or in the rehearsal, most frequent first.
     pub cannot_cross: Vec<CannotCross>,
     /// Outcomes under faults.

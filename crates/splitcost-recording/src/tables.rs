@@ -9,7 +9,6 @@ use splitcost_model::recording::statement::Statement;
 use splitcost_model::recording::tables::{RepeatedStatement, TableAccess, TableSummary, TablesSummary, TextSummary};
 use splitcost_model::recording::{ModuleId, Recording, Request};
 
-
 /// Fewest repetitions of a statement in a request that are worth a look.
 ///
 /// Chosen: two may be a check before and after; three are a loop.

@@ -2,6 +2,7 @@
 //! cross, and a plain verdict.
 
 use anstyle::{AnsiColor, Style as Ansi};
+use splitcost_model::database::ServiceTables;
 use splitcost_model::estimate::{Arms, Figures, Quantile, ResponseTimes};
 use splitcost_model::number::{factor, number, short};
 use splitcost_model::statistics::Interval;
@@ -53,6 +54,8 @@ pub fn render(study: &Study, style: &Style) -> String {
     }
     section("Calls that cause it", study, width, paint, &mut lines, calls);
     section("Calls that need work before they can cross", study, width, paint, &mut lines, cannot_cross);
+    section("Transactions and joins of several services", study, width, paint, &mut lines, cut_data);
+    section("Tables of other services", study, width, paint, &mut lines, foreign_tables);
     for split in &study.splits {
         verdict(split, width, paint, &mut lines);
     }
@@ -282,6 +285,43 @@ fn cannot_cross(split: &SplitStudy, width: usize) -> Vec<String> {
         )
     });
     fit(lines.collect(), split.cannot_cross.len(), width)
+}
+
+/// The transactions and joins that a database for each service cuts.
+fn cut_data(split: &SplitStudy, width: usize) -> Vec<String> {
+    let tables = |owners: &[ServiceTables]| {
+        let owners = owners.iter().map(|owner| format!("{} of {}", owner.tables.join(", "), owner.service));
+        owners.collect::<Vec<_>>().join(" and ")
+    };
+    let transactions = split.data.cut_transactions.iter().map(|cut| {
+        let site = cut.sites.first().map(|site| format!(" at {}:{}", site.file, site.line)).unwrap_or_default();
+        let rate = short(cut.transactions_per_request);
+        format!("{rate} transactions/request write {}{site}, {}", tables(&cut.owners), cut.endpoint)
+    });
+    let joins = split.data.cut_joins.iter().map(|cut| {
+        let (rate, site) = (short(cut.statements_per_request), &cut.site);
+        format!("{rate} joins/request of {} at {}:{}, {}", tables(&cut.owners), site.file, site.line, cut.endpoint)
+    });
+    let all = split.data.cut_transactions.len() + split.data.cut_joins.len();
+    fit(transactions.chain(joins).take(CANNOT_CROSS).collect(), all, width)
+}
+
+/// Statements on tables that another service owns.
+fn foreign_tables(split: &SplitStudy, width: usize) -> Vec<String> {
+    let lines = split.data.foreign.iter().take(CANNOT_CROSS).map(|access| {
+        format!(
+            "{} {}/request of {} of {} by {} at {}:{}, {}",
+            short(access.statements_per_request),
+            if access.is_write { "writes" } else { "reads" },
+            access.owner.tables.join(", "),
+            access.owner.service,
+            access.module,
+            access.site.file,
+            access.site.line,
+            access.endpoint
+        )
+    });
+    fit(lines.collect(), split.data.foreign.len(), width)
 }
 
 /// Shortens the lines to `width`; the last one says how many more there are.

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use splitcost_model::boundary::{Boundary, Crosses, Execution, Readiness};
 use splitcost_model::calibration::{ClientMode, HandlerMode};
+use splitcost_model::database::{Database, Owners};
 use splitcost_model::quantity::Nanos;
+use splitcost_model::recording::statement::Statement;
 use splitcost_model::recording::{
     Call, CallIndex, FunctionId, FunctionKind, ModuleId, Payload, Receiver, ReceiverKind, Recording, Request,
 };
@@ -22,6 +24,11 @@ const SMALLEST_BLOCK: Nanos = Nanos::from_micros(20);
 ///
 /// Chosen: a service's name, a type's name and a number.
 const HANDLE_BYTES: f64 = 40.0;
+
+/// The bytes of a value in a row, from which the number of values follows.
+///
+/// Chosen: numbers, names and dates.
+const BYTES_PER_COLUMN: f64 = 12.0;
 
 /// The form in which calls between services are made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,8 +48,10 @@ pub struct Crossing {
     pub caller: ModuleId,
     /// The service that calls, as an index into [`Split::service_names`].
     pub caller_service: u16,
-    /// The function that is called.
+    /// The function that is called, or that issues the statement.
     pub function: FunctionId,
+    /// The text of the statement that goes to the database of another service, where it is no call.
+    pub statement: Option<u32>,
     /// The service that answers.
     pub callee_service: u16,
     /// The work that it needs before it can cross.
@@ -103,6 +112,8 @@ pub struct Compiler<'a> {
     /// The mean size of a call of each function.
     sizes: Vec<Size>,
     awaited: bool,
+    /// Per statement text, the services whose databases it uses; empty where all share one.
+    databases: Vec<Vec<u16>>,
     /// The service to which each endpoint's requests are sent.
     front: Vec<u16>,
 }
@@ -119,6 +130,7 @@ impl<'a> Compiler<'a> {
             boundary,
             recording,
             awaited: form.awaited,
+            databases: if form.execution == Execution::Rewritten { databases(recording, split) } else { Vec::new() },
         }
     }
 
@@ -167,6 +179,17 @@ impl<'a> Compiler<'a> {
         let kind = self.recording.functions.get(function as usize).map(|function| function.kind);
         matches!(kind, Some(FunctionKind::Coroutine | FunctionKind::AsyncGenerator))
     }
+}
+
+/// Returns, per statement text, the services whose databases it uses; nothing where all services share one.
+fn databases(recording: &Recording, split: &Split) -> Vec<Vec<u16>> {
+    if split.database == Database::Shared {
+        return Vec::new();
+    }
+    let names = split.service_names();
+    let index = |service: &str| names.iter().position(|name| *name == service).unwrap_or(0) as u16;
+    let texts = Owners::of(recording, &split.table_owners).services_of_texts(recording, split);
+    texts.into_iter().map(|services| services.into_iter().map(index).collect()).collect()
 }
 
 /// The size of what a call carries.
@@ -335,6 +358,45 @@ impl Builder<'_> {
                 DemandStep::Join => ops.push(Op::Join),
             }
         }
+        if !self.compiler.databases.is_empty() {
+            for statement in self.request.statements.iter().filter(|statement| statement.call == call) {
+                self.foreign_statement(ops, statement, service, on_loop);
+            }
+        }
+    }
+
+    /// Lays the calls by which a statement reaches the tables of other services. Its own time stays where it is issued.
+    fn foreign_statement(&mut self, ops: &mut Ops, statement: &Statement, service: u16, on_loop: bool) {
+        let compiler = self.compiler;
+        let Some(owners) = compiler.databases.get(statement.text as usize) else { return };
+        let function = self.request.calls[statement.call as usize].function;
+        for &target in owners.iter().filter(|&&owner| owner != service) {
+            let bytes = (statement.parameter_bytes + statement.row_bytes) as f64;
+            let first = !self.called.contains(&target);
+            if first {
+                self.called.push(target);
+            }
+            self.compiled.crossings.push(Some(Crossing {
+                endpoint: self.endpoint,
+                caller: compiler.recording.functions[function as usize].module,
+                caller_service: service,
+                function,
+                statement: Some(statement.text),
+                callee_service: target,
+                readiness: Readiness::Adapted,
+                is_measured: true,
+                // Drivers of async code are awaited; others block a thread.
+                client: if on_loop { ClientMode::Async } else { ClientMode::Sync },
+                handler: HandlerMode::Sync,
+                blocks_event_loop: false,
+                first,
+                nodes: bytes / BYTES_PER_COLUMN,
+                bytes,
+            }));
+            let crossing = (self.compiled.crossings.len() - 1) as CrossingId;
+            let body = self.add(Vec::new());
+            ops.push(Op::Remote(Remote { crossing, process: target + 1, body, blocking: !on_loop, pooled: true }));
+        }
     }
 
     /// Returns a call that is made in `service` as one to another service, if it crosses.
@@ -363,6 +425,7 @@ impl Builder<'_> {
             caller,
             caller_service: service,
             function: call.function,
+            statement: None,
             callee_service: target,
             readiness,
             is_measured: compiler.boundary.is_measured(call.function),

@@ -430,7 +430,8 @@ impl CompiledScenario<'_> {
         let mut groups = BTreeMap::new();
         for (crossing, cost) in self.split.crossings.iter().zip(&costs) {
             let Some(c) = crossing else { continue };
-            let key = (c.endpoint, c.caller_service, c.caller, c.callee_service, c.function, c.blocks_event_loop);
+            let called = (c.function, c.statement);
+            let key = (c.endpoint, c.caller_service, c.caller, c.callee_service, called, c.blocks_event_loop);
             let sum: &mut CrossingSum = groups.entry(key).or_default();
             sum.readiness = c.readiness;
             let cpu_nanos = (cost.client.nanos + cost.server.nanos) as f64;
@@ -443,16 +444,22 @@ impl CompiledScenario<'_> {
         }
         let mut calls: Vec<CrossingCost> = groups
             .into_iter()
-            .map(|((endpoint, from, caller, to, function, blocks_event_loop), sum)| {
+            .map(|((endpoint, from, caller, to, (function, statement), blocks_event_loop), sum)| {
                 let name = &self.endpoints[endpoint as usize];
                 let requests = self.requests.iter().filter(|r| r.endpoint == *name).count().max(1) as f64;
-                let (file, line) = sites.of_call(caller, function);
+                let (file, line) = match statement {
+                    Some(text) => sites.of_statement(text, function),
+                    None => sites.of_call(caller, function),
+                };
                 CrossingCost {
                     endpoint: name.clone(),
                     caller_service: services[from as usize].to_owned(),
                     caller: recording.modules[caller as usize].clone(),
                     callee_service: services[to as usize].to_owned(),
-                    callee: recording.function_name(&recording.functions[function as usize]),
+                    callee: match statement {
+                        Some(text) => recording.statement_texts[text as usize].in_words(),
+                        None => recording.function_name(&recording.functions[function as usize]),
+                    },
                     readiness: sum.readiness,
                     calls_per_request: sum.calls / requests,
                     bytes_per_call: sum.bytes / sum.calls,

@@ -12,6 +12,7 @@ use splitcost_lab::rehearse::{self, Conditions, SplitRun};
 use splitcost_lab::{Cancel, Step, cache, cpu};
 use splitcost_load::Workload;
 use splitcost_model::calibration::Calibration;
+use splitcost_model::database::{DataCrossings, Owners};
 use splitcost_model::estimate::Estimate;
 use splitcost_model::link::Link;
 use splitcost_model::policy::{CallPolicy, Fault};
@@ -366,6 +367,16 @@ impl Lab<'_> {
         }
     }
 
+    fn data_crossings(&self, split: &Split) -> DataCrossings {
+        let recording = self.experiment.recording;
+        let mut data = DataCrossings::of(recording, split, &Owners::of(recording, &split.table_owners));
+        let sites = data.foreign.iter_mut().map(|access| &mut access.site);
+        let sites = sites.chain(data.cut_joins.iter_mut().map(|join| &mut join.site));
+        let sites = sites.chain(data.cut_transactions.iter_mut().flat_map(|cut| &mut cut.sites));
+        sites.for_each(|site| shorten(&mut site.file, &self.experiment.app.cwd));
+        data
+    }
+
     fn note_on_residuals(&self, stack: StackName) -> String {
         let name = stack.name();
         match (self.past.of(&self.circumstances(stack)).known(), PastResiduals::path()) {
@@ -515,6 +526,8 @@ impl Lab<'_> {
         SplitStudy {
             name: split.name.clone(),
             services: services(self.experiment.recording, split),
+            data: self.data_crossings(split),
+            database: split.database,
             copied: split.copied.clone().unwrap_or_default(),
             proposed_copies: Vec::new(),
             stack: split.stack.name().to_owned(),

@@ -4,6 +4,7 @@
 //! more than one class apart, the sentence says that there is no verdict.
 
 use splitcost_model::audit::Audit;
+use splitcost_model::database::Database;
 use splitcost_model::estimate::{CallBack, CrossingCost, Quantile};
 use splitcost_model::number::{count, factor, number, short};
 use splitcost_model::split::MAIN_SERVICE;
@@ -286,13 +287,14 @@ fn reasons(split: &SplitStudy, culprit: &Slowdown) -> (String, Origin) {
     let other = |number: Origin| if number == origin { String::new() } else { format!(" ({})", number.name()) };
     let times = format!("{} → {} ms, {}", number(change.before.value), number(change.after.value), origin.name());
     let (endpoint, phrase) = (&culprit.endpoint.name, phrase(culprit.quantile));
-    let mut parts = vec![if change.ratio >= 1.05 {
+    let mut parts: Vec<String> = cut_transactions(split).into_iter().collect();
+    parts.push(if change.ratio >= 1.05 {
         format!("makes {endpoint} {} slower {phrase} ({times})", factor(change.ratio))
     } else if change.ratio > 0.95 {
         format!("leaves every endpoint about as fast {phrase} (at worst {endpoint}: {times})")
     } else {
         format!("makes every endpoint faster {phrase} (least {endpoint}: {times})")
-    }];
+    });
     if let Some(cores) = split.comparison.cores.filter(|cores| cores.added.abs() >= 0.05) {
         let word = if cores.added > 0.0 { "more" } else { "fewer" };
         let load = short(split.estimate.load_reqs_per_sec);
@@ -326,6 +328,19 @@ fn reasons(split: &SplitStudy, culprit: &Slowdown) -> (String, Origin) {
         n => parts.push(format!("has {} call sites that cannot cross as they are", count(n as u64))),
     }
     (join(&parts), origin)
+}
+
+/// The transactions that a database for each service cuts, in words.
+fn cut_transactions(split: &SplitStudy) -> Option<String> {
+    let cut = split.data.cut_transactions.first().filter(|_| split.database == Database::PerService)?;
+    let owners: Vec<String> =
+        cut.owners.iter().map(|owner| format!("{} of {}", owner.tables.join(", "), owner.service)).collect();
+    let place = cut.sites.first().map(|site| format!(", {}:{}", site.file, site.line)).unwrap_or_default();
+    let others = match split.data.cut_transactions.len() - 1 {
+        0 => String::new(),
+        others => format!("; {} more such transactions", count(others as u64)),
+    };
+    Some(format!("cuts the transaction of {} that writes {}{place}{others},", cut.endpoint, join(&owners)))
 }
 
 fn phrase(quantile: Quantile) -> &'static str {

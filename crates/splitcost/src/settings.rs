@@ -133,16 +133,16 @@ fn resolve(file: &File<'_>, table: Tables) -> Result<Settings, Failure> {
     let mut tables: Vec<_> = table.splits.into_iter().collect();
     tables.sort_by_key(|(name, _)| name.span().start);
     let mut named_modules = Vec::new();
-    let part = AppPart { packages: &packages, database: app.database };
-    let splits = tables
-        .into_iter()
-        .map(|(name, table)| split::check(file, name.into_inner(), table, &part, &mut named_modules))
-        .collect::<Result<Vec<_>, _>>()?;
     let mut table_owners = BTreeMap::new();
     for (name, module) in table.tables {
         split::check_module(file, &module, &packages)?;
         table_owners.insert(name, module.into_inner());
     }
+    let part = AppPart { packages: &packages, database: app.database, table_owners: &table_owners };
+    let splits = tables
+        .into_iter()
+        .map(|(name, table)| split::check(file, name.into_inner(), table, &part, &mut named_modules))
+        .collect::<Result<Vec<_>, _>>()?;
     let python = app.python.map(|python| dir.join(python));
     let app = AppSpec {
         command: app.command.into_inner(),

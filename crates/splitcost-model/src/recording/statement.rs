@@ -46,6 +46,11 @@ pub struct StatementText {
 }
 
 impl StatementText {
+    /// Returns the kind and the tables, as `select on orders, users`.
+    pub fn in_words(&self) -> String {
+        format!("{} on {}", self.kind.name(), self.tables().join(", "))
+    }
+
     /// Returns the tables that it reads or writes, each once, in alphabetical order.
     pub fn tables(&self) -> Vec<&str> {
         let mut tables: Vec<&str> = self.reads.iter().chain(&self.writes).map(String::as_str).collect();

@@ -59,10 +59,22 @@ impl<'a> CallSites<'a> {
         (file.to_owned(), line)
     }
 
+    /// Returns the file and line of a statement, or of the function that issues it.
+    pub(super) fn of_statement(&self, text: u32, function: FunctionId) -> (String, u32) {
+        let statements = self.recording.requests.iter().flat_map(|request| &request.statements);
+        let mut known = statements.filter(|statement| statement.text == text && !statement.file.is_empty());
+        let defined = &self.recording.functions[function as usize];
+        known
+            .next()
+            .map_or_else(|| (defined.file.clone(), defined.line), |statement| (statement.file.clone(), statement.line))
+    }
+
     /// Returns the calls between services that need work before they can cross, most per request first.
     pub(super) fn cannot_cross(&self, compiled: &Compiled, requests: usize) -> Vec<CannotCross> {
         let mut counts: BTreeMap<(ModuleId, FunctionId, Readiness), u64> = BTreeMap::new();
-        for crossing in compiled.crossings.iter().flatten().filter(|c| c.readiness != Readiness::Ready) {
+        for crossing in
+            compiled.crossings.iter().flatten().filter(|c| c.readiness != Readiness::Ready && c.statement.is_none())
+        {
             *counts.entry((crossing.caller, crossing.function, crossing.readiness)).or_default() += 1;
         }
         let mut list: Vec<CannotCross> = counts

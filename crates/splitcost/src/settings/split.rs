@@ -26,6 +26,7 @@ pub(crate) struct NamedModule {
 pub(super) struct AppPart<'a> {
     pub(super) packages: &'a [String],
     pub(super) database: Database,
+    pub(super) table_owners: &'a BTreeMap<String, String>,
 }
 
 /// A service that claims a module.
@@ -93,7 +94,8 @@ pub(super) fn check(
         Some(calls) => calls.get_ref().parse().map_err(|error| file.wrong(&calls.span(), error))?,
     };
     let database = table.database.unwrap_or(app.database);
-    Ok(Split { name, services, stack: table.stack, copied, links, calls, database })
+    let table_owners = app.table_owners.clone();
+    Ok(Split { name, services, stack: table.stack, copied, links, calls, database, table_owners })
 }
 
 /// Returns the link of a profile. The path of a profile's file is relative to `dir`.
