@@ -61,7 +61,7 @@ use crate::buffer::LogBuffer;
 use crate::events::name_of_exception;
 use crate::handing::Origins;
 use crate::shadow_stack::RequestResult;
-use crate::source::Packages;
+use crate::source::Boundaries;
 use crate::state::Recorder;
 use crate::writer::ON;
 
@@ -84,7 +84,7 @@ fn start(
     std::fs::create_dir_all(&directory)?;
     let python_version = format!("{}.{}.{}", version.major, version.minor, version.patch);
     inert::prepare(py)?;
-    source::record(Packages { packages, modules, entry_points });
+    source::record(Boundaries { packages, modules, entry_points });
     let recorder = Recorder::new(LogBuffer::new(directory), python_version, mode);
     *state::lock() = Some(recorder);
     handing::use_context(py, context)?;

@@ -26,7 +26,7 @@ const MADE_UP: [&str; 6] = ["<locals>", "<lambda>", "<genexpr>", "<listcomp>", "
 
 /// The packages under recording, and how they are divided.
 #[derive(Debug, Default)]
-pub(crate) struct Packages {
+pub(crate) struct Boundaries {
     /// Top-level packages whose code is recorded.
     pub(crate) packages: Vec<String>,
     /// Boundary modules named by the user; where none fits, the direct children of the packages are.
@@ -35,7 +35,7 @@ pub(crate) struct Packages {
     pub(crate) entry_points: Vec<String>,
 }
 
-impl Packages {
+impl Boundaries {
     /// Returns the boundary module that owns code of `module`, if it is under recording.
     ///
     /// It is the longest module named by the user that is `module` or a parent of it; else the direct child of the
@@ -59,7 +59,7 @@ fn is_within(module: &str, parent: &str) -> bool {
 
 #[derive(Default)]
 struct Source {
-    packages: Packages,
+    packages: Boundaries,
     names: FxHashSet<String>,
 }
 
@@ -71,7 +71,7 @@ fn lock() -> MutexGuard<'static, Option<Source>> {
 }
 
 /// Sets the packages under recording.
-pub(crate) fn record(packages: Packages) {
+pub(crate) fn record(packages: Boundaries) {
     *lock() = Some(Source { packages, ..Source::default() });
 }
 

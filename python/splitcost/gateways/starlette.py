@@ -7,7 +7,6 @@ middleware copied.
 from __future__ import annotations
 
 import functools
-from collections.abc import Awaitable
 from types import ModuleType
 from typing import Any
 
@@ -19,7 +18,7 @@ from splitcost.recorder import attempt
 def hook(module: ModuleType) -> None:
     """Follow the requests of apps, or the routes."""
     if module.__name__ == "starlette.applications":
-        patch.around(module.Starlette, "__call__", call)
+        _hook_app(module.Starlette)
     elif module.__name__ == "starlette.routing":
         patch.before(module.Route, "handle", find)
         patch.before(module.WebSocketRoute, "handle", find)
@@ -28,12 +27,18 @@ def hook(module: ModuleType) -> None:
         patch.before(module.APIRoute, "handle", functools.partial(find_included, module))
 
 
-def call(original: Any, app: Any, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-    """Run an app that no known server runs."""
-    if attempt(is_request, scope):
-        return serve(functools.partial(original, app), "starlette", app, scope, receive, send)
-    result: Awaitable[None] = original(app, scope, receive, send)
-    return result
+def _hook_app(kind: Any) -> None:
+    original = kind.__call__
+
+    # Servers look at the kind of this function, and at what it does without arguments.
+    @functools.wraps(original)
+    async def call(self: Any, scope: Scope, receive: Receive, send: Send) -> None:
+        if attempt(is_request, scope):
+            await serve(functools.partial(original, self), "starlette", self, scope, receive, send)
+        else:
+            await original(self, scope, receive, send)
+
+    kind.__call__ = call
 
 
 def find(route: Any, scope: Scope, *_: Any) -> None:

@@ -253,3 +253,16 @@ assert function_id(len) is None and function_id(None) is None and function_id(co
 """
     runs.run("-c", program, **STORE)
     assert "switched off" not in runs.stderr, runs.stderr
+
+
+def test_a_hooked_app_is_called_as_before(runs):
+    """Servers find out the kind of an app by calling it without arguments."""
+    runs.run(
+        "-c",
+        "import uvicorn\n"
+        "from starlette.applications import Starlette\n"
+        "config = uvicorn.Config(Starlette(), log_config=None)\n"
+        "config.load()\n"
+        "assert config.interface == 'asgi3', config.interface\n",
+        **STORE,
+    )
