@@ -154,6 +154,6 @@ mod tests {
         let shown: Vec<(String, u32)> = found.iter().map(|request| (request.name(), request.weight)).collect();
         assert_eq!(shown, [("GET /books/{book_id}".to_owned(), 3), ("POST /carts/{id}/items/{id2}".to_owned(), 1)]);
         assert_eq!(found[0].params["book_id"], Param::Choice(vec![3.into(), "a b".into()]));
-        assert_eq!(read("", &routes), []);
+        assert!(read("", &routes).is_empty());
     }
 }
