@@ -50,7 +50,7 @@ pub(crate) struct Arm(u32);
 impl Arm {
     pub(crate) fn new() -> Self {
         let mut copies = COPIES.lock().unwrap_or_else(PoisonError::into_inner);
-        let number = (1..).find(|number| !copies.contains_key(number)).unwrap_or(u32::MAX);
+        let number = (1..u32::MAX).find(|number| !copies.contains_key(number)).unwrap_or(u32::MAX);
         copies.insert(number, Copy::default());
         Self(number)
     }

@@ -75,7 +75,9 @@ impl Driver<'_> {
         let outcome = splitcost_load::run(workload, plan, targets, &self.cancel.0, &mut |progress| {
             step.done_secs = base + progress.fraction * secs;
             (self.progress)(&step);
-            apps.iter_mut().for_each(|app| app.look_for_databases());
+            for app in apps.iter_mut() {
+                app.look_for_databases();
+            }
         })?;
         self.step.done_secs = base + secs;
         for app in apps.iter_mut() {

@@ -71,9 +71,9 @@ fn shorten_word(word: &str, width: usize) -> String {
     let is_path = word.contains('/');
     let is_separator = |c: char| if is_path { c == '/' } else { c == '.' || c == ':' };
     let ends = word.char_indices().filter(|(_, c)| is_separator(*c)).map(|(at, _)| &word[at..]);
-    let starts = word.char_indices().filter(|(_, c)| is_separator(*c)).map(|(at, _)| &word[..=at]);
+    let mut starts = word.char_indices().filter(|(_, c)| is_separator(*c)).map(|(at, _)| &word[..=at]);
     if let Some(end) = ends.clone().find(|end| length(end) <= room && length(end) > 1) {
-        let start = starts.filter(|start| length(start) + length(end) <= room).last().unwrap_or_default();
+        let start = starts.rfind(|start| length(start) + length(end) <= room).unwrap_or_default();
         return format!("{start}…{end}");
     }
     let tail = room - room / 3;

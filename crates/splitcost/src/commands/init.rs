@@ -60,7 +60,9 @@ fn requests(survey: &Survey, args: &InitArgs, printer: &mut Printer) -> anyhow::
             Failure::new(format!("failed to read {}: {problem}", path.display()))
                 .hint("save one in the network panel of a browser, with \"Save all as HAR\"")
         })?;
-        archive.left_out.iter().for_each(|reason| printer.note(&format!("left out: {reason}")));
+        for reason in &archive.left_out {
+            printer.note(&format!("left out: {reason}"));
+        }
         return Ok(archive.requests.into_iter().map(|spec| Listed::ready(without_secrets(spec))).collect());
     }
     if let Some(path) = &args.access_log {

@@ -234,14 +234,14 @@ impl Survey {
             .collect();
         let (graph, _) = graph(&Options { paths, ..Options::default() })?;
         for edge in graph.edges.iter().filter(|edge| !edge.outside) {
-            let (Some(caller), Some(callee)) = (self.owner(&edge.caller, packages), self.owner(&edge.callee, packages))
+            let (Some(from), Some(to)) = (self.owner(&edge.caller, packages), self.owner(&edge.callee, packages))
             else {
                 continue;
             };
-            if caller != callee
-                && let Some(part) = parts.get_mut(&caller)
+            if from != to
+                && let Some(part) = parts.get_mut(&from)
             {
-                *part.calls.entry(callee).or_default() += 1;
+                *part.calls.entry(to).or_default() += 1;
             }
         }
         Ok(parts.into_values().collect())

@@ -148,13 +148,17 @@ fn workload(text: &mut String, draft: &Draft) {
         request(text, &Listed::ready(RequestSpec::new(Method::Get, "/")));
     }
     let (active, waiting): (Vec<&Listed>, Vec<&Listed>) = draft.requests.iter().partition(|r| r.is_active);
-    active.into_iter().for_each(|listed| request(text, listed));
+    for listed in active {
+        request(text, listed);
+    }
     if !waiting.is_empty() {
         text.push_str(
             "\n# Routes that need values, or change something: fill them in, and remove the comment signs.\n",
         );
     }
-    waiting.into_iter().for_each(|listed| request(text, listed));
+    for listed in waiting {
+        request(text, listed);
+    }
 }
 
 /// Appends a request; one that is not active is a comment.
