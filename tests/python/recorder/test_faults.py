@@ -194,7 +194,7 @@ CASES = {
     "new task": ("recorder._hand_on = fault", TASKS),
     "thread pool": ("recorder._hook_thread_pool = fault", THREADS),
     "anyio": ("recorder._hook_anyio = fault", THREADS),
-    "multiprocessing": ("recorder._hook_multiprocessing = fault", PROCESSES),
+    "exit": ("recorder._hook_exit = fault", PROCESSES),
     "import": ("from splitcost import _hooks; _hooks._Finder._wrap = fault", WEB),
     "event": (
         "class Context:\n"
