@@ -117,7 +117,7 @@ pub(crate) fn expect_greenlets() {
     HAS_GREENLETS.store(true, Ordering::Relaxed);
 }
 
-/// Returns true when calls have to be told apart by their frames.
+/// Returns true when calls are distinguished by their frames.
 pub(crate) fn has_greenlets() -> bool {
     HAS_GREENLETS.load(Ordering::Relaxed)
 }
