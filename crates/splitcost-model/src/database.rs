@@ -277,6 +277,13 @@ struct Place<'a> {
     site: Site,
 }
 
+/// Transactions that write for the same services.
+#[derive(Default)]
+struct Writers {
+    transactions: u64,
+    sites: BTreeSet<Site>,
+}
+
 struct Totals<'a> {
     recording: &'a Recording,
     split: &'a Split,
@@ -284,7 +291,7 @@ struct Totals<'a> {
     handlers: BTreeMap<&'a str, u32>,
     requests: BTreeMap<&'a str, u64>,
     statements: BTreeMap<Place<'a>, Sums>,
-    transactions: BTreeMap<(&'a str, Vec<ServiceTables>), (u64, BTreeSet<Site>)>,
+    transactions: BTreeMap<(&'a str, Vec<ServiceTables>), Writers>,
 }
 
 impl<'a> Totals<'a> {
@@ -314,9 +321,9 @@ impl<'a> Totals<'a> {
             let tables: Vec<&str> = tables.into_iter().collect();
             let services = listed(self.owners.services(self.split, &tables));
             if services.len() > 1 {
-                let (count, known) = self.transactions.entry((endpoint, services)).or_default();
-                *count += 1;
-                known.extend(sites.into_iter().filter(|site| !site.file.is_empty()));
+                let writers = self.transactions.entry((endpoint, services)).or_default();
+                writers.transactions += 1;
+                writers.sites.extend(sites.into_iter().filter(|site| !site.file.is_empty()));
             }
         }
     }
@@ -326,12 +333,12 @@ impl<'a> Totals<'a> {
         for (place, sums) in &self.statements {
             self.add(place, sums, &mut crossings);
         }
-        for ((endpoint, owners), (count, sites)) in &self.transactions {
+        for ((endpoint, owners), writers) in &self.transactions {
             crossings.cut_transactions.push(CutTransaction {
                 endpoint: (*endpoint).to_owned(),
                 owners: owners.clone(),
-                transactions_per_request: *count as f64 / self.requests[endpoint] as f64,
-                sites: sites.iter().cloned().collect(),
+                transactions_per_request: writers.transactions as f64 / self.requests[endpoint] as f64,
+                sites: writers.sites.iter().cloned().collect(),
             });
         }
         crossings.foreign.sort_by(|a, b| b.statements_per_request.total_cmp(&a.statements_per_request));

@@ -399,7 +399,7 @@ fn fold<'a>(tokens: &[Token<'a>], dialect: DialectCode) -> (Vec<Token<'a>>, Opti
     (out, (!open.is_empty()).then_some(unclosed))
 }
 
-/// What is known inside a pair of parentheses, or outside all.
+/// The state inside a pair of parentheses, or outside all.
 #[derive(Clone, Copy)]
 struct Level {
     /// Where the opening parenthesis is among the folded tokens.

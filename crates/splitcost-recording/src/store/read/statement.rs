@@ -25,8 +25,8 @@ fn read_texts(dir: &Path, files: &Files, recording: &mut Recording) -> Result<()
     for_each_batch(dir, files, &STATEMENT_TEXTS, &columns, |rows| {
         let (ids, sqls) = (rows.u32s("text")?, rows.column::<StringArray>("sql")?);
         let (dialect, kind) = (rows.names("dialect")?, rows.names("kind")?);
-        for row in 0..rows.batch.num_rows() {
-            expect_next(rows, row, "text", ids[row], recording.statement_texts.len())?;
+        for (row, &id) in ids.iter().enumerate() {
+            expect_next(rows, row, "text", id, recording.statement_texts.len())?;
             recording.statement_texts.push(StatementText {
                 dialect: dialect.one_of(rows, row, &dialects, &Dialect::ALL)?,
                 sql: sqls.value(row).to_owned(),
