@@ -92,7 +92,7 @@ def test_route_and_handler(runs, app, place, root, paths):
     name, command = SERVERS[place]
     for library in (
         name,
-        {"django_wsgi": "django", "django_asgi": "django", "rest_wsgi": "ninja"}.get(app, app[3:]),
+        {"django_wsgi": "django", "django_asgi": "django", "rest_wsgi": "rest_framework"}.get(app, app[3:]),
     ):
         if library not in ("wsgi", "asgi"):
             pytest.importorskip(library)
