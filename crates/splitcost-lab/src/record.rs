@@ -146,6 +146,7 @@ fn drive(
         let targets = Targets::all(app.address());
         let audited = driver.audit(&mut [app], &targets)?;
         driver.cancel.check()?;
+        check_some_ok(&audited.outcome, &[app])?;
         meta.phases.push(Phase { audit: true, ..phase((PhaseKind::Closed, 1, 0.0), bare, &audited) });
         merge(&mut seen, &audited.outcome);
     }

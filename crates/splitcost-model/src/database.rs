@@ -429,6 +429,7 @@ mod tests {
         let request = Request {
             endpoint: "POST /orders".into(),
             status: 201,
+            handler: Some(2),
             calls: vec![call(0), call(1), call(2)],
             statements,
             ..Request::default()
@@ -513,7 +514,7 @@ mod tests {
 
     #[test]
     fn a_statement_of_the_framework_counts_for_the_handler() {
-        // The last call of the root handles the request: the stock.
+        // The stock's function handles the request.
         assert!(crossings(vec![statement(0, 1, None, 7)]).foreign.is_empty());
     }
 

@@ -39,7 +39,7 @@ fn a_field_that_does_not_exist() {
     let project = Project::with_command(UVICORN, "workers = 3\n");
     assert_transcript!(project.run(&["record"]), @r"
     exit 2
-    error: splitcost.toml:5:1: unknown field `workers`, expected one of `command`, `setup`, `ready`, `package`, `modules`, `env`, `cwd`, `python`, `deadline_secs`
+    error: splitcost.toml:5:1: unknown field `workers`, expected one of `command`, `setup`, `ready`, `package`, `modules`, `entry_points`, `env`, `cwd`, `python`, `deadline_secs`, `database`
     ");
 }
 

@@ -271,7 +271,7 @@ fn files_that_make_no_sense() {
     };
     insta::assert_snapshot!(run("a.toml", "[[requests]]\npath = '/a'\nbodi = 1"), @r"
     exit 2
-    error: a.toml:3:1: unknown field `bodi`, expected one of `name`, `method`, `path`, `weight`, `headers`, `params`, `body`, `body_text`, `body_file`, `expect`
+    error: a.toml:3:1: unknown field `bodi`, expected one of `name`, `method`, `path`, `weight`, `headers`, `params`, `body`, `body_text`, `body_form`, `body_file`, `expect`, `capture`
     hint: the file is written like [workload] of splitcost.toml: see docs/configuration.md
     ");
     insta::assert_snapshot!(run("b.toml", "[[requests]]\npath = '/a/{id}'"), @r"
