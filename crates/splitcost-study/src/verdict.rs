@@ -317,7 +317,7 @@ fn reasons(split: &SplitStudy, culprit: &Slowdown) -> (String, Origin) {
         };
         let of = |part: f64| if part >= evidence.calls_per_request { "all".to_owned() } else { short(part) };
         parts.push(format!(
-            "makes {calls} between services per request ({} of measured size, {} of them can be rehearsed)",
+            "makes {calls} between services per request ({} of measured size, {} rehearsable)",
             of(evidence.measured_per_request),
             of(evidence.rehearsed_per_request)
         ));

@@ -251,6 +251,7 @@ fn coarse() -> SplitStudy {
                 split: figures((126.2, 0.03), (0.007_94, 0.024), (0.476, 0.024)),
             },
             endpoints: routes().map(|(route, hit)| rehearsed_endpoint(*route, hit)).collect(),
+            audit: audit(),
             ..Rehearsal::default()
         }),
         ..SplitStudy::default()

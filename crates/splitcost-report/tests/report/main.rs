@@ -23,7 +23,7 @@ fn a_full_study_fits_a_screen() {
     let screen = screen(&fixture::shop());
     assert!(screen.lines().count() <= 51, "{} lines", screen.lines().count());
     assert!(screen.lines().all(|line| line.chars().count() <= 100));
-    insta::assert_snapshot!(screen, @r#"
+    insta::assert_snapshot!(screen, @"
     billing: httpx, loopback link, 60 requests/s. Response times in ms with 90 % intervals
                              calls p50 mono predicted measured        p99 mono predicted  measured
     POST /orders                 1 18.7 ±4%  20.4 ±9% 20.9 ±6%  1.1× 52.3 ±11% 55.6 ±22% 56.7 ±14%  1.1×
@@ -52,13 +52,14 @@ fn a_full_study_fits_a_screen() {
       pricing  +71.2 ms/request: 40 × ….pricing:historic_price at …/orders/service.py:311, GET /reports…
       pricing  +61.9 ms/request: 23 × shop.pricing:quote at …/orders/service.py:88, blocks the loop, GE…
       pricing  +26.6 ms/request: 12 × shop.pricing:quote at …/catalog/service.py:54, GET /… (and 6 more)
-    Calls that cannot cross
-      pricing  …/orders/service.py:126 shop.…:apply_discounts: arguments.order is changed by the callee…
-      pricing  …/billing/service.py:70 shop.pricing:iter_rules: result is a generator (298… (and 1 more)
+    Calls that need work before they can cross
+      pricing  1.75 per request, adapted: shop.…:apply_discounts at …/orders/service.py:126: arguments.…
+      pricing  0.5 per request, adapted: shop.pricing:iter_rules at …/billing/service.py:7… (and 1 more)
     billing: Costs little
-      billing as its own service makes POST /orders 1.1× slower at the median (18.7 → 20.9 ms, measured)
-      and saturates as before, at 126 requests/s: worth considering, the boundary costs little (within
-      the intervals, “has its price” is possible too).
+      billing as its own service makes POST /orders 1.1× slower at the median (18.7 → 20.9 ms,
+      measured), saturates as before, at 126 requests/s and makes 4.25 calls between services per
+      request (all of measured size, 4 rehearsable): worth considering, the boundary costs little
+      (within the intervals, “has its price” is possible too).
       saturation in requests/s 130 → 128 ±6% predicted, 126 ±3% measured; CPU ms/request 7.68 → 7.81 ±4%
       predicted, 7.94 ±3% measured; cores 0.461 → 0.469 ±4% predicted, 0.476 ±3% measured; $/month 15.0
       → 15.2 ±4% predicted, 15.5 ±3% measured
@@ -73,7 +74,7 @@ fn a_full_study_fits_a_screen() {
       link main → pricing same zone: asked for 393 µs (p99 1,116), late by 0.400 (p99 8.20)
     ! 14 recorded requests failed (status 400 and above); they are in no response time.
     ~ assumed: A pool thread takes 60 µs to wake.
-    "#);
+    ");
 }
 
 #[test]
@@ -87,7 +88,7 @@ fn a_crowded_study_fits_a_screen_too() {
 fn a_prediction_alone_says_so() {
     let mut evaluation = fixture::estimated();
     evaluation.splits.remove(0);
-    insta::assert_snapshot!(screen(&evaluation), @r#"
+    insta::assert_snapshot!(screen(&evaluation), @r"
     pricing: httpx, same zone link, 60 requests/s. Response times in ms with 90 % intervals, monolith
       simulated
                                      calls p50 mono predicted      p99 mono predicted
@@ -104,9 +105,9 @@ fn a_prediction_alone_says_so() {
       +71.2 ms/request: 40 × ….pricing:historic_price at …/orders/service.py:311, GET /reports/sales
       +61.9 ms/request: 23 × shop.pricing:quote at …/orders/service.py:88, blocks the loop, GET /users/…
       +26.6 ms/request: 12 × shop.pricing:quote at …/catalog/service.py:54, GET /products (and 6 more)
-    Calls that cannot cross
-      …/orders/service.py:126 shop.…:apply_discounts: arguments.order is changed by the callee (OrderDr…
-      …/billing/service.py:70 shop.pricing:iter_rules: result is a generator (298 ×, kept … (and 1 more)
+    Calls that need work before they can cross
+      1.75 per request, adapted: shop.…:apply_discounts at …/orders/service.py:126: arguments.order is …
+      0.5 per request, adapted: shop.pricing:iter_rules at …/billing/service.py:70: result… (and 1 more)
     pricing: Do not split here yet
       pricing as its own service makes GET /users/{user_id}/orders 6.2× slower at the median (11.9 →
       74.1 ms, predicted), needs 0.8 more cores at 60 requests/s, saturates at 46.1 instead of 131
@@ -116,7 +117,7 @@ fn a_prediction_alone_says_so() {
       0.457 → 1.28 ±7% predicted; $/month 14.8 → 41.7 ±7% predicted
     ! 14 recorded requests failed (status 400 and above); they are in no response time.
     ~ assumed: A pool thread takes 60 µs to wake.
-    "#);
+    ");
 }
 
 #[test]
@@ -170,7 +171,7 @@ fn a_chatty_split_is_advised_against() {
 fn a_coarse_split_is_worth_considering() {
     let (class, sentence) = judged(fixture::shop().splits.remove(0), |_, _| {});
     assert_eq!(class, VerdictClass::Cheap);
-    insta::assert_snapshot!(sentence, @"billing as its own service makes POST /orders 1.1× slower at the median (18.7 → 20.9 ms, measured) and saturates as before, at 126 requests/s: worth considering, the boundary costs little (within the intervals, “has its price” is possible too).");
+    insta::assert_snapshot!(sentence, @"billing as its own service makes POST /orders 1.1× slower at the median (18.7 → 20.9 ms, measured), saturates as before, at 126 requests/s and makes 4.25 calls between services per request (all of measured size, 4 rehearsable): worth considering, the boundary costs little (within the intervals, “has its price” is possible too).");
 }
 
 #[test]
@@ -183,7 +184,7 @@ fn a_split_that_lets_more_through_is_a_gain() {
         }
     });
     assert_eq!(class, VerdictClass::Gains);
-    insta::assert_snapshot!(sentence, @"billing as its own service leaves every endpoint about as fast at the median (at worst GET /products: 6.82 → 6.82 ms, measured) and saturates at 190 instead of 130 requests/s: worth considering, for the throughput.");
+    insta::assert_snapshot!(sentence, @"billing as its own service leaves every endpoint about as fast at the median (at worst GET /products: 6.82 → 6.82 ms, measured), saturates at 190 instead of 130 requests/s and makes 4.25 calls between services per request (all of measured size, 4 rehearsable): worth considering, for the throughput.");
 }
 
 #[test]
