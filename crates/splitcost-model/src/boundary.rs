@@ -208,16 +208,16 @@ fn crossabilities(recording: &Recording) -> Vec<Crossability> {
             seen.class = seen.class.max(result.class);
         }
     }
-    recording.functions.iter().zip(&samples).map(|(function, seen)| crossability(function, seen)).collect()
+    recording.functions.iter().zip(samples).map(|(function, seen)| crossability(function, seen)).collect()
 }
 
-fn crossability(function: &Function, seen: &Samples) -> Crossability {
+fn crossability(function: &Function, seen: Samples) -> Crossability {
     let verdict = verdict(function, seen);
     let is_measured = seen.arguments && seen.result && verdict != Ok(Readiness::Rewrite);
     Crossability { verdict, is_measured }
 }
 
-fn verdict(function: &Function, seen: &Samples) -> Result<Readiness, Local> {
+fn verdict(function: &Function, seen: Samples) -> Result<Readiness, Local> {
     let (class, name) = function.qualname.rsplit_once('.').unwrap_or(("", &function.qualname));
     if function.qualname.contains('<') {
         return Err(Local::Nested);
@@ -253,7 +253,7 @@ mod tests {
 
     fn of(qualname: &str, kind: FunctionKind, class: PayloadClass, receiver: Option<ReceiverKind>) -> String {
         let seen = Samples { arguments: true, result: true, class, receiver };
-        match verdict(&function(qualname, kind), &seen) {
+        match verdict(&function(qualname, kind), seen) {
             Ok(readiness) => readiness.name().to_owned(),
             Err(local) => format!("{local:?}"),
         }

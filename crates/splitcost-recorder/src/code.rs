@@ -92,7 +92,7 @@ fn classify_in(code: &Bound<'_, PyAny>, globals: &Bound<'_, PyAny>) -> PyResult<
         file: source::written_file(file),
         line: code.getattr(intern!(py, "co_firstlineno"))?.extract()?,
         kind: kind_of(flags),
-        arguments: arguments(code, flags, &globals)?,
+        arguments: arguments(code, flags, globals)?,
         is_root: false,
         first_instruction: first_instruction(py, code)?,
     };

@@ -15,16 +15,16 @@ pub fn candidates(recording: &Recording, split: &Split) -> Vec<String> {
     unfit.insert(Recording::ROOT_MODULE);
     for request in &recording.requests {
         for call in request.calls.iter().skip(1) {
-            let callee = recording.functions[call.function as usize].module;
+            let module = recording.functions[call.function as usize].module;
             let caller = recording.functions[request.calls[call.parent as usize].function as usize].module;
             // It is no helper if it calls others, is called by the framework, or needs more than data.
             unfit.insert(caller);
             if caller == Recording::ROOT_MODULE
                 || readiness[call.function as usize].is_some_and(|needs| needs != Readiness::Ready)
             {
-                unfit.insert(callee);
+                unfit.insert(module);
             } else {
-                callers.entry(callee).or_default().insert(split.service_of(&recording.modules[caller as usize]));
+                callers.entry(module).or_default().insert(split.service_of(&recording.modules[caller as usize]));
             }
         }
     }

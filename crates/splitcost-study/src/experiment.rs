@@ -498,7 +498,7 @@ impl Lab<'_> {
                 match invalid_link(&subject.split.name, rehearsal) {
                     Some(warning) => study.provenance.warnings.push(warning),
                     None if rehearsal.audit.holds() => {
-                        found.push((self.circumstances(subject.split.stack), Residuals::of(&predicted, rehearsal)))
+                        found.push((self.circumstances(subject.split.stack), Residuals::of(&predicted, rehearsal)));
                     }
                     None => {}
                 }

@@ -658,7 +658,7 @@ mod tests {
                     let dollar_free = value.replace('$', "");
                     let one_line = value.replace(['*', '/'], "");
                     sql += " AND b = ";
-                    sql += &match style {
+                    let literal = match style {
                         0..=2 => quoted("'"),
                         3 if dialect != Postgresql => quoted("\""),
                         4 if dialect == Postgresql => {
@@ -674,6 +674,7 @@ mod tests {
                         12 => format!(":{CANARY}"),
                         _ => format!("X{}", quoted("'")),
                     };
+                    sql += &literal;
                 }
                 if let Some(text) = redacted(dialect, &sql) {
                     proptest::prop_assert!(!text.contains("Canary"), "{dialect:?}: {sql} → {text}");

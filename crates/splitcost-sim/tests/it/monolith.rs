@@ -268,13 +268,12 @@ fn what_cannot_cross_is_priced_as_rewritten_and_stays_as_rehearsed() {
     );
     assert_eq!(listed.reason, "arguments.lock (_thread.lock) is a live resource");
     let evidence = estimate.evidence;
-    assert_eq!(
-        [evidence.calls_per_request, evidence.measured_per_request, evidence.rehearsed_per_request],
-        [4.0, 2.0, 2.0]
-    );
+    let evidence = [evidence.calls_per_request, evidence.measured_per_request, evidence.rehearsed_per_request];
+    assert_eq!(format!("{evidence:?}"), "[4.0, 2.0, 2.0]");
     let rehearsed = estimate.as_rehearsed.as_ref().expect("it differs");
     let crossings = |endpoints: &[EstimatedEndpoint]| endpoints[0].crossings_per_request;
-    assert_eq!([crossings(&estimate.endpoints), crossings(&rehearsed.endpoints)], [4.0, 2.0]);
+    let crossings = [crossings(&estimate.endpoints), crossings(&rehearsed.endpoints)];
+    assert_eq!(format!("{crossings:?}"), "[4.0, 2.0]");
     assert!(estimated(1e5).as_rehearsed.is_none(), "every call is ready");
 }
 
