@@ -134,7 +134,7 @@ fn resolve(file: &File<'_>, table: Tables) -> Result<Settings, Failure> {
     tables.sort_by_key(|(name, _)| name.span().start);
     let mut named_modules = Vec::new();
     let mut table_owners = BTreeMap::new();
-    for (name, module) in table.tables {
+    for (name, module) in table.owners {
         split::check_module(file, &module, &packages)?;
         table_owners.insert(name, module.into_inner());
     }

@@ -60,7 +60,17 @@ def is_stub(function: Any) -> bool:
 class Target:
     """A function that lives in another service."""
 
-    __slots__ = ("address", "is_cached", "is_local", "module", "name", "real", "service", "shown", "wire_name")
+    __slots__ = (
+        "address",
+        "is_cached",
+        "is_local",
+        "module",
+        "name",
+        "real",
+        "service",
+        "shown",
+        "wire_name",
+    )
 
     def __init__(
         self, real: Any, module: str, name: str, config: Config, address_of: Callable[[str], str]

@@ -20,8 +20,8 @@ pub(super) struct Tables {
     pub(super) workload: Option<Spanned<WorkloadTable>>,
     #[serde(default)]
     pub(super) splits: BTreeMap<Spanned<String>, SplitTable>,
-    #[serde(default)]
-    pub(super) tables: OwnersTable,
+    #[serde(default, rename = "tables")]
+    pub(super) owners: OwnersTable,
     #[serde(default)]
     pub(super) prices: PricesTable,
     #[serde(default)]
