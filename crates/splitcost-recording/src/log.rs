@@ -5,6 +5,12 @@
 //! and UTF-8 bytes. A reader stops at the first frame that is incomplete or fails its checksum. Everything before
 //! that frame is intact, so a log stays readable after `kill -9`.
 
+mod code;
+mod reader;
+
+pub use code::{DialectCode, FunctionKindCode, PayloadClassCode, ReceiverKindCode, Tag, UnknownCode, ViaCode};
+pub use reader::{Damage, Reader};
+
 use crate::crc32::crc32;
 
 /// First bytes of a log file; the last byte is the format's version.
@@ -12,116 +18,6 @@ pub const HEADER: [u8; 16] = *b"splitcost-log\0\0\x02";
 
 /// The name of module 0, which stands for framework and server code; no Python module can have it.
 pub const FRAMEWORK: &str = "(framework)";
-
-/// A code in a record that this version does not know.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct UnknownCode {
-    /// The field that holds the code.
-    pub field: &'static str,
-    /// The code.
-    pub code: u8,
-}
-
-/// Defines an enumeration that is one byte in a record, and its names in `read_log` and in tests.
-macro_rules! wire_code {
-    ($(#[$doc:meta])* $name:ident, $field:literal, { $($(#[$variant_doc:meta])* $variant:ident = $code:literal, $word:literal;)+ }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        #[repr(u8)]
-        pub enum $name {
-            $($(#[$variant_doc])* $variant = $code,)+
-        }
-
-        impl $name {
-            /// Every variant, in the order of the codes.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
-
-            /// Returns the variant's name, spelled as in the recording's tables.
-            pub fn name(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $word,)+
-                }
-            }
-        }
-
-        impl TryFrom<u8> for $name {
-            type Error = UnknownCode;
-
-            fn try_from(code: u8) -> Result<Self, UnknownCode> {
-                match code {
-                    $($code => Ok(Self::$variant),)+
-                    code => Err(UnknownCode { field: $field, code }),
-                }
-            }
-        }
-    };
-}
-
-wire_code! {
-    /// The kind of a function, as a byte of [`Record::Function`].
-    FunctionKindCode, "function kind", {
-        /// `def`.
-        Plain = 0, "plain";
-        /// `async def`.
-        Coroutine = 1, "coroutine";
-        /// `def` with `yield`.
-        Generator = 2, "generator";
-        /// `async def` with `yield`.
-        AsyncGenerator = 3, "async_generator";
-    }
-}
-
-wire_code! {
-    /// The way in which a call was begun, as a byte of [`Record::Enter`].
-    ViaCode, "via", {
-        /// Called or awaited directly.
-        Inline = 0, "inline";
-        /// Begun as a task of an event loop.
-        Task = 1, "task";
-        /// Handed to another thread.
-        Thread = 2, "thread";
-    }
-}
-
-wire_code! {
-    /// The class of a payload, as a byte of [`Record::Payload`]; a later class needs more work to cross.
-    PayloadClassCode, "payload class", {
-        /// JSON's own types.
-        Plain = 0, "plain";
-        /// Data that needs an adapter.
-        Adapter = 1, "adapter";
-        /// Data that only the app can encode.
-        Value = 2, "value";
-        /// Data that the callee changed in place.
-        Mutated = 3, "mutated";
-        /// An iterator.
-        Generator = 4, "generator";
-        /// A resource of a known kind.
-        Resource = 5, "resource";
-        /// An object that lives at module level, or that holds a resource or another such object.
-        Service = 6, "service";
-        /// Any other object of the app.
-        Reference = 7, "reference";
-        /// A callable.
-        Callback = 8, "callback";
-        /// A live resource of another kind.
-        Live = 9, "live";
-    }
-}
-
-wire_code! {
-    /// The kind of a [`LoggedReceiver`], as a byte of [`Record::Payload`].
-    ReceiverKindCode, "receiver kind", {
-        /// A class.
-        Class = 0, "class";
-        /// Data.
-        Value = 1, "value";
-        /// A service object.
-        Service = 2, "service";
-        /// An object that must stay where it is.
-        Reference = 3, "reference";
-    }
-}
 
 /// The object or class that a method was called on, in [`Record::Payload`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,18 +34,6 @@ pub struct LoggedReceiver {
     pub nodes: u64,
     /// The reason why it is of this kind, in words.
     pub reason: String,
-}
-
-wire_code! {
-    /// The dialect of a statement, as a byte of [`Record::StatementText`].
-    DialectCode, "dialect", {
-        /// `SQLite`.
-        Sqlite = 0, "sqlite";
-        /// `PostgreSQL`.
-        Postgresql = 1, "postgresql";
-        /// `MySQL` and `MariaDB`.
-        Mysql = 2, "mysql";
-    }
 }
 
 /// One event, definition or count.
@@ -684,50 +568,6 @@ impl From<UnknownCode> for Undecodable {
     }
 }
 
-wire_code! {
-    /// The first byte of each record.
-    Tag, "record", {
-        /// [`Record::Process`].
-        Process = 1, "process";
-        /// [`Record::Module`].
-        Module = 2, "module";
-        /// [`Record::Function`].
-        Function = 3, "function";
-        /// [`Record::RequestStart`].
-        RequestStart = 4, "request_start";
-        /// [`Record::RequestEnd`].
-        RequestEnd = 5, "request_end";
-        /// [`Record::Enter`].
-        Enter = 6, "enter";
-        /// [`Record::Suspend`].
-        Suspend = 7, "suspend";
-        /// [`Record::Resume`].
-        Resume = 8, "resume";
-        /// [`Record::Leave`].
-        Leave = 9, "leave";
-        /// [`Record::Shape`].
-        Shape = 10, "shape";
-        /// [`Record::Payload`].
-        Payload = 11, "payload";
-        /// [`Record::Count`].
-        Count = 12, "count";
-        /// [`Record::Trouble`].
-        Trouble = 13, "trouble";
-        /// [`Record::Server`].
-        Server = 15, "server";
-        /// [`Record::StatementText`].
-        StatementText = 20, "statement_text";
-        /// [`Record::Site`].
-        Site = 21, "site";
-        /// [`Record::Statement`].
-        Statement = 22, "statement";
-        /// [`Record::Rows`].
-        Rows = 23, "rows";
-        /// [`Record::Table`].
-        Table = 24, "table";
-    }
-}
-
 fn put_u32(out: &mut Vec<u8>, value: u32) {
     out.extend_from_slice(&value.to_le_bytes());
 }
@@ -764,97 +604,6 @@ fn get_str(input: &mut &[u8]) -> Result<String, Undecodable> {
     let (head, tail) = input.split_at_checked(len).ok_or(Undecodable::NoRecord)?;
     *input = tail;
     std::str::from_utf8(head).map(str::to_owned).map_err(|_| Undecodable::NoRecord)
-}
-
-/// The place and the reason of reading having stopped before the end of the file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Damage {
-    /// Offset of the first byte that could not be used.
-    pub offset: usize,
-    /// The reason, in words.
-    pub reason: &'static str,
-    /// The code that ended the reading, where one did: the log is intact, but of a later version.
-    pub unknown_code: Option<UnknownCode>,
-}
-
-impl Damage {
-    fn at(offset: usize, reason: &'static str) -> Self {
-        Self { offset, reason, unknown_code: None }
-    }
-}
-
-/// The records of a log file's bytes, up to the first frame that is incomplete or damaged.
-///
-/// After the iterator ended, [`Reader::damage`] says whether that was the end of the file.
-#[derive(Clone, Debug)]
-pub struct Reader<'a> {
-    bytes: &'a [u8],
-    /// Start of the frame being read.
-    frame: usize,
-    /// The rest of that frame's payload.
-    payload: &'a [u8],
-    damage: Option<Damage>,
-}
-
-impl<'a> Reader<'a> {
-    /// Starts reading; `None` when the bytes do not begin with [`HEADER`]: another file, or another version.
-    pub fn new(bytes: &'a [u8]) -> Option<Self> {
-        bytes.starts_with(&HEADER).then_some(Self { bytes, frame: HEADER.len(), payload: &[], damage: None })
-    }
-
-    /// Returns the damage that ended the reading early, if any did.
-    pub fn damage(&self) -> Option<&Damage> {
-        self.damage.as_ref()
-    }
-
-    /// Returns the next good frame's payload.
-    fn next_payload(&self) -> Result<&'a [u8], &'static str> {
-        let mut rest = &self.bytes[self.frame..];
-        let (Ok(len), Ok(sum)) = (get_u32(&mut rest), get_u32(&mut rest)) else {
-            return Err("the file ends inside a frame's header");
-        };
-        if len as usize > MAX_PAYLOAD_LEN || len == 0 {
-            return Err("a frame's length is impossible");
-        }
-        let payload = rest.get(..len as usize).ok_or("the file ends inside a frame")?;
-        if crc32(payload) == sum { Ok(payload) } else { Err("a frame fails its checksum") }
-    }
-}
-
-impl Iterator for Reader<'_> {
-    type Item = Record;
-
-    fn next(&mut self) -> Option<Record> {
-        if self.damage.is_some() {
-            return None;
-        }
-        if self.payload.is_empty() {
-            if self.frame == self.bytes.len() {
-                return None;
-            }
-            match self.next_payload() {
-                Ok(payload) => self.payload = payload,
-                Err(reason) => {
-                    self.damage = Some(Damage::at(self.frame, reason));
-                    return None;
-                }
-            }
-            self.frame += FRAME_HEADER_LEN + self.payload.len();
-        }
-        let left = self.payload.len();
-        let offset = self.frame - left;
-        match Record::decode(&mut self.payload) {
-            Ok(record) => return Some(record),
-            Err(Undecodable::NoRecord) => {
-                self.damage = Some(Damage::at(offset, "a frame holds something that is no record"));
-            }
-            Err(Undecodable::Unknown(code)) => {
-                let reason = "a record holds a code that this version does not know";
-                self.damage = Some(Damage { offset, reason, unknown_code: Some(code) });
-            }
-        }
-        None
-    }
 }
 
 #[cfg(test)]

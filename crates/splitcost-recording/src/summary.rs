@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use rustc_hash::FxHashMap;
+use splitcost_model::boundary::{Readiness, readiness};
 use splitcost_model::quantity::Nanos;
 use splitcost_model::recording::summary::{EdgeEndpoint, EdgeSummary, EndpointSummary, PayloadSummary, Summary};
 use splitcost_model::recording::{Call, FunctionId, ModuleId, Payload, PayloadClass, PhaseKind, Recording, Request};
@@ -212,6 +213,7 @@ fn payloads(recording: &Recording) -> Vec<PayloadSummary> {
             }
         }
     }
+    let readiness = readiness(recording);
     let mut summaries: Vec<PayloadSummary> = groups
         .into_iter()
         .map(|((caller, function, result, class, path, file, line), sum)| {
@@ -221,6 +223,9 @@ fn payloads(recording: &Recording) -> Vec<PayloadSummary> {
                 function: format!("{}:{}", recording.modules[called.module as usize], called.qualname),
                 direction: if result { "result" } else { "arguments" }.to_owned(),
                 class,
+                // The framework runs what is not ready where the request is.
+                readiness: readiness[function as usize]
+                    .filter(|needs| caller != Recording::ROOT_MODULE || *needs == Readiness::Ready),
                 path: path.to_owned(),
                 file: file.to_owned(),
                 line,

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use splitcost_model::boundary::Readiness;
 use splitcost_model::recording::PayloadClass;
 use splitcost_model::recording::summary::{EdgeSummary, Summary};
 
@@ -56,12 +57,18 @@ pub fn render(summary: &Summary, width: usize) -> String {
     edges.left(&[5, 6]).render(&mut out, "Calls between modules (per request of any endpoint)");
 
     let mut payloads =
-        FittedTable::new(width, &["what needs work to cross", "class", "value", "sampled", "bytes", "call site"]);
-    for payload in summary.payloads.iter().filter(|payload| payload.class != PayloadClass::Plain) {
+        FittedTable::new(width, &["what needs work to cross", "readiness", "value", "sampled", "bytes", "call site"]);
+    for payload in &summary.payloads {
+        let Some(readiness) = payload.readiness.filter(|readiness| *readiness != Readiness::Ready) else { continue };
+        let is_data = Readiness::of(payload.class) == Readiness::Ready;
+        // Of a method that carries data, its object is in the way: one line suffices.
+        if is_data && payload.direction != "arguments" {
+            continue;
+        }
         payloads.row(vec![
             payload.function.clone(),
-            payload.class.name().to_owned(),
-            if payload.path.is_empty() { payload.direction.clone() } else { payload.path.clone() },
+            readiness.name().to_owned(),
+            if is_data { "its object".to_owned() } else { payload.path.clone() },
             count(payload.samples),
             count(payload.encoded_bytes_mean.round() as u64),
             // A call site in a framework is not the user's to change, and is not recorded.
@@ -72,7 +79,7 @@ pub fn render(summary: &Summary, width: usize) -> String {
             },
         ]);
     }
-    payloads.left(&[1, 2, 5]).render(&mut out, "Payloads that are not plain data");
+    payloads.left(&[1, 2, 5]).render(&mut out, "Calls that need work before they can cross");
     out
 }
 
@@ -202,6 +209,7 @@ mod tests {
             function: function.into(),
             direction: "result".into(),
             class,
+            readiness: Some(Readiness::of(class)),
             path: path.into(),
             file: file.into(),
             line: 21,
@@ -274,10 +282,9 @@ mod tests {
         (framework) → shop.orders      1.00     150           –     94 %  –             1.00 × POST /orders
         shop.orders → shop.inventory   1.00     150           0     94 %  live mutated  1.00 × POST /orders
 
-        Payloads that are not plain data
-        what needs work to cross  class    value                        sampled  bytes  call site
-        shop.inventory:reserve    live     arguments.session (Session)    1,234     70  shop/create.py:21
-        shop.pricing:quote        adapter  result                         1,234     70  –
+        Calls that need work before they can cross
+        what needs work to cross  readiness  value                        sampled  bytes  call site
+        shop.inventory:reserve    rewrite    arguments.session (Session)    1,234     70  shop/create.py:21
         ");
         let narrow = render(&summary(), 20);
         for name in ["POST /orders ", "shop.…:reserve", "/create.py:21"] {

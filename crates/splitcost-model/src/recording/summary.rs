@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{PayloadClass, Phase};
+use crate::boundary::Readiness;
 
 /// The numbers and places of a recording that `splitcost show` prints.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -115,6 +116,9 @@ pub struct PayloadSummary {
     pub direction: String,
     /// The class: a payload of a later class needs more work to cross.
     pub class: PayloadClass,
+    /// The work that the call needs before it can cross; absent where it never crosses, however the app is split.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub readiness: Option<Readiness>,
     /// Path and type of the value that decided the class; empty for plain data.
     pub path: String,
     /// File of the call site.

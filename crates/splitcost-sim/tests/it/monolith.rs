@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use splitcost_model::boundary::{Execution, Readiness};
 use splitcost_model::calibration::{Calibration, ClientMode, HandlerMode, Pace, Point, Round};
+use splitcost_model::database::Database;
 use splitcost_model::estimate::{Estimate, EstimatedEndpoint};
 use splitcost_model::quantity::Nanos;
+use splitcost_model::recording::statement::{Statement, StatementKind, StatementText};
 use splitcost_model::recording::{
     Call, Function, FunctionKind, Meta, Obstacle, Payload, PayloadClass, Phase, PhaseEndpoint, PhaseKind, Recording,
     Request, Segment, Via,
@@ -312,4 +314,24 @@ fn a_call_back_into_a_blocked_loop_is_named_with_its_path() {
     let mut split = split();
     split.copied = Some(vec!["a".to_owned()]);
     assert_eq!(estimated_as(&recording, &split, 1e5).call_backs, []);
+}
+
+/// `a` reads a table of `b`.
+#[test]
+fn a_statement_on_a_foreign_table_is_a_call_only_with_a_database_for_each_service() {
+    let mut recording = recording();
+    recording.mapped_tables.insert("stock".into(), "b".into());
+    let kind = StatementKind::Select;
+    recording.statement_texts = vec![StatementText { kind, reads: vec!["stock".into()], ..StatementText::default() }];
+    for request in &mut recording.requests {
+        request.statements = vec![Statement { call: 1, row_bytes: 300, parameter_bytes: 20, ..Statement::default() }];
+    }
+    let calls = |database| {
+        let split = Split { database, ..split() };
+        let estimate = estimated_as(&recording, &split, 1e5);
+        let of_tables = estimate.calls.iter().find(|call| call.callee == "select on stock");
+        of_tables.map(|call| format!("{} → {}: {}", call.caller, call.callee_service, call.bytes_per_call))
+    };
+    assert_eq!(calls(Database::Shared), None);
+    assert_eq!(calls(Database::PerService), Some("a → b: 320".to_owned()));
 }
