@@ -1,6 +1,7 @@
 """Each route is a way in which a call between modules is more than data to a function."""
 
 from fastapi import FastAPI
+
 from store import kinds, pricing, reports, vault
 
 app = FastAPI()
