@@ -40,7 +40,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def rehearsed(project: Path) -> subprocess.CompletedProcess[str]:
-    return splitcost(project, "rehearse", "--rounds", "1", "--format", "json")
+    return splitcost(project, "rehearse", "--rounds", "2", "--format", "json")
 
 
 @pytest.fixture(scope="module")
