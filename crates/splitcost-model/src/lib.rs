@@ -1,13 +1,13 @@
 //! The nouns of splitcost and their quantities.
 //!
-//! Read in this order: [`quantity`] (durations), [`statistics`] (intervals, quantiles, comparisons), [`recording`] (the requests of a monolith), [`split`]
-//! (modules assigned to services, and the stack between these), [`boundary`] (the calls that cross), [`database`] (owners
-//! of tables, statements that a split cuts), [`link`] (the network between two services), [`policy`]
-//! (timeouts, retries and faults of calls), [`calibration`] (unit costs of a stack on one machine), [`estimate`] (a
-//! prediction), [`rehearsal`] (a measurement), [`audit`] (calls predicted and answered), [`fault`] (both of them while something is wrong), and [`study`], the
-//! document that holds them all. Apart from these stand [`bench`] (results of `splitcost bench`), [`emulation`] (an
-//! emulated link's own record), [`finding`] and [`graph`] (results of `splitcost scan`) and [`number`] (how numbers are
-//! written in text).
+//! Read in this order: [`quantity`] (durations), [`statistics`] (intervals, quantiles, comparisons), [`recording`] (the
+//! requests of a monolith), [`split`] (modules assigned to services, and the stack between these), [`boundary`] (the
+//! calls that cross), [`database`] (owners of tables, statements that a split cuts), [`link`] (the network between two
+//! services), [`policy`] (timeouts, retries and faults of calls), [`calibration`] (unit costs of a stack on one
+//! machine), [`estimate`] (a prediction), [`rehearsal`] (a measurement), [`audit`] (calls predicted and answered),
+//! [`fault`] (both of them while something is wrong), and [`study`], the document that holds them all. Apart from these
+//! stand [`bench`] (results of `splitcost bench`), [`emulation`] (an emulated link's own record), [`finding`] and
+//! [`graph`] (results of `splitcost scan`) and [`number`] (how numbers are written in text).
 //!
 //! ```
 //! use splitcost_model::quantity::Nanos;
