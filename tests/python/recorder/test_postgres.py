@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from postgres_support import binary, server
+from postgres_support import server
 from recorder_support import Log, Runs
 from test_statements import MAPPED, check_mapped, line_of, run, statements
-
-pytestmark = pytest.mark.skipif(binary("postgres") is None, reason="there is no PostgreSQL")
 
 
 @pytest.fixture(scope="module")
