@@ -48,7 +48,7 @@ pub const ASSUMPTIONS: [Assumption; 8] = [
         origin: "chosen: it is in the CPU per request, but nobody waits for it",
     },
     Assumption {
-        statement: "a process runs its `def` handlers on 40 threads",
+        statement: "a process runs its `def` handlers, and the requests of a WSGI server, on 40 threads",
         value: Some(Machine::POOL_THREADS as f64),
         origin: "anyio's default",
     },
