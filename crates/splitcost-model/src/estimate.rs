@@ -115,6 +115,10 @@ pub struct Estimate {
     /// Calls back into a service that waits for them: requests that make one are never answered.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub call_backs: Vec<CallBack>,
+    /// Calls between services by which requests that overlap wait for each other for ever: during each of them the event
+    /// loop stands still that the call before it needs. Empty where there are none. Such a split has no figures.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub circular_wait: Vec<Hop>,
     /// The prediction for the calls that a rehearsal makes remotely; absent where these are all calls between services.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub as_rehearsed: Option<AsRehearsed>,
@@ -166,9 +170,11 @@ pub struct CallBack {
     pub path: Vec<Hop>,
 }
 
-/// A call between services on the path of a [`CallBack`].
+/// A call between services on the path of a [`CallBack`], or in a circular wait.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hop {
+    /// Endpoint whose requests make it.
+    pub endpoint: String,
     /// Calling service.
     pub caller_service: String,
     /// Called service.

@@ -181,6 +181,14 @@ impl Phase {
 }
 
 impl Recording {
+    /// Returns the requests of the workload: those that were made while it was driven, or all where nothing drove the app.
+    ///
+    /// Probes until the app is ready, the opening of sessions, and what the app does by itself are none of them.
+    pub fn of_workload(&self) -> impl Iterator<Item = &Request> + Clone {
+        let is_driven = self.requests.iter().any(|request| request.phase.is_some());
+        self.requests.iter().filter(move |request| !is_driven || request.phase.is_some())
+    }
+
     /// Returns the audit's requests.
     pub fn audited(&self) -> impl Iterator<Item = &Request> {
         let of_audit = |phase: u32| self.meta.phases.get(phase as usize).is_some_and(|phase| phase.audit);

@@ -174,7 +174,7 @@ impl Sample {
                 Role::Receiver(hash) => {
                     let looked = receiver::look(&value, true)?;
                     if let Some(receiver) = arguments.receiver.as_mut().filter(|_| looked.hash != Some(hash)) {
-                        receiver::note_change(receiver);
+                        receiver::note_change(receiver, &value);
                     }
                 }
                 Role::New => arguments.receiver = Some(receiver::look(&value, true)?.receiver),

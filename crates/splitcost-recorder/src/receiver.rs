@@ -6,7 +6,7 @@ use splitcost_recording::log::{LoggedReceiver, PayloadClassCode as Class, Receiv
 
 use crate::inert::{self, is_of_c, own_attr};
 use crate::place::place_of;
-use crate::type_info::{info_of, is_found, type_of};
+use crate::type_info::{Encoding, info_of, is_found, type_of};
 use crate::walk::{Obstacle, Walk};
 
 /// Methods that complete a new object: that they set its fields is no change.
@@ -96,8 +96,12 @@ pub(crate) fn look(value: &Bound<'_, PyAny>, is_new: bool) -> PyResult<Looked> {
     Ok(Looked { receiver: receiver(kind, info.dotted(), None, &reason(decisive)), hash: None })
 }
 
-/// Turns a value into an object that must stay where it is, since the call changed it.
-pub(crate) fn note_change(receiver: &mut LoggedReceiver) {
+/// Turns an object of a plain class into one that must stay where it is, since the call changed it. Dataclasses, models and
+/// rows are data whoever changes them: their methods run where they are.
+pub(crate) fn note_change(receiver: &mut LoggedReceiver, object: &Bound<'_, PyAny>) {
+    if !matches!(type_of(object).encoding, Encoding::Object(_)) {
+        return;
+    }
     receiver.kind = Kind::Reference;
     (receiver.encoded_bytes, receiver.nodes) = (0, 0);
     "the call changed its fields".clone_into(&mut receiver.reason);

@@ -2,7 +2,7 @@
 
 use splitcost_recording::log::PayloadClassCode as Class;
 
-/// Types by the package that they are of and by the end of their name, in lower case.
+/// Types by the package that they are of and by the end of their name, in lower case; any name ends with an empty text.
 ///
 /// A class of the app that is derived from one of them is such a resource, too.
 const KNOWN: &[(&str, Class, &[&str])] = &[
@@ -26,6 +26,11 @@ const KNOWN: &[(&str, Class, &[&str])] = &[
     ("mysql.connector", Class::Resource, &["connection", "cursor", "pool"]),
     ("redis", Class::Resource, &["redis", "rediscluster", "connectionpool", "connection", "pipeline", "pubsub"]),
     ("pymongo", Class::Resource, &["client", "database", "collection", "clientsession"]),
+    // What tasks and threads wait for, which looks like data as long as nobody waits.
+    ("asyncio", Class::Live, &[""]),
+    ("anyio", Class::Live, &[""]),
+    ("trio", Class::Live, &[""]),
+    ("threading", Class::Live, &[""]),
     // Settings.
     ("django.conf", Class::Resource, &["settings"]),
     ("flask.config", Class::Resource, &["config"]),

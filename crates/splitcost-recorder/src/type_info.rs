@@ -46,12 +46,29 @@ pub(crate) enum Encoding {
     Exception,
     /// A row of an object-relational mapper: data, whatever else it holds.
     Row,
-    /// An object of the app, judged by its fields: its instance dictionary, and these slots.
+    /// An object, judged by its fields: its instance dictionary, and these slots.
     Object(Vec<Slot>),
+    /// Text, a number or a container whose class derives from the built-in one.
+    Derived(Base),
+    /// A row of a database driver: the values in it.
+    Record,
+    /// A value that its constructor makes again from these attributes.
+    Made(&'static [&'static str]),
     /// A class.
     Class,
     /// A value that cannot be encoded, of this class.
     DeadEnd(Class),
+}
+
+/// A built-in type from which others derive.
+#[derive(Clone, Copy)]
+pub(crate) enum Base {
+    Str,
+    Int,
+    Float,
+    List,
+    Dict,
+    Tuple,
 }
 
 /// A field in a slot.
@@ -250,6 +267,11 @@ fn known_encoding(name: &str) -> Option<Encoding> {
         "datetime:time" => Encoding::Text("time"),
         "datetime:timedelta" => Encoding::Timedelta,
         "uuid:UUID" => Encoding::Uuid,
+        "sqlite3:Row" | "asyncpg.protocol.record:Record" => Encoding::Record,
+        "sqlalchemy.engine.row:Row" | "sqlalchemy.engine.row:RowMapping" => Encoding::Made(&["_data"]),
+        "re:Pattern" => Encoding::Made(&["pattern", "flags"]),
+        "builtins:range" | "builtins:slice" => Encoding::Made(&["start", "stop", "step"]),
+        "zoneinfo:ZoneInfo" => Encoding::Made(&["key"]),
         _ if name.starts_with("pathlib") && (name.ends_with(":PosixPath") || name.ends_with(":PurePosixPath")) => {
             Encoding::Text("path")
         }
@@ -325,8 +347,19 @@ fn encoding_of(kind: &Bound<'_, PyType>, type_name: &TypeName, bases: &[TypeName
     if has("__next__") || has("__anext__") || is_a("builtins:coroutine") {
         return Ok(Encoding::DeadEnd(Class::Generator));
     }
-    let is_record = has("__attrs_attrs__") || has("__struct_fields__");
-    if (type_name.is_own() || is_record) && shows_its_state(&types, bases) {
+    let derived = [
+        ("builtins:str", Base::Str),
+        ("builtins:int", Base::Int),
+        ("builtins:float", Base::Float),
+        ("builtins:list", Base::List),
+        ("builtins:dict", Base::Dict),
+        ("builtins:tuple", Base::Tuple),
+    ];
+    if let Some((_, base)) = derived.into_iter().find(|(base, _)| is_a(base)) {
+        return Ok(Encoding::Derived(base));
+    }
+    // What can be called is data only where the app says how it is used.
+    if (type_name.is_own() || !has("__call__")) && shows_its_state(&types, bases) {
         let mut slots = Vec::new();
         for base in &types {
             for item in inert::type_dict(base)?.call_method0("items")?.try_iter()? {

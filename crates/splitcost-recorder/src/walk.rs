@@ -17,7 +17,7 @@ use crate::inert::{exception_args, instance_dict};
 use crate::payload::Payload;
 use crate::place::place_of;
 use crate::source;
-use crate::type_info::{Encoding, FieldName, Slot, TypeInfo, generic_attr, info_of, is_found, type_of};
+use crate::type_info::{Base, Encoding, FieldName, Slot, TypeInfo, generic_attr, info_of, is_found, type_of};
 
 /// Values looked at in one payload; what lies beyond is extrapolated from the list it lies in.
 ///
@@ -204,7 +204,7 @@ impl Walk {
             }
             Encoding::Row => self.inside(value, &info, |walk| {
                 let outside = std::mem::take(&mut walk.obstacles);
-                let skeleton = walk.attributes(value, &info, &[]);
+                let skeleton = walk.row(value, &info);
                 walk.obstacles = outside;
                 walk.note(Class::Value, &info);
                 walk.is_changeable = true;
@@ -233,6 +233,15 @@ impl Walk {
                 }
                 walk.bytes -= u64::from(!places.is_empty());
                 Ok(Skeleton::Exception(info.name.clone(), places))
+            }),
+            Encoding::Derived(base) => self.inside(value, &info, |walk| walk.derived(*base, value, &info)),
+            Encoding::Record => self.inside(value, &info, |walk| {
+                let values = value.try_iter()?.collect::<PyResult<Vec<_>>>()?;
+                walk.made(&info, values)
+            }),
+            Encoding::Made(names) => self.inside(value, &info, |walk| {
+                let parts: Vec<_> = names.iter().filter_map(|name| generic_attr(value, name)).collect();
+                walk.made(&info, parts)
             }),
             Encoding::Class => Ok(self.class_object(value, &info)),
             Encoding::DeadEnd(class) => Ok(self.dead_end(*class, value, &info)),
@@ -329,6 +338,57 @@ impl Walk {
         Ok(Skeleton::Leaf("float"))
     }
 
+    /// A value whose class derives from a built-in one, as what that one holds. Nothing that the class overrides is called.
+    fn derived(&mut self, base: Base, value: &Bound<'_, PyAny>, info: &TypeInfo) -> PyResult<Skeleton> {
+        self.note(Class::Value, info);
+        self.bytes += 14 + info.name_len;
+        let skeleton = match base {
+            Base::Str => {
+                let text = value.cast::<PyString>()?.to_str().unwrap_or_default();
+                self.bytes += text.len() as u64 + 2;
+                let mut hasher = FxHasher::default();
+                text.hash(&mut hasher);
+                self.mix(hasher.finish());
+                Skeleton::Leaf("str")
+            }
+            Base::Int => {
+                let int = value.cast::<PyInt>()?.extract::<i64>().unwrap_or(i64::MAX);
+                self.bytes += int_len(int);
+                self.mix(int as u64);
+                Skeleton::Leaf("int")
+            }
+            Base::Float => {
+                let float = value.cast::<PyFloat>()?.value();
+                self.mix(float.to_bits());
+                self.bytes += 8;
+                Skeleton::Leaf("float")
+            }
+            Base::List => {
+                self.is_changeable = true;
+                let list = value.cast::<PyList>()?;
+                self.elements("list", list.iter(), list.len())?
+            }
+            Base::Dict => {
+                self.is_changeable = true;
+                self.dict(value.cast::<PyDict>()?, false)?
+            }
+            Base::Tuple => {
+                let tuple = value.cast::<PyTuple>()?;
+                self.elements("tuple", tuple.iter(), tuple.len())?
+            }
+        };
+        Ok(Skeleton::Fields("object", Some(info.name.clone()), vec![("*".to_owned(), skeleton)]))
+    }
+
+    /// A value that is made again from these parts.
+    fn made(&mut self, info: &TypeInfo, parts: Vec<Bound<'_, PyAny>>) -> PyResult<Skeleton> {
+        self.note(Class::Value, info);
+        self.bytes += 16 + info.name_len;
+        let len = parts.len();
+        let parts = self.elements("tuple", parts.into_iter(), len)?;
+        Ok(Skeleton::Fields("object", Some(info.name.clone()), vec![("*".to_owned(), parts)]))
+    }
+
     fn text(&mut self, value: &Bound<'_, PyAny>) -> PyResult<Skeleton> {
         // A lone surrogate has no UTF-8; its length is near enough.
         let len = match value.cast_exact::<PyString>()?.to_str() {
@@ -367,7 +427,7 @@ impl Walk {
         match &info.encoding {
             Encoding::Object(slots) => drop(self.attributes(value, info, slots)?),
             Encoding::Row => {
-                self.attributes(value, info, &[])?;
+                self.row(value, info)?;
                 self.obstacles = Obstacles::default();
             }
             Encoding::Fields(word, overhead, names) => {
@@ -402,7 +462,9 @@ impl Walk {
             _ if info.is_own && inside.service().is_some() => Class::Service,
             Encoding::Fields(..) => Class::Adapter,
             _ if is_data => Class::Value,
-            _ => Class::Reference,
+            _ if info.is_own => Class::Reference,
+            // Nobody can tell how an object of a library is made again that is more than data.
+            _ => Class::Live,
         };
         if class <= Class::Value {
             self.is_changeable = true;
@@ -416,6 +478,26 @@ impl Walk {
         (self.bytes, self.nodes, self.hash, self.is_changeable) = (bytes, nodes, hash, is_changeable);
         self.adapted = adapted;
         Ok(self.dead_end(class, value, info))
+    }
+
+    /// The columns and relationships of a row that are loaded. That more are loaded later is no change: where the mapper keeps
+    /// account of changed attributes, these alone make the fingerprint.
+    fn row(&mut self, value: &Bound<'_, PyAny>, info: &TypeInfo) -> PyResult<Skeleton> {
+        let hash = self.hash;
+        let skeleton = self.attributes(value, info, &[])?;
+        if let Some(state) = held_attr(value, "_sa_instance_state") {
+            self.hash = hash;
+            let account = held_attr(&state, "committed_state").and_then(|held| held.cast_into_exact::<PyDict>().ok());
+            for name in account.iter().flat_map(PyDictMethods::keys) {
+                let mut changed = Self::new("");
+                let name = name.cast_exact::<PyString>().ok().and_then(|name| name.to_str().ok());
+                if let Some(part) = name.and_then(|name| held_attr(value, name)) {
+                    changed.value(&part)?;
+                }
+                self.mix(changed.hash);
+            }
+        }
+        Ok(skeleton)
     }
 
     /// The instance dictionary and the slots of an object.
@@ -432,7 +514,12 @@ impl Walk {
                 let skeleton = self.part(written, name.len() as u64, &part)?;
                 add_field(&mut fields, written, skeleton);
                 // That decides: the rest need not be looked at.
-                if self.obstacles.service().is_some() && !matches!(info.encoding, Encoding::Row) {
+                let is_decided = match info.encoding {
+                    Encoding::Row => false,
+                    _ if info.is_own => self.obstacles.service().is_some(),
+                    _ => self.obstacles.worst().is_some_and(|worst| worst.class > Class::Value),
+                };
+                if is_decided {
                     break;
                 }
             }
@@ -616,6 +703,11 @@ impl Walk {
         self.bytes -= u64::from(!fields.is_empty());
         Ok(Skeleton::Fields(word, Some(info.name.clone()), fields))
     }
+}
+
+/// Returns what the instance dictionary of an object holds under this name.
+fn held_attr<'py>(object: &Bound<'py, PyAny>, name: &str) -> Option<Bound<'py, PyAny>> {
+    instance_dict(object)?.get_item(name).ok()?
 }
 
 /// Returns the length of an integer in decimal.

@@ -23,7 +23,7 @@ pub fn summarize(recording: &Recording) -> Summary {
         recorder_mode: meta.recorder_mode.clone(),
         machine: meta.machine.clone(),
         troubles: meta.troubles.clone(),
-        requests: recording.requests.len() as u64,
+        requests: recording.of_workload().count() as u64,
         phases: meta.phases.clone(),
         times_from,
         endpoints: endpoints(recording, calm),
@@ -53,12 +53,8 @@ pub(crate) fn calm_phase(recording: &Recording) -> (String, Option<u32>) {
 
 fn endpoints(recording: &Recording, phase: Option<u32>) -> Vec<EndpointSummary> {
     let mut by_name: BTreeMap<&str, Vec<&Request>> = BTreeMap::new();
-    for request in &recording.requests {
+    for request in recording.of_workload() {
         by_name.entry(&request.endpoint).or_default().push(request);
-    }
-    // Endpoints that were requested outside every phase only are not the workload's: probes until the app was ready.
-    if recording.requests.iter().any(|request| request.phase.is_some()) {
-        by_name.retain(|_, requests| requests.iter().any(|request| request.phase.is_some()));
     }
     let mut endpoints: Vec<EndpointSummary> = by_name
         .into_iter()
@@ -130,7 +126,7 @@ impl EdgeTotals<'_> {
 fn edges(recording: &Recording) -> Vec<EdgeSummary> {
     let mut edges: BTreeMap<(ModuleId, ModuleId), EdgeTotals<'_>> = BTreeMap::new();
     let mut requests_of: FxHashMap<&str, u64> = FxHashMap::default();
-    for request in &recording.requests {
+    for request in recording.of_workload() {
         let good = !recording.has_failed(request);
         if good {
             *requests_of.entry(&request.endpoint).or_default() += 1;
@@ -202,7 +198,7 @@ struct PayloadSum {
 fn payloads(recording: &Recording) -> Vec<PayloadSummary> {
     type PayloadGroup<'a> = (ModuleId, FunctionId, bool, PayloadClass, &'a str, &'a str, u32);
     let mut groups: BTreeMap<PayloadGroup<'_>, PayloadSum> = BTreeMap::new();
-    for request in &recording.requests {
+    for request in recording.of_workload() {
         for call in request.calls.iter().skip(1) {
             for (result, payload) in sampled(call) {
                 let caller = caller_module(recording, request, call);

@@ -16,7 +16,7 @@ const REPETITIONS: u64 = 3;
 
 /// Returns the tables of a recording at a glance.
 pub fn summarize_tables(recording: &Recording, owners: &Owners) -> TablesSummary {
-    let good: Vec<&Request> = recording.requests.iter().filter(|request| !recording.has_failed(request)).collect();
+    let good: Vec<&Request> = recording.of_workload().filter(|request| !recording.has_failed(request)).collect();
     let requests = good.len() as u64;
     let statements: u64 = good.iter().map(|request| request.statements.len() as u64).sum();
     let time: Nanos = good.iter().flat_map(|request| &request.statements).map(|statement| statement.wall).sum();

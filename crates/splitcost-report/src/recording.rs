@@ -1,10 +1,11 @@
 //! The [`Summary`] of a recording for a terminal: aligned tables, one screen.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use splitcost_model::boundary::Readiness;
 use splitcost_model::recording::PayloadClass;
-use splitcost_model::recording::summary::{EdgeSummary, Summary};
+use splitcost_model::recording::summary::{EdgeSummary, PayloadSummary, Summary};
 
 use crate::number::{count, number};
 use crate::shorten::{distinct_width, length, shorten, shorten_sentence};
@@ -58,6 +59,33 @@ pub fn render(summary: &Summary, width: usize) -> String {
 
     let mut payloads =
         FittedTable::new(width, &["what needs work to cross", "readiness", "value", "sampled", "bytes", "call site"]);
+    for (call, likes) in needing_work(summary) {
+        let samples: u64 = likes.iter().map(|payload| payload.samples).sum();
+        let bytes: f64 = likes.iter().map(|payload| payload.encoded_bytes_mean * payload.samples as f64).sum();
+        payloads.row(vec![
+            call.function.to_owned(),
+            call.readiness.name().to_owned(),
+            call.value.to_owned(),
+            count(samples),
+            count((bytes / samples as f64).round() as u64),
+            call_sites(&likes),
+        ]);
+    }
+    payloads.left(&[1, 2, 5]).render(&mut out, "Calls that need work before they can cross");
+    out
+}
+
+/// A value that is in the way of a function's calls.
+#[derive(PartialEq)]
+struct NeedsWork<'a> {
+    function: &'a str,
+    readiness: Readiness,
+    value: &'a str,
+}
+
+/// Returns what needs work to cross, each with its payloads from all call sites, in the order of the summary.
+fn needing_work(summary: &Summary) -> Vec<(NeedsWork<'_>, Vec<&PayloadSummary>)> {
+    let mut all: Vec<(NeedsWork<'_>, Vec<&PayloadSummary>)> = Vec::new();
     for payload in &summary.payloads {
         let Some(readiness) = payload.readiness.filter(|readiness| *readiness != Readiness::Ready) else { continue };
         let is_data = Readiness::of(payload.class) == Readiness::Ready;
@@ -65,29 +93,37 @@ pub fn render(summary: &Summary, width: usize) -> String {
         if is_data && payload.direction != "arguments" {
             continue;
         }
-        payloads.row(vec![
-            payload.function.clone(),
-            readiness.name().to_owned(),
-            if is_data { "its object".to_owned() } else { payload.path.clone() },
-            count(payload.samples),
-            count(payload.encoded_bytes_mean.round() as u64),
-            // A call site in a framework is not the user's to change, and is not recorded.
-            if payload.file.is_empty() {
-                "–".to_owned()
-            } else {
-                format!("{}:{}", last_parts(&payload.file), payload.line)
-            },
-        ]);
+        let value = if is_data { "its object" } else { &payload.path };
+        let call = NeedsWork { function: &payload.function, readiness, value };
+        match all.iter_mut().find(|(known, _)| *known == call) {
+            Some((_, likes)) => likes.push(payload),
+            None => all.push((call, vec![payload])),
+        }
     }
-    payloads.left(&[1, 2, 5]).render(&mut out, "Calls that need work before they can cross");
-    out
+    all.sort_by_key(|(_, likes)| std::cmp::Reverse((likes[0].class, likes.iter().map(|p| p.samples).sum::<u64>())));
+    all
+}
+
+/// Returns the first call site that is known, and the number of the others.
+fn call_sites(payloads: &[&PayloadSummary]) -> String {
+    // A call site in a framework is not the user's to change, and is not recorded.
+    let known: BTreeSet<(&str, u32)> =
+        payloads.iter().filter(|p| !p.file.is_empty()).map(|p| (p.file.as_str(), p.line)).collect();
+    let first = payloads.iter().find(|payload| !payload.file.is_empty());
+    match (first, known.len()) {
+        (Some(payload), 1) => format!("{}:{}", last_parts(&payload.file), payload.line),
+        (Some(payload), sites) => format!("{}:{} and {} more", last_parts(&payload.file), payload.line, sites - 1),
+        (None, _) => "–".to_owned(),
+    }
 }
 
 fn head(out: &mut String, summary: &Summary, width: usize) {
     let mut line = |text: String| {
         let _ = writeln!(out, "{}", shorten_sentence(&text, width));
     };
-    line(format!("{} requests of `{}`", count(summary.requests), summary.command.join(" ")));
+    let command = summary.command.join(" ");
+    let command = command.split_whitespace().collect::<Vec<_>>().join(" ");
+    line(format!("{} requests of `{command}`", count(summary.requests)));
     line(format!(
         "recorded {} by splitcost {}, CPython {} ({}), {}",
         summary.started_at, summary.splitcost_version, summary.python_version, summary.recorder_mode, summary.machine

@@ -1,6 +1,6 @@
 //! Requests compiled under a split: calls between services become crossings, and the rest becomes programs for the engine.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use splitcost_model::boundary::{Boundary, Crosses, Execution, Readiness};
 use splitcost_model::calibration::{ClientMode, HandlerMode};
@@ -72,6 +72,19 @@ pub struct Crossing {
     pub bytes: f64,
 }
 
+impl Crossing {
+    fn hop(&self) -> Hop {
+        Hop {
+            endpoint: self.endpoint,
+            caller_service: self.caller_service,
+            caller: self.caller,
+            callee_service: self.callee_service,
+            function: self.function,
+            blocks_event_loop: self.blocks_event_loop,
+        }
+    }
+}
+
 /// A call back into a service whose event loop stands still until the first call of this path returns: it is never answered.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct CallBack {
@@ -81,9 +94,13 @@ pub struct CallBack {
     pub path: Vec<Hop>,
 }
 
-/// A call between services on the path of a [`CallBack`].
+/// A call between services on the path of a [`CallBack`], or in a circular wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Hop {
+    /// The number of the endpoint.
+    pub endpoint: u32,
+    /// The service that answers.
+    pub callee_service: u16,
     /// The service that calls.
     pub caller_service: u16,
     /// The module that calls.
@@ -103,6 +120,37 @@ pub struct Compiled {
     pub crossings: Vec<Option<Crossing>>,
     /// The calls that could never be answered. In the programs they are made in the caller.
     pub call_backs: BTreeSet<CallBack>,
+}
+
+impl Compiled {
+    /// Returns a shortest circle of calls that each block the event loop of a service while they wait for the next service:
+    /// requests that make them at the same time are never answered. Empty where there is none.
+    pub fn circular_wait(&self) -> Vec<Hop> {
+        let mut blocking: BTreeMap<u16, BTreeMap<u16, Hop>> = BTreeMap::new();
+        for crossing in self.crossings.iter().flatten().filter(|crossing| crossing.blocks_event_loop) {
+            let from = blocking.entry(crossing.caller_service).or_default();
+            from.entry(crossing.callee_service).or_insert_with(|| crossing.hop());
+        }
+        let circles = blocking.keys().filter_map(|&start| {
+            // Breadth first, so that the first way back is a shortest one.
+            let mut reached: BTreeMap<u16, Hop> = BTreeMap::new();
+            let mut queue = VecDeque::from([start]);
+            while let Some(service) = queue.pop_front() {
+                for (&next, hop) in blocking.get(&service).into_iter().flatten() {
+                    reached.entry(next).or_insert_with(|| {
+                        queue.push_back(next);
+                        *hop
+                    });
+                }
+            }
+            let mut circle = vec![*reached.get(&start)?];
+            while circle[0].caller_service != start {
+                circle.insert(0, reached[&circle[0].caller_service]);
+            }
+            Some(circle)
+        });
+        circles.min_by_key(Vec::len).unwrap_or_default()
+    }
 }
 
 /// A compiler of requests: everything that all requests of a recording share under one split.
@@ -409,7 +457,14 @@ impl Builder<'_> {
         let caller = self.request.calls[call.parent as usize].function;
         let caller = compiler.recording.functions[caller as usize].module;
         let blocks_event_loop = blocking && on_loop;
-        let hop = Hop { caller_service: service, caller, function: call.function, blocks_event_loop };
+        let hop = Hop {
+            endpoint: self.endpoint,
+            caller_service: service,
+            caller,
+            callee_service: target,
+            function: call.function,
+            blocks_event_loop,
+        };
         if let Some(blocked) = self.path.iter().position(|hop| hop.blocks_event_loop && hop.caller_service == target) {
             let path = self.path[blocked..].iter().copied().chain([hop]).collect();
             self.compiled.call_backs.insert(CallBack { endpoint: self.endpoint, path });

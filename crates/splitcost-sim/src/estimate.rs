@@ -314,7 +314,7 @@ impl<'a> CompiledScenario<'a> {
             (Variant::Rehearsed, self.rehearsed.as_ref(), services),
         ];
         let run = |(variant, compiled, services): (Variant, Option<&Compiled>, usize)| {
-            let compiled = compiled.filter(|_| wanted(variant))?;
+            let compiled = compiled.filter(|compiled| wanted(variant) && compiled.circular_wait().is_empty())?;
             Some((variant, deployment.replay(replication, (compiled, services), (&model, &pool), at)))
         };
         variants.into_iter().filter_map(run).collect()
@@ -338,6 +338,7 @@ impl CompiledScenario<'_> {
             evidence: self.evidence(),
             cannot_cross: sites.cannot_cross(&self.split, self.requests.len()),
             call_backs: sites.call_backs(&self.split, &self.endpoints, scenario.split),
+            circular_wait: sites.hops(&self.split.circular_wait(), &self.endpoints, scenario.split),
             as_rehearsed: self.rehearsed.as_ref().map(|rehearsed| AsRehearsed {
                 figures: figures(Variant::Rehearsed),
                 endpoints: self.endpoints(scenario, samples, Variant::Rehearsed, rehearsed),

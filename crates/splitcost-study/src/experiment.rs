@@ -576,14 +576,20 @@ fn stack_provenance(calibration: &Calibration) -> StackProvenance {
 fn shorten_paths(estimate: &mut Estimate, cwd: &Path) {
     let files = estimate.calls.iter_mut().map(|call| &mut call.file);
     let hops = estimate.call_backs.iter_mut().flat_map(|call_back| &mut call_back.path);
+    let hops = hops.chain(&mut estimate.circular_wait);
     let files = files.chain(estimate.cannot_cross.iter_mut().map(|call| &mut call.file));
     files.chain(hops.map(|hop| &mut hop.file)).for_each(|file| shorten(file, cwd));
 }
 
-/// Makes a path below the app's directory relative to it.
+/// Makes a path below the app's directory, or in an installed package, relative to it.
 fn shorten(file: &mut String, cwd: &Path) {
-    if let Ok(inside) = Path::new(file.as_str()).strip_prefix(cwd) {
-        *file = inside.display().to_string();
+    let installed = ["/site-packages/", "/dist-packages/"].iter().find_map(|dir| Some(file.rsplit_once(dir)?.1));
+    let inside = installed.map(str::to_owned).or_else(|| {
+        let inside = Path::new(file.as_str()).strip_prefix(cwd).ok()?;
+        Some(inside.display().to_string())
+    });
+    if let Some(inside) = inside {
+        *file = inside;
     }
 }
 

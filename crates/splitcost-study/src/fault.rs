@@ -12,6 +12,7 @@ use splitcost_sim::estimate::{PATIENCE, estimate_fault};
 
 use crate::experiment::{Lab, SCOUT_REPLICATIONS, Subject};
 use crate::refusal::refusal;
+use crate::verdict::never_ends;
 use crate::{Error, Result};
 
 /// Duration of the load before, during and after a fault.
@@ -35,7 +36,8 @@ impl Lab<'_> {
     /// Adds every fault under every policy to every split. Runs them if the machine's slowness is given.
     pub(crate) fn fail(&mut self, subjects: &[Subject<'_>], study: &mut Study, slowness: Option<f64>) -> Result<()> {
         let faults = self.experiment.faults;
-        for (subject, studied) in subjects.iter().zip(&mut study.splits) {
+        let answered = |studied: &&mut SplitStudy| !never_ends(studied);
+        for (subject, studied) in subjects.iter().zip(&mut study.splits).filter(|(_, studied)| answered(studied)) {
             let own = std::slice::from_ref(&subject.split.calls);
             let policies = if faults.policies.is_empty() { own } else { &faults.policies };
             for (fault, calls) in faults.kinds.iter().flat_map(|fault| policies.iter().map(move |p| (fault, p))) {

@@ -4,7 +4,7 @@ use splitcost_model::estimate::Estimate;
 use splitcost_model::number::short;
 use splitcost_model::recording::Recording;
 
-use crate::verdict::path_in_words;
+use crate::verdict::{circle_in_words, path_in_words};
 
 /// The reason why a split is not rehearsed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +30,17 @@ pub fn refusal(recording: &Recording, estimate: &Estimate) -> Option<Refusal> {
             hint: "await the first of these calls, or give every service a copy of the module that is called back \
                    (`copied` in the split)"
                 .to_owned(),
+        });
+    }
+    if !estimate.circular_wait.is_empty() {
+        return Some(Refusal {
+            reason: format!(
+                "requests that overlap would wait for each other: {}",
+                circle_in_words(&estimate.circular_wait)
+            ),
+            hint:
+                "await one of these calls, or give every service a copy of one of the modules (`copied` in the split)"
+                    .to_owned(),
         });
     }
     let evidence = estimate.evidence;

@@ -3,9 +3,11 @@
 //! Each threshold is tried three times: on the point estimates, and on both ends of the intervals. If the two ends lie
 //! more than one class apart, the sentence says that there is no verdict.
 
+use std::collections::BTreeSet;
+
 use splitcost_model::audit::Audit;
 use splitcost_model::database::Database;
-use splitcost_model::estimate::{CallBack, CrossingCost, Quantile};
+use splitcost_model::estimate::{CallBack, CrossingCost, Hop, Quantile};
 use splitcost_model::number::{count, factor, number, short};
 use splitcost_model::split::MAIN_SERVICE;
 use splitcost_model::study::{Change, EndpointComparison, Origin, SplitStudy, Verdict, VerdictClass};
@@ -61,13 +63,11 @@ pub fn judge(split: &SplitStudy) -> Verdict {
     if let Some(call_back) = split.estimate.call_backs.first() {
         return never_answered(split, call_back);
     }
+    if !split.estimate.circular_wait.is_empty() {
+        return stands_still(split);
+    }
     let slowdowns = slowdowns(split);
-    let missing = if slowdowns.is_empty() {
-        Some("no endpoint has response times of both the monolith and the split".to_owned())
-    } else {
-        lacks_evidence(split)
-    };
-    if let Some(missing) = missing {
+    if let Some(missing) = lacks_evidence(split) {
         let sentence = format!("No verdict on {}: {missing}.", quoted(&split.name));
         return Verdict { class: VerdictClass::Undecided, sentence };
     }
@@ -94,14 +94,26 @@ pub fn judge(split: &SplitStudy) -> Verdict {
     Verdict { class, sentence }
 }
 
+/// Returns true where requests are never answered, which needs no figures.
+pub(crate) fn never_ends(split: &SplitStudy) -> bool {
+    !(split.estimate.call_backs.is_empty() && split.estimate.circular_wait.is_empty())
+}
+
 /// Returns the reason why the data do not suffice for a judgement, if there is one.
 pub fn lacks_evidence(split: &SplitStudy) -> Option<String> {
     let audit = split.rehearsal.as_ref().map(|rehearsal| &rehearsal.audit);
     if let Some(audit) = audit.filter(|audit| !audit.holds()) {
         return Some(failed_audit(audit));
     }
+    if never_ends(split) {
+        return None;
+    }
+    let slowdowns = slowdowns(split);
+    if slowdowns.is_empty() {
+        return Some("no endpoint has response times of both the monolith and the split".to_owned());
+    }
     let evidence = split.estimate.evidence;
-    let is_cheap = class_at(split, &slowdowns(split), Bound::Middle) <= VerdictClass::Cheap;
+    let is_cheap = class_at(split, &slowdowns, Bound::Middle) <= VerdictClass::Cheap;
     if is_cheap && evidence.measured_share() < MEASURED_SHARE {
         return Some(format!(
             "only {} of {} calls per request between services carry data whose size was measured{}",
@@ -146,17 +158,35 @@ fn never_answered(split: &SplitStudy, call_back: &CallBack) -> Verdict {
     Verdict { class: VerdictClass::Prohibitive, sentence }
 }
 
+/// A split whose requests wait for each other.
+fn stands_still(split: &SplitStudy) -> Verdict {
+    let circle = &split.estimate.circular_wait;
+    let modules: BTreeSet<&str> = circle.iter().filter_map(|hop| hop.callee.split(':').next()).collect();
+    let sentence = format!(
+        "{} stands still as soon as requests overlap: {}. Do not split here before one of these calls is awaited, or every \
+         service has a copy of {}.",
+        subject(split),
+        circle_in_words(circle),
+        modules.into_iter().collect::<Vec<_>>().join(" or "),
+    );
+    Verdict { class: VerdictClass::Prohibitive, sentence }
+}
+
 /// Returns the path of a call that is never answered, in words.
 pub fn path_in_words(call_back: &CallBack) -> String {
-    let hops: Vec<String> = call_back
-        .path
-        .iter()
-        .map(|hop| {
-            format!("{} calls {} in {} ({}:{})", hop.caller_service, hop.callee, hop.callee_service, hop.file, hop.line)
-        })
-        .collect();
+    let hops: Vec<String> = call_back.path.iter().map(hop_in_words).collect();
     let blocked = call_back.path.first().map(|hop| hop.caller_service.as_str()).unwrap_or_default();
     format!("{}, while the event loop of {blocked} waits for the first of these calls", hops.join(", "))
+}
+
+/// Returns calls by which requests wait for each other, in words.
+pub fn circle_in_words(circle: &[Hop]) -> String {
+    let hops: Vec<String> = circle.iter().map(|hop| format!("{} for {}", hop_in_words(hop), hop.endpoint)).collect();
+    format!("{}, each while the event loop that the other needs waits for the answer", join(&hops))
+}
+
+fn hop_in_words(hop: &Hop) -> String {
+    format!("{} calls {} in {} ({}:{})", hop.caller_service, hop.callee, hop.callee_service, hop.file, hop.line)
 }
 
 /// Recorded requests of an endpoint from which on its 99th percentile decides.

@@ -395,7 +395,7 @@ class Carrier(Protocol):
 
 # Name of a rehearsal's stack → its packages; of several alternatives the first that is installed is used.
 _NEEDS = {
-    "httpx": (("httpx2", "httpx"), ("orjson",), ("uvicorn",)),
+    "httpx": (("httpx2[http2]", "httpx[http2]"), ("orjson",), ("uvicorn",)),
     "grpc": (("grpcio",), ("orjson",), ("uvicorn",)),
 }
 NAMES = tuple(_NEEDS)
@@ -430,8 +430,9 @@ def versions(name: str) -> dict[str, str]:
     """Return distribution → version of every package whose version can change the cost of a call."""
     found = {}
     parts = [next((m for m in choices if _is_there(m)), None) for choices in _NEEDS[name]]
-    for distribution in [*parts, "uvloop", "httptools", "h11", "httpcore2", "httpcore", "anyio"]:
-        if distribution is None or (name == "grpc" and distribution.startswith("httpcore")):
+    names = [part.partition("[")[0] for part in parts if part]
+    for distribution in [*names, "uvloop", "httptools", "h11", "httpcore2", "httpcore", "anyio"]:
+        if name == "grpc" and distribution.startswith("httpcore"):
             continue
         try:
             found[distribution] = importlib.metadata.version(distribution)

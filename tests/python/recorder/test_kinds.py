@@ -56,7 +56,21 @@ def classified(runs, value, prelude=""):
         ("v.Locked()", "reference", "(kinds.values.Locked)"),
         ("v.Node()", "reference", "(kinds.values.Node)"),
         ("v.Numbers()", "generator", "(kinds.values.Numbers)"),
-        ("v.OwnDict()", "live", "(kinds.values.OwnDict)"),
+        ("v.OwnDict(a=1)", "value", "(kinds.values.OwnDict)"),
+        ("v.OwnText('a')", "value", "(kinds.values.OwnText)"),
+        ("v.OwnNumber(1)", "value", "(kinds.values.OwnNumber)"),
+        ("v.OwnDict(a=len)", "callback", ".a (builtin_function_or_method)"),
+        ("v.collections.defaultdict(list, {'a': [1]})", "value", "(collections.defaultdict)"),
+        ("v.collections.Counter('aab')", "value", "(collections.Counter)"),
+        ("v.a_row()", "value", "(sqlite3.Row)"),
+        ("v.re.compile('a')", "value", "(re.Pattern)"),
+        ("range(3)", "value", "(range)"),
+        ("v.fractions.Fraction(1, 3)", "value", "(fractions.Fraction)"),
+        ("v.ipaddress.ip_address('127.0.0.1')", "value", "(ipaddress.IPv4Address)"),
+        ("v.asyncio.Event()", "live", "(asyncio.locks.Event)"),
+        ("v.threading.Event()", "live", "(threading.Event)"),
+        ("v.string.Template('a')", "value", "(string.Template)"),
+        ("v.collections.UserDict(a=v.threading.Lock())", "live", "(collections.UserDict)"),
         ("v.OwnConnection(':memory:')", "resource", "(kinds.values.OwnConnection)"),
         ("v.logger", "resource", "(logging.Logger)"),
         ("v.service.connection", "resource", "(sqlite3.Connection)"),
@@ -157,7 +171,7 @@ def test_every_obstacle_is_kept_once_and_the_worst_comes_first(runs):
         ("v.Plain().half", "Plain.half", "value", "", "its fields are data"),
         ("v.asyncio.run(v.Plain().later())", "Plain.later", "value", "", "its fields are data"),
         ("v.Plain().add()", "Plain.add", "reference", "", "the call changed its fields"),
-        ("v.Line('a').add()", "Line.add", "reference", "", "the call changed its fields"),
+        ("v.Line('a').add()", "Line.add", "value", "", "its fields are data"),
         ("v.Line('a').double()", "Line.double", "value", "", "its fields are data"),
         ("v.Point(1, 2).norm()", "Point.norm", "value", "", "its fields are data"),
         ("v.Color.RED.label()", "Color.label", "value", "", "its fields are data"),
@@ -206,7 +220,7 @@ def test_every_obstacle_is_kept_once_and_the_worst_comes_first(runs):
             "",
             "its field parent holds an object that stays where it is (kinds.values.Node)",
         ),
-        ("v.OwnDict().total()", "OwnDict.total", "reference", "", "it is a live resource"),
+        ("v.OwnDict().total()", "OwnDict.total", "value", "", "its fields are data"),
         ("v.OwnConnection(':memory:').total()", "OwnConnection.total", "service", "", "it is a resource"),
         ("v.Plain.make(1)", "Plain.make", "class", "kinds.values:Plain", "it is a class"),
         ("v.Child.make(1)", "Plain.make", "class", "kinds.values:Child", "it is a class"),
@@ -229,6 +243,24 @@ def test_receivers(runs, call, name, kind, place, reason):
     assert (found["encoded_bytes"] > 0, found["nodes"] > 0) == ((kind == "value"),) * 2
     assert "self" not in payload["skeleton"] and "cls" not in payload["skeleton"]
     assert payload["class"] == "plain"
+
+
+def test_loading_a_row_is_no_change_and_changing_it_is_one(runs):
+    pytest.importorskip("django")
+    log = run(
+        runs,
+        "def read(order): return [line.id for line in order.lines]\n"
+        "def rename(order): order.name = 'c'\n"
+        "r.session.expire_all()\n"
+        "back.apply(read, r.order); back.apply(rename, r.order)\n"
+        "back.apply(r.Order.rename, r.order)\n",
+        ROWS,
+    )
+    read, renamed, method = (call.payloads[False] for call in log.named("kinds.back:apply"))
+    classes = lambda payload: {class_ for class_, path in payload["obstacles"] if "order" in path.lower()}
+    assert classes(read) == {"value"}
+    assert classes(renamed) == classes(method) == {"value", "mutated"}
+    assert log.one("kinds.rows:Order.rename").payloads[False]["receiver"]["kind"] == "value"
 
 
 @pytest.mark.parametrize(

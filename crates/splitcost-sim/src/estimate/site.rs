@@ -97,30 +97,36 @@ impl<'a> CallSites<'a> {
         list
     }
 
-    /// Returns the calls that are never answered, with the places of the calls that lead there.
+    /// Returns calls between services with their names and places.
+    pub(super) fn hops(&self, hops: &[crate::compile::Hop], endpoints: &[String], split: &Split) -> Vec<estimate::Hop> {
+        let names = split.service_names();
+        let name = |service: u16| names[usize::from(service)].to_owned();
+        let hop = |hop: &crate::compile::Hop| {
+            let (file, line) = self.of_call(hop.caller, hop.function);
+            estimate::Hop {
+                endpoint: endpoints[hop.endpoint as usize].clone(),
+                caller_service: name(hop.caller_service),
+                callee_service: name(hop.callee_service),
+                callee: self.recording.function_name(&self.recording.functions[hop.function as usize]),
+                file,
+                line,
+            }
+        };
+        hops.iter().map(hop).collect()
+    }
+
+    /// Returns the calls that are never answered, with the calls that lead there.
     pub(super) fn call_backs(
         &self,
         compiled: &Compiled,
         endpoints: &[String],
         split: &Split,
     ) -> Vec<estimate::CallBack> {
-        let names = split.service_names();
-        let hop = |hop: &crate::compile::Hop| {
-            let function = &self.recording.functions[hop.function as usize];
-            let (file, line) = self.of_call(hop.caller, hop.function);
-            estimate::Hop {
-                caller_service: names[usize::from(hop.caller_service)].to_owned(),
-                callee_service: split.service_of(&self.recording.modules[function.module as usize]).to_owned(),
-                callee: self.recording.function_name(function),
-                file,
-                line,
-            }
-        };
         let found = compiled.call_backs.iter();
         found
             .map(|call_back| estimate::CallBack {
                 endpoint: endpoints[call_back.endpoint as usize].clone(),
-                path: call_back.path.iter().map(hop).collect(),
+                path: self.hops(&call_back.path, endpoints, split),
             })
             .collect()
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use splitcost_model::boundary::{Execution, Readiness};
 use splitcost_model::calibration::{Calibration, ClientMode, HandlerMode, Pace, Point, Round};
 use splitcost_model::database::Database;
-use splitcost_model::estimate::{Estimate, EstimatedEndpoint};
+use splitcost_model::estimate::{Estimate, EstimatedEndpoint, Figures};
 use splitcost_model::quantity::Nanos;
 use splitcost_model::recording::statement::{Statement, StatementKind, StatementText};
 use splitcost_model::recording::{
@@ -314,6 +314,42 @@ fn a_call_back_into_a_blocked_loop_is_named_with_its_path() {
     let mut split = split();
     split.copied = Some(vec!["a".to_owned()]);
     assert_eq!(estimated_as(&recording, &split, 1e5).call_backs, []);
+}
+
+/// Some requests call the plain `c:log` from `a`'s event loop, others the plain `a:kind` from `c`'s.
+#[test]
+fn requests_that_wait_for_each_other_are_named_and_have_no_figures() {
+    let mut recording = recording();
+    recording.functions.push(Function { module: 1, qualname: "kind".into(), ..Function::default() });
+    recording.functions.push(Function {
+        module: 3,
+        qualname: "report".into(),
+        kind: FunctionKind::Coroutine,
+        ..Function::default()
+    });
+    for (nth, request) in recording.requests.iter_mut().enumerate() {
+        if nth % 2 == 0 {
+            request.calls.truncate(3);
+            request.calls[2].function = 3;
+        } else {
+            request.calls.truncate(4);
+            request.calls[2].function = 5;
+            request.calls[3].function = 4;
+        }
+    }
+    let estimate = estimated_as(&recording, &split(), 1e5);
+    let hops: Vec<String> = estimate
+        .circular_wait
+        .iter()
+        .map(|h| format!("{} → {} {}", h.caller_service, h.callee_service, h.callee))
+        .collect();
+    assert_eq!(hops, ["main → c c:log", "c → main a:kind"]);
+    assert_eq!(estimate.figures.split, Figures::default());
+    assert!(estimate.figures.monolith.saturation_reqs_per_sec.is_some_and(|saturation| saturation.value > 0.0));
+    assert!(estimate.endpoints.iter().all(|endpoint| endpoint.response.split.is_none()));
+    let mut split = split();
+    split.copied = Some(vec!["a".to_owned()]);
+    assert_eq!(estimated_as(&recording, &split, 1e5).circular_wait, []);
 }
 
 /// `a` reads a table of `b`.

@@ -62,7 +62,11 @@ fn command(session: &mut Session, args: &RecordArgs) -> anyhow::Result<ExitCode>
     let (python, spec, place) = if args.packages.is_empty() {
         let settings = session.settings()?;
         let place = Session::recording_dir(&settings, args.output.as_deref());
-        (session.python(Some(&settings))?, AppSpec { cwd: here, ..settings.app }, place)
+        let python = session.python(Some(&settings))?;
+        // A command has the environment of the terminal; the file adds to it.
+        let mut spec = AppSpec { cwd: here, ..settings.app };
+        spec.env.retain(|name, _| std::env::var_os(name).is_none());
+        (python, spec, place)
     } else {
         let spec = AppSpec {
             packages: args.packages.clone(),
@@ -97,9 +101,7 @@ fn keep(session: &mut Session, recorded: &Recorded, partial: &Path, place: &Path
         session.printer.warn(trouble);
     }
     let place = record::keep(partial, place, recorded.interrupted).failed()?;
-    // The requests that check that the app is ready belong to no phase.
-    let driven = !recorded.recording.meta.phases.is_empty();
-    let requests = recorded.recording.requests.iter().filter(|request| !driven || request.phase.is_some());
+    let requests = recorded.recording.of_workload();
     let endpoints: BTreeSet<&str> = requests.clone().map(|request| request.endpoint.as_str()).collect();
     session.printer.note(&format!(
         "recorded {} of {} in {}",
@@ -120,7 +122,7 @@ fn salvage(session: &mut Session, partial: &Path) {
         // A phase was finished, so the app has worked.
         Ok(recording) if !recording.meta.phases.is_empty() => session.printer.note(&format!(
             "{} were recorded before that: splitcost show {}",
-            count(recording.requests.len(), "request"),
+            count(recording.of_workload().count(), "request"),
             shown(partial).display()
         )),
         // The next recording overwrites what cannot be removed.

@@ -80,6 +80,21 @@ fn a_recorded_command_passes_its_status_on() {
     ");
 }
 
+/// The environment wins over the file, which would otherwise replace the data that a command is to use.
+#[test]
+fn a_recorded_command_keeps_its_environment() {
+    let env = "[app.env]\nJOB_DATA = \"{workdir}\"\nADDED = \"1\"\n";
+    let project = Project::with_command(UVICORN, &format!("{WORKLOAD}\n{env}"));
+    let script = "import asyncio, os\nfrom small import prices\nasyncio.run(prices.quote(1, 2))\n\
+                  print(os.environ['JOB_DATA'], os.environ['ADDED'])\n";
+    std::fs::write(project.path("job.py"), script).unwrap();
+    insta::assert_snapshot!(project.run_with(&[("JOB_DATA", "mine")], &["record", "--", "python", "job.py"]), @r"
+    exit 0
+    mine 1
+    recorded 1 request of 1 endpoint in .splitcost/recording
+    ");
+}
+
 #[test]
 fn a_recorded_command_ends_with_what_it_started() {
     let project = Project::with_command(UVICORN, WORKLOAD);

@@ -3,3 +3,7 @@
 
 def take(value):
     return value
+
+
+def apply(function, order):
+    function(order)

@@ -33,6 +33,9 @@ class Order(Base):
     def total(self):
         return 1
 
+    def rename(self):
+        self.name = "d"
+
 
 class OrderLine(Base):
     __tablename__ = "lines"

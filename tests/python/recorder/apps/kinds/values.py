@@ -1,10 +1,15 @@
 """Makes a value of each kind."""
 
+import asyncio
 import collections
 import dataclasses
 import enum
+import fractions
+import ipaddress
 import logging
+import re
 import sqlite3
+import string
 import threading
 import typing
 
@@ -189,8 +194,34 @@ class Numbers:
 
 
 class OwnDict(dict):
+    def __iter__(self):
+        raise AssertionError
+
     def total(self):
         return 1
+
+
+class OwnText(str):
+    """Text with methods of its own; none of them runs in a walk."""
+
+    __slots__ = ()
+
+    def __hash__(self):
+        raise AssertionError
+
+    def __len__(self):
+        raise AssertionError
+
+
+class OwnNumber(int):
+    def __index__(self):
+        raise AssertionError
+
+
+def a_row():
+    with sqlite3.connect(":memory:") as database:
+        database.row_factory = sqlite3.Row
+        return database.execute("select 1 as a, 'b' as b").fetchone()
 
 
 class OwnConnection(sqlite3.Connection):
