@@ -161,6 +161,40 @@ def test_an_app_in_one_file_is_divided_by_classes(runs, tmp_path):
     assert tree_of_handle(log) == ["single:handle", "  single:Work:Work.do"]
 
 
+HANDLERS = """
+REGISTRY = []
+
+def named():
+    return 1
+
+def handed_out():
+    return 2
+
+def looked_up():
+    return 3
+
+REGISTRY.append(handed_out)
+"""
+HANDLING = """
+from plugins import back
+from plugins.back import named as renamed
+
+def handle():
+    return renamed() + back.REGISTRY[0]() + getattr(back, "looked_up")()
+"""
+
+
+def test_a_function_that_only_its_module_names_is_known(runs, tmp_path):
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins/__init__.py").touch()
+    (tmp_path / "plugins/back.py").write_text(HANDLERS)
+    (tmp_path / "plugins/front.py").write_text(HANDLING)
+    (log,) = runs.run("-c", "from plugins import front\nfront.handle()\n", SPLITCOST_PACKAGES="plugins")
+    log.check()
+    unnamed = {r["qualname"]: r["is_unnamed"] for r in log.records if r["record"] == "function"}
+    assert unnamed == {"handle": True, "named": False, "handed_out": True, "looked_up": False}
+
+
 def test_a_rehearsal_names_modules_as_the_recorder_does(monkeypatch):
     monkeypatch.syspath_prepend(APPS)
     services = importlib.import_module("onefile.services")
