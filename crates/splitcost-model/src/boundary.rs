@@ -104,6 +104,14 @@ struct Crossability {
     is_measured: bool,
 }
 
+impl Crossability {
+    /// Returns the facts about a function that its own module hands out: a stub stands only where another module looks a
+    /// function up by its name.
+    fn handed_out(self) -> Self {
+        Self { verdict: self.verdict.map(|_| Readiness::Rewrite), ..self }
+    }
+}
+
 /// The boundary between the services of a split, for the calls of one recording.
 #[derive(Clone, Debug)]
 pub struct Boundary<'a> {
@@ -129,7 +137,11 @@ impl<'a> Boundary<'a> {
         Self {
             services: recording.modules.iter().map(|module| index(split.service_of(module))).collect(),
             owners: recording.functions.iter().map(owner).collect(),
-            functions: crossabilities(recording),
+            functions: crossabilities(recording)
+                .into_iter()
+                .zip(&recording.functions)
+                .map(|(facts, function)| if function.is_unnamed { facts.handed_out() } else { facts })
+                .collect(),
             recording,
             execution,
         }
@@ -160,6 +172,15 @@ impl<'a> Boundary<'a> {
         self.owners[request.calls[call.parent as usize].function as usize]
     }
 
+    /// Returns the module that makes a call, or [`Recording::ROOT_MODULE`] if the framework does.
+    pub fn caller(&self, request: &Request, call: CallIndex) -> ModuleId {
+        let call = &request.calls[call as usize];
+        if is_of_framework(self.recording, request, call) {
+            return Recording::ROOT_MODULE;
+        }
+        self.recording.functions[request.calls[call.parent as usize].function as usize].module
+    }
+
     /// Returns true if a call crosses when its caller runs in its own service.
     pub fn crosses_from_caller(&self, request: &Request, call: CallIndex) -> bool {
         let caller = request.calls[request.calls[call as usize].parent as usize].function;
@@ -184,9 +205,13 @@ impl<'a> Boundary<'a> {
 }
 
 /// Returns true if the framework makes the call. It runs a request's handler, dependencies and hooks where the request is.
+///
+/// Calls inside a module are part of it, so that a recorded one from a module to itself has the framework in between: the
+/// module's middleware runs the rest of the request.
 fn is_of_framework(recording: &Recording, request: &Request, call: &Call) -> bool {
-    let caller = request.calls[call.parent as usize].function;
-    recording.functions.get(caller as usize).is_none_or(|caller| caller.module == Recording::ROOT_MODULE)
+    let module = |function: FunctionId| recording.functions.get(function as usize).map(|function| function.module);
+    let caller = module(request.calls[call.parent as usize].function);
+    caller.is_none_or(|caller| caller == Recording::ROOT_MODULE) || caller == module(call.function)
 }
 
 /// Returns, per function, the work that its calls need; `None` where they never cross, however the app is split.
@@ -227,8 +252,6 @@ fn crossabilities(recording: &Recording) -> Vec<Crossability> {
 fn crossability(function: &Function, seen: Samples) -> Crossability {
     let verdict = verdict(function, seen);
     let is_measured = seen.arguments && seen.result && verdict != Ok(Readiness::Rewrite);
-    // A stub stands where another module looks a function up by its name, and nobody does.
-    let verdict = verdict.map(|readiness| if function.is_unnamed { Readiness::Rewrite } else { readiness });
     Crossability { verdict, is_measured }
 }
 

@@ -406,8 +406,7 @@ impl Builder<'_> {
         let call = &self.request.calls[index as usize];
         let coroutine = compiler.is_coroutine(self.request, index);
         let blocking = !(coroutine || on_loop && compiler.awaited);
-        let caller = self.request.calls[call.parent as usize].function;
-        let caller = compiler.recording.functions[caller as usize].module;
+        let caller = compiler.boundary.caller(self.request, index);
         let blocks_event_loop = blocking && on_loop;
         let hop = Hop { caller_service: service, caller, function: call.function, blocks_event_loop };
         if let Some(blocked) = self.path.iter().position(|hop| hop.blocks_event_loop && hop.caller_service == target) {

@@ -16,7 +16,7 @@ async def ready():
 
 
 @app.get("/orders/{item}")
-async def order(item: int):
+def order(item: int):
     return services.orders.place(item) + services.rush.place(item) + services.orders.cancel(item)
 
 
