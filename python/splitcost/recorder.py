@@ -57,8 +57,9 @@ def start() -> None:
     """Start recording as the environment says.
 
     ``SPLITCOST_LOG_DIR`` is the directory of the logs; ``SPLITCOST_PACKAGES`` and ``SPLITCOST_MODULES`` are
-    the code to record; ``SPLITCOST_ENTRY_POINTS`` are the functions each call of which is a request, as
-    ``module:name``; ``SPLITCOST_ENDPOINT_HEADER`` is the header by which a load generator names endpoints.
+    the code to record, ``SPLITCOST_DEPTH`` is the number of parts in the names of its modules;
+    ``SPLITCOST_ENTRY_POINTS`` are the functions each call of which is a request, as ``module:name``;
+    ``SPLITCOST_ENDPOINT_HEADER`` is the header by which a load generator names endpoints.
 
     Raises :class:`ValueError` where the environment is incomplete.
     """
@@ -72,7 +73,8 @@ def start() -> None:
     if sys.version_info < (3, 12):
         message = "splitcost: Python 3.11 is recorded in slow mode; 3.12 or later has true timings"
         print(message, file=sys.stderr)
-    _native.start(directory, packages, modules, _names("SPLITCOST_ENTRY_POINTS"), CONTEXT)
+    depth = int(os.environ.get("SPLITCOST_DEPTH") or 0) or None
+    _native.start(directory, packages, modules, depth, _names("SPLITCOST_ENTRY_POINTS"), CONTEXT)
     attempt(_follow)
 
 

@@ -67,10 +67,10 @@ impl Subject {
         let mut found: BTreeMap<(String, u32), Vec<u64>> = BTreeMap::new();
         for call in recording.requests.iter().flat_map(|request| &request.calls) {
             let Some(function) = recording.functions.get(call.function as usize) else { continue };
-            let module = recording.modules.get(function.module as usize).map_or("", String::as_str);
+            let function = recording.function_name(function);
             let mut add = |role: &str, payload: &Option<Payload>| {
                 if let Some(payload) = payload.as_ref().filter(|payload| may_cross(payload)) {
-                    let name = format!("{role} of {module}:{}", function.qualname);
+                    let name = format!("{role} of {function}");
                     found.entry((name, payload.shape)).or_default().push(payload.encoded_bytes);
                 }
             };

@@ -89,7 +89,7 @@ pub fn record(
     progress: Progress<'_>,
     cancel: &Cancel,
 ) -> Result<Recorded> {
-    let mut meta = Meta { expected: expected(workload), ..meta(python, &spec.command) };
+    let mut meta = Meta { expected: expected(workload), ..meta(spec, python, &spec.command) };
     convert::begin(partial, &meta)?;
     let total_secs = 2.0 * WARM_UP_SECS + f64::from(TURNS) * turn_secs(CLOSED_SECS.0) + BESIDE_SECS.iter().sum::<f64>();
     let step = Step { total_secs, ..Step::default() };
@@ -250,7 +250,7 @@ pub fn record_command(
     partial: &Path,
     cancel: &Cancel,
 ) -> Result<(Recorded, ExitStatus)> {
-    let meta = meta(python, command);
+    let meta = meta(spec, python, command);
     convert::begin(partial, &meta)?;
     let mode = Mode::Record { log_dir: log_dir(partial)?, is_driven: false };
     let run = Run::current()?;
@@ -331,11 +331,12 @@ pub fn keep(partial: &Path, place: &Path, interrupted: bool) -> Result<PathBuf> 
     Ok(place)
 }
 
-fn meta(python: &Python, command: &[String]) -> Meta {
+fn meta(spec: &AppSpec, python: &Python, command: &[String]) -> Meta {
     Meta {
         splitcost_version: env!("CARGO_PKG_VERSION").to_owned(),
         started_at: now(),
         command: command.to_vec(),
+        named_modules: spec.modules.clone(),
         python_version: python.version.clone(),
         machine: cpu::machine(),
         ..Meta::default()

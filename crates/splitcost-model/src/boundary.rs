@@ -3,13 +3,16 @@
 //! The simulator, the list of what needs work, the audit of a rehearsal and the settings of its import hook all ask
 //! [`Boundary`]. A call crosses if it was made for a request, if it goes into another service, if the other service does not
 //! share the code (a copied module, a value's method, a nested function), and, in a rehearsal, if it is [`Readiness::Ready`].
+//!
+//! A rehearsal divides the code by files: a class that is a module of its own is where its file is. Code of another service
+//! that runs in the caller calls the functions of its own service directly, as it would at home.
 
 use serde::{Deserialize, Serialize};
 
 use crate::recording::{
     Call, CallIndex, Function, FunctionId, FunctionKind, ModuleId, PayloadClass, ReceiverKind, Recording, Request,
 };
-use crate::split::Split;
+use crate::split::{Split, file_module};
 
 /// The work that a call needs before it can cross between services. A later one needs more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -24,7 +27,8 @@ pub enum Readiness {
     Object,
     /// An object that must stay where it is: a handle crosses, and each use of it is a crossing back.
     ByReference,
-    /// A callback, an unknown live resource, or an object that nobody can rebuild: the code has to change.
+    /// A callback, an unknown live resource, an object that nobody can rebuild, or a function that its own module has handed
+    /// out (a hook, a handler of a signal): the code has to change.
     Rewrite,
 }
 
@@ -100,6 +104,14 @@ struct Crossability {
     is_measured: bool,
 }
 
+impl Crossability {
+    /// Returns the facts about a function that its own module hands out: a stub stands only where another module looks a
+    /// function up by its name.
+    fn handed_out(self) -> Self {
+        Self { verdict: self.verdict.map(|_| Readiness::Rewrite), ..self }
+    }
+}
+
 /// The boundary between the services of a split, for the calls of one recording.
 #[derive(Clone, Debug)]
 pub struct Boundary<'a> {
@@ -107,7 +119,7 @@ pub struct Boundary<'a> {
     execution: Execution,
     /// The service of each module.
     services: Vec<u16>,
-    /// The service of each function; `None` where every service has a copy.
+    /// The service of each function, by its file in a rehearsal; `None` where every service has a copy.
     owners: Vec<Option<u16>>,
     functions: Vec<Crossability>,
 }
@@ -119,12 +131,17 @@ impl<'a> Boundary<'a> {
         let index = |service: &str| names.iter().position(|name| *name == service).unwrap_or(0) as u16;
         let owner = |function: &Function| {
             let module = recording.modules.get(function.module as usize)?;
+            let module = if execution == Execution::Rehearsed { file_module(module) } else { module };
             (!split.is_copied(module)).then(|| index(split.service_of(module)))
         };
         Self {
             services: recording.modules.iter().map(|module| index(split.service_of(module))).collect(),
             owners: recording.functions.iter().map(owner).collect(),
-            functions: crossabilities(recording),
+            functions: crossabilities(recording)
+                .into_iter()
+                .zip(&recording.functions)
+                .map(|(facts, function)| if function.is_unnamed { facts.handed_out() } else { facts })
+                .collect(),
             recording,
             execution,
         }
@@ -140,11 +157,28 @@ impl<'a> Boundary<'a> {
         let call = &request.calls[call as usize];
         let to = self.owners[call.function as usize].filter(|to| *to != from)?;
         let readiness = self.functions[call.function as usize].verdict.ok()?;
+        let is_of_framework = is_of_framework(self.recording, request, call);
         let is_made_here = match self.execution {
-            Execution::Rewritten => is_of_framework(self.recording, request, call) && readiness != Readiness::Ready,
-            Execution::Rehearsed => !readiness.is_rehearsed(),
+            Execution::Rewritten => is_of_framework && readiness != Readiness::Ready,
+            Execution::Rehearsed => {
+                !readiness.is_rehearsed() || !is_of_framework && self.owner_of_caller(request, call) == Some(to)
+            }
         };
         (!is_made_here).then_some(Crosses { to, readiness })
+    }
+
+    /// Returns the service of the code that makes a call, wherever it runs.
+    fn owner_of_caller(&self, request: &Request, call: &Call) -> Option<u16> {
+        self.owners[request.calls[call.parent as usize].function as usize]
+    }
+
+    /// Returns the module that makes a call, or [`Recording::ROOT_MODULE`] if the framework does.
+    pub fn caller(&self, request: &Request, call: CallIndex) -> ModuleId {
+        let call = &request.calls[call as usize];
+        if is_of_framework(self.recording, request, call) {
+            return Recording::ROOT_MODULE;
+        }
+        self.recording.functions[request.calls[call.parent as usize].function as usize].module
     }
 
     /// Returns true if a call crosses when its caller runs in its own service.
@@ -171,9 +205,13 @@ impl<'a> Boundary<'a> {
 }
 
 /// Returns true if the framework makes the call. It runs a request's handler, dependencies and hooks where the request is.
+///
+/// Calls inside a module are part of it, so that a recorded one from a module to itself has the framework in between: the
+/// module's middleware runs the rest of the request.
 fn is_of_framework(recording: &Recording, request: &Request, call: &Call) -> bool {
-    let caller = request.calls[call.parent as usize].function;
-    recording.functions.get(caller as usize).is_none_or(|caller| caller.module == Recording::ROOT_MODULE)
+    let module = |function: FunctionId| recording.functions.get(function as usize).map(|function| function.module);
+    let caller = module(request.calls[call.parent as usize].function);
+    caller.is_none_or(|caller| caller == Recording::ROOT_MODULE) || caller == module(call.function)
 }
 
 /// Returns, per function, the work that its calls need; `None` where they never cross, however the app is split.
@@ -341,5 +379,74 @@ mod tests {
         split.copied = Some(vec!["kinds".to_owned()]);
         assert_eq!(crossings(&split, Execution::Rewritten), [2, 5]);
         assert_eq!(crossings(&split, Execution::Rehearsed), [2, 5]);
+    }
+
+    /// `main:view` calls `shop.services:Orders.place`, which calls `shop.services:rate` and `shop.prices:quote`; that calls
+    /// `shop.taxes:tax`.
+    fn by_class() -> Recording {
+        let names = ["(framework)", "main", "shop.services", "shop.services:Orders", "shop.prices", "shop.taxes"];
+        let functions = [(0, "(asgi)"), (1, "view"), (3, "Orders.place"), (2, "rate"), (4, "quote"), (5, "tax")];
+        let function =
+            |(module, qualname): (u32, &str)| Function { module, qualname: qualname.into(), ..Function::default() };
+        let call = |(function, parent)| Call { function, parent, ..Call::default() };
+        Recording {
+            modules: names.map(str::to_owned).to_vec(),
+            functions: functions.map(function).to_vec(),
+            requests: vec![Request {
+                calls: [(0, 0), (1, 0), (2, 1), (3, 2), (4, 2), (5, 4)].map(call).to_vec(),
+                ..Request::default()
+            }],
+            ..Recording::default()
+        }
+    }
+
+    /// Returns the calls that cross where the caller runs in `from`, as `readiness of function`.
+    fn crossings(services: &[(&str, &[&str])], execution: Execution, from: &[u16; 5]) -> Vec<String> {
+        let recording = by_class();
+        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let services = services.iter().map(|(service, names)| ((*service).to_owned(), owned(names))).collect();
+        let split = Split { services, ..Split::default() };
+        let boundary = Boundary::new(&recording, &split, execution);
+        let request = &recording.requests[0];
+        let crossing = |(call, from): (u32, &u16)| {
+            let crosses = boundary.crossing(request, call, *from)?;
+            let function = &recording.functions[request.calls[call as usize].function as usize];
+            Some(format!("{} {}", crosses.readiness.name(), recording.function_name(function)))
+        };
+        (1..).zip(from).filter_map(crossing).collect()
+    }
+
+    #[test]
+    fn a_class_is_priced_and_stays_where_its_file_is() {
+        let class: &[(&str, &[&str])] = &[("orders", &["shop.services:Orders"])];
+        let there = crossings(class, Execution::Rewritten, &[0, 0, 1, 1, 0]);
+        assert_eq!(there, ["object shop.services:Orders.place", "ready shop.services:rate", "ready shop.prices:quote"]);
+        // A rehearsal runs the method in the caller, and all that it calls.
+        assert!(crossings(class, Execution::Rehearsed, &[0; 5]).is_empty());
+        // Where a request enters at the class's service, its file is another service's there.
+        assert!(crossings(class, Execution::Rehearsed, &[0, 1, 1, 1, 1]).is_empty());
+    }
+
+    #[test]
+    fn a_function_that_its_module_handed_out_stays_where_it_is_called() {
+        let mut recording = recording();
+        recording.functions[2].is_unnamed = true;
+        let services = BTreeMap::from([("vault".to_owned(), vec!["vault".to_owned()])]);
+        let split = Split { services, ..Split::default() };
+        let crossings = |execution| -> Vec<u32> {
+            let boundary = Boundary::new(&recording, &split, execution);
+            (1..6).filter(|call| boundary.crossing(&recording.requests[0], *call, 0).is_some()).collect()
+        };
+        // Called by `main` it is priced, as a message of a signal would be; the framework calls a hook.
+        assert_eq!(crossings(Execution::Rewritten), [2]);
+        assert!(crossings(Execution::Rehearsed).is_empty());
+    }
+
+    #[test]
+    fn code_of_another_service_calls_its_own_service_directly() {
+        let services: &[(&str, &[&str])] = &[("prices", &["shop.prices", "shop.taxes"])];
+        // `quote` runs in the caller, say, because of its arguments: what it calls in its own service is not sent there.
+        let rehearsed = crossings(services, Execution::Rehearsed, &[0; 5]);
+        assert_eq!(rehearsed, ["ready shop.prices:quote"]);
     }
 }

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use self::statement::{Statement, StatementText};
 use crate::quantity::Nanos;
+use crate::split::file_module;
 
 /// Index into [`Recording::modules`].
 pub type ModuleId = u32;
@@ -26,7 +27,8 @@ pub type CallIndex = u32;
 pub struct Recording {
     /// The circumstances of its making.
     pub meta: Meta,
-    /// Module names; index 0 is the framework and server outside the app's own modules.
+    /// Module names, and classes that are modules of their own, as `shop.services:Orders`; index 0 is the framework and server
+    /// outside the app's own modules.
     pub modules: Vec<String>,
     /// The functions that were called across a module boundary.
     pub functions: Vec<Function>,
@@ -46,7 +48,7 @@ impl Recording {
 
     /// Returns a function's name, as `shop.pricing:quote`.
     pub fn function_name(&self, function: &Function) -> String {
-        format!("{}:{}", self.modules[function.module as usize], function.qualname)
+        format!("{}:{}", file_module(&self.modules[function.module as usize]), function.qualname)
     }
 
     /// Returns true if a request was answered with a status that the workload did not expect: by default, 400 and above.
@@ -88,6 +90,9 @@ pub struct Meta {
     pub started_at: String,
     /// The app's command line.
     pub command: Vec<String>,
+    /// The modules and classes that the settings name, by which the app was divided.
+    #[serde(default)]
+    pub named_modules: Vec<String>,
     /// `CPython`'s version, as `3.13.0`.
     pub python_version: String,
     /// `monitoring` (3.12+) or `profile` (3.11, slow).
@@ -233,6 +238,9 @@ pub struct Function {
     pub kind: FunctionKind,
     /// Calls across a boundary, exact, sampled or not.
     pub calls: u64,
+    /// True for a function at module level that no other module of the app names: whoever calls it from outside was given the
+    /// function itself, as a framework is given a hook, or a registry a handler.
+    pub is_unnamed: bool,
 }
 
 /// The kind of a function.

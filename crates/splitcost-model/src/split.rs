@@ -16,7 +16,8 @@ pub const MAIN_SERVICE: &str = "main";
 pub struct Split {
     /// The name in the configuration.
     pub name: String,
-    /// The modules of each service. [`MAIN_SERVICE`] takes the rest and need not be listed.
+    /// The modules of each service, or classes of a file, as `shop.services:Orders`. [`MAIN_SERVICE`] takes the rest and need
+    /// not be listed.
     pub services: BTreeMap<String, Vec<String>>,
     /// The stack of calls between services.
     pub stack: StackName,
@@ -63,9 +64,14 @@ impl Split {
     }
 }
 
-/// Returns true if a module is `name`, or below it.
-fn is_within(module: &str, name: &str) -> bool {
-    module.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+/// Returns true if a module, or a class of its file, is `name`, or below it.
+pub fn is_within(module: &str, name: &str) -> bool {
+    module.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', ':']))
+}
+
+/// Returns the Python module in whose file a module's code is: itself, unless it is a class.
+pub fn file_module(module: &str) -> &str {
+    module.split_once(':').map_or(module, |(file, _)| file)
 }
 
 /// A stack: client × codec × transport × server.
@@ -149,12 +155,16 @@ mod tests {
             services: BTreeMap::from([
                 ("a".to_owned(), vec!["shop.orders".to_owned()]),
                 ("b".to_owned(), vec!["shop.orders.lines".to_owned()]),
+                ("c".to_owned(), vec!["shop.orders.admin:Audit".to_owned()]),
             ]),
             ..Split::default()
         };
         assert_eq!(split.service_of("shop.orders.views"), "a");
         assert_eq!(split.service_of("shop.orders.lines"), "b");
         assert_eq!(split.service_of("shop.orders_archive"), MAIN_SERVICE);
+        assert_eq!(split.service_of("shop.orders.views:Index"), "a");
+        assert_eq!(split.service_of("shop.orders.admin:Audit.Line"), "c");
+        assert_eq!(split.service_of("shop.orders.admin:AuditLog"), "a");
     }
 
     fn delay() -> impl Strategy<Value = Delay> {

@@ -9,6 +9,7 @@ use splitcost_recording::log::{FRAMEWORK, FunctionKindCode};
 
 use crate::events::watch;
 use crate::inert::instance_dict;
+use crate::owner::owner_of;
 use crate::payload::Sample;
 use crate::receiver::Method;
 use crate::shadow_stack::CodeFacts;
@@ -48,7 +49,8 @@ pub(crate) fn classify(
     code: &Bound<'_, PyAny>,
     frame: &Bound<'_, PyAny>,
 ) -> PyResult<Option<CodeFacts>> {
-    classify_in(code, &frame.getattr(intern!(py, "f_globals"))?)
+    let Ok(globals) = frame.getattr(intern!(py, "f_globals"))?.cast_into::<PyDict>() else { return Ok(None) };
+    classify_in(code, &globals)
 }
 
 /// Returns the facts of a function's code, which is put under recording if it belongs to the packages.
@@ -59,20 +61,20 @@ pub(crate) fn classify_function(function: &Bound<'_, PyFunction>) -> PyResult<Op
     if known.is_some() {
         return Ok(known);
     }
-    let new = classify_in(&code, &function.getattr(intern!(py, "__globals__"))?)?;
+    let Ok(globals) = function.getattr(intern!(py, "__globals__"))?.cast_into::<PyDict>() else { return Ok(None) };
+    let new = classify_in(&code, &globals)?;
     if new.is_some() {
         watch(py, &code)?;
     }
     Ok(new)
 }
 
-fn classify_in(code: &Bound<'_, PyAny>, globals: &Bound<'_, PyAny>) -> PyResult<Option<CodeFacts>> {
+fn classify_in(code: &Bound<'_, PyAny>, globals: &Bound<'_, PyDict>) -> PyResult<Option<CodeFacts>> {
     let py = code.py();
     let file: String = code.getattr(intern!(py, "co_filename"))?.extract()?;
     let Some(module) = module_name(globals) else { return Ok(None) };
-    let Some(owner) = source::owner_of(&module) else { return Ok(None) };
     // Code made at run time (a dataclass's methods, say) has no source that could be moved.
-    if file.starts_with('<') {
+    if file.starts_with('<') || !source::is_recorded(&module) {
         return Ok(None);
     }
     let flags: u32 = code.getattr(intern!(py, "co_flags"))?.extract()?;
@@ -80,10 +82,11 @@ fn classify_in(code: &Bound<'_, PyAny>, globals: &Bound<'_, PyAny>) -> PyResult<
     if flags & CO_OPTIMIZED == 0 || name == ANNOTATIONS {
         // The body of a module or class, or its annotations: its execution is not a call, but it spells out the app's
         // names.
-        learn_names(code)?;
+        learn_names(code, source::namer(&module))?;
         return Ok(None);
     }
     let qualname: String = code.getattr(intern!(py, "co_qualname"))?.extract()?;
+    let Some(owner) = owner_of(globals, &module, &qualname) else { return Ok(None) };
     let new = NewCode {
         code: code.clone().unbind(),
         module: owner,
@@ -119,8 +122,7 @@ pub(crate) fn register_root(code: &Bound<'_, PyAny>, qualname: &str) -> PyResult
 }
 
 /// Returns the module's dotted name, also where it runs as the main program.
-pub(crate) fn module_name(globals: &Bound<'_, PyAny>) -> Option<String> {
-    let globals = globals.cast::<PyDict>().ok()?;
+pub(crate) fn module_name(globals: &Bound<'_, PyDict>) -> Option<String> {
     let text = |key: &str| globals.get_item(key).ok().flatten();
     let name: String = text("__name__")?.extract().ok()?;
     if name != "__main__" {
@@ -142,7 +144,7 @@ fn kind_of(flags: u32) -> FunctionKindCode {
     }
 }
 
-fn arguments(code: &Bound<'_, PyAny>, flags: u32, globals: &Bound<'_, PyAny>) -> PyResult<Arguments> {
+fn arguments(code: &Bound<'_, PyAny>, flags: u32, globals: &Bound<'_, PyDict>) -> PyResult<Arguments> {
     let py = code.py();
     let positional: usize = code.getattr(intern!(py, "co_argcount"))?.extract()?;
     let mut count = positional + code.getattr(intern!(py, "co_kwonlyargcount"))?.extract::<usize>()?;
@@ -150,7 +152,7 @@ fn arguments(code: &Bound<'_, PyAny>, flags: u32, globals: &Bound<'_, PyAny>) ->
     let mut names: Vec<String> = code.getattr(intern!(py, "co_varnames"))?.extract()?;
     names.truncate(count);
     let qualname: String = code.getattr(intern!(py, "co_qualname"))?.extract()?;
-    let module = globals.get_item("__name__").and_then(|name| name.extract::<String>()).unwrap_or_default();
+    let module = globals.get_item("__name__")?.and_then(|name| name.extract::<String>().ok()).unwrap_or_default();
     let method = if positional == 0 { None } else { Method::of(&module, &qualname) };
     Ok(Arguments { names, method })
 }
@@ -166,33 +168,33 @@ fn first_instruction(py: Python<'_>, code: &Bound<'_, PyAny>) -> PyResult<u32> {
 }
 
 /// Learns the identifiers of a code object and of the functions in it, its constants included.
-fn learn_names(code: &Bound<'_, PyAny>) -> PyResult<()> {
+fn learn_names(code: &Bound<'_, PyAny>, namer: u32) -> PyResult<()> {
     let py = code.py();
     for constant in code.getattr(intern!(py, "co_consts"))?.try_iter()? {
-        learn_constant(&constant?)?;
+        learn_constant(&constant?, namer)?;
     }
-    source::learn_identifier(code.getattr(intern!(py, "co_name"))?.cast::<PyString>()?.to_str()?);
+    source::learn_identifier(code.getattr(intern!(py, "co_name"))?.cast::<PyString>()?.to_str()?, namer);
     // Arguments, which are among the variables, become keys by `locals()` and `**kwargs`.
     for attribute in ["co_names", "co_varnames", "co_cellvars"] {
         for name in code.getattr(attribute)?.try_iter()? {
-            source::learn_identifier(name?.cast::<PyString>()?.to_str()?);
+            source::learn_identifier(name?.cast::<PyString>()?.to_str()?, namer);
         }
     }
     Ok(())
 }
 
-fn learn_constant(constant: &Bound<'_, PyAny>) -> PyResult<()> {
+fn learn_constant(constant: &Bound<'_, PyAny>, namer: u32) -> PyResult<()> {
     if let Ok(text) = constant.cast_exact::<PyString>() {
         // A lone surrogate is in no identifier.
         if let Ok(text) = text.to_str() {
-            source::learn_constant(text);
+            source::learn_constant(text, namer);
         }
     } else if let Ok(tuple) = constant.cast_exact::<PyTuple>() {
         for item in tuple.iter() {
-            learn_constant(&item)?;
+            learn_constant(&item, namer)?;
         }
     } else if constant.hasattr(intern!(constant.py(), "co_consts"))? {
-        learn_names(constant)?;
+        learn_names(constant, namer)?;
     }
     Ok(())
 }

@@ -36,6 +36,7 @@ mod events;
 mod guard;
 mod handing;
 mod inert;
+mod owner;
 mod payload;
 mod place;
 mod receiver;
@@ -54,6 +55,7 @@ use std::sync::atomic::Ordering;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFunction, PyList};
+use splitcost_recording::division::Division;
 use splitcost_recording::log::{FunctionKindCode, LoggedReceiver, Reader, Record};
 use splitcost_recording::redact;
 
@@ -61,7 +63,6 @@ use crate::buffer::LogBuffer;
 use crate::events::name_of_exception;
 use crate::handing::Origins;
 use crate::shadow_stack::RequestResult;
-use crate::source::Boundaries;
 use crate::state::Recorder;
 use crate::writer::ON;
 
@@ -72,6 +73,7 @@ fn start(
     directory: PathBuf,
     packages: Vec<String>,
     modules: Vec<String>,
+    depth: Option<usize>,
     entry_points: Vec<String>,
     context: &Bound<'_, PyAny>,
 ) -> PyResult<&'static str> {
@@ -84,7 +86,7 @@ fn start(
     std::fs::create_dir_all(&directory)?;
     let python_version = format!("{}.{}.{}", version.major, version.minor, version.patch);
     inert::prepare(py)?;
-    source::record(Boundaries { packages, modules, entry_points });
+    source::record(Division { packages, modules, depth }, entry_points);
     let recorder = Recorder::new(LogBuffer::new(directory), python_version, mode);
     *state::lock() = Some(recorder);
     handing::use_context(py, context)?;
@@ -129,7 +131,7 @@ fn function_id(function: &Bound<'_, PyFunction>) -> PyResult<Option<u32>> {
 /// Returns the number of a function that stands for a class of the app, and `None` for a class of anybody else.
 #[pyfunction]
 fn class_id(module: &str, qualname: &str) -> Option<u32> {
-    let owner = source::owner_of(module)?;
+    let owner = source::owner_of(module, qualname)?;
     let qualname = source::written_qualname(qualname);
     Some(state::lock().as_mut()?.function(owner, &qualname, "", 0, FunctionKindCode::Plain))
 }
@@ -262,9 +264,9 @@ fn record_as_dict<'py>(py: Python<'py>, record: &Record) -> PyResult<Bound<'py, 
     match record {
         Record::Process { pid, python_version, mode } => set!(dict, pid, python_version, mode),
         Record::Module { id, name } => set!(dict, id, name),
-        Record::Function { id, module, qualname, file, line, kind } => {
+        Record::Function { id, module, qualname, file, line, kind, is_unnamed } => {
             let kind = kind.name();
-            set!(dict, id, module, qualname, file, line, kind);
+            set!(dict, id, module, qualname, file, line, kind, is_unnamed);
         }
         Record::RequestStart { request, wall, process_cpu } => {
             set!(dict, request, wall, process_cpu);

@@ -79,7 +79,7 @@ fn search(value: &Bound<'_, PyAny>, info: &TypeInfo) -> Option<Place> {
             continue;
         }
         let Some(globals) = instance_dict(&module) else { continue };
-        let Some(module) = module_name(globals.as_any()) else { continue };
+        let Some(module) = module_name(&globals) else { continue };
         if !source::is_recorded(&module) {
             continue;
         }

@@ -6,7 +6,8 @@
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rustc_hash::FxHashSet;
+use rustc_hash::FxHashMap;
+use splitcost_recording::division::Division;
 use splitcost_recording::redact::{VALUE, is_identifier};
 
 /// Most names remembered.
@@ -24,43 +25,21 @@ const MAX_IDENTIFIER_LEN: usize = 256;
 /// Parts of a qualified name that the compiler makes up.
 const MADE_UP: [&str; 6] = ["<locals>", "<lambda>", "<genexpr>", "<listcomp>", "<setcomp>", "<dictcomp>"];
 
-/// The packages under recording, and how they are divided.
-#[derive(Debug, Default)]
-pub(crate) struct Boundaries {
-    /// Top-level packages whose code is recorded.
-    pub(crate) packages: Vec<String>,
-    /// Boundary modules named by the user; where none fits, the direct children of the packages are.
-    pub(crate) modules: Vec<String>,
-    /// Functions each call of which is a request, as `module:qualname`.
-    pub(crate) entry_points: Vec<String>,
-}
-
-impl Boundaries {
-    /// Returns the boundary module that owns code of `module`, if it is under recording.
-    ///
-    /// It is the longest module named by the user that is `module` or a parent of it; else the direct child of the
-    /// package: `shop.users.models` is owned by `shop.users`, the code of `shop/__init__.py` by `shop`.
-    fn owner_of<'a>(&'a self, module: &'a str) -> Option<&'a str> {
-        let named = self.modules.iter().filter(|name| is_within(module, name)).max_by_key(|name| name.len());
-        if let Some(named) = named {
-            return Some(named);
-        }
-        let package = self.packages.iter().find(|package| is_within(module, package))?;
-        let child = module.get(package.len() + 1..).unwrap_or_default();
-        let end = child.find('.').map_or(module.len(), |dot| package.len() + 1 + dot);
-        Some(&module[..end])
-    }
-}
-
-/// Returns true when `module` is `parent` or lies below it.
-fn is_within(module: &str, parent: &str) -> bool {
-    module.strip_prefix(parent).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-}
-
 #[derive(Default)]
 struct Source {
-    packages: Boundaries,
-    names: FxHashSet<String>,
+    division: Division,
+    /// Functions each call of which is a request, as `module:qualname`.
+    entry_points: Vec<String>,
+    names: FxHashMap<String, Namers>,
+    /// The modules that name something.
+    modules: FxHashMap<String, u32>,
+}
+
+/// The modules whose source spells a name out.
+#[derive(Clone, Copy, PartialEq)]
+enum Namers {
+    One(u32),
+    Several,
 }
 
 /// Taken last of all locks.
@@ -70,51 +49,83 @@ fn lock() -> MutexGuard<'static, Option<Source>> {
     SOURCE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Sets the packages under recording.
-pub(crate) fn record(packages: Boundaries) {
-    *lock() = Some(Source { packages, ..Source::default() });
+/// Sets the code under recording, and the functions each call of which is a request.
+pub(crate) fn record(division: Division, entry_points: Vec<String>) {
+    *lock() = Some(Source { division, entry_points, ..Source::default() });
 }
 
-/// Returns the boundary module that owns code of `module`, if it is under recording.
-pub(crate) fn owner_of(module: &str) -> Option<String> {
-    lock().as_ref()?.packages.owner_of(module).map(str::to_owned)
+/// Returns the module that owns the code of a function or class, if it is under recording; without a `qualname` that of the
+/// Python module itself.
+pub(crate) fn owner_of(module: &str, qualname: &str) -> Option<String> {
+    lock().as_ref()?.division.owner_of(module, qualname).map(str::to_owned)
+}
+
+/// Returns the class that is a module of its own and that a function or class belongs to.
+pub(crate) fn class_of(module: &str, qualname: &str) -> Option<String> {
+    lock().as_ref()?.division.class_of(module, qualname).map(str::to_owned)
+}
+
+/// Returns true when a class of this Python module is a module of its own.
+pub(crate) fn has_classes(module: &str) -> bool {
+    lock().as_ref().is_some_and(|source| source.division.has_classes(module))
 }
 
 /// Returns true when code of `module` is under recording.
 pub(crate) fn is_recorded(module: &str) -> bool {
-    lock().as_ref().is_some_and(|source| source.packages.owner_of(module).is_some())
+    let is_recorded = |division: &Division| division.owner_of(module, "").is_some() || division.has_classes(module);
+    lock().as_ref().is_some_and(|source| is_recorded(&source.division))
 }
 
 /// Returns true when the user said that each call of this function is a request.
 pub(crate) fn is_entry_point(module: &str, qualname: &str) -> bool {
     let is_same = |name: &String| name.split_once(':') == Some((module, qualname));
-    lock().as_ref().is_some_and(|source| source.packages.entry_points.iter().any(is_same))
+    lock().as_ref().is_some_and(|source| source.entry_points.iter().any(is_same))
 }
 
-/// Learns an identifier of the app's source.
-pub(crate) fn learn_identifier(name: &str) {
-    learn(name, MAX_IDENTIFIER_LEN);
+/// Returns a number for the module that owns the code at the top of a Python module, whose names are learned.
+pub(crate) fn namer(module: &str) -> u32 {
+    let mut shared = lock();
+    let Some(source) = shared.as_mut() else { return 0 };
+    let owner = source.division.owner_of(module, "").unwrap_or(module).to_owned();
+    let next = source.modules.len() as u32;
+    *source.modules.entry(owner).or_insert(next)
 }
 
-/// Learns a string constant of the app's source, if it may be the name of a field.
-pub(crate) fn learn_constant(text: &str) {
+/// Learns an identifier of a module's source.
+pub(crate) fn learn_identifier(name: &str, namer: u32) {
+    learn(name, MAX_IDENTIFIER_LEN, namer);
+}
+
+/// Learns a string constant of a module's source, if it may be the name of a field.
+pub(crate) fn learn_constant(text: &str, namer: u32) {
     if is_identifier(text) {
-        learn(text, MAX_FIELD_LEN);
+        learn(text, MAX_FIELD_LEN, namer);
     }
 }
 
-fn learn(name: &str, max_len: usize) {
-    if let Some(source) = lock().as_mut()
-        && name.len() <= max_len
-        && source.names.len() < MAX_NAMES
-    {
-        source.names.insert(name.to_owned());
+fn learn(name: &str, max_len: usize, namer: u32) {
+    let mut shared = lock();
+    let Some(source) = shared.as_mut().filter(|_| name.len() <= max_len) else { return };
+    if let Some(namers) = source.names.get_mut(name) {
+        if *namers != Namers::One(namer) {
+            *namers = Namers::Several;
+        }
+    } else if source.names.len() < MAX_NAMES {
+        source.names.insert(name.to_owned(), Namers::One(namer));
     }
 }
 
 /// Returns true when the app's source spells this name out.
 pub(crate) fn spells_out(name: &str) -> bool {
-    lock().as_ref().is_some_and(|source| source.names.contains(name))
+    lock().as_ref().is_some_and(|source| source.names.contains_key(name))
+}
+
+/// Returns true when another module than `module` may spell this name out. Classes of a file are not told apart from it.
+pub(crate) fn is_named_outside(name: &str, module: &str) -> bool {
+    lock().as_ref().is_none_or(|source| match source.names.get(name) {
+        Some(Namers::One(namer)) => source.modules.get(module) != Some(namer) || source.division.has_classes(module),
+        Some(Namers::Several) | None => true,
+    })
 }
 
 /// Returns true when the app's source spells out every identifier in the qualified name of a type, as

@@ -12,6 +12,7 @@ use splitcost_recording::log::{FRAMEWORK as FRAMEWORK_NAME, FunctionKindCode, Re
 use crate::buffer::LogBuffer;
 use crate::receiver::Method;
 use crate::shadow_stack::{CodeFacts, Origin, Suspended};
+use crate::source;
 use crate::statement::Statements;
 
 /// Module id of framework and server code, and of markers on a stack, which are never a callee's.
@@ -119,6 +120,14 @@ pub(crate) struct NewCode {
     pub(crate) is_root: bool,
     pub(crate) is_entry_point: bool,
     pub(crate) first_instruction: u32,
+}
+
+/// Returns true if no module but its own names a function: whoever calls it was given the function itself.
+fn is_unnamed(function: &KnownFunction, modules: &[String]) -> bool {
+    let is_at_top = !function.qualname.contains(['.', '<', '{']);
+    function.module != FRAMEWORK
+        && is_at_top
+        && !source::is_named_outside(&function.qualname, &modules[function.module as usize])
 }
 
 impl Recorder {
@@ -343,6 +352,7 @@ impl Recorder {
                 file: function.file.clone(),
                 line: function.line,
                 kind: function.kind,
+                is_unnamed: is_unnamed(function, &self.modules),
             };
             self.buffer.put(&record);
         }

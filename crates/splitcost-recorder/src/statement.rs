@@ -430,12 +430,12 @@ fn approximate_bytes(value: &Bound<'_, PyAny>, depth: usize) -> u64 {
 
 /// Notes that a class of this module maps a table.
 #[pyfunction]
-pub(crate) fn map_table(name: &str, module: &str) {
+pub(crate) fn map_table(name: &str, module: &str, class: &str) {
     let is_name = |part: &str| !part.is_empty() && splitcost_recording::redact::is_identifier(part);
     if name.len() > 130 || !name.split('.').all(is_name) {
         return;
     }
-    let Some(module) = source::owner_of(module) else { return };
+    let Some(module) = source::owner_of(module, class) else { return };
     let Some(recorder) = &mut *lock() else { return };
     if recorder.statements.tables.len() < MAX_TABLES && !recorder.statements.tables.contains_key(name) {
         recorder.buffer.put(&Record::Table { name: name.to_owned(), module: module.clone() });

@@ -2,6 +2,7 @@
 
 use pyo3::prelude::*;
 use splitcost_recording::clock::ThreadInstant;
+use splitcost_recording::division::function_name;
 use splitcost_recording::log::{Record, ViaCode};
 
 use crate::clock;
@@ -135,7 +136,7 @@ impl Recorder {
         let result = match &open.kind {
             EntryKind::Own => {
                 let function = &self.functions[open.function as usize];
-                let endpoint = format!("{}:{}", self.modules[function.module as usize], function.qualname);
+                let endpoint = function_name(&self.modules[function.module as usize], &function.qualname);
                 RequestResult { endpoint, status: 0, handler: Some(open.function) }
             }
             EntryKind::Root(result) => (*result).as_ref().clone(),

@@ -72,7 +72,16 @@ fn definitions(out: &mut Vec<u8>) {
     for id in 0..8 {
         Record::Module { id, name: format!("shop.module{id}") }.encode(out);
         let (qualname, file) = (format!("function{id}"), format!("shop/module{id}.py"));
-        Record::Function { id, module: id, qualname, file, line: 10, kind: FunctionKindCode::Coroutine }.encode(out);
+        Record::Function {
+            id,
+            module: id,
+            qualname,
+            file,
+            line: 10,
+            kind: FunctionKindCode::Coroutine,
+            is_unnamed: false,
+        }
+        .encode(out);
     }
 }
 

@@ -11,6 +11,7 @@ use splitcost_model::recording::{
     Segment, Via,
 };
 
+use crate::division::function_name;
 use crate::log::{DialectCode, FunctionKindCode, LoggedReceiver, PayloadClassCode, ReceiverKindCode, Record, ViaCode};
 use crate::statement::{describe, table_name};
 
@@ -155,12 +156,12 @@ impl Assembler {
                 self.meta.recorder_mode = mode;
             }
             Record::Module { id, name } => self.module(id, name),
-            Record::Function { id, module, qualname, file, line, kind } => {
+            Record::Function { id, module, qualname, file, line, kind, is_unnamed } => {
                 let kind = FunctionKind::from(kind);
                 // A function of an undefined module stays undefined; so do the requests that call it.
                 if let Some(module) = self.module_index(module) {
                     self.function_of_id.entry(id).or_insert_with(|| {
-                        self.functions.push(Function { module, qualname, file, line, kind, calls: 0 });
+                        self.functions.push(Function { module, qualname, file, line, kind, calls: 0, is_unnamed });
                         self.entered.push(0);
                         self.functions.len() as u32 - 1
                     });
@@ -398,7 +399,7 @@ impl Assembler {
             let Some(module) = (function.module as usize).checked_sub(1).and_then(|m| self.modules.get(m)) else {
                 continue;
             };
-            let endpoint = format!("{module}:{}", function.qualname);
+            let endpoint = function_name(module, &function.qualname);
             request.end = Some(RequestEnd {
                 wall: self.last,
                 process_cpu: request.start_cpu,
@@ -593,12 +594,15 @@ pub fn merge(meta: Meta, parts: Vec<Recording>) -> Recording {
         for mut function in part.functions {
             function.module = module_here[function.module as usize];
             let key = (function.module, function.qualname.clone(), function.file.clone(), function.line, function.kind);
-            let calls = std::mem::take(&mut function.calls);
+            let (calls, is_unnamed) = (std::mem::take(&mut function.calls), function.is_unnamed);
             let id = *functions.entry(key).or_insert_with(|| {
                 merged.functions.push(function);
                 merged.functions.len() as u32 - 1
             });
-            merged.functions[id as usize].calls += calls;
+            let known = &mut merged.functions[id as usize];
+            known.calls += calls;
+            // A process that has not imported all modules does not know all names.
+            known.is_unnamed &= is_unnamed;
             function_here.push(id);
         }
         let mut shape_here = Vec::with_capacity(part.shapes.len());

@@ -4,7 +4,8 @@
 //! `kill -9`. Afterwards the log is converted into a versioned directory of Parquet files.
 //!
 //! The half that is linked into the app's process has no dependencies: [`log`], [`skeleton`] (the structure of a
-//! payload as JSON), [`redact`] (names of requests, and statements, without values) and [`clock`] (a thread's CPU time).
+//! payload as JSON), [`redact`] (names of requests, and statements, without values), [`division`] (the modules of an app) and
+//! [`clock`] (a thread's CPU time).
 //!
 //! With the feature `parquet`, read in this order: `assemble` (records to call trees, pure), `statement`
 //! (the tables of a statement), `convert` (the raw
@@ -28,6 +29,7 @@ pub mod clock;
 #[cfg(feature = "parquet")]
 pub mod convert;
 mod crc32;
+pub mod division;
 #[cfg(feature = "parquet")]
 mod error;
 pub mod log;

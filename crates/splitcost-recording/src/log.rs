@@ -72,6 +72,8 @@ pub enum Record {
         line: u32,
         /// Its kind.
         kind: FunctionKindCode,
+        /// No other module of the app names it.
+        is_unnamed: bool,
     },
     /// A server, or another program that takes requests, took its first one in this process.
     Server {
@@ -291,13 +293,14 @@ impl Record {
                 put_u32(out, *id);
                 put_str(out, name);
             }
-            Self::Function { id, module, qualname, file, line, kind } => {
+            Self::Function { id, module, qualname, file, line, kind, is_unnamed } => {
                 put_u32(out, *id);
                 put_u32(out, *module);
                 put_str(out, qualname);
                 put_str(out, file);
                 put_u32(out, *line);
                 out.push(*kind as u8);
+                out.push(u8::from(*is_unnamed));
             }
             Self::Server { name } => put_str(out, name),
             Self::RequestStart { request, wall, process_cpu } => {
@@ -452,6 +455,7 @@ impl Record {
                 file: get_str(input)?,
                 line: get_u32(input)?,
                 kind: get_u8(input)?.try_into()?,
+                is_unnamed: get_u8(input)? != 0,
             },
             Tag::Server => Self::Server { name: get_str(input)? },
             Tag::RequestStart => {
@@ -621,6 +625,7 @@ mod tests {
                 file: "shop/users.py".into(),
                 line: 12,
                 kind: FunctionKindCode::Coroutine,
+                is_unnamed: true,
             },
             Record::RequestStart { request: 3, wall: 4, process_cpu: 5 },
             Record::Enter {

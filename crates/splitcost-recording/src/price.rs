@@ -199,14 +199,13 @@ impl<'r> Calls<'r> {
     }
 
     fn name(&self, function: FunctionId) -> String {
-        let function = &self.recording.functions[function as usize];
-        format!("{}:{}", self.recording.modules[function.module as usize], function.qualname)
+        self.recording.function_name(&self.recording.functions[function as usize])
     }
 
     /// The module that a function of this dotted path belongs to.
     fn owner(&self, path: &str) -> Option<u32> {
         let modules = self.recording.modules.iter().zip(0_u32..).skip(1);
-        let within = |name: &str| path.strip_prefix(name).is_some_and(|rest| rest.starts_with('.'));
+        let within = |name: &str| path.strip_prefix(&name.replace(':', ".")).is_some_and(|rest| rest.starts_with('.'));
         modules.filter(|(name, _)| within(name)).max_by_key(|(name, _)| name.len()).map(|(_, id)| id)
     }
 

@@ -216,7 +216,7 @@ fn payloads(recording: &Recording) -> Vec<PayloadSummary> {
             let called = &recording.functions[function as usize];
             PayloadSummary {
                 caller: recording.modules[caller as usize].clone(),
-                function: format!("{}:{}", recording.modules[called.module as usize], called.qualname),
+                function: recording.function_name(called),
                 direction: if result { "result" } else { "arguments" }.to_owned(),
                 class,
                 // The framework runs what is not ready where the request is.

@@ -454,8 +454,7 @@ impl Builder<'_> {
         let call = &self.request.calls[index as usize];
         let coroutine = compiler.is_coroutine(self.request, index);
         let blocking = !(coroutine || on_loop && compiler.awaited);
-        let caller = self.request.calls[call.parent as usize].function;
-        let caller = compiler.recording.functions[caller as usize].module;
+        let caller = compiler.boundary.caller(self.request, index);
         let blocks_event_loop = blocking && on_loop;
         let hop = Hop {
             endpoint: self.endpoint,

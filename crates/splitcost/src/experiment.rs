@@ -8,6 +8,7 @@ use splitcost_lab::python::Python;
 use splitcost_link::profile::Profile;
 use splitcost_model::link::Link;
 use splitcost_model::recording::Recording;
+use splitcost_model::split::{Split, is_within};
 use splitcost_model::study::Study;
 use splitcost_report::text::Style;
 use splitcost_study::copies;
@@ -15,9 +16,9 @@ use splitcost_study::{Completion, Depth, Event, Experiment, Faults, Load, Scope,
 
 use crate::args::experiment::ScenarioArgs;
 use crate::args::shared::Format;
-use crate::failure::Failed;
+use crate::failure::{Failed, Failure};
 use crate::printer::Printer;
-use crate::session::{Session, shown};
+use crate::session::{Session, closest, shown};
 use crate::settings::{self, Settings};
 
 /// Takes the load from the command line, else from the settings.
@@ -46,6 +47,7 @@ pub(crate) fn run(
 ) -> anyhow::Result<Studied> {
     let Subject { settings, python, recording, recording_dir } = *subject;
     let splits = settings.splits(&scenario.splits)?;
+    splits.iter().try_for_each(|split| check_recorded(recording, split))?;
     let mut proposed_copies = BTreeMap::new();
     for split in splits.iter().filter(|split| split.copied.is_none()) {
         let mut proposed = copies::candidates(recording, split);
@@ -93,6 +95,45 @@ pub(crate) fn run(
     let studied = study(&experiment, watch, cancel).failed();
     printer.done();
     studied
+}
+
+/// Checks that the recording tells the modules of a split apart from others, and knows a module of each service.
+///
+/// # Errors
+/// Fails where nothing could be predicted: a class or a part of a package that was recorded as a part of another module, or a
+/// service none of whose code ran.
+fn check_recorded(recording: &Recording, split: &Split) -> Result<(), Failure> {
+    let modules = recording.modules.get(1..).unwrap_or_default();
+    let is_recorded = |name: &String| modules.iter().any(|module| is_within(module, name));
+    for name in split.services.values().flatten().chain(split.copied.iter().flatten()) {
+        let whole = modules.iter().filter(|module| is_within(name, module)).max_by_key(|module| module.len());
+        if let Some(whole) = whole
+            && !is_recorded(name)
+            && !recording.meta.named_modules.contains(name)
+        {
+            return Err(Failure::new(format!(
+                "split {}: the recording does not tell {name} apart from {whole}",
+                split.name
+            ))
+            .hint("record again: `splitcost record` divides the app by the names in the settings"));
+        }
+    }
+    for (service, names) in &split.services {
+        if !names.iter().any(is_recorded) {
+            let failure = Failure::new(format!(
+                "split {}: none of the code of service {service} ran in the recording ({})",
+                split.name,
+                names.join(", ")
+            ));
+            let suggested = names.iter().find_map(|name| closest(name, modules));
+            return Err(match suggested {
+                Some(closest) => failure.hint(format!("did you mean {closest}?")),
+                None => failure,
+            }
+            .hint("add requests that call it to the workload, and record again"));
+        }
+    }
+    Ok(())
 }
 
 /// Returns true if none of a module's files can keep state.

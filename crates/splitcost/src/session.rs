@@ -15,6 +15,18 @@ use crate::settings::file;
 pub(crate) use crate::settings::file::shown;
 use crate::settings::scan::ScanSettings;
 
+/// Least similarity of a name that is suggested, from 0 to 1 (Jaro-Winkler).
+///
+/// Chosen: as clap does for options.
+const SIMILAR: f64 = 0.8;
+
+/// Returns the known name that is most like a mistyped one, if any is.
+pub(crate) fn closest<'a>(name: &str, known: impl IntoIterator<Item = &'a String>) -> Option<&'a str> {
+    let likeness = |known: &'a String| (strsim::jaro_winkler(name, known), known.as_str());
+    let all = known.into_iter().map(likeness).filter(|(likeness, _)| *likeness > SIMILAR);
+    all.max_by(|one, other| one.0.total_cmp(&other.0)).map(|(_, known)| known)
+}
+
 /// The state of one run of a command.
 pub(crate) struct Session {
     global: GlobalArgs,
@@ -59,14 +71,18 @@ impl Session {
         Python::find(set).failed()
     }
 
-    /// Returns the interpreter, after it has confirmed that every module that a split names exists.
+    /// Returns the interpreter, after it has confirmed that every module and class that the settings name exists.
     pub(crate) fn python_with_modules(&self, settings: &Settings) -> anyhow::Result<Python> {
         let python = self.python(Some(settings))?;
         let names: Vec<&str> = settings.named_modules.iter().map(|module| module.name.as_str()).collect();
         let found = settings.app.modules(&python, &names).failed()?;
         let missing = settings.named_modules.iter().find(|module| found.missing.contains(&module.name));
         if let Some(module) = missing {
-            let failure = Failure::new(format!("{}: the module {} does not exist", module.place, module.name));
+            let what = if module.name.contains(':') { "class" } else { "module" };
+            let mut failure = Failure::new(format!("{}: the {what} {} does not exist", module.place, module.name));
+            if let Some(closest) = closest(&module.name, found.beside.iter().chain(&found.children)) {
+                failure = failure.hint(format!("did you mean {closest}?"));
+            }
             return Err(match found.children.as_slice() {
                 [] => failure.hint(format!(
                     "{} was asked, in {}",

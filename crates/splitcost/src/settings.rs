@@ -14,7 +14,8 @@ use std::time::Duration;
 
 use splitcost_lab::app::AppSpec;
 use splitcost_load::Workload;
-use splitcost_model::split::{Prices, Split};
+use splitcost_model::split::{Prices, Split, is_within};
+use splitcost_recording::division::Division;
 use toml::Spanned;
 
 use self::file::File;
@@ -39,7 +40,7 @@ pub(crate) struct Settings {
     pub(crate) workload: Option<Workload>,
     /// The splits, in the order of the file.
     pub(crate) splits: Vec<Split>,
-    /// The modules that the splits name.
+    /// The modules and classes that the file names.
     pub(crate) named_modules: Vec<NamedModule>,
     /// The modules that own tables, where the file says so.
     pub(crate) table_owners: BTreeMap<String, String>,
@@ -132,24 +133,42 @@ fn resolve(file: &File<'_>, table: Tables) -> Result<Settings, Failure> {
     };
     let mut tables: Vec<_> = table.splits.into_iter().collect();
     tables.sort_by_key(|(name, _)| name.span().start);
+    let depth = match app.depth {
+        Some(depth) if *depth.get_ref() == 0 => {
+            return Err(file.wrong(&depth.span(), "depth must be above 0").hint(
+                "`depth` is the number of parts in the names of modules: with depth = 2, the code of \
+                 shop.billing.invoices belongs to shop.billing",
+            ));
+        }
+        depth => depth.map(Spanned::into_inner),
+    };
     let mut named_modules = Vec::new();
+    for module in app.modules {
+        split::check_name(file, &module)?;
+        named_modules.push(NamedModule { place: file.place(&module.span()), name: module.into_inner() });
+    }
+    let mut modules: Vec<String> = named_modules.iter().map(|module| module.name.clone()).collect();
+    let of_others = modules.iter().filter(|module| !packages.iter().any(|package| is_within(module, package)));
+    let owners: Vec<String> = packages.iter().chain(of_others).cloned().collect();
     let mut table_owners = BTreeMap::new();
     for (name, module) in table.owners {
-        split::check_module(file, &module, &packages)?;
+        split::check_module(file, &module, &owners)?;
         table_owners.insert(name, module.into_inner());
     }
-    let part = AppPart { packages: &packages, database: app.database, table_owners: &table_owners };
+    let part = AppPart { packages: &owners, database: app.database, table_owners: &table_owners };
     let splits = tables
         .into_iter()
         .map(|(name, table)| split::check(file, name.into_inner(), table, &part, &mut named_modules))
         .collect::<Result<Vec<_>, _>>()?;
     let python = app.python.map(|python| dir.join(python));
+    name_parts(&mut modules, &packages, depth, &named_modules);
     let app = AppSpec {
         command: app.command.into_inner(),
         setup: app.setup,
         ready: app.ready.into_inner(),
         packages,
-        modules: app.modules,
+        modules,
+        depth,
         entry_points: app
             .entry_points
             .into_iter()
@@ -185,6 +204,18 @@ fn resolve(file: &File<'_>, table: Tables) -> Result<Settings, Failure> {
         rate_reqs_per_sec,
         concurrency,
     })
+}
+
+/// Adds the modules and classes that splits name and that would be a part of another module otherwise.
+fn name_parts(modules: &mut Vec<String>, packages: &[String], depth: Option<usize>, named: &[NamedModule]) {
+    let division = Division { packages: packages.to_vec(), modules: modules.clone(), depth };
+    for NamedModule { name, .. } in named {
+        let (module, class) = name.split_once(':').unwrap_or((name, ""));
+        let is_part = division.owner_of(module, class).is_some_and(|owner| owner.len() < name.len());
+        if is_part && !modules.contains(name) {
+            modules.push(name.clone());
+        }
+    }
 }
 
 /// An entry point names a module and a function in it.

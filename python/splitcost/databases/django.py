@@ -9,8 +9,9 @@ from splitcost.recorder import attempt
 
 __all__ = ["follow"]
 
-#: Reads a class's module past its metaclass, which may be the app's.
+#: Read a class's module and name past its metaclass, which may be the app's.
 _module_of = type.__dict__["__module__"].__get__
+_name_of = type.__dict__["__qualname__"].__get__
 
 
 def follow(module: Any) -> None:
@@ -25,4 +26,4 @@ def _prepared(sender: Any, **_: Any) -> None:
 def _note(model: Any) -> None:
     meta = type.__getattribute__(model, "_meta")
     if not meta.proxy:
-        _native.map_table(meta.db_table.replace('"', ""), _module_of(model))
+        _native.map_table(meta.db_table.replace('"', ""), _module_of(model), _name_of(model))

@@ -10,8 +10,9 @@ from splitcost.recorder import attempt
 
 __all__ = ["follow"]
 
-#: Reads a class's module past its metaclass, which is the app's.
+#: Read a class's module and name past its metaclass, which is the app's.
 _module_of = type.__dict__["__module__"].__get__
+_name_of = type.__dict__["__qualname__"].__get__
 
 
 def follow(module: Any) -> None:
@@ -30,4 +31,4 @@ def _note(mapper: Any) -> None:
     table = mapper.local_table
     name = getattr(table, "fullname", None)  # A mapper of a join, or of a query, has none.
     if isinstance(name, str):
-        _native.map_table(str(name), _module_of(mapper.class_))
+        _native.map_table(str(name), _module_of(mapper.class_), _name_of(mapper.class_))

@@ -52,10 +52,20 @@ class Config:
     endpoint_header: bytes = b""
     """The header in which the load generator names a request's endpoint."""
     boundaries: tuple[str, ...] = ()
+    """Modules that the settings name, classes included, the longest name first."""
+    depth: int | None = None
+    """Parts in the name of every other module."""
     claims: tuple[tuple[str, str], ...] = field(default=())
+    """Module → service. A class that a service claims stays where its file is."""
 
     @classmethod
-    def from_dict(cls, document: dict[str, Any], service: str, boundaries: tuple[str, ...] = ()) -> Config:
+    def from_dict(
+        cls,
+        document: dict[str, Any],
+        service: str,
+        boundaries: tuple[str, ...] = (),
+        depth: int | None = None,
+    ) -> Config:
         """Read the rehearsal's JSON document. Raises ``ValueError`` that names what is missing or wrong."""
         try:
             services = {name: _service(name, table) for name, table in document["services"].items()}
@@ -67,7 +77,7 @@ class Config:
         if service not in services:
             raise ValueError(f"the rehearsal's description has no service {service!r}")
         claims = sorted(
-            ((module, s.name) for s in services.values() for module in s.modules),
+            ((module, s.name) for s in services.values() for module in s.modules if ":" not in module),
             key=lambda claim: -len(claim[0]),
         )
         return cls(
@@ -84,6 +94,7 @@ class Config:
             local_functions=frozenset(document.get("local_functions") or ()),
             endpoint_header=str(document.get("endpoint_header") or "").encode("latin-1"),
             boundaries=tuple(sorted(boundaries, key=len, reverse=True)),
+            depth=depth,
             claims=tuple(claims),
         )
 
@@ -93,7 +104,8 @@ class Config:
         document = json.loads(Path(os.environ["SPLITCOST_REHEARSAL"]).read_text(encoding="utf-8"))
         modules = os.environ.get("SPLITCOST_MODULES", "")
         boundaries = tuple(name.strip() for name in modules.split(",") if name.strip())
-        return cls.from_dict(document, os.environ["SPLITCOST_SERVICE"], boundaries)
+        depth = int(os.environ.get("SPLITCOST_DEPTH") or 0) or None
+        return cls.from_dict(document, os.environ["SPLITCOST_SERVICE"], boundaries, depth)
 
     def owner(self, module: str) -> str | None:
         """Return the service that owns a module, or ``None`` for one outside the app's packages.
@@ -105,17 +117,40 @@ class Config:
         for claimed, service in self.claims:
             if _within(module, claimed):
                 return service
-        return self.main_service if any(_within(module, package) for package in self.packages) else None
+        known = (*self.packages, *self.boundaries)
+        return self.main_service if any(_within(module, name) for name in known) else None
 
-    def boundary(self, module: str) -> str:
-        """Return the boundary module that a module belongs to, as the recorder names it."""
-        for name in self.boundaries:
-            if _within(module, name):
-                return name
-        for package in self.packages:
-            if module.startswith(package + "."):
-                return package + "." + module[len(package) + 1 :].split(".", 1)[0]
-        return module
+    def boundary(self, module: str, qualname: str = "", namespace: dict[str, Any] | None = None) -> str:
+        """Return the module that a function belongs to, as the recorder names it.
+
+        ``namespace`` are the globals of the function, which show what its class is derived from.
+        """
+        code = f"{module}:{qualname}" if qualname else module
+        named = next((name for name in self.boundaries if _within(code, name)), None)
+        if named is None or ":" not in named:
+            named = self._class_around(module, qualname, namespace or {}) or named
+        if named is not None:
+            return named
+        package = max((name for name in self.packages if _within(module, name)), key=len, default=module)
+        parts = package.count(".") + 1
+        return ".".join(module.split(".")[: max(self.depth or parts + 1, parts)])
+
+    def _class_around(self, module: str, qualname: str, namespace: dict[str, Any]) -> str | None:
+        """Return the named class of the same file that the class of a method is derived from."""
+        classes = [name for name in self.boundaries if name.startswith(module + ":")]
+        found = None
+        scope: Any = namespace
+        for name in qualname.partition(".<locals>")[0].split(".")[:-1] if classes else ():
+            kind = scope.get(name)
+            if not isinstance(kind, type):
+                break
+            bases = [
+                f"{module}:{base.__qualname__}" for base in kind.__mro__ if base.__module__ == kind.__module__
+            ]
+            owners = (owner for base in bases for owner in classes if _within(base, owner))
+            found = next(owners, found)
+            scope = vars(kind)
+        return found
 
 
 def _service(name: str, table: dict[str, Any]) -> Service:
@@ -147,4 +182,4 @@ def _policy(table: dict[str, Any]) -> Policy:
 
 
 def _within(module: str, name: str) -> bool:
-    return module == name or module.startswith(name + ".")
+    return module == name or module.startswith((name + ".", name + ":"))

@@ -116,9 +116,10 @@ class Runtime:
         self.rpc_port = 0  # Known once the server has started.
         self._policy = config.policy
         self._budgets = {service: Budget(config.policy) for service in config.services}
-        self._callers: dict[str, str | None] = {}
+        self._callers: dict[tuple[str, str], str | None] = {}
         self._blocked_self = (config.service + BLOCKED,)
-        codec_packages = {package.partition(".")[0] for package in config.packages}
+        named = (name.partition(":")[0] for name in config.boundaries)
+        codec_packages = {name.partition(".")[0] for name in (*config.packages, *named)}
         for package in codec_packages:
             codec.allow_package(package)
 
@@ -383,11 +384,12 @@ class Runtime:
     def _app_module(self, frame: FrameType) -> str | None:
         """The boundary module a frame runs in; ``None`` for code that is not the app's."""
         name = frame.f_globals.get("__name__", "")
+        code = name, frame.f_code.co_qualname
         try:
-            return self._callers[name]
+            return self._callers[code]
         except KeyError:
-            found = self.config.boundary(name) if self.config.owner(name) else None
-            self._callers[name] = found
+            found = self.config.boundary(*code, frame.f_globals) if self.config.owner(name) else None
+            self._callers[code] = found
             return found
 
     # --- requests

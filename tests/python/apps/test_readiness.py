@@ -3,36 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-APP = Path(__file__).parent
-DEADLINE_SECS = 300
-
-
-def splitcost(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "XDG_CACHE_HOME": str(directory / "cache")}
-    return subprocess.run(
-        ["splitcost", *arguments],
-        cwd=directory,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE_SECS,
-    )
+from apps_support import copied, splitcost
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The app with a recording of it."""
-    directory = tmp_path_factory.mktemp("project")
-    shutil.copytree(APP / "store", directory / "store", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(APP / "splitcost.toml", directory)
+    directory = copied("store", tmp_path_factory.mktemp("project"))
     recorded = splitcost(directory, "record")
     assert recorded.returncode == 0, recorded.stderr
     return directory

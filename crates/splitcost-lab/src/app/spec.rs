@@ -22,8 +22,10 @@ pub struct AppSpec {
     pub ready: String,
     /// Top-level packages whose modules are boundary candidates.
     pub packages: Vec<String>,
-    /// Boundary modules, if they are others than the direct children of the packages.
+    /// Modules that are named: those of other packages, those of another depth, and classes, as `shop.services:Orders`.
     pub modules: Vec<String>,
+    /// Parts of the dotted name of every other module; `None`: one more than its package has.
+    pub depth: Option<usize>,
     /// Functions each call of which is a request, as `shop.worker:handle`.
     pub entry_points: Vec<String>,
     /// More environment; values may hold the same placeholders.
@@ -45,7 +47,8 @@ impl AppSpec {
         self.command.iter().chain(self.env.values()).any(|text| text.contains(ARM))
     }
 
-    /// Asks Python which of these modules exist, seen from the app.
+    /// Asks Python which of these modules, and classes of modules, exist, seen from the app. Classes are looked for in the
+    /// source, which is not run.
     pub fn modules(&self, python: &Python, names: &[&str]) -> Result<Modules> {
         let question = serde_json::json!([names, self.packages]).to_string();
         let mut command = Command::new(&python.executable);
@@ -77,7 +80,8 @@ impl AppSpec {
             source: std::io::Error::new(std::io::ErrorKind::InvalidInput, "the command is empty"),
         })?;
         let mut process = Command::new(fill(program));
-        let python_path = std::env::var_os("PYTHONPATH").unwrap_or_default();
+        let own = self.env.get("PYTHONPATH").map(|path| fill(path).into());
+        let python_path = own.or_else(|| std::env::var_os("PYTHONPATH")).unwrap_or_default();
         let python_path = std::iter::once(python.bootstrap_dir())
             .chain(std::env::split_paths(&python_path).filter(|path| !path.as_os_str().is_empty()));
         process
@@ -123,6 +127,7 @@ pub enum Mode {
 
 impl Mode {
     fn env(&self, spec: &AppSpec) -> Vec<(&'static str, String)> {
+        let depth = spec.depth.map(|depth| depth.to_string()).unwrap_or_default();
         match self {
             Self::None => vec![("SPLITCOST_MODE", "none".to_owned())],
             Self::Record { log_dir, is_driven } => vec![
@@ -131,6 +136,7 @@ impl Mode {
                 ("SPLITCOST_LOG_DIR", log_dir.display().to_string()),
                 ("SPLITCOST_PACKAGES", spec.packages.join(",")),
                 ("SPLITCOST_MODULES", spec.modules.join(",")),
+                ("SPLITCOST_DEPTH", depth),
                 ("SPLITCOST_ENTRY_POINTS", spec.entry_points.join(",")),
             ],
             Self::Rehearse { description, service } => vec![
@@ -139,6 +145,7 @@ impl Mode {
                 ("SPLITCOST_SERVICE", service.clone()),
                 ("SPLITCOST_PACKAGES", spec.packages.join(",")),
                 ("SPLITCOST_MODULES", spec.modules.join(",")),
+                ("SPLITCOST_DEPTH", depth),
             ],
         }
     }
@@ -147,29 +154,48 @@ impl Mode {
 /// The modules of an app, as Python finds them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct Modules {
-    /// Modules that were asked for and do not exist.
+    /// Modules and classes that were asked for and do not exist.
     pub missing: Vec<String>,
     /// The direct children of the packages.
     pub children: Vec<String>,
+    /// What exists beside the missing ones: modules of the same package, classes of the same module.
+    pub beside: Vec<String>,
 }
 
 const MODULES: &str = r#"
-import importlib.util, json, pkgutil, sys
+import ast, importlib.util, json, pkgutil, sys
 names, packages = json.loads(sys.argv[1])
-out = {"missing": [], "children": []}
+out = {"missing": [], "children": [], "beside": []}
+def find(name):
+    try:
+        return importlib.util.find_spec(name) if name else None
+    except (ImportError, ValueError):
+        return None
+def below(package):
+    spec = find(package)
+    places = spec.submodule_search_locations if spec else None
+    return [package + "." + m.name for m in pkgutil.iter_modules(places)] if places else []
+def classes(nodes, outer):
+    for node in nodes:
+        if isinstance(node, ast.ClassDef):
+            yield outer + node.name
+            yield from classes(node.body, outer + node.name + ".")
+        elif not isinstance(node, (ast.expr, ast.FunctionDef, ast.AsyncFunctionDef)):
+            yield from classes(ast.iter_child_nodes(node), outer)
 for name in names:
-    try:
-        found = importlib.util.find_spec(name)
-    except ImportError:
-        found = None
-    if found is None:
+    module, _, qualname = name.partition(":")
+    spec = find(module)
+    if spec is None:
         out["missing"].append(name)
+        package = module.rpartition(".")[0]
+        out["beside"] += below(package) if package else [m.name for m in pkgutil.iter_modules()]
+    elif qualname:
+        source = spec.loader.get_source(module) if hasattr(spec.loader, "get_source") else None
+        known = list(classes(ast.parse(source or "").body, module + ":"))
+        if name not in known:
+            out["missing"].append(name)
+            out["beside"] += known
 for package in packages:
-    try:
-        spec = importlib.util.find_spec(package)
-    except ImportError:
-        spec = None
-    if spec and spec.submodule_search_locations:
-        out["children"] += [package + "." + m.name for m in pkgutil.iter_modules(spec.submodule_search_locations)]
+    out["children"] += below(package)
 print("\n" + json.dumps(out))
 "#;

@@ -367,6 +367,7 @@ fn any_record() -> impl Strategy<Value = Record> {
                 file: String::new(),
                 line: 1,
                 kind: of(FunctionKindCode::ALL, via),
+                is_unnamed: via == 0,
             },
             6 => Record::Module { id: function, name: format!("m{via}") },
             _ => Record::Leave { call, wall, cpu, exception: String::new() },

@@ -25,6 +25,7 @@ impl Script {
             file: format!("shop/{module}.py"),
             line: 10 + id,
             kind,
+            is_unnamed: false,
         };
         let (orders, pricing, inventory) = (1 + shift, 2 + shift, 3 + shift);
         let mut records = vec![

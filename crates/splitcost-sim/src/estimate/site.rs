@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use splitcost_model::boundary::Readiness;
 use splitcost_model::estimate::{self, CannotCross};
 use splitcost_model::recording::{
-    FunctionId, FunctionKind, ModuleId, Obstacle, PayloadClass, Receiver, ReceiverKind, Recording,
+    Function, FunctionId, FunctionKind, ModuleId, Obstacle, PayloadClass, Receiver, ReceiverKind, Recording,
 };
 use splitcost_model::split::Split;
 
@@ -33,9 +33,13 @@ impl<'a> CallSites<'a> {
         for request in &recording.requests {
             for call in request.calls.iter().skip(1) {
                 for payload in [&call.arguments, &call.result].into_iter().flatten() {
-                    if !payload.file.is_empty() && !is_of_library(&payload.file) {
+                    if !payload.file.is_empty() {
                         let caller = recording.functions[request.calls[call.parent as usize].function as usize].module;
-                        sites.places.entry((caller, call.function)).or_insert((&payload.file, payload.line));
+                        let place = (payload.file.as_str(), payload.line);
+                        let known = sites.places.entry((caller, call.function)).or_insert(place);
+                        if is_of_library(known.0) && !is_of_library(place.0) {
+                            *known = place;
+                        }
                     }
                     let known = sites.obstacles.entry(call.function).or_default();
                     for obstacle in &payload.obstacles {
@@ -52,10 +56,15 @@ impl<'a> CallSites<'a> {
         sites
     }
 
-    /// Returns the file and line of a call, or of its function's definition where the call came from outside the app.
+    /// Returns the file and line of a call, or of its function's definition where the call came from outside the app. A place in
+    /// a library is the last resort: the app itself may be installed as one.
     pub(super) fn of_call(&self, caller: ModuleId, function: FunctionId) -> (String, u32) {
         let defined = &self.recording.functions[function as usize];
-        let (file, line) = self.places.get(&(caller, function)).copied().unwrap_or((&defined.file, defined.line));
+        let definition = (defined.file.as_str(), defined.line);
+        let (file, line) = match self.places.get(&(caller, function)) {
+            Some(place) if !is_of_library(place.0) || is_of_library(definition.0) => *place,
+            _ => definition,
+        };
         (file.to_owned(), line)
     }
 
@@ -149,7 +158,10 @@ impl<'a> CallSites<'a> {
             }
             Some((ReceiverKind::Value, _)) | None => {}
         }
-        let kind = self.recording.functions[function as usize].kind;
+        let Function { kind, is_unnamed, .. } = self.recording.functions[function as usize];
+        if is_unnamed {
+            words.push("no other module names the function: its caller was given the function itself".to_owned());
+        }
         if matches!(kind, FunctionKind::Generator | FunctionKind::AsyncGenerator) {
             words.push("the function is a generator".to_owned());
         }

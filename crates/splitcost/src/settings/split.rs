@@ -7,14 +7,14 @@ use splitcost_link::profile::Profile;
 use splitcost_model::database::Database;
 use splitcost_model::link::{Link, Links};
 use splitcost_model::policy::CallPolicy;
-use splitcost_model::split::{MAIN_SERVICE, Split};
+use splitcost_model::split::{MAIN_SERVICE, Split, is_within};
 use toml::Spanned;
 
 use super::file::File;
 use super::table::SplitTable;
 use crate::failure::Failure;
 
-/// A module that a split names.
+/// A module, or a class of one, that the settings name.
 #[derive(Clone, Debug)]
 pub(crate) struct NamedModule {
     pub(crate) name: String,
@@ -24,6 +24,7 @@ pub(crate) struct NamedModule {
 
 /// The part of `[app]` that splits depend on.
 pub(super) struct AppPart<'a> {
+    /// The packages, and the modules of others that are named.
     pub(super) packages: &'a [String],
     pub(super) database: Database,
     pub(super) table_owners: &'a BTreeMap<String, String>,
@@ -137,22 +138,32 @@ fn links(
     Ok(links)
 }
 
+/// Checks that a name is that of a module, or of a class as `shop.services:Orders`, inside one of these packages or modules.
 pub(super) fn check_module(file: &File<'_>, module: &Spanned<String>, packages: &[String]) -> Result<(), Failure> {
+    check_name(file, module)?;
     let name = module.get_ref();
-    if !is_module(name) {
-        return Err(file.wrong(&module.span(), format_args!("{name:?} is not the name of a Python module")));
-    }
     // Of several packages, one can be moved as a whole.
-    let inside = |package: &String| {
-        let rest = name.strip_prefix(package);
-        rest.is_some_and(|rest| rest.starts_with('.') || rest.is_empty() && packages.len() > 1)
-    };
-    if packages.iter().any(inside) {
+    if packages.iter().any(|package| is_within(name, package) && (name != package || packages.len() > 1)) {
         return Ok(());
     }
     Err(file
         .wrong(&module.span(), format_args!("module {name} is not inside the package {}", packages.join(" or ")))
-        .hint("`package` in [app] names the packages whose modules can be split"))
+        .hint("`package` in [app] names the packages whose modules can be split, and `modules` further ones"))
+}
+
+/// Checks that a name can be that of a Python module, or of a class as `shop.services:Orders`.
+pub(super) fn check_name(file: &File<'_>, module: &Spanned<String>) -> Result<(), Failure> {
+    let name = module.get_ref();
+    let is_name = match name.split_once(':') {
+        None => is_module(name),
+        Some((module, class)) => is_module(module) && is_module(class),
+    };
+    if is_name {
+        return Ok(());
+    }
+    Err(file
+        .wrong(&module.span(), format_args!("{name:?} is not the name of a Python module"))
+        .hint("a module is written as \"shop.billing\", a class of one as \"shop.services:Orders\""))
 }
 
 /// Returns whether this is the name of a Python module or package.

@@ -43,7 +43,8 @@ pub(super) struct AppTable {
     pub(super) ready: Spanned<String>,
     pub(super) package: Spanned<OneOrMany>,
     #[serde(default)]
-    pub(super) modules: Vec<String>,
+    pub(super) modules: Vec<Spanned<String>>,
+    pub(super) depth: Option<Spanned<usize>>,
     #[serde(default)]
     pub(super) entry_points: Vec<Spanned<String>>,
     #[serde(default)]

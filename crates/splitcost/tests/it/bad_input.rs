@@ -39,7 +39,7 @@ fn a_field_that_does_not_exist() {
     let project = Project::with_command(UVICORN, "workers = 3\n");
     assert_transcript!(project.run(&["record"]), @r"
     exit 2
-    error: splitcost.toml:5:1: unknown field `workers`, expected one of `command`, `setup`, `ready`, `package`, `modules`, `entry_points`, `env`, `cwd`, `python`, `deadline_secs`, `database`
+    error: splitcost.toml:5:1: unknown field `workers`, expected one of `command`, `setup`, `ready`, `package`, `modules`, `depth`, `entry_points`, `env`, `cwd`, `python`, `deadline_secs`, `database`
     ");
 }
 
@@ -68,6 +68,7 @@ fn a_module_that_does_not_exist() {
     assert_transcript!(project.run(&["evaluate"]), @r"
     exit 2
     error: splitcost.toml:12:24: the module small.pricing does not exist
+    hint: did you mean small.prices?
     hint: the modules are: small.main, small.never, small.prices, small.stock
     ");
 }

@@ -111,10 +111,19 @@ fn app(text: &mut String, draft: &Draft) {
         several => list(several),
     };
     let _ = writeln!(text, "# The packages of the app. Calls are counted between their modules.\npackage = {package}");
-    if !named_modules.is_empty() {
+    if named_modules.is_empty() {
+        text.push_str(
+            "# A module is a direct child of a package, unless it is named: a deeper one, a class, or a third-party package.\n\
+             # modules = [\"shop.services:Orders\", \"stripe\"]\n",
+        );
+    } else {
         let _ = writeln!(text, "# The modules, where they are not the direct children of the packages.");
         let _ = writeln!(text, "modules = {}", list(named_modules));
     }
+    text.push_str(
+        "# The number of parts in the name of any other module: with 2, the code of shop.billing.invoices belongs to\n\
+         # shop.billing.\n# depth = 2\n",
+    );
     let _ =
         writeln!(text, "# A path that is answered with 2xx or 3xx when the app is ready.\nready = {}", quoted(ready));
     let setup = if draft.is_django {

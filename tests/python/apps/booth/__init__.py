@@ -1,0 +1,1 @@
+"""A Flask app under an ASGI server."""

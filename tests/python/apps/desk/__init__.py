@@ -1,0 +1,1 @@
+"""A FastAPI app whose services are classes of one file."""

@@ -1,0 +1,45 @@
+"""What a framework calls around a handler: no crossing where the function's own module registered it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from apps_support import copied, splitcost
+
+
+def rehearsed(app: str, directory: Path) -> dict[str, Any]:
+    """Record and rehearse the split `auth` of an app; gives it."""
+    copied(app, directory)
+    recorded = splitcost(directory, "record")
+    assert recorded.returncode == 0, recorded.stderr
+    found = splitcost(directory, "rehearse", "--split", "auth", "--rounds", "2", "--format", "json")
+    assert found.returncode == 0, found.stdout + found.stderr
+    split: dict[str, Any]
+    (split,) = json.loads(found.stdout)["splits"]
+    return split
+
+
+@pytest.mark.parametrize(
+    ("app", "crossing"),
+    [
+        # `before_request`, `after_request`, `teardown_request` and an error handler run where the request is.
+        ("booth", {"booth.auth:may": 1 / 2}),
+        # A dependency and a background task that a route names cross; what they depend on, and middleware, do not.
+        ("desk", {"desk.auth:user": 1 / 3, "desk.auth:note": 1 / 3}),
+    ],
+)
+def test_hooks_are_predicted_where_they_run(app: str, crossing: dict[str, float], tmp_path: Path) -> None:
+    split = rehearsed(app, tmp_path)
+    called = {call["callee"]: call["calls_per_request"] for call in split["estimate"]["calls"]}
+    assert called == pytest.approx(crossing)
+    audit = split["rehearsal"]["audit"]
+    assert audit["differences"] == []
+    assert (
+        audit["predicted_per_request"]
+        == audit["answered_per_request"]
+        == pytest.approx(sum(crossing.values()))
+    )
+    assert split["cannot_cross"] == []

@@ -1,0 +1,7 @@
+"""The lowest layer."""
+
+from __future__ import annotations
+
+
+def save(number: int) -> int:
+    return number

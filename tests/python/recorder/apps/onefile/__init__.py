@@ -1,0 +1,1 @@
+"""An app whose services are classes of one file."""
