@@ -24,6 +24,16 @@ pub fn refusal(recording: &Recording, estimate: &Estimate) -> Option<Refusal> {
                 .to_owned(),
         });
     }
+    let processes = recording.meta.limits.processes();
+    if processes > 1 {
+        return Some(Refusal {
+            reason: format!(
+                "its requests are served by {processes} processes, and services can only be rehearsed with one each yet"
+            ),
+            hint: "the estimate holds for any number; to rehearse, start the app with one worker and record again"
+                .to_owned(),
+        });
+    }
     if let Some(call_back) = estimate.call_backs.first() {
         return Some(Refusal {
             reason: format!("{} would never be answered: {}", call_back.endpoint, path_in_words(call_back)),
