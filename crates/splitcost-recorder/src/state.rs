@@ -158,7 +158,7 @@ impl Recorder {
         self.commands.clear();
         self.has_requests = false;
         self.servers.clear();
-        self.limits_written = Default::default();
+        self.limits_written = [None; LimitCode::ALL.len()];
         for code in self.codes.values_mut() {
             code.facts.suspended = 0;
         }

@@ -27,7 +27,10 @@ SERVERS = {
     "cheroot": ("cheroot", CHEROOT),
     "daphne": ("daphne", "-m daphne -p {port} store.APP:app"),
     "granian": ("granian", "-m granian --port {port} --interface asgi store.APP:app"),
-    "granian_wsgi": ("granian", "-m granian --port {port} --interface wsgi --blocking-threads 3 store.APP:app"),
+    "granian_wsgi": (
+        "granian",
+        "-m granian --port {port} --interface wsgi --blocking-threads 3 store.APP:app",
+    ),
     "gunicorn": ("gunicorn", "-m gunicorn -w 2 -b 127.0.0.1:{port} store.APP:app"),
     "gthread": ("gunicorn", "-m gunicorn -k gthread --threads 2 -b 127.0.0.1:{port} store.APP:app"),
     "gunicorn_asgi": ("gunicorn", "-m gunicorn -k asgi -b 127.0.0.1:{port} store.APP:app"),

@@ -77,13 +77,15 @@ impl ServerLimits {
         if *self == Self::default() {
             return format!("1 process with {} threads (assumed: the recording does not say)", Self::USUAL_THREADS);
         }
-        let processes = self.processes();
         let words = [
-            in_words(self.processes, if processes == 1 { "process" } else { "processes" }, "processes")
-                .unwrap_or_else(|| format!("{processes} process (assumed)")),
-            in_words(self.server_threads, "WSGI threads in each", "WSGI threads").unwrap_or_default(),
-            in_words(self.pool_threads, "threads in each for calls handed over", "threads for calls handed over")
-                .unwrap_or_default(),
+            in_words(self.processes, "process", "processes").unwrap_or_else(|| "1 process (assumed)".to_owned()),
+            in_words(self.server_threads, "WSGI thread in each", "WSGI threads in each").unwrap_or_default(),
+            in_words(
+                self.pool_threads,
+                "thread in each for calls handed over",
+                "threads in each for calls handed over",
+            )
+            .unwrap_or_default(),
         ];
         let said: Vec<String> = words.into_iter().filter(|words| !words.is_empty()).collect();
         said.join(", ")
@@ -100,12 +102,13 @@ impl ServerLimits {
     }
 }
 
-fn in_words(limit: Limit, things: &str, unlimited: &str) -> Option<String> {
+fn in_words(limit: Limit, one: &str, many: &str) -> Option<String> {
+    let things = if limit.count() == Some(1) { one } else { many };
     match limit {
         Limit::Unknown => None,
         Limit::Configured(count) => Some(format!("{count} {things} (configured)")),
         Limit::Observed(count) => Some(format!("{count} {things} (seen while recording)")),
-        Limit::Unlimited => Some(format!("as many {unlimited} as it takes (configured)")),
+        Limit::Unlimited => Some(format!("as many {things} as it takes (configured)")),
     }
 }
 
@@ -126,8 +129,8 @@ mod tests {
             one,
             Limit::Unlimited,
             four,
-            "1 process (seen while recording), as many WSGI threads as it takes (configured), 4 threads in each for calls \
-             handed over (configured)",
+            "1 process (seen while recording), as many WSGI threads in each as it takes (configured), 4 threads in each \
+             for calls handed over (configured)",
         );
     }
 
