@@ -260,7 +260,7 @@ def bare(tmp_path_factory):
 
 @pytest.mark.parametrize("place", CASES)
 def test_a_fault_leaves_the_app_as_it_is(tmp_path, bare, place):
-    """What catches a `BaseException` catches an `Exception`, too."""
+    """A `BaseException` is the harder one: the code that catches it catches an `Exception`, too."""
     inject, program = CASES[place]
     trial = Trial(tmp_path)
     trial.site.write_text(FAULTY.format(base="BaseException", inject=inject, real=trial.real))

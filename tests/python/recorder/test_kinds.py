@@ -36,7 +36,7 @@ def together(tmp_path_factory):
         found: dict[str, dict[str, Any]] = {}
         for first in range(0, len(cases), AT_ONCE):
             some = cases[first : first + AT_ONCE]
-            # A mark around each, by which the calls are told apart.
+            # A mark around each, which separates the calls of the cases.
             code = "".join(f"back.mark()\n{code}\n" for code, _ in some)
             log = run(Runs(tmp_path_factory.mktemp("kinds")), code, prelude)
             marks = [call.id for call in log.named("kinds.back:mark")] + [sys.maxsize]

@@ -56,10 +56,14 @@ impl ServerLimits {
     ///
     /// Spec: anyio's default `CapacityLimiter`, 40.
     pub const USUAL_THREADS: u32 = 40;
+    /// The largest number of processes.
+    ///
+    /// Chosen: an app with more of them on one host was not seen.
+    const MOST_PROCESSES: u32 = 1_000;
 
     /// Returns the number of processes that take requests: one where it is unknown.
     pub fn processes(&self) -> u32 {
-        self.processes.count().unwrap_or(1).max(1)
+        self.processes.count().unwrap_or(1).clamp(1, Self::MOST_PROCESSES)
     }
 
     /// Returns the number of threads of one process on which its WSGI server runs requests.
