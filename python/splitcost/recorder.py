@@ -191,10 +191,15 @@ def _hook_thread_pool(module: ModuleType) -> None:
     from splitcost.gateways import limits
 
     original = module.ThreadPoolExecutor.submit
+    # The attributes themselves: a class of the app may have a property of this name.
+    attributes_of = module._base.Executor.__dict__["__dict__"].__get__
+
+    def note_executor(executor: Any) -> None:
+        limits.note_executor(attributes_of(executor))
 
     @functools.wraps(original)
     def submit(self: Any, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
-        attempt(limits.note_executor, self)
+        attempt(note_executor, self)
         return original(self, _handed(fn), *args, **kwargs)
 
     module.ThreadPoolExecutor.submit = submit

@@ -44,10 +44,9 @@ def _note(limit: str, count: Callable[[], int | None]) -> None:
         attempt(_native.note_limit, limit, counted)
 
 
-def note_executor(executor: Any) -> None:
-    """Count the threads of an executor to which a request hands a call over."""
+def note_executor(facts: dict[str, Any]) -> None:
+    """Count the threads of an executor, by its attributes, to which a request hands a call over."""
     global _executor_threads
-    facts = object.__getattribute__(executor, "__dict__")
     if _COUNTED in facts or _native.current() is None:
         return
     facts[_COUNTED] = True
@@ -59,7 +58,8 @@ def note_executor(executor: Any) -> None:
 
 def note_limiter(limiter: Any) -> None:
     """Count the threads of a limiter of anyio's to which a request hands a call over."""
-    if not type(limiter).__module__.startswith("anyio.") or _native.current() is None:
+    module: str = type.__getattribute__(type(limiter), "__module__")
+    if not module.startswith("anyio.") or _native.current() is None:
         return
     tokens = limiter.total_tokens
     threads = int(tokens) if tokens != math.inf else MOST_POOL_THREADS + 1
