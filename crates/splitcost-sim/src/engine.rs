@@ -368,7 +368,7 @@ impl<'a> Engine<'a> {
                 let loop_thread = engine.new_thread(engine.processes.len() as u16, Role::Loop);
                 let connections = machine.processes.iter().map(|_| Connections::new()).collect();
                 let service = service as u16;
-                engine.processes.push(ProcessState { connections, loop_thread, service, ..ProcessState::default() });
+                engine.processes.push(ProcessState { loop_thread, service, connections, ..ProcessState::default() });
             }
             engine.first_processes.push(engine.processes.len() as u16);
         }
