@@ -31,7 +31,10 @@ INPUTS := $(shell find crates python \( -name __pycache__ -o -name tests -o -nam
 
 # One set of features for everything that the tests need, so that each crate is compiled once for all of it.
 ALL := --locked --workspace --all-features
-PYTEST_FLAGS := $(if $(SHUFFLE),--shuffle=$(SHUFFLE))
+# Most tests wait, for servers that start and for phases that take their time: more of them run at once than there are
+# cores. A Python file's tests stay in one process, which shares their fixtures.
+PYTEST_FLAGS := --numprocesses=4 --dist=loadfile $(if $(SHUFFLE),--shuffle=$(SHUFFLE))
+export RUST_TEST_THREADS ?= 4
 
 .PHONY: help demo test test-rust test-python test-pythons check lint bench hunt wheel clean build
 .DELETE_ON_ERROR:
@@ -89,7 +92,8 @@ clean:
 	find . \( -name '*.egg-info' -o -name .pytest_cache -o -name .ruff_cache -o -name .mypy_cache \) -prune -exec rm -rf {} +
 	$(CARGO) clean
 
-build: $(VENV)/.tested
+# All that tests need.
+build: $(VENV)/.tested $(VENV)/.test
 
 # The virtual environment, with the tools that build the wheel.
 $(VENV)/.tools: $(PINS)

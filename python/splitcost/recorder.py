@@ -190,20 +190,34 @@ def _handed(function: Any) -> Any:
 
 
 def _hook_thread_pool(module: ModuleType) -> None:
+    from splitcost.gateways import limits
+
     original = module.ThreadPoolExecutor.submit
+    # The attributes themselves: a class of the app may have a property of this name.
+    attributes_of = module._base.Executor.__dict__["__dict__"].__get__
+
+    def note_executor(executor: Any) -> None:
+        limits.note_executor(attributes_of(executor))
 
     @functools.wraps(original)
     def submit(self: Any, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
+        attempt(note_executor, self)
         return original(self, _handed(fn), *args, **kwargs)
 
     module.ThreadPoolExecutor.submit = submit
 
 
 def _hook_anyio(module: Any) -> None:
+    from splitcost.gateways import limits
+
     original = module.run_sync
+
+    def note_limiter(limiter: Any) -> None:
+        limits.note_limiter(module.current_default_thread_limiter() if limiter is None else limiter)
 
     @functools.wraps(original)
     async def run_sync(func: Any, *args: Any, **options: Any) -> Any:
+        attempt(note_limiter, options.get("limiter"))
         return await original(_handed(func), *args, **options)
 
     module.run_sync = run_sync

@@ -3,6 +3,7 @@
 //! A request has one root call (the framework's own work, owner [`Recording::ROOT_MODULE`]) and below it one
 //! [`Call`] per call that went from one module into another. Calls inside a module are part of it.
 
+pub mod limit;
 pub mod statement;
 pub mod summary;
 pub mod tables;
@@ -11,6 +12,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use self::limit::ServerLimits;
 use self::statement::{Statement, StatementText};
 use crate::quantity::Nanos;
 use crate::split::file_module;
@@ -100,6 +102,9 @@ pub struct Meta {
     /// Servers, and other programs that take requests, that took some, by name and sorted: `uvicorn`, `pytest`.
     #[serde(default)]
     pub servers: Vec<String>,
+    /// The processes and threads of the app that run requests at the same time.
+    #[serde(default)]
+    pub limits: ServerLimits,
     /// Processor name, cores and kernel, for provenance.
     pub machine: String,
     /// The load phases that were driven, in order; empty for a recorded command.
@@ -209,6 +214,18 @@ impl Meta {
     pub fn unrehearsed_server(&self) -> Option<&str> {
         let unknown = |server: &&String| !Self::REHEARSED_SERVERS.contains(&server.as_str());
         self.servers.iter().find(unknown).map(String::as_str)
+    }
+
+    /// Returns the number of the phase during which something began.
+    pub fn phase_at(&self, start: Nanos) -> Option<u32> {
+        let start = start.as_nanos();
+        let phase = self.phases.iter().position(|phase| (phase.start_nanos..phase.end_nanos).contains(&start));
+        phase.map(|index| index as u32)
+    }
+
+    /// Returns true if a split can be rehearsed under the servers that took requests, as they were started.
+    pub fn is_rehearsed(&self) -> bool {
+        self.unrehearsed_server().is_none() && self.limits.processes() == 1
     }
 
     /// Returns the phase of lone requests, if there is one: the one without the recorder, where the app was driven

@@ -64,6 +64,9 @@ pub struct Provenance {
     /// Constants of the model that were not measured on this app or this machine, in words.
     #[serde(default)]
     pub assumptions: Vec<String>,
+    /// The processes and threads in which the simulator runs requests, and the origin of each number.
+    #[serde(default)]
+    pub served: String,
 }
 
 /// Origin of a stack's unit costs.

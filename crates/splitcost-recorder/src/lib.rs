@@ -56,7 +56,7 @@ use std::sync::atomic::Ordering;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFunction, PyList};
 use splitcost_recording::division::Division;
-use splitcost_recording::log::{FunctionKindCode, LoggedReceiver, Reader, Record};
+use splitcost_recording::log::{FunctionKindCode, LimitCode, LoggedReceiver, Reader, Record};
 use splitcost_recording::redact;
 
 use crate::buffer::LogBuffer;
@@ -145,6 +145,19 @@ fn root(server: &str, endpoint: Option<&str>) -> Option<Origins> {
         return None;
     }
     tracking::root(server, endpoint).and_then(Origins::of)
+}
+
+/// Notes the number of `processes`, `server_threads` or `pool_threads` that run requests at the same time; `None` stands for
+/// no limit. It is written with the next request.
+#[pyfunction]
+#[pyo3(signature = (limit, count))]
+fn note_limit(limit: &str, count: Option<u32>) -> PyResult<()> {
+    let known = LimitCode::ALL.iter().find(|known| known.name() == limit);
+    let known = known.ok_or_else(|| pyo3::exceptions::PyValueError::new_err("no such limit"))?;
+    if let Some(recorder) = state::lock().as_mut() {
+        recorder.note_limit(*known, count.unwrap_or(Record::UNLIMITED));
+    }
+    Ok(())
 }
 
 /// Returns `METHOD /path` without the values in the path.
@@ -272,6 +285,10 @@ fn record_as_dict<'py>(py: Python<'py>, record: &Record) -> PyResult<Bound<'py, 
             set!(dict, request, wall, process_cpu);
         }
         Record::Server { name } => set!(dict, name),
+        Record::Limit { limit, count } => {
+            let limit = limit.name();
+            set!(dict, limit, count);
+        }
         Record::RequestEnd { request, wall, process_cpu, status, handler, endpoint } => {
             set!(dict, request, wall, process_cpu, status, handler, endpoint);
         }
@@ -322,6 +339,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(register_root, module)?)?;
     module.add_function(wrap_pyfunction!(expect_greenlets, module)?)?;
     module.add_function(wrap_pyfunction!(root, module)?)?;
+    module.add_function(wrap_pyfunction!(note_limit, module)?)?;
     module.add_function(wrap_pyfunction!(request_name, module)?)?;
     module.add_function(wrap_pyfunction!(root_done, module)?)?;
     module.add_function(wrap_pyfunction!(function_id, module)?)?;

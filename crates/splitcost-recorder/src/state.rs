@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pyo3::prelude::*;
 use rustc_hash::{FxHashMap, FxHashSet};
-use splitcost_recording::log::{FRAMEWORK as FRAMEWORK_NAME, FunctionKindCode, Record};
+use splitcost_recording::log::{FRAMEWORK as FRAMEWORK_NAME, FunctionKindCode, LimitCode, Record};
 
 use crate::buffer::LogBuffer;
 use crate::receiver::Method;
@@ -74,6 +74,9 @@ pub(crate) struct Recorder {
     /// A request of a known kind has begun.
     pub(crate) has_requests: bool,
     servers: Vec<String>,
+    /// The limits that are known, by their codes, and those that are written.
+    limits: [Option<u32>; LimitCode::ALL.len()],
+    limits_written: [Option<u32>; LimitCode::ALL.len()],
     pub(crate) statements: Statements,
     is_full: bool,
     /// True once greenlets were seen to take turns.
@@ -164,6 +167,7 @@ impl Recorder {
         self.commands.clear();
         self.has_requests = false;
         self.servers.clear();
+        self.limits_written = [None; LimitCode::ALL.len()];
         for code in self.codes.values_mut() {
             code.facts.suspended = 0;
         }
@@ -285,6 +289,28 @@ impl Recorder {
         if !self.servers.iter().any(|known| known == name) {
             self.servers.push(name.to_owned());
             self.buffer.put(&Record::Server { name: name.to_owned() });
+        }
+        if self.limits_written != self.limits {
+            self.put_limits();
+        }
+    }
+
+    /// Notes a limit; the largest one counts, as a server may run inside another one.
+    pub(crate) fn note_limit(&mut self, limit: LimitCode, count: u32) {
+        let known = &mut self.limits[limit as usize];
+        *known = (*known).max(Some(count));
+    }
+
+    /// Appends the limits that changed.
+    fn put_limits(&mut self) {
+        for &limit in LimitCode::ALL {
+            let (known, written) = (self.limits[limit as usize], &mut self.limits_written[limit as usize]);
+            if let Some(count) = known
+                && *written != known
+            {
+                *written = known;
+                self.buffer.put(&Record::Limit { limit, count });
+            }
         }
     }
 

@@ -5,6 +5,7 @@ use std::collections::hash_map::Entry;
 
 use rustc_hash::FxHashMap;
 use splitcost_model::quantity::Nanos;
+use splitcost_model::recording::limit::Limit;
 use splitcost_model::recording::statement::{Dialect, Statement, StatementText};
 use splitcost_model::recording::{
     Call, Function, FunctionKind, Meta, Obstacle, Payload, PayloadClass, Receiver, ReceiverKind, Recording, Request,
@@ -12,10 +13,15 @@ use splitcost_model::recording::{
 };
 
 use crate::division::function_name;
-use crate::log::{DialectCode, FunctionKindCode, LoggedReceiver, PayloadClassCode, ReceiverKindCode, Record, ViaCode};
+use crate::log::{
+    DialectCode, FunctionKindCode, LimitCode, LoggedReceiver, PayloadClassCode, ReceiverKindCode, Record, ViaCode,
+};
 use crate::statement::{describe, table_name};
 
 pub use crate::log::FRAMEWORK;
+
+/// The name of the root call of a request that a WSGI server took, as the recorder writes it.
+const WSGI_ROOT: &str = "(wsgi)";
 
 /// Returns the records of one process as a [`Recording`] of its own.
 ///
@@ -175,6 +181,15 @@ impl Assembler {
             }
             Record::RequestStart { request, wall, process_cpu } => self.request_start(request, wall, process_cpu),
             Record::Server { name } => self.meta.servers.push(name),
+            Record::Limit { limit, count } => {
+                let limits = &mut self.meta.limits;
+                let known = match limit {
+                    LimitCode::Processes => &mut limits.processes,
+                    LimitCode::ServerThreads => &mut limits.server_threads,
+                    LimitCode::PoolThreads => &mut limits.pool_threads,
+                };
+                *known = if count == Record::UNLIMITED { Limit::Unlimited } else { Limit::Configured(count) };
+            }
             Record::RequestEnd { request, wall, process_cpu, status, handler, endpoint } => {
                 let handler = handler.and_then(|id| self.function_of_id.get(&id).copied());
                 match self.request_of_id.get(&request).map(|&r| &mut self.requests[r as usize].end) {
@@ -376,6 +391,8 @@ impl Assembler {
             requests.extend(self.finish_request(request));
         }
         requests.sort_by_key(|request| request.start);
+        let seen = self.most_at_once(&requests);
+        self.meta.limits.server_threads = self.meta.limits.server_threads.or(seen);
         self.meta.troubles.extend(self.trouble.words());
         Recording {
             meta: self.meta,
@@ -386,6 +403,23 @@ impl Assembler {
             mapped_tables: self.statements.mapped_tables,
             requests,
         }
+    }
+
+    /// Returns the most requests that a WSGI server was seen to run at the same time.
+    fn most_at_once(&self, requests: &[Request]) -> Limit {
+        let is_wsgi = |request: &&Request| {
+            let root = request.calls.first().and_then(|root| self.functions.get(root.function as usize));
+            root.is_some_and(|root| root.module == Recording::ROOT_MODULE && root.qualname == WSGI_ROOT)
+        };
+        let runs = requests.iter().filter(is_wsgi).map(|request| (request.start, request.start + request.wall));
+        // At the same instant, one ends before another begins.
+        let mut steps: Vec<(Nanos, i32)> = runs.flat_map(|(start, end)| [(start, 1), (end, -1)]).collect();
+        steps.sort_unstable();
+        let in_flight = steps.into_iter().scan(0, |sum, (_, step)| {
+            *sum += step;
+            Some(*sum)
+        });
+        in_flight.max().map_or(Limit::Unknown, |most| Limit::Observed(most.max(1) as u32))
     }
 
     /// Ends what ran when a command's process was ended, where that was all it did.
@@ -581,7 +615,11 @@ pub fn merge(meta: Meta, parts: Vec<Recording>) -> Recording {
     let mut functions: FxHashMap<(u32, String, String, u32, FunctionKind), u32> = FxHashMap::default();
     let mut shapes: FxHashMap<String, u32> = FxHashMap::default();
     let mut texts: FxHashMap<(Dialect, String), u32> = FxHashMap::default();
+    let mut processes = 0;
     for part in parts {
+        if part.requests.iter().any(|request| merged.meta.phase_at(request.start).is_some()) {
+            processes += 1;
+        }
         merge_meta(&mut merged.meta, part.meta);
         let mut module_here = Vec::with_capacity(part.modules.len());
         for name in part.modules {
@@ -637,11 +675,11 @@ pub fn merge(meta: Meta, parts: Vec<Recording>) -> Recording {
         }
     }
     merged.requests.sort_by_key(|request| request.start);
-    let phases = &merged.meta.phases;
     for request in &mut merged.requests {
-        let start = request.start.as_nanos();
-        let phase = phases.iter().position(|p| (p.start_nanos..p.end_nanos).contains(&start));
-        request.phase = phase.map(|index| index as u32);
+        request.phase = merged.meta.phase_at(request.start);
+    }
+    if processes > 0 {
+        merged.meta.limits.processes = merged.meta.limits.processes.or(Limit::Observed(processes));
     }
     merged
 }
@@ -652,6 +690,10 @@ fn merge_meta(meta: &mut Meta, part: Meta) {
     }
     if meta.recorder_mode.is_empty() {
         meta.recorder_mode = part.recorder_mode;
+    }
+    // A process that takes no requests starts those that do, or stands beside them.
+    if !part.servers.is_empty() {
+        meta.limits = meta.limits.or(part.limits);
     }
     meta.servers.extend(part.servers);
     meta.servers.sort_unstable();

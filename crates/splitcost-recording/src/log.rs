@@ -8,7 +8,9 @@
 mod code;
 mod reader;
 
-pub use code::{DialectCode, FunctionKindCode, PayloadClassCode, ReceiverKindCode, Tag, UnknownCode, ViaCode};
+pub use code::{
+    DialectCode, FunctionKindCode, LimitCode, PayloadClassCode, ReceiverKindCode, Tag, UnknownCode, ViaCode,
+};
 pub use reader::{Damage, Reader};
 
 use crate::crc32::crc32;
@@ -79,6 +81,13 @@ pub enum Record {
     Server {
         /// Its name, as `uvicorn`.
         name: String,
+    },
+    /// The number of processes or threads that run requests at the same time is known; the last one counts.
+    Limit {
+        /// The thing that is limited.
+        limit: LimitCode,
+        /// Their number; [`Record::UNLIMITED`] where each request gets one of its own.
+        count: u32,
     },
     /// A request (or test) began; its root call is entered next.
     RequestStart {
@@ -279,6 +288,9 @@ pub fn frame_header(payload: &[u8]) -> [u8; FRAME_HEADER_LEN] {
 }
 
 impl Record {
+    /// The count of [`Record::Limit`] that stands for no limit.
+    pub const UNLIMITED: u32 = u32::MAX;
+
     /// Appends the record to a frame's payload; allocates nothing but `out`.
     #[expect(clippy::too_many_lines, reason = "an arm per record")]
     pub fn encode(&self, out: &mut Vec<u8>) {
@@ -303,6 +315,10 @@ impl Record {
                 out.push(u8::from(*is_unnamed));
             }
             Self::Server { name } => put_str(out, name),
+            Self::Limit { limit, count } => {
+                out.push(*limit as u8);
+                put_u32(out, *count);
+            }
             Self::RequestStart { request, wall, process_cpu } => {
                 put_u64(out, *request);
                 put_u64(out, *wall);
@@ -423,6 +439,7 @@ impl Record {
             Self::Module { .. } => Tag::Module,
             Self::Function { .. } => Tag::Function,
             Self::Server { .. } => Tag::Server,
+            Self::Limit { .. } => Tag::Limit,
             Self::RequestStart { .. } => Tag::RequestStart,
             Self::RequestEnd { .. } => Tag::RequestEnd,
             Self::Enter { .. } => Tag::Enter,
@@ -458,6 +475,7 @@ impl Record {
                 is_unnamed: get_u8(input)? != 0,
             },
             Tag::Server => Self::Server { name: get_str(input)? },
+            Tag::Limit => Self::Limit { limit: get_u8(input)?.try_into()?, count: get_u32(input)? },
             Tag::RequestStart => {
                 Self::RequestStart { request: get_u64(input)?, wall: get_u64(input)?, process_cpu: get_u64(input)? }
             }
@@ -664,6 +682,7 @@ mod tests {
             },
             Record::Count { function: 2, calls: 21 },
             Record::Server { name: "uvicorn".into() },
+            Record::Limit { limit: LimitCode::PoolThreads, count: 40 },
             Record::RequestEnd {
                 request: 3,
                 wall: 22,
@@ -774,6 +793,7 @@ mod tests {
         check(PayloadClassCode::ALL, |class| class as u8);
         check(ReceiverKindCode::ALL, |kind| kind as u8);
         check(DialectCode::ALL, |dialect| dialect as u8);
+        check(LimitCode::ALL, |limit| limit as u8);
         check(Tag::ALL, |tag| tag as u8);
     }
 

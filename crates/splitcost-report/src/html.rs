@@ -152,6 +152,7 @@ fn provenance(page: &mut Page, study: &Study) {
         ("Python", escape(&provenance.python_version)),
         ("Recording", escape(&provenance.recording)),
         ("splitcost", escape(&provenance.splitcost_version)),
+        ("Requests run in", escape(&provenance.served)),
         ("Made", escape(&provenance.made_at)),
     ];
     for (name, value) in facts.iter().filter(|(_, value)| !value.is_empty()) {

@@ -62,6 +62,9 @@ pub fn render(study: &Study, style: &Style) -> String {
     for warning in &study.provenance.warnings {
         wrap(&format!("! {warning}"), width, 2, &mut lines);
     }
+    if !study.provenance.served.is_empty() {
+        wrap(&format!("= requests run in {}", study.provenance.served), width, 2, &mut lines);
+    }
     if let [first, others @ ..] = study.provenance.assumptions.as_slice() {
         let more = if others.is_empty() { String::new() } else { format!("; {} more in the report", others.len()) };
         wrap(&format!("~ assumed: {first}{more}"), width, 2, &mut lines);

@@ -48,9 +48,9 @@ pub const ASSUMPTIONS: [Assumption; 8] = [
         origin: "chosen: it is in the CPU per request, but nobody waits for it",
     },
     Assumption {
-        statement: "a process runs its `def` handlers, and the requests of a WSGI server, on 40 threads",
-        value: Some(Machine::POOL_THREADS as f64),
-        origin: "anyio's default",
+        statement: "a service runs the calls of other services to `def` functions on 40 threads",
+        value: Some(Machine::CALL_THREADS as f64),
+        origin: "as a rehearsal's services do",
     },
     Assumption {
         statement: "a thread gives up a GIL that others want after 5 ms",

@@ -25,7 +25,7 @@ use std::collections::{BinaryHeap, VecDeque};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::program::{BodyId, Cost, Cpu, Crowding, Machine, Network, Op, Program, Remote};
+use crate::program::{BodyId, Cost, Cpu, Crowding, Machine, Network, Op, Process, Program, Remote};
 pub(crate) use call::RETRANSMIT_NANOS;
 use call::{Connections, Message, Proxy, Way};
 pub use outcome::{End, Ended, Outcome};
@@ -131,8 +131,38 @@ enum ThreadState {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Role {
     Loop,
-    Pool,
+    Pool(Pool),
     Helper,
+}
+
+/// A pool of threads of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pool {
+    /// Those on which a WSGI server runs requests.
+    Server,
+    /// Those to which bodies hand calls over.
+    Handed,
+    /// Those that answer calls of other services.
+    Calls,
+}
+
+impl Pool {
+    const COUNT: usize = 3;
+
+    fn limit(self, process: &Process) -> u32 {
+        match self {
+            Self::Server => process.server_threads,
+            Self::Handed => process.pool_threads,
+            Self::Calls => process.call_threads,
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct PoolState {
+    started: u32,
+    idle: Vec<u32>,
+    queue: VecDeque<u32>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -156,11 +186,13 @@ struct ProcessState {
     drop_requested: bool,
     ready: VecDeque<u32>,
     loop_thread: u32,
-    idle_pool: Vec<u32>,
+    pools: [PoolState; Pool::COUNT],
     idle_helpers: Vec<u32>,
-    pool_started: u32,
-    pool_queue: VecDeque<u32>,
-    /// Per called process.
+    /// The service that it is a process of, as an index in [`Machine::processes`].
+    service: u16,
+    /// Requests and calls that it has not answered.
+    unanswered: u32,
+    /// Per called service.
     connections: Vec<Connections>,
     cpu_nanos: u64,
 }
@@ -270,7 +302,10 @@ struct Engine<'a> {
     sequence: u64,
     heap: BinaryHeap<Reverse<(u64, u64, Event)>>,
     hosts: Vec<HostState>,
+    /// The processes of each service stand side by side.
     processes: Vec<ProcessState>,
+    /// The first process of each service, and the end.
+    first_processes: Vec<u16>,
     threads: Vec<Thread>,
     fibers: Vec<Fiber>,
     free_fibers: Vec<u32>,
@@ -311,6 +346,7 @@ impl<'a> Engine<'a> {
             heap: BinaryHeap::with_capacity(1024),
             hosts: hosts.collect(),
             processes: Vec::new(),
+            first_processes: vec![0],
             threads: Vec::new(),
             fibers: Vec::new(),
             free_fibers: Vec::new(),
@@ -327,10 +363,14 @@ impl<'a> Engine<'a> {
                 ..Outcome::default()
             },
         };
-        for index in 0..machine.processes.len() {
-            let connections = machine.processes.iter().map(|_| Connections::new()).collect();
-            engine.processes.push(ProcessState { connections, ..ProcessState::default() });
-            engine.processes[index].loop_thread = engine.new_thread(index as u16, Role::Loop);
+        for (service, Process { workers, .. }) in machine.processes.iter().enumerate() {
+            for _ in 0..(*workers).max(1) {
+                let loop_thread = engine.new_thread(engine.processes.len() as u16, Role::Loop);
+                let connections = machine.processes.iter().map(|_| Connections::new()).collect();
+                let service = service as u16;
+                engine.processes.push(ProcessState { loop_thread, service, connections, ..ProcessState::default() });
+            }
+            engine.first_processes.push(engine.processes.len() as u16);
         }
         engine
     }
@@ -367,6 +407,17 @@ impl<'a> Engine<'a> {
             }
         }
         self.finish();
+    }
+
+    /// Returns the description of a process.
+    fn described(&self, process: u16) -> &'a Process {
+        &self.run.machine.processes[self.processes[process as usize].service as usize]
+    }
+
+    /// Returns the process of a service that takes the next request or call.
+    fn least_busy(&self, service: u16) -> u16 {
+        let [first, end] = [0, 1].map(|next| self.first_processes[service as usize + next]);
+        (first..end).min_by_key(|&process| self.processes[process as usize].unanswered).unwrap_or(first)
     }
 
     fn finish(&mut self) {
@@ -446,17 +497,17 @@ impl<'a> Engine<'a> {
                     self.advance(thread);
                 }
             }
-            Role::Pool => {
-                let limit = self.run.machine.processes[process as usize].pool_threads;
-                let state = &mut self.processes[process as usize];
-                if let Some(thread) = state.idle_pool.pop() {
+            Role::Pool(pool) => {
+                let limit = pool.limit(self.described(process));
+                let state = &mut self.processes[process as usize].pools[pool as usize];
+                if let Some(thread) = state.idle.pop() {
                     self.attach(fiber, thread);
-                } else if state.pool_started < limit {
-                    state.pool_started += 1;
-                    let thread = self.new_thread(process, Role::Pool);
+                } else if state.started < limit {
+                    state.started += 1;
+                    let thread = self.new_thread(process, role);
                     self.attach(fiber, thread);
                 } else {
-                    state.pool_queue.push_back(fiber);
+                    state.queue.push_back(fiber);
                 }
             }
             Role::Helper => {
@@ -531,15 +582,15 @@ impl<'a> Engine<'a> {
         let Thread { role, process, .. } = self.threads[thread as usize];
         match role {
             Role::Loop => self.next_on_loop(thread),
-            Role::Pool => {
-                if let Some(next) = self.processes[process as usize].pool_queue.pop_front() {
+            Role::Pool(pool) => {
+                if let Some(next) = self.processes[process as usize].pools[pool as usize].queue.pop_front() {
                     self.block(thread);
                     self.fibers[next as usize].thread = thread;
                     self.threads[thread as usize].fiber = next;
                     return true;
                 }
                 self.park(thread);
-                self.processes[process as usize].idle_pool.push(thread);
+                self.processes[process as usize].pools[pool as usize].idle.push(thread);
                 false
             }
             Role::Helper => {
@@ -566,7 +617,7 @@ impl<'a> Engine<'a> {
                 }
                 Stage::Pooled => {
                     self.fibers[id as usize].stage = Stage::After;
-                    let child = self.fork(id, fiber.body, Role::Pool, true);
+                    let child = self.fork(id, fiber.body, Role::Pool(Pool::Calls), true);
                     self.fibers[child as usize].slowness = self.slowness();
                     self.join(id, thread)
                 }
@@ -667,7 +718,7 @@ impl<'a> Engine<'a> {
                 self.suspend(id, thread)
             }
             Op::Fork { body, thread: pooled, joined } => {
-                self.fork(id, body, if pooled { Role::Pool } else { Role::Loop }, joined);
+                self.fork(id, body, if pooled { Role::Pool(Pool::Handed) } else { Role::Loop }, joined);
                 true
             }
             Op::Join => self.join(id, thread),

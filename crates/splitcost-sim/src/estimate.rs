@@ -233,7 +233,7 @@ impl<'a> CompiledScenario<'a> {
         let compile = |execution, awaited| replayed.compile(recording, scenario.split, CallForm { execution, awaited });
         let split = compile(Execution::Rewritten, false);
         let blocks = split.crossings.iter().flatten().any(|c| c.blocks_event_loop);
-        let is_rehearsed = recording.meta.unrehearsed_server().is_none();
+        let is_rehearsed = recording.meta.is_rehearsed();
         let rehearsed =
             is_rehearsed.then(|| compile(Execution::Rehearsed, false)).filter(|compiled| *compiled != split);
         let crossings = [Some(&split), rehearsed.as_ref()].into_iter().flatten().flat_map(|c| &c.crossings).flatten();

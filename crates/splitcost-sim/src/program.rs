@@ -2,6 +2,7 @@
 
 use splitcost_model::link::Delay;
 use splitcost_model::policy::{CallPolicy, Fault};
+use splitcost_model::recording::limit::ServerLimits;
 
 /// Index of a [`Body`] in [`Program::bodies`].
 pub type BodyId = u32;
@@ -46,7 +47,7 @@ pub enum Op {
     Fork {
         /// The body that the child runs.
         body: BodyId,
-        /// The child runs on the process's thread pool instead of its event loop.
+        /// The child runs on a thread of the process's pool instead of its event loop.
         thread: bool,
         /// A later [`Op::Join`] waits for it.
         joined: bool,
@@ -68,7 +69,7 @@ pub struct Remote {
     pub body: BodyId,
     /// The caller's thread waits for the answer; an event loop stands still meanwhile.
     pub blocking: bool,
-    /// The server runs the body on its thread pool.
+    /// The server runs the body on a thread: of a WSGI server, which does all its work there, or of those that answer calls.
     pub pooled: bool,
 }
 
@@ -156,15 +157,35 @@ pub struct Machine {
     pub core_slice_nanos: u64,
 }
 
-/// A process: one event loop, one thread pool, one GIL.
+/// A service: processes that are alike, each with one event loop, three pools of threads, and one GIL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Process {
     /// The host whose cores it uses.
     pub host: u16,
-    /// The number of threads of its pool.
+    /// The number of processes. A request or a call goes to the one that has the fewest of them.
+    pub workers: u32,
+    /// The number of threads of each on which a WSGI server runs requests.
+    pub server_threads: u32,
+    /// The number of threads of each to which bodies hand calls over.
     pub pool_threads: u32,
-    /// The number of connections that it keeps to each other process. A call beyond them waits for one.
+    /// The number of threads of each that answer calls of other services.
+    pub call_threads: u32,
+    /// The number of connections that each keeps to each other service. A call beyond them waits for one.
     pub connections: u32,
+}
+
+impl Process {
+    /// Returns a service of one process on a host, with the usual numbers of threads.
+    pub fn on(host: u16) -> Self {
+        Self {
+            host,
+            workers: 1,
+            server_threads: ServerLimits::USUAL_THREADS,
+            pool_threads: ServerLimits::USUAL_THREADS,
+            call_threads: Machine::CALL_THREADS,
+            connections: u32::MAX,
+        }
+    }
 }
 
 impl Machine {
@@ -176,10 +197,10 @@ impl Machine {
     ///
     /// Spec: Linux, `sysctl_sched_base_slice` of `kernel/sched/fair.c`, 0.70 ms; 0.75 ms in the first kernels with EEVDF.
     pub const BASE_SLICE_NANOS: u64 = 700_000;
-    /// The number of threads on which `anyio` runs `def` routes.
+    /// The number of threads on which a service answers calls of other services.
     ///
-    /// Spec: anyio's default `CapacityLimiter`, 40.
-    pub const POOL_THREADS: u32 = 40;
+    /// Spec: `POOL_THREADS` of a rehearsal's services (`python/splitcost/rehearsal/server.py`).
+    pub const CALL_THREADS: u32 = 40;
 
     /// Returns the time for which a thread keeps a core that others wait for, on a host with `cores` cores; nanoseconds.
     ///
@@ -194,7 +215,7 @@ impl Machine {
     pub fn one_host(cores: u32, processes: usize) -> Self {
         Self {
             host_cores: vec![cores],
-            processes: vec![Process { host: 0, pool_threads: Self::POOL_THREADS, connections: u32::MAX }; processes],
+            processes: vec![Process::on(0); processes],
             switch_interval_nanos: Self::SWITCH_INTERVAL_NANOS,
             core_slice_nanos: Self::core_slice_nanos(cores),
         }

@@ -352,6 +352,7 @@ impl Lab<'_> {
                 warnings,
                 notes,
                 assumptions: ASSUMPTIONS.iter().map(ToString::to_string).collect(),
+                served: meta.limits.in_words(),
             },
             splits: Vec::new(),
             link_comparisons: Vec::new(),

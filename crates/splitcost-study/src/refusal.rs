@@ -24,6 +24,16 @@ pub fn refusal(recording: &Recording, estimate: &Estimate) -> Option<Refusal> {
                 .to_owned(),
         });
     }
+    let processes = recording.meta.limits.processes();
+    if processes > 1 {
+        return Some(Refusal {
+            reason: format!(
+                "its requests are served by {processes} processes, and services can only be rehearsed with one each yet"
+            ),
+            hint: "the estimate holds for any number; to rehearse, start the app with one worker and record again"
+                .to_owned(),
+        });
+    }
     if let Some(call_back) = estimate.call_backs.first() {
         return Some(Refusal {
             reason: format!("{} would never be answered: {}", call_back.endpoint, path_in_words(call_back)),
@@ -60,6 +70,7 @@ pub fn refusal(recording: &Recording, estimate: &Estimate) -> Option<Refusal> {
 mod tests {
     use splitcost_model::estimate::{CallBack, Evidence};
     use splitcost_model::recording::Meta;
+    use splitcost_model::recording::limit::{Limit, ServerLimits};
 
     use super::*;
 
@@ -75,6 +86,10 @@ mod tests {
         assert_eq!(reason(&["uvicorn"], &sound), None);
         let under = reason(&["uvicorn", "waitress"], &sound).expect("not under waitress");
         assert!(under.contains("served by waitress"), "{under}");
+        let limits = ServerLimits { processes: Limit::Configured(4), ..ServerLimits::default() };
+        let workers = Recording { meta: Meta { limits, ..Meta::default() }, ..Recording::default() };
+        let several = refusal(&workers, &sound).expect("not with several workers").reason;
+        assert!(several.contains("served by 4 processes"), "{several}");
         let evidence = Evidence { calls_per_request: 20.0, measured_per_request: 20.0, rehearsed_per_request: 0.0 };
         let unable = reason(&[], &Estimate { evidence, ..Estimate::default() }).expect("nothing would cross");
         assert_eq!(unable, "none of its calls between services (20 per request) can be made remotely as the code is");

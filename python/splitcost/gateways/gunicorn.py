@@ -8,7 +8,7 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Any
 
-from splitcost.gateways import patch
+from splitcost.gateways import limits, patch
 from splitcost.gateways.request import asgi, wsgi
 
 #: The worker that each module defines.
@@ -16,9 +16,17 @@ _WORKERS = {"sync": "SyncWorker", "gthread": "ThreadWorker", "gasgi": "ASGIWorke
 
 
 def hook(module: ModuleType) -> None:
-    """Follow the requests of the worker that the module defines."""
-    worker = _WORKERS[module.__name__.rpartition(".")[2]]
-    patch.after(getattr(module, worker), "load_wsgi", wrap_app)
+    """Follow the requests of the worker that the module defines, or count the workers."""
+    name = module.__name__.rpartition(".")[2]
+    if name == "base":
+        patch.after(module.Worker, "__init__", count_workers)
+    else:
+        patch.after(getattr(module, _WORKERS[name]), "load_wsgi", wrap_app)
+
+
+def count_workers(_: Any, worker: Any, *arguments: Any, **options: Any) -> None:
+    """Note the number of workers: also of those that other packages define."""
+    limits.processes(lambda: worker.cfg.workers)
 
 
 def wrap_app(_: Any, worker: Any) -> None:
@@ -27,3 +35,5 @@ def wrap_app(_: Any, worker: Any) -> None:
         worker.asgi = asgi(worker.asgi, "gunicorn")
     else:
         worker.wsgi = wsgi(worker.wsgi, "gunicorn")
+        # Workers without threads ignore the option.
+        limits.server_threads(lambda: worker.cfg.threads if hasattr(worker, "tpool") else 1)

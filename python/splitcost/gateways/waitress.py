@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Any
 
-from splitcost.gateways import patch
+from splitcost.gateways import limits, patch
 from splitcost.gateways.request import wsgi
 
 
@@ -17,3 +17,4 @@ def hook(module: ModuleType) -> None:
 def wrap_app(_: Any, server: Any, *arguments: Any, **options: Any) -> None:
     """Wrap the app of a server."""
     server.application = wsgi(server.application, "waitress")
+    limits.server_threads(lambda: server.adj.threads)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Any
 
-from splitcost.gateways import patch
+from splitcost.gateways import limits, patch
 from splitcost.gateways.request import wsgi
 
 
@@ -17,3 +17,6 @@ def hook(module: ModuleType) -> None:
 def wrap_app(_: Any, server: Any, *arguments: Any, **options: Any) -> None:
     """Wrap the app of a server."""
     server.app = wsgi(server.app, "werkzeug")
+    limits.server_threads(lambda: None if server.multithread else 1)
+    if server.multiprocess:
+        limits.processes(lambda: server.max_children)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Any
 
-from splitcost.gateways import patch
+from splitcost.gateways import limits, patch
 from splitcost.gateways.request import wsgi
 from splitcost.recorder import attempt
 
@@ -18,4 +18,11 @@ def hook(module: ModuleType) -> None:
 def run(original: Any, handler: Any, application: Any) -> None:
     """Run a request with the app wrapped."""
     wrapped = attempt(wsgi, application, "wsgiref")
+    limits.server_threads(lambda: threads_of(handler.request_handler.server))
     original(handler, application if wrapped is None else wrapped)
+
+
+def threads_of(server: Any) -> int | None:
+    """Return the number of threads of a server; `None` stands for one for each request."""
+    # Of `socketserver.ThreadingMixIn`, which Django's server inherits from.
+    return None if hasattr(type(server), "process_request_thread") else 1

@@ -18,6 +18,8 @@ from splitcost import _native
 PACKAGE = Path(splitcost.__file__).parent
 APPS = Path(__file__).parent / "apps"
 DEADLINE_SECS = 60
+#: The count of a limit that stands for none.
+UNLIMITED = 2**32 - 1
 
 
 @dataclass
@@ -50,6 +52,7 @@ class Log:
         self.shapes: dict[int, str] = {}
         self.troubles: list[str] = []
         self.servers: list[str] = []
+        self.limits: dict[str, int | None] = {}
         self.damage: dict[str, Any] | None = None
         modules: dict[int, str] = {}
         functions: dict[int, tuple[str, str]] = {}
@@ -71,6 +74,8 @@ class Log:
                     }
                 case "server":
                     self.servers.append(r["name"])
+                case "limit":
+                    self.limits[r["limit"]] = None if r["count"] == UNLIMITED else r["count"]
                 case "enter":
                     module, name = functions[r["function"]]
                     call = LoggedCall(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
-from recorder_support import Runs
+from recorder_support import UNLIMITED, Runs
 from server_support import STORE, served
 
 WSGIREF = """
@@ -19,27 +21,50 @@ from cheroot.wsgi import Server
 Server(("127.0.0.1", {port}), import_module("store.APP").app).start()
 """
 
-#: The name of each server, and how it runs `store.APP:app`.
+#: The name of each server, and how it runs `store.APP:app`; several with numbers of workers and threads of their own.
 SERVERS = {
     "aiohttp": ("aiohttp", "-m store.APP {port}"),
     "cheroot": ("cheroot", CHEROOT),
     "daphne": ("daphne", "-m daphne -p {port} store.APP:app"),
     "granian": ("granian", "-m granian --port {port} --interface asgi store.APP:app"),
-    "granian_wsgi": ("granian", "-m granian --port {port} --interface wsgi store.APP:app"),
-    "gunicorn": ("gunicorn", "-m gunicorn -b 127.0.0.1:{port} store.APP:app"),
+    "granian_wsgi": (
+        "granian",
+        "-m granian --port {port} --interface wsgi --blocking-threads 3 store.APP:app",
+    ),
+    "gunicorn": ("gunicorn", "-m gunicorn -w 2 -b 127.0.0.1:{port} store.APP:app"),
     "gthread": ("gunicorn", "-m gunicorn -k gthread --threads 2 -b 127.0.0.1:{port} store.APP:app"),
     "gunicorn_asgi": ("gunicorn", "-m gunicorn -k asgi -b 127.0.0.1:{port} store.APP:app"),
     "gunicorn_uvicorn": (
         "uvicorn",
         "-m gunicorn -k uvicorn_worker.UvicornWorker -b 127.0.0.1:{port} store.APP:app",
     ),
-    "hypercorn": ("hypercorn", "-m hypercorn -b 127.0.0.1:{port} store.APP:app"),
+    "hypercorn": ("hypercorn", "-m hypercorn -w 2 -b 127.0.0.1:{port} store.APP:app"),
     "sanic": ("sanic", "-m store.APP {port}"),
     "tornado": ("tornado", "-m store.APP {port}"),
+    "hypercorn_wsgi": ("hypercorn", "-m hypercorn -b 127.0.0.1:{port} wsgi:store.APP:app"),
     "uvicorn": ("uvicorn", "-m uvicorn --port {port} store.APP:app"),
-    "waitress": ("waitress", "-m waitress --listen 127.0.0.1:{port} store.APP:app"),
+    "uvicorn_workers": ("uvicorn", "-m uvicorn --workers 2 --port {port} store.APP:app"),
+    "waitress": ("waitress", "-m waitress --threads 6 --listen 127.0.0.1:{port} store.APP:app"),
     "werkzeug": ("werkzeug", "-m flask --app store.APP run --port {port}"),
     "wsgiref": ("wsgiref", WSGIREF),
+}
+
+#: The processes that take requests, and the threads on which each runs them, where the server knows.
+LIMITS = {
+    "cheroot": {"server_threads": 10},
+    "granian": {"processes": 1},
+    "granian_wsgi": {"processes": 1, "server_threads": 3},
+    "gunicorn": {"processes": 2, "server_threads": 1},
+    "gthread": {"processes": 1, "server_threads": 2},
+    "gunicorn_asgi": {"processes": 1},
+    "gunicorn_uvicorn": {"processes": 1},
+    "hypercorn": {"processes": 2},
+    "hypercorn_wsgi": {"processes": 1, "server_threads": ThreadPoolExecutor()._max_workers},
+    "uvicorn": {"processes": 1},
+    "uvicorn_workers": {"processes": 2},
+    "waitress": {"server_threads": 6},
+    "werkzeug": {"server_threads": None},
+    "wsgiref": {"server_threads": 1},
 }
 
 WSGI, ASGI = "(wsgi)", "(asgi)"
@@ -53,6 +78,7 @@ WEB = [
     ("by_flask", "gunicorn", WSGI, FLASK),
     ("by_flask", "werkzeug", WSGI, FLASK),
     ("by_wsgi", "gthread", WSGI, {"/a": ("GET /a", "app")}),
+    ("by_wsgi", "hypercorn_wsgi", WSGI, {"/a": ("GET /a", "app")}),
     ("by_wsgi", "granian_wsgi", WSGI, {"/a": ("GET /a", "app")}),
     ("django_wsgi", "wsgiref", WSGI, DJANGO),
     (
@@ -69,6 +95,7 @@ WEB = [
     ("by_bottle", "cheroot", WSGI, ITEMS),
     ("by_falcon", "cheroot", WSGI, {"/items/3": ("GET /items/{item}", "Items.on_get")}),
     ("by_asgi", "uvicorn", ASGI, {"/a": ("GET /a", "answer")}),
+    ("by_asgi", "uvicorn_workers", ASGI, {"/a": ("GET /a", "answer")}),
     ("by_fastapi", "uvicorn", ASGI, ITEMS),
     ("by_fastapi", "gunicorn_uvicorn", ASGI, ITEMS),
     ("by_fastapi", "gunicorn_asgi", ASGI, ITEMS),
@@ -108,6 +135,9 @@ def test_route_and_handler(runs, app, place, root, paths):
     for log, _ in found:
         assert (log.damage, log.troubles) == (None, [])
         assert log.servers == [name]
+        assert {limit: count for limit, count in log.limits.items() if limit != "pool_threads"} == LIMITS.get(
+            place, {}
+        )
     ended = {log.requests[i]["endpoint"]: log.requests[i] for log, i in found}
     assert {endpoint: r["handler"] for endpoint, r in ended.items()} == expected
     assert {r["status"] for r in ended.values()} == {200}
@@ -118,6 +148,52 @@ def test_route_and_handler(runs, app, place, root, paths):
             assert any(line.strip().startswith("store.pricing:price") for line in tree), tree
         # Hooks, middleware and background tasks belong to the request.
         assert {c.request for c in log.named("store.pricing:log")} <= set(log.requests)
+
+
+POOLS = """
+import asyncio, sys
+from concurrent.futures import ThreadPoolExecutor
+import anyio.to_thread
+from store import pricing
+
+ours = ThreadPoolExecutor(3)
+
+async def app(scope, receive, send):
+    path = scope["path"]
+    if path == "/limiter":
+        anyio.to_thread.current_default_thread_limiter().total_tokens = 7
+        await anyio.to_thread.run_sync(pricing.price, 1)
+        await anyio.to_thread.run_sync(pricing.price, 1)
+    elif path == "/pool":
+        await asyncio.get_running_loop().run_in_executor(ours, pricing.price, 1)
+        ours.submit(pricing.price, 1).result()
+    else:
+        for _ in range(3):
+            with ThreadPoolExecutor(500) as pool:
+                pool.submit(pricing.price, 1).result()
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b""})
+
+import uvicorn
+uvicorn.run(app, port=int(sys.argv[1]))
+"""
+
+
+def test_the_threads_of_pools_are_those_of_each_pool_that_requests_hand_calls_to(runs):
+    """A limiter or a pool that is used twice counts once; an app that makes pools as it goes has no limit."""
+    with served(runs, "-c", POOLS, "{port}") as server:
+        server.get("/limiter")
+        server.requests(1)
+        server.get("/pool")
+        server.requests(2)
+        server.get("/new")
+        server.requests(3)
+        # What is known is written when the next request begins.
+        server.get("/limiter")
+        ((log, _), *_) = server.requests(4)
+    pools = [r["count"] for r in log.records if r["record"] == "limit" and r["limit"] == "pool_threads"]
+    assert pools == [7, 10, UNLIMITED]
+    assert log.limits["processes"] == 1
 
 
 @pytest.mark.parametrize("library", ["gevent", "eventlet"])

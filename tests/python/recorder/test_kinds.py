@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
+import sys
+from typing import Any
+
 import pytest
+from recorder_support import Runs
 
 PRELUDE = "from kinds import back, values as v\n"
 ROWS = "from kinds import rows as r\n"
 TAKE = "kinds.back:take"
+
+
+#: Chosen: below the 32 calls of a function from one place that are all sampled.
+AT_ONCE = 30
 
 
 def run(runs, code, prelude=""):
@@ -15,104 +25,134 @@ def run(runs, code, prelude=""):
     return log
 
 
-def classified(runs, value, prelude=""):
-    """Return class, path without its root, and skeleton of a value that is passed on."""
-    payload = run(runs, f"back.take({value})", prelude).one(TAKE).payloads[False]
-    path = payload["path"].removeprefix("arguments.value")
-    if payload["class"] not in ("plain", "adapter"):
-        assert payload["obstacles"][0] == (payload["class"], payload["path"])
-    return payload["class"], path.strip(), payload["skeleton"]
+@pytest.fixture(scope="module")
+def together(tmp_path_factory):
+    """Runs the code of many cases in few processes, once; gives the payloads of a function's calls by the code.
+
+    Of a piece of code the last call of its function counts.
+    """
+
+    def together(cases: tuple[tuple[str, str], ...], prelude: str = "") -> dict[str, dict[str, Any]]:
+        found: dict[str, dict[str, Any]] = {}
+        for first in range(0, len(cases), AT_ONCE):
+            some = cases[first : first + AT_ONCE]
+            # A mark around each, which separates the calls of the cases.
+            code = "".join(f"back.mark()\n{code}\n" for code, _ in some)
+            log = run(Runs(tmp_path_factory.mktemp("kinds")), code, prelude)
+            marks = [call.id for call in log.named("kinds.back:mark")] + [sys.maxsize]
+            for (code, name), (begin, end) in zip(some, itertools.pairwise(marks), strict=True):
+                calls = [call for call in log.named(name) if begin < call.id < end]
+                found[code] = calls[-1].payloads[False]
+        return found
+
+    return functools.cache(together)
 
 
-@pytest.mark.parametrize(
-    ("value", "class_", "path"),
-    [
-        ("v.Color.RED", "adapter", "(kinds.values.Color)"),
-        ("v.Point(1, 2)", "adapter", "(kinds.values.Point)"),
-        ("v.Line('a')", "adapter", "(kinds.values.Line)"),
-        ("v.line", "adapter", "(kinds.values.Line)"),
-        ("v.Slotted('a')", "adapter", "(kinds.values.Slotted)"),
-        ("v.Model(amount=1)", "adapter", "(kinds.values.Model)"),
-        ("v.Error('a')", "adapter", "(kinds.values.Error)"),
-        ("v.Plain()", "value", "(kinds.values.Plain)"),
-        ("v.Child()", "value", "(kinds.values.Child)"),
-        ("v.Slots()", "value", "(kinds.values.Slots)"),
-        ("v.Empty()", "value", "(kinds.values.Empty)"),
-        ("v.Holder()", "value", "(kinds.values.Holder)"),
-        ("[v.Plain(), v.Plain()]", "value", "[0] (kinds.values.Plain)"),
-        ("v.local()[0]()", "value", "(kinds.values.local.<locals>.Local)"),
-        ("v.local()[1]()", "value", "(kinds.values.local.<locals>.LocalLine)"),
-        ("v.Plain", "value", "(kinds.values.Plain)"),
-        ("int", "value", "(int)"),
-        ("v.local()[0]", "callback", "(kinds.values.local.<locals>.Local)"),
-        ("v.plain", "service", "(kinds.values.Plain)"),
-        ("v.service", "service", "(kinds.values.Service)"),
-        ("v.Service()", "service", "(kinds.values.Service)"),
-        ("v.Outer()", "service", "(kinds.values.Outer)"),
-        ("v.Command(v.service)", "service", "(kinds.values.Command)"),
-        ("v.Job(len)", "callback", ".done (builtin_function_or_method)"),
-        ("v.Job(v.logger)", "service", "(kinds.values.Job)"),
-        ("v.Subscriber()", "reference", "(kinds.values.Subscriber)"),
-        ("v.Locked()", "reference", "(kinds.values.Locked)"),
-        ("v.Node()", "reference", "(kinds.values.Node)"),
-        ("v.Numbers()", "generator", "(kinds.values.Numbers)"),
-        ("v.OwnDict(a=1)", "value", "(kinds.values.OwnDict)"),
-        ("v.OwnText('a')", "value", "(kinds.values.OwnText)"),
-        ("v.OwnNumber(1)", "value", "(kinds.values.OwnNumber)"),
-        ("v.OwnDict(a=len)", "callback", ".a (builtin_function_or_method)"),
-        ("v.collections.defaultdict(list, {'a': [1]})", "value", "(collections.defaultdict)"),
-        ("v.collections.Counter('aab')", "value", "(collections.Counter)"),
-        ("v.a_row()", "value", "(sqlite3.Row)"),
-        ("v.re.compile('a')", "value", "(re.Pattern)"),
-        ("range(3)", "value", "(range)"),
-        ("v.fractions.Fraction(1, 3)", "value", "(fractions.Fraction)"),
-        ("v.ipaddress.ip_address('127.0.0.1')", "value", "(ipaddress.IPv4Address)"),
-        ("v.asyncio.Event()", "live", "(asyncio.locks.Event)"),
-        ("v.threading.Event()", "live", "(threading.Event)"),
-        ("v.string.Template('a')", "value", "(string.Template)"),
-        ("v.collections.UserDict(a=v.threading.Lock())", "live", "(collections.UserDict)"),
-        ("v.OwnConnection(':memory:')", "resource", "(kinds.values.OwnConnection)"),
-        ("v.logger", "resource", "(logging.Logger)"),
-        ("v.service.connection", "resource", "(sqlite3.Connection)"),
-        ("v.free", "callback", "(function)"),
-        ("v.threading.Lock()", "live", "(_thread.lock)"),
-        ("open('/dev/null')", "live", "(_io.TextIOWrapper)"),
-    ],
-)
-def test_values(runs, value, class_, path):
-    assert classified(runs, value)[:2] == (class_, path)
+def taken(values: list[tuple[str, str, str]]) -> tuple[tuple[str, str], ...]:
+    """Return the cases in which each value is passed on."""
+    return tuple((f"back.take({value})", TAKE) for value, *_ in values)
 
 
-@pytest.mark.parametrize(
-    ("value", "class_", "path"),
-    [
-        ("r.order", "value", "(kinds.rows.Order)"),
-        ("r.loaded", "value", "(kinds.rows.Order)"),
-        ("r.with_lines", "value", "(kinds.rows.Order)"),
-        ("r.Person(name='a')", "value", "(kinds.rows.Person)"),
-        ("r.Attrs(1)", "value", "(kinds.rows.Attrs)"),
-        ("r.AttrsDict(1)", "value", "(kinds.rows.AttrsDict)"),
-        ("r.Struct(amount=1)", "value", "(kinds.rows.Struct)"),
-        ("r.session", "resource", "(sqlalchemy.orm.session.Session)"),
-        ("r.engine", "resource", "(sqlalchemy.engine.base.Engine)"),
-        ("r.maker", "resource", "(sqlalchemy.orm.session.sessionmaker)"),
-        ("r.session.query(r.Order)", "generator", "(sqlalchemy.orm.query.Query)"),
-        ("r.django.db.connection", "resource", "(django.utils.connection.ConnectionProxy)"),
-        ("r.django.db.connection.cursor()", "resource", "(django.db.backends.utils.CursorWrapper)"),
-        ("r.Person.objects.all()", "generator", "(django.db.models.query.QuerySet)"),
-        ("r.settings", "resource", "(django.conf.LazySettings)"),
-        ("r.client", "resource", "(redis.client.Redis)"),
-        ("r.flask_request", "resource", "(flask.wrappers.Request)"),
-        ("r.starlette_request", "resource", "(starlette.requests.Request)"),
-        ("r.django_request", "resource", "(django.http.request.HttpRequest)"),
-        ("r.proxy", "resource", "(werkzeug.local.LocalProxy)"),
-        ("r.app", "resource", "(flask.app.Flask)"),
-    ],
-)
-def test_values_of_libraries(runs, value, class_, path):
+def check_value(payload, class_, path):
+    """Check the class, and the path without its root, of a value that was passed on."""
+    assert payload["class"] == class_
+    assert payload["path"].removeprefix("arguments.value").strip() == path
+    if class_ not in ("plain", "adapter"):
+        assert payload["obstacles"][0] == (class_, payload["path"])
+
+
+VALUES = [
+    # The first of its class: after some objects of a class, the recorder looks at module level no more.
+    ("v.plain", "service", "(kinds.values.Plain)"),
+    ("v.Color.RED", "adapter", "(kinds.values.Color)"),
+    ("v.Point(1, 2)", "adapter", "(kinds.values.Point)"),
+    ("v.Line('a')", "adapter", "(kinds.values.Line)"),
+    ("v.line", "adapter", "(kinds.values.Line)"),
+    ("v.Slotted('a')", "adapter", "(kinds.values.Slotted)"),
+    ("v.Model(amount=1)", "adapter", "(kinds.values.Model)"),
+    ("v.Error('a')", "adapter", "(kinds.values.Error)"),
+    ("v.Plain()", "value", "(kinds.values.Plain)"),
+    ("v.Child()", "value", "(kinds.values.Child)"),
+    ("v.Slots()", "value", "(kinds.values.Slots)"),
+    ("v.Empty()", "value", "(kinds.values.Empty)"),
+    ("v.Holder()", "value", "(kinds.values.Holder)"),
+    ("[v.Plain(), v.Plain()]", "value", "[0] (kinds.values.Plain)"),
+    ("v.local()[0]()", "value", "(kinds.values.local.<locals>.Local)"),
+    ("v.local()[1]()", "value", "(kinds.values.local.<locals>.LocalLine)"),
+    ("v.Plain", "value", "(kinds.values.Plain)"),
+    ("int", "value", "(int)"),
+    ("v.local()[0]", "callback", "(kinds.values.local.<locals>.Local)"),
+    ("v.service", "service", "(kinds.values.Service)"),
+    ("v.Service()", "service", "(kinds.values.Service)"),
+    ("v.Outer()", "service", "(kinds.values.Outer)"),
+    ("v.Command(v.service)", "service", "(kinds.values.Command)"),
+    ("v.Job(len)", "callback", ".done (builtin_function_or_method)"),
+    ("v.Job(v.logger)", "service", "(kinds.values.Job)"),
+    ("v.Subscriber()", "reference", "(kinds.values.Subscriber)"),
+    ("v.Locked()", "reference", "(kinds.values.Locked)"),
+    ("v.Node()", "reference", "(kinds.values.Node)"),
+    ("v.Numbers()", "generator", "(kinds.values.Numbers)"),
+    ("v.OwnDict(a=1)", "value", "(kinds.values.OwnDict)"),
+    ("v.OwnText('a')", "value", "(kinds.values.OwnText)"),
+    ("v.OwnNumber(1)", "value", "(kinds.values.OwnNumber)"),
+    ("v.OwnDict(a=len)", "callback", ".a (builtin_function_or_method)"),
+    ("v.collections.defaultdict(list, {'a': [1]})", "value", "(collections.defaultdict)"),
+    ("v.collections.Counter('aab')", "value", "(collections.Counter)"),
+    ("v.a_row()", "value", "(sqlite3.Row)"),
+    ("v.re.compile('a')", "value", "(re.Pattern)"),
+    ("range(3)", "value", "(range)"),
+    ("v.fractions.Fraction(1, 3)", "value", "(fractions.Fraction)"),
+    ("v.ipaddress.ip_address('127.0.0.1')", "value", "(ipaddress.IPv4Address)"),
+    ("v.asyncio.Event()", "live", "(asyncio.locks.Event)"),
+    ("v.threading.Event()", "live", "(threading.Event)"),
+    ("v.string.Template('a')", "value", "(string.Template)"),
+    ("v.collections.UserDict(a=v.threading.Lock())", "live", "(collections.UserDict)"),
+    ("v.OwnConnection(':memory:')", "resource", "(kinds.values.OwnConnection)"),
+    ("v.logger", "resource", "(logging.Logger)"),
+    ("v.service.connection", "resource", "(sqlite3.Connection)"),
+    ("v.free", "callback", "(function)"),
+    ("v.threading.Lock()", "live", "(_thread.lock)"),
+    ("open('/dev/null')", "live", "(_io.TextIOWrapper)"),
+]
+
+
+@pytest.mark.parametrize(("value", "class_", "path"), VALUES)
+def test_values(together, value, class_, path):
+    found = together(taken(VALUES))
+    check_value(found[f"back.take({value})"], class_, path)
+
+
+VALUES_OF_LIBRARIES = [
+    ("r.order", "value", "(kinds.rows.Order)"),
+    ("r.loaded", "value", "(kinds.rows.Order)"),
+    ("r.with_lines", "value", "(kinds.rows.Order)"),
+    ("r.Person(name='a')", "value", "(kinds.rows.Person)"),
+    ("r.Attrs(1)", "value", "(kinds.rows.Attrs)"),
+    ("r.AttrsDict(1)", "value", "(kinds.rows.AttrsDict)"),
+    ("r.Struct(amount=1)", "value", "(kinds.rows.Struct)"),
+    ("r.session", "resource", "(sqlalchemy.orm.session.Session)"),
+    ("r.engine", "resource", "(sqlalchemy.engine.base.Engine)"),
+    ("r.maker", "resource", "(sqlalchemy.orm.session.sessionmaker)"),
+    ("r.session.query(r.Order)", "generator", "(sqlalchemy.orm.query.Query)"),
+    ("r.django.db.connection", "resource", "(django.utils.connection.ConnectionProxy)"),
+    ("r.django.db.connection.cursor()", "resource", "(django.db.backends.utils.CursorWrapper)"),
+    ("r.Person.objects.all()", "generator", "(django.db.models.query.QuerySet)"),
+    ("r.settings", "resource", "(django.conf.LazySettings)"),
+    ("r.client", "resource", "(redis.client.Redis)"),
+    ("r.flask_request", "resource", "(flask.wrappers.Request)"),
+    ("r.starlette_request", "resource", "(starlette.requests.Request)"),
+    ("r.django_request", "resource", "(django.http.request.HttpRequest)"),
+    ("r.proxy", "resource", "(werkzeug.local.LocalProxy)"),
+    ("r.app", "resource", "(flask.app.Flask)"),
+]
+
+
+@pytest.mark.parametrize(("value", "class_", "path"), VALUES_OF_LIBRARIES)
+def test_values_of_libraries(together, value, class_, path):
     for module in ("django", "flask", "redis", "attrs", "msgspec"):
         pytest.importorskip(module)
-    assert classified(runs, value, ROWS)[:2] == (class_, path)
+    found = together(taken(VALUES_OF_LIBRARIES), ROWS)
+    check_value(found[f"back.take({value})"], class_, path)
 
 
 def test_the_size_of_an_object_is_that_of_its_fields(runs):
@@ -160,89 +200,113 @@ def test_every_obstacle_is_kept_once_and_the_worst_comes_first(runs):
     assert (payload["class"], payload["path"]) == payload["obstacles"][0]
 
 
-@pytest.mark.parametrize(
-    ("call", "name", "kind", "place", "reason"),
-    [
-        ("v.plain.total()", "Plain.total", "service", "kinds.values:plain", "it lives at module level"),
-        ("v.plain()", "Plain.__call__", "service", "kinds.values:plain", "it lives at module level"),
-        ("v.line.double()", "Line.double", "service", "kinds.values:line", "it lives at module level"),
-        ("v.Plain().total()", "Plain.total", "value", "", "its fields are data"),
-        ("v.Child().total()", "Plain.total", "value", "", "its fields are data"),
-        ("v.Plain().half", "Plain.half", "value", "", "its fields are data"),
-        ("v.asyncio.run(v.Plain().later())", "Plain.later", "value", "", "its fields are data"),
-        ("v.Plain().add()", "Plain.add", "reference", "", "the call changed its fields"),
-        ("v.Line('a').add()", "Line.add", "value", "", "its fields are data"),
-        ("v.Line('a').double()", "Line.double", "value", "", "its fields are data"),
-        ("v.Point(1, 2).norm()", "Point.norm", "value", "", "its fields are data"),
-        ("v.Color.RED.label()", "Color.label", "value", "", "its fields are data"),
-        ("v.Slots().total()", "Slots.total", "value", "", "its fields are data"),
-        ("v.Empty().total()", "Empty.total", "value", "", "its fields are data"),
-        ("v.local()[0]().total()", "local.<locals>.Local.total", "value", "", "its fields are data"),
-        (
-            "v.Service().total()",
-            "Service.total",
-            "service",
-            "",
-            "its field connection holds a resource (sqlite3.Connection)",
-        ),
-        (
-            "v.Outer().total()",
-            "Outer.total",
-            "service",
-            "",
-            "its field service holds a service object (kinds.values.Service)",
-        ),
-        (
-            "v.Command(v.service).total()",
-            "Command.total",
-            "service",
-            "",
-            "its field service holds a service object (kinds.values.Service)",
-        ),
-        (
-            "v.Subscriber().total()",
-            "Subscriber.total",
-            "reference",
-            "",
-            "its field on_done holds a callback (function)",
-        ),
-        (
-            "v.Locked().total()",
-            "Locked.total",
-            "reference",
-            "",
-            "its field lock holds a live resource (_thread.lock)",
-        ),
-        (
-            "v.Node().total()",
-            "Node.total",
-            "reference",
-            "",
-            "its field parent holds an object that stays where it is (kinds.values.Node)",
-        ),
-        ("v.OwnDict().total()", "OwnDict.total", "value", "", "its fields are data"),
-        ("v.OwnConnection(':memory:').total()", "OwnConnection.total", "service", "", "it is a resource"),
-        ("v.Plain.make(1)", "Plain.make", "class", "kinds.values:Plain", "it is a class"),
-        ("v.Child.make(1)", "Plain.make", "class", "kinds.values:Child", "it is a class"),
-        ("v.Plain(1)", "Plain.__init__", "value", "", "its fields are data"),
-        (
-            "v.Service()",
-            "Service.__init__",
-            "service",
-            "",
-            "its field connection holds a resource (sqlite3.Connection)",
-        ),
-    ],
-)
-def test_receivers(runs, call, name, kind, place, reason):
-    log = run(runs, f"import asyncio; v.asyncio = asyncio; {call}")
-    payload = log.named(f"kinds.values:{name}")[-1].payloads[False]
+RECEIVERS = [
+    ("v.plain.total()", "Plain.total", "service", "kinds.values:plain", "it lives at module level"),
+    ("v.plain()", "Plain.__call__", "service", "kinds.values:plain", "it lives at module level"),
+    ("v.line.double()", "Line.double", "service", "kinds.values:line", "it lives at module level"),
+    ("v.Plain().total()", "Plain.total", "value", "", "its fields are data"),
+    ("v.Child().total()", "Plain.total", "value", "", "its fields are data"),
+    ("v.Plain().half", "Plain.half", "value", "", "its fields are data"),
+    ("v.asyncio.run(v.Plain().later())", "Plain.later", "value", "", "its fields are data"),
+    ("v.Plain().add()", "Plain.add", "reference", "", "the call changed its fields"),
+    ("v.Line('a').add()", "Line.add", "value", "", "its fields are data"),
+    ("v.Line('a').double()", "Line.double", "value", "", "its fields are data"),
+    ("v.Point(1, 2).norm()", "Point.norm", "value", "", "its fields are data"),
+    ("v.Color.RED.label()", "Color.label", "value", "", "its fields are data"),
+    ("v.Slots().total()", "Slots.total", "value", "", "its fields are data"),
+    ("v.Empty().total()", "Empty.total", "value", "", "its fields are data"),
+    ("v.local()[0]().total()", "local.<locals>.Local.total", "value", "", "its fields are data"),
+    (
+        "v.Service().total()",
+        "Service.total",
+        "service",
+        "",
+        "its field connection holds a resource (sqlite3.Connection)",
+    ),
+    (
+        "v.Outer().total()",
+        "Outer.total",
+        "service",
+        "",
+        "its field service holds a service object (kinds.values.Service)",
+    ),
+    (
+        "v.Command(v.service).total()",
+        "Command.total",
+        "service",
+        "",
+        "its field service holds a service object (kinds.values.Service)",
+    ),
+    (
+        "v.Subscriber().total()",
+        "Subscriber.total",
+        "reference",
+        "",
+        "its field on_done holds a callback (function)",
+    ),
+    (
+        "v.Locked().total()",
+        "Locked.total",
+        "reference",
+        "",
+        "its field lock holds a live resource (_thread.lock)",
+    ),
+    (
+        "v.Node().total()",
+        "Node.total",
+        "reference",
+        "",
+        "its field parent holds an object that stays where it is (kinds.values.Node)",
+    ),
+    ("v.OwnDict().total()", "OwnDict.total", "value", "", "its fields are data"),
+    ("v.OwnConnection(':memory:').total()", "OwnConnection.total", "service", "", "it is a resource"),
+    ("v.Plain.make(1)", "Plain.make", "class", "kinds.values:Plain", "it is a class"),
+    ("v.Child.make(1)", "Plain.make", "class", "kinds.values:Child", "it is a class"),
+    ("v.Plain(1)", "Plain.__init__", "value", "", "its fields are data"),
+    (
+        "v.Service()",
+        "Service.__init__",
+        "service",
+        "",
+        "its field connection holds a resource (sqlite3.Connection)",
+    ),
+]
+
+
+@pytest.mark.parametrize(("call", "name", "kind", "place", "reason"), RECEIVERS)
+def test_receivers(together, call, name, kind, place, reason):
+    cases = tuple((call, f"kinds.values:{name}") for call, name, *_ in RECEIVERS)
+    payload = together(cases, "import asyncio; v.asyncio = asyncio\n")[call]
     found = payload["receiver"]
     assert (found["kind"], found["place"], found["reason"]) == (kind, place, reason)
     # Only data has a size.
     assert (found["encoded_bytes"] > 0, found["nodes"] > 0) == ((kind == "value"),) * 2
     assert "self" not in payload["skeleton"] and "cls" not in payload["skeleton"]
     assert payload["class"] == "plain"
+
+
+ARGUMENTS = [
+    ("v.Plain.static(v.plain)", "Plain.static"),
+    ("v.Plain.static(v.Plain)", "Plain.static"),
+    ("v.plain._Plain__hidden(v.plain)", "Plain.__hidden"),
+    ("v.free(v.plain)", "free"),
+    ("v.nested(1)(v.plain)", "nested.<locals>.inner"),
+    ("v.Plain.half.fget(v.Line('a'))", "Plain.half"),
+]
+
+
+@pytest.mark.parametrize(("call", "name"), ARGUMENTS)
+def test_what_is_no_receiver_is_an_argument(together, call, name):
+    payload = together(tuple((call, f"kinds.values:{name}") for call, name in ARGUMENTS))[call]
+    assert payload["receiver"] is None
+    assert '"arguments":{"first"' in payload["skeleton"] or '"arguments":{"self"' in payload["skeleton"]
+
+
+def test_a_row_is_data_as_a_receiver(runs):
+    pytest.importorskip("django")
+    log = run(runs, "r.Order(id=3).total(); r.Person(name='a').total()", ROWS)
+    for name in ("Order.total", "Person.total"):
+        assert log.one(f"kinds.rows:{name}").payloads[False]["receiver"]["kind"] == "value"
 
 
 def test_loading_a_row_is_no_change_and_changing_it_is_one(runs):
@@ -261,27 +325,3 @@ def test_loading_a_row_is_no_change_and_changing_it_is_one(runs):
     assert classes(read) == {"value"}
     assert classes(renamed) == classes(method) == {"value", "mutated"}
     assert log.one("kinds.rows:Order.rename").payloads[False]["receiver"]["kind"] == "value"
-
-
-@pytest.mark.parametrize(
-    ("call", "name"),
-    [
-        ("v.Plain.static(v.plain)", "Plain.static"),
-        ("v.Plain.static(v.Plain)", "Plain.static"),
-        ("v.plain._Plain__hidden(v.plain)", "Plain.__hidden"),
-        ("v.free(v.plain)", "free"),
-        ("v.nested(1)(v.plain)", "nested.<locals>.inner"),
-        ("v.Plain.half.fget(v.Line('a'))", "Plain.half"),
-    ],
-)
-def test_what_is_no_receiver_is_an_argument(runs, call, name):
-    payload = run(runs, call).one(f"kinds.values:{name}").payloads[False]
-    assert payload["receiver"] is None
-    assert '"arguments":{"first"' in payload["skeleton"] or '"arguments":{"self"' in payload["skeleton"]
-
-
-def test_a_row_is_data_as_a_receiver(runs):
-    pytest.importorskip("django")
-    log = run(runs, "r.Order(id=3).total(); r.Person(name='a').total()", ROWS)
-    for name in ("Order.total", "Person.total"):
-        assert log.one(f"kinds.rows:{name}").payloads[False]["receiver"]["kind"] == "value"

@@ -126,6 +126,18 @@ wire_code! {
 }
 
 wire_code! {
+    /// The thing that a [`Record::Limit`] limits, as one of its bytes.
+    LimitCode, "limit", {
+        /// Processes that take requests.
+        Processes = 0, "processes";
+        /// Threads of one process on which its server runs requests.
+        ServerThreads = 1, "server_threads";
+        /// Threads of one process to which requests hand calls over.
+        PoolThreads = 2, "pool_threads";
+    }
+}
+
+wire_code! {
     /// The first byte of each record.
     Tag, "record", {
         /// [`Record::Process`].
@@ -156,6 +168,8 @@ wire_code! {
         Trouble = 13, "trouble";
         /// [`Record::Server`].
         Server = 15, "server";
+        /// [`Record::Limit`].
+        Limit = 16, "limit";
         /// [`Record::StatementText`].
         StatementText = 20, "statement_text";
         /// [`Record::Site`].

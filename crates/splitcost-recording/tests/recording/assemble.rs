@@ -4,10 +4,11 @@ use std::fmt::Write;
 
 use proptest::prelude::*;
 use splitcost_model::quantity::Nanos;
+use splitcost_model::recording::limit::{Limit, ServerLimits};
 use splitcost_model::recording::{Meta, Phase, Recording};
 use splitcost_recording::assemble::{Assembler, assemble, merge};
 use splitcost_recording::log::ViaCode::{self, Inline, Task, Thread};
-use splitcost_recording::log::{FunctionKindCode, PayloadClassCode, Record};
+use splitcost_recording::log::{FunctionKindCode, LimitCode, PayloadClassCode, Record};
 use splitcost_recording::store;
 use splitcost_recording::tree::own_cpu;
 
@@ -62,6 +63,40 @@ fn processes_agree_about_handlers_and_servers() {
     let handlers = merged.handler_modules();
     let names: Vec<_> = handlers.iter().map(|(name, module)| (*name, &*merged.modules[*module as usize])).collect();
     assert_eq!(names, [("GET /orders", "shop.orders")]);
+}
+
+/// A server's own number counts; else the most requests at once, and the processes that took some.
+#[test]
+fn limits_are_what_the_server_says_or_what_was_seen() {
+    const WSGI: u32 = 90;
+    let process = |limits: &[(LimitCode, u32)]| {
+        let mut script = Script::shop(0).server("gunicorn");
+        let qualname = "(wsgi)".to_owned();
+        let (id, file, kind) = (WSGI, String::new(), FunctionKindCode::Plain);
+        script.records.push(Record::Function { id, module: 0, qualname, file, line: 0, kind });
+        script.records.extend(limits.iter().map(|&(limit, count)| Record::Limit { limit, count }));
+        // Three requests, of which the second ends as the third begins.
+        let starts = [(1, 10), (2, 12), (3, 20)];
+        let opened = starts
+            .into_iter()
+            .fold(script, |script, (id, at)| script.start(id, at).enter((id, 0, id), WSGI, Inline, (at, 0)));
+        let ends = [(2, 20), (3, 25), (1, 30)];
+        ends.into_iter().fold(opened, |script, (id, at)| script.leave(id, (at, 1)).end(id, at, 200, "GET /"))
+    };
+    let meta = || Meta { phases: vec![Phase { end_nanos: 50, ..Phase::default() }], ..Meta::default() };
+    let check = |parts: &[&[(LimitCode, u32)]], expected: (Limit, Limit, Limit)| {
+        let parts = parts.iter().map(|limits| assemble(process(limits).records)).collect();
+        let ServerLimits { processes, server_threads, pool_threads } = merge(meta(), parts).meta.limits;
+        assert_eq!((processes, server_threads, pool_threads), expected);
+    };
+    let [processes, server, pool] = [LimitCode::Processes, LimitCode::ServerThreads, LimitCode::PoolThreads];
+    check(&[&[], &[]], (Limit::Observed(2), Limit::Observed(2), Limit::Unknown));
+    check(&[&[(server, 1), (server, 4)]], (Limit::Observed(1), Limit::Configured(4), Limit::Unknown));
+    check(
+        &[&[(processes, 3), (pool, 40)], &[(processes, 3), (pool, 47)]],
+        (Limit::Configured(3), Limit::Observed(2), Limit::Configured(47)),
+    );
+    check(&[&[(server, Record::UNLIMITED)]], (Limit::Observed(1), Limit::Unlimited, Limit::Unknown));
 }
 
 #[test]

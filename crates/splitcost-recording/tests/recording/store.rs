@@ -6,6 +6,7 @@ use std::path::Path;
 
 use proptest::prelude::*;
 use splitcost_model::quantity::Nanos;
+use splitcost_model::recording::limit::{Limit, ServerLimits};
 use splitcost_model::recording::statement::{Dialect, Statement, StatementKind, StatementText};
 use splitcost_model::recording::{
     Call, Function, FunctionKind, Meta, Obstacle, Payload, PayloadClass, Phase, PhaseEndpoint, PhaseKind, Receiver,
@@ -57,7 +58,14 @@ fn any_meta() -> impl Strategy<Value = Meta> {
         endpoints,
     });
     let phases = proptest::collection::vec(phase, 1..4);
-    (".*", proptest::collection::vec(".*", 0..3), phases).prop_map(|(text, texts, phases)| Meta {
+    let limit = prop_oneof![
+        Just(Limit::Unknown),
+        Just(Limit::Unlimited),
+        any::<u32>().prop_map(Limit::Configured),
+        any::<u32>().prop_map(Limit::Observed),
+    ];
+    let limits = proptest::array::uniform3(limit);
+    (".*", proptest::collection::vec(".*", 0..3), phases, limits).prop_map(|(text, texts, phases, limits)| Meta {
         format_version: FORMAT_VERSION,
         splitcost_version: "0.1.0".into(),
         started_at: "2026-11-24T08:00:00Z".into(),
@@ -65,6 +73,7 @@ fn any_meta() -> impl Strategy<Value = Meta> {
         python_version: "3.13.0".into(),
         recorder_mode: "monitoring".into(),
         servers: texts.clone(),
+        limits: ServerLimits { processes: limits[0], server_threads: limits[1], pool_threads: limits[2] },
         machine: text,
         phases,
         expected: BTreeMap::from([("GET /gone".into(), vec![404])]),

@@ -500,6 +500,7 @@ fn provenance() -> Provenance {
         warnings: vec!["14 recorded requests failed (status 400 and above); they are in no response time.".to_owned()],
         notes: vec!["The load generator ran on the same two cores as the app.".to_owned()],
         assumptions: vec!["A pool thread takes 60 µs to wake.".to_owned()],
+        served: "1 process (seen while recording), 4 WSGI threads in each (configured)".to_owned(),
     }
 }
 

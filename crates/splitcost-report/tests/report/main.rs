@@ -73,6 +73,7 @@ fn a_full_study_fits_a_screen() {
       15.0 → 41.7 ±7% predicted, 40.7 ±4% measured
       link main → pricing same zone: asked for 393 µs (p99 1,116), late by 0.400 (p99 8.20)
     ! 14 recorded requests failed (status 400 and above); they are in no response time.
+    = requests run in 1 process (seen while recording), 4 WSGI threads in each (configured)
     ~ assumed: A pool thread takes 60 µs to wake.
     ");
 }
@@ -116,6 +117,7 @@ fn a_prediction_alone_says_so() {
       saturation in requests/s 131 → 46.1 ±9% predicted; CPU ms/request 7.62 → 21.4 ±7% predicted; cores
       0.457 → 1.28 ±7% predicted; $/month 14.8 → 41.7 ±7% predicted
     ! 14 recorded requests failed (status 400 and above); they are in no response time.
+    = requests run in 1 process (seen while recording), 4 WSGI threads in each (configured)
     ~ assumed: A pool thread takes 60 µs to wake.
     ");
 }

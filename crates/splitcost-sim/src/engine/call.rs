@@ -8,7 +8,7 @@ use splitcost_model::fault::Attempts;
 use splitcost_model::link::Jitter;
 use splitcost_model::policy::{CallPolicy, Fault};
 
-use super::{End, Ended, Engine, Event, Fiber, Role, Stage, Then};
+use super::{End, Ended, Engine, Event, Fiber, Pool, Role, Stage, Then};
 use crate::program::{Cpu, Op, Remote};
 
 /// The extra time of a lost packet that too few packets follow: the sender's timer, in addition to a round trip.
@@ -54,7 +54,7 @@ pub(super) struct Way {
     last_arrival: u64,
 }
 
-/// A mesh's proxy beside a process.
+/// A mesh's proxy beside a service.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Proxy {
     free_at: [u64; PROXY_THREADS],
@@ -165,7 +165,7 @@ impl Engine<'_> {
             sum.attempts += 1;
         }
         let budget = network.calls.budget;
-        let limit = self.run.machine.processes[process as usize].connections;
+        let limit = self.described(process).connections;
         let connections = &mut self.processes[process as usize].connections[remote.process as usize];
         if attempt == 0
             && let Some(budget) = budget
@@ -183,7 +183,7 @@ impl Engine<'_> {
     /// Takes an idle connection, or opens one, and sends.
     fn take(&mut self, id: u32, remote: Remote) {
         let process = self.fibers[id as usize].process;
-        let shared = self.run.machine.processes[process as usize].connections == u32::MAX;
+        let shared = self.described(process).connections == u32::MAX;
         let share = match self.fault() {
             Some(Fault::HalfBad(share)) => share,
             _ => 0.0,
@@ -222,7 +222,7 @@ impl Engine<'_> {
         }
         self.fibers[id as usize].connected = false;
         let remote = self.present_call(id);
-        let shared = self.run.machine.processes[process as usize].connections == u32::MAX;
+        let shared = self.described(process).connections == u32::MAX;
         let connections = &mut self.processes[process as usize].connections[remote.process as usize];
         if keep && !shared {
             connections.idle[usize::from(bad)] += 1;
@@ -246,7 +246,8 @@ impl Engine<'_> {
             match self.fault() {
                 Some(Fault::Down) => {
                     // The kernel there refuses as soon as the call arrives.
-                    let back = self.travel(remote, process, remote.process) + one_way_nanos;
+                    let back =
+                        self.travel(remote, process, self.first_processes[remote.process as usize]) + one_way_nanos;
                     self.schedule(self.now + 2 * back, Event::Refused { fiber: id, call });
                     return;
                 }
@@ -258,30 +259,35 @@ impl Engine<'_> {
                 _ => {}
             }
         }
+        let to = self.least_busy(remote.process);
+        self.processes[to as usize].unanswered += 1;
+        // A WSGI server does all its work on the thread that runs the request.
+        let is_wsgi = remote.pooled && then == Then::Complete;
         let server = self.new_fiber(Fiber {
             body: remote.body,
-            process: remote.process,
+            process: to,
             stage: Stage::Before,
             parent: id,
             then: Then::Answer { remote, call },
             server: cost.server,
-            pooled: remote.pooled,
-            ..Fiber::new(program, Role::Loop, arrived)
+            pooled: remote.pooled && !is_wsgi,
+            ..Fiber::new(program, if is_wsgi { Role::Pool(Pool::Server) } else { Role::Loop }, arrived)
         });
         let message = Message::Call(server);
-        self.pass(remote, process, remote.process, one_way_nanos, message);
+        self.pass(remote, process, to, one_way_nanos, message);
     }
 
     /// A fiber answers its caller.
     pub(super) fn answer(&mut self, id: u32, remote: Remote, call: u32) {
         let Fiber { process, parent, failed, .. } = self.fibers[id as usize];
+        self.processes[process as usize].unanswered -= 1;
         let one_way_nanos = self.run.costs[remote.crossing as usize].one_way_nanos;
         let caller = self.fibers[parent as usize];
         let message = Message::Answer { fiber: parent, call, failed };
         let waits = caller.call == call;
         if remote.crossing != 0 && self.fault() == Some(Fault::Silent) {
             if waits {
-                self.lose(caller.process, process);
+                self.lose(caller.process, self.processes[process as usize].service);
             }
             return;
         }
@@ -293,9 +299,9 @@ impl Engine<'_> {
         self.pass(remote, process, to, one_way_nanos, message);
     }
 
-    /// A connection loses something: what all calls share brings nothing any more.
+    /// A connection to a service loses something: what all calls share brings nothing any more.
     fn lose(&mut self, from: u16, to: u16) {
-        let shared = self.run.machine.processes[from as usize].connections == u32::MAX;
+        let shared = self.described(from).connections == u32::MAX;
         self.processes[from as usize].connections[to as usize].dead |= shared;
     }
 
@@ -303,7 +309,8 @@ impl Engine<'_> {
     fn pass(&mut self, remote: Remote, from: u16, to: u16, nanos: u64, message: Message) {
         let link = self.run.costs[remote.crossing as usize].link;
         let proxy = self.run.network.links.get(link as usize).and_then(|link| link.proxy_nanos);
-        let waited = proxy.map_or(0, |nanos| self.proxies[from as usize].serve(self.now, nanos));
+        let beside = self.processes[from as usize].service;
+        let waited = proxy.map_or(0, |nanos| self.proxies[beside as usize].serve(self.now, nanos));
         let at = self.now + waited + nanos + self.travel(remote, from, to);
         self.schedule(
             at,
@@ -311,10 +318,11 @@ impl Engine<'_> {
         );
     }
 
-    /// A message comes to the proxy beside the process that it is for.
+    /// A message comes to the proxy beside the service that it is for.
     pub(super) fn proxy(&mut self, to: u16, link: u16, message: Message) {
         let nanos = self.run.network.links[link as usize].proxy_nanos.unwrap_or(0);
-        let waited = self.proxies[to as usize].serve(self.now, nanos);
+        let beside = self.processes[to as usize].service;
+        let waited = self.proxies[beside as usize].serve(self.now, nanos);
         self.schedule(self.now + waited, Event::Deliver { message });
     }
 
@@ -343,7 +351,7 @@ impl Engine<'_> {
             return nanos;
         }
         // Over a connection that calls share, none overtakes another.
-        let shared = self.run.machine.processes[from as usize].connections == u32::MAX;
+        let shared = self.described(from).connections == u32::MAX;
         if shared && let Some(ways) = self.ways.get_mut(crossing.link as usize) {
             let way = &mut ways[usize::from(from > to)];
             way.last_arrival = way.last_arrival.max(self.now + nanos);

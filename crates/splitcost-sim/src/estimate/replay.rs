@@ -145,6 +145,12 @@ impl Deployment<'_> {
         at: &RunConditions,
     ) -> Outcome {
         let mut machine = Machine::one_host(self.host_cores as u32, services + 1);
+        let limits = self.server.limits;
+        for process in &mut machine.processes[1..] {
+            process.workers = limits.processes();
+            process.server_threads = limits.server_threads();
+            process.pool_threads = limits.pool_threads();
+        }
         if let Some(limit) = self.split.max_connections() {
             machine.processes.iter_mut().for_each(|process| process.connections = limit);
         }

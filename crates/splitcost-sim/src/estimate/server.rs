@@ -1,6 +1,7 @@
 //! The server's own costs around a request, and the variation of CPU time with load, as a recording's phases show them.
 
 use splitcost_model::quantity::Nanos;
+use splitcost_model::recording::limit::ServerLimits;
 use splitcost_model::recording::{Meta, Phase, PhaseKind, Request};
 use splitcost_model::statistics::{mean, median};
 
@@ -24,6 +25,8 @@ pub struct FittedServer {
     pub(super) crowding: Crowding,
     /// The share of the app's CPU time that does not hold the GIL: C code (a database, an encoder) and the kernel.
     pub(super) free_share: f64,
+    /// The processes and threads that run requests.
+    pub(super) limits: ServerLimits,
     /// The time of the yardstick while the requests were recorded: the speed that all times are brought to.
     pub(super) yardstick_nanos: f64,
     pub(super) open: Option<LoadedPhase>,
@@ -68,7 +71,8 @@ impl FittedServer {
     /// Conservation: all CPU time of the app's processes in a phase belongs to that phase's requests. What lies outside
     /// the recorded requests is the server's own (parsing, the transport, the event loop).
     pub(super) fn observed(meta: &Meta, requests: &[&Request], own: &[f64]) -> Self {
-        let Some(phase) = meta.lone_phase() else { return Self::default() };
+        let limits = meta.limits;
+        let Some(phase) = meta.lone_phase() else { return Self { limits, ..Self::default() } };
         let phases = &meta.phases;
         let lone_nanos = phase.app_cpu_nanos as f64 / phase.requests as f64;
         let mean_cpu = |endpoint: Option<&str>| {
@@ -111,6 +115,7 @@ impl FittedServer {
                 one_way_nanos: gap.as_nanos() / 2,
                 ..Cost::default()
             },
+            limits,
             load_nanos: load as u64,
             cold_nanos: open.map_or(0.0, |open| (open.cpu_nanos - lone_nanos).max(0.0)),
             yardstick_nanos: phase.yardstick_nanos,

@@ -206,7 +206,7 @@ proptest! {
             // Each service has a host of its own: what one computes takes no core from another.
             let machine = Machine {
                 host_cores: vec![1; 4],
-                processes: (0..4).map(|host| Process { host, pool_threads: 1, connections: u32::MAX }).collect(),
+                processes: (0..4).map(|host| Process { server_threads: 1, pool_threads: 1, call_threads: 1, ..Process::on(host) }).collect(),
                 ..Machine::one_host(1, 4)
             };
             let setup = Setup { costs, ..Setup::closed(concurrency, 300) };

@@ -7,6 +7,7 @@ use splitcost_model::calibration::{Calibration, ClientMode, HandlerMode, Pace, P
 use splitcost_model::database::Database;
 use splitcost_model::estimate::{Estimate, EstimatedEndpoint, Figures};
 use splitcost_model::quantity::Nanos;
+use splitcost_model::recording::limit::{Limit, ServerLimits};
 use splitcost_model::recording::statement::{Statement, StatementKind, StatementText};
 use splitcost_model::recording::{
     Call, Function, FunctionKind, Meta, Obstacle, Payload, PayloadClass, Phase, PhaseEndpoint, PhaseKind, Recording,
@@ -28,6 +29,28 @@ fn segment(start: u64, wall: u64, suspended: bool) -> Segment {
 
 fn payload() -> Payload {
     Payload { nodes: 10, encoded_bytes: 200, ..Payload::default() }
+}
+
+/// `GET /a` under a WSGI server: a wait of 20 ms on its thread.
+fn waiting(processes: u32, server_threads: Limit) -> Recording {
+    const WAIT: u64 = 20 * MILLI;
+    let mut recording = recording();
+    for function in &mut recording.functions {
+        function.kind = FunctionKind::Plain;
+    }
+    for request in &mut recording.requests {
+        let start = request.start.as_nanos();
+        request.calls.truncate(2);
+        for call in &mut request.calls {
+            call.segments = vec![Segment { cpu: Nanos::from_nanos(MILLI / 100), ..segment(start, WAIT, false) }];
+        }
+        (request.wall, request.process_cpu) = (Nanos::from_nanos(WAIT), Nanos::from_nanos(MILLI / 100));
+    }
+    let phase = &mut recording.meta.phases[0];
+    phase.app_cpu_nanos = phase.requests * MILLI / 10;
+    recording.meta.limits =
+        ServerLimits { processes: Limit::Configured(processes), server_threads, ..ServerLimits::default() };
+    recording
 }
 
 /// `GET /a` of module `a` awaits `b:quote` twice; `b:quote` awaits something and calls the plain `c:log`.
@@ -202,6 +225,21 @@ fn estimated_as(recording: &Recording, split: &Split, nanos: f64) -> Estimate {
         replications: 4,
     };
     estimate(&scenario, &mut |_| {}).expect("a sound scenario")
+}
+
+#[test]
+fn the_monolith_saturates_where_its_threads_do() {
+    let saturation = |processes, threads| {
+        let estimate = estimated_of(&waiting(processes, threads), 0.0);
+        estimate.figures.monolith.saturation_reqs_per_sec.unwrap().value
+    };
+    for (processes, threads) in [(1, 1), (1, 4), (3, 1)] {
+        let bound = f64::from(processes * threads) / 0.020;
+        let found = saturation(processes, Limit::Configured(threads));
+        assert!((0.97..=1.0).contains(&(found / bound)), "{found} of {bound}");
+    }
+    let unlimited = saturation(1, Limit::Unlimited);
+    assert!(unlimited > 350.0, "eight requests in flight: {unlimited}");
 }
 
 #[test]

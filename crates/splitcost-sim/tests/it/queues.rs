@@ -22,6 +22,10 @@ fn program(bodies: Vec<Body>, pooled: bool) -> Program {
 }
 
 fn run(machine: &Machine, programs: &[Program], load: f64, requests: u64) -> Outcome {
+    run_by(machine, programs, LoadPattern::Open { reqs_per_sec: load * 1e9 / MEAN_NANOS }, requests)
+}
+
+fn run_by(machine: &Machine, programs: &[Program], pattern: LoadPattern, requests: u64) -> Outcome {
     let pool: Vec<u32> = (0..programs.len() as u32).collect();
     simulate(&Run {
         machine,
@@ -32,7 +36,7 @@ fn run(machine: &Machine, programs: &[Program], load: f64, requests: u64) -> Out
         crowding: Crowding::default(),
         free_share: 0.0,
         load_nanos: 0,
-        pattern: LoadPattern::Open { reqs_per_sec: load * 1e9 / MEAN_NANOS },
+        pattern,
         warm_up: 20_000,
         requests,
         seed: 3,
@@ -52,7 +56,7 @@ fn check_within(actual: f64, expected: f64, share: f64) {
 fn m_m_1() {
     let programs = exponential(|t| vec![Op::Cpu(t)], false);
     for rho in [0.3, 0.5, 0.7] {
-        let outcome = run(&Machine::one_host(4, 2), &programs, rho, 4_000_000);
+        let outcome = run(&Machine::one_host(4, 2), &programs, rho, 1_000_000);
         check_within(mean_response(&outcome), MEAN_NANOS / (1.0 - rho), 0.01);
         check_within(outcome.cpu_nanos[1] as f64 / outcome.elapsed_nanos as f64, rho, 0.01);
     }
@@ -62,7 +66,7 @@ fn m_m_1() {
 fn m_d_1() {
     let programs = [program(vec![Body { ops: vec![Op::Cpu(MEAN_NANOS as u64)] }], false)];
     for rho in [0.5, 0.8] {
-        let outcome = run(&Machine::one_host(4, 2), &programs, rho, 3_000_000);
+        let outcome = run(&Machine::one_host(4, 2), &programs, rho, 1_000_000);
         check_within(mean_response(&outcome), MEAN_NANOS * (1.0 + rho / (2.0 * (1.0 - rho))), 0.01);
     }
 }
@@ -72,14 +76,52 @@ fn m_d_1() {
 fn m_m_c() {
     let programs = exponential(|t| vec![Op::Block(t)], true);
     let mut machine = Machine::one_host(4, 2);
-    machine.processes[1].pool_threads = 3;
+    machine.processes[1].server_threads = 3;
     let (c, a) = (3.0_f64, 3.0 * 0.6);
     let rho = a / c;
     let last = a.powi(3) / 6.0 / (1.0 - rho);
     let waits = last / (1.0 + a + a * a / 2.0 + last);
     let expected = MEAN_NANOS * (1.0 + waits / (c - a));
-    let outcome = run(&machine, &programs, a, 4_000_000);
+    let outcome = run(&machine, &programs, a, 1_000_000);
     check_within(mean_response(&outcome), expected, 0.01);
+}
+
+/// As many requests as threads are answered at the same time, whatever the load.
+#[test]
+fn threads_and_processes_bound_the_throughput_of_waits() {
+    const WAIT_NANOS: u64 = 20_000_000;
+    for (workers, threads) in [(1, 1), (1, 4), (3, 1), (2, 10)] {
+        let mut machine = Machine::one_host(4, 2);
+        machine.processes[1] = Process { workers, server_threads: threads, ..Process::on(0) };
+        let waits = [program(vec![Body { ops: vec![Op::Block(WAIT_NANOS)] }], true)];
+        let outcome = run_by(&machine, &waits, LoadPattern::Closed { concurrency: 32 }, 20_000);
+        let bound = f64::from(workers * threads) / (WAIT_NANOS as f64 / 1e9);
+        check_within(outcome.throughput_reqs_per_sec(), bound, 0.01);
+    }
+}
+
+/// Each process has a GIL of its own, up to the cores of the host.
+#[test]
+fn processes_compute_at_the_same_time() {
+    for (workers, at_once) in [(1, 1.0), (2, 2.0), (6, 4.0)] {
+        let mut machine = Machine::one_host(4, 2);
+        machine.processes[1].workers = workers;
+        let work = [program(vec![Body { ops: vec![Op::Cpu(1_000_000)] }], true)];
+        let outcome = run_by(&machine, &work, LoadPattern::Closed { concurrency: 32 }, 20_000);
+        check_within(outcome.throughput_reqs_per_sec(), at_once * 1_000.0, 0.01);
+    }
+}
+
+/// The thread that runs a request waits for the calls that it handed over: these need threads of their own.
+#[test]
+fn a_server_with_one_thread_hands_calls_over() {
+    let mut machine = Machine::one_host(4, 2);
+    machine.processes[1] = Process { server_threads: 1, pool_threads: 2, ..Process::on(0) };
+    let fork = |body| Op::Fork { body, thread: true, joined: true };
+    let wait = Body { ops: vec![Op::Block(1_000_000)] };
+    let bodies = vec![Body { ops: vec![fork(1), fork(2), Op::Join] }, wait.clone(), wait];
+    let outcome = run_by(&machine, &[program(bodies, true)], LoadPattern::Closed { concurrency: 8 }, 20_000);
+    check_within(outcome.throughput_reqs_per_sec(), 1_000.0, 0.01);
 }
 
 /// Three servers again: the connections over which a front without work of its own calls a process with threads enough.
@@ -96,7 +138,7 @@ fn a_pool_of_connections_is_m_m_c() {
     let rho = a / c;
     let last = a.powi(3) / 6.0 / (1.0 - rho);
     let waits = last / (1.0 + a + a * a / 2.0 + last);
-    let outcome = run(&machine, &programs, a, 3_000_000);
+    let outcome = run(&machine, &programs, a, 1_000_000);
     check_within(mean_response(&outcome), MEAN_NANOS * (1.0 + waits / (c - a)), 0.01);
 }
 
@@ -112,7 +154,7 @@ fn cores_are_servers() {
     let (a, rho) = (1.2_f64, 0.6);
     let last = a * a / 2.0 / (1.0 - rho);
     let waits = last / (1.0 + a + last);
-    let outcome = run(&machine, &programs, a, 3_000_000);
+    let outcome = run(&machine, &programs, a, 1_000_000);
     // A process is busy with another request now and then: the closed form is a lower bound that nearly holds.
     check_within(mean_response(&outcome), MEAN_NANOS * (1.0 + waits / (2.0 - a)), 0.03);
 }
@@ -132,11 +174,13 @@ fn jackson_tandem() {
         .collect();
     let machine = Machine {
         host_cores: vec![1; 4],
-        processes: (0..4).map(|host| Process { host, pool_threads: 1, connections: u32::MAX }).collect(),
+        processes: (0..4)
+            .map(|host| Process { server_threads: 1, pool_threads: 1, call_threads: 1, ..Process::on(host) })
+            .collect(),
         ..Machine::one_host(1, 4)
     };
     let load = 0.6;
-    let outcome = run(&machine, &programs, load, 4_000_000);
+    let outcome = run(&machine, &programs, load, 1_000_000);
     let second = MEAN_NANOS / 2.0 / (1.0 - load / 2.0);
     check_within(mean_response(&outcome), MEAN_NANOS / (1.0 - load) + second, 0.01);
 }

@@ -7,3 +7,7 @@ def take(value):
 
 def apply(function, order):
     function(order)
+
+
+def mark():
+    """Stands between the calls of two cases."""
