@@ -73,6 +73,7 @@ fn any_meta() -> impl Strategy<Value = Meta> {
         python_version: "3.13.0".into(),
         recorder_mode: "monitoring".into(),
         servers: texts.clone(),
+        named_modules: texts.clone(),
         limits: ServerLimits { processes: limits[0], server_threads: limits[1], pool_threads: limits[2] },
         machine: text,
         phases,
@@ -198,8 +199,15 @@ fn any_recording() -> impl Strategy<Value = Recording> {
     (any_meta(), names, proptest::collection::vec(request, 0..5), texts, tables).prop_map(
         |(meta, (name, calls, line), mut requests, statement_texts, mapped_tables)| {
             requests.sort_by_key(|request: &Request| request.start);
-            let function =
-                |module, kind| Function { module, qualname: name.clone(), file: name.clone(), line, kind, calls };
+            let function = |module, kind| Function {
+                module,
+                qualname: name.clone(),
+                file: name.clone(),
+                line,
+                kind,
+                is_unnamed: calls % 2 == 0,
+                calls,
+            };
             Recording {
                 meta,
                 modules: vec!["(framework)".into(), format!("m.{name}")],
