@@ -85,6 +85,8 @@ enum Local {
     Constructor,
     /// Every service has the code of a value, whose methods run where it is.
     ValueMethod,
+    /// A library calls a method of a class that extends one of its own, wherever it runs.
+    Extension,
 }
 
 /// A call that crosses.
@@ -269,6 +271,7 @@ fn verdict(function: &Function, seen: Samples) -> Result<Readiness, Local> {
     };
     let of_receiver = match seen.receiver {
         Some(ReceiverKind::Value) => return Err(Local::ValueMethod),
+        Some(ReceiverKind::Extension) => return Err(Local::Extension),
         Some(ReceiverKind::Reference) => Readiness::ByReference,
         Some(ReceiverKind::Service | ReceiverKind::Class) => Readiness::Object,
         // A static method, or one that was not sampled.
@@ -317,6 +320,7 @@ mod tests {
             ("Orders.rate", Plain, C::Plain, None, "object"),
             ("Cart.add", Plain, C::Plain, Some(R::Reference), "by reference"),
             ("Line.total", Plain, C::Plain, Some(R::Value), "ValueMethod"),
+            ("Money.process_bind_param", Plain, C::Live, Some(R::Extension), "Extension"),
             ("Orders.__init__", Plain, C::Live, Some(R::Service), "Constructor"),
             ("cached.<locals>.wrapper", Plain, C::Plain, None, "Nested"),
             ("f.<locals>.<genexpr>", FunctionKind::Generator, C::Plain, None, "Nested"),

@@ -428,6 +428,8 @@ pub struct Receiver {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReceiverKind {
+    /// An object or class that extends one of a library, on which the library calls the method, wherever the library runs.
+    Extension,
     /// A class, which every service has the code of.
     Class,
     /// Data: its methods run where it is.
@@ -441,11 +443,12 @@ pub enum ReceiverKind {
 
 impl ReceiverKind {
     /// Every kind, in order.
-    pub const ALL: [Self; 4] = [Self::Class, Self::Value, Self::Service, Self::Reference];
+    pub const ALL: [Self; 5] = [Self::Extension, Self::Class, Self::Value, Self::Service, Self::Reference];
 
     /// Returns the word used in reports and files.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Extension => "extension",
             Self::Class => "class",
             Self::Value => "value",
             Self::Service => "service",

@@ -214,18 +214,30 @@ pub(crate) fn look_at_arguments(py: Python<'_>, code: &Bound<'_, PyAny>, frame: 
     Ok(sample)
 }
 
-/// Returns file and line of the nearest outer frame under recording; empty where no frame is.
-pub(crate) fn call_site(frame: &Bound<'_, PyAny>) -> PyResult<(String, u32)> {
+/// The place in the app that a call comes from.
+#[derive(Default)]
+pub(crate) struct CallSite {
+    /// File of the nearest outer frame under recording; empty where no frame is.
+    pub(crate) file: String,
+    pub(crate) line: u32,
+    /// Frames of libraries stand in between: a library makes the call.
+    pub(crate) is_of_library: bool,
+}
+
+/// Returns the place in the app that the call of a frame comes from.
+pub(crate) fn call_site(frame: &Bound<'_, PyAny>) -> PyResult<CallSite> {
     let py = frame.py();
+    let mut is_of_library = false;
     let mut outer = frame.getattr(intern!(py, "f_back"))?;
     while !outer.is_none() {
         let code = outer.getattr(intern!(py, "f_code"))?;
         let file = lock().as_ref().and_then(|recorder| recorder.file_of(code.as_ptr() as usize));
         if let Some(file) = file {
             let line = outer.getattr(intern!(py, "f_lineno"))?.extract::<Option<u32>>()?.unwrap_or(0);
-            return Ok((file, line));
+            return Ok(CallSite { file, line, is_of_library });
         }
+        is_of_library = true;
         outer = outer.getattr(intern!(py, "f_back"))?;
     }
-    Ok((String::new(), 0))
+    Ok(CallSite { is_of_library, ..CallSite::default() })
 }

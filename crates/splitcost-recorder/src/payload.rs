@@ -5,6 +5,7 @@ use pyo3::prelude::*;
 use splitcost_recording::log::{LoggedReceiver, PayloadClassCode as Class, Record};
 use splitcost_recording::skeleton::Skeleton;
 
+use crate::code::CallSite;
 use crate::receiver::{self, Method};
 use crate::type_info::type_of;
 use crate::walk::{Obstacles, Walk};
@@ -79,7 +80,7 @@ impl Sample {
         names: &[String],
         method: Option<&Method>,
         locals: &Bound<'_, PyAny>,
-        site: (String, u32),
+        site: CallSite,
     ) -> PyResult<Self> {
         let mut walk = Walk::new("arguments");
         let mut fields = Vec::with_capacity(names.len());
@@ -95,7 +96,11 @@ impl Sample {
             };
             if let Some(method) = method.filter(|method| i == 0 && method.is_called_on(&value)) {
                 let is_new = method.is_constructor();
-                let looked = receiver::look(&value, is_new)?;
+                let looked = if site.is_of_library && method.extends_library(&value) {
+                    receiver::extension(&value)
+                } else {
+                    receiver::look(&value, is_new)?
+                };
                 called_on = Some(looked.receiver);
                 match looked.hash {
                     _ if is_new => watch(Role::New, value),
@@ -116,7 +121,7 @@ impl Sample {
         walk.bytes -= u64::from(!fields.is_empty());
         let mut payload = walk.into_payload(false, &Skeleton::Fields("arguments", None, fields));
         payload.receiver = called_on;
-        Ok(Self { file: site.0, line: site.1, payloads: vec![payload], watched })
+        Ok(Self { file: site.file, line: site.line, payloads: vec![payload], watched })
     }
 
     /// Notes that the call's result is a generator.

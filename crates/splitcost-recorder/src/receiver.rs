@@ -42,6 +42,15 @@ impl Method {
         is_ours(&kind) && (self.name == "__new__" || !self.is_static(&kind))
     }
 
+    /// Returns true when it overrides a method of a library's class, as that library expects of those who extend it.
+    pub(crate) fn extends_library(&self, object: &Bound<'_, PyAny>) -> bool {
+        let kind = object.cast::<PyType>().map_or_else(|_| object.get_type(), Clone::clone);
+        let bases = inert::mro(&kind).unwrap_or_default();
+        // The root of all classes is the last one, and is extended by each.
+        let libraries = bases.iter().rev().skip(1).filter(|base| !info_of(base).is_own);
+        !self.is_constructor() && libraries.into_iter().any(|base| own_attr(base, &self.name).is_some())
+    }
+
     fn is_static(&self, kind: &Bound<'_, PyType>) -> bool {
         let bases = inert::mro(kind).unwrap_or_default();
         let Some(owner) = bases.iter().find(|base| info_of(base).own_bases.first() == Some(&self.class)) else {
@@ -94,6 +103,20 @@ pub(crate) fn look(value: &Bound<'_, PyAny>, is_new: bool) -> PyResult<Looked> {
     let is_service = matches!(decisive.class, Class::Resource | Class::Service);
     let kind = if is_service { Kind::Service } else { Kind::Reference };
     Ok(Looked { receiver: receiver(kind, info.dotted(), None, &reason(decisive)), hash: None })
+}
+
+/// Returns the receiver of a method by which its class extends a library's, and which the library calls.
+pub(crate) fn extension(value: &Bound<'_, PyAny>) -> Looked {
+    let info = value.cast::<PyType>().map_or_else(|_| type_of(value), info_of);
+    let receiver = LoggedReceiver {
+        kind: Kind::Extension,
+        type_name: info.dotted(),
+        place: String::new(),
+        encoded_bytes: 0,
+        nodes: 0,
+        reason: "its class extends one of a library, which calls it".to_owned(),
+    };
+    Looked { receiver, hash: None }
 }
 
 /// Turns an object of a plain class into one that must stay where it is, since the call changed it. Dataclasses, models and

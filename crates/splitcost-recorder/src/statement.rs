@@ -15,7 +15,7 @@ use splitcost_recording::log::{DialectCode, Record};
 use splitcost_recording::redact::statement::redacted;
 
 use crate::clock;
-use crate::code::{call_site, current_frame};
+use crate::code::{CallSite, call_site, current_frame};
 use crate::handing::origin;
 use crate::shadow_stack::{Origin, site_here};
 use crate::source;
@@ -327,7 +327,7 @@ fn site_of(py: Python<'_>, origin: Origin, text: u32) -> PyResult<u32> {
     let wants_site = lock().as_mut().is_some_and(|recorder| recorder.statements.wants_site(origin.module, text));
     let found = if wants_site { current_frame(py).map(|frame| call_site(&frame)).transpose()? } else { None };
     let Some(recorder) = &mut *lock() else { return Ok(0) };
-    if let Some((file, line)) = found {
+    if let Some(CallSite { file, line, .. }) = found {
         let site = recorder.site_id(file, line);
         if let Some(last) = recorder.statements.site_of.get_mut(&(origin.module, text))
             && site != 0

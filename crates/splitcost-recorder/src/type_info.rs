@@ -152,7 +152,7 @@ pub(crate) fn info_of(kind: &Bound<'_, PyType>) -> Arc<TypeInfo> {
     let own_bases = bases.iter().filter(|base| base.is_own()).map(TypeName::text).collect();
     let info = Arc::new(TypeInfo {
         encoding: looked.unwrap_or(Encoding::DeadEnd(Class::Live)),
-        name: name.written(),
+        name: written_name(&name, &bases),
         name_len: name.text().len() as u64,
         is_own: name.is_own(),
         own_bases,
@@ -208,6 +208,14 @@ impl TypeName {
         let module = if source::is_recorded(&self.module) { &self.module } else { VALUE };
         format!("{module}:{VALUE}")
     }
+}
+
+/// Returns the name as it is written. A class of a library that is made as the program runs goes by what it derives from.
+fn written_name(name: &TypeName, bases: &[TypeName]) -> String {
+    let is_hidden = !name.is_spelled_out && !source::is_recorded(&name.module);
+    let is_known = |base: &&TypeName| base.is_spelled_out && base.text() != "builtins:object";
+    let base = bases.iter().find(is_known).filter(|_| is_hidden);
+    base.unwrap_or(name).written()
 }
 
 /// Returns a module that has been imported under this name.

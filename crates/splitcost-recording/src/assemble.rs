@@ -599,6 +599,7 @@ impl From<LoggedReceiver> for Receiver {
             ReceiverKindCode::Value => ReceiverKind::Value,
             ReceiverKindCode::Service => ReceiverKind::Service,
             ReceiverKindCode::Reference => ReceiverKind::Reference,
+            ReceiverKindCode::Extension => ReceiverKind::Extension,
         };
         let place = (!place.is_empty()).then_some(place);
         Self { kind, type_name, place, encoded_bytes, nodes, reason }

@@ -110,6 +110,8 @@ wire_code! {
         Service = 2, "service";
         /// An object that must stay where it is.
         Reference = 3, "reference";
+        /// An object or class that extends one of a library, on which the library calls the method.
+        Extension = 4, "extension";
     }
 }
 

@@ -156,7 +156,7 @@ impl<'a> CallSites<'a> {
             Some((ReceiverKind::Class, Receiver { type_name, .. })) => {
                 words.push(format!("it is a method of the class {type_name}"));
             }
-            Some((ReceiverKind::Value, _)) | None => {}
+            Some((ReceiverKind::Value | ReceiverKind::Extension, _)) | None => {}
         }
         let Function { kind, is_unnamed, .. } = self.recording.functions[function as usize];
         if is_unnamed {

@@ -6,6 +6,7 @@ import dataclasses
 import enum
 import fractions
 import ipaddress
+import json
 import logging
 import re
 import sqlite3
@@ -198,6 +199,11 @@ class OwnDict(dict):
         raise AssertionError
 
     def total(self):
+        return 1
+
+
+class Encoder(json.JSONEncoder):
+    def default(self, o):
         return 1
 
 
