@@ -5,15 +5,7 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from splitcost.databases.statements import (
-    MYSQL,
-    Driver,
-    ending,
-    executing,
-    executing_later,
-    fetching,
-    replace,
-)
+from splitcost.databases.statements import MYSQL, Driver, ending, executing_later, follow_cursor, replace
 
 __all__ = ["follow", "follow_connections", "follow_later"]
 
@@ -45,11 +37,7 @@ def follow_connections(module: Any) -> None:
 def follow(module: Any) -> None:
     """Follow the cursors of `pymysql.cursors`. Its `executemany` executes, too: that counts once."""
     for kind in (module.Cursor, module.SSCursor):
-        replace(kind, "execute", functools.partial(executing, driver=_DRIVER))
-        replace(kind, "executemany", functools.partial(executing, driver=_DRIVER))
-        replace(kind, "fetchone", fetching)
-        replace(kind, "fetchmany", fetching)
-        replace(kind, "fetchall", functools.partial(fetching, is_all=True))
+        follow_cursor(kind, _DRIVER)
 
 
 def follow_later(module: Any) -> None:

@@ -2,18 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
-from splitcost.databases.statements import (
-    POSTGRESQL,
-    Driver,
-    executing,
-    executing_later,
-    fetching,
-    fetching_later,
-    replace,
-)
+from splitcost.databases.statements import POSTGRESQL, Driver, follow_cursor
 
 __all__ = ["follow"]
 
@@ -33,14 +24,6 @@ def follow(module: Any) -> None:
         lambda cursor: cursor._query.query,
     )
     for kind in (module.Cursor, module.ServerCursor):
-        replace(kind, "execute", functools.partial(executing, driver=driver))
-        replace(kind, "executemany", functools.partial(executing, driver=driver))
-        replace(kind, "fetchone", fetching)
-        replace(kind, "fetchmany", fetching)
-        replace(kind, "fetchall", functools.partial(fetching, is_all=True))
+        follow_cursor(kind, driver)
     for kind in (module.AsyncCursor, module.AsyncServerCursor):
-        replace(kind, "execute", functools.partial(executing_later, driver=driver))
-        replace(kind, "executemany", functools.partial(executing_later, driver=driver))
-        replace(kind, "fetchone", fetching_later)
-        replace(kind, "fetchmany", fetching_later)
-        replace(kind, "fetchall", functools.partial(fetching_later, is_all=True))
+        follow_cursor(kind, driver, is_later=True)

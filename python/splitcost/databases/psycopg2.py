@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
-from splitcost.databases.statements import POSTGRESQL, Driver, executing, fetching, replace
+from splitcost.databases.statements import POSTGRESQL, Driver, follow_cursor
 
 __all__ = ["follow"]
 
@@ -26,8 +25,4 @@ def follow(module: Any) -> None:
         # It holds the values, too; they are dropped with all literals.
         cursor.query.__get__,
     )
-    replace(cursor, "execute", functools.partial(executing, driver=driver))
-    replace(cursor, "executemany", functools.partial(executing, driver=driver))
-    replace(cursor, "fetchone", fetching)
-    replace(cursor, "fetchmany", fetching)
-    replace(cursor, "fetchall", functools.partial(fetching, is_all=True))
+    follow_cursor(cursor, driver)

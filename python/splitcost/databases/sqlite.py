@@ -5,10 +5,9 @@ Rows that the app gets by iterating over a cursor are not counted: a slot of the
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
-from splitcost.databases.statements import SQLITE, Driver, executing, fetching, replace
+from splitcost.databases.statements import SQLITE, Driver, follow_cursor
 
 __all__ = ["follow"]
 
@@ -24,11 +23,8 @@ def follow(module: Any) -> None:
         # A statement that returns rows has been executed up to the first of them.
         return count if count < 0 or description(of) is None else -1
 
-    by_cursor = Driver(SQLITE, cursor.connection.__get__, in_transaction, rows)
-    by_connection = Driver(SQLITE, lambda itself: itself, in_transaction, rows)
-    for name in ("execute", "executemany", "executescript"):
-        replace(cursor, name, functools.partial(executing, driver=by_cursor))
-        replace(connection, name, functools.partial(executing, driver=by_connection))
-    replace(cursor, "fetchone", fetching)
-    replace(cursor, "fetchmany", fetching)
-    replace(cursor, "fetchall", functools.partial(fetching, is_all=True))
+    names = ("sql", "parameters")
+    by_cursor = Driver(SQLITE, cursor.connection.__get__, in_transaction, rows, names)
+    by_connection = Driver(SQLITE, None, in_transaction, rows, names)
+    follow_cursor(cursor, by_cursor)
+    follow_cursor(connection, by_connection)

@@ -122,6 +122,8 @@ wire_code! {
         Postgresql = 1, "postgresql";
         /// `MySQL` and `MariaDB`.
         Mysql = 2, "mysql";
+        /// Redis.
+        Redis = 3, "redis";
     }
 }
 
