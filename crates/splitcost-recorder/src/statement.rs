@@ -197,13 +197,13 @@ impl Recorder {
     }
 }
 
-/// Returns the instant at which a statement begins; 0 where it is not to be noted.
+/// Returns the instant at which a statement begins, an even number; 0 where it is not to be noted.
 #[pyfunction]
 pub(crate) fn begin_statement() -> u64 {
     if !ON.load(Ordering::Relaxed) || EXECUTING.get() != 0 {
         return 0;
     }
-    let begun = clock::monotonic();
+    let begun = begin_fetch();
     EXECUTING.set(begun);
     begun
 }
@@ -347,10 +347,10 @@ pub(crate) fn end_transaction(connection: usize) {
     }
 }
 
-/// Returns the instant at which fetching begins; 0 where it is not to be noted.
+/// Returns the instant at which fetching begins, an even number; 0 where it is not to be noted.
 #[pyfunction]
 pub(crate) fn begin_fetch() -> u64 {
-    if ON.load(Ordering::Relaxed) { clock::monotonic() } else { 0 }
+    if ON.load(Ordering::Relaxed) { clock::monotonic() & !1 } else { 0 }
 }
 
 /// Notes that a cursor has handed out a row, or rows in a sequence, all that are left if `is_all` is true.

@@ -25,9 +25,9 @@ def _rows(result: Any) -> int:
     return int(last) if last.isdigit() else -1
 
 
-def _end(begun: Any, connection: Any, result: Any, sql: Any, parameters: Any) -> None:
+def _end(driver: Driver, begun: int, connection: Any, result: Any, sql: Any, parameters: Any) -> None:
     """Note a statement, and its rows."""
-    begun.end(connection, result, (sql, parameters), {})
+    driver.end(begun, connection, result, (sql, parameters), {})
     records = result[0] if type(result) is tuple and result else result
     fetched = records if type(records) is list else None
     _native.end_fetch(_native.begin_fetch(), result, fetched, False, True)
@@ -36,17 +36,17 @@ def _end(begun: Any, connection: Any, result: Any, sql: Any, parameters: Any) ->
 def follow(module: Any) -> None:
     """Follow the classes of `asyncpg.connection`, and of the module of prepared statements that it imports."""
     connection = module.Connection
-    begin = Driver(POSTGRESQL, None, connection.is_in_transaction, _rows, ("query", "args")).begin_later
+    driver = Driver(POSTGRESQL, ("query", "args"), None, connection.is_in_transaction, _rows)
 
     async def run(of: Any, sql: Any, parameters: Any, original: Method, *args: Any, **kwargs: Any) -> Any:
-        begun = begin(of)
+        begun = driver.begin_later(of)
         result = None
         try:
             result = await original(*args, **kwargs)
             return result
         finally:
-            if begun is not None:
-                attempt(_end, begun, of, result, sql, parameters)
+            if begun:
+                attempt(_end, driver, begun, of, result, sql, parameters)
 
     def with_parameters(original: Method) -> Method:
         @functools.wraps(original)

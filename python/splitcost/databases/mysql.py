@@ -21,10 +21,10 @@ def _in_transaction(connection: Any) -> bool:
 
 _DRIVER = Driver(
     MYSQL,
-    lambda cursor: cursor.connection,
-    _in_transaction,
-    lambda cursor: int(cursor.rowcount),
     ("query", "args"),
+    connection=lambda cursor: cursor.connection,
+    in_transaction=_in_transaction,
+    rows=lambda cursor: cursor.rowcount,
 )
 
 

@@ -31,10 +31,10 @@ def follow(module: Any) -> None:
 
     driver = Driver(
         MYSQL,
-        lambda cursor: cursor.connection,
-        in_transaction,
-        lambda cursor: int(cursor.rowcount),
         ("query", "args"),
+        connection=lambda cursor: cursor.connection,
+        in_transaction=in_transaction,
+        rows=lambda cursor: cursor.rowcount,
     )
     cursors = module.cursors
     for kind in (cursors.BaseCursor, cursors.CursorStoreResultMixIn, cursors.CursorUseResultMixIn):

@@ -14,14 +14,13 @@ _IN_TRANSACTION = (2, 3)
 
 def follow(module: Any) -> None:
     """Follow the cursors of the package."""
-    rows = module.Cursor.rowcount.fget
     driver = Driver(
         POSTGRESQL,
-        module.Cursor.connection.fget,
-        lambda connection: connection.pgconn.transaction_status in _IN_TRANSACTION,
-        lambda cursor: int(rows(cursor)),
         ("query", "params"),
-        lambda cursor: cursor._query.query,
+        connection=module.Cursor.connection,
+        in_transaction=lambda connection: connection.pgconn.transaction_status in _IN_TRANSACTION,
+        rows=module.Cursor.rowcount,
+        executed=lambda cursor: cursor._query.query,
     )
     for kind in (module.Cursor, module.ServerCursor):
         follow_cursor(kind, driver)

@@ -18,11 +18,11 @@ def follow(module: Any) -> None:
     status = connection.get_transaction_status
     driver = Driver(
         POSTGRESQL,
-        cursor.connection.__get__,
-        lambda of: status(of) in _IN_TRANSACTION,
-        cursor.rowcount.__get__,
         ("query", "vars"),
+        connection=cursor.connection,
+        in_transaction=lambda of: status(of) in _IN_TRANSACTION,
+        rows=cursor.rowcount,
         # It holds the values, too; they are dropped with all literals.
-        cursor.query.__get__,
+        executed=cursor.query,
     )
     follow_cursor(cursor, driver)

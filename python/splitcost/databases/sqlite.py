@@ -15,16 +15,17 @@ __all__ = ["follow"]
 def follow(module: Any) -> None:
     """Follow the types of the module."""
     cursor, connection = module.Cursor, module.Connection
-    description, rowcount = cursor.description.__get__, cursor.rowcount.__get__
-    in_transaction = connection.in_transaction.__get__
 
-    def rows(of: Any) -> int:
-        count: int = rowcount(of)
-        # A statement that returns rows has been executed up to the first of them.
-        return count if count < 0 or description(of) is None else -1
+    def driver(connection_of: Any) -> Driver:
+        return Driver(
+            SQLITE,
+            ("sql", "parameters"),
+            connection_of,
+            in_transaction=connection.in_transaction,
+            rows=cursor.rowcount,
+            # A statement that returns rows has been executed up to the first of them.
+            rows_to_come=cursor.description,
+        )
 
-    names = ("sql", "parameters")
-    by_cursor = Driver(SQLITE, cursor.connection.__get__, in_transaction, rows, names)
-    by_connection = Driver(SQLITE, None, in_transaction, rows, names)
-    follow_cursor(cursor, by_cursor)
-    follow_cursor(connection, by_connection)
+    follow_cursor(cursor, driver(cursor.connection))
+    follow_cursor(connection, driver(None))

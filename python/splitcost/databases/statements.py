@@ -1,7 +1,7 @@
 """Wrappers around the methods of a driver, which note statements and rows.
 
-A :class:`Driver` says what has to be asked of a driver's objects. It is asked by the driver's own descriptors, never by an
-attribute that a class of the app could have replaced.
+A :class:`Driver` holds what has to be asked of a driver's objects: descriptors of their types, which no class of the app
+can replace, or functions of one argument.
 """
 
 from __future__ import annotations
@@ -35,26 +35,26 @@ SQLITE, POSTGRESQL, MYSQL = range(3)
 
 def executing(original: Method, driver: Driver) -> Method:
     """Return a method that executes as the original does, and notes the statement."""
-    begin = driver.begin
+    begin, end = driver.begin, driver.end
 
     @functools.wraps(original)
     def execute(self: Any, /, *args: Any, **kwargs: Any) -> Any:
         begun = begin(self)
-        if begun is None:
+        if not begun:
             return original(self, *args, **kwargs)
         result = None
         try:
             result = original(self, *args, **kwargs)
             return result
         finally:
-            begun.end(self, result, args, kwargs)
+            end(begun, self, result, args, kwargs)
 
     return execute
 
 
 def executing_later(original: Method, driver: Driver) -> Method:
     """Return a coroutine function that executes as the original does, and notes the statement."""
-    begin = driver.begin_later
+    begin, end = driver.begin_later, driver.end
 
     @functools.wraps(original)
     async def execute(self: Any, /, *args: Any, **kwargs: Any) -> Any:
@@ -64,8 +64,8 @@ def executing_later(original: Method, driver: Driver) -> Method:
             result = await original(self, *args, **kwargs)
             return result
         finally:
-            if begun is not None:
-                begun.end(self, result, args, kwargs)
+            if begun:
+                end(begun, self, result, args, kwargs)
 
     return execute
 

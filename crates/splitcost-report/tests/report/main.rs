@@ -121,6 +121,15 @@ fn a_prediction_alone_says_so() {
 }
 
 #[test]
+fn cut_transactions_and_joins_are_listed_on_the_terminal() {
+    let screen = screen(&fixture::cut());
+    let from = screen.find("Transactions and joins").expect("they are listed");
+    let until = screen.find("pricing: Do not").expect("there is a verdict");
+    insta::assert_snapshot!(&screen[from..until], @"");
+    assert!(screen.contains("cuts the transaction of POST /orders"), "{screen}");
+}
+
+#[test]
 fn nothing_is_said_to_be_nothing() {
     insta::assert_snapshot!(screen(&Study::default()), @"The study has no split.");
 }
