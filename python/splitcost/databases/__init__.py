@@ -1,4 +1,5 @@
-"""Database drivers: the statements that an app executes are noted where its driver executes them; commands of Redis, too.
+"""Database drivers: the statements that an app executes are noted where its driver executes them. So are the commands
+that it sends to Redis.
 
 Every layer above a driver (SQLAlchemy, the Django ORM) is thereby seen, and no statement is seen twice. Read
 ``statements.py`` first, then the file of a driver. A file is imported when the app imports its library.

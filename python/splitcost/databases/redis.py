@@ -38,15 +38,16 @@ def follow_later(module: Any) -> None:
     _follow(module, _sending_later)
 
 
-def _follow(module: Any, sending: Callable[[Method, Sent], Method]) -> None:
-    replace(module.Redis, "execute_command", functools.partial(sending, sent=_arguments))
-    replace(module.PubSub, "execute_command", functools.partial(sending, sent=_arguments))
+def _follow(module: Any, sending: Callable[[Sent, Method], Method]) -> None:
+    command, commands = functools.partial(sending, _arguments), functools.partial(sending, _queued)
+    replace(module.Redis, "execute_command", command)
+    replace(module.PubSub, "execute_command", command)
     # A pipeline collects commands and sends them together; those after WATCH are sent at once.
-    replace(module.Pipeline, "immediate_execute_command", functools.partial(sending, sent=_arguments))
-    replace(module.Pipeline, "execute", functools.partial(sending, sent=_queued))
+    replace(module.Pipeline, "immediate_execute_command", command)
+    replace(module.Pipeline, "execute", commands)
 
 
-def _sending(original: Method, sent: Sent) -> Method:
+def _sending(sent: Sent, original: Method) -> Method:
     begin, end = _native.begin_statement, _native.end_commands
 
     @functools.wraps(original)
@@ -65,7 +66,7 @@ def _sending(original: Method, sent: Sent) -> Method:
     return send
 
 
-def _sending_later(original: Method, sent: Sent) -> Method:
+def _sending_later(sent: Sent, original: Method) -> Method:
     begin, end = _native.begin_fetch, _native.end_commands
 
     @functools.wraps(original)

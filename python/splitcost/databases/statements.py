@@ -1,7 +1,7 @@
 """Wrappers around the methods of a driver, which note statements and rows.
 
-A :class:`Driver` holds what has to be asked of a driver's objects: descriptors of their types, which no class of the app
-can replace, or functions of one argument.
+A :class:`Driver` holds what has to be asked of a driver's objects: descriptors of their types, which no class of the
+app can replace, or functions of one argument.
 """
 
 from __future__ import annotations
@@ -116,7 +116,11 @@ def follow_cursor(kind: type, driver: Driver, is_later: bool = False) -> None:
     execute, fetch = (executing_later, fetching_later) if is_later else (executing, fetching)
     for name in ("execute", "executemany", "executescript"):
         replace(kind, name, functools.partial(execute, driver=driver))
-    for name, is_row, is_all in (("fetchone", True, False), ("fetchmany", False, False), ("fetchall", False, True)):
+    for name, is_row, is_all in (
+        ("fetchone", True, False),
+        ("fetchmany", False, False),
+        ("fetchall", False, True),
+    ):
         replace(kind, name, functools.partial(fetch, is_row=is_row, is_all=is_all))
 
 

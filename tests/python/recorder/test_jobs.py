@@ -8,7 +8,7 @@ import threading
 
 import httpx
 import pytest
-from recorder_support import DEADLINE_SECS, Log, end_group, environment
+from recorder_support import DEADLINE_SECS, Log, environment
 from server_support import STORE, free_port, served, wait_until
 
 JOB, COMMAND = "(framework):(job)", "(framework):(command)"

@@ -6,7 +6,6 @@ import pytest
 from recorder_support import Log, Runs
 from test_statements import MAPPED, MODELS, check_mapped, check_models, line_of, run, statements
 
-
 SYNC = """
 def sync(driver, socket):
     db = driver.connect(unix_socket=socket, user="root")
@@ -120,5 +119,7 @@ def create_database(socket: str) -> str:
 def test_statements_of_django(runs: Runs, mariadb: str) -> None:
     """Django's cursor wraps one of mysqlclient's: each statement is noted once."""
     options = f"'NAME': 'test', 'USER': 'root', 'OPTIONS': {{'unix_socket': {mariadb!r}}}"
-    source = MODELS.replace('django.db.backends.sqlite3", "NAME": ":memory:"', f'django.db.backends.mysql", {options}')
+    source = MODELS.replace(
+        'django.db.backends.sqlite3", "NAME": ":memory:"', f'django.db.backends.mysql", {options}'
+    )
     check_models(run(runs, "models.py", source, create_database(mariadb) + "work()"), source)

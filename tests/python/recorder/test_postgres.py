@@ -6,7 +6,6 @@ import pytest
 from recorder_support import Log, Runs
 from test_statements import MAPPED, check_mapped, line_of, run, statements
 
-
 SYNC = """
 def work(connect, sql, host):
     with connect(host=host, user="postgres", dbname="postgres") as db:
