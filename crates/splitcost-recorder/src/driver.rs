@@ -87,8 +87,7 @@ impl Driver {
         rows_to_come: Option<Question>,
         executed: Option<Question>,
     ) -> PyResult<Self> {
-        let dialect =
-            DialectCode::try_from(dialect).map_err(|_| PyValueError::new_err("there is no such dialect"))?;
+        let dialect = DialectCode::try_from(dialect).map_err(|_| PyValueError::new_err("there is no such dialect"))?;
         Ok(Self { dialect, names, connection, in_transaction, rows, rows_to_come, executed })
     }
 
@@ -187,9 +186,9 @@ impl Driver {
         argument: Option<Bound<'py, PyAny>>,
         cursor: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let is_text = argument.as_ref().is_some_and(|text| {
-            text.is_exact_instance_of::<PyString>() || text.is_exact_instance_of::<PyBytes>()
-        });
+        let is_text = argument
+            .as_ref()
+            .is_some_and(|text| text.is_exact_instance_of::<PyString>() || text.is_exact_instance_of::<PyBytes>());
         match (&self.executed, cursor) {
             (Some(executed), Some(cursor)) if !is_text => executed.ask(cursor),
             _ => Ok(argument),

@@ -333,12 +333,6 @@ pub(crate) fn site_of(py: Python<'_>, origin: Origin, text: u32) -> PyResult<u32
     Ok(recorder.statements.site_of.get(&(origin.module, text)).map_or(0, |(_, site)| *site))
 }
 
-/// Returns the call site of a statement that is about to be handed to the thread of its connection.
-pub(crate) fn site_before_handing(py: Python<'_>, dialect: DialectCode, sql: &Bound<'_, PyAny>) -> PyResult<u32> {
-    let Some(origin) = origin(py)? else { return Ok(0) };
-    site_of(py, origin, text_of(dialect, sql)?)
-}
-
 /// Notes that a connection ends its transaction, for drivers whose connections do not say so.
 #[pyfunction]
 pub(crate) fn end_transaction(connection: usize) {

@@ -72,7 +72,9 @@ pub fn render(summary: &TablesSummary, width: usize) -> String {
             one.sql.clone(),
         ]);
     }
-    repeated.left(&[4, 5]).render(&mut out, "The same statement or command three times or more in a request, from one place");
+    repeated
+        .left(&[4, 5])
+        .render(&mut out, "The same statement or command three times or more in a request, from one place");
     out
 }
 

@@ -6,8 +6,8 @@ use splitcost_model::database::{DataCrossings, Owners};
 use splitcost_model::recording::{Meta, Recording};
 use splitcost_model::split::Split;
 use splitcost_recording::assemble::{assemble, merge};
-use splitcost_recording::log::{DialectCode, Record};
 use splitcost_recording::log::ViaCode::Inline;
+use splitcost_recording::log::{DialectCode, Record};
 use splitcost_recording::store;
 use splitcost_recording::tables::summarize_tables;
 
@@ -142,19 +142,14 @@ fn commands_of_redis_are_no_statements_on_tables() {
     });
     assert_eq!(
         commands.collect::<Vec<_>>(),
-        [
-            "shop.orders GET × 3, 0.005 µs, 0 bytes",
-            "shop.orders PIPELINE GET, INCRBY × 1, 0.005 µs, 70 bytes",
-        ]
+        ["shop.orders GET × 3, 0.005 µs, 0 bytes", "shop.orders PIPELINE GET, INCRBY × 1, 0.005 µs, 70 bytes",]
     );
     let repeated: Vec<&str> = summary.repeated.iter().map(|one| one.sql.as_str()).collect();
     assert_eq!(repeated, ["GET"]);
 
     // No service owns what they touch.
-    let split = Split {
-        services: BTreeMap::from([("orders".to_owned(), vec!["shop.orders".to_owned()])]),
-        ..Split::default()
-    };
+    let split =
+        Split { services: BTreeMap::from([("orders".to_owned(), vec!["shop.orders".to_owned()])]), ..Split::default() };
     assert_eq!(owners.services_of_texts(&recording, &split)[1..], [Vec::<&str>::new(), Vec::new()]);
     assert_eq!(DataCrossings::of(&recording, &split, &owners), DataCrossings::default());
 }
