@@ -36,7 +36,7 @@ impl FromPyObject<'_, '_> for Question {
 }
 
 impl Question {
-    /// Returns the answer, or `None` where there is none: of an object that is closed or not set up, or of another type.
+    /// Returns the answer; `None` where the object is closed, not set up, or of another type.
     fn ask<'py>(&self, object: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let py = object.py();
         let answer = match self.getter {

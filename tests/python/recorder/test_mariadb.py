@@ -111,7 +111,7 @@ def test_statements_of_sqlalchemy(runs: Runs, mariadb: str, driver: str) -> None
 
 
 def create_database(socket: str) -> str:
-    """Return a program that creates the database `test`, if there is none."""
+    """Return a program that creates the database `test`, unless it exists."""
     connect = f"import pymysql; pymysql.connect(unix_socket={socket!r}, user='root')"
     return f"{connect}.cursor().execute('CREATE DATABASE IF NOT EXISTS test')\n"
 

@@ -234,7 +234,7 @@ def test_transactions_joins_and_tables_of_several_services_are_shown(
                 numbers = [key for key, value in found.items() if isinstance(value, float)]
                 assert {f"/splits/0/data/{kind}/{row}/{key}" for key in numbers} <= paths
         [transactions, joins, foreign] = visit.page.locator("table.data:visible").all_inner_texts()
-        assert "order_lines, orders of main and price_history of pricing" in transactions
+        assert "Writes order_lines, orders of main and price_history of pricing" in transactions
         assert "shop/orders/service.py:121, shop/pricing/service.py:88" in transactions
         assert data["cut_joins"][0]["sql"] in joins
         assert "Writes of price_history of pricing by shop.orders" in foreign

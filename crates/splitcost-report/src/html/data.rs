@@ -36,23 +36,23 @@ pub(super) fn data(page: &mut Page, i: usize, split: &SplitStudy) {
     let path = format!("/splits/{i}/data");
 
     let transactions = data.cut_transactions.iter().map(|cut| Row {
-        subject: owners(&cut.owners),
+        subject: format!("Writes {}", owners(&cut.owners)),
         sites: &cut.sites,
         sql: "",
         endpoint: &cut.endpoint,
         numbers: vec![("transactions_per_request", cut.transactions_per_request)],
     });
-    let heads = ["Transactions that write", "Transactions per request"];
+    let heads = ["Transactions of several services", "Transactions per request"];
     table(page, &format!("{path}/cut_transactions"), &heads, &transactions.collect::<Vec<_>>());
 
     let joins = data.cut_joins.iter().map(|cut| Row {
-        subject: owners(&cut.owners),
+        subject: format!("Joins {}", owners(&cut.owners)),
         sites: std::slice::from_ref(&cut.site),
         sql: &cut.sql,
         endpoint: &cut.endpoint,
         numbers: vec![("statements_per_request", cut.statements_per_request)],
     });
-    let heads = ["Joins of", "Statements per request"];
+    let heads = ["Joins of several services", "Statements per request"];
     table(page, &format!("{path}/cut_joins"), &heads, &joins.collect::<Vec<_>>());
 
     let foreign = data.foreign.iter().map(|access| Row {
