@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 from splitcost.databases.statements import MYSQL, Driver, ending, executing_later, follow_cursor, replace
 
-__all__ = ["follow", "follow_connections", "follow_later"]
+__all__ = ["driver_of", "follow", "follow_connections", "follow_later"]
 
 #: Spec: `SERVER_STATUS_IN_TRANS` and `SERVER_STATUS_AUTOCOMMIT` of the protocol. The drivers do not read them behind
 #: rows, so that the ends of transactions are followed, too.
@@ -19,13 +20,18 @@ def _in_transaction(connection: Any) -> bool:
     return bool(status & _IN_TRANSACTION) or not status & _AUTOCOMMIT
 
 
-_DRIVER = Driver(
-    MYSQL,
-    ("query", "args"),
-    connection=lambda cursor: cursor.connection,
-    in_transaction=_in_transaction,
-    rows=lambda cursor: cursor.rowcount,
-)
+def driver_of(in_transaction: Callable[[Any], bool]) -> Driver:
+    """Return a driver whose connections answer this question."""
+    return Driver(
+        MYSQL,
+        ("query", "args"),
+        connection=lambda cursor: cursor.connection,
+        in_transaction=in_transaction,
+        rows=lambda cursor: cursor.rowcount,
+    )
+
+
+_DRIVER = driver_of(_in_transaction)
 
 
 def follow_connections(module: Any) -> None:

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 from splitcost import _native
-from splitcost.databases.statements import MYSQL, Driver, ending, follow_cursor, replace
+from splitcost.databases.mysql import driver_of
+from splitcost.databases.statements import ending, follow_cursor, replace
 from splitcost.recorder import attempt
 
 __all__ = ["follow"]
@@ -29,13 +30,7 @@ def follow(module: Any) -> None:
     def in_transaction(connection: Any) -> bool:
         return not commits_each(connection) or id(connection) in _begun
 
-    driver = Driver(
-        MYSQL,
-        ("query", "args"),
-        connection=lambda cursor: cursor.connection,
-        in_transaction=in_transaction,
-        rows=lambda cursor: cursor.rowcount,
-    )
+    driver = driver_of(in_transaction)
     cursors = module.cursors
     for kind in (cursors.BaseCursor, cursors.CursorStoreResultMixIn, cursors.CursorUseResultMixIn):
         follow_cursor(kind, driver)
