@@ -115,7 +115,7 @@ pub(crate) fn handed_statement(
 ) -> Py<PyAny> {
     let handed = attempt(py, "a statement that is handed over", || {
         let (Some(origin), Ok(dialect)) = (origin(py)?, DialectCode::try_from(dialect)) else { return Ok(None) };
-        let sql = args.get_item(0).ok().filter(|sql| sql.is_exact_instance_of::<PyString>());
+        let sql = args.get_item(0).ok().filter(PyAnyMethods::is_exact_instance_of::<PyString>);
         let site = match sql {
             Some(sql) if executes(function.bind(py))? => site_of(py, origin, text_of(dialect, &sql)?)?,
             _ => 0,
