@@ -140,8 +140,9 @@ endif
 	@rm -f $(VENV)/.splitcost
 	@touch $@
 
-# The packages that are imported beside splitcost: by the demo, and by the tests.
+# The packages that are imported beside splitcost: by the demo, and by the tests. Of these, mysqlclient is built from C.
 $(VENV)/.demo $(VENV)/.test: $(VENV)/.%: $(PINS) scripts/requirements pyproject.toml examples/shop/pyproject.toml $(VENV)/.tools
+	@[ $* != test ] || scripts/need-databases
 	@echo "Installing the Python packages of the $* …"
 	@$(BIN)/python scripts/requirements $* > $(VENV)/requirements-$*.txt
 	@$(PIP) install -c $(PINS) -r $(VENV)/requirements-$*.txt

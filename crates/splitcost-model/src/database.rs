@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::recording::statement::{Statement, StatementText};
+use crate::recording::statement::{Dialect, Statement, StatementText};
 use crate::recording::{Recording, Request};
 use crate::split::Split;
 
@@ -383,6 +383,16 @@ impl<'a> Totals<'a> {
     }
 }
 
+/// Returns the assumption about commands of Redis under these splits; `None` where it changes nothing.
+pub fn assumption_on_redis(recording: &Recording, splits: &[Split]) -> Option<&'static str> {
+    let is_split = splits.iter().any(|split| split.database == Database::PerService);
+    let has_commands = recording.statement_texts.iter().any(|text| text.dialect == Dialect::Redis);
+    (is_split && has_commands).then_some(
+        "all services use one Redis, also where each has a database of its own: keys are not recorded, and so neither are \
+         their owners",
+    )
+}
+
 fn listed(services: BTreeMap<&str, BTreeSet<String>>) -> Vec<ServiceTables> {
     services
         .into_iter()
@@ -526,6 +536,16 @@ mod tests {
         assert_eq!((join.statements_per_request, join.site.line), (0.5, 5));
         assert_eq!(found.foreign.len(), 1);
         assert!(!found.foreign[0].is_write);
+    }
+
+    #[test]
+    fn one_redis_is_an_assumption_where_databases_are_split() {
+        let mut recording = recording(Vec::new());
+        let per_service = || Split { database: Database::PerService, ..split() };
+        assert_eq!(assumption_on_redis(&recording, &[per_service()]), None);
+        recording.statement_texts.push(StatementText { dialect: Dialect::Redis, ..StatementText::default() });
+        assert_eq!(assumption_on_redis(&recording, &[split()]), None);
+        assert!(assumption_on_redis(&recording, &[split(), per_service()]).is_some());
     }
 
     #[test]

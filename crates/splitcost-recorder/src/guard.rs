@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use pyo3::exceptions::{PyKeyboardInterrupt, PySystemExit};
 use pyo3::prelude::*;
 
 use crate::type_info::dotted_name;
@@ -19,4 +20,22 @@ pub(crate) fn attempt<R>(py: Python<'_>, place: &str, step: impl FnOnce() -> PyR
     };
     writer::switch_off(&trouble);
     None
+}
+
+/// Runs a step that calls Python code of a driver as [`attempt`] does, but passes on the app's own interrupts, which a
+/// signal may raise meanwhile.
+pub(crate) fn attempt_between_interrupts<R>(
+    py: Python<'_>,
+    place: &str,
+    step: impl FnOnce() -> PyResult<R>,
+) -> PyResult<Option<R>> {
+    let mut interrupt = None;
+    let result = attempt(py, place, || match step() {
+        Err(error) if error.is_instance_of::<PyKeyboardInterrupt>(py) || error.is_instance_of::<PySystemExit>(py) => {
+            interrupt = Some(error);
+            Ok(None)
+        }
+        result => result.map(Some),
+    });
+    interrupt.map_or(Ok(result.flatten()), Err)
 }

@@ -1,14 +1,15 @@
 //! Handing a request on: to tasks by a context variable, to threads by a wrapped function.
 
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::{PyDict, PyString, PyTuple};
 use splitcost_recording::log::DialectCode;
 
 use crate::guard::attempt;
 use crate::shadow_stack::{self, Origin};
 use crate::state::lock;
-use crate::statement::site_before_handing;
+use crate::statement::{site_of, text_of};
 
 /// `get` of the context variable.
 static CONTEXT_GET: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
@@ -103,17 +104,33 @@ pub(crate) fn handed(py: Python<'_>, function: Py<PyAny>) -> PyResult<Py<PyAny>>
     }
 }
 
-/// Wraps a function that executes a statement as [`handed`] does; its call site is here.
+/// Wraps a function that a driver hands to the thread of its connection, as [`handed`] does. If it executes a statement,
+/// its call site is here.
 #[pyfunction]
 pub(crate) fn handed_statement(
     py: Python<'_>,
     function: Py<PyAny>,
     dialect: u8,
-    sql: &Bound<'_, PyAny>,
-) -> PyResult<Py<PyAny>> {
-    let (Some(origin), Ok(dialect)) = (origin(py)?, DialectCode::try_from(dialect)) else { return Ok(function) };
-    let site = site_before_handing(py, dialect, sql)?;
-    Ok(Py::new(py, Handed { function, origin, site })?.into_any())
+    args: &Bound<'_, PyTuple>,
+) -> Py<PyAny> {
+    let handed = attempt(py, "a statement that is handed over", || {
+        let (Some(origin), Ok(dialect)) = (origin(py)?, DialectCode::try_from(dialect)) else { return Ok(None) };
+        let sql = args.get_item(0).ok().filter(PyAnyMethods::is_exact_instance_of::<PyString>);
+        let site = match sql {
+            Some(sql) if executes(function.bind(py))? => site_of(py, origin, text_of(dialect, &sql)?)?,
+            _ => 0,
+        };
+        Py::new(py, Handed { function: function.clone_ref(py), origin, site }).map(Some)
+    });
+    handed.flatten().map_or(function, Py::into_any)
+}
+
+/// True for a function whose name says that it executes statements.
+fn executes(function: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let name = function.getattr_opt(intern!(function.py(), "__name__"))?;
+    Ok(name.is_some_and(|name| {
+        name.cast_exact::<PyString>().is_ok_and(|name| name.to_str().is_ok_and(|name| name.contains("execute")))
+    }))
 }
 
 /// Notes that an event loop starts on this thread; the result is for [`pop_loop`].

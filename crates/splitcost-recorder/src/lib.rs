@@ -5,7 +5,7 @@
 //! recording and its names), `shadow_stack` (the open calls of a thread), `state` (the process), `tracking` (the effects
 //! of an event on both), `events` (the interpreter's callbacks), `handing` (tasks and threads), `inert` (looks that
 //! run no code of the app), `type_info` and `resource` (types of values), `walk`, `place` and `receiver` (values),
-//! `payload` (samples), `statement` (databases), `buffer` and `writer` (the log file), `ending` (signals), `guard` (faults
+//! `payload` (samples), `driver` and `statement` (databases), `command` (Redis), `buffer` and `writer` (the log file), `ending` (signals), `guard` (faults
 //! never reach the app).
 //!
 //! ```python
@@ -31,6 +31,8 @@
 mod buffer;
 mod clock;
 mod code;
+mod command;
+mod driver;
 mod ending;
 mod events;
 mod guard;
@@ -360,8 +362,8 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(handing::push_loop, module)?)?;
     module.add_function(wrap_pyfunction!(handing::pop_loop, module)?)?;
     module.add_function(wrap_pyfunction!(statement::begin_statement, module)?)?;
-    module.add_function(wrap_pyfunction!(statement::end_statement, module)?)?;
-    module.add_function(wrap_pyfunction!(statement::note_statement, module)?)?;
+    module.add_class::<driver::Driver>()?;
+    module.add_function(wrap_pyfunction!(command::end_commands, module)?)?;
     module.add_function(wrap_pyfunction!(statement::end_transaction, module)?)?;
     module.add_function(wrap_pyfunction!(statement::begin_fetch, module)?)?;
     module.add_function(wrap_pyfunction!(statement::end_fetch, module)?)?;

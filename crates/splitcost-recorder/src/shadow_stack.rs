@@ -201,7 +201,9 @@ pub(crate) fn push_marker(origin: Option<Origin>, site: u32, is_loop: bool) -> u
 pub(crate) fn pop_to(depth: usize) {
     let gone = THREAD.try_with(|thread| {
         let stack = &mut thread.borrow_mut().stack;
-        if depth < stack.len() { stack.split_off(depth) } else { Vec::new() }
+        // Nearly always there is nothing above it.
+        let only = if depth + 1 == stack.len() { stack.pop() } else { None };
+        (only, if depth < stack.len() { stack.split_off(depth) } else { Vec::new() })
     });
     drop(gone);
 }

@@ -9,13 +9,15 @@ use std::sync::atomic::Ordering;
 
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyByteArray, PyBytes, PyDict, PyList, PyString, PyTuple};
+use pyo3::types::{PyByteArray, PyBytes, PyDict, PyList, PySet, PyString, PyTuple};
 use rustc_hash::FxHashMap;
 use splitcost_recording::log::{DialectCode, Record};
+use splitcost_recording::redact::command;
 use splitcost_recording::redact::statement::redacted;
 
 use crate::clock;
 use crate::code::{CallSite, call_site, current_frame};
+use crate::guard::attempt;
 use crate::handing::origin;
 use crate::shadow_stack::{Origin, site_here};
 use crate::source;
@@ -47,7 +49,7 @@ const SITE_EVERY: u32 = 32;
 /// Chosen: keeps the time below a microsecond.
 const SAMPLED_VALUES: usize = 8;
 /// Depth of collections that is looked at: rows of columns, one of which may be a list.
-const MAX_DEPTH: usize = 3;
+pub(crate) const MAX_DEPTH: usize = 3;
 /// Size of a value of another type, in bytes: a date, a UUID, a decimal.
 ///
 /// Chosen: these have 8 to 36 bytes as text.
@@ -57,8 +59,9 @@ const OTHER_BYTES: u64 = 16;
 const DRIVER_ROWS: [&str; 2] = ["sqlite3.Row", "asyncpg.protocol.record.Record"];
 
 thread_local! {
-    /// True while a driver executes a statement: one that it executes for its own purposes is not the app's.
-    static IS_EXECUTING: Cell<bool> = const { Cell::new(false) };
+    /// The instant at which the statement began that a driver executes on this thread, or 0: one that the driver
+    /// executes meanwhile for its own purposes is not the app's.
+    static EXECUTING: Cell<u64> = const { Cell::new(0) };
 }
 
 /// The statements of the process.
@@ -133,7 +136,7 @@ impl Statements {
 
 impl Recorder {
     /// Returns the number of a text, and appends its definition when it is new.
-    fn text_id(&mut self, dialect: DialectCode, sql: String) -> u32 {
+    pub(crate) fn text_id(&mut self, dialect: DialectCode, sql: String) -> u32 {
         let known = self.statements.texts.len();
         if let Some(id) = self.statements.texts.get(&(dialect, sql.clone())) {
             return *id;
@@ -158,6 +161,12 @@ impl Recorder {
             self.buffer.put(&Record::Site { id, file, line });
         }
         id
+    }
+
+    /// Returns the number of the next statement.
+    pub(crate) fn next_statement(&mut self) -> u64 {
+        self.statements.next += 1;
+        self.statements.next
     }
 
     /// Returns the transaction of a statement: 0 where the connection is in none after it.
@@ -188,62 +197,45 @@ impl Recorder {
     }
 }
 
-/// Returns the instant at which a statement begins; 0 where it is not to be noted.
+/// Returns the instant at which a statement begins, an even number; 0 where it is not to be noted.
 #[pyfunction]
 pub(crate) fn begin_statement() -> u64 {
-    if !ON.load(Ordering::Relaxed) || IS_EXECUTING.replace(true) { 0 } else { clock::monotonic() }
+    if !ON.load(Ordering::Relaxed) || EXECUTING.get() != 0 {
+        return 0;
+    }
+    let begun = begin_fetch();
+    EXECUTING.set(begun);
+    begun
 }
 
-/// Notes that a statement, begun at `begun`, was executed.
-///
-/// `cursor` hands out its rows, `rows` is their number or -1, and `in_transaction` says if the connection was in a
-/// transaction before, and is in one after.
-#[pyfunction]
-#[expect(clippy::too_many_arguments, reason = "one call from Python is cheaper than an object for it")]
-pub(crate) fn end_statement(
-    py: Python<'_>,
-    begun: u64,
-    dialect: u8,
-    sql: &Bound<'_, PyAny>,
-    parameters: Option<&Bound<'_, PyAny>>,
-    connection: usize,
-    in_transaction: (bool, bool),
-    cursor: usize,
-    rows: i64,
-) -> PyResult<()> {
-    IS_EXECUTING.set(false);
-    note(py, begun, dialect, sql, parameters, connection, in_transaction, cursor, rows)
+/// Lets the next statement of this thread begin, where the one that began at `begun` kept it from that.
+pub(crate) fn stop_executing(begun: u64) {
+    if EXECUTING.get() == begun {
+        EXECUTING.set(0);
+    }
 }
 
-/// Notes a statement as [`end_statement`] does, for drivers whose coroutines execute it: many may be under way.
-#[pyfunction]
-#[expect(clippy::too_many_arguments, reason = "as above")]
-pub(crate) fn note_statement(
-    py: Python<'_>,
-    begun: u64,
-    dialect: u8,
-    sql: &Bound<'_, PyAny>,
-    parameters: Option<&Bound<'_, PyAny>>,
-    connection: usize,
-    in_transaction: (bool, bool),
-    cursor: usize,
-    rows: i64,
-) -> PyResult<()> {
-    note(py, begun, dialect, sql, parameters, connection, in_transaction, cursor, rows)
+/// A statement that was executed.
+pub(crate) struct Executed<'py> {
+    pub(crate) begun: u64,
+    pub(crate) dialect: DialectCode,
+    pub(crate) sql: Option<Bound<'py, PyAny>>,
+    pub(crate) parameters: Option<Bound<'py, PyAny>>,
+    /// Address of the connection.
+    pub(crate) connection: usize,
+    /// The connection was in a transaction before.
+    pub(crate) was_in: bool,
+    /// The connection is in a transaction now.
+    pub(crate) is_in: bool,
+    /// Address of the cursor that hands out its rows; 0 where none does.
+    pub(crate) cursor: usize,
+    /// Rows changed or found, where that is known before they are fetched.
+    pub(crate) rows: Option<u64>,
 }
 
-#[expect(clippy::too_many_arguments, reason = "as above")]
-fn note(
-    py: Python<'_>,
-    begun: u64,
-    dialect: u8,
-    sql: &Bound<'_, PyAny>,
-    parameters: Option<&Bound<'_, PyAny>>,
-    connection: usize,
-    (was_in, is_in): (bool, bool),
-    cursor: usize,
-    rows: i64,
-) -> PyResult<()> {
+/// Notes a statement.
+pub(crate) fn note(py: Python<'_>, executed: &Executed<'_>) -> PyResult<()> {
+    let Executed { begun, dialect, ref sql, ref parameters, connection, was_in, is_in, cursor, rows } = *executed;
     let nanos = clock::monotonic().saturating_sub(begun);
     let Some(origin) = origin(py)? else {
         // Outside every request. Of a transaction that began there, a later statement may be inside one.
@@ -253,15 +245,13 @@ fn note(
         }
         return Ok(());
     };
-    let Ok(dialect) = DialectCode::try_from(dialect) else { return Ok(()) };
-    let text = text_of(dialect, sql)?;
+    let text = text_of(dialect, sql.as_ref().unwrap_or(py.None().bind(py)))?;
     let site = site_of(py, origin, text)?;
-    let parameter_bytes = parameters.map_or(0, |parameters| approximate_bytes(parameters, MAX_DEPTH));
+    let parameter_bytes = parameters.as_ref().map_or(0, |parameters| approximate_bytes(parameters, MAX_DEPTH));
     let Some(recorder) = &mut *lock() else { return Ok(()) };
     recorder.close(cursor);
     let transaction = recorder.transaction(connection, was_in, is_in);
-    recorder.statements.next += 1;
-    let statement = recorder.statements.next;
+    let statement = recorder.next_statement();
     recorder.put_call(&Record::Statement {
         statement,
         call: origin.call,
@@ -270,7 +260,7 @@ fn note(
         transaction,
         wall: begun,
         nanos,
-        rows: u64::try_from(rows).unwrap_or(0),
+        rows: rows.unwrap_or(0),
         parameter_bytes,
     });
     if cursor != 0 {
@@ -280,14 +270,14 @@ fn note(
             }
             recorder.statements.open.clear();
         }
-        let open = Open { statement, is_counted: rows >= 0, rows: 0, bytes: 0, nanos: 0 };
+        let open = Open { statement, is_counted: rows.is_some(), rows: 0, bytes: 0, nanos: 0 };
         recorder.statements.open.insert(cursor, open);
     }
     Ok(())
 }
 
 /// Returns the number of a statement's text.
-fn text_of(dialect: DialectCode, sql: &Bound<'_, PyAny>) -> PyResult<u32> {
+pub(crate) fn text_of(dialect: DialectCode, sql: &Bound<'_, PyAny>) -> PyResult<u32> {
     let text;
     let sql = if let Ok(sql) = sql.cast_exact::<PyString>() {
         sql
@@ -307,7 +297,11 @@ fn text_of(dialect: DialectCode, sql: &Bound<'_, PyAny>) -> PyResult<u32> {
         return Ok(id);
     }
     // A lone surrogate is in no text that a database takes.
-    let without_literals = sql.to_str().ok().and_then(|sql| redacted(dialect, sql)).unwrap_or_default();
+    let without_literals = match sql.to_str().ok() {
+        Some(name) if dialect == DialectCode::Redis => command::name(name).to_owned(),
+        Some(sql) => redacted(dialect, sql).unwrap_or_default(),
+        None => String::new(),
+    };
     let Some(recorder) = &mut *lock() else { return Ok(0) };
     let id = recorder.text_id(dialect, without_literals);
     if recorder.statements.hashes.len() >= MAX_HASHES {
@@ -319,7 +313,7 @@ fn text_of(dialect: DialectCode, sql: &Bound<'_, PyAny>) -> PyResult<u32> {
 
 /// Returns the call site of a statement: that of the thread's marker, or the one of the nearest frame of the app. Where
 /// no frame is looked at, it is the site found last for this text and module.
-fn site_of(py: Python<'_>, origin: Origin, text: u32) -> PyResult<u32> {
+pub(crate) fn site_of(py: Python<'_>, origin: Origin, text: u32) -> PyResult<u32> {
     let handed = site_here();
     if handed != 0 {
         return Ok(handed);
@@ -339,12 +333,6 @@ fn site_of(py: Python<'_>, origin: Origin, text: u32) -> PyResult<u32> {
     Ok(recorder.statements.site_of.get(&(origin.module, text)).map_or(0, |(_, site)| *site))
 }
 
-/// Returns the call site of a statement that is about to be handed to the thread of its connection.
-pub(crate) fn site_before_handing(py: Python<'_>, dialect: DialectCode, sql: &Bound<'_, PyAny>) -> PyResult<u32> {
-    let Some(origin) = origin(py)? else { return Ok(0) };
-    site_of(py, origin, text_of(dialect, sql)?)
-}
-
 /// Notes that a connection ends its transaction, for drivers whose connections do not say so.
 #[pyfunction]
 pub(crate) fn end_transaction(connection: usize) {
@@ -353,15 +341,29 @@ pub(crate) fn end_transaction(connection: usize) {
     }
 }
 
-/// Returns the instant at which fetching begins; 0 where it is not to be noted.
+/// Returns the instant at which fetching begins, an even number; 0 where it is not to be noted.
 #[pyfunction]
 pub(crate) fn begin_fetch() -> u64 {
-    if ON.load(Ordering::Relaxed) { clock::monotonic() } else { 0 }
+    if ON.load(Ordering::Relaxed) { clock::monotonic() & !1 } else { 0 }
 }
 
-/// Notes that a cursor has handed out these rows: a list, one row, or `None` at the end.
+/// Notes that a cursor has handed out a row, or rows in a sequence, all that are left if `is_all` is true.
 #[pyfunction]
-pub(crate) fn end_fetch(begun: u64, cursor: usize, fetched: &Bound<'_, PyAny>, is_all: bool) {
+pub(crate) fn end_fetch(
+    py: Python<'_>,
+    begun: u64,
+    cursor: &Bound<'_, PyAny>,
+    fetched: &Bound<'_, PyAny>,
+    is_row: bool,
+    is_all: bool,
+) {
+    attempt(py, "a fetch", || {
+        note_fetched(begun, cursor.as_ptr() as usize, fetched, is_row, is_all);
+        Ok(())
+    });
+}
+
+fn note_fetched(begun: u64, cursor: usize, fetched: &Bound<'_, PyAny>, is_row: bool, is_all: bool) {
     let is_known = lock().as_ref().is_some_and(|recorder| recorder.statements.open.contains_key(&cursor));
     if !is_known {
         return;
@@ -369,9 +371,10 @@ pub(crate) fn end_fetch(begun: u64, cursor: usize, fetched: &Bound<'_, PyAny>, i
     let nanos = clock::monotonic().saturating_sub(begun).max(1);
     let (rows, bytes) = if fetched.is_none() {
         (0, 0)
+    } else if is_row {
+        (1, approximate_bytes(fetched, MAX_DEPTH))
     } else {
-        let list = fetched.cast_exact::<PyList>();
-        (list.map_or(1, PyListMethods::len), approximate_bytes(fetched, MAX_DEPTH))
+        (fetched.len().unwrap_or(0), bytes_of_rows(fetched))
     };
     let Some(recorder) = &mut *lock() else { return };
     if let Some(open) = recorder.statements.open.get_mut(&cursor) {
@@ -384,8 +387,23 @@ pub(crate) fn end_fetch(begun: u64, cursor: usize, fetched: &Bound<'_, PyAny>, i
     }
 }
 
+/// Returns the approximate size of rows, of which the first ones are looked at.
+fn bytes_of_rows(rows: &Bound<'_, PyAny>) -> u64 {
+    let len = rows.len().unwrap_or(0);
+    let bytes = |row: Bound<'_, PyAny>| approximate_bytes(&row, MAX_DEPTH - 1);
+    let looked_at = len.min(SAMPLED_VALUES);
+    let sampled: u64 = if let Ok(rows) = rows.cast_exact::<PyList>() {
+        (0..looked_at).filter_map(|at| rows.get_item(at).ok()).map(bytes).sum()
+    } else if let Ok(rows) = rows.cast_exact::<PyTuple>() {
+        (0..looked_at).filter_map(|at| rows.get_item(at).ok()).map(bytes).sum()
+    } else {
+        return OTHER_BYTES;
+    };
+    if looked_at == len { sampled } else { sampled * len as u64 / looked_at as u64 }
+}
+
 /// Returns the approximate size of a value as bytes on a wire. Only built-in types are looked into.
-fn approximate_bytes(value: &Bound<'_, PyAny>, depth: usize) -> u64 {
+pub(crate) fn approximate_bytes(value: &Bound<'_, PyAny>, depth: usize) -> u64 {
     if let Ok(text) = value.cast_exact::<PyString>() {
         return text.len().unwrap_or(0) as u64;
     }
@@ -406,6 +424,9 @@ fn approximate_bytes(value: &Bound<'_, PyAny>, depth: usize) -> u64 {
     if let Ok(tuple) = value.cast_exact::<PyTuple>() {
         // Columns differ, so that all of them are looked at.
         return tuple.iter_borrowed().map(|item| approximate_bytes(&item, depth - 1)).sum();
+    }
+    if let Ok(set) = value.cast_exact::<PySet>() {
+        return set.iter().map(|item| approximate_bytes(&item, depth - 1)).sum();
     }
     if let Ok(dict) = value.cast_exact::<PyDict>() {
         return dict.iter().map(|(_, item)| approximate_bytes(&item, depth - 1)).sum();

@@ -549,6 +549,7 @@ impl From<DialectCode> for Dialect {
             DialectCode::Sqlite => Self::Sqlite,
             DialectCode::Postgresql => Self::Postgresql,
             DialectCode::Mysql => Self::Mysql,
+            DialectCode::Redis => Self::Redis,
         }
     }
 }

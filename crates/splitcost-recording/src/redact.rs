@@ -5,6 +5,7 @@
 //! place of everything else. They decide by the look of a segment alone, so a value that looks like a word (a user's
 //! login name, say) is kept.
 
+pub mod command;
 pub mod statement;
 
 /// The text that stands for a value.

@@ -5,9 +5,13 @@ use std::collections::BTreeMap;
 use rustc_hash::FxHashMap;
 use splitcost_model::database::{Owners, Site};
 use splitcost_model::quantity::Nanos;
-use splitcost_model::recording::statement::Statement;
-use splitcost_model::recording::tables::{RepeatedStatement, TableAccess, TableSummary, TablesSummary, TextSummary};
+use splitcost_model::recording::statement::{Dialect, Statement};
+use splitcost_model::recording::tables::{
+    CommandSummary, RepeatedStatement, TableAccess, TableSummary, TablesSummary, TextSummary,
+};
 use splitcost_model::recording::{ModuleId, Recording, Request};
+
+use crate::redact::command;
 
 /// Fewest repetitions of a statement in a request that are worth a look.
 ///
@@ -18,20 +22,30 @@ const REPETITIONS: u64 = 3;
 pub fn summarize_tables(recording: &Recording, owners: &Owners) -> TablesSummary {
     let good: Vec<&Request> = recording.of_workload().filter(|request| !recording.has_failed(request)).collect();
     let requests = good.len() as u64;
-    let statements: u64 = good.iter().map(|request| request.statements.len() as u64).sum();
-    let time: Nanos = good.iter().flat_map(|request| &request.statements).map(|statement| statement.wall).sum();
+    let statements: Vec<&Statement> = good
+        .iter()
+        .flat_map(|request| &request.statements)
+        .filter(|statement| !is_command(recording, statement))
+        .collect();
+    let time: Nanos = statements.iter().map(|statement| statement.wall).sum();
     let rate = |count: f64| if requests == 0 { 0.0 } else { count / requests as f64 };
     let is_dropped = |statement: &&Statement| recording.statement_texts[statement.text as usize].sql.is_empty();
     TablesSummary {
         requests,
-        statements,
-        statements_per_request: rate(statements as f64),
+        statements: statements.len() as u64,
+        statements_per_request: rate(statements.len() as f64),
         statement_ms_per_request: rate(time.as_millis_f64()),
-        dropped_texts: good.iter().flat_map(|request| &request.statements).filter(is_dropped).count() as u64,
+        dropped_texts: statements.iter().copied().filter(is_dropped).count() as u64,
         tables: tables(recording, &good, owners),
         repeated: repeated(recording, &good),
         texts: texts(recording, &good),
+        commands: commands(recording, &good),
     }
+}
+
+/// True for a command of Redis.
+fn is_command(recording: &Recording, statement: &Statement) -> bool {
+    recording.statement_texts[statement.text as usize].dialect == Dialect::Redis
 }
 
 fn module_of(recording: &Recording, request: &Request, statement: &Statement) -> ModuleId {
@@ -109,8 +123,9 @@ fn repeated(recording: &Recording, good: &[&Request]) -> Vec<RepeatedStatement> 
         *requests_of.entry(&request.endpoint).or_default() += 1;
         here.clear();
         for statement in &request.statements {
+            let text = &recording.statement_texts[statement.text as usize];
             // Neither the settings of a new connection, nor texts that were dropped and may be any statement.
-            if !recording.statement_texts[statement.text as usize].tables().is_empty() {
+            if !text.tables().is_empty() || (text.dialect == Dialect::Redis && text.sql != command::OTHER) {
                 let module = module_of(recording, request, statement);
                 let place = Place { module, text: statement.text, file: &statement.file, line: statement.line };
                 *here.entry(place).or_default() += 1;
@@ -149,7 +164,8 @@ struct TextTotals {
 
 fn texts(recording: &Recording, good: &[&Request]) -> Vec<TextSummary> {
     let mut totals: BTreeMap<u32, TextTotals> = BTreeMap::new();
-    for statement in good.iter().flat_map(|request| &request.statements) {
+    let all = good.iter().flat_map(|request| &request.statements);
+    for statement in all.filter(|statement| !is_command(recording, statement)) {
         let text = totals.entry(statement.text).or_default();
         text.statements += 1;
         text.wall += statement.wall;
@@ -173,4 +189,58 @@ fn texts(recording: &Recording, good: &[&Request]) -> Vec<TextSummary> {
         .collect();
     texts.sort_by(|a, b| b.statements_per_request.total_cmp(&a.statements_per_request));
     texts
+}
+
+/// A command as one module sends it in the requests of one endpoint.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Sent<'a> {
+    endpoint: &'a str,
+    module: ModuleId,
+    text: u32,
+}
+
+#[derive(Default)]
+struct CommandTotals {
+    commands: u64,
+    wall: Nanos,
+    argument_bytes: u64,
+    answer_bytes: u64,
+    elements: u64,
+}
+
+fn commands(recording: &Recording, good: &[&Request]) -> Vec<CommandSummary> {
+    let mut requests_of: FxHashMap<&str, u64> = FxHashMap::default();
+    let mut totals: BTreeMap<Sent<'_>, CommandTotals> = BTreeMap::new();
+    for request in good {
+        let endpoint = request.endpoint.as_str();
+        *requests_of.entry(endpoint).or_default() += 1;
+        for command in request.statements.iter().filter(|statement| is_command(recording, statement)) {
+            let module = module_of(recording, request, command);
+            let total = totals.entry(Sent { endpoint, module, text: command.text }).or_default();
+            total.commands += 1;
+            total.wall += command.wall;
+            total.argument_bytes += command.parameter_bytes;
+            total.answer_bytes += command.row_bytes;
+            total.elements += command.rows;
+        }
+    }
+    let mut commands: Vec<CommandSummary> = totals
+        .into_iter()
+        .map(|(sent, total)| {
+            let mean = |sum: f64| sum / total.commands as f64;
+            CommandSummary {
+                endpoint: sent.endpoint.to_owned(),
+                module: recording.modules[sent.module as usize].clone(),
+                command: recording.statement_texts[sent.text as usize].sql.clone(),
+                commands_per_request: total.commands as f64 / requests_of[sent.endpoint] as f64,
+                micros_mean: mean(total.wall.as_nanos_f64() / 1e3),
+                argument_bytes_mean: mean(total.argument_bytes as f64),
+                answer_bytes_mean: mean(total.answer_bytes as f64),
+                elements_mean: mean(total.elements as f64),
+            }
+        })
+        .collect();
+    let time = |command: &CommandSummary| command.commands_per_request * command.micros_mean;
+    commands.sort_by(|a, b| time(b).total_cmp(&time(a)));
+    commands
 }

@@ -5,6 +5,7 @@
 //! `data-value`; `data-scale` is the factor between that and the shown number. A cell with `data-length` shows the length
 //! of a list. A policy in the page's head forbids every network request.
 
+mod data;
 mod markup;
 mod split;
 

@@ -46,6 +46,21 @@ pub fn render(summary: &TablesSummary, width: usize) -> String {
         let _ = writeln!(out, "\nUsed by modules other than the owner: {}", shared.join(", "));
     }
 
+    let mut commands =
+        FittedTable::new(width, &["endpoint", "module", "command", "times", "µs each", "bytes sent", "bytes back"]);
+    for one in &summary.commands {
+        commands.row(vec![
+            one.endpoint.clone(),
+            one.module.clone(),
+            one.command.clone(),
+            short(one.commands_per_request),
+            number(one.micros_mean),
+            short(one.argument_bytes_mean),
+            short(one.answer_bytes_mean),
+        ]);
+    }
+    commands.left(&[1, 2]).render(&mut out, "Commands of Redis (times per request of the endpoint)");
+
     let mut repeated = FittedTable::new(width, &["endpoint", "times", "most", "requests", "call site", "statement"]);
     for one in &summary.repeated {
         repeated.row(vec![
@@ -57,7 +72,9 @@ pub fn render(summary: &TablesSummary, width: usize) -> String {
             one.sql.clone(),
         ]);
     }
-    repeated.left(&[4, 5]).render(&mut out, "The same statement three times or more in a request, from one place");
+    repeated
+        .left(&[4, 5])
+        .render(&mut out, "The same statement or command three times or more in a request, from one place");
     out
 }
 
@@ -73,7 +90,7 @@ fn place(site: &Site, module: &str) -> String {
 #[cfg(test)]
 mod tests {
     use splitcost_model::database::{Owner, Ownership};
-    use splitcost_model::recording::tables::{RepeatedStatement, TableAccess};
+    use splitcost_model::recording::tables::{CommandSummary, RepeatedStatement, TableAccess};
 
     use super::*;
 
@@ -116,6 +133,28 @@ mod tests {
                 site: Site { file: "/srv/app/shop/orders/service.py".into(), line: 41 },
             }],
             texts: Vec::new(),
+            commands: vec![
+                CommandSummary {
+                    endpoint: "GET /orders/{order_id}".into(),
+                    module: "shop.cache".into(),
+                    command: "PIPELINE GET, INCRBY".into(),
+                    commands_per_request: 1.25,
+                    micros_mean: 212.4,
+                    argument_bytes_mean: 61.5,
+                    answer_bytes_mean: 1_024.0,
+                    elements_mean: 3.0,
+                },
+                CommandSummary {
+                    endpoint: "GET /users".into(),
+                    module: "shop.sessions".into(),
+                    command: "HGETALL".into(),
+                    commands_per_request: 1.0,
+                    micros_mean: 88.0,
+                    argument_bytes_mean: 31.0,
+                    answer_bytes_mean: 96.0,
+                    elements_mean: 4.0,
+                },
+            ],
         }
     }
 
@@ -135,7 +174,12 @@ mod tests {
 
         Used by modules other than the owner: product
 
-        The same statement three times or more in a request, from one place
+        Commands of Redis (times per request of the endpoint)
+        endpoint                module         command               times  µs each  bytes sent  bytes back
+        GET /orders/{order_id}  shop.cache     PIPELINE GET, INCRBY   1.25      212        61.5       1,024
+        GET /users              shop.sessions  HGETALL                   1     88.0          31          96
+
+        The same statement or command three times or more in a request, from one place
         endpoint                times  most  requests  call site             statement
         GET /orders/{order_id}    6.5    12      96 %  orders/service.py:41  SELECT ….id, ….name, ….price F…
         ");

@@ -12,7 +12,7 @@ use splitcost_lab::rehearse::{self, Conditions, SplitRun};
 use splitcost_lab::{Cancel, Step, cache, cpu};
 use splitcost_load::Workload;
 use splitcost_model::calibration::Calibration;
-use splitcost_model::database::{DataCrossings, Owners};
+use splitcost_model::database::{DataCrossings, Owners, assumption_on_redis};
 use splitcost_model::estimate::Estimate;
 use splitcost_model::link::Link;
 use splitcost_model::policy::{CallPolicy, Fault};
@@ -216,6 +216,7 @@ pub fn study(experiment: &Experiment<'_>, watch: &mut dyn FnMut(Event<'_>), canc
         .map(|split| Subject { split, calibration: &calibrations[&lab.needs(split)], server: &server })
         .collect();
     let mut study = lab.blank(&calibrations);
+    study.provenance.assumptions.extend(assumption_on_redis(experiment.recording, &splits).map(str::to_owned));
     let all_ran = match (experiment.scope, experiment.depth) {
         (Scope::Splits, Depth::Estimate) => {
             lab.predict(&subjects, &mut study)?;

@@ -1,4 +1,5 @@
-"""Database drivers: the statements that an app executes are noted where its driver executes them.
+"""Database drivers: the statements that an app executes are noted where its driver executes them. So are the commands
+that it sends to Redis.
 
 Every layer above a driver (SQLAlchemy, the Django ORM) is thereby seen, and no statement is seen twice. Read
 ``statements.py`` first, then the file of a driver. A file is imported when the app imports its library.
@@ -23,6 +24,9 @@ _HOOKS = {
     "pymysql.connections": "mysql:follow_connections",
     "aiomysql.connection": "mysql:follow_connections",
     "aiomysql.cursors": "mysql:follow_later",
+    "MySQLdb.connections": "mysqlclient:follow",
+    "redis.client": "redis:follow",
+    "redis.asyncio.client": "redis:follow_later",
     "django.db.models.base": "django:follow",
     "sqlalchemy.orm.mapper": "sqlalchemy:follow",
 }

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from splitcost import _native
-from splitcost.databases.statements import POSTGRESQL, replace
+from splitcost.databases.statements import POSTGRESQL, Driver, replace
 from splitcost.recorder import attempt
 
 __all__ = ["follow"]
@@ -18,54 +18,35 @@ __all__ = ["follow"]
 Method = Callable[..., Any]
 
 
-class _Executed:
-    """One statement, from before it is sent until its rows are there."""
+def _rows(result: Any) -> int:
+    """Return the number of rows of a result: a list, a status such as ``INSERT 0 5``, or both."""
+    status = result[1] if type(result) is tuple and len(result) > 1 else result
+    last = status.split()[-1] if type(status) in (bytes, str) and status else b""
+    return int(last) if last.isdigit() else -1
 
-    def __init__(self, connection: Any, in_transaction: Callable[[Any], bool], sql: Any, parameters: Any):
-        self.connection = connection
-        self.in_transaction = in_transaction
-        self.sql = sql
-        self.parameters = parameters
-        self.was_in = self._is_in()
-        self.begun = _native.begin_fetch()
 
-    def _is_in(self) -> bool:
-        try:
-            return bool(self.in_transaction(self.connection))
-        except Exception:  # It is closed, or was given back to its pool: executing will fail.
-            return False
-
-    def end(self, result: Any) -> None:
-        """Note the statement, and its rows: a list, a status such as ``INSERT 0 5``, or both."""
-        if not self.begun:
-            return
-        status = result[1] if type(result) is tuple and len(result) > 1 else result
-        last = status.split()[-1] if type(status) in (bytes, str) and status else b""
-        rows = int(last) if last.isdigit() else -1
-        state = (self.was_in, self._is_in())
-        connection = id(self.connection)
-        key = id(self)
-        _native.note_statement(
-            self.begun, POSTGRESQL, self.sql, self.parameters, connection, state, key, rows
-        )
-        records = result[0] if type(result) is tuple and result else result
-        _native.end_fetch(_native.begin_fetch(), key, records if type(records) is list else None, True)
+def _end(driver: Driver, begun: int, connection: Any, result: Any, sql: Any, parameters: Any) -> None:
+    """Note a statement, and its rows."""
+    driver.end(begun, connection, result, (sql, parameters), {})
+    records = result[0] if type(result) is tuple and result else result
+    fetched = records if type(records) is list else None
+    _native.end_fetch(_native.begin_fetch(), result, fetched, False, True)
 
 
 def follow(module: Any) -> None:
     """Follow the classes of `asyncpg.connection`, and of the module of prepared statements that it imports."""
     connection = module.Connection
-    in_transaction = connection.is_in_transaction
+    driver = Driver(POSTGRESQL, ("query", "args"), None, connection.is_in_transaction, _rows)
 
     async def run(of: Any, sql: Any, parameters: Any, original: Method, *args: Any, **kwargs: Any) -> Any:
-        executed = attempt(_Executed, of, in_transaction, sql, parameters)
+        begun = driver.begin_later(of)
         result = None
         try:
             result = await original(*args, **kwargs)
             return result
         finally:
-            if executed is not None:
-                attempt(executed.end, result)
+            if begun:
+                attempt(_end, driver, begun, of, result, sql, parameters)
 
     def with_parameters(original: Method) -> Method:
         @functools.wraps(original)

@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
-from splitcost.databases.statements import (
-    MYSQL,
-    Driver,
-    ending,
-    executing,
-    executing_later,
-    fetching,
-    replace,
-)
+from splitcost.databases.statements import MYSQL, Driver, ending, executing_later, follow_cursor, replace
 
-__all__ = ["follow", "follow_connections", "follow_later"]
+__all__ = ["driver_of", "follow", "follow_connections", "follow_later"]
 
 #: Spec: `SERVER_STATUS_IN_TRANS` and `SERVER_STATUS_AUTOCOMMIT` of the protocol. The drivers do not read them behind
 #: rows, so that the ends of transactions are followed, too.
@@ -27,13 +20,18 @@ def _in_transaction(connection: Any) -> bool:
     return bool(status & _IN_TRANSACTION) or not status & _AUTOCOMMIT
 
 
-_DRIVER = Driver(
-    MYSQL,
-    lambda cursor: cursor.connection,
-    _in_transaction,
-    lambda cursor: int(cursor.rowcount),
-    ("query", "args"),
-)
+def driver_of(in_transaction: Callable[[Any], bool]) -> Driver:
+    """Return a driver whose connections answer this question."""
+    return Driver(
+        MYSQL,
+        ("query", "args"),
+        connection=lambda cursor: cursor.connection,
+        in_transaction=in_transaction,
+        rows=lambda cursor: cursor.rowcount,
+    )
+
+
+_DRIVER = driver_of(_in_transaction)
 
 
 def follow_connections(module: Any) -> None:
@@ -45,11 +43,7 @@ def follow_connections(module: Any) -> None:
 def follow(module: Any) -> None:
     """Follow the cursors of `pymysql.cursors`. Its `executemany` executes, too: that counts once."""
     for kind in (module.Cursor, module.SSCursor):
-        replace(kind, "execute", functools.partial(executing, driver=_DRIVER))
-        replace(kind, "executemany", functools.partial(executing, driver=_DRIVER))
-        replace(kind, "fetchone", fetching)
-        replace(kind, "fetchmany", fetching)
-        replace(kind, "fetchall", functools.partial(fetching, is_all=True))
+        follow_cursor(kind, _DRIVER)
 
 
 def follow_later(module: Any) -> None:

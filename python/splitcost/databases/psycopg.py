@@ -2,18 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
-from splitcost.databases.statements import (
-    POSTGRESQL,
-    Driver,
-    executing,
-    executing_later,
-    fetching,
-    fetching_later,
-    replace,
-)
+from splitcost.databases.statements import POSTGRESQL, Driver, follow_cursor
 
 __all__ = ["follow"]
 
@@ -23,24 +14,15 @@ _IN_TRANSACTION = (2, 3)
 
 def follow(module: Any) -> None:
     """Follow the cursors of the package."""
-    rows = module.Cursor.rowcount.fget
     driver = Driver(
         POSTGRESQL,
-        module.Cursor.connection.fget,
-        lambda connection: connection.pgconn.transaction_status in _IN_TRANSACTION,
-        lambda cursor: int(rows(cursor)),
         ("query", "params"),
-        lambda cursor: cursor._query.query,
+        connection=module.Cursor.connection,
+        in_transaction=lambda connection: connection.pgconn.transaction_status in _IN_TRANSACTION,
+        rows=module.Cursor.rowcount,
+        executed=lambda cursor: cursor._query.query,
     )
     for kind in (module.Cursor, module.ServerCursor):
-        replace(kind, "execute", functools.partial(executing, driver=driver))
-        replace(kind, "executemany", functools.partial(executing, driver=driver))
-        replace(kind, "fetchone", fetching)
-        replace(kind, "fetchmany", fetching)
-        replace(kind, "fetchall", functools.partial(fetching, is_all=True))
+        follow_cursor(kind, driver)
     for kind in (module.AsyncCursor, module.AsyncServerCursor):
-        replace(kind, "execute", functools.partial(executing_later, driver=driver))
-        replace(kind, "executemany", functools.partial(executing_later, driver=driver))
-        replace(kind, "fetchone", fetching_later)
-        replace(kind, "fetchmany", fetching_later)
-        replace(kind, "fetchall", functools.partial(fetching_later, is_all=True))
+        follow_cursor(kind, driver, is_later=True)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
-from splitcost.databases.statements import POSTGRESQL, Driver, executing, fetching, replace
+from splitcost.databases.statements import POSTGRESQL, Driver, follow_cursor
 
 __all__ = ["follow"]
 
@@ -19,15 +18,11 @@ def follow(module: Any) -> None:
     status = connection.get_transaction_status
     driver = Driver(
         POSTGRESQL,
-        cursor.connection.__get__,
-        lambda of: status(of) in _IN_TRANSACTION,
-        cursor.rowcount.__get__,
         ("query", "vars"),
+        connection=cursor.connection,
+        in_transaction=lambda of: status(of) in _IN_TRANSACTION,
+        rows=cursor.rowcount,
         # It holds the values, too; they are dropped with all literals.
-        cursor.query.__get__,
+        executed=cursor.query,
     )
-    replace(cursor, "execute", functools.partial(executing, driver=driver))
-    replace(cursor, "executemany", functools.partial(executing, driver=driver))
-    replace(cursor, "fetchone", fetching)
-    replace(cursor, "fetchmany", fetching)
-    replace(cursor, "fetchall", functools.partial(fetching, is_all=True))
+    follow_cursor(cursor, driver)

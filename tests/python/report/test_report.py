@@ -25,7 +25,7 @@ FLAGS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync"
 ).split()
-MADE_UP = ("full", "estimated", "crowded", "empty")
+MADE_UP = ("full", "estimated", "crowded", "cut", "empty")
 REAL = os.environ.get("SPLITCOST_REPORT")
 VARIANTS = (*MADE_UP, "real") if REAL else MADE_UP
 SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
@@ -220,6 +220,27 @@ def test_every_interval_of_an_endpoint_is_shown(
                     ("p50_ms", "p90_ms", "p99_ms"), ("value", "low", "high")
                 ):
                     assert f"/splits/{number}/{source}/endpoints/{i}/{arm}/{quantile}/{part}" in paths
+
+
+def test_transactions_joins_and_tables_of_several_services_are_shown(
+    browser: Browser, samples: dict[str, Path]
+) -> None:
+    with Visit(browser, samples["cut"]) as visit:
+        data = visit.study()["splits"][0]["data"]
+        paths = {cell["path"] for cell in visit.page.evaluate(CELLS)}
+        for kind, rows in data.items():
+            assert rows
+            for row, found in enumerate(rows):
+                numbers = [key for key, value in found.items() if isinstance(value, float)]
+                assert {f"/splits/0/data/{kind}/{row}/{key}" for key in numbers} <= paths
+        [transactions, joins, foreign] = visit.page.locator("table.data:visible").all_inner_texts()
+        assert "Writes order_lines, orders of main and price_history of pricing" in transactions
+        assert "shop/orders/service.py:121, shop/pricing/service.py:88" in transactions
+        assert data["cut_joins"][0]["sql"] in joins
+        assert "Writes of price_history of pricing by shop.orders" in foreign
+        # The verdict names the transaction before any time.
+        [verdict] = visit.page.locator(".verdict .sentence").all_inner_texts()
+        assert verdict.index("cuts the transaction of POST /orders") < verdict.index("slower")
 
 
 @pytest.mark.parametrize("size", list(SIZES))

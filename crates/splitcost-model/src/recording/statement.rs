@@ -1,4 +1,4 @@
-//! Statements that a request sent to databases.
+//! Statements that a request sent to databases, and commands that it sent to Redis.
 
 use serde::{Deserialize, Serialize};
 
@@ -30,7 +30,7 @@ pub struct Statement {
     pub line: u32,
 }
 
-/// The text of a statement, and the tables that it names.
+/// The text of a statement, and the tables that it names; or the name of a command, which touches none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StatementText {
     /// The database's dialect.
@@ -71,11 +71,13 @@ pub enum Dialect {
     Postgresql,
     /// `MySQL` and `MariaDB`.
     Mysql,
+    /// Commands of Redis, by their names.
+    Redis,
 }
 
 impl Dialect {
     /// Every dialect.
-    pub const ALL: [Self; 3] = [Self::Sqlite, Self::Postgresql, Self::Mysql];
+    pub const ALL: [Self; 4] = [Self::Sqlite, Self::Postgresql, Self::Mysql, Self::Redis];
 
     /// Returns the word used in JSON and in tables.
     pub fn name(self) -> &'static str {
@@ -83,6 +85,7 @@ impl Dialect {
             Self::Sqlite => "sqlite",
             Self::Postgresql => "postgresql",
             Self::Mysql => "mysql",
+            Self::Redis => "redis",
         }
     }
 }

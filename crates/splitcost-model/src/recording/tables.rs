@@ -22,10 +22,13 @@ pub struct TablesSummary {
     pub dropped_texts: u64,
     /// The tables, most statements first.
     pub tables: Vec<TableSummary>,
-    /// Statements that a request repeats, most repetitions first.
+    /// Statements and commands that a request repeats, most repetitions first.
     pub repeated: Vec<RepeatedStatement>,
     /// The statements by their text, most of them first.
     pub texts: Vec<TextSummary>,
+    /// Commands of Redis, which are no statements on tables, most time per request first.
+    #[serde(default)]
+    pub commands: Vec<CommandSummary>,
 }
 
 /// One table.
@@ -55,7 +58,7 @@ pub struct TableAccess {
     pub rows_per_request: f64,
 }
 
-/// A statement that requests of an endpoint execute three times or more, from one place.
+/// A statement, or a command of Redis, that requests of an endpoint execute three times or more, from one place.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RepeatedStatement {
     /// The endpoint.
@@ -93,4 +96,25 @@ pub struct TextSummary {
     pub micros_mean: f64,
     /// Rows of a statement, mean.
     pub rows_mean: f64,
+}
+
+/// One command of Redis, as one module sends it in the requests of one endpoint.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct CommandSummary {
+    /// The endpoint.
+    pub endpoint: String,
+    /// The module.
+    pub module: String,
+    /// The command's name; of a pipeline, `PIPELINE` and the names of its commands.
+    pub command: String,
+    /// Commands per request of the endpoint.
+    pub commands_per_request: f64,
+    /// Time of a command, mean.
+    pub micros_mean: f64,
+    /// Approximate size of its arguments, mean.
+    pub argument_bytes_mean: f64,
+    /// Approximate size of its answer, mean.
+    pub answer_bytes_mean: f64,
+    /// Elements of its answer, mean: of a collection, its length; of a text, one.
+    pub elements_mean: f64,
 }

@@ -124,6 +124,8 @@ wire_code! {
         Postgresql = 1, "postgresql";
         /// `MySQL` and `MariaDB`.
         Mysql = 2, "mysql";
+        /// Redis.
+        Redis = 3, "redis";
     }
 }
 

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use splitcost_model::database::Owners;
+use splitcost_model::database::{DataCrossings, Owners};
 use splitcost_model::recording::{Meta, Recording};
+use splitcost_model::split::Split;
 use splitcost_recording::assemble::{assemble, merge};
-use splitcost_recording::log::Record;
 use splitcost_recording::log::ViaCode::Inline;
+use splitcost_recording::log::{DialectCode, Record};
 use splitcost_recording::store;
 use splitcost_recording::tables::summarize_tables;
 
@@ -113,4 +114,42 @@ fn tables_are_summed_up_and_loops_are_found() {
     let [repeated] = summary.repeated.as_slice() else { panic!("{:?}", summary.repeated) };
     assert_eq!((repeated.sql.as_str(), repeated.repetitions, repeated.repetitions_max), (SELECT, 3.0, 3));
     assert_eq!((repeated.site.line, repeated.requests_share), (41, 1.0));
+}
+
+#[test]
+fn commands_of_redis_are_no_statements_on_tables() {
+    let mut script = Script::shop(0).text(1, SELECT);
+    let text = |id, sql: &str| Record::StatementText { id, dialect: DialectCode::Redis, sql: sql.into() };
+    script.records.extend([text(2, "GET"), text(3, "PIPELINE GET, INCRBY")]);
+    script.records.push(Record::Site { id: 1, file: "shop/orders.py".into(), line: 41 });
+    let mut script = script.start(1, 1000).enter((10, 0, 1), ROOT, Inline, (1000, 0));
+    script = script.enter((11, 10, 1), ORDERS, Inline, (1010, 0)).statement((1, 11, 1, 1, 0), 1020);
+    for n in 2..5 {
+        script = script.statement((n, 11, 2, 1, 0), 1020 + 10 * n);
+    }
+    script = script.statement((5, 11, 3, 1, 0), 1075);
+    script.records.push(Record::Rows { statement: 5, rows: 0, bytes: 70, nanos: 0 });
+    let script = script.leave(11, (1090, 0)).leave(10, (1100, 0)).end(1, 1100, 200, "POST /orders");
+    let recording = assemble(script.records);
+    store::check(&recording).unwrap();
+
+    let owners = Owners::of(&recording, &BTreeMap::new());
+    let summary = summarize_tables(&recording, &owners);
+    assert_eq!((summary.statements, summary.texts.len(), summary.dropped_texts), (1, 1, 0));
+    let commands = summary.commands.iter().map(|one| {
+        let (module, command, times) = (&one.module, &one.command, one.commands_per_request);
+        format!("{module} {command} × {times}, {} µs, {} bytes", one.micros_mean, one.answer_bytes_mean)
+    });
+    assert_eq!(
+        commands.collect::<Vec<_>>(),
+        ["shop.orders GET × 3, 0.005 µs, 0 bytes", "shop.orders PIPELINE GET, INCRBY × 1, 0.005 µs, 70 bytes",]
+    );
+    let repeated: Vec<&str> = summary.repeated.iter().map(|one| one.sql.as_str()).collect();
+    assert_eq!(repeated, ["GET"]);
+
+    // No service owns what they touch.
+    let split =
+        Split { services: BTreeMap::from([("orders".to_owned(), vec!["shop.orders".to_owned()])]), ..Split::default() };
+    assert_eq!(owners.services_of_texts(&recording, &split)[1..], [Vec::<&str>::new(), Vec::new()]);
+    assert_eq!(DataCrossings::of(&recording, &split, &owners), DataCrossings::default());
 }

@@ -7,6 +7,7 @@ use splitcost_model::rehearsal::RehearsedEndpoint;
 use splitcost_model::statistics::Interval;
 use splitcost_model::study::{EndpointComparison, Origin, SplitStudy, VerdictClass};
 
+use super::data::data;
 use super::markup::{Mark, Page, breakable, escape};
 use crate::fault;
 
@@ -31,7 +32,7 @@ pub(super) struct ComparisonRow {
     pub(super) cell: fn(&mut Page, usize, &SplitStudy),
 }
 
-pub(super) fn comparison_rows() -> [ComparisonRow; 9] {
+pub(super) fn comparison_rows() -> [ComparisonRow; 10] {
     [
         ComparisonRow {
             head: "Verdict",
@@ -88,6 +89,13 @@ pub(super) fn comparison_rows() -> [ComparisonRow; 9] {
             cell: |page, i, split| {
                 page.raw(&format!("{} ", Mark::Measured.glyph()));
                 page.length(&format!("/splits/{i}/cannot_cross"), split.cannot_cross.len());
+            },
+        },
+        ComparisonRow {
+            head: "Write for several services <small>transactions</small>",
+            cell: |page, i, split| {
+                page.raw(&format!("{} ", Mark::Measured.glyph()));
+                page.length(&format!("/splits/{i}/data/cut_transactions"), split.data.cut_transactions.len());
             },
         },
     ]
@@ -174,6 +182,7 @@ pub(super) fn section(page: &mut Page, i: usize, split: &SplitStudy) {
     calls(page, i, split);
     evidence(page, i, split);
     cannot_cross(page, i, split);
+    data(page, i, split);
     links(page, i, split);
     faults(page, i, split);
     page.raw("</section>\n");
@@ -702,11 +711,11 @@ fn cannot_cross(page: &mut Page, i: usize, split: &SplitStudy) {
 }
 
 /// The class of a row beyond the first screen.
-fn extra(row: usize) -> &'static str {
+pub(super) fn extra(row: usize) -> &'static str {
     if row < ROWS { "" } else { " class=\"extra\"" }
 }
 
-fn show_all(page: &mut Page, path: &str, rows: usize) {
+pub(super) fn show_all(page: &mut Page, path: &str, rows: usize) {
     if rows > ROWS {
         page.raw("<label class=\"switch\"><input type=\"checkbox\" class=\"show-extra\"> show all ");
         page.length(path, rows);

@@ -2,6 +2,7 @@
 
 use splitcost_model::audit::{Audit, CallSite, Difference};
 use splitcost_model::boundary::Readiness;
+use splitcost_model::database::{CutJoin, CutTransaction, DataCrossings, Database, ForeignAccess, ServiceTables, Site};
 use splitcost_model::emulation::{Emulation, Spread};
 use splitcost_model::estimate::{
     Arms, CannotCross, CrossingCost, Estimate, EstimatedEndpoint, Evidence, Figures, ResponseTimes,
@@ -101,6 +102,52 @@ pub(crate) fn crowded() -> Study {
         estimate.calls.push(call);
     }
     study(splits)
+}
+
+/// A split whose services have databases of their own, which cut transactions and joins.
+pub(crate) fn cut() -> Study {
+    let tables = |service: &str, tables: &[&str]| ServiceTables {
+        service: service.to_owned(),
+        tables: tables.iter().map(|&table| table.to_owned()).collect(),
+    };
+    let site = |module: &str, line| Site { file: format!("shop/{module}/service.py"), line };
+    let both = || vec![tables("main", &["order_lines", "orders"]), tables("pricing", &["price_history"])];
+    let foreign = |line: u32, is_write| ForeignAccess {
+        endpoint: "POST /orders".to_owned(),
+        module: "shop.orders".to_owned(),
+        service: "main".to_owned(),
+        owner: tables("pricing", &["price_history"]),
+        sql: "SELECT amount, valid_from FROM price_history WHERE product_id = ? AND valid_from <= ?".to_owned(),
+        is_write,
+        statements_per_request: 3.4 / f64::from(line),
+        rows_per_request: 13.6 / f64::from(line),
+        parameter_bytes_per_request: 118.25,
+        row_bytes_per_request: 217.6,
+        site: site("orders", line),
+    };
+    let split = SplitStudy {
+        database: Database::PerService,
+        data: DataCrossings {
+            foreign: (1..=14).map(|line| foreign(line, line % 4 == 0)).collect(),
+            cut_joins: vec![CutJoin {
+                endpoint: "GET /reports/sales".to_owned(),
+                module: "shop.orders".to_owned(),
+                owners: both(),
+                sql: "SELECT o.id, p.amount FROM orders AS o JOIN price_history AS p ON p.product_id = o.product_id"
+                    .to_owned(),
+                statements_per_request: 1.0,
+                site: site("orders", 311),
+            }],
+            cut_transactions: vec![CutTransaction {
+                endpoint: "POST /orders".to_owned(),
+                owners: both(),
+                transactions_per_request: 0.97,
+                sites: vec![site("orders", 121), site("pricing", 88)],
+            }],
+        },
+        ..chatty()
+    };
+    study(vec![split])
 }
 
 /// Composes a study as `splitcost-study` does.

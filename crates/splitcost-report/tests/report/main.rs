@@ -123,6 +123,22 @@ fn a_prediction_alone_says_so() {
 }
 
 #[test]
+fn cut_transactions_and_joins_are_listed_on_the_terminal() {
+    let screen = screen(&fixture::cut());
+    let from = screen.find("Transactions and joins").expect("they are listed");
+    let until = screen.find("pricing: Do not").expect("there is a verdict");
+    insta::assert_snapshot!(&screen[from..until], @"
+    Transactions and joins of several services
+      0.97 transactions/request write order_lines, orders of main and price_history of pricing at …/ord…
+      1 joins/request of order_lines, orders of main and price_history of pricing at …/orders/service.p…
+    Tables of other services
+      3.4 reads/request of price_history of pricing by shop.orders at …/orders/service.py:1, POST /orde…
+      1.7 reads/request of price_history of pricing by shop.orders at …/orders/service.py… (and 12 more)
+    ");
+    assert!(screen.contains("cuts the transaction of POST /orders"), "{screen}");
+}
+
+#[test]
 fn nothing_is_said_to_be_nothing() {
     insta::assert_snapshot!(screen(&Study::default()), @"The study has no split.");
 }

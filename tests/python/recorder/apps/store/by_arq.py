@@ -9,7 +9,7 @@ from store import tasks
 
 
 async def main():
-    settings = RedisSettings(port=int(sys.argv[1]))
+    settings = RedisSettings(unix_socket_path=sys.argv[1])
     pool = await create_pool(settings)
     await pool.enqueue_job("later", 3)
     await Worker([tasks.later], redis_pool=pool, burst=True, handle_signals=False).main()

@@ -3,7 +3,7 @@ import sys
 from redis import Redis
 from rq import Queue, Worker
 
-connection = Redis(port=int(sys.argv[1]))
+connection = Redis(unix_socket_path=sys.argv[1])
 queue = Queue(connection=connection)
 queue.enqueue("store.tasks.item", 3)
 queue.enqueue("store.tasks.absent", 3)
