@@ -1,6 +1,7 @@
 //! `splitcost init`: writes settings for an app.
 
 mod access_log;
+mod document;
 mod survey;
 mod template;
 
@@ -10,12 +11,12 @@ use std::process::ExitCode;
 
 use splitcost_bench::har;
 
-use self::survey::{Start, Survey, candidate};
+use self::survey::{Start, Survey};
 use self::template::{Draft, Listed, render};
 use crate::args::init::InitArgs;
 use crate::failure::Failure;
 use crate::printer::Printer;
-use crate::session::Session;
+use crate::session::{Session, shown};
 
 /// Writes a commented splitcost.toml for the app in the working directory.
 pub(crate) fn run(session: &mut Session, args: &InitArgs) -> anyhow::Result<ExitCode> {
@@ -28,7 +29,7 @@ pub(crate) fn run(session: &mut Session, args: &InitArgs) -> anyhow::Result<Exit
     }
     let python = session.python(None)?;
     let survey = Survey::of(&python, &here)?;
-    let requests = requests(&survey, args, &mut session.printer)?;
+    let requests = requests(&survey, args, &here, &mut session.printer)?;
     let draft = draft(&survey, &here, requests)?;
     fs::write(&path, render(&draft))
         .map_err(|error| Failure::new(format!("failed to write splitcost.toml: {error}")))?;
@@ -48,8 +49,9 @@ pub(crate) fn run(session: &mut Session, args: &InitArgs) -> anyhow::Result<Exit
     Ok(ExitCode::SUCCESS)
 }
 
-/// Returns the requests of the file that the arguments name, or else of the routes in the source.
-fn requests(survey: &Survey, args: &InitArgs, printer: &mut Printer) -> anyhow::Result<Vec<Listed>> {
+/// Returns the requests of the file that the arguments name, else those of a description of the API, else of the routes
+/// in the source.
+fn requests(survey: &Survey, args: &InitArgs, here: &Path, printer: &mut Printer) -> anyhow::Result<Vec<Listed>> {
     let read = |path: &Path| {
         fs::read(path)
             .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
@@ -74,6 +76,20 @@ fn requests(survey: &Survey, args: &InitArgs, printer: &mut Printer) -> anyhow::
         }
         return Ok(found.into_iter().map(Listed::ready).collect());
     }
+    if let Some(path) = &args.openapi {
+        return document::requests(path, printer);
+    }
+    if let Some(path) = document::find(here) {
+        let shown = shown(&path);
+        match document::requests(&shown, printer) {
+            Ok(requests) => {
+                printer.note(&format!("the requests are those of {}", shown.display()));
+                return Ok(requests);
+            }
+            // Nobody asked for this file.
+            Err(problem) => printer.warn(&format!("{problem}; the routes in the source are used instead")),
+        }
+    }
     Ok(survey.routes.iter().filter_map(Listed::of).collect())
 }
 
@@ -95,7 +111,6 @@ fn draft(survey: &Survey, here: &Path, requests: Vec<Listed>) -> anyhow::Result<
             is_django: false,
             parts: Vec::new(),
             requests,
-            candidate: None,
             celery: survey.celery.clone(),
         });
     };
@@ -106,7 +121,6 @@ fn draft(survey: &Survey, here: &Path, requests: Vec<Listed>) -> anyhow::Result<
         named_modules: survey.named_modules().to_vec(),
         directory: survey.directory(app).map(str::to_owned),
         is_django: app.framework == "django",
-        candidate: candidate(&parts, &app.module).map(|part| part.name.clone()),
         parts,
         packages,
         requests,

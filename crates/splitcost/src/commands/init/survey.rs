@@ -8,61 +8,9 @@ use serde::Deserialize;
 use serde_json::Value;
 use splitcost_lab::python::Python;
 use splitcost_scan::{Options, graph};
+use splitcost_study::proposal::is_support;
 
 use crate::failure::Failed;
-
-/// Modules that are never proposed as a service, by the last part of their name: they start or configure the app, are
-/// run by people, or are shared by all.
-///
-/// Chosen: the usual names in the documentation and the project templates of the frameworks.
-const NEVER: [&str; 46] = [
-    "__main__",
-    "admin",
-    "api",
-    "app",
-    "application",
-    "apps",
-    "asgi",
-    "base",
-    "cli",
-    "common",
-    "config",
-    "conftest",
-    "constants",
-    "core",
-    "database",
-    "db",
-    "deps",
-    "errors",
-    "exceptions",
-    "extensions",
-    "fixtures",
-    "handlers",
-    "helpers",
-    "init_db",
-    "main",
-    "manage",
-    "middleware",
-    "migrations",
-    "models",
-    "routes",
-    "schemas",
-    "scripts",
-    "seed",
-    "seeds",
-    "server",
-    "settings",
-    "setup",
-    "static",
-    "templates",
-    "test",
-    "tests",
-    "types",
-    "urls",
-    "util",
-    "utils",
-    "wsgi",
-];
 
 /// The answer of `python -m splitcost.survey`.
 #[derive(Debug, Default, Deserialize)]
@@ -200,7 +148,7 @@ impl Survey {
             packages.extend(self.parts.iter().map(|part| top(part)));
         } else {
             // An app in one file may have packages and modules beside it.
-            packages.extend(self.modules.keys().map(|module| top(module)).filter(|name| !is_never(name)));
+            packages.extend(self.modules.keys().map(|module| top(module)).filter(|name| !is_support(name)));
         }
         let mut seen = BTreeSet::new();
         packages.retain(|package| seen.insert(package.clone()));
@@ -273,19 +221,4 @@ fn servers(protocol: Protocol) -> &'static [&'static str] {
         Protocol::Asgi => &["uvicorn", "hypercorn", "granian", "daphne"],
         Protocol::Wsgi => &["gunicorn", "waitress"],
     }
-}
-
-fn is_never(module: &str) -> bool {
-    let last = module.rsplit('.').next().unwrap_or_default();
-    NEVER.contains(&last) || last.starts_with("test_") || last.ends_with("_test") || last.starts_with('_')
-}
-
-/// Returns the module to propose as a service: the largest that other modules call and that is not the entry.
-pub(super) fn candidate<'a>(parts: &'a [Part], entry: &str) -> Option<&'a Part> {
-    let is_called = |part: &Part| parts.iter().any(|other| other.calls.contains_key(&part.name));
-    let may_move = |part: &&Part| {
-        let holds_entry = entry.strip_prefix(&part.name).is_some_and(|r| r.is_empty() || r.starts_with('.'));
-        !holds_entry && !is_never(&part.name) && is_called(part)
-    };
-    parts.iter().filter(may_move).max_by_key(|part| part.lines)
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde_json::Value;
+use splitcost_bench::openapi::Operation;
 use splitcost_load::{Body, Method, Param, RequestSpec, literal};
 
 use super::survey::{Part, Route, Start};
@@ -12,6 +13,11 @@ use super::survey::{Part, Route, Start};
 ///
 /// Chosen: the first keys of a table exist in most databases for tests.
 const GUESSED_IDS: [i64; 2] = [1, 10];
+
+/// Guessed values that are named beside a request.
+///
+/// Chosen: as many as fit the line.
+const SHOWN_GUESSES: usize = 6;
 
 /// The parts of the file that depend on the app.
 #[derive(Debug)]
@@ -23,8 +29,6 @@ pub(super) struct Draft {
     pub(super) is_django: bool,
     pub(super) parts: Vec<Part>,
     pub(super) requests: Vec<Listed>,
-    /// The module to propose as a service.
-    pub(super) candidate: Option<String>,
     pub(super) celery: Vec<String>,
 }
 
@@ -33,7 +37,7 @@ pub(super) struct Draft {
 pub(super) struct Listed {
     spec: RequestSpec,
     /// A remark for the person who completes it.
-    note: Option<&'static str>,
+    note: Option<String>,
     is_active: bool,
 }
 
@@ -62,7 +66,21 @@ impl Listed {
             (_, Some(_), _) => Some("fill in: a body that the app accepts, and values that exist"),
         };
         let spec = RequestSpec { params, body, ..RequestSpec::new(method, route.path.clone()) };
-        Some(Self { spec, note, is_active: is_read && can_guess })
+        Some(Self { spec, note: note.map(str::to_owned), is_active: is_read && can_guess })
+    }
+
+    /// Makes the request of a documented operation. It is active if it changes nothing and needs nobody to complete it.
+    pub(super) fn documented(operation: Operation) -> Self {
+        let Operation { mut spec, guesses, is_incomplete } = operation;
+        let is_read = matches!(spec.method, Method::Get | Method::Head | Method::Options);
+        spec.body = match spec.body {
+            Some(Body::Json(value)) => Some(Body::Json(escaped(&value))),
+            other => other,
+        };
+        let more = if guesses.len() > SHOWN_GUESSES { ", …" } else { "" };
+        let shown: Vec<&str> = guesses.iter().map(String::as_str).take(SHOWN_GUESSES).collect();
+        let note = (!guesses.is_empty()).then(|| format!("fill in: {}{more}", shown.join(", ")));
+        Self { spec, note, is_active: is_read && !is_incomplete }
     }
 
     /// Returns true if the request is sent and needs no values.
@@ -196,7 +214,7 @@ fn request(text: &mut String, Listed { spec, note, is_active }: &Listed) {
     lines.extend(body);
     text.push('\n');
     for (i, line) in lines.iter().enumerate() {
-        let note = note.filter(|_| i == 0).map_or_else(String::new, |note| format!("  # {note}"));
+        let note = note.as_ref().filter(|_| i == 0).map_or_else(String::new, |note| format!("  # {note}"));
         let _ = writeln!(text, "{}{line}{note}", if *is_active { "" } else { "# " });
     }
 }
@@ -205,7 +223,7 @@ fn splits(text: &mut String, draft: &Draft) {
     let package = draft.packages.first().map_or("shop", String::as_str);
     text.push_str(
         "\n# The splits to evaluate: the modules that would move into services of their own. All others stay in the \
-         service main.\n",
+         service main.\n# Without any, `splitcost record` proposes one, which the other commands use.\n",
     );
     if !draft.parts.is_empty() {
         text.push_str("# The modules, with their lines, and the calls to others that their source makes:\n");
@@ -216,22 +234,16 @@ fn splits(text: &mut String, draft: &Draft) {
         let calls = if calls.is_empty() { String::new() } else { format!("  calls {}", calls.join(", ")) };
         let _ = writeln!(text, "#   {:names$} {:>6}{calls}", part.name, part.lines);
     }
-    let example = format!("{package}.pricing");
-    let candidate = draft.candidate.as_ref().unwrap_or(&example);
-    let service = candidate.rsplit('.').next().unwrap_or("pricing").replace('_', "-");
-    // Without a module that others call, the split is an example only.
-    let sign = if draft.candidate.is_some() { "" } else { "# " };
     let _ = write!(
         text,
-        "{sign}[splits.{service}]\n{sign}services = {{ {service} = [{}] }}\n\
-         # The stack of calls between services: \"httpx\" (HTTP/1.1 and JSON) or \"grpc\".\n{sign}stack = \"httpx\"\n\
-         # The link between the services, instead of the loopback of this machine. `splitcost link list` lists the \
+        "#\n# [splits.pricing]\n# services = {{ pricing = [\"{package}.pricing\"] }}\n\
+         # # The stack of calls between services: \"httpx\" (HTTP/1.1 and JSON) or \"grpc\".\n# stack = \"httpx\"\n\
+         # # The link between the services, instead of the loopback of this machine. `splitcost link list` lists the \
          profiles.\n# links = {{ default = \"cross-az-aws\" }}\n\
-         # The timeout and retries of calls between services.\n# calls = \"1s + 2 retries + budget 20%\"\n\n\
+         # # The timeout and retries of calls between services.\n# calls = \"1s + 2 retries + budget 20%\"\n\n\
          # The price of computing.\n# [prices]\n# usd_per_vcpu_hour = 0.0445\n\n\
          # The load: arrivals in open loop, and requests in flight in closed loop.\n\
-         # [load]\n# rate_reqs_per_sec = 50\n# concurrency = 16\n",
-        quoted(candidate)
+         # [load]\n# rate_reqs_per_sec = 50\n# concurrency = 16\n"
     );
 }
 
