@@ -12,7 +12,7 @@ mod reference;
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use splitcost_load::{Body, Method, Param, RequestSpec, literal};
+use splitcost_load::{Body, Method, Param, RequestSpec, literal, literal_json};
 
 use self::example::Example;
 use self::reference::{Node, Root};
@@ -87,13 +87,15 @@ pub fn read(text: &str) -> Result<Document, String> {
 
 /// Reads JSON or YAML.
 fn parse(text: &str) -> Result<Value, String> {
-    if text.trim_start().starts_with('{')
-        && let json @ Ok(_) = serde_json::from_str(text).map_err(|error| error.to_string())
-    {
-        return json;
+    let json = serde_json::from_str(text);
+    if let Ok(value) = json {
+        return Ok(value);
     }
     let options = serde_saphyr::options! { with_snippet: false, strict_booleans: true };
-    serde_saphyr::from_str_with_options(text, options).map_err(|error| error.to_string())
+    serde_saphyr::from_str_with_options(text, options).map_err(|error| match json {
+        Err(json) if text.trim_start().starts_with('{') => json.to_string(),
+        _ => error.to_string(),
+    })
 }
 
 /// Returns the path of the first server, without a slash at the end.
@@ -120,6 +122,7 @@ fn request(
     item: &Node<'_>,
     operation: &Node<'_>,
 ) -> Result<Operation, String> {
+    operation.fields()?;
     let mut making = Making::new(method, template);
     let mut parameters: BTreeMap<(String, String), Node<'_>> = BTreeMap::new();
     for owner in [item, operation] {
@@ -255,7 +258,7 @@ impl Making {
             if kind.ends_with("+json") {
                 self.spec.set_header("content-type", literal(kind));
             }
-            self.spec.body = Some(Body::Json(value));
+            self.spec.body = Some(Body::Json(literal_json(&value)));
         }
         Ok(())
     }
@@ -269,7 +272,28 @@ impl Making {
         holder
     }
 
+    /// Gives a value to each placeholder of the path that the document does not describe.
+    fn undescribed(&mut self) {
+        let path = std::mem::take(&mut self.spec.path);
+        let mut rest = path.as_str();
+        while let Some((before, name, after)) = rest
+            .split_once('{')
+            .and_then(|(before, rest)| rest.split_once('}').map(|(name, after)| (before, name, after)))
+        {
+            let mut holder = name.to_owned();
+            if !self.spec.params.contains_key(name) {
+                holder = self.free_name(name);
+                self.guess(name, true);
+                self.spec.params.insert(holder.clone(), Param::Choice(vec![UNKNOWN.into()]));
+            }
+            self.spec.path.push_str(&format!("{}{{{holder}}}", literal(before)));
+            rest = after;
+        }
+        self.spec.path.push_str(&literal(rest));
+    }
+
     fn finish(mut self) -> Operation {
+        self.undescribed();
         if !self.query.is_empty() {
             self.spec.path = format!("{}?{}", self.spec.path, self.query.join("&"));
         }

@@ -3,33 +3,51 @@
 //! It is a module that others call, with much CPU time of its own and few calls across its boundary. The proposal is a
 //! place to begin: it is not a search, and the verdict about it comes from an estimate like that of any other split.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use splitcost_model::boundary::{Boundary, Execution, Readiness};
 use splitcost_model::database::{DataCrossings, Database, Owners};
 use splitcost_model::quantity::Nanos;
-use splitcost_model::recording::{Recording, Request};
+use splitcost_model::recording::{FunctionId, ModuleId, Recording, Request};
 use splitcost_model::split::{MAIN_SERVICE, Split};
 use splitcost_recording::tree::own_cpu;
 
-/// The last parts of the names of modules that start or configure an app, are run by people, or are shared by all.
+/// The last parts of the names of modules that start or configure an app, or are run by people.
 ///
 /// Chosen: the usual names in the documentation and the project templates of the frameworks.
-const SUPPORT: [&str; 46] = [
+const STARTS: [&str; 21] = [
     "__main__",
-    "admin",
-    "api",
     "app",
     "application",
     "apps",
     "asgi",
-    "base",
     "cli",
-    "common",
     "config",
     "conftest",
     "constants",
+    "fixtures",
+    "init_db",
+    "main",
+    "manage",
+    "scripts",
+    "server",
+    "settings",
+    "setup",
+    "static",
+    "templates",
+    "urls",
+    "wsgi",
+];
+
+/// The last parts of the names of modules that serve all others.
+///
+/// Chosen: likewise.
+const SHARED: [&str; 20] = [
+    "admin",
+    "api",
+    "base",
+    "common",
     "core",
     "database",
     "db",
@@ -37,32 +55,15 @@ const SUPPORT: [&str; 46] = [
     "errors",
     "exceptions",
     "extensions",
-    "fixtures",
     "handlers",
     "helpers",
-    "init_db",
-    "main",
-    "manage",
     "middleware",
-    "migrations",
     "models",
     "routes",
     "schemas",
-    "scripts",
-    "seed",
-    "seeds",
-    "server",
-    "settings",
-    "setup",
-    "static",
-    "templates",
-    "test",
-    "tests",
     "types",
-    "urls",
     "util",
     "utils",
-    "wsgi",
 ];
 
 /// The parts of names that make everything below them no part of a running app.
@@ -88,6 +89,8 @@ pub struct Proposal {
     pub foreign_statements_per_request: f64,
     /// Transactions per request that write tables of both sides.
     pub cut_transactions_per_request: f64,
+    /// True where its name says that it serves all others, and no other module is fit.
+    pub is_shared: bool,
     /// The cost of its boundary, in calls that are ready.
     boundary_cost: f64,
 }
@@ -102,16 +105,17 @@ pub struct NoProposal {
 /// A reason why a module is not proposed as a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unfit {
-    /// It handles more than half of the endpoints: the rest would be the service.
+    /// The framework calls it for more than half of the endpoints, as their handler or around it: the rest would be the
+    /// service.
     HandlesMost,
-    /// Its name is one of those that start, configure, fill or test an app, or that all modules share.
-    Support,
+    /// Its name is one of those that start, configure, fill or test an app.
+    Starts,
 }
 
 impl Proposal {
     /// Returns the name of the split and of its service.
     pub fn name(&self) -> String {
-        let last = self.module.rsplit('.').next().unwrap_or_default().replace('_', "-");
+        let last = last_part(&self.module).replace('_', "-");
         let is_name = last.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') && last != MAIN_SERVICE;
         if is_name { last } else { "first".to_owned() }
     }
@@ -144,12 +148,18 @@ impl fmt::Display for Proposal {
             self.calls_per_request,
             self.ready_share * 100.0
         )?;
-        let Self { foreign_statements_per_request: foreign, cut_transactions_per_request: cut, .. } = self;
-        if *foreign > 0.0 || *cut > 0.0 {
+        if self.foreign_statements_per_request > 0.0 {
             write!(
                 f,
-                "; {foreign:.1} statements per request use tables of the other side, and {cut:.1} transactions write both"
+                "; {:.1} statements per request use tables of the other side",
+                self.foreign_statements_per_request
             )?;
+        }
+        if self.cut_transactions_per_request > 0.0 {
+            write!(f, "; {:.1} transactions per request write tables of both", self.cut_transactions_per_request)?;
+        }
+        if self.is_shared {
+            write!(f, "; by its name it serves all others, but no other module is fit")?;
         }
         Ok(())
     }
@@ -164,8 +174,8 @@ impl fmt::Display for NoProposal {
             .called
             .iter()
             .map(|(module, unfit)| match unfit {
-                Unfit::HandlesMost => format!("{module} handles most endpoints"),
-                Unfit::Support => format!("{module} serves all others"),
+                Unfit::HandlesMost => format!("{module} is called by the framework for most endpoints"),
+                Unfit::Starts => format!("{module} starts, configures, fills or tests the app"),
             })
             .collect();
         write!(f, "of the modules that others call, {}", reasons.join(", "))
@@ -179,24 +189,27 @@ impl fmt::Display for NoProposal {
 pub fn propose(recording: &Recording, table_owners: &BTreeMap<String, String>) -> Result<Proposal, NoProposal> {
     let requests: Vec<&Request> = recording.requests.iter().filter(|request| !recording.has_failed(request)).collect();
     let own: Vec<Nanos> = own_by_module(recording, &requests);
+    let entered = entered(recording, &requests);
     let owners = Owners::of(recording, table_owners);
     let mut proposals = Vec::new();
     let mut called = Vec::new();
     for module in recording.modules.iter().skip(Recording::ROOT_MODULE as usize + 1) {
-        let mut proposal = Proposal { module: module.clone(), ..Proposal::default() };
+        let is_shared = SHARED.contains(&last_part(module));
+        let mut proposal = Proposal { module: module.clone(), is_shared, ..Proposal::default() };
         if !proposal.cross(recording, &requests) {
             continue;
         }
-        if handles_most(recording, &proposal.split()) {
+        if handles_most(recording, &entered, &proposal.split()) {
             called.push((module.clone(), Unfit::HandlesMost));
-        } else if is_support(module) {
-            called.push((module.clone(), Unfit::Support));
+        } else if starts(module) {
+            called.push((module.clone(), Unfit::Starts));
         } else {
             proposal.weigh(recording, &requests, &own, &owners);
             proposals.push(proposal);
         }
     }
-    proposals.sort_by(|one, other| other.score().total_cmp(&one.score()));
+    proposals
+        .sort_by(|one, other| one.is_shared.cmp(&other.is_shared).then_with(|| other.score().total_cmp(&one.score())));
     proposals.into_iter().next().ok_or(NoProposal { called })
 }
 
@@ -271,19 +284,37 @@ fn own_by_module(recording: &Recording, requests: &[&Request]) -> Vec<Nanos> {
     own
 }
 
-/// Returns true if the services of a split, `main` excepted, handle more than half of the endpoints.
-fn handles_most(recording: &Recording, split: &Split) -> bool {
-    let handlers = recording.handler_modules();
-    let moved =
-        handlers.values().filter(|module| split.service_of(&recording.modules[**module as usize]) != MAIN_SERVICE);
-    moved.count() * 2 > handlers.len()
+/// Returns, per endpoint, the modules that the framework calls for it: the handler's, and those of middleware and hooks.
+fn entered<'a>(recording: &Recording, requests: &[&'a Request]) -> BTreeMap<&'a str, BTreeSet<ModuleId>> {
+    let module_of = |function: FunctionId| recording.functions[function as usize].module;
+    let mut entered: BTreeMap<&str, BTreeSet<ModuleId>> = BTreeMap::new();
+    for request in requests {
+        let modules = entered.entry(&request.endpoint).or_default();
+        modules.extend(request.handler.map(module_of));
+        for call in request.calls.iter().skip(1) {
+            if module_of(request.calls[call.parent as usize].function) == Recording::ROOT_MODULE {
+                modules.insert(module_of(call.function));
+            }
+        }
+    }
+    entered
 }
 
-/// Returns true if a module starts, configures, fills or tests an app, or is shared by all others, as far as its name says.
-pub fn is_support(module: &str) -> bool {
-    let last = module.rsplit('.').next().unwrap_or_default();
+/// Returns true if the framework calls the services of a split, `main` excepted, for more than half of the endpoints.
+fn handles_most(recording: &Recording, entered: &BTreeMap<&str, BTreeSet<ModuleId>>, split: &Split) -> bool {
+    let is_moved = |module: &ModuleId| split.service_of(&recording.modules[*module as usize]) != MAIN_SERVICE;
+    entered.values().filter(|modules| modules.iter().any(is_moved)).count() * 2 > entered.len()
+}
+
+/// Returns true if a module starts, configures, fills or tests an app, as far as its name says.
+fn starts(module: &str) -> bool {
+    let last = last_part(module);
     let is_private = last.starts_with("test_") || last.ends_with("_test") || last.starts_with('_');
-    is_private || SUPPORT.contains(&last) || module.split('.').any(|part| NOT_RUN.contains(&part))
+    is_private || STARTS.contains(&last) || module.split('.').any(|part| NOT_RUN.contains(&part))
+}
+
+fn last_part(module: &str) -> &str {
+    module.rsplit('.').next().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -377,14 +408,23 @@ mod tests {
             "no module of the recording calls a function of another one that could cross",
         );
         let made = [
-            Made("shop.web", &[(1, "shop.utils", 5)]),
+            Made("shop.web", &[(1, "shop.seed", 5)]),
             Made("shop.pricing", &[(1, "shop.web", 5)]),
             Made("shop.web", &[]),
         ];
         check(
             &recording(&made),
-            "of the modules that others call, shop.web handles most endpoints, shop.utils serves all others",
+            "of the modules that others call, shop.web is called by the framework for most endpoints, shop.seed starts, configures, fills or tests the \
+             app",
         );
+    }
+
+    #[test]
+    fn a_module_that_serves_all_others_is_proposed_last() {
+        let made = [Made("shop.web", &[(1, "shop.utils", 900), (1, "shop.stock", 5)])];
+        assert_eq!(propose(&recording(&made), &BTreeMap::new()).unwrap().module, "shop.stock");
+        let alone = propose(&recording(&[Made("shop.web", &[(1, "shop.utils", 900)])]), &BTreeMap::new()).unwrap();
+        assert!(alone.to_string().ends_with("by its name it serves all others, but no other module is fit"));
     }
 
     #[test]

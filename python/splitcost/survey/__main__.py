@@ -8,7 +8,7 @@ import json
 import sys
 from pathlib import Path
 
-from splitcost.survey.apps import find_apps, find_celery, imported_framework
+from splitcost.survey.apps import database_variables, find_apps, find_celery, imported_framework
 from splitcost.survey.django import Django
 from splitcost.survey.routes import find_routes
 from splitcost.survey.source import Source
@@ -26,10 +26,15 @@ def main() -> int:
         "apps": [dataclasses.asdict(app) for app in apps],
         "parts": Django(source).parts() if framework == "django" else [],
         "celery": find_celery(source),
+        "database_variables": database_variables(source),
         "servers": [name for name in SERVERS if importlib.util.find_spec(name) is not None],
         "routes": [dataclasses.asdict(route) for route in find_routes(source, framework)],
         "modules": {
-            name: {"lines": module.lines, "directory": module.directory}
+            name: {
+                "lines": module.lines,
+                "directory": module.directory,
+                "imports": sorted(source.imported(module)),
+            }
             for name, module in source.modules.items()
         },
     }

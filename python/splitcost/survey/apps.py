@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import Counter
 from dataclasses import dataclass
 
 from splitcost.survey.django import Django
-from splitcost.survey.source import Function, Module, Source
+from splitcost.survey.source import Function, Module, Source, argument, text_of
 
 FRAMEWORKS = {
     "fastapi.FastAPI": ("fastapi", "asgi"),
@@ -34,6 +35,8 @@ COPIED = ("bottle",)
 """The frameworks in one file, which apps carry copies of."""
 USUAL_FILES = ("main", "app", "asgi", "wsgi", "application", "server", "web")
 """The last parts of module names that usually hold the app, the most usual first."""
+DATABASE_VARIABLE = re.compile(r"(?=.*(DATABASE|DB|SQLALCHEMY))[A-Z][A-Z0-9_]*(URL|URI|DSN|NAME|PATH|FILE)")
+"""The usual names of the place of a database."""
 UNKNOWN = '"FILL IN"'
 """The argument of a factory of which nothing is known."""
 MANAGE = "manage.py"
@@ -177,3 +180,16 @@ def find_celery(source: Source) -> list[str]:
         for target in statement.targets
         if isinstance(target, ast.Name)
     ]
+
+
+def database_variables(source: Source) -> list[str]:
+    """Return the variables of the environment by which the app finds its database."""
+    names = [
+        text
+        for module in source.modules.values()
+        for node in module.nodes
+        if isinstance(node, ast.Call | ast.Subscript)
+        if (text := text_of(node.slice if isinstance(node, ast.Subscript) else argument(node, "key", 0)))
+        if DATABASE_VARIABLE.fullmatch(text)
+    ]
+    return list(dict.fromkeys(names))

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 NO_TYPES: Mapping[str, str] = {}
+NO_QUERY: Mapping[str, str | list[str]] = {}
 NAME_FIRST = {"bottle", "sanic"}
 """The frameworks that write ``<name:type>`` where others write ``<type:name>``."""
 INT_PATTERNS = (r"\d", "[0-9]", r"[\d]")
@@ -15,11 +16,12 @@ INT_PATTERNS = (r"\d", "[0-9]", r"[\d]")
 
 @dataclass(frozen=True)
 class Route:
-    """A route with placeholders as ``{name}``, and the types of these as far as they are known."""
+    """A route with placeholders as ``{name}``, in its path and in its query."""
 
     method: str
     path: str
-    params: dict[str, str] = field(default_factory=dict)
+    params: dict[str, str | list[str]] = field(default_factory=dict)
+    """Per placeholder: `int`, `str`, or the values that it may have."""
     body: object = None
     """An example of the JSON body, made from the types that the handler names."""
 
@@ -31,9 +33,10 @@ class Route:
         body: object = None,
         types: Mapping[str, str] = NO_TYPES,
         framework: str = "",
+        required: Mapping[str, str | list[str]] = NO_QUERY,
     ) -> Route:
         """Make a route of the template of any framework."""
-        params: dict[str, str] = {}
+        params: dict[str, str | list[str]] = {}
 
         def placeholder(match: re.Match[str]) -> str:
             inner = match.group(1) or match.group(2) or ""
@@ -52,7 +55,9 @@ class Route:
         elif framework == "pyramid":
             template = re.sub(r"\*(\w+)$", r"{\1}", template)
         path = re.sub(r"<([^<>]+)>|\{((?:[^{}]|\{[^{}]*\})+)\}", placeholder, template)
-        return cls(method.upper(), joined(path), params, body)
+        query = "&".join(f"{name}={{{name}}}" for name in required)
+        path = joined(path) + (f"?{query}" if query else "")
+        return cls(method.upper(), path, {**params, **required}, body)
 
 
 def joined(*parts: str) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from splitcost.survey.body import example_body
-from splitcost.survey.route import Route, joined
+from splitcost.survey.body import example_body, required_query
+from splitcost.survey.route import NO_QUERY, Route, joined
 from splitcost.survey.source import DEEPEST, Function, Module, Source, argument, text_of, texts_of
 
 METHODS = ("get", "post", "put", "patch", "delete", "head", "options")
@@ -230,9 +230,12 @@ class Routers:
                 for prefix in prefixes:
                     path = joined(prefix, template or "") if template else prefix or "/"
                     body = example_body(self.source, module, function, path)
+                    is_fastapi = self.framework == "fastapi"
+                    required = required_query(self.source, module, function, path) if is_fastapi else NO_QUERY
                     for method in methods:
                         sent = body if method.lower() in ("post", "put", "patch") else None
-                        yield Route.of(method, path, sent, annotated_types(function), self.framework)
+                        types = annotated_types(function)
+                        yield Route.of(method, path, sent, types, self.framework, required)
 
 
 def view_methods(source: Source, module: Module, view: ast.expr | None) -> list[str]:

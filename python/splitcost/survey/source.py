@@ -123,6 +123,17 @@ class Source:
             dotted = further
         return None
 
+    def imported(self, module: Module) -> set[str]:
+        """Return the modules that a module imports, anywhere in it."""
+        found = set()
+        for origin in [*module.imports.values(), *module.stars]:
+            # The last part may be a name in a module.
+            for name in (origin, origin.rpartition(".")[0]):
+                if name in self.modules:
+                    found.add(name)
+                    break
+        return found
+
     def value(self, module: Module, node: ast.expr | None) -> tuple[Module, ast.expr] | None:
         """Return the expression that a name stands for at import, with its module; others stand for themselves."""
         for _ in range(DEEPEST):
@@ -184,10 +195,9 @@ class Source:
         return None
 
     def joined_texts(self, module: Module, nodes: list[ast.expr], depth: int) -> str | None:
-        """Return several texts as one."""
+        """Return several texts as one. A part that nobody can tell is a prefix that is usually empty."""
         texts = [self.text(module, node, depth + 1) for node in nodes]
-        known = [text for text in texts if text is not None]
-        return "".join(known) if len(known) == len(texts) else None
+        return "".join(filter(None, texts)) or None
 
     def items(
         self, module: Module, node: ast.expr | None, depth: int = 0

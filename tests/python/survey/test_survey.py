@@ -450,13 +450,29 @@ def test_flask_in_all_its_notations(tmp_path: Path) -> None:
                         return app
                 """,
                 "backend/service/api.py": """
-                    from fastapi import APIRouter, FastAPI
+                    from enum import Enum
+                    from typing import Annotated, Literal
+                    from fastapi import APIRouter, Depends, FastAPI, Header, Query
 
                     one = APIRouter(prefix="/one")
                     extra = FastAPI()
 
+                    class Kind(str, Enum):
+                        open = "open"
+                        closed = "shut"
+
                     @one.get("/{item}")
-                    def item(item: str): ...
+                    def item(
+                        item: str,
+                        session: Annotated[Session, Depends(get)],
+                        token: Annotated[str, Header()],
+                        q: Annotated[str, Query(max_length=3)],
+                        kind: Kind,
+                        size: int,
+                        body: object,
+                        order: Literal["a", "b"],
+                        page: int = 1,
+                    ): ...
 
                     @extra.get("/status")
                     def status(): ...
@@ -465,7 +481,7 @@ def test_flask_in_all_its_notations(tmp_path: Path) -> None:
                 """,
             },
             "fastapi service.api:extra",
-            "GET /api/one/{item}\nGET /sub/status\nPUT /added",
+            "GET /api/one/{item}?q={q}&kind={kind}&size={size}&order={order}\nGET /sub/status\nPUT /added",
         ),
         (
             {

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use splitcost_bench::har;
 
-use self::survey::{Start, Survey};
+use self::survey::{App, Start, Survey};
 use self::template::{Draft, Listed, render};
 use crate::args::init::InitArgs;
 use crate::failure::Failure;
@@ -108,22 +108,41 @@ fn draft(survey: &Survey, here: &Path, requests: Vec<Listed>) -> anyhow::Result<
             packages: vec!["shop".to_owned()],
             named_modules: Vec::new(),
             directory: None,
-            is_django: false,
             parts: Vec::new(),
             requests,
             celery: survey.celery.clone(),
+            database_variables: survey.database_variables.clone(),
+            setup: setup(here, None, "shop"),
         });
     };
     let packages = survey.packages(app);
+    let project = survey.directory(app).map_or_else(|| here.to_owned(), |directory| here.join(directory));
     let parts = survey.parts(here, &packages)?;
     Ok(Draft {
         start: survey.start(app),
         named_modules: survey.named_modules().to_vec(),
         directory: survey.directory(app).map(str::to_owned),
-        is_django: app.framework == "django",
         parts,
+        setup: setup(&project, Some(app), packages.first().map_or("app", String::as_str)),
         packages,
         requests,
         celery: survey.celery.clone(),
+        database_variables: survey.database_variables.clone(),
     })
+}
+
+/// Returns the command that makes the tables of an app, as far as its files show.
+fn setup(project: &Path, app: Option<&App>, package: &str) -> Vec<String> {
+    let target = app.map(ToString::to_string).unwrap_or_default();
+    let seed = format!("{package}.seed");
+    let words: Vec<&str> = if app.is_some_and(|app| app.framework == "django") {
+        vec!["python", "manage.py", "migrate"]
+    } else if project.join("migrations/alembic.ini").is_file() {
+        vec!["flask", "--app", &target, "db", "upgrade"]
+    } else if project.join("alembic.ini").is_file() {
+        vec!["alembic", "upgrade", "head"]
+    } else {
+        vec!["python", "-m", &seed]
+    };
+    words.into_iter().map(str::to_owned).collect()
 }
