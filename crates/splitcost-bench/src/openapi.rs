@@ -212,8 +212,9 @@ impl Making {
         }
         let Some(schema) = holder.get("schema") else { return Ok((Param::Choice(vec![UNKNOWN.into()]), false)) };
         let schema = root.resolve(schema)?;
-        if let Some(choices) = schema.get("enum").and_then(|choices| choices.value.as_array().cloned()) {
-            let choices: Vec<Value> = choices.into_iter().filter_map(plain).collect();
+        for list in ["examples", "enum"] {
+            let values = schema.get(list).and_then(|values| values.value.as_array().cloned());
+            let choices: Vec<Value> = values.into_iter().flatten().filter_map(plain).collect();
             if !choices.is_empty() {
                 return Ok((Param::Choice(choices), true));
             }

@@ -297,7 +297,7 @@ mod tests {
         shop.inventory:reserve    rewrite    arguments.session (Session)    1,234     70  shop/create.py:21
         ");
         let narrow = render(&summary(), 20);
-        for name in ["POST /orders ", "shop.…:reserve", "/create.py:21"] {
+        for name in ["POST /orders ", "shop.inventory:reserve", "/create.py:21"] {
             assert!(narrow.contains(name), "{name} is not in {narrow}");
         }
     }

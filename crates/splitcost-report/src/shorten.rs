@@ -9,6 +9,9 @@ const LEAST_OF_NAME: usize = 8;
 /// Chosen: the name of a file with its line, or of a function with its module.
 const LEAST_OF_SENTENCE: usize = 24;
 
+/// The most words of a name, as in `3 × GET /items/{item}`; more are a sentence.
+const WORDS_OF_NAME: usize = 5;
+
 /// The most characters of the last part of a path or dotted name that stays whole in a table.
 ///
 /// Chosen: most names of functions and files are shorter.
@@ -43,9 +46,12 @@ fn shorten_words(text: &str, width: usize, least: usize) -> String {
 }
 
 /// Returns the texts of a column, of at most `width` characters each where that leaves them legible. A word is shortened
-/// alike in all of them, words that differ still differ, and the last part of a path or dotted name stays whole.
+/// alike in all of them, words that differ still differ, and the last part of a path or dotted name stays whole. The end of
+/// a sentence is cut.
 pub(crate) fn shorten_column(texts: &[&str], width: usize) -> Vec<String> {
-    let mut words: Vec<&str> = texts.iter().flat_map(|text| text.split(' ')).collect();
+    let is_sentence = |text: &str| text.split(' ').count() > WORDS_OF_NAME;
+    let names = || texts.iter().filter(|text| !is_sentence(text));
+    let mut words: Vec<&str> = names().flat_map(|text| text.split(' ')).collect();
     words.sort_unstable();
     words.dedup();
     let longest = words.iter().map(|word| length(word)).max().unwrap_or(0);
@@ -53,7 +59,7 @@ pub(crate) fn shorten_column(texts: &[&str], width: usize) -> Vec<String> {
         let words = text.split(' ').map(|word| shorten_word(word, most.max(legible(word))));
         words.collect::<Vec<_>>().join(" ")
     };
-    let fits = |most: &usize| texts.iter().all(|text| length(&shortened(text, *most)) <= width);
+    let fits = |most: &usize| names().all(|text| length(&shortened(text, *most)) <= width);
     let is_distinct = |most: &usize| {
         let mut shorter: Vec<String> = words.iter().map(|word| shortened(word, *most)).collect();
         shorter.sort_unstable();
@@ -63,7 +69,8 @@ pub(crate) fn shorten_column(texts: &[&str], width: usize) -> Vec<String> {
     let least = LEAST_OF_NAME.min(longest);
     let most = (least..=longest).rev().find(fits).unwrap_or(least);
     let most = (most..longest).find(is_distinct).unwrap_or(longest);
-    texts.iter().map(|text| shortened(text, most)).collect()
+    let shorter = |text: &&str| if is_sentence(text) { shorten(text, width) } else { shortened(text, most) };
+    texts.iter().map(shorter).collect()
 }
 
 /// Returns the length at which a word is still legible: that of its last part, unless this is long itself.
@@ -160,6 +167,14 @@ mod tests {
         assert_eq!(
             shorten_column(&["arguments.callback (function)", "web/application.py:10", ""], 16),
             ["….callback (function)", "…/application.py:10", ""]
+        );
+    }
+
+    #[test]
+    fn sentences_in_columns_are_cut() {
+        assert_eq!(
+            shorten_column(&["SELECT id, name, price FROM products", "a.b"], 20),
+            ["SELECT id, name, pr…", "a.b"]
         );
     }
 

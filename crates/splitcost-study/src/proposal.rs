@@ -16,18 +16,23 @@ use splitcost_recording::tree::own_cpu;
 /// The last parts of the names of modules that start or configure an app, or are run by people.
 ///
 /// Chosen: the usual names in the documentation and the project templates of the frameworks.
-const STARTS: [&str; 21] = [
+const STARTS: [&str; 27] = [
     "__main__",
     "app",
     "application",
     "apps",
     "asgi",
     "cli",
+    "conf",
     "config",
     "conftest",
     "constants",
+    "env",
+    "environment",
     "fixtures",
     "init_db",
+    "log",
+    "logging",
     "main",
     "manage",
     "scripts",
@@ -37,6 +42,7 @@ const STARTS: [&str; 21] = [
     "static",
     "templates",
     "urls",
+    "version",
     "wsgi",
 ];
 
@@ -73,6 +79,11 @@ const NOT_RUN: [&str; 5] = ["migrations", "seed", "seeds", "test", "tests"];
 ///
 /// Chosen: two services that have to agree cost more work than any call.
 const CUT_TRANSACTION: f64 = 10.0;
+
+/// The share of CPU time below which a module is a small part of the app.
+///
+/// Chosen: a service that computes less saves nobody a process.
+const LEAST_CPU_SHARE: f64 = 0.05;
 
 /// A module that could become the first service, with the reasons.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -130,6 +141,11 @@ impl Proposal {
     pub fn toml(&self) -> String {
         let name = self.name();
         format!("[splits.{name}]\nservices = {{ {name} = [\"{}\"] }}\n", self.module)
+    }
+
+    /// Returns true if another module is preferred, whatever the calls: this one serves all others, or does hardly anything.
+    fn is_last_choice(&self) -> bool {
+        self.is_shared || self.cpu_share < LEAST_CPU_SHARE
     }
 
     /// Returns the share of CPU time that moves for each call of the boundary.
@@ -208,8 +224,9 @@ pub fn propose(recording: &Recording, table_owners: &BTreeMap<String, String>) -
             proposals.push(proposal);
         }
     }
-    proposals
-        .sort_by(|one, other| one.is_shared.cmp(&other.is_shared).then_with(|| other.score().total_cmp(&one.score())));
+    proposals.sort_by(|one, other| {
+        one.is_last_choice().cmp(&other.is_last_choice()).then_with(|| other.score().total_cmp(&one.score()))
+    });
     proposals.into_iter().next().ok_or(NoProposal { called })
 }
 
@@ -420,9 +437,11 @@ mod tests {
     }
 
     #[test]
-    fn a_module_that_serves_all_others_is_proposed_last() {
-        let made = [Made("shop.web", &[(1, "shop.utils", 900), (1, "shop.stock", 5)])];
+    fn a_module_that_serves_all_others_or_does_hardly_anything_is_proposed_last() {
+        let made = [Made("shop.web", &[(1, "shop.utils", 900), (1, "shop.stock", 80)])];
         assert_eq!(propose(&recording(&made), &BTreeMap::new()).unwrap().module, "shop.stock");
+        let small = [Made("shop.web", &[(1, "shop.utils", 900), (1, "shop.stock", 5)])];
+        assert_eq!(propose(&recording(&small), &BTreeMap::new()).unwrap().module, "shop.utils");
         let alone = propose(&recording(&[Made("shop.web", &[(1, "shop.utils", 900)])]), &BTreeMap::new()).unwrap();
         assert!(alone.to_string().ends_with("by its name it serves all others, but no other module is fit"));
     }

@@ -128,7 +128,19 @@ fn a_broken_document_is_an_error_with_its_place() {
         get("{parameters: [{in: path, name: c}]}"),
     ];
     let errors: Vec<String> = broken.iter().map(|text| read(text).expect_err("it is broken")).collect();
-    insta::assert_snapshot!(errors.join("\n"), @"");
+    insta::assert_snapshot!(errors.join("\n"), @r##"
+    EOF while parsing a value at line 1 column 12
+    mismatched bracket '[' closed by '}' at line 3, column 13
+    it is a document of Swagger 2.0; OpenAPI 3.0 and 3.1 are read
+    it has no field `openapi` with a version
+    its version is OpenAPI "4.0.0"; 3.0 and 3.1 are read
+    #/paths/~1a~1b/get: it is not an object
+    #/paths/~1a~1b/get/parameters/0/$ref: "#/components/nowhere" leads nowhere
+    #/paths/~1a~1b/get/parameters/0/$ref: "other.yaml#/a" leads to another file, which is not read: join the files first, for example with `redocly bundle`
+    #/paths/~1a~1b/get/parameters/0: it has no text "name"
+    #/paths/~1a~1b/get/parameters/0: its references form a circle
+    #/paths/~1a~1b/get/parameters/0: the path has no placeholder {c}
+    "##);
 }
 
 #[test]

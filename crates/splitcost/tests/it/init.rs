@@ -173,7 +173,17 @@ fn requests_come_from_a_description_of_the_api() {
     let app = ("shop.py", "from fastapi import FastAPI\napp = FastAPI()\n@app.get('/status')\ndef status(): ...\n");
     let project = |text: &str| project(&[app, ("docs/api/openapi.yml", text), ("tests/openapi.json", "{}")]);
     let found = project(API);
-    insta::assert_snapshot!(init(&found, &[], "the requests are those of docs/api/openapi.yml"), @"");
+    insta::assert_snapshot!(init(&found, &[], "the requests are those of docs/api/openapi.yml"), @r#"
+    [app]
+    command = ["uvicorn", "shop:app", "--host", "127.0.0.1", "--port", "{port}"]
+    package = "shop"
+    ready = "/"
+    [workload]
+    seed = 1
+    [[workload.requests]]  # fill in: page-size
+    path = "/api/items/{item}?page-size={page_size}"
+    params = { item = { choice = ["red", "blue"] }, page_size = { int = [5, 14] } }
+    "#);
     let text = fs::read_to_string(found.path("splitcost.toml")).unwrap();
     assert!(text.contains("# [[workload.requests]]  # fill in: body.price\n# method = \"PUT\"\n"), "{text}");
     assert!(text.contains("# body = { name = \"a {{b}}\", price = 1.0 }\n"), "{text}");
@@ -182,7 +192,10 @@ fn requests_come_from_a_description_of_the_api() {
     let broken = API.replace("schemas/Item\"", "schemas/Things\"");
     let warned = init(&project(&broken), &[], "the routes in the source are used instead");
     assert!(warned.contains("path = \"/status\""), "{warned}");
-    insta::assert_snapshot!(project(&broken).run(&["init", "--openapi", "docs/api/openapi.yml"]), @"");
+    insta::assert_snapshot!(project(&broken).run(&["init", "--openapi", "docs/api/openapi.yml"]), @r##"
+    exit 2
+    error: failed to read docs/api/openapi.yml: #/paths/~1items~1{item}/put/requestBody/content/application~1json/schema/$ref: "#/components/schemas/Things" leads nowhere
+    "##);
 }
 
 #[test]
@@ -198,7 +211,13 @@ fn servers_of_their_own_are_started() {
         start("from tornado.web import Application\napp = Application([])\n"),
         start("from flask import Flask\ndef make(config):\n    app = Flask('a')\n    return app\n"),
     ];
-    insta::assert_snapshot!(commands.join("\n"), @"");
+    insta::assert_snapshot!(commands.join("\n"), @r#"
+    command = ["sanic", "web:make", "--factory", "--host", "127.0.0.1", "--port", "{port}", "--single-process"]
+    command = ["python", "-m", "aiohttp.web", "-H", "127.0.0.1", "-P", "{port}", "web:make"]
+    command = ["gunicorn", "web:app", "--bind", "127.0.0.1:{port}", "--worker-class", "aiohttp.GunicornWebWorker"]
+    command = ["python", "-m", "web", "--port={port}"]
+    command = ["gunicorn", "web:make(\"FILL IN\")", "--bind", "127.0.0.1:{port}", "--threads", "8"]
+    "#);
 }
 
 #[test]
