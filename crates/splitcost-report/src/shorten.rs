@@ -24,24 +24,27 @@ pub(crate) fn length(text: &str) -> usize {
 
 /// Returns a name of at most `width` characters, as of an endpoint. Its longest words are shortened in the middle.
 pub(crate) fn shorten(name: &str, width: usize) -> String {
-    shorten_words(name, width, LEAST_OF_NAME)
+    shorten_words(name, width, |_| LEAST_OF_NAME)
 }
 
 /// Returns a sentence of at most `width` characters. Its longest words are shortened in the middle, and the end is cut where
 /// that is not enough.
 pub(crate) fn shorten_sentence(sentence: &str, width: usize) -> String {
-    shorten_words(sentence, width, LEAST_OF_SENTENCE)
+    shorten_words(sentence, width, |word| legible(word).max(LEAST_OF_SENTENCE))
 }
 
-fn shorten_words(text: &str, width: usize, least: usize) -> String {
+/// Shortens the longest words, none below its least length.
+fn shorten_words(text: &str, width: usize, least: impl Fn(&str) -> usize) -> String {
     if length(text) <= width {
         return text.to_owned();
     }
     let words: Vec<&str> = text.split(' ').collect();
-    let total = |most: usize| words.iter().map(|word| length(word).min(most)).sum::<usize>() + words.len() - 1;
+    let room = |word: &str, most: usize| most.max(least(word));
+    let total =
+        |most: usize| words.iter().map(|word| length(word).min(room(word, most))).sum::<usize>() + words.len() - 1;
     let longest = words.iter().map(|word| length(word)).max().unwrap_or(0);
-    let most = (least..longest).rev().find(|most| total(*most) <= width).unwrap_or(least);
-    let shorter: Vec<String> = words.iter().map(|word| shorten_word(word, most)).collect();
+    let most = (0..longest).rev().find(|most| total(*most) <= width).unwrap_or(0);
+    let shorter: Vec<String> = words.iter().map(|word| shorten_word(word, room(word, most))).collect();
     cut(&shorter.join(" "), width)
 }
 
@@ -148,6 +151,8 @@ mod tests {
         let site = "shop.pricing:quote at shop/orders/service.py:88, blocks the loop";
         assert_eq!(shorten_sentence(site, 60), "shop.pricing:quote at …/orders/service.py:88, blocks the lo…");
         assert_eq!(shorten_sentence(site, 40), "shop.pricing:quote at …/orders/service.…");
+        let long = "2 × company.services.billing:find_invoices_of_customer at company/web/application.py:11, GET /";
+        assert_eq!(shorten_sentence(long, 60), "2 × …:find_invoices_of_customer at …/web/application.py:11, …");
     }
 
     #[test]
