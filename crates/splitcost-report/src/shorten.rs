@@ -152,7 +152,7 @@ mod tests {
         assert_eq!(shorten_sentence(site, 60), "shop.pricing:quote at …/orders/service.py:88, blocks the lo…");
         assert_eq!(shorten_sentence(site, 40), "shop.pricing:quote at …/orders/service.…");
         let long = "2 × company.services.billing:find_invoices_of_customer at company/web/application.py:11, GET /";
-        assert_eq!(shorten_sentence(long, 60), "2 × …:find_invoices_of_customer at …/web/application.py:11, …");
+        assert_eq!(shorten_sentence(long, 60), "2 × …:find_invoices_of_customer at …/web/application.py:11,…");
     }
 
     #[test]
