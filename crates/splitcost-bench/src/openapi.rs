@@ -277,9 +277,8 @@ impl Making {
     fn undescribed(&mut self) {
         let path = std::mem::take(&mut self.spec.path);
         let mut rest = path.as_str();
-        while let Some((before, name, after)) = rest
-            .split_once('{')
-            .and_then(|(before, rest)| rest.split_once('}').map(|(name, after)| (before, name, after)))
+        while let Some((before, (name, after))) =
+            rest.split_once('{').and_then(|(before, rest)| Some((before, rest.split_once('}')?)))
         {
             let mut holder = name.to_owned();
             if !self.spec.params.contains_key(name) {
@@ -287,7 +286,7 @@ impl Making {
                 self.guess(name, true);
                 self.spec.params.insert(holder.clone(), Param::Choice(vec![UNKNOWN.into()]));
             }
-            self.spec.path.push_str(&format!("{}{{{holder}}}", literal(before)));
+            self.spec.path += &[&literal(before), "{", &holder, "}"].concat();
             rest = after;
         }
         self.spec.path.push_str(&literal(rest));

@@ -84,10 +84,9 @@ fn unescaped(fragment: &str) -> String {
     let mut rest = fragment.as_bytes();
     while let Some((&first, after)) = rest.split_first() {
         let code = after.get(..2).and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
-        match code.filter(|_| first == b'%') {
-            Some(code) => (bytes.push(code), rest = &after[2..]).0,
-            None => (bytes.push(first), rest = after).0,
-        }
+        let (byte, digits) = code.filter(|_| first == b'%').map_or((first, 0), |code| (code, 2));
+        bytes.push(byte);
+        rest = &after[digits..];
     }
     String::from_utf8_lossy(&bytes).into_owned()
 }
