@@ -4,7 +4,8 @@
 //! load), [`compare`] (two endpoints and a control, in shuffled rounds), [`saturation`] (the highest arrival rate that an
 //! endpoint sustains); [`stacks`] (every client against every server), [`codecs`] (every codec on the same documents),
 //! [`call`] (one function in process and over stacks); and the formats of others: [`grpc`] (messages from JSON), [`har`]
-//! (requests from a browser's archive) and [`locust`] (an export to, and an import from, that tool).
+//! (requests from a browser's archive), [`openapi`] (requests from the description of an API) and [`locust`] (an export to,
+//! and an import from, that tool).
 //!
 //! ```no_run
 //! use splitcost_bench::endpoint::{Requests, Endpoint, Reach};
@@ -34,6 +35,7 @@ pub mod grpc;
 pub mod har;
 pub mod locust;
 pub mod measure;
+pub mod openapi;
 pub mod saturation;
 pub mod stacks;
 

@@ -73,4 +73,6 @@ pub use schedule::Schedule;
 pub use session::{Capture, Session, open_sessions};
 pub use target::{Address, Roots, Target, Targets, Tls, Version};
 pub use template::{Piece, pieces};
-pub use workload::{Body, Draw, Method, NAME_HEADER, Param, Request, RequestSpec, Workload, WorkloadTable, literal};
+pub use workload::{
+    Body, Draw, Method, NAME_HEADER, Param, Request, RequestSpec, Workload, WorkloadTable, literal, literal_json,
+};

@@ -124,6 +124,16 @@ pub fn literal(text: &str) -> String {
     text.replace('{', "{{").replace('}', "}}")
 }
 
+/// Returns the template of a JSON value as it is: with the braces in its strings doubled.
+pub fn literal_json(value: &Value) -> Value {
+    match value {
+        Value::String(text) => literal(text).into(),
+        Value::Array(items) => items.iter().map(literal_json).collect(),
+        Value::Object(fields) => fields.iter().map(|(key, field)| (key.clone(), literal_json(field))).collect(),
+        other => other.clone(),
+    }
+}
+
 impl RequestSpec {
     /// Makes a request with a method and a path, and nothing else.
     pub fn new(method: Method, path: impl Into<String>) -> Self {

@@ -8,7 +8,8 @@ use splitcost_model::recording::PayloadClass;
 use splitcost_model::recording::summary::{EdgeSummary, PayloadSummary, Summary};
 
 use crate::number::{count, number};
-use crate::shorten::{distinct_width, length, shorten, shorten_sentence};
+use crate::shorten::{length, shorten_column};
+use crate::text::wrap;
 
 /// Rows shown of each table; the JSON has them all.
 ///
@@ -119,7 +120,9 @@ fn call_sites(payloads: &[&PayloadSummary]) -> String {
 
 fn head(out: &mut String, summary: &Summary, width: usize) {
     let mut line = |text: String| {
-        let _ = writeln!(out, "{}", shorten_sentence(&text, width));
+        let mut lines = Vec::new();
+        wrap(&text, width, 2, &mut lines);
+        let _ = writeln!(out, "{}", lines.join("\n"));
     };
     let command = summary.command.join(" ");
     let command = command.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -190,22 +193,29 @@ impl FittedTable {
         }
         let shown = &self.rows[..self.rows.len().min(most)];
         let lines = || std::iter::once(&self.header).chain(shown);
-        let mut widths: Vec<usize> = (0..self.header.len())
-            .map(|column| lines().map(|cells| length(&cells[column])).max().unwrap_or(0))
-            .collect();
+        let mut columns: Vec<Vec<String>> =
+            (0..self.header.len()).map(|column| lines().map(|cells| cells[column].clone()).collect()).collect();
+        let widest = |cells: &[String]| cells.iter().map(|cell| length(cell)).max().unwrap_or(0);
+        let mut widths: Vec<usize> = columns.iter().map(|cells| widest(cells)).collect();
         let total = |widths: &[usize]| widths.iter().sum::<usize>() + 2 * (widths.len() - 1);
         for (column, least) in self.left.iter().rev().map(|&c| (c, 16)).chain([(0, 20)]) {
             let excess = total(&widths).saturating_sub(self.width);
             let narrow = widths[column].saturating_sub(excess).max(least.min(widths[column]));
-            widths[column] = distinct_width(lines().map(|cells| cells[column].as_str()), narrow);
+            // The head stays whole.
+            let texts: Vec<&str> = columns[column].iter().skip(1).map(String::as_str).collect();
+            let shorter = shorten_column(&texts, narrow.max(length(&self.header[column])));
+            columns[column].splice(1.., shorter);
+            widths[column] = widest(&columns[column]);
         }
-        let _ = writeln!(out, "\n{}", shorten_sentence(title, self.width));
-        for cells in lines() {
+        let mut heading = Vec::new();
+        wrap(title, self.width, 2, &mut heading);
+        let _ = writeln!(out, "\n{}", heading.join("\n"));
+        for row in 0..=shown.len() {
             let mut line = String::new();
-            for (column, (cell, &width)) in cells.iter().zip(&widths).enumerate() {
-                let cell = shorten(cell, width);
-                let padding = " ".repeat(width - length(&cell));
-                let cell = if self.left.contains(&column) { cell + &padding } else { padding + &cell };
+            for (column, &width) in widths.iter().enumerate() {
+                let cell = &columns[column][row];
+                let padding = " ".repeat(width - length(cell));
+                let cell = if self.left.contains(&column) { format!("{cell}{padding}") } else { padding + cell };
                 line.push_str(if column == 0 { "" } else { "  " });
                 line.push_str(&cell);
             }
@@ -323,7 +333,7 @@ mod tests {
         shop.inventory:reserve    rewrite    arguments.session (Session)    1,234     70  shop/create.py:21
         ");
         let narrow = render(&summary(), 20);
-        for name in ["POST /orders ", "shop.…:reserve", "/create.py:21"] {
+        for name in ["POST /orders ", "shop.inventory:reserve", "/create.py:21"] {
             assert!(narrow.contains(name), "{name} is not in {narrow}");
         }
     }

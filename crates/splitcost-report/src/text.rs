@@ -395,7 +395,7 @@ fn total(
 }
 
 /// Breaks at spaces; lines after the first are indented.
-fn wrap(text: &str, width: usize, indent: usize, lines: &mut Vec<String>) {
+pub(crate) fn wrap(text: &str, width: usize, indent: usize, lines: &mut Vec<String>) {
     let mut line = String::new();
     for (i, word) in text.split(' ').enumerate() {
         if i > 0 && line.trim().chars().count() > 0 && line.chars().count() + 1 + word.chars().count() > width {

@@ -3,7 +3,7 @@
 //! Read in this order: [`Experiment`] (the question), [`study`] (one call that answers it with one document, a
 //! [`Study`](splitcost_model::study::Study)), then the decisions behind the answer: [`refusal`] (splits
 //! that are not run), [`comparison`] (changes from the monolith to the split), [`audit`] (calls predicted and answered),
-//! [`money`] (the price of both), [`residual`] (intervals that know past errors) and [`verdict`] (the judgement). The decisions do no IO and read no clock: equal inputs give equal documents.
+//! [`money`] (the price of both), [`proposal`] (a split, where none is named), [`residual`] (intervals that know past errors) and [`verdict`] (the judgement). The decisions do no IO and read no clock: equal inputs give equal documents.
 //!
 //! ```
 //! use splitcost_model::study::SplitStudy;
@@ -21,6 +21,7 @@ mod error;
 mod experiment;
 mod fault;
 pub mod money;
+pub mod proposal;
 pub mod refusal;
 pub mod residual;
 pub mod verdict;

@@ -12,6 +12,7 @@ use splitcost_model::split::{Split, is_within};
 use splitcost_model::study::Study;
 use splitcost_report::text::Style;
 use splitcost_study::copies;
+use splitcost_study::proposal::{self, Proposal};
 use splitcost_study::{Completion, Depth, Event, Experiment, Faults, Load, Scope, Studied, study};
 
 use crate::args::experiment::ScenarioArgs;
@@ -20,6 +21,9 @@ use crate::failure::{Failed, Failure};
 use crate::printer::Printer;
 use crate::session::{Session, closest, shown};
 use crate::settings::{self, Settings};
+
+/// The beginning of every sentence about a split that nobody named.
+const PROPOSED: &str = "no split is named in the settings; this one is proposed from the recording";
 
 /// Takes the load from the command line, else from the settings.
 pub(crate) fn load(settings: &Settings, rate: Option<f64>, concurrency: Option<u32>) -> Load {
@@ -46,7 +50,15 @@ pub(crate) fn run(
     scope: Scope,
 ) -> anyhow::Result<Studied> {
     let Subject { settings, python, recording, recording_dir } = *subject;
-    let splits = settings.splits(&scenario.splits)?;
+    let mut splits = settings.splits(&scenario.splits)?;
+    let proposal = if splits.is_empty() { Some(propose(settings, recording)?) } else { None };
+    if let Some(proposal) = &proposal {
+        session.printer.warn(&format!("{PROPOSED}: {proposal}"));
+        session
+            .printer
+            .hint(&format!("to choose another one, name it in the settings:\n{}", proposal.toml().trim_end()));
+        splits.push(proposal.split());
+    }
     splits.iter().try_for_each(|split| check_recorded(recording, split))?;
     let mut proposed_copies = BTreeMap::new();
     for split in splits.iter().filter(|split| split.copied.is_none()) {
@@ -94,7 +106,21 @@ pub(crate) fn run(
     };
     let studied = study(&experiment, watch, cancel).failed();
     printer.done();
-    studied
+    let mut studied = studied?;
+    studied.study.provenance.notes.extend(proposal.map(|proposal| format!("{PROPOSED}: {proposal}.")));
+    Ok(studied)
+}
+
+/// Proposes a split of an app whose settings name none.
+///
+/// # Errors
+/// Fails if no module is fit.
+fn propose(settings: &Settings, recording: &Recording) -> anyhow::Result<Proposal> {
+    proposal::propose(recording, &settings.table_owners).map_err(|none| {
+        Failure::new(format!("no split is named in the settings, and none can be proposed from the recording: {none}"))
+            .hint("add a table [splits.NAME] with services = { pricing = [\"shop.pricing\"] }; `splitcost show` lists the calls")
+            .into()
+    })
 }
 
 /// Checks that the recording tells the modules of a split apart from others, and knows a module of each service.

@@ -75,13 +75,8 @@ impl Settings {
     /// Returns the splits with these names, or all splits if no name is given.
     ///
     /// # Errors
-    /// Fails if there is no split, or none of a name.
+    /// Fails if there is no split of a name.
     pub(crate) fn splits(&self, names: &[String]) -> anyhow::Result<Vec<Split>> {
-        if self.splits.is_empty() {
-            return Err(Failure::new("the settings have no split to evaluate")
-                .hint("add a table [splits.NAME] with services = { pricing = [\"shop.pricing\"] }")
-                .into());
-        }
         if names.is_empty() {
             return Ok(self.splits.clone());
         }
@@ -90,9 +85,12 @@ impl Settings {
             .iter()
             .map(|name| {
                 self.splits.iter().find(|split| split.name == *name).cloned().ok_or_else(|| {
-                    Failure::new(format!("the settings have no split named {name}"))
-                        .hint(format!("the splits are: {}", known.join(", ")))
-                        .into()
+                    let failure = Failure::new(format!("the settings have no split named {name}"));
+                    match known.as_slice() {
+                        [] => failure.hint("they name none; without a name, one is proposed from the recording"),
+                        known => failure.hint(format!("the splits are: {}", known.join(", "))),
+                    }
+                    .into()
                 })
             })
             .collect()

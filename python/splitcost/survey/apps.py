@@ -3,26 +3,44 @@
 from __future__ import annotations
 
 import ast
+import re
+from collections import Counter
 from dataclasses import dataclass
 
-from splitcost.survey.source import Module, Source, text_of
+from splitcost.survey.django import Django
+from splitcost.survey.source import Function, Module, Source, argument, text_of
 
 FRAMEWORKS = {
     "fastapi.FastAPI": ("fastapi", "asgi"),
+    "fastapi.applications.FastAPI": ("fastapi", "asgi"),
     "starlette.applications.Starlette": ("starlette", "asgi"),
     "litestar.Litestar": ("litestar", "asgi"),
     "litestar.app.Litestar": ("litestar", "asgi"),
     "quart.Quart": ("quart", "asgi"),
     "falcon.asgi.App": ("falcon", "asgi"),
+    "sanic.Sanic": ("sanic", "asgi"),
+    "aiohttp.web.Application": ("aiohttp", "own"),
+    "tornado.web.Application": ("tornado", "own"),
     "flask.Flask": ("flask", "wsgi"),
     "falcon.App": ("falcon", "wsgi"),
+    "falcon.API": ("falcon", "wsgi"),
     "bottle.Bottle": ("bottle", "wsgi"),
+    "bottle.default_app": ("bottle", "wsgi"),
+    "bottle.app": ("bottle", "wsgi"),
     "django.core.asgi.get_asgi_application": ("django", "asgi"),
     "django.core.wsgi.get_wsgi_application": ("django", "wsgi"),
 }
 """The calls that make an app: the framework, and the protocol between server and app."""
+COPIED = ("bottle",)
+"""The frameworks in one file, which apps carry copies of."""
 USUAL_FILES = ("main", "app", "asgi", "wsgi", "application", "server", "web")
 """The last parts of module names that usually hold the app, the most usual first."""
+DATABASE_VARIABLE = re.compile(r"(?=.*(DATABASE|DB|SQLALCHEMY))[A-Z][A-Z0-9_]*(URL|URI|DSN|NAME|PATH|FILE)")
+"""The usual names of the place of a database."""
+UNKNOWN = '"FILL IN"'
+"""The argument of a factory of which nothing is known."""
+MANAGE = "manage.py"
+"""The name of an app that only its ``manage.py`` starts."""
 
 
 @dataclass(frozen=True)
@@ -43,28 +61,56 @@ def find_apps(source: Source) -> list[App]:
     factories = {
         f"{module.name}.{app.name}": app
         for module in source.modules.values()
-        for app in module_factories(module)
+        for app in module_factories(source, module)
     }
     objects = [app for module in source.modules.values() for app in module_objects(source, module, factories)]
+    found = [*objects, *factories.values()]
+    settings = Django(source).settings
+    if settings is not None and not any(app.framework == "django" for app in found):
+        found.append(App("django", "wsgi", settings.name, MANAGE, is_factory=False))
     # What is made at import is what the authors start; tools and examples lie deeper than the app.
-    return sorted([*objects, *factories.values()], key=rank)
+    return sorted(found, key=lambda app: rank(source, app))
 
 
-def rank(app: App) -> tuple[bool, bool, int, int, str]:
+def rank(source: Source, app: App) -> tuple[bool, int, bool, bool, int, int, str]:
     """Return the order of apps."""
+    directory = source.modules[app.module].directory.removeprefix("src")
     last = app.module.rpartition(".")[2]
     usual = USUAL_FILES.index(last) if last in USUAL_FILES else len(USUAL_FILES)
     is_asgi_of_django = app.framework == "django" and app.protocol == "asgi"
-    return app.is_factory, not is_asgi_of_django, app.module.count("."), usual, app.module
+    is_unknown = UNKNOWN in app.arguments
+    depth = len(directory.split("/")) if directory else 0
+    return is_unknown, depth, app.is_factory, not is_asgi_of_django, app.module.count("."), usual, app.module
 
 
-def made(module: Module, node: ast.expr | None) -> tuple[str, str] | None:
+def made(source: Source, module: Module, node: ast.expr | None) -> tuple[str, str] | None:
     """Return the framework and protocol of the app that an expression makes."""
-    if isinstance(node, ast.Call):
-        if isinstance(node.func, ast.Attribute) and node.func.attr == "make_wsgi_app":
-            return "pyramid", "wsgi"
-        return FRAMEWORKS.get(module.dotted(node.func))
+    if not isinstance(node, ast.Call):
+        return None
+    if isinstance(node.func, ast.Attribute) and node.func.attr == "make_wsgi_app":
+        return "pyramid", "wsgi"
+    name = module.dotted(node.func)
+    for known, kind in FRAMEWORKS.items():
+        # Some apps carry a copy of their framework.
+        if name == known or name.endswith(f".{known}"):
+            return kind
+    # A class of the app's own that is one of a framework.
+    for home, definition in source.lineage(name):
+        for base in definition.bases:
+            if home.dotted(base) in FRAMEWORKS:
+                return FRAMEWORKS[home.dotted(base)]
     return None
+
+
+def imported_framework(source: Source) -> str:
+    """Return the framework that most modules import, for an app that nothing here can start."""
+    names = {name.partition(".")[0] for name in FRAMEWORKS} | {"pyramid"}
+    counts = Counter(
+        origin.partition(".")[0]
+        for module in source.modules.values()
+        for origin in {origin for origin in module.imports.values() if origin.partition(".")[0] in names}
+    )
+    return counts.most_common(1)[0][0] if counts else ""
 
 
 def module_objects(source: Source, module: Module, factories: dict[str, App]) -> list[App]:
@@ -75,7 +121,7 @@ def module_objects(source: Source, module: Module, factories: dict[str, App]) ->
             continue
         targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
         value = statement.value
-        kind = made(module, value)
+        kind = made(source, module, value)
         if kind is None and isinstance(value, ast.Call):
             defined = source.find(module.dotted(value.func))
             factory = factories.get(f"{defined[0].name}.{defined[1]}") if defined else None
@@ -86,23 +132,41 @@ def module_objects(source: Source, module: Module, factories: dict[str, App]) ->
     return found
 
 
-def module_factories(module: Module) -> list[App]:
-    """Return the functions of a module that make an app and return it, and that a server can call."""
-    found = []
+def module_factories(source: Source, module: Module) -> list[App]:
+    """Return the functions of a module that make an app and return it."""
+    found: list[App] = []
+    if module.name.rpartition(".")[2] in COPIED:
+        return found
     for function in module.tree.body:
-        if not isinstance(function, ast.FunctionDef):
+        if not isinstance(function, Function) or function.name.startswith("_"):
             continue
+        nodes = list(ast.walk(function))
         kinds = [
-            kind for node in ast.walk(function) if isinstance(node, ast.Call) and (kind := made(module, node))
+            kind for node in nodes if isinstance(node, ast.Call) and (kind := made(source, module, node))
         ]
-        returns = any(isinstance(node, ast.Return) and node.value is not None for node in ast.walk(function))
-        required = len(function.args.posonlyargs) + len(function.args.args) - len(function.args.defaults)
-        # Pyramid's usual factory takes the settings of a file first.
-        is_pyramid = kinds[:1] == [("pyramid", "wsgi")] and required == 1
-        if kinds and returns and (required == 0 or is_pyramid) and not function.name.startswith("_"):
-            arguments = "{}" if is_pyramid else ""
+        returns = any(isinstance(node, ast.Return) and node.value is not None for node in nodes)
+        # Only the server of aiohttp waits for a factory.
+        is_callable = isinstance(function, ast.FunctionDef) or kinds[:1] == [("aiohttp", "own")]
+        if kinds and returns and is_callable:
+            arguments = required_arguments(function, kinds[0][0])
             found.append(App(*kinds[0], module.name, function.name, is_factory=True, arguments=arguments))
     return found
+
+
+def required_arguments(function: Function, framework: str) -> str:
+    """Return the arguments that a factory requires, as source text."""
+    required = len(function.args.posonlyargs) + len(function.args.args) - len(function.args.defaults)
+    keywords = [
+        f"{each.arg}={UNKNOWN}"
+        for each, default in zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True)
+        if default is None
+    ]
+    if framework == "aiohttp" and required == 1:
+        # `python -m aiohttp.web` hands on the rest of its command line.
+        return ""
+    # Pyramid's usual factory takes the settings of a file first.
+    known = ["{}"] if framework == "pyramid" and required == 1 else [UNKNOWN] * required
+    return ", ".join([*known, *keywords])
 
 
 def find_celery(source: Source) -> list[str]:
@@ -118,38 +182,14 @@ def find_celery(source: Source) -> list[str]:
     ]
 
 
-def django_settings(source: Source) -> Module | None:
-    """Return the settings module of a Django project."""
-    for module in source.modules.values():
-        if value_of(module, "ROOT_URLCONF") is not None:
-            return module
-    return None
-
-
-def django_parts(source: Source) -> list[str]:
-    """Return the packages of a Django project that its settings install as apps."""
-    settings = django_settings(source)
-    found: list[str] = []
-    for node in ast.walk(settings.tree) if settings else ():
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            name = node.value.partition(".apps.")[0]
-            module = source.modules.get(name)
-            if module is not None and module.is_package and name not in found:
-                found.append(name)
-    return found
-
-
-def value_of(module: Module, name: str) -> ast.expr | None:
-    """Return the value that a module gives a name at import."""
-    for statement in module.statements():
-        if isinstance(statement, ast.Assign):
-            if any(isinstance(target, ast.Name) and target.id == name for target in statement.targets):
-                return statement.value
-    return None
-
-
-def url_conf(source: Source) -> Module | None:
-    """Return the module with the routes of a Django project."""
-    settings = django_settings(source)
-    name = text_of(value_of(settings, "ROOT_URLCONF")) if settings else None
-    return source.modules.get(name or "")
+def database_variables(source: Source) -> list[str]:
+    """Return the variables of the environment by which the app finds its database."""
+    names = [
+        text
+        for module in source.modules.values()
+        for node in module.nodes
+        if isinstance(node, ast.Call | ast.Subscript)
+        if (text := text_of(node.slice if isinstance(node, ast.Subscript) else argument(node, "key", 0)))
+        if DATABASE_VARIABLE.fullmatch(text)
+    ]
+    return list(dict.fromkeys(names))

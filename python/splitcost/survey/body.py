@@ -1,10 +1,10 @@
-"""Makes an example of a JSON body from the class that a handler takes."""
+"""Reads the parameters of a handler: the query that it requires, and an example of its JSON body."""
 
 from __future__ import annotations
 
 import ast
 
-from splitcost.survey.source import Module, Source
+from splitcost.survey.source import Function, Module, Source, text_fields
 
 PLAIN: dict[str, object] = {
     "str": "text",
@@ -22,9 +22,7 @@ DEEPEST = 4
 """Chosen: an example is for a person to edit; a circle of classes ends."""
 
 
-def example_body(
-    source: Source, module: Module, function: ast.FunctionDef | ast.AsyncFunctionDef, path: str
-) -> object:
+def example_body(source: Source, module: Module, function: Function, path: str) -> object:
     """Return an example of the first parameter whose class has fields of its own, or None."""
     # A parameter with a default is optional, or is made by the framework.
     given = len(function.args.args) - len(function.args.defaults)
@@ -34,6 +32,48 @@ def example_body(
         fields = class_fields(source, module, parameter.annotation, 0)
         if fields is not None:
             return fields
+    return None
+
+
+def required_query(
+    source: Source, module: Module, function: Function, path: str
+) -> dict[str, str | list[str]]:
+    """Return the parameters of the query that FastAPI requires, with their types or the values that they may have."""
+    found: dict[str, str | list[str]] = {}
+    given = len(function.args.args) - len(function.args.defaults)
+    bare = [each.arg for each in function.args.args[:given]]
+    bare += [
+        each.arg
+        for each, default in zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True)
+        if default is None
+    ]
+    for parameter in [*function.args.args, *function.args.kwonlyargs]:
+        node, is_query = parameter.annotation, False
+        if isinstance(node, ast.Subscript) and module.dotted(node.value).endswith(".Annotated"):
+            parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+            made = [module.dotted(part.func) for part in parts if isinstance(part, ast.Call)]
+            if any(not name.endswith(".Query") for name in made):
+                # A dependency, a header or a body.
+                continue
+            node, is_query = parts[0], True
+        if parameter.arg not in bare or f"{{{parameter.arg}" in path or node is None:
+            continue
+        kind = query_type(source, module, node)
+        if kind is not None or is_query:
+            found[parameter.arg] = kind or "str"
+    return found
+
+
+def query_type(source: Source, module: Module, node: ast.expr) -> str | list[str] | None:
+    """Return the type of a value in a query, or the values that it may have; None where it is no plain value."""
+    if isinstance(node, ast.Subscript) and module.dotted(node.value).endswith(".Literal"):
+        return [str(each.value) for each in ast.walk(node.slice) if isinstance(each, ast.Constant)]
+    name = ast.unparse(node).rpartition(".")[2]
+    if name in PLAIN:
+        return "int" if name == "int" else "str"
+    found = source.class_of(module.dotted(node))
+    if found is not None and any("Enum" in ast.unparse(base) for base in found[1].bases):
+        return [text for _, text in text_fields(found[1])] or None
     return None
 
 

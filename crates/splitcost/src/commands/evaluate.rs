@@ -17,14 +17,15 @@ use crate::settings::Settings;
 pub(crate) fn run(session: &mut Session, args: &EvaluateArgs) -> anyhow::Result<ExitCode> {
     let settings = session.settings()?;
     settings.workload()?;
-    let splits = settings.splits(&args.scenario.splits)?;
+    // Without any, one is proposed.
+    let splits = settings.splits(&args.scenario.splits)?.len().max(1);
     let python = session.python_with_modules(&settings)?;
     let dir = Session::recording_dir(&settings, args.from.recording.as_deref());
     let recording = if args.from.recording.is_some() {
         Session::open(&dir)?
     } else {
-        let rehearsal = splitcost_lab::rehearse::planned_secs(splits.len(), args.scenario.rounds);
-        session.printer.later_secs = calibration_secs(splits.len()) + rehearsal;
+        let rehearsal = splitcost_lab::rehearse::planned_secs(splits, args.scenario.rounds);
+        session.printer.later_secs = calibration_secs(splits) + rehearsal;
         let load = experiment::load(&settings, None, args.scenario.concurrency);
         record::app(session, &settings, &python, load, &dir)?
     };

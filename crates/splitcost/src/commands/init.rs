@@ -1,6 +1,7 @@
 //! `splitcost init`: writes settings for an app.
 
 mod access_log;
+mod document;
 mod survey;
 mod template;
 
@@ -10,12 +11,12 @@ use std::process::ExitCode;
 
 use splitcost_bench::har;
 
-use self::survey::{Start, Survey, candidate};
+use self::survey::{App, Start, Survey};
 use self::template::{Draft, Listed, render};
 use crate::args::init::InitArgs;
 use crate::failure::Failure;
 use crate::printer::Printer;
-use crate::session::Session;
+use crate::session::{Session, shown};
 
 /// Writes a commented splitcost.toml for the app in the working directory.
 pub(crate) fn run(session: &mut Session, args: &InitArgs) -> anyhow::Result<ExitCode> {
@@ -28,7 +29,7 @@ pub(crate) fn run(session: &mut Session, args: &InitArgs) -> anyhow::Result<Exit
     }
     let python = session.python(None)?;
     let survey = Survey::of(&python, &here)?;
-    let requests = requests(&survey, args, &mut session.printer)?;
+    let requests = requests(&survey, args, &here, &mut session.printer)?;
     let draft = draft(&survey, &here, requests)?;
     fs::write(&path, render(&draft))
         .map_err(|error| Failure::new(format!("failed to write splitcost.toml: {error}")))?;
@@ -48,8 +49,9 @@ pub(crate) fn run(session: &mut Session, args: &InitArgs) -> anyhow::Result<Exit
     Ok(ExitCode::SUCCESS)
 }
 
-/// Returns the requests of the file that the arguments name, or else of the routes in the source.
-fn requests(survey: &Survey, args: &InitArgs, printer: &mut Printer) -> anyhow::Result<Vec<Listed>> {
+/// Returns the requests of the file that the arguments name, else those of a description of the API, else of the routes
+/// in the source.
+fn requests(survey: &Survey, args: &InitArgs, here: &Path, printer: &mut Printer) -> anyhow::Result<Vec<Listed>> {
     let read = |path: &Path| {
         fs::read(path)
             .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
@@ -74,6 +76,20 @@ fn requests(survey: &Survey, args: &InitArgs, printer: &mut Printer) -> anyhow::
         }
         return Ok(found.into_iter().map(Listed::ready).collect());
     }
+    if let Some(path) = &args.openapi {
+        return document::requests(path, printer);
+    }
+    if let Some(path) = document::find(here) {
+        let shown = shown(&path);
+        match document::requests(&shown, printer) {
+            Ok(requests) => {
+                printer.note(&format!("the requests are those of {}", shown.display()));
+                return Ok(requests);
+            }
+            // Nobody asked for this file.
+            Err(problem) => printer.warn(&format!("{problem}; the routes in the source are used instead")),
+        }
+    }
     Ok(survey.routes.iter().filter_map(Listed::of).collect())
 }
 
@@ -92,24 +108,41 @@ fn draft(survey: &Survey, here: &Path, requests: Vec<Listed>) -> anyhow::Result<
             packages: vec!["shop".to_owned()],
             named_modules: Vec::new(),
             directory: None,
-            is_django: false,
             parts: Vec::new(),
             requests,
-            candidate: None,
             celery: survey.celery.clone(),
+            database_variables: survey.database_variables.clone(),
+            setup: setup(here, None, "shop"),
         });
     };
     let packages = survey.packages(app);
+    let project = survey.directory(app).map_or_else(|| here.to_owned(), |directory| here.join(directory));
     let parts = survey.parts(here, &packages)?;
     Ok(Draft {
         start: survey.start(app),
         named_modules: survey.named_modules().to_vec(),
         directory: survey.directory(app).map(str::to_owned),
-        is_django: app.framework == "django",
-        candidate: candidate(&parts, &app.module).map(|part| part.name.clone()),
         parts,
+        setup: setup(&project, Some(app), packages.first().map_or("app", String::as_str)),
         packages,
         requests,
         celery: survey.celery.clone(),
+        database_variables: survey.database_variables.clone(),
     })
+}
+
+/// Returns the command that makes the tables of an app, as far as its files show.
+fn setup(project: &Path, app: Option<&App>, package: &str) -> Vec<String> {
+    let target = app.map(ToString::to_string).unwrap_or_default();
+    let seed = format!("{package}.seed");
+    let words: Vec<&str> = if app.is_some_and(|app| app.framework == "django") {
+        vec!["python", "manage.py", "migrate"]
+    } else if project.join("migrations/alembic.ini").is_file() {
+        vec!["flask", "--app", &target, "db", "upgrade"]
+    } else if project.join("alembic.ini").is_file() {
+        vec!["alembic", "upgrade", "head"]
+    } else {
+        vec!["python", "-m", &seed]
+    };
+    words.into_iter().map(str::to_owned).collect()
 }

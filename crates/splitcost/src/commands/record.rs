@@ -11,6 +11,7 @@ use splitcost_lab::python::Python;
 use splitcost_lab::record::{self, Recorded};
 use splitcost_model::recording::Recording;
 use splitcost_recording::convert;
+use splitcost_study::proposal;
 
 use crate::INTERRUPTED;
 use crate::args::experiment::RecordArgs;
@@ -26,7 +27,10 @@ pub(crate) fn run(session: &mut Session, args: &RecordArgs) -> anyhow::Result<Ex
         let python = session.python_with_modules(&settings)?;
         let place = Session::recording_dir(&settings, args.output.as_deref());
         let load = experiment::load(&settings, args.rate, args.concurrency);
-        app(session, &settings, &python, load, &place)?;
+        let recording = app(session, &settings, &python, load, &place)?;
+        if settings.splits.is_empty() {
+            propose(session, &settings, &recording)?;
+        }
         return Ok(ExitCode::SUCCESS);
     }
     command(session, args)
@@ -55,6 +59,23 @@ pub(crate) fn app(
         return Err(Interrupted.into());
     }
     Ok(recorded.recording)
+}
+
+/// Prints a split of the recorded app as a table of the settings.
+fn propose(session: &mut Session, settings: &Settings, recording: &Recording) -> anyhow::Result<()> {
+    match proposal::propose(recording, &settings.table_owners) {
+        Ok(proposal) => {
+            session.printer.answer(&format!("\n# Proposed from the recording: {proposal}.\n{}", proposal.toml()))?;
+            session
+                .printer
+                .note("no split is named in the settings; until one is, the other commands use the proposed one");
+            Ok(())
+        }
+        Err(none) => {
+            session.printer.note(&format!("no split can be proposed: {none}"));
+            Ok(())
+        }
+    }
 }
 
 fn command(session: &mut Session, args: &RecordArgs) -> anyhow::Result<ExitCode> {

@@ -65,6 +65,7 @@ fn examples_run_as_they_are_written() {
     fs::write(project.path("traces.json"), traces()).unwrap();
     let har = r#"{"log": {"entries": [{"request": {"method": "GET", "url": "http://shop/"}}]}}"#;
     fs::write(project.path("saved.har"), har).unwrap();
+    fs::write(project.path("openapi.yaml"), "openapi: 3.1.0\npaths: {/: {get: {}}}\n").unwrap();
     fs::write(project.path("access.log"), "::1 - - [-] \"GET / HTTP/1.1\" 200 9\n").unwrap();
 
     let mut run = 0;

@@ -22,7 +22,7 @@ fn init(project: &Project, arguments: &[&str], said: &str) -> String {
     assert!(transcript.starts_with("exit 0"), "{transcript}");
     assert!(transcript.contains(said), "{transcript}");
     let text = fs::read_to_string(project.path("splitcost.toml")).unwrap();
-    // It can be read, and its splits fit the modules; only a recording is missing.
+    // It can be read; only a recording is missing.
     let estimated = project.run(&["estimate"]);
     assert!(estimated.contains("hint: make one with `splitcost record`"), "{estimated}\n{text}");
     let settings = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
@@ -62,9 +62,6 @@ fn a_flask_factory_is_found_with_its_blueprints() {
     [[workload.requests]]  # fill in: values that exist
     path = "/books/{book}/price"
     params = { book = { int = [1, 10] } }
-    [splits.prices]
-    services = { prices = ["library.prices"] }
-    stack = "httpx"
     "#);
     let text = fs::read_to_string(project.path("splitcost.toml")).unwrap();
     assert!(text.contains("#   library.books      15  calls library.prices (1)"), "{text}");
@@ -112,9 +109,6 @@ fn a_django_project_has_its_apps_as_modules() {
     [[workload.requests]]  # fill in: values that exist
     path = "/orders/{order}/"
     params = { order = { int = [1, 10] } }
-    [splits.catalogue]
-    services = { catalogue = ["catalogue"] }
-    stack = "httpx"
     "#);
 }
 
@@ -159,6 +153,71 @@ fn requests_come_from_a_log_or_an_archive() {
     error: access.log has no request that succeeded
     hint: the log must be in the common or combined format of Apache and nginx
     ");
+}
+
+const API: &str = r##"
+openapi: 3.1.0
+servers: [{url: /api}]
+paths:
+  /items/{item}:
+    parameters: [{name: item, in: path, required: true, schema: {type: string, examples: [red, blue]}}]
+    get: {parameters: [{name: page-size, in: query, required: true, schema: {type: integer, minimum: 5}}]}
+    put:
+      requestBody: {content: {application/json: {schema: {$ref: "#/components/schemas/Item"}}}}
+    trace: {}
+components: {schemas: {Item: {required: [name, price], properties: {name: {example: "a {b}"}, price: {type: number}}}}}
+"##;
+
+#[test]
+fn requests_come_from_a_description_of_the_api() {
+    let app = ("shop.py", "from fastapi import FastAPI\napp = FastAPI()\n@app.get('/status')\ndef status(): ...\n");
+    let project = |text: &str| project(&[app, ("docs/api/openapi.yml", text), ("tests/openapi.json", "{}")]);
+    let found = project(API);
+    insta::assert_snapshot!(init(&found, &[], "the requests are those of docs/api/openapi.yml"), @r#"
+    [app]
+    command = ["uvicorn", "shop:app", "--host", "127.0.0.1", "--port", "{port}"]
+    package = "shop"
+    ready = "/"
+    [workload]
+    seed = 1
+    [[workload.requests]]  # fill in: page-size
+    path = "/api/items/{item}?page-size={page_size}"
+    params = { item = { choice = ["red", "blue"] }, page_size = { int = [5, 14] } }
+    "#);
+    let text = fs::read_to_string(found.path("splitcost.toml")).unwrap();
+    assert!(text.contains("# [[workload.requests]]  # fill in: body.price\n# method = \"PUT\"\n"), "{text}");
+    assert!(text.contains("# body = { name = \"a {{b}}\", price = 1.0 }\n"), "{text}");
+
+    // A document that nobody named is not needed; one that was named is.
+    let broken = API.replace("schemas/Item\"", "schemas/Things\"");
+    let warned = init(&project(&broken), &[], "the routes in the source are used instead");
+    assert!(warned.contains("path = \"/status\""), "{warned}");
+    insta::assert_snapshot!(project(&broken).run(&["init", "--openapi", "docs/api/openapi.yml"]), @r##"
+    exit 2
+    error: failed to read docs/api/openapi.yml: #/paths/~1items~1{item}/put/requestBody/content/application~1json/schema/$ref: "#/components/schemas/Things" leads nowhere
+    "##);
+}
+
+#[test]
+fn servers_of_their_own_are_started() {
+    let start = |text: &str| {
+        let settings = init(&project(&[("web.py", text)]), &[], "wrote splitcost.toml for web:");
+        settings.lines().find(|line| line.starts_with("command")).unwrap().to_owned()
+    };
+    let commands = [
+        start("from sanic import Sanic\ndef make():\n    app = Sanic('a')\n    return app\n"),
+        start("from aiohttp import web\nasync def make(argv):\n    app = web.Application()\n    return app\n"),
+        start("from aiohttp import web\napp = web.Application()\n"),
+        start("from tornado.web import Application\napp = Application([])\n"),
+        start("from flask import Flask\ndef make(config):\n    app = Flask('a')\n    return app\n"),
+    ];
+    insta::assert_snapshot!(commands.join("\n"), @r#"
+    command = ["sanic", "web:make", "--factory", "--host", "127.0.0.1", "--port", "{port}", "--single-process"]
+    command = ["python", "-m", "aiohttp.web", "-H", "127.0.0.1", "-P", "{port}", "web:make"]
+    command = ["gunicorn", "web:app", "--bind", "127.0.0.1:{port}", "--worker-class", "aiohttp.GunicornWebWorker"]
+    command = ["python", "-m", "web", "--port={port}"]
+    command = ["gunicorn", "web:make(\"FILL IN\")", "--bind", "127.0.0.1:{port}", "--threads", "8"]
+    "#);
 }
 
 #[test]

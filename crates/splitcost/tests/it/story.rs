@@ -20,6 +20,26 @@ services = { stock = ["small.stock"] }
 "#;
 
 #[test]
+fn where_no_split_is_named_one_is_proposed() {
+    let project = Project::with_command(UVICORN, &format!("{WORK}{WORKLOAD}"));
+    let recorded = project.run(&["record"]);
+    assert!(recorded.starts_with("exit 0\n\n# Proposed from the recording: small.prices spends "), "{recorded}");
+    assert!(recorded.contains("\n[splits.prices]\nservices = { prices = [\"small.prices\"] }\n"), "{recorded}");
+    let said = "no split is named in the settings; this one is proposed from the recording: small.prices spends ";
+    let estimated = project.run(&["estimate", "--format", "json"]);
+    assert!(estimated.contains(&format!("warning: {said}")), "{estimated}");
+    let study = json(&estimated);
+    assert_eq!(study["splits"][0]["name"], "prices");
+    assert!(study["provenance"]["notes"].to_string().contains(said), "{estimated}");
+    let named = project.run(&["estimate", "--split", "stock"]);
+    insta::assert_snapshot!(named, @r"
+    exit 2
+    error: the settings have no split named stock
+    hint: they name none; without a name, one is proposed from the recording
+    ");
+}
+
+#[test]
 fn a_small_app_is_recorded_predicted_run_and_reported() {
     let project = Project::with_command(UVICORN, &format!("{WORK}{WORKLOAD}{SETTINGS}"));
 

@@ -28,8 +28,9 @@ pub(super) fn read(text: &str, routes: &[Route]) -> Vec<RequestSpec> {
     let mut found: BTreeMap<(String, String), Seen> = BTreeMap::new();
     for (method, target) in text.lines().filter_map(request) {
         let path = target.split('?').next().unwrap_or_default();
-        let (template, values) = match routes.iter().find_map(|route| Some((route, matched(&route.path, path)?))) {
-            Some((route, values)) => (route.path.clone(), values),
+        let templates = routes.iter().map(|route| route.path.split('?').next().unwrap_or_default());
+        let (template, values) = match templates.into_iter().find_map(|route| Some((route, matched(route, path)?))) {
+            Some((route, values)) => (route.to_owned(), values),
             None => guessed(path),
         };
         let seen = found.entry((method.to_owned(), template)).or_default();
@@ -135,7 +136,7 @@ mod tests {
     #[test]
     fn requests_are_counted_by_route() {
         let routes: Vec<Route> = serde_json::from_value(serde_json::json!([
-            {"method": "GET", "path": "/books/{book_id}", "params": {"book_id": "int"}, "body": null},
+            {"method": "GET", "path": "/books/{book_id}?q={q}", "params": {"book_id": "int"}, "body": null},
         ]))
         .unwrap();
         let line =

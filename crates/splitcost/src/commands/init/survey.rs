@@ -11,58 +11,8 @@ use splitcost_scan::{Options, graph};
 
 use crate::failure::Failed;
 
-/// Modules that are never proposed as a service, by the last part of their name: they start or configure the app, are
-/// run by people, or are shared by all.
-///
-/// Chosen: the usual names in the documentation and the project templates of the frameworks.
-const NEVER: [&str; 46] = [
-    "__main__",
-    "admin",
-    "api",
-    "app",
-    "application",
-    "apps",
-    "asgi",
-    "base",
-    "cli",
-    "common",
-    "config",
-    "conftest",
-    "constants",
-    "core",
-    "database",
-    "db",
-    "deps",
-    "errors",
-    "exceptions",
-    "extensions",
-    "fixtures",
-    "handlers",
-    "helpers",
-    "init_db",
-    "main",
-    "manage",
-    "middleware",
-    "migrations",
-    "models",
-    "routes",
-    "schemas",
-    "scripts",
-    "seed",
-    "seeds",
-    "server",
-    "settings",
-    "setup",
-    "static",
-    "templates",
-    "test",
-    "tests",
-    "types",
-    "urls",
-    "util",
-    "utils",
-    "wsgi",
-];
+/// The start command of a Django project without a server.
+const DJANGO: [&str; 5] = ["python", "manage.py", "runserver", "127.0.0.1:{port}", "--noreload"];
 
 /// The answer of `python -m splitcost.survey`.
 #[derive(Debug, Default, Deserialize)]
@@ -73,6 +23,9 @@ pub(super) struct Survey {
     #[serde(default)]
     pub(super) parts: Vec<String>,
     pub(super) celery: Vec<String>,
+    /// The variables of the environment by which the app finds its database.
+    #[serde(default)]
+    pub(super) database_variables: Vec<String>,
     /// The servers that the interpreter has.
     pub(super) servers: Vec<String>,
     pub(super) routes: Vec<Route>,
@@ -95,6 +48,8 @@ pub(super) struct App {
 enum Protocol {
     Asgi,
     Wsgi,
+    /// The framework is its own server.
+    Own,
 }
 
 /// A route that the source declares.
@@ -102,17 +57,28 @@ enum Protocol {
 pub(super) struct Route {
     pub(super) method: String,
     pub(super) path: String,
-    /// The types of the placeholders, as far as they are known: `int` or `str`.
-    pub(super) params: BTreeMap<String, String>,
+    pub(super) params: BTreeMap<String, Values>,
     /// An example of the JSON body.
     pub(super) body: Option<Value>,
+}
+
+/// The values of a placeholder.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Values {
+    /// Those of a type, as far as it is known: `int` or `str`.
+    Type(String),
+    /// Any of these.
+    Choices(Vec<String>),
 }
 
 #[derive(Debug, Deserialize)]
 struct Module {
     lines: u64,
-    /// The directory that its top-level package lies in: empty, or `src`.
+    /// The directory that its top-level package lies in.
     directory: String,
+    /// The modules of the app that it imports.
+    imports: Vec<String>,
 }
 
 /// The start command of an app.
@@ -148,7 +114,8 @@ impl Survey {
 
     /// Returns the app that a start command can be written for: the first one with a server, else the first one.
     pub(super) fn app(&self) -> Option<&App> {
-        let has_server = |app: &&App| servers(app.protocol).iter().any(|server| self.has(server));
+        let has_server =
+            |app: &&App| app.protocol == Protocol::Own || servers(app.protocol).iter().any(|server| self.has(server));
         self.apps.iter().find(has_server).or(self.apps.first())
     }
 
@@ -163,6 +130,17 @@ impl Survey {
         let called = app.to_string();
         let server = servers(app.protocol).iter().find(|server| self.has(server)).copied();
         let words: Vec<&str> = match server {
+            _ if app.framework == "sanic" => {
+                vec!["sanic", &target, "--host", "127.0.0.1", "--port", "{port}", "--single-process"]
+            }
+            _ if app.framework == "tornado" => vec!["python", "-m", module, "--port={port}"],
+            _ if app.framework == "aiohttp" && *is_factory => {
+                vec!["python", "-m", "aiohttp.web", "-H", "127.0.0.1", "-P", "{port}", &target]
+            }
+            _ if app.framework == "aiohttp" => {
+                vec!["gunicorn", &target, "--bind", "127.0.0.1:{port}", "--worker-class", "aiohttp.GunicornWebWorker"]
+            }
+            _ if name == "manage.py" => DJANGO.to_vec(),
             Some("uvicorn") => vec!["uvicorn", &target, "--host", "127.0.0.1", "--port", "{port}"],
             Some("hypercorn") => vec!["hypercorn", &called, "--bind", "127.0.0.1:{port}"],
             Some("granian") => {
@@ -174,9 +152,7 @@ impl Survey {
                 vec!["waitress-serve", "--listen=127.0.0.1:{port}", "--call", &target]
             }
             Some("waitress") => vec!["waitress-serve", "--listen=127.0.0.1:{port}", &target],
-            _ if app.framework == "django" => {
-                vec!["python", "manage.py", "runserver", "127.0.0.1:{port}", "--noreload"]
-            }
+            _ if app.framework == "django" => DJANGO.to_vec(),
             _ if app.framework == "flask" => vec!["flask", "--app", &called, "run", "--port", "{port}"],
             _ if app.protocol == Protocol::Asgi => {
                 vec!["uvicorn", &target, "--host", "127.0.0.1", "--port", "{port}"]
@@ -184,27 +160,35 @@ impl Survey {
             _ => vec!["gunicorn", &called, "--bind", "127.0.0.1:{port}", "--threads", "8"],
         };
         let mut command: Vec<String> = words.into_iter().map(str::to_owned).collect();
-        if *is_factory && matches!(command[0].as_str(), "uvicorn" | "granian") {
+        if *is_factory && matches!(command[0].as_str(), "uvicorn" | "granian" | "sanic") {
             command.insert(2, "--factory".to_owned());
         }
         Start { command, missing_server: if server.is_none() { servers(app.protocol).first().copied() } else { None } }
     }
 
-    /// Returns the top-level packages of the app, its own first.
+    /// Returns the top-level packages that the app consists of, its own first: those that its module leads to by imports.
+    /// Single modules are packages of an app that has no others.
     pub(super) fn packages(&self, app: &App) -> Vec<String> {
         let top = |module: &str| module.split('.').next().unwrap_or_default().to_owned();
-        let own = top(&app.module);
-        let mut packages = vec![own.clone()];
-        let is_package = self.modules.keys().any(|name| name.strip_prefix(&own).is_some_and(|r| r.starts_with('.')));
-        if is_package {
-            packages.extend(self.parts.iter().map(|part| top(part)));
-        } else {
-            // An app in one file may have packages and modules beside it.
-            packages.extend(self.modules.keys().map(|module| top(module)).filter(|name| !is_never(name)));
+        let mut reached = vec![app.module.as_str()];
+        let mut next = 0;
+        while let Some(module) = reached.get(next).and_then(|name| self.modules.get(*name)) {
+            let more = module.imports.iter().map(String::as_str).filter(|name| !reached.contains(name));
+            let more: Vec<&str> = more.collect();
+            reached.extend(more);
+            next += 1;
         }
-        let mut seen = BTreeSet::new();
-        packages.retain(|package| seen.insert(package.clone()));
-        packages
+        let mut tops: Vec<String> = Vec::new();
+        for name in reached.into_iter().chain(self.parts.iter().map(String::as_str)).map(top) {
+            if !tops.contains(&name) {
+                tops.push(name);
+            }
+        }
+        let is_package = |name: &String| {
+            self.modules.keys().any(|module| module.strip_prefix(name.as_str()).is_some_and(|r| r.starts_with('.')))
+        };
+        let packages: Vec<String> = tops.iter().filter(|name| is_package(name)).cloned().collect();
+        if packages.is_empty() { tops } else { packages }
     }
 
     /// Returns the directory in which the packages of the app lie, if it is not the settings' own.
@@ -226,9 +210,10 @@ impl Survey {
                 part.lines += module.lines;
             }
         }
+        let tops: BTreeSet<&str> = self.modules.values().map(|module| module.directory.as_str()).collect();
         let paths: Vec<PathBuf> = packages
             .iter()
-            .flat_map(|package| ["", "src"].map(|top| dir.join(top).join(package)))
+            .flat_map(|package| tops.iter().map(move |top| dir.join(top).join(package)))
             .flat_map(|path| [path.with_extension("py"), path])
             .filter(|path| path.exists())
             .collect();
@@ -272,20 +257,6 @@ fn servers(protocol: Protocol) -> &'static [&'static str] {
     match protocol {
         Protocol::Asgi => &["uvicorn", "hypercorn", "granian", "daphne"],
         Protocol::Wsgi => &["gunicorn", "waitress"],
+        Protocol::Own => &[],
     }
-}
-
-fn is_never(module: &str) -> bool {
-    let last = module.rsplit('.').next().unwrap_or_default();
-    NEVER.contains(&last) || last.starts_with("test_") || last.ends_with("_test") || last.starts_with('_')
-}
-
-/// Returns the module to propose as a service: the largest that other modules call and that is not the entry.
-pub(super) fn candidate<'a>(parts: &'a [Part], entry: &str) -> Option<&'a Part> {
-    let is_called = |part: &Part| parts.iter().any(|other| other.calls.contains_key(&part.name));
-    let may_move = |part: &&Part| {
-        let holds_entry = entry.strip_prefix(&part.name).is_some_and(|r| r.is_empty() || r.starts_with('.'));
-        !holds_entry && !is_never(&part.name) && is_called(part)
-    };
-    parts.iter().filter(may_move).max_by_key(|part| part.lines)
 }

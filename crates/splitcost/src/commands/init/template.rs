@@ -4,14 +4,20 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde_json::Value;
-use splitcost_load::{Body, Method, Param, RequestSpec, literal};
+use splitcost_bench::openapi::Operation;
+use splitcost_load::{Body, Method, Param, RequestSpec, literal, literal_json};
 
-use super::survey::{Part, Route, Start};
+use super::survey::{Part, Route, Start, Values};
 
 /// The range of whole numbers that a placeholder gets at first.
 ///
 /// Chosen: the first keys of a table exist in most databases for tests.
 const GUESSED_IDS: [i64; 2] = [1, 10];
+
+/// Guessed values that are named beside a request.
+///
+/// Chosen: as many as fit the line.
+const SHOWN_GUESSES: usize = 6;
 
 /// The parts of the file that depend on the app.
 #[derive(Debug)]
@@ -20,12 +26,13 @@ pub(super) struct Draft {
     pub(super) packages: Vec<String>,
     pub(super) named_modules: Vec<String>,
     pub(super) directory: Option<String>,
-    pub(super) is_django: bool,
     pub(super) parts: Vec<Part>,
     pub(super) requests: Vec<Listed>,
-    /// The module to propose as a service.
-    pub(super) candidate: Option<String>,
     pub(super) celery: Vec<String>,
+    /// The variables of the environment by which the app finds its database.
+    pub(super) database_variables: Vec<String>,
+    /// The command that makes the app's tables.
+    pub(super) setup: Vec<String>,
 }
 
 /// A request of the workload, or one that a person has to complete first.
@@ -33,7 +40,7 @@ pub(super) struct Draft {
 pub(super) struct Listed {
     spec: RequestSpec,
     /// A remark for the person who completes it.
-    note: Option<&'static str>,
+    note: Option<String>,
     is_active: bool,
 }
 
@@ -46,15 +53,16 @@ impl Listed {
     /// Makes the request of a route. It is active if it changes nothing and its values can be guessed.
     pub(super) fn of(route: &Route) -> Option<Self> {
         let method = Method::ALL.into_iter().find(|method| method.name() == route.method)?;
-        let params = route.params.iter().map(|(name, kind)| {
-            let is_int = kind == "int";
-            let param = if is_int { Param::Int(GUESSED_IDS) } else { Param::Choice(vec!["FILL IN".into()]) };
-            (name.clone(), param)
-        });
-        let params: BTreeMap<String, Param> = params.collect();
-        let body = route.body.as_ref().map(|body| Body::Json(escaped(body)));
+        let param = |values: &Values| match values {
+            Values::Type(kind) if kind == "int" => Param::Int(GUESSED_IDS),
+            Values::Type(_) => Param::Choice(vec!["FILL IN".into()]),
+            Values::Choices(choices) => Param::Choice(choices.iter().map(|choice| choice.as_str().into()).collect()),
+        };
+        let params: BTreeMap<String, Param> =
+            route.params.iter().map(|(name, values)| (name.clone(), param(values))).collect();
+        let body = route.body.as_ref().map(|body| Body::Json(literal_json(body)));
         let is_read = method == Method::Get;
-        let can_guess = route.params.values().all(|kind| kind == "int");
+        let can_guess = !route.params.values().any(|values| matches!(values, Values::Type(kind) if kind != "int"));
         let note = match (params.is_empty(), &body, is_read) {
             (true, None, true) => None,
             (false, None, true) => Some("fill in: values that exist"),
@@ -62,7 +70,19 @@ impl Listed {
             (_, Some(_), _) => Some("fill in: a body that the app accepts, and values that exist"),
         };
         let spec = RequestSpec { params, body, ..RequestSpec::new(method, route.path.clone()) };
-        Some(Self { spec, note, is_active: is_read && can_guess })
+        let is_active = is_read && can_guess && !ends_session(&spec.path);
+        Some(Self { spec, note: note.map(str::to_owned), is_active })
+    }
+
+    /// Makes the request of a documented operation. It is active if it changes nothing and needs nobody to complete it.
+    pub(super) fn documented(operation: Operation) -> Self {
+        let Operation { spec, guesses, is_incomplete } = operation;
+        let is_read = matches!(spec.method, Method::Get | Method::Head | Method::Options);
+        let more = if guesses.len() > SHOWN_GUESSES { ", …" } else { "" };
+        let shown: Vec<&str> = guesses.iter().map(String::as_str).take(SHOWN_GUESSES).collect();
+        let note = (!guesses.is_empty()).then(|| format!("fill in: {}{more}", shown.join(", ")));
+        let is_active = is_read && !is_incomplete && !ends_session(&spec.path);
+        Self { spec, note, is_active }
     }
 
     /// Returns true if the request is sent and needs no values.
@@ -71,14 +91,10 @@ impl Listed {
     }
 }
 
-/// Returns an example with its braces escaped, so that it is a template of itself.
-fn escaped(value: &Value) -> Value {
-    match value {
-        Value::String(text) => literal(text).into(),
-        Value::Array(items) => items.iter().map(escaped).collect(),
-        Value::Object(fields) => fields.iter().map(|(key, field)| (key.clone(), escaped(field))).collect(),
-        other => other.clone(),
-    }
+/// Returns true if a request would log the user out, as far as its path says.
+fn ends_session(path: &str) -> bool {
+    let letters: String = path.chars().filter(char::is_ascii_alphabetic).collect();
+    ["logout", "signout"].iter().any(|word| letters.to_ascii_lowercase().contains(word))
 }
 
 /// Returns the text of the file. Writing to a string cannot fail.
@@ -97,10 +113,15 @@ fn app(text: &mut String, draft: &Draft) {
     let Draft { start, packages, named_modules, directory, .. } = draft;
     let ready =
         draft.requests.iter().find(|request| request.is_certain()).map_or("/", |request| request.spec.path.as_str());
+    let mark = if start.command.iter().any(|word| word.contains("FILL IN")) {
+        "# fill in: the arguments of the function that makes the app\n"
+    } else {
+        ""
+    };
     let _ = write!(
         text,
         "[app]\n# The start command. {{port}} becomes a free port, {{workdir}} a scratch directory that is removed at the \
-         end, and\n# {{arm}} a name for each copy of the app that runs at the same time.\ncommand = {}\n",
+         end, and\n# {{arm}} a name for each copy of the app that runs at the same time.\n{mark}command = {}\n",
         list(&start.command)
     );
     if let Some(directory) = directory {
@@ -126,17 +147,23 @@ fn app(text: &mut String, draft: &Draft) {
     );
     let _ =
         writeln!(text, "# A path that is answered with 2xx or 3xx when the app is ready.\nready = {}", quoted(ready));
-    let setup = if draft.is_django {
-        r#"["python", "manage.py", "migrate"]"#.to_owned()
-    } else {
-        format!("[\"python\", \"-m\", \"{}.seed\"]", packages.first().map_or("app", String::as_str))
+    text.push_str("# fill in: each copy of the app needs a database of its own, and `setup` runs once for each.\n");
+    let variable = |is_url: bool| {
+        let names = draft.database_variables.iter();
+        names.map(String::as_str).find(|name| ["URL", "URI", "DSN"].iter().any(|end| name.ends_with(end)) == is_url)
     };
-    let _ = write!(
-        text,
-        "# fill in: each copy of the app needs a database of its own, and `setup` runs once for each.\n\
-         # env = {{ DATABASE_URL = \"sqlite:///{{workdir}}/app.db\" }}\n\
-         # env = {{ DATABASE_URL = \"postgresql://localhost/app_{{arm}}\" }}\n# setup = {setup}\n"
-    );
+    let _ = match (variable(true), variable(false)) {
+        (None, Some(file)) => writeln!(text, "# env = {{ {file} = \"{{workdir}}/app.db\" }}"),
+        (url, _) => {
+            let url = url.unwrap_or("DATABASE_URL");
+            write!(
+                text,
+                "# env = {{ {url} = \"sqlite:///{{workdir}}/app.db\" }}\n\
+                 # env = {{ {url} = \"postgresql://localhost/app_{{arm}}\" }}\n"
+            )
+        }
+    };
+    let _ = writeln!(text, "# setup = {}", list(&draft.setup));
     for celery in &draft.celery {
         let _ = writeln!(text, "# There is a Celery app, too, which this command does not start: {celery}");
     }
@@ -205,7 +232,7 @@ fn request(text: &mut String, Listed { spec, note, is_active }: &Listed) {
     lines.extend(body);
     text.push('\n');
     for (i, line) in lines.iter().enumerate() {
-        let note = note.filter(|_| i == 0).map_or_else(String::new, |note| format!("  # {note}"));
+        let note = note.as_ref().filter(|_| i == 0).map_or_else(String::new, |note| format!("  # {note}"));
         let _ = writeln!(text, "{}{line}{note}", if *is_active { "" } else { "# " });
     }
 }
@@ -214,7 +241,7 @@ fn splits(text: &mut String, draft: &Draft) {
     let package = draft.packages.first().map_or("shop", String::as_str);
     text.push_str(
         "\n# The splits to evaluate: the modules that would move into services of their own. All others stay in the \
-         service main.\n",
+         service main.\n# Without any, `splitcost record` proposes one, which the other commands use.\n",
     );
     if !draft.parts.is_empty() {
         text.push_str("# The modules, with their lines, and the calls to others that their source makes:\n");
@@ -225,22 +252,16 @@ fn splits(text: &mut String, draft: &Draft) {
         let calls = if calls.is_empty() { String::new() } else { format!("  calls {}", calls.join(", ")) };
         let _ = writeln!(text, "#   {:names$} {:>6}{calls}", part.name, part.lines);
     }
-    let example = format!("{package}.pricing");
-    let candidate = draft.candidate.as_ref().unwrap_or(&example);
-    let service = candidate.rsplit('.').next().unwrap_or("pricing").replace('_', "-");
-    // Without a module that others call, the split is an example only.
-    let sign = if draft.candidate.is_some() { "" } else { "# " };
     let _ = write!(
         text,
-        "{sign}[splits.{service}]\n{sign}services = {{ {service} = [{}] }}\n\
-         # The stack of calls between services: \"httpx\" (HTTP/1.1 and JSON) or \"grpc\".\n{sign}stack = \"httpx\"\n\
-         # The link between the services, instead of the loopback of this machine. `splitcost link list` lists the \
+        "#\n# [splits.pricing]\n# services = {{ pricing = [\"{package}.pricing\"] }}\n\
+         # # The stack of calls between services: \"httpx\" (HTTP/1.1 and JSON) or \"grpc\".\n# stack = \"httpx\"\n\
+         # # The link between the services, instead of the loopback of this machine. `splitcost link list` lists the \
          profiles.\n# links = {{ default = \"cross-az-aws\" }}\n\
-         # The timeout and retries of calls between services.\n# calls = \"1s + 2 retries + budget 20%\"\n\n\
+         # # The timeout and retries of calls between services.\n# calls = \"1s + 2 retries + budget 20%\"\n\n\
          # The price of computing.\n# [prices]\n# usd_per_vcpu_hour = 0.0445\n\n\
          # The load: arrivals in open loop, and requests in flight in closed loop.\n\
-         # [load]\n# rate_reqs_per_sec = 50\n# concurrency = 16\n",
-        quoted(candidate)
+         # [load]\n# rate_reqs_per_sec = 50\n# concurrency = 16\n"
     );
 }
 
