@@ -1,4 +1,4 @@
-"""Bottle: the route that matched."""
+"""Bottle, also where an app carries a copy of its one file: the route that matched."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from splitcost.gateways.request import found
 
 def hook(module: ModuleType) -> None:
     """Follow the routes that match."""
-    patch.after(module.Router, "match", find)
+    router = getattr(module, "Router", None)
+    # Other modules are named so, too.
+    if getattr(router, "__module__", None) == module.__name__ and hasattr(router, "match"):
+        patch.after(router, "match", find)
 
 
 def find(match: Any, _: Any, environ: dict[str, Any]) -> None:
