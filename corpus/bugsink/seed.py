@@ -60,7 +60,8 @@ for number in range(EVENTS):
             "tags": {"browser": draw.choice(["Firefox", "Chrome"])},
             "breadcrumbs": {
                 "values": [
-                    {"category": "query", "message": f"select {n}", "timestamp": 1_750_000_000 + n} for n in range(8)
+                    {"category": "query", "message": f"select {n}", "timestamp": 1_750_000_000 + n}
+                    for n in range(8)
                 ]
             },
             "exception": {

@@ -14,7 +14,9 @@ recording, begin, end = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 
 def rows(name: str, columns: list[str]) -> list[dict[str, object]]:
     """Return these columns of a file."""
-    found: list[dict[str, object]] = parquet.read_table(recording / f"{name}.parquet", columns=columns).to_pylist()
+    found: list[dict[str, object]] = parquet.read_table(
+        recording / f"{name}.parquet", columns=columns
+    ).to_pylist()
     return found
 
 

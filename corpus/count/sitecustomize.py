@@ -1,14 +1,15 @@
 """Counts calls between modules by a plain profile function, for comparison with a recording.
 
-Put this directory on PYTHONPATH. The environment says what to count: ``COUNT_PACKAGES`` and ``COUNT_MODULES``, separated
-by spaces, as in splitcost.toml, and ``COUNT_DIRECTORY``, where each process writes its counts whenever a file of the
-name ``mark.N`` appears there. A call is the start of a function of the app whose caller is another module; code of
-libraries belongs to the module that called it. There is no code of splitcost in here, on purpose.
+Put this directory on PYTHONPATH. The environment says what to count: ``COUNT_PACKAGES`` and ``COUNT_MODULES``,
+separated by spaces, as in splitcost.toml, and ``COUNT_DIRECTORY``, where each process writes its counts whenever a file
+of the name ``mark.N`` appears there. A call is the start of a function of the app whose caller is another module; code
+of libraries belongs to the module that called it. There is no code of splitcost in here, on purpose.
 """
 
 from __future__ import annotations
 
 import json
+import opcode
 import os
 import sys
 import threading
@@ -21,7 +22,7 @@ from typing import Any
 MODULES = os.environ.get("COUNT_MODULES", "").split()
 PACKAGES = os.environ.get("COUNT_PACKAGES", "").split()
 DIRECTORY = Path(os.environ.get("COUNT_DIRECTORY", "."))
-RESUME = 149  # Of CPython 3.13, the interpreter of the corpus.
+RESUME = opcode.opmap["RESUME"]
 OPTIMIZED = 1  # Set for functions, and not for bodies of modules and classes.
 
 #: Calls by (calling module, called module, called function). An empty caller is a library that no app module called.

@@ -11,4 +11,6 @@ packages = Path(sys.argv[1])
 packages.mkdir()
 for project in range(PROJECTS):
     for version in range(VERSIONS):
-        (packages / f"project{project}-1.{version}.tar.gz").write_bytes(draw.randbytes(draw.randint(500, 5_000)))
+        (packages / f"project{project}-1.{version}.tar.gz").write_bytes(
+            draw.randbytes(draw.randint(500, 5_000))
+        )
