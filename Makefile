@@ -4,7 +4,7 @@
 # make check         run everything that CI runs: lints, make test, make test-pythons
 # make lint          run the linters and formatters, which change nothing
 # make bench         run every benchmark under bench/
-# make corpus        run real applications from the package index under splitcost (APPS="bugsink …"), write docs/corpus.md
+# make corpus        run splitcost on real applications (or on some: APPS="datasette"), write docs/corpus.md
 # make hunt          run the Python tests RUNS times (10), in other orders and under load, to find flaky ones
 # make wheel         build the wheel that users install, in dist/
 # make clean         remove everything that was made here
