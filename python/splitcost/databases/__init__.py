@@ -25,6 +25,7 @@ _HOOKS = {
     "aiomysql.cursors": "mysql:follow_later",
     "django.db.models.base": "django:follow",
     "sqlalchemy.orm.mapper": "sqlalchemy:follow",
+    "sqlalchemy.orm.relationships": "sqlalchemy:follow_relationships",
 }
 
 

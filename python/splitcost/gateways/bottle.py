@@ -25,6 +25,6 @@ def find(match: Any, _: Any, environ: dict[str, Any]) -> None:
 
 
 def template(rule: str) -> str:
-    """Return a rule, as ``/users/<id:int>`` or ``/users/:id``, as ``/users/{id}``."""
+    """Return a rule, as ``/users/<id:int>``, ``/users/:id`` or ``/users/:id#[0-9]+#``, as ``/users/{id}``."""
     rule = re.sub(r"<(\w*)(?::[^<>]*)?>", lambda found: f"{{{found[1]}}}", rule)
-    return re.sub(r"/:(\w+)", r"/{\1}", rule)
+    return re.sub(r"/:(\w+)(?:#.*?#)?", r"/{\1}", rule)
