@@ -4,6 +4,7 @@
 # make check         run everything that CI runs: lints, make test, make test-pythons
 # make lint          run the linters and formatters, which change nothing
 # make bench         run every benchmark under bench/
+# make corpus        run splitcost on real applications (or on some: APPS="datasette"), write docs/corpus.md
 # make hunt          run the Python tests RUNS times (10), in other orders and under load, to find flaky ones
 # make wheel         build the wheel that users install, in dist/
 # make clean         remove everything that was made here
@@ -36,7 +37,7 @@ ALL := --locked --workspace --all-features
 PYTEST_FLAGS := --numprocesses=4 --dist=loadfile $(if $(SHUFFLE),--shuffle=$(SHUFFLE))
 export RUST_TEST_THREADS ?= 4
 
-.PHONY: help demo test test-rust test-python test-pythons check lint bench hunt wheel clean build
+.PHONY: help demo test test-rust test-python test-pythons check lint bench corpus hunt wheel clean build
 .DELETE_ON_ERROR:
 
 help:
@@ -85,6 +86,10 @@ bench: $(VENV)/.splitcost $(VENV)/.test
 			echo "== $$script"; $(ACTIVATED) "$$script" || status=1; \
 		fi; \
 	done; exit $$status
+
+# An hour, mostly for recordings; WHEEL=… is recorded with instead of an optimized one.
+corpus: $(if $(WHEEL),$(VENV)/.tools,wheel)
+	$(BIN)/python corpus/run --wheel $(or $(WHEEL),dist/splitcost-*.whl) $(APPS)
 
 clean:
 	rm -rf $(VENV) report build dist .splitcost examples/shop/.splitcost

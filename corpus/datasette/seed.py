@@ -21,7 +21,10 @@ with sqlite3.connect(sys.argv[1]) as database:
     )
     database.executemany(
         "insert into authors values (?, ?, ?)",
-        [(n, f"Author {n}", draw.choice(["Chile", "Ghana", "India", "Japan"])) for n in range(1, AUTHORS + 1)],
+        [
+            (n, f"Author {n}", draw.choice(["Chile", "Ghana", "India", "Japan"]))
+            for n in range(1, AUTHORS + 1)
+        ],
     )
     database.executemany(
         "insert into books values (?, ?, ?, ?, ?)",

@@ -6,7 +6,7 @@ from flask import g
 from ihatemoney.models import Bill, Person, Project, db
 from served import application
 
-MEMBERS, BILLS = 8, 120
+MEMBERS, BILLS = 8, 40
 
 draw = random.Random(7)
 

@@ -19,16 +19,16 @@ Guard = Callable[..., Any]
 def install(hooks: dict[str, Hook], guard: Guard | None = None) -> None:
     """Run each hook on the module of its name: now if it is imported already, else right after.
 
+    A name that begins with a dot stands for every module whose last part it is: libraries of one file are often
+    copied into the app's own package.
+
     ``guard`` runs each step that is not the app's; by default a step that fails is reported on stderr.
     """
     guard = guard or _report
-    waiting = {}
-    for name, hook in hooks.items():
-        if name in sys.modules:
-            guard(hook, sys.modules[name])
-        else:
-            waiting[name] = hook
-    sys.meta_path.insert(0, _Finder(waiting, guard))
+    finder = _Finder(dict(hooks), guard)
+    for name, module in list(sys.modules.items()):
+        finder.run(module, name)
+    sys.meta_path.insert(0, finder)
 
 
 def _report(step: Callable[..., Any], /, *args: Any) -> Any:
@@ -53,7 +53,7 @@ class _Finder(importlib.abc.MetaPathFinder):
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
         """Return the module's spec, where a hook waits for it."""
-        if name not in self._waiting or name in self._looking:
+        if self._key(name) not in self._waiting or name in self._looking:
             return None
         self._looking.add(name)
         try:
@@ -68,6 +68,10 @@ class _Finder(importlib.abc.MetaPathFinder):
             self._looking.discard(name)
         return None
 
+    def _key(self, name: str) -> str:
+        """Return the name under which a hook may wait for a module."""
+        return name if name in self._waiting else "." + name.rpartition(".")[2]
+
     def _wrap(self, spec: importlib.machinery.ModuleSpec) -> None:
         # A loader of the old kind (`load_module`) cannot be followed.
         if hasattr(spec.loader, "exec_module"):
@@ -75,7 +79,9 @@ class _Finder(importlib.abc.MetaPathFinder):
 
     def run(self, module: ModuleType, name: str) -> None:
         """Run the module's hook, once."""
-        hook = self._waiting.pop(name, None)
+        key = self._key(name)
+        # Each copy of a library is a module of its own.
+        hook = self._waiting.get(key) if key.startswith(".") else self._waiting.pop(key, None)
         if hook is not None:
             self._guard(hook, module)
 

@@ -29,6 +29,7 @@ _HOOKS = {
     "redis.asyncio.client": "redis:follow_later",
     "django.db.models.base": "django:follow",
     "sqlalchemy.orm.mapper": "sqlalchemy:follow",
+    "sqlalchemy.orm.relationships": "sqlalchemy:follow_relationships",
 }
 
 

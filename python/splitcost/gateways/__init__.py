@@ -20,7 +20,7 @@ FILES = {
     "aiohttp.web_app": "aiohttp",
     "apscheduler.executors.base": "apscheduler",
     "arq.worker": "arq",
-    "bottle": "bottle",
+    ".bottle": "bottle",
     "celery.app.trace": "celery",
     "cheroot.wsgi": "cheroot",
     "click.core": "click",

@@ -1,4 +1,4 @@
-"""Bottle: the route that matched."""
+"""Bottle, also where an app carries a copy of its one file: the route that matched."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from splitcost.gateways.request import found
 
 def hook(module: ModuleType) -> None:
     """Follow the routes that match."""
-    patch.after(module.Router, "match", find)
+    router = getattr(module, "Router", None)
+    # Other modules are named so, too.
+    if getattr(router, "__module__", None) == module.__name__ and hasattr(router, "match"):
+        patch.after(router, "match", find)
 
 
 def find(match: Any, _: Any, environ: dict[str, Any]) -> None:
@@ -22,6 +25,6 @@ def find(match: Any, _: Any, environ: dict[str, Any]) -> None:
 
 
 def template(rule: str) -> str:
-    """Return a rule, as ``/users/<id:int>`` or ``/users/:id``, as ``/users/{id}``."""
+    """Return a rule, as ``/users/<id:int>``, ``/users/:id`` or ``/users/:id#[0-9]+#``, as ``/users/{id}``."""
     rule = re.sub(r"<(\w*)(?::[^<>]*)?>", lambda found: f"{{{found[1]}}}", rule)
-    return re.sub(r"/:(\w+)", r"/{\1}", rule)
+    return re.sub(r"/:(\w+)(?:#.*?#)?", r"/{\1}", rule)

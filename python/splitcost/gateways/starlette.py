@@ -7,6 +7,7 @@ middleware copied.
 from __future__ import annotations
 
 import functools
+import re
 from types import ModuleType
 from typing import Any
 
@@ -43,12 +44,12 @@ def _hook_app(kind: Any) -> None:
 
 def find(route: Any, scope: Scope, *_: Any) -> None:
     """Tell the route of a request."""
-    found(route.path, route.endpoint, scope.get("method", ""))
+    found(template(route.path), route.endpoint, scope.get("method", ""))
 
 
 def find_mount(mount: Any, *_: Any) -> None:
     """Tell the place of an app in another."""
-    mounted(mount.path)
+    mounted(template(mount.path))
 
 
 def find_included(module: ModuleType, route: Any, scope: Scope, *_: Any) -> None:
@@ -57,4 +58,9 @@ def find_included(module: ModuleType, route: Any, scope: Scope, *_: Any) -> None
     context_of = getattr(module, "_get_scope_effective_route_context", None)
     context = context_of(scope) if context_of is not None else None
     if context is not None and context.original_route is route:
-        found(context.path, route.endpoint, scope["method"])
+        found(template(context.path), route.endpoint, scope["method"])
+
+
+def template(path: str) -> str:
+    """Return a path, as ``/users/{id:uuid}``, as ``/users/{id}``."""
+    return re.sub(r"\{(\w+):\w+\}", r"{\1}", path)

@@ -93,6 +93,7 @@ WEB = [
     ),
     ("by_pyramid", "waitress", WSGI, ITEMS | {"/class/3": ("GET /class/{item}", "Items.show")}),
     ("by_bottle", "cheroot", WSGI, ITEMS),
+    ("by_vendored", "cheroot", WSGI, ITEMS),
     ("by_falcon", "cheroot", WSGI, {"/items/3": ("GET /items/{item}", "Items.on_get")}),
     ("by_asgi", "uvicorn", ASGI, {"/a": ("GET /a", "answer")}),
     ("by_asgi", "uvicorn_workers", ASGI, {"/a": ("GET /a", "answer")}),
@@ -119,7 +120,12 @@ def test_route_and_handler(runs, app, place, root, paths):
     name, command = SERVERS[place]
     for library in (
         name,
-        {"django_wsgi": "django", "django_asgi": "django", "rest_wsgi": "rest_framework"}.get(app, app[3:]),
+        {
+            "by_vendored": "bottle",
+            "django_wsgi": "django",
+            "django_asgi": "django",
+            "rest_wsgi": "rest_framework",
+        }.get(app, app[3:]),
     ):
         if library not in ("wsgi", "asgi"):
             pytest.importorskip(library)

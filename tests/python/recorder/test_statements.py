@@ -146,7 +146,7 @@ def test_a_failing_statement_fails_as_without_the_recorder(runs: Runs) -> None:
 
 MAPPED = """
 import asyncio
-from sqlalchemy import ForeignKey, create_engine, select
+from sqlalchemy import Column, ForeignKey, Table, create_engine, select
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
 
@@ -163,6 +163,15 @@ class Book(Base):
     __tablename__ = "book"
     id: Mapped[int] = mapped_column(primary_key=True)
     author_id: Mapped[int] = mapped_column(ForeignKey("Author.id"))
+    sequels: Mapped[list["Book"]] = relationship(
+        secondary=lambda: sequel,
+        primaryjoin=lambda: Book.id == sequel.c.book,
+        secondaryjoin=lambda: Book.id == sequel.c.next,
+    )
+
+sequel = Table(
+    "sequel", Base.metadata, Column("book", ForeignKey("book.id")), Column("next", ForeignKey("book.id"))
+)
 
 def fill(session):
     session.add_all([Author(name="secret", books=[Book(), Book()]) for _ in range(3)])
@@ -206,7 +215,7 @@ def check_mapped(log: Log, call: str, loop: str, source: str = MAPPED) -> None:
     assert [s["rows"] for s in in_loop] == [2, 2, 2]
     assert [s["place"] for s in in_loop] == [("mapped.py", line_of(source, loop))] * 3
     tables = {r["name"]: r["module"] for r in log.records if r["record"] == "table"}
-    assert tables == {"Author": "mapped", "book": "mapped"}
+    assert tables == {"Author": "mapped", "book": "mapped", "sequel": "mapped"}
     assert "secret" not in repr(log.records)
 
 

@@ -16,7 +16,7 @@ async def log(request, call_next):
     return await call_next(request)
 
 
-@router.get("/{item}")
+@router.get("/{item:int}")
 @middleware.checked
 def item(item: int, tasks: BackgroundTasks):
     tasks.add_task(pricing.log)

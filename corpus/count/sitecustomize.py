@@ -1,0 +1,115 @@
+"""Counts calls between modules by a plain profile function, for comparison with a recording.
+
+Put this directory on PYTHONPATH. The environment says what to count: ``COUNT_PACKAGES`` and ``COUNT_MODULES``,
+separated by spaces, as in splitcost.toml, and ``COUNT_DIRECTORY``, where each process writes its counts whenever a file
+of the name ``mark.N`` appears there. A call is the start of a function of the app whose caller is another module; code
+of libraries belongs to the module that called it. There is no code of splitcost in here, on purpose.
+"""
+
+from __future__ import annotations
+
+import json
+import opcode
+import os
+import sys
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any
+
+MODULES = os.environ.get("COUNT_MODULES", "").split()
+PACKAGES = os.environ.get("COUNT_PACKAGES", "").split()
+DIRECTORY = Path(os.environ.get("COUNT_DIRECTORY", "."))
+RESUME = opcode.opmap["RESUME"]
+OPTIMIZED = 1  # Set for functions, and not for bodies of modules and classes.
+
+#: Calls by (calling module, called module, called function). An empty caller is a library that no app module called.
+calls: Counter[tuple[str, str, str]] = Counter()
+owners: dict[str, str] = {}
+starts: dict[CodeType, int] = {}
+
+
+def owner(name: str) -> str:
+    """Return the module of the app that the code of a Python module belongs to, or an empty string."""
+    found = owners.get(name)
+    if found is None:
+        found = owners[name] = _owner(name)
+    return found
+
+
+def _owner(name: str) -> str:
+    parts = name.split(".")
+    if parts[0] not in {package.partition(".")[0] for package in PACKAGES}:
+        return ""
+    for length in range(len(parts), 0, -1):
+        if ".".join(parts[:length]) in MODULES:
+            return ".".join(parts[:length])
+    return ".".join(parts[:2])
+
+
+def is_start(frame: FrameType) -> bool:
+    """Tell the start of a function from the resumption of a generator or coroutine."""
+    code = frame.f_code
+    start = starts.get(code)
+    if start is None:
+        ops = code.co_code
+        start = next(at for at in range(0, len(ops), 2) if ops[at] == RESUME and not ops[at + 1] & 3)
+        starts[code] = start
+    return frame.f_lasti <= start
+
+
+def profile(frame: FrameType, event: str, _: Any) -> None:
+    """Count a call."""
+    code = frame.f_code
+    # Code without a file was generated, as the functions by which Celery checks arguments.
+    if event != "call" or not code.co_flags & OPTIMIZED or code.co_filename.startswith("<"):
+        return
+    callee = owner(frame.f_globals.get("__name__", ""))
+    if not callee or not is_start(frame):
+        return
+    back = frame.f_back
+    caller = ""
+    greenlets = sys.modules.get("greenlet")
+    greenlet = greenlets.getcurrent() if greenlets is not None else None
+    while True:
+        if back is None and greenlet is not None and greenlet.parent is not None:
+            # SQLAlchemy runs its synchronous half in a greenlet: the caller waits in the parent.
+            greenlet = greenlet.parent
+            back = greenlet.gr_frame
+        if back is None:
+            break
+        # A task is begun by the loop, whoever runs the loop.
+        if back.f_code.co_name == "_run" and back.f_code.co_filename.endswith("asyncio/events.py"):
+            break
+        if caller := owner(back.f_globals.get("__name__", "")):
+            break
+        back = back.f_back
+    if caller != callee:
+        calls[caller, callee, code.co_qualname] += 1
+
+
+def write() -> None:
+    """Write the counts at each mark."""
+    number = 0
+    while True:
+        if (DIRECTORY / f"mark.{number}").exists():
+            rows = [[*key, count] for key, count in list(calls.items())]
+            partial = DIRECTORY / f"partial.{os.getpid()}"
+            partial.write_text(json.dumps(rows))
+            partial.rename(DIRECTORY / f"count.{number}.{os.getpid()}.json")
+            number += 1
+        time.sleep(0.05)
+
+
+def begin() -> None:
+    """Begin to count in this process."""
+    threading.Thread(target=write, daemon=True).start()
+    threading.setprofile(profile)
+    sys.setprofile(profile)
+
+
+if "COUNT_DIRECTORY" in os.environ:
+    os.register_at_fork(after_in_child=begin)
+    begin()

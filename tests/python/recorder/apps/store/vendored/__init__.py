@@ -1,0 +1,1 @@
+"""Libraries that the app carries a copy of."""
