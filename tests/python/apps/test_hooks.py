@@ -1,4 +1,4 @@
-"""What a framework calls around a handler: no crossing where the function's own module registered it."""
+"""Functions that a framework calls around a handler: no crossing where their own module registered them."""
 
 from __future__ import annotations
 
