@@ -120,7 +120,7 @@ pub(crate) fn spells_out(name: &str) -> bool {
     lock().as_ref().is_some_and(|source| source.names.contains_key(name))
 }
 
-/// Returns true when another module than `module` may spell this name out. Classes of a file are not told apart from it.
+/// Returns true when another module than `module` may spell this name out. A class of a file counts as the file.
 pub(crate) fn is_named_outside(name: &str, module: &str) -> bool {
     lock().as_ref().is_none_or(|source| match source.names.get(name) {
         Some(Namers::One(namer)) => source.modules.get(module) != Some(namer) || source.division.has_classes(module),

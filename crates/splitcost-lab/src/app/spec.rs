@@ -158,7 +158,7 @@ pub struct Modules {
     pub missing: Vec<String>,
     /// The direct children of the packages.
     pub children: Vec<String>,
-    /// What exists beside the missing ones: modules of the same package, classes of the same module.
+    /// Modules and classes beside the missing ones: those of the same package, or of the same module.
     pub beside: Vec<String>,
 }
 
