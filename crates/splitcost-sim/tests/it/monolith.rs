@@ -236,7 +236,7 @@ fn the_monolith_saturates_where_its_threads_do() {
     for (processes, threads) in [(1, 1), (1, 4), (3, 1)] {
         let bound = f64::from(processes * threads) / 0.020;
         let found = saturation(processes, Limit::Configured(threads));
-        assert!((0.97..=1.0).contains(&(found / bound)), "{found} of {bound}");
+        assert!((0.97..=1.01).contains(&(found / bound)), "{found} of {bound}");
     }
     let unlimited = saturation(1, Limit::Unlimited);
     assert!(unlimited > 350.0, "eight requests in flight: {unlimited}");

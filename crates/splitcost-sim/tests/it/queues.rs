@@ -56,7 +56,7 @@ fn check_within(actual: f64, expected: f64, share: f64) {
 fn m_m_1() {
     let programs = exponential(|t| vec![Op::Cpu(t)], false);
     for rho in [0.3, 0.5, 0.7] {
-        let outcome = run(&Machine::one_host(4, 2), &programs, rho, 1_000_000);
+        let outcome = run(&Machine::one_host(4, 2), &programs, rho, 4_000_000);
         check_within(mean_response(&outcome), MEAN_NANOS / (1.0 - rho), 0.01);
         check_within(outcome.cpu_nanos[1] as f64 / outcome.elapsed_nanos as f64, rho, 0.01);
     }
@@ -82,7 +82,7 @@ fn m_m_c() {
     let last = a.powi(3) / 6.0 / (1.0 - rho);
     let waits = last / (1.0 + a + a * a / 2.0 + last);
     let expected = MEAN_NANOS * (1.0 + waits / (c - a));
-    let outcome = run(&machine, &programs, a, 1_000_000);
+    let outcome = run(&machine, &programs, a, 4_000_000);
     check_within(mean_response(&outcome), expected, 0.01);
 }
 
@@ -180,7 +180,7 @@ fn jackson_tandem() {
         ..Machine::one_host(1, 4)
     };
     let load = 0.6;
-    let outcome = run(&machine, &programs, load, 1_000_000);
+    let outcome = run(&machine, &programs, load, 4_000_000);
     let second = MEAN_NANOS / 2.0 / (1.0 - load / 2.0);
     check_within(mean_response(&outcome), MEAN_NANOS / (1.0 - load) + second, 0.01);
 }
