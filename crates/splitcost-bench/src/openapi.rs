@@ -174,7 +174,7 @@ impl Making {
     fn parameter(&mut self, root: Root<'_>, place: &str, name: &str, parameter: &Node<'_>) -> Result<(), String> {
         let is_required = place == "path" || parameter.get("required").is_some_and(|given| *given.value == true);
         let has_example = parameter.get("example").is_some() || parameter.get("examples").is_some();
-        if !is_required && !(place == "query" && has_example) {
+        if !(is_required || place == "query" && has_example) {
             return Ok(());
         }
         let is_header = place == "header" && !NO_PARAMETERS.iter().any(|known| name.eq_ignore_ascii_case(known));
@@ -193,7 +193,7 @@ impl Making {
             "query" => self.query.push(format!("{}={{{holder}}}", encoded(name))),
             _ => self.spec.set_header(name, format!("{{{holder}}}")),
         }
-        let (values, is_known) = self.values(root, name, parameter)?;
+        let (values, is_known) = Self::values(root, name, parameter)?;
         if !is_known {
             self.guess(name, matches!(&values, Param::Choice(choices) if choices.contains(&UNKNOWN.into())));
         }
@@ -202,7 +202,7 @@ impl Making {
     }
 
     /// Returns the values of a parameter, and true if the document gives them.
-    fn values(&self, root: Root<'_>, name: &str, parameter: &Node<'_>) -> Result<(Param, bool), String> {
+    fn values(root: Root<'_>, name: &str, parameter: &Node<'_>) -> Result<(Param, bool), String> {
         let media = parameter.get("content").map(|content| content.fields()).transpose()?;
         let holder = media.and_then(|media| media.into_iter().next()).map(|(_, media)| media);
         let holder = holder.as_ref().unwrap_or(parameter);

@@ -212,8 +212,8 @@ impl FittedTable {
         let _ = writeln!(out, "\n{}", heading.join("\n"));
         for row in 0..=shown.len() {
             let mut line = String::new();
-            for (column, &width) in widths.iter().enumerate() {
-                let cell = &columns[column][row];
+            for (column, (cells, &width)) in columns.iter().zip(&widths).enumerate() {
+                let cell = &cells[row];
                 let padding = " ".repeat(width - length(cell));
                 let cell = if self.left.contains(&column) { format!("{cell}{padding}") } else { padding + cell };
                 line.push_str(if column == 0 { "" } else { "  " });

@@ -20,7 +20,9 @@ fn shown(text: &str) -> String {
             _ => String::new(),
         };
         let _ = write!(lines, "\n{} {}{body}", spec.method, spec.path);
-        let _ = write!(lines, "{}", params.iter().map(|param| format!("\n  {param}")).collect::<String>());
+        for param in params {
+            let _ = write!(lines, "\n  {param}");
+        }
         if !guesses.is_empty() {
             let _ =
                 write!(lines, "\n  {} {}", if is_incomplete { "incomplete:" } else { "guessed:" }, guesses.join(", "));
@@ -155,9 +157,9 @@ fn placeholders_that_are_not_described_are_guesses() {
 #[test]
 fn circles_of_schemas_end() {
     let many: String = (0..40).fold(String::new(), |mut text, i| {
-        let _ = write!(
+        let _ = writeln!(
             text,
-            "    S{i}: {{anyOf: [{{$ref: '#/components/schemas/S{}'}}, {{$ref: '#/components/schemas/S{}'}}]}}\n",
+            "    S{i}: {{anyOf: [{{$ref: '#/components/schemas/S{}'}}, {{$ref: '#/components/schemas/S{}'}}]}}",
             i + 1,
             i + 1
         );
