@@ -350,11 +350,12 @@ impl CompiledScenario<'_> {
     fn evidence(&self) -> Evidence {
         let per_request = |calls: usize| calls as f64 / self.requests.len().max(1) as f64;
         let crossings = || self.split.crossings.iter().flatten();
+        let rehearsed = if self.is_rehearsed { self.rehearsed.as_ref().or(Some(&self.split)) } else { None };
         Evidence {
             calls_per_request: per_request(crossings().count()),
             measured_per_request: per_request(crossings().filter(|c| c.is_measured).count()),
             rehearsed_per_request: per_request(
-                crossings().filter(|c| self.is_rehearsed && c.readiness.is_rehearsed()).count(),
+                rehearsed.map_or(0, |compiled| compiled.crossings.iter().flatten().count()),
             ),
         }
     }
