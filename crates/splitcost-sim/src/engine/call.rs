@@ -390,6 +390,8 @@ impl Engine<'_> {
                 let waits = &mut self.fibers[fiber as usize];
                 if waits.call == call {
                     waits.failed |= failed;
+                    // It is answered, even if its event loop is too busy to notice before the time is over.
+                    waits.call = 0;
                     self.wake(fiber);
                 }
             }

@@ -171,6 +171,17 @@ fn with_a_timeout_requests_fail_after_it() {
     assert_eq!(fates(&outcome, 7, 12)[1..], [0, 0]);
 }
 
+/// The event loop stands still for longer than the timeout, while the answers have been there all the time.
+#[test]
+fn an_answer_that_a_busy_loop_notices_late_is_an_answer() {
+    let mut program = program(1, Op::Cpu(MILLI), false);
+    program.bodies[0].ops.push(Op::Block(200 * MILLI));
+    let network = Network { calls: "300ms".parse().unwrap(), ..Network::default() };
+    let closed = LoadPattern::Closed { concurrency: 8 };
+    let outcome = run_on(&Machine::one_host(4, 3), &program, &network, closed, 100);
+    assert_eq!(outcome.responses.len(), 100);
+}
+
 #[test]
 fn a_budget_bounds_the_retries() {
     let attempts = |policy: &str| {
