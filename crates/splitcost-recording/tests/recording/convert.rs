@@ -106,7 +106,7 @@ fn what_is_no_log_is_refused() {
     insta::assert_snapshot!(messages.join("\n"), @"
     read REC/raw/11.log: it is not a splitcost recording (it does not begin like a recorder's log)
     read REC/raw/11.log: its format version is 3, this splitcost reads version 2
-    read REC/raw/11.log: the frame at byte 432: via 77 is unknown
+    read REC/raw/11.log: the frame at byte 436: via 77 is unknown
     ");
 }
 
