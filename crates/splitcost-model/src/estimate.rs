@@ -151,7 +151,7 @@ pub struct Work {
 }
 
 impl Work {
-    /// Returns true if there is none.
+    /// Returns true if the recording holds no work at all.
     pub fn is_none(&self) -> bool {
         self.cpu_ms_per_request <= 0.0 && self.statements_per_request <= 0.0
     }

@@ -142,7 +142,7 @@ impl std::ops::AddAssign for FunctionWork {
 
 impl Compiled {
     /// Returns a shortest circle of calls that each block the event loop of a service while they wait for the next service:
-    /// requests that make them at the same time are never answered. Empty where there is none.
+    /// requests that make them at the same time are never answered. Empty without such a circle.
     pub fn circular_wait(&self) -> Vec<Hop> {
         let mut blocking: BTreeMap<u16, BTreeMap<u16, Hop>> = BTreeMap::new();
         for crossing in self.crossings.iter().flatten().filter(|crossing| crossing.blocks_event_loop) {
