@@ -260,9 +260,9 @@ fn the_work_of_a_service_is_on_the_terminal_and_on_the_page() {
     let until = screen.find("Transactions and joins").expect("they come next");
     insta::assert_snapshot!(&screen[from..until], @"
     Work of the services' own modules
-      1.20 of 21.0 ms of CPU and 0.3 of 14 statements per request of shop.pricing would run in pricing; the
-        rest runs elsewhere, most of it in shop.pricing:Line.total, a method of a value, which runs where
-        the value is
+      1.20 of 21.0 ms of CPU and 0.3 of 14 statements per request of shop.pricing would run in pricing;
+        the rest runs elsewhere, most of it in shop.pricing:Line.total, a method of a value, which runs
+        where the value is
     ");
     let page = html::render(&study);
     let path = "data-path=\"/splits/0/estimate/work/0/in_service/cpu_ms_per_request\"";
