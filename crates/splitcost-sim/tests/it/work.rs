@@ -135,7 +135,9 @@ proptest! {
         let demands: Vec<_> = recording.requests.iter().map(|request| demand(&recording, request, false)).collect();
         let requests_with_demands: Vec<_> = recording.requests.iter().zip(&demands).map(|(r, d)| (r, d, 0)).collect();
         let mut expected = BTreeMap::new();
-        requests.iter().for_each(|node| recorded(node, &mut expected));
+        for node in &requests {
+            recorded(node, &mut expected);
+        }
         for split in [Split::default(), split()] {
             for execution in [Execution::Rewritten, Execution::Rehearsed] {
                 let form = CallForm { execution, awaited: false };
@@ -216,5 +218,5 @@ fn methods_of_service_objects_stay_as_rehearsed() {
     let estimate = estimated(&recording, &split());
     let rehearsed = &estimate.as_rehearsed.as_ref().expect("it differs").work[0];
     let cpu = [&estimate.work[0], rehearsed].map(|work| work.in_service.cpu_ms_per_request);
-    assert_eq!(cpu.map(|ms| (ms * 10.0).round()), [24.0, 6.0]);
+    assert_eq!(cpu.map(|ms| (ms * 10.0).round() as u32), [24, 6]);
 }
