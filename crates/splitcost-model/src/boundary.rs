@@ -77,8 +77,9 @@ pub enum Execution {
 }
 
 /// A reason why a function never crosses, whatever its arguments.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Local {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Local {
     /// A nested function, a lambda or a generator expression runs where it is held.
     Nested,
     /// An object is made where it is wanted; a service object is made again from the arguments.
@@ -87,6 +88,18 @@ enum Local {
     ValueMethod,
     /// A library calls a method of a class that extends one of its own, wherever it runs.
     Extension,
+}
+
+impl Local {
+    /// Returns the words used in text: the kind of function, and where it runs.
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::Nested => "a nested function, which runs where it is held",
+            Self::Constructor => "a constructor, which runs where the object is made",
+            Self::ValueMethod => "a method of a value, which runs where the value is",
+            Self::Extension => "a method of a class that extends a library's, which runs where the library is",
+        }
+    }
 }
 
 /// A call that crosses.
@@ -219,6 +232,11 @@ fn is_of_framework(recording: &Recording, request: &Request, call: &Call) -> boo
 /// Returns, per function, the work that its calls need; `None` where they never cross, however the app is split.
 pub fn readiness(recording: &Recording) -> Vec<Option<Readiness>> {
     crossabilities(recording).into_iter().map(|facts| facts.verdict.ok()).collect()
+}
+
+/// Returns, per function, the reason why it never crosses; `None` where a call of it can.
+pub fn never_crosses(recording: &Recording) -> Vec<Option<Local>> {
+    crossabilities(recording).into_iter().map(|facts| facts.verdict.err()).collect()
 }
 
 /// The sampled payloads of a function.

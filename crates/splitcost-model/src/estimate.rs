@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::boundary::Readiness;
+use crate::boundary::{Local, Readiness};
+use crate::number::{number, short};
 use crate::statistics::Interval;
 
 /// A value for the monolith and one for the split, at the same load on the same machine.
@@ -110,6 +111,9 @@ pub struct Estimate {
     pub calls: Vec<CrossingCost>,
     /// The calls between services by the evidence for their price.
     pub evidence: Evidence,
+    /// Per service other than `main`, the recorded work of its modules, and the part of it that would run there.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub work: Vec<ServiceWork>,
     /// Calls that need work before they can cross, and that a rehearsal makes in the caller, most per request first.
     pub cannot_cross: Vec<CannotCross>,
     /// Calls back into a service that waits for them: requests that make one are never answered.
@@ -132,6 +136,95 @@ pub struct AsRehearsed {
     pub figures: Arms<Figures>,
     /// Per endpoint of the recording, by name.
     pub endpoints: Vec<EstimatedEndpoint>,
+    /// Per service other than `main`, the recorded work of its modules, and the part of it that would run there.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub work: Vec<ServiceWork>,
+}
+
+/// Work per request, averaged over the recorded mix of endpoints.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Work {
+    /// CPU time of the calls themselves, without the calls that they make and without the recorder.
+    pub cpu_ms_per_request: f64,
+    /// Database statements and commands that the calls issue.
+    pub statements_per_request: f64,
+}
+
+impl Work {
+    /// Returns true if the recording holds no work at all.
+    pub fn is_none(&self) -> bool {
+        self.cpu_ms_per_request <= 0.0 && self.statements_per_request <= 0.0
+    }
+}
+
+/// The recorded work of a service's own modules, and the part of it that would run in the service.
+///
+/// The rest runs where its caller is: methods of values, nested functions, and what the framework calls where a request
+/// enters. A module of which every service has a copy is no service's own.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ServiceWork {
+    /// Name of the service.
+    pub service: String,
+    /// All recorded work of its modules.
+    pub recorded: Work,
+    /// The part that would run in the service.
+    pub in_service: Work,
+    /// The function with the most CPU time outside the service; absent where all of it would run in the service.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub elsewhere: Option<WorkElsewhere>,
+}
+
+/// A function of a service that would run in another service.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct WorkElsewhere {
+    /// The function, as `shop.models:Order.total`.
+    pub function: String,
+    /// Its work outside the service.
+    pub work: Work,
+    /// The reason why it never crosses; absent where a call of it can, but this one is made in the caller.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub reason: Option<Local>,
+}
+
+impl ServiceWork {
+    /// Returns the share of the work that would run in the service, of CPU time or of statements, whichever is less;
+    /// absent where the recording holds no work of its modules.
+    pub fn share(&self) -> Option<f64> {
+        let parts = [
+            (self.in_service.cpu_ms_per_request, self.recorded.cpu_ms_per_request),
+            (self.in_service.statements_per_request, self.recorded.statements_per_request),
+        ];
+        parts.into_iter().filter(|(_, whole)| *whole > 0.0).map(|(part, whole)| part / whole).reduce(f64::min)
+    }
+
+    /// Returns the part and the whole in words, as `1.20 of 21.0 ms of CPU and 0.3 of 14 statements per request of
+    /// shop.models would run in money`. `modules` are the service's own.
+    pub fn in_words(&self, modules: &[String]) -> String {
+        let own = match modules {
+            [one] => one.clone(),
+            many => format!("its {} modules", many.len()),
+        };
+        let (part, whole) = (&self.in_service, &self.recorded);
+        if whole.is_none() {
+            return format!("the recording holds no work of {own}");
+        }
+        let statements = if whole.statements_per_request > 0.0 {
+            let [part, whole] = [part, whole].map(|work| short(work.statements_per_request));
+            format!(" and {part} of {whole} statements")
+        } else {
+            String::new()
+        };
+        let [part, whole] = [part, whole].map(|work| number(work.cpu_ms_per_request));
+        let service = &self.service;
+        let rest = match &self.elsewhere {
+            Some(WorkElsewhere { function, reason, .. }) => {
+                let reason = reason.map_or("which runs where its caller is", Local::in_words);
+                format!("; the rest runs elsewhere, most of it in {function}, {reason}")
+            }
+            None => String::new(),
+        };
+        format!("{part} of {whole} ms of CPU{statements} per request of {own} would run in {service}{rest}")
+    }
 }
 
 /// Calls between services per request, averaged over the recorded mix of endpoints, by the evidence for their price.

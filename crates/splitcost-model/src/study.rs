@@ -129,6 +129,13 @@ pub struct SplitStudy {
     pub verdict: Option<Verdict>,
 }
 
+impl SplitStudy {
+    /// Returns the modules of a service.
+    pub fn modules_of(&self, service: &str) -> &[String] {
+        self.services.iter().find(|one| one.name == service).map_or(&[], |one| one.modules.as_slice())
+    }
+}
+
 /// The modules of a service.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ServiceModules {

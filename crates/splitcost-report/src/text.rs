@@ -54,6 +54,7 @@ pub fn render(study: &Study, style: &Style) -> String {
     }
     section("Calls that cause it", study, width, paint, &mut lines, calls);
     section("Calls that need work before they can cross", study, width, paint, &mut lines, cannot_cross);
+    section("Work of the services' own modules", study, width, paint, &mut lines, work);
     section("Transactions and joins of several services", study, width, paint, &mut lines, cut_data);
     section("Tables of other services", study, width, paint, &mut lines, foreign_tables);
     for split in &study.splits {
@@ -288,6 +289,15 @@ fn cannot_cross(split: &SplitStudy, width: usize) -> Vec<String> {
         )
     });
     fit(lines.collect(), split.cannot_cross.len(), width)
+}
+
+/// The part of each service's recorded work that would run there.
+fn work(split: &SplitStudy, width: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    for work in &split.estimate.work {
+        wrap(&work.in_words(split.modules_of(&work.service)), width, 2, &mut lines);
+    }
+    lines
 }
 
 /// The transactions and joins that a database for each service cuts.

@@ -120,11 +120,29 @@ pub struct Compiled {
     pub crossings: Vec<Option<Crossing>>,
     /// The calls that could never be answered. In the programs they are made in the caller.
     pub call_backs: BTreeSet<CallBack>,
+    /// The work of each function in each service, as an index into [`Split::service_names`].
+    pub work: BTreeMap<(FunctionId, u16), FunctionWork>,
+}
+
+/// The work of a function's calls themselves, over all programs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FunctionWork {
+    /// CPU time without that of the calls that they make.
+    pub cpu: Nanos,
+    /// Database statements and commands.
+    pub statements: u64,
+}
+
+impl std::ops::AddAssign for FunctionWork {
+    fn add_assign(&mut self, other: Self) {
+        self.cpu += other.cpu;
+        self.statements += other.statements;
+    }
 }
 
 impl Compiled {
     /// Returns a shortest circle of calls that each block the event loop of a service while they wait for the next service:
-    /// requests that make them at the same time are never answered. Empty where there is none.
+    /// requests that make them at the same time are never answered. Empty without such a circle.
     pub fn circular_wait(&self) -> Vec<Hop> {
         let mut blocking: BTreeMap<u16, BTreeMap<u16, Hop>> = BTreeMap::new();
         for crossing in self.crossings.iter().flatten().filter(|crossing| crossing.blocks_event_loop) {
@@ -188,6 +206,7 @@ impl<'a> Compiler<'a> {
             programs: Vec::with_capacity(requests.len()),
             crossings: vec![None],
             call_backs: BTreeSet::new(),
+            work: BTreeMap::new(),
         };
         for &(request, demand, endpoint) in requests {
             let front = self.front[endpoint as usize];
@@ -196,6 +215,7 @@ impl<'a> Compiler<'a> {
                 request,
                 demand,
                 endpoint,
+                statements: statements_by_call(request),
                 bodies: Vec::new(),
                 called: Vec::new(),
                 path: Vec::new(),
@@ -238,6 +258,15 @@ fn databases(recording: &Recording, split: &Split) -> Vec<Vec<u16>> {
     let index = |service: &str| names.iter().position(|name| *name == service).unwrap_or(0) as u16;
     let texts = Owners::of(recording, &split.table_owners).services_of_texts(recording, split);
     texts.into_iter().map(|services| services.into_iter().map(index).collect()).collect()
+}
+
+/// Returns the number of statements that each call of a request issues.
+fn statements_by_call(request: &Request) -> Vec<u64> {
+    let mut statements = vec![0; request.calls.len()];
+    for statement in &request.statements {
+        statements[statement.call as usize] += 1;
+    }
+    statements
 }
 
 /// The size of what a call carries.
@@ -324,6 +353,8 @@ struct Builder<'a> {
     request: &'a Request,
     demand: &'a Demand,
     endpoint: u32,
+    /// The number of statements that each call issues.
+    statements: Vec<u64>,
     bodies: Vec<Body>,
     /// The services called so far.
     called: Vec<u16>,
@@ -378,6 +409,8 @@ impl Builder<'_> {
 
     fn lay(&mut self, ops: &mut Ops, call: CallIndex, service: u16, on_loop: bool) {
         let demand = self.demand;
+        let own = FunctionWork { cpu: demand.own_cpu(call), statements: self.statements[call as usize] };
+        *self.compiled.work.entry((self.request.calls[call as usize].function, service)).or_default() += own;
         for step in &demand.calls[call as usize] {
             match *step {
                 DemandStep::Cpu(nanos) => ops.cpu += nanos,

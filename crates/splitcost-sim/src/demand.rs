@@ -20,6 +20,15 @@ pub struct Demand {
 }
 
 impl Demand {
+    /// Returns the CPU time of a call without that of the calls that it makes; helper threads for which it waits included.
+    pub fn own_cpu(&self, call: CallIndex) -> Nanos {
+        let of = |step: &DemandStep| match *step {
+            DemandStep::Cpu(cpu) | DemandStep::Wait { cpu, .. } => cpu,
+            _ => Nanos::ZERO,
+        };
+        self.calls[call as usize].iter().map(of).sum()
+    }
+
     /// Returns the demand with all CPU time multiplied by `factor`, which takes the recorder's own share off.
     #[must_use]
     pub fn scale_cpu(mut self, factor: f64) -> Self {

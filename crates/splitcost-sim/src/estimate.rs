@@ -9,6 +9,7 @@ mod network;
 mod replay;
 mod server;
 mod site;
+mod work;
 
 use std::collections::BTreeMap;
 use std::thread;
@@ -35,6 +36,7 @@ use network::ServicePairs;
 use replay::{Deployment, ReplayedRequests, RunConditions};
 pub use server::FittedServer;
 use site::CallSites;
+use work::service_work;
 
 /// A scenario that is predicted.
 #[derive(Clone, Copy, Debug)]
@@ -328,6 +330,7 @@ impl CompiledScenario<'_> {
         let gigabytes_per_month = self.bytes_per_request() * load * 3600.0 * Prices::HOURS_PER_MONTH / 1e9;
         let sidecars = Interval::of(&samples.sidecar_secs).map(|secs| secs.scale(load));
         let sites = CallSites::of(scenario.recording);
+        let work = |compiled| service_work(scenario.recording, scenario.split, compiled);
         Estimate {
             load_reqs_per_sec: load,
             figures: figures(Variant::Split),
@@ -336,12 +339,14 @@ impl CompiledScenario<'_> {
             endpoints: self.endpoints(scenario, samples, Variant::Split, &self.split),
             calls: self.calls(scenario, &sites),
             evidence: self.evidence(),
+            work: work(&self.split),
             cannot_cross: sites.cannot_cross(&self.split, self.requests.len()),
             call_backs: sites.call_backs(&self.split, &self.endpoints, scenario.split),
             circular_wait: sites.hops(&self.split.circular_wait(), &self.endpoints, scenario.split),
             as_rehearsed: self.rehearsed.as_ref().map(|rehearsed| AsRehearsed {
                 figures: figures(Variant::Rehearsed),
                 endpoints: self.endpoints(scenario, samples, Variant::Rehearsed, rehearsed),
+                work: work(rehearsed),
             }),
         }
     }

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use splitcost_model::audit::Audit;
 use splitcost_model::database::Database;
-use splitcost_model::estimate::{CallBack, CrossingCost, Hop, Quantile};
+use splitcost_model::estimate::{CallBack, CrossingCost, Hop, Quantile, ServiceWork};
 use splitcost_model::number::{count, factor, number, short};
 use splitcost_model::split::MAIN_SERVICE;
 use splitcost_model::study::{Change, EndpointComparison, Origin, SplitStudy, Verdict, VerdictClass};
@@ -57,6 +57,11 @@ pub const BATCHABLE_CALLS_PER_REQUEST: f64 = 3.0;
 ///
 /// Chosen: what one call in ten costs is seldom more than what the intervals leave open.
 pub const MEASURED_SHARE: f64 = 0.9;
+
+/// The share of the recorded work of a service's modules that must run there before its boundary can be called possible.
+///
+/// Chosen: with less than half, most of the work stays where it was, and the split buys little of what it is for.
+pub const WORK_SHARE: f64 = 0.5;
 
 /// Judges a split by its measurements, or if it was not run as a whole, by its prediction.
 pub fn judge(split: &SplitStudy) -> Verdict {
@@ -112,9 +117,14 @@ pub fn lacks_evidence(split: &SplitStudy) -> Option<String> {
     if slowdowns.is_empty() {
         return Some("no endpoint has response times of both the monolith and the split".to_owned());
     }
+    let class = class_at(split, &slowdowns, Bound::Middle);
+    if class < VerdictClass::Prohibitive
+        && let Some(reason) = does_not_separate(split)
+    {
+        return Some(reason);
+    }
     let evidence = split.estimate.evidence;
-    let is_cheap = class_at(split, &slowdowns, Bound::Middle) <= VerdictClass::Cheap;
-    if is_cheap && evidence.measured_share() < MEASURED_SHARE {
+    if class <= VerdictClass::Cheap && evidence.measured_share() < MEASURED_SHARE {
         return Some(format!(
             "only {} of {} calls per request between services carry data whose size was measured{}",
             short(evidence.measured_per_request),
@@ -123,6 +133,21 @@ pub fn lacks_evidence(split: &SplitStudy) -> Option<String> {
         ));
     }
     None
+}
+
+/// Returns the reason why the boundary of a service does not separate its work from the rest, if there is one.
+fn does_not_separate(split: &SplitStudy) -> Option<String> {
+    let share = |work: &&ServiceWork| work.share().unwrap_or_default();
+    let least = split.estimate.work.iter().min_by(|a, b| share(a).total_cmp(&share(b)))?;
+    let modules = split.modules_of(&least.service);
+    let words = least.in_words(modules);
+    match least.share() {
+        None => Some(words),
+        Some(share) if share < WORK_SHARE => {
+            Some(format!("the boundary of {} does not separate its work: {words}", least.service))
+        }
+        Some(_) => None,
+    }
 }
 
 fn failed_audit(audit: &Audit) -> String {

@@ -167,7 +167,9 @@ pub(super) fn section(page: &mut Page, i: usize, split: &SplitStudy) {
     page.raw(&format!("<h2 class=\"split-name\">{name}</h2>\n<dl class=\"services\">\n"));
     for service in &split.services {
         let modules: Vec<String> = service.modules.iter().map(|m| format!("<code>{}</code>", escape(m))).collect();
-        page.raw(&format!("<div><dt>{}</dt><dd>{}</dd></div>\n", escape(&service.name), modules.join(" ")));
+        page.raw(&format!("<div><dt>{}</dt><dd>{}", escape(&service.name), modules.join(" ")));
+        work(page, i, split, &service.name);
+        page.raw("</dd></div>\n");
     }
     page.raw(&format!(
         "</dl>\n<p class=\"note\">Over {}, link “{}” {}, at ",
@@ -186,6 +188,43 @@ pub(super) fn section(page: &mut Page, i: usize, split: &SplitStudy) {
     links(page, i, split);
     faults(page, i, split);
     page.raw("</section>\n");
+}
+
+/// The part of a service's recorded work that would run there.
+fn work(page: &mut Page, i: usize, split: &SplitStudy, service: &str) {
+    let Some(w) = split.estimate.work.iter().position(|work| work.service == service) else { return };
+    let of = &split.estimate.work[w];
+    if of.recorded.is_none() {
+        page.raw("<small>The recording holds no work of it.</small>");
+        return;
+    }
+    let path = format!("/splits/{i}/estimate/work/{w}");
+    page.raw(&format!("<small>Would run here: {} ", Mark::Simulated.glyph()));
+    page.number(&format!("{path}/in_service/cpu_ms_per_request"), of.in_service.cpu_ms_per_request, 1.0);
+    let rehearsed = split.estimate.as_rehearsed.as_ref().and_then(|rehearsed| rehearsed.work.get(w));
+    if let Some(rehearsed) = rehearsed {
+        page.raw(" (as rehearsed ");
+        let path = format!("/splits/{i}/estimate/as_rehearsed/work/{w}/in_service/cpu_ms_per_request");
+        page.number(&path, rehearsed.in_service.cpu_ms_per_request, 1.0);
+        page.raw(")");
+    }
+    page.raw(&format!(" of {} ", Mark::Measured.glyph()));
+    page.number(&format!("{path}/recorded/cpu_ms_per_request"), of.recorded.cpu_ms_per_request, 1.0);
+    page.raw(" ms of CPU");
+    if of.recorded.statements_per_request > 0.0 {
+        page.raw(&format!(" and {} ", Mark::Simulated.glyph()));
+        page.short(&format!("{path}/in_service/statements_per_request"), of.in_service.statements_per_request, 1.0);
+        page.raw(&format!(" of {} ", Mark::Measured.glyph()));
+        page.short(&format!("{path}/recorded/statements_per_request"), of.recorded.statements_per_request, 1.0);
+        page.raw(" statements");
+    }
+    page.raw(" per request.");
+    if let Some(elsewhere) = &of.elsewhere {
+        page.raw(&format!(" Elsewhere, most in <code>{}</code>", breakable(&elsewhere.function)));
+        page.raw(&escape(&elsewhere.reason.map_or_else(String::new, |reason| format!(", {}", reason.in_words()))));
+        page.raw(".");
+    }
+    page.raw("</small>");
 }
 
 /// The delays that emulated links were asked for and delivered.

@@ -1,11 +1,12 @@
 //! Made-up studies of a shop like the one under `examples/`: the report's own tests need numbers that never change.
 
 use splitcost_model::audit::{Audit, CallSite, Difference};
-use splitcost_model::boundary::Readiness;
+use splitcost_model::boundary::{Local, Readiness};
 use splitcost_model::database::{CutJoin, CutTransaction, DataCrossings, Database, ForeignAccess, ServiceTables, Site};
 use splitcost_model::emulation::{Emulation, Spread};
 use splitcost_model::estimate::{
-    Arms, CannotCross, CrossingCost, Estimate, EstimatedEndpoint, Evidence, Figures, ResponseTimes,
+    Arms, CannotCross, CrossingCost, Estimate, EstimatedEndpoint, Evidence, Figures, ResponseTimes, ServiceWork, Work,
+    WorkElsewhere,
 };
 use splitcost_model::fault::{
     EndpointUnderFault, FaultEstimate, FaultRehearsal, FaultStudy, RehearsedUnderFault, UnderFault,
@@ -104,6 +105,21 @@ pub(crate) fn crowded() -> Study {
     study(splits)
 }
 
+/// The work of a service of which little would run there: its module is mostly methods of rows.
+pub(crate) fn work_of_rows(service: &str) -> ServiceWork {
+    let work = |cpu_ms_per_request, statements_per_request| Work { cpu_ms_per_request, statements_per_request };
+    ServiceWork {
+        service: service.to_owned(),
+        recorded: work(21.0, 14.0),
+        in_service: work(1.2, 0.3),
+        elsewhere: Some(WorkElsewhere {
+            function: format!("shop.{service}:Line.total"),
+            work: work(11.4, 6.2),
+            reason: Some(Local::ValueMethod),
+        }),
+    }
+}
+
 /// A split whose services have databases of their own, which cut transactions and joins.
 pub(crate) fn cut() -> Study {
     let tables = |service: &str, tables: &[&str]| ServiceTables {
@@ -145,6 +161,7 @@ pub(crate) fn cut() -> Study {
                 sites: vec![site("orders", 121), site("pricing", 88)],
             }],
         },
+        estimate: Estimate { work: vec![work_of_rows("pricing")], ..chatty().estimate },
         ..chatty()
     };
     study(vec![split])

@@ -1,7 +1,7 @@
 //! The report's texts, as snapshots of made-up studies; what a browser shows of the page is tested in
 //! `tests/python/report`.
 
-use splitcost_model::estimate::Estimate;
+use splitcost_model::estimate::{Estimate, ServiceWork, Work};
 use splitcost_model::number;
 use splitcost_model::rehearsal::Rehearsal;
 use splitcost_model::statistics::{Interval, Level};
@@ -203,6 +203,70 @@ fn a_split_that_lets_more_through_is_a_gain() {
     });
     assert_eq!(class, VerdictClass::Gains);
     insta::assert_snapshot!(sentence, @"billing as its own service leaves every endpoint about as fast at the median (at worst GET /products: 6.82 → 6.82 ms, measured), saturates at 190 instead of 130 requests/s and makes 4.25 calls between services per request (all of measured size, 4 rehearsable): worth considering, for the throughput.");
+}
+
+#[test]
+fn a_service_that_would_do_little_of_its_work_gets_no_verdict() {
+    let (class, sentence) = judged(fixture::shop().splits.remove(0), |estimate, _| {
+        estimate.work = vec![fixture::work_of_rows("billing")];
+    });
+    assert_eq!(class, VerdictClass::Undecided);
+    insta::assert_snapshot!(sentence, @"No verdict on “billing”: the boundary of billing does not separate its work: 1.20 of 21.0 ms of CPU and 0.3 of 14 statements per request of shop.billing would run in billing; the rest runs elsewhere, most of it in shop.billing:Line.total, a method of a value, which runs where the value is.");
+}
+
+/// Checks the verdict on a split of which so much CPU time and so many statements would run in the service, of 10 each.
+#[track_caller]
+fn check_work(cpu_ms: f64, statements: f64, expected: VerdictClass) {
+    let (class, sentence) = judged(fixture::shop().splits.remove(0), |estimate, _| {
+        estimate.work = vec![ServiceWork {
+            recorded: Work { cpu_ms_per_request: 10.0, statements_per_request: 10.0 },
+            in_service: Work { cpu_ms_per_request: cpu_ms, statements_per_request: statements },
+            ..fixture::work_of_rows("billing")
+        }];
+    });
+    assert_eq!(class, expected, "{sentence}");
+}
+
+#[test]
+fn half_of_the_work_must_run_in_the_service() {
+    check_work(5.0, 5.0, VerdictClass::Cheap);
+    check_work(4.9, 10.0, VerdictClass::Undecided);
+    check_work(10.0, 4.9, VerdictClass::Undecided);
+    check_work(0.0, 0.0, VerdictClass::Undecided);
+}
+
+#[test]
+fn a_service_without_recorded_work_gets_no_verdict() {
+    let (class, sentence) = judged(fixture::shop().splits.remove(0), |estimate, _| {
+        estimate.work = vec![ServiceWork { service: "billing".to_owned(), ..ServiceWork::default() }];
+    });
+    assert_eq!(class, VerdictClass::Undecided);
+    insta::assert_snapshot!(sentence, @"No verdict on “billing”: the recording holds no work of shop.billing.");
+}
+
+#[test]
+fn a_split_that_is_too_dear_is_advised_against_wherever_its_work_runs() {
+    let (class, _) = verdict_on(|estimate, _| {
+        estimate.work = vec![fixture::work_of_rows("pricing")];
+    });
+    assert_eq!(class, VerdictClass::Prohibitive);
+}
+
+#[test]
+fn the_work_of_a_service_is_on_the_terminal_and_on_the_page() {
+    let study = fixture::cut();
+    let screen = screen(&study);
+    let from = screen.find("Work of the services").expect("it is listed");
+    let until = screen.find("Transactions and joins").expect("they come next");
+    insta::assert_snapshot!(&screen[from..until], @"
+    Work of the services' own modules
+      1.20 of 21.0 ms of CPU and 0.3 of 14 statements per request of shop.pricing would run in pricing;
+        the rest runs elsewhere, most of it in shop.pricing:Line.total, a method of a value, which runs
+        where the value is
+    ");
+    let page = html::render(&study);
+    let path = "data-path=\"/splits/0/estimate/work/0/in_service/cpu_ms_per_request\"";
+    assert!(page.contains(path), "{path}");
 }
 
 #[test]

@@ -4,3 +4,4 @@ mod law;
 mod monolith;
 mod network;
 mod queues;
+mod work;

@@ -132,7 +132,7 @@ fn split() -> Split {
     Split { name: "abc".into(), services, ..Split::default() }
 }
 
-fn calibration(nanos: f64) -> Calibration {
+pub(crate) fn calibration(nanos: f64) -> Calibration {
     let modes = |client, handler, pace| Point {
         client,
         handler,
