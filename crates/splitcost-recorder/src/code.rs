@@ -220,7 +220,7 @@ pub(crate) struct CallSite {
     /// File of the nearest outer frame under recording; empty where no frame is.
     pub(crate) file: String,
     pub(crate) line: u32,
-    /// Frames of libraries stand in between: a library makes the call.
+    /// Frames of libraries stand between it and the function: a library makes the call.
     pub(crate) is_of_library: bool,
 }
 
@@ -239,5 +239,5 @@ pub(crate) fn call_site(frame: &Bound<'_, PyAny>) -> PyResult<CallSite> {
         is_of_library = true;
         outer = outer.getattr(intern!(py, "f_back"))?;
     }
-    Ok(CallSite { is_of_library, ..CallSite::default() })
+    Ok(CallSite::default())
 }

@@ -101,7 +101,7 @@ def test_statements_of_aiomysql(runs: Runs, mariadb: str) -> None:
 def test_statements_of_sqlalchemy(runs: Runs, mariadb: str, driver: str) -> None:
     """The mapper over each driver; MySQL wants the length of a text."""
     source = MAPPED.replace("name: Mapped[str]", "name: Mapped[str] = mapped_column(String(20))")
-    source = source.replace("import ForeignKey,", "import ForeignKey, String,")
+    source = source.replace("import Column, ForeignKey,", "import Column, ForeignKey, String,")
     url = f"mysql+{driver}://root@/test?unix_socket={mariadb}"
     is_later = driver == "aiomysql"
     call = f"asyncio.run(later({url!r}))" if is_later else f"work({url!r})"

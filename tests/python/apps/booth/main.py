@@ -1,7 +1,7 @@
 """The views."""
 
-from asgiref.wsgi import WsgiToAsgi
 from flask import Flask, g
+from starlette.middleware.wsgi import WSGIMiddleware
 
 from booth import auth
 
@@ -24,4 +24,4 @@ def secret(item):
     raise PermissionError(item)
 
 
-app = WsgiToAsgi(flask_app)
+app = WSGIMiddleware(flask_app)
