@@ -130,8 +130,8 @@ fn suspend_awaiting(frame: &Bound<'_, PyAny>, code: &Bound<'_, PyAny>, value: &B
         return Ok(());
     }
     let frames = awaiting_frames(frame)?;
-    let is_awaiting = |address: usize| frames.iter().any(|frame| frame.address == address);
-    tracking::suspend_awaiting(is_awaiting).map_err(trouble)
+    let is_suspended = |address: usize| frames.iter().any(|frame| frame.address == address);
+    tracking::suspend_awaiting(is_suspended).map_err(trouble)
 }
 
 /// Notes that an exception is thrown into a coroutine or generator; returns the frames whose next wait must be known.
