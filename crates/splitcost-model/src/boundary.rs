@@ -76,6 +76,18 @@ pub enum Execution {
     Rehearsed,
 }
 
+/// Spec: the Python language reference, "Customizing attribute access".
+const ATTRIBUTE_ACCESS: [&str; 8] = [
+    "__get__",
+    "__set__",
+    "__delete__",
+    "__set_name__",
+    "__getattr__",
+    "__getattribute__",
+    "__setattr__",
+    "__delattr__",
+];
+
 /// A reason why a function never crosses, whatever its arguments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -84,6 +96,8 @@ pub enum Local {
     Nested,
     /// An object is made where it is wanted; a service object is made again from the arguments.
     Constructor,
+    /// The interpreter calls it where an attribute of an object is used, or a class is made.
+    AttributeAccess,
     /// Every service has the code of a value, whose methods run where it is.
     ValueMethod,
     /// A library calls a method of a class that extends one of its own, wherever it runs.
@@ -283,6 +297,9 @@ fn verdict(function: &Function, seen: Samples) -> Result<Readiness, Local> {
     if !class.is_empty() && matches!(name, "__init__" | "__new__" | "__post_init__" | "__init_subclass__") {
         return Err(Local::Constructor);
     }
+    if !class.is_empty() && ATTRIBUTE_ACCESS.contains(&name) {
+        return Err(Local::AttributeAccess);
+    }
     let of_kind = match function.kind {
         FunctionKind::Plain | FunctionKind::Coroutine => Readiness::Ready,
         FunctionKind::Generator | FunctionKind::AsyncGenerator => Readiness::Adapted,
@@ -340,6 +357,9 @@ mod tests {
             ("Line.total", Plain, C::Plain, Some(R::Value), "ValueMethod"),
             ("Money.process_bind_param", Plain, C::Live, Some(R::Extension), "Extension"),
             ("Orders.__init__", Plain, C::Live, Some(R::Service), "Constructor"),
+            ("Injected.__get__", Plain, C::Live, Some(R::Service), "AttributeAccess"),
+            ("Settings.__getattr__", Plain, C::Plain, Some(R::Reference), "AttributeAccess"),
+            ("__getattr__", Plain, C::Plain, None, "ready"),
             ("cached.<locals>.wrapper", Plain, C::Plain, None, "Nested"),
             ("f.<locals>.<genexpr>", FunctionKind::Generator, C::Plain, None, "Nested"),
         ];

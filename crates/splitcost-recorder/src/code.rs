@@ -26,7 +26,7 @@ const CO_ITERABLE_COROUTINE: u32 = 0x0100;
 const CO_ASYNC_GENERATOR: u32 = 0x0200;
 
 /// Opcode of `RESUME` on 3.11, the only version where it is looked for.
-const RESUME_3_11: u8 = 151;
+pub(crate) const RESUME_3_11: u8 = 151;
 /// Name of the code that computes annotations when somebody asks for them, from 3.14 on. Spec: PEP 649.
 const ANNOTATIONS: &str = "__annotate__";
 
@@ -35,6 +35,40 @@ pub(crate) fn current_frame(py: Python<'_>) -> Option<Bound<'_, PyAny>> {
     // SAFETY: the GIL is held; the frame is borrowed from the thread's state and lives at least as long as it runs,
     // and the `Bound` takes a reference of its own.
     unsafe { Bound::from_borrowed_ptr_or_opt(py, ffi::PyEval_GetFrame().cast()) }
+}
+
+/// A frame that runs, or waits for one that runs.
+pub(crate) struct ActiveFrame<'py> {
+    /// Address of the frame object.
+    pub(crate) address: usize,
+    pub(crate) code: Bound<'py, PyAny>,
+}
+
+/// Returns a frame and the frames outside of it, the nearest first.
+pub(crate) fn active_frames<'py>(frame: &Bound<'py, PyAny>) -> PyResult<Vec<ActiveFrame<'py>>> {
+    let py = frame.py();
+    let (mut found, mut outer) = (Vec::new(), frame.clone());
+    while !outer.is_none() {
+        found.push(ActiveFrame { address: outer.as_ptr() as usize, code: outer.getattr(intern!(py, "f_code"))? });
+        outer = outer.getattr(intern!(py, "f_back"))?;
+    }
+    Ok(found)
+}
+
+/// Returns the frame of a coroutine or generator, and those that await it, the nearest first.
+pub(crate) fn awaiting_frames<'py>(frame: &Bound<'py, PyAny>) -> PyResult<Vec<ActiveFrame<'py>>> {
+    let mut found = active_frames(frame)?;
+    let mut count = 0;
+    while count < found.len() && kind_of_code(&found[count].code)? != FunctionKindCode::Plain {
+        count += 1;
+    }
+    found.truncate(count);
+    Ok(found)
+}
+
+/// Returns the kind of the function that code is of.
+pub(crate) fn kind_of_code(code: &Bound<'_, PyAny>) -> PyResult<FunctionKindCode> {
+    Ok(kind_of(code.getattr(intern!(code.py(), "co_flags"))?.extract()?))
 }
 
 /// Returns the address of the running frame's object: a frame has one object at most, from its first look until it ends.
@@ -205,8 +239,7 @@ pub(crate) fn look_at_arguments(py: Python<'_>, code: &Bound<'_, PyAny>, frame: 
     let locals = frame.getattr(intern!(py, "f_locals"))?;
     let (names, method) = known.as_deref().map_or((&[][..], None), |known| (&known.names[..], known.method.as_ref()));
     let mut sample = Sample::of_arguments(names, method, &locals, call_site(frame)?)?;
-    let flags: u32 = code.getattr(intern!(py, "co_flags"))?.extract()?;
-    match kind_of(flags) {
+    match kind_of_code(code)? {
         FunctionKindCode::Generator => sample.add_generator("generator"),
         FunctionKindCode::AsyncGenerator => sample.add_generator("async_generator"),
         FunctionKindCode::Plain | FunctionKindCode::Coroutine => {}

@@ -10,12 +10,17 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyString, PyType};
 use pyo3::{PyTypeInfo, intern};
+use splitcost_recording::log::FunctionKindCode;
 
-use crate::code::{classify, current_frame, current_frame_address, look_at_arguments};
+use crate::code::{
+    ActiveFrame, RESUME_3_11, active_frames, awaiting_frames, classify, current_frame, current_frame_address,
+    kind_of_code, look_at_arguments,
+};
 use crate::guard::attempt;
 use crate::handing::ask_context;
+use crate::inert::qualname;
 use crate::payload::Sample;
-use crate::shadow_stack::{CodeFacts, thrown_at};
+use crate::shadow_stack::{CodeFacts, has_greenlets, is_thrown_through, thrown_at};
 use crate::state::lock;
 use crate::tracking::{self, Outcome};
 use crate::type_info::dotted_name;
@@ -30,8 +35,16 @@ const RETURN_VALUE_3_11: u8 = 83;
 
 static DISABLE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 static SET_LOCAL_EVENTS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-static TOOL: PyOnceLock<(u8, i32)> = PyOnceLock::new();
+static TOOL: PyOnceLock<Tool> = PyOnceLock::new();
 static IS_DISARMED: AtomicBool = AtomicBool::new(false);
+
+/// Our use of `sys.monitoring`.
+struct Tool {
+    id: u8,
+    /// Events of code under recording, beyond the global ones.
+    local: i32,
+    yields: i32,
+}
 
 /// The answer of a callback to the interpreter.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -82,12 +95,53 @@ fn start(
     facts: CodeFacts,
     frame: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Answer> {
+    suspend_stale(py, frame)?;
     let look = || {
         let running = if frame.is_none() { current_frame(py) } else { None };
         look_at_arguments(py, code, frame.or(running.as_ref()).ok_or_else(|| trouble("no frame runs"))?)
     };
     let frame_address = || frame.map_or_else(current_frame_address, address);
     tracking::enter(facts, address(code), frame_address, || ask_context(py), look).map(|outcome| settle(&outcome))
+}
+
+/// Notes, where the call on top of the stack may have been suspended without an event, whether it was: then it is not
+/// outside of the frame that begins to run.
+fn suspend_stale(py: Python<'_>, frame: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
+    // A greenlet has frames of its own: those of what it runs for are not outside of them.
+    if !is_thrown_through() || has_greenlets() {
+        return Ok(());
+    }
+    let Some(frame) = frame.cloned().or_else(|| current_frame(py)) else { return Ok(()) };
+    let outside = active_frames(&frame)?;
+    let is_outside = |address: usize| outside.iter().skip(1).any(|frame| frame.address == address);
+    tracking::suspend_awaiting(|address| !is_outside(address)).map_err(trouble)
+}
+
+/// Notes that a frame gives out a value. If it thereby waits, so do all that await it.
+fn suspend_awaiting(frame: &Bound<'_, PyAny>, code: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+    let is_waiting = match kind_of_code(code)? {
+        FunctionKindCode::Coroutine => true,
+        FunctionKindCode::AsyncGenerator => {
+            qualname(&value.get_type()).is_none_or(|name| name != "async_generator_wrapped_value")
+        }
+        FunctionKindCode::Generator | FunctionKindCode::Plain => false,
+    };
+    if !is_waiting {
+        return Ok(());
+    }
+    let frames = awaiting_frames(frame)?;
+    let is_suspended = |address: usize| frames.iter().any(|frame| frame.address == address);
+    tracking::suspend_awaiting(is_suspended).map_err(trouble)
+}
+
+/// Notes that an exception is thrown into a coroutine or generator; returns the frames whose next wait must be known.
+fn throw_into<'py>(frame: &Bound<'py, PyAny>) -> PyResult<Vec<ActiveFrame<'py>>> {
+    if lock().as_ref().is_none_or(|recorder| recorder.suspended.is_empty()) && !is_thrown_through() {
+        return Ok(Vec::new());
+    }
+    let frames = awaiting_frames(frame)?;
+    let is_open = tracking::resume_awaiting(frames.get(1..).unwrap_or_default());
+    Ok(if is_open { frames } else { Vec::new() })
 }
 
 fn exception_name(exception: &Bound<'_, PyAny>) -> String {
@@ -141,10 +195,16 @@ fn py_unwind(
 
 #[pyfunction]
 fn py_yield(py: Python<'_>, code: &Bound<'_, PyAny>, offset: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> Py<PyAny> {
-    let _ = (offset, value);
+    let _ = offset;
     guarded(py, || {
-        let Some(facts) = facts(code) else { return Ok(Answer::Nothing) };
-        tracking::suspend(facts, address(code), current_frame_address).map(|o| settle(&o)).map_err(trouble)
+        if let Some(facts) = facts(code) {
+            let outcome = tracking::suspend(facts, address(code), current_frame_address).map_err(trouble)?;
+            settle(&outcome);
+        }
+        if let Some(frame) = current_frame(py).filter(|_| is_thrown_through()) {
+            suspend_awaiting(&frame, code, value)?;
+        }
+        Ok(Answer::Nothing)
     })
 }
 
@@ -153,6 +213,7 @@ fn py_resume(py: Python<'_>, code: &Bound<'_, PyAny>, offset: &Bound<'_, PyAny>)
     let _ = offset;
     guarded(py, || {
         if let Some(facts) = facts(code) {
+            suspend_stale(py, None)?;
             tracking::resume(facts, address(code), current_frame_address, -1);
         }
         Ok(Answer::Nothing)
@@ -161,14 +222,32 @@ fn py_resume(py: Python<'_>, code: &Bound<'_, PyAny>, offset: &Bound<'_, PyAny>)
 
 #[pyfunction]
 fn py_throw(py: Python<'_>, code: &Bound<'_, PyAny>, offset: &Bound<'_, PyAny>, error: &Bound<'_, PyAny>) -> Py<PyAny> {
-    let _ = error;
-    py_resume(py, code, offset)
+    let _ = (offset, error);
+    guarded(py, || {
+        if let Some(frame) = current_frame(py) {
+            for waiting in throw_into(&frame)? {
+                watch_yields(py, &waiting.code)?;
+            }
+        }
+        if let Some(facts) = facts(code) {
+            tracking::resume(facts, address(code), current_frame_address, -1);
+        }
+        Ok(Answer::Nothing)
+    })
 }
 
 /// Asks for the events of code under recording beyond its start.
 pub(crate) fn watch(py: Python<'_>, code: &Bound<'_, PyAny>) -> PyResult<()> {
-    let (Some(set), Some((tool, events))) = (SET_LOCAL_EVENTS.get(py), TOOL.get(py)) else { return Ok(()) };
-    set.call1(py, (*tool, code, *events)).map(drop)
+    let (Some(set), Some(tool)) = (SET_LOCAL_EVENTS.get(py), TOOL.get(py)) else { return Ok(()) };
+    set.call1(py, (tool.id, code, tool.local)).map(drop)
+}
+
+/// Asks for the waits of code of others, which is between the app's code and what that awaits.
+fn watch_yields(py: Python<'_>, code: &Bound<'_, PyAny>) -> PyResult<()> {
+    let (Some(set), Some(tool)) = (SET_LOCAL_EVENTS.get(py), TOOL.get(py)) else { return Ok(()) };
+    let monitoring = py.import("sys")?.getattr("monitoring")?;
+    let known: i32 = monitoring.call_method1("get_local_events", (tool.id, code))?.extract()?;
+    if known & tool.yields == 0 { set.call1(py, (tool.id, code, known | tool.yields)).map(drop) } else { Ok(()) }
 }
 
 /// Starts `sys.monitoring`.
@@ -195,7 +274,7 @@ pub(crate) fn start_monitoring(py: Python<'_>) -> PyResult<()> {
     // Set once, by the one thread that starts the recorder.
     let _ = DISABLE.set(py, monitoring.getattr("DISABLE")?.unbind());
     let _ = SET_LOCAL_EVENTS.set(py, monitoring.getattr("set_local_events")?.unbind());
-    let _ = TOOL.set(py, (tool, local));
+    let _ = TOOL.set(py, Tool { id: tool, local, yields: event("PY_YIELD")? });
     let global = event("PY_START")? | event("PY_THROW")? | event("PY_UNWIND")?;
     monitoring.call_method1("set_events", (tool, global)).map(drop)
 }
@@ -207,7 +286,7 @@ fn disarm(py: Python<'_>) {
     }
     let quiet = || -> PyResult<()> {
         let sys = py.import("sys")?;
-        let Some((tool, _)) = TOOL.get(py) else {
+        let Some(Tool { id: tool, .. }) = TOOL.get(py) else {
             return sys.call_method1("setprofile", (py.None(),)).map(drop);
         };
         let monitoring = sys.getattr("monitoring")?;
@@ -240,6 +319,13 @@ fn profile_call(py: Python<'_>, frame: &Bound<'_, PyAny>, code: &Bound<'_, PyAny
         let shared = lock();
         let Some(recorder) = shared.as_ref() else { return Ok(Answer::Nothing) };
         if recorder.is_foreign(address(code)) {
+            if recorder.suspended.is_empty() {
+                return Ok(Answer::Nothing);
+            }
+            drop(shared);
+            if opcode_3_11(frame, code)? != RESUME_3_11 {
+                throw_into(frame)?;
+            }
             return Ok(Answer::Nothing);
         }
         recorder.facts(address(code))
@@ -258,11 +344,23 @@ fn profile_call(py: Python<'_>, frame: &Bound<'_, PyAny>, code: &Bound<'_, PyAny
     if facts.is_resumable {
         let at: i32 = frame.getattr(intern!(py, "f_lasti"))?.extract()?;
         if at > facts.first_instruction.cast_signed() {
+            if opcode_3_11(frame, code)? == RESUME_3_11 {
+                suspend_stale(py, Some(frame))?;
+            } else {
+                throw_into(frame)?;
+            }
             tracking::resume(facts, address(code), || address(frame), at);
             return Ok(Answer::Nothing);
         }
     }
     start(py, code, facts, Some(frame))
+}
+
+/// Returns the opcode of the instruction that a frame is at.
+fn opcode_3_11(frame: &Bound<'_, PyAny>, code: &Bound<'_, PyAny>) -> PyResult<u8> {
+    let py = frame.py();
+    let at: i32 = frame.getattr(intern!(py, "f_lasti"))?.extract()?;
+    code.getattr(intern!(py, "co_code"))?.get_item(at.max(0))?.extract()
 }
 
 fn profile_return(
@@ -271,16 +369,26 @@ fn profile_return(
     code: &Bound<'_, PyAny>,
     value: &Bound<'_, PyAny>,
 ) -> PyResult<Answer> {
-    let Some(facts) = facts(code) else { return Ok(Answer::Nothing) };
+    let facts = facts(code);
+    if facts.is_none() && !is_thrown_through() {
+        return Ok(Answer::Nothing);
+    }
     let here = || address(frame);
     let at: i32 = frame.getattr(intern!(py, "f_lasti"))?.extract()?;
-    let bytes = code.getattr(intern!(py, "co_code"))?;
-    let opcode: u8 = bytes.get_item(at.max(0))?.extract()?;
+    let opcode = opcode_3_11(frame, code)?;
     // Thrown into where it was suspended, and nothing given out: the exception went through.
     let is_thrown = value.is_none() && thrown_at(here()) == at;
     if opcode == YIELD_VALUE_3_11 && !is_thrown {
-        return tracking::suspend(facts, address(code), here).map(|o| settle(&o)).map_err(trouble);
+        if let Some(facts) = facts {
+            let outcome = tracking::suspend(facts, address(code), here).map_err(trouble)?;
+            settle(&outcome);
+        }
+        if is_thrown_through() {
+            suspend_awaiting(frame, code, value)?;
+        }
+        return Ok(Answer::Nothing);
     }
+    let Some(facts) = facts else { return Ok(Answer::Nothing) };
     let is_return = opcode == RETURN_VALUE_3_11;
     let look = |sample: &mut Sample| sample.finish(py, || Some(frame.clone()), is_return.then_some(value));
     // The profile function of 3.11 does not learn the exception.

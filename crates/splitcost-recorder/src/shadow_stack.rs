@@ -48,6 +48,8 @@ pub(crate) struct StackEntry {
     pub(crate) recursion: u32,
     /// 3.11 only: where an exception was thrown into it.
     pub(crate) thrown_at: i32,
+    /// Resumed because an exception was thrown into what it awaits: it may be suspended again without an event.
+    pub(crate) is_thrown_through: bool,
     /// Handed work only: the call site of the statement that it executes, or 0.
     pub(crate) site: u32,
     pub(crate) sample: Option<Box<Sample>>,
@@ -151,6 +153,11 @@ pub(crate) fn thrown_at(frame: usize) -> i32 {
     THREAD.try_with(find).unwrap_or(-1)
 }
 
+/// Returns true if the call on top of the stack may have been suspended without an event.
+pub(crate) fn is_thrown_through() -> bool {
+    THREAD.try_with(|thread| thread.borrow().stack.last().is_some_and(|top| top.is_thrown_through)).unwrap_or(false)
+}
+
 /// Returns the origin on whose behalf this thread runs, as far as its stack knows.
 pub(crate) fn origin_here() -> Option<Origin> {
     let find = |thread: &RefCell<ThreadState>| {
@@ -189,6 +196,7 @@ pub(crate) fn push_marker(origin: Option<Origin>, site: u32, is_loop: bool) -> u
             frame: 0,
             recursion: 0,
             thrown_at: -1,
+            is_thrown_through: false,
             site,
             sample: None,
         });

@@ -6,6 +6,7 @@ use splitcost_recording::division::function_name;
 use splitcost_recording::log::{Record, ViaCode};
 
 use crate::clock;
+use crate::code::ActiveFrame;
 use crate::payload::Sample;
 use crate::shadow_stack::{
     self, CodeFacts, EntryKind, Origin, RequestResult, StackEntry, Suspended, THREAD, ThreadState, is_idle, position,
@@ -89,6 +90,7 @@ impl Recorder {
             frame,
             recursion: 0,
             thrown_at: -1,
+            is_thrown_through: false,
             site: 0,
             sample,
         });
@@ -331,6 +333,51 @@ pub(crate) fn leave(
     Ok(if overdue == Some(true) { Outcome::Flush } else { Outcome::Done })
 }
 
+impl Recorder {
+    /// Takes a call off its thread's stack, and what a greenlet holds above it.
+    fn suspend(
+        &mut self,
+        thread: &mut ThreadState,
+        at: usize,
+        released: &mut Vec<Py<PyAny>>,
+    ) -> Result<(), &'static str> {
+        if self.suspended.len() >= MAX_SUSPENDED {
+            return Err("too many calls are suspended");
+        }
+        let now = now(thread, false);
+        let mut above = thread.stack.split_off(at + 1);
+        let Some(mut open) = thread.stack.pop() else { return Ok(()) };
+        for open in above.iter_mut().rev().chain([&mut open]) {
+            self.put_call(&Record::Suspend { call: open.call, wall: now.wall, cpu: now.cpu });
+            // Nobody may ever resume it: its arguments must not live as long as that is unknown.
+            open.release(released);
+        }
+        if let Some(code) = self.codes.get_mut(&open.code) {
+            code.facts.suspended += 1;
+        }
+        self.suspended.insert(open.frame, Suspended { open, above, since: now });
+        Ok(())
+    }
+
+    /// Puts a suspended call on the stack of the thread that runs it now; returns its entry.
+    fn resume<'a>(&mut self, thread: &'a mut ThreadState, frame: usize, code: usize) -> Option<&'a mut StackEntry> {
+        if self.suspended.get(&frame).is_none_or(|s| s.open.code != code) {
+            return None;
+        }
+        let suspended = self.suspended.remove(&frame)?;
+        if let Some(code) = self.codes.get_mut(&code) {
+            code.facts.suspended = code.facts.suspended.saturating_sub(1);
+        }
+        let now = now(thread, is_idle(&thread.stack));
+        let at = thread.stack.len();
+        for open in std::iter::once(suspended.open).chain(suspended.above) {
+            self.put_call(&Record::Resume { call: open.call, thread: thread.number, wall: now.wall, cpu: now.cpu });
+            thread.stack.push(open);
+        }
+        thread.stack.get_mut(at)
+    }
+}
+
 /// Notes that a coroutine or generator is suspended.
 pub(crate) fn suspend(facts: CodeFacts, code: usize, frame: impl FnOnce() -> usize) -> Result<Outcome, &'static str> {
     if !facts.is_resumable {
@@ -339,25 +386,25 @@ pub(crate) fn suspend(facts: CodeFacts, code: usize, frame: impl FnOnce() -> usi
     let mut released = Vec::new();
     let done = with(|recorder, thread| {
         let Some(at) = position(&thread.stack, facts, code, frame) else { return Ok(false) };
-        if recorder.suspended.len() >= MAX_SUSPENDED {
-            return Err("too many calls are suspended");
-        }
-        let now = now(thread, false);
-        let mut above = thread.stack.split_off(at + 1);
-        let Some(mut open) = thread.stack.pop() else { return Ok(false) };
-        for open in above.iter_mut().rev().chain([&mut open]) {
-            recorder.put_call(&Record::Suspend { call: open.call, wall: now.wall, cpu: now.cpu });
-            // Nobody may ever resume it: its arguments must not live as long as that is unknown.
-            open.release(&mut released);
-        }
-        if let Some(code) = recorder.codes.get_mut(&code) {
-            code.facts.suspended += 1;
-        }
-        recorder.suspended.insert(open.frame, Suspended { open, above, since: now });
+        recorder.suspend(thread, at, &mut released)?;
         Ok(is_overdue(recorder))
     });
     drop(released);
     Ok(if done.transpose()? == Some(true) { Outcome::Flush } else { Outcome::Done })
+}
+
+/// Notes that those calls on top of the stack are suspended that were resumed by [`resume_awaiting`] and whose frames
+/// `is_suspended` chooses.
+pub(crate) fn suspend_awaiting(is_suspended: impl Fn(usize) -> bool) -> Result<(), &'static str> {
+    let mut released = Vec::new();
+    let done = with(|recorder, thread| {
+        while thread.stack.last().is_some_and(|top| top.is_thrown_through && is_suspended(top.frame)) {
+            recorder.suspend(thread, thread.stack.len() - 1, &mut released)?;
+        }
+        Ok(())
+    });
+    drop(released);
+    done.unwrap_or(Ok(()))
 }
 
 /// Notes that a coroutine or generator runs again. `thrown_at` is for 3.11.
@@ -367,20 +414,26 @@ pub(crate) fn resume(facts: CodeFacts, code: usize, frame: impl FnOnce() -> usiz
     }
     let frame = frame();
     let _: Option<()> = with(|recorder, thread| {
-        if recorder.suspended.get(&frame).is_none_or(|s| s.open.code != code) {
-            return;
-        }
-        let Some(mut suspended) = recorder.suspended.remove(&frame) else { return };
-        if let Some(code) = recorder.codes.get_mut(&code) {
-            code.facts.suspended = code.facts.suspended.saturating_sub(1);
-        }
-        let now = now(thread, is_idle(&thread.stack));
-        suspended.open.thrown_at = thrown_at;
-        for open in std::iter::once(suspended.open).chain(suspended.above) {
-            recorder.put_call(&Record::Resume { call: open.call, thread: thread.number, wall: now.wall, cpu: now.cpu });
-            thread.stack.push(open);
+        if let Some(open) = recorder.resume(thread, frame, code) {
+            (open.thrown_at, open.is_thrown_through) = (thrown_at, false);
         }
     });
+}
+
+/// Notes that an exception is thrown into what these frames await, the nearest first.
+///
+/// The interpreter enters the innermost frame. Where one catches the exception, the outer ones run on, or wait again,
+/// without an event of their own. Returns true if calls that are open may do so.
+pub(crate) fn resume_awaiting(frames: &[ActiveFrame<'_>]) -> bool {
+    let resumed = with(|recorder, thread| {
+        for frame in frames.iter().rev() {
+            if let Some(open) = recorder.resume(thread, frame.address, frame.code.as_ptr() as usize) {
+                open.is_thrown_through = true;
+            }
+        }
+        thread.stack.iter().any(|open| open.is_thrown_through)
+    });
+    resumed == Some(true)
 }
 
 /// Returns the request that our coroutine on top of the stack has begun, and notes its endpoint if it is known, and the

@@ -1,0 +1,12 @@
+"""A library between calls of the app."""
+
+import asyncio
+
+
+async def caught(awaitable, error, callback):
+    """Catches an error of what it awaits, calls back, and awaits something else."""
+    try:
+        await awaitable
+    except error:
+        await callback()
+        await asyncio.sleep(0)
