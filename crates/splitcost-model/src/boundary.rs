@@ -98,6 +98,8 @@ pub enum Local {
     Constructor,
     /// The interpreter calls it where an attribute of an object is used, or a class is made.
     AttributeAccess,
+    /// It makes a coroutine of the app, whose own call follows.
+    CoroutineMaker,
     /// Every service has the code of a value, whose methods run where it is.
     ValueMethod,
     /// A library calls a method of a class that extends one of its own, wherever it runs.
@@ -110,6 +112,8 @@ impl Local {
         match self {
             Self::Nested => "a nested function, which runs where it is held",
             Self::Constructor => "a constructor, which runs where the object is made",
+            Self::AttributeAccess => "a method for access to attributes, which runs where the object is",
+            Self::CoroutineMaker => "a function that only makes a coroutine",
             Self::ValueMethod => "a method of a value, which runs where the value is",
             Self::Extension => "a method of a class that extends a library's, which runs where the library is",
         }
@@ -131,6 +135,8 @@ struct Crossability {
     verdict: Result<Readiness, Local>,
     /// Arguments and result were sampled, and neither needs a rewrite.
     is_measured: bool,
+    /// A plain function that returns a coroutine, which its caller awaits.
+    is_awaited: bool,
 }
 
 impl Crossability {
@@ -217,6 +223,11 @@ impl<'a> Boundary<'a> {
         module != Recording::ROOT_MODULE && self.crossing(request, call, self.service_of(module)).is_some()
     }
 
+    /// Returns true if a plain function returns a coroutine that its caller awaits.
+    pub fn is_awaited(&self, function: FunctionId) -> bool {
+        self.functions.get(function as usize).is_some_and(|facts| facts.is_awaited)
+    }
+
     /// Returns true if the size of what a function's calls carry was measured.
     pub fn is_measured(&self, function: FunctionId) -> bool {
         self.functions[function as usize].is_measured
@@ -262,11 +273,34 @@ struct Samples {
     class: PayloadClass,
     /// The receiver that needs most work.
     receiver: Option<ReceiverKind>,
+    /// Results that were coroutines, and those of them after which a coroutine of the app began.
+    coroutines: u32,
+    followed: u32,
+}
+
+/// The share of a function's coroutines that must be followed by a call of the app to be that call.
+///
+/// Chosen: a coroutine that is cancelled before it begins has none.
+const MOST: f64 = 0.9;
+
+/// The path and type of a result that is a coroutine, as the recorder writes it.
+const COROUTINE: &str = "result (coroutine)";
+
+/// Returns true if the next other call of a call's caller is one of the app's own coroutine functions.
+fn is_followed_by_coroutine(recording: &Recording, request: &Request, index: usize) -> bool {
+    let call = &request.calls[index];
+    let others = |later: &&Call| later.parent == call.parent && later.function != call.function;
+    let next = request.calls[index + 1..].iter().find(others);
+    let next = next.and_then(|next| recording.functions.get(next.function as usize));
+    next.is_some_and(|next| next.kind == FunctionKind::Coroutine)
 }
 
 fn crossabilities(recording: &Recording) -> Vec<Crossability> {
     let mut samples = vec![Samples::default(); recording.functions.len()];
-    for call in recording.requests.iter().flat_map(|request| &request.calls) {
+    let calls =
+        recording.requests.iter().flat_map(|request| (0..request.calls.len()).map(move |index| (request, index)));
+    for (request, index) in calls {
+        let call = &request.calls[index];
         let seen = &mut samples[call.function as usize];
         if let Some(arguments) = &call.arguments {
             seen.arguments = true;
@@ -278,6 +312,10 @@ fn crossabilities(recording: &Recording) -> Vec<Crossability> {
         if let Some(result) = &call.result {
             seen.result = true;
             seen.class = seen.class.max(result.class);
+            if result.path == COROUTINE {
+                seen.coroutines += 1;
+                seen.followed += u32::from(is_followed_by_coroutine(recording, request, index));
+            }
         }
     }
     recording.functions.iter().zip(samples).map(|(function, seen)| crossability(function, seen)).collect()
@@ -286,7 +324,7 @@ fn crossabilities(recording: &Recording) -> Vec<Crossability> {
 fn crossability(function: &Function, seen: Samples) -> Crossability {
     let verdict = verdict(function, seen);
     let is_measured = seen.arguments && seen.result && verdict != Ok(Readiness::Rewrite);
-    Crossability { verdict, is_measured }
+    Crossability { verdict, is_measured, is_awaited: seen.coroutines > 0 }
 }
 
 fn verdict(function: &Function, seen: Samples) -> Result<Readiness, Local> {
@@ -299,6 +337,9 @@ fn verdict(function: &Function, seen: Samples) -> Result<Readiness, Local> {
     }
     if !class.is_empty() && ATTRIBUTE_ACCESS.contains(&name) {
         return Err(Local::AttributeAccess);
+    }
+    if f64::from(seen.followed) > MOST * f64::from(seen.coroutines) {
+        return Err(Local::CoroutineMaker);
     }
     let of_kind = match function.kind {
         FunctionKind::Plain | FunctionKind::Coroutine => Readiness::Ready,
@@ -328,7 +369,7 @@ mod tests {
     }
 
     fn of(qualname: &str, kind: FunctionKind, class: PayloadClass, receiver: Option<ReceiverKind>) -> String {
-        let seen = Samples { arguments: true, result: true, class, receiver };
+        let seen = Samples { arguments: true, result: true, class, receiver, ..Samples::default() };
         match verdict(&function(qualname, kind), seen) {
             Ok(readiness) => readiness.name().to_owned(),
             Err(local) => format!("{local:?}"),
@@ -403,6 +444,27 @@ mod tests {
             }],
             ..Recording::default()
         }
+    }
+
+    /// `main:view` calls `vault:lock`, which returns a coroutine, and then `kinds:kind`.
+    #[test]
+    fn what_makes_a_coroutine_of_the_app_never_crosses_and_another_one_is_awaited() {
+        let with = |kind| {
+            let mut recording = recording();
+            recording.functions[4].kind = kind;
+            let calls = &mut recording.requests[0].calls;
+            calls.truncate(5);
+            calls.remove(3);
+            calls[2].result =
+                Some(Payload { class: PayloadClass::Generator, path: COROUTINE.into(), ..Payload::default() });
+            let services = BTreeMap::from([("vault".to_owned(), vec!["vault".to_owned(), "kinds".to_owned()])]);
+            let split = Split { services, ..Split::default() };
+            let boundary = Boundary::new(&recording, &split, Execution::Rewritten);
+            let crosses = |call| boundary.crossing(&recording.requests[0], call, 0).is_some();
+            [crosses(2), crosses(3), boundary.is_awaited(2), boundary.is_awaited(4)]
+        };
+        assert_eq!(with(FunctionKind::Coroutine), [false, true, true, false]);
+        assert_eq!(with(FunctionKind::Plain), [true, true, true, false]);
     }
 
     #[test]

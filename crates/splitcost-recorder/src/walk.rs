@@ -487,7 +487,8 @@ impl Walk {
         let skeleton = self.attributes(value, info, &[])?;
         if let Some(state) = held_attr(value, "_sa_instance_state") {
             self.hash = hash;
-            let account = generic_attr(&state, "committed_state").and_then(|held| held.cast_into_exact::<PyDict>().ok());
+            let account =
+                generic_attr(&state, "committed_state").and_then(|held| held.cast_into_exact::<PyDict>().ok());
             for name in account.iter().flat_map(PyDictMethods::keys) {
                 let mut changed = Self::new("");
                 let name = name.cast_exact::<PyString>().ok().and_then(|name| name.to_str().ok());

@@ -486,7 +486,8 @@ impl Builder<'_> {
         let Crosses { to: target, readiness } = compiler.boundary.crossing(self.request, index, service)?;
         let call = &self.request.calls[index as usize];
         let coroutine = compiler.is_coroutine(self.request, index);
-        let blocking = !(coroutine || on_loop && compiler.awaited);
+        let is_awaited = coroutine || compiler.boundary.is_awaited(call.function);
+        let blocking = !(is_awaited || on_loop && compiler.awaited);
         let caller = compiler.boundary.caller(self.request, index);
         let blocks_event_loop = blocking && on_loop;
         let hop = Hop {

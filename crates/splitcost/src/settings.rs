@@ -173,15 +173,7 @@ fn resolve(file: &File<'_>, table: Tables) -> Result<Settings, Failure> {
             .map(|name| check_entry_point(file, &name).map(|()| name.into_inner()))
             .collect::<Result<_, _>>()?,
         env: app.env,
-        cwd: match app.cwd {
-            Some(cwd) if !dir.join(cwd.get_ref()).is_dir() => {
-                return Err(file
-                    .wrong(&cwd.span(), format_args!("the directory {} does not exist", cwd.get_ref().display()))
-                    .hint("`cwd` is the directory in which the app's command runs, relative to this file"));
-            }
-            Some(cwd) => dir.join(cwd.into_inner()),
-            None => dir.clone(),
-        },
+        cwd: app.cwd.map_or(Ok(dir.clone()), |cwd| check_cwd(file, &dir, &cwd))?,
         deadline: Duration::from_secs_f64(deadline_secs),
     };
     let prices = table.prices.resolve(file)?;
@@ -202,6 +194,17 @@ fn resolve(file: &File<'_>, table: Tables) -> Result<Settings, Failure> {
         rate_reqs_per_sec,
         concurrency,
     })
+}
+
+/// Returns the directory in which the app's command runs.
+fn check_cwd(file: &File<'_>, dir: &Path, cwd: &Spanned<PathBuf>) -> Result<PathBuf, Failure> {
+    let inside = dir.join(cwd.get_ref());
+    if inside.is_dir() {
+        return Ok(inside);
+    }
+    Err(file
+        .wrong(&cwd.span(), format_args!("the directory {} does not exist", cwd.get_ref().display()))
+        .hint("`cwd` is the directory in which the app's command runs, relative to this file"))
 }
 
 /// Adds the modules and classes that splits name and that would be a part of another module otherwise.

@@ -329,7 +329,10 @@ def test_loading_a_row_is_no_change_and_changing_it_is_one(runs):
         ROWS,
     )
     read, renamed, method = (call.payloads[False] for call in log.named("kinds.back:apply"))
-    classes = lambda payload: {class_ for class_, path in payload["obstacles"] if "order" in path.lower()}
+
+    def classes(payload):
+        return {class_ for class_, path in payload["obstacles"] if "order" in path.lower()}
+
     assert classes(read) == {"value"}
     assert classes(renamed) == classes(method) == {"value", "mutated"}
     assert log.one("kinds.rows:Order.rename").payloads[False]["receiver"]["kind"] == "value"

@@ -66,7 +66,11 @@ from shop.pricing import Line
         ("len", '{"callback":"builtins:builtin_function_or_method"}', "callback"),
         ("iter([1])", '{"generator":"builtins:list_iterator"}', "generator"),
         ("pricing.Session()", '{"reference":"shop.pricing:Session"}', "reference"),
-        ("collections.defaultdict(list)", '{"object":"collections:defaultdict","fields":{"*":{"dict":{}}}}', "value"),
+        (
+            "collections.defaultdict(list)",
+            '{"object":"collections:defaultdict","fields":{"*":{"dict":{}}}}',
+            "value",
+        ),
     ],
 )
 def test_shapes_sizes_and_classes(runs, value, skeleton, class_):

@@ -16,6 +16,9 @@ import typing
 
 import pydantic
 
+LIBRARIES = (asyncio, fractions, ipaddress, re, string)
+"""Modules whose objects the tests pass on."""
+
 
 class Color(enum.Enum):
     RED = "r"
