@@ -490,12 +490,16 @@ impl Walk {
             let account =
                 generic_attr(&state, "committed_state").and_then(|held| held.cast_into_exact::<PyDict>().ok());
             for name in account.iter().flat_map(PyDictMethods::keys) {
-                let mut changed = Self::new("");
                 let name = name.cast_exact::<PyString>().ok().and_then(|name| name.to_str().ok());
-                if let Some(part) = name.and_then(|name| held_attr(value, name)) {
-                    changed.value(&part)?;
+                match name.and_then(|name| held_attr(value, name)) {
+                    Some(part) if is_scalar(&part) => self.mix_hash(&part),
+                    // What else it holds is the same as long as it is the same object of the same length.
+                    Some(part) => {
+                        self.mix(part.as_ptr() as u64);
+                        self.mix(part.cast::<PyList>().map_or(0, |list| list.len() as u64));
+                    }
+                    None => self.mix(0),
                 }
-                self.mix(changed.hash);
             }
         }
         Ok(skeleton)
@@ -704,6 +708,13 @@ impl Walk {
         self.bytes -= u64::from(!fields.is_empty());
         Ok(Skeleton::Fields(word, Some(info.name.clone()), fields))
     }
+}
+
+/// Returns true for text and numbers of the built-in types.
+fn is_scalar(value: &Bound<'_, PyAny>) -> bool {
+    value.is_exact_instance_of::<PyString>()
+        || value.is_exact_instance_of::<PyInt>()
+        || value.is_exact_instance_of::<PyFloat>()
 }
 
 /// Returns what the instance dictionary of an object holds under this name.

@@ -16,7 +16,8 @@ def rehearsed(app: str, directory: Path) -> dict[str, Any]:
     recorded = splitcost(directory, "record")
     assert recorded.returncode == 0, recorded.stderr
     found = splitcost(directory, "rehearse", "--split", "auth", "--rounds", "2", "--format", "json")
-    assert found.returncode == 0, found.stdout + found.stderr
+    # Status 3: of a service that does next to nothing there is no verdict.
+    assert found.returncode in (0, 3), found.stdout + found.stderr
     split: dict[str, Any]
     (split,) = json.loads(found.stdout)["splits"]
     return split

@@ -335,4 +335,3 @@ def test_loading_a_row_is_no_change_and_changing_it_is_one(runs):
 
     assert classes(read) == {"value"}
     assert classes(renamed) == classes(method) == {"value", "mutated"}
-    assert log.one("kinds.rows:Order.rename").payloads[False]["receiver"]["kind"] == "value"
