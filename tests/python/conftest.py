@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 
@@ -14,9 +15,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Draws the seed, unless it was given."""
+    """Draws the seed, unless it was given. The processes of one run have the same."""
     if config.getoption("shuffle") == "random":
-        config.option.shuffle = str(random.SystemRandom().randrange(1_000_000))
+        drawn = str(random.SystemRandom().randrange(1_000_000))
+        config.option.shuffle = getattr(config, "workerinput", {}).get("shuffle", drawn)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Hands the seed to a process that runs a part of the tests."""
+    node.workerinput["shuffle"] = node.config.getoption("shuffle")
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
