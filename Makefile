@@ -34,7 +34,7 @@ INPUTS := $(shell find crates python \( -name __pycache__ -o -name tests -o -nam
 ALL := --locked --workspace --all-features
 # Most tests wait, for servers that start and for phases that take their time: more of them run at once than there are
 # cores. A Python file's tests stay in one process, which shares their fixtures.
-PYTEST_FLAGS := --numprocesses=4 --dist=loadfile $(if $(SHUFFLE),--shuffle=$(SHUFFLE))
+PYTEST_FLAGS := --numprocesses=3 --dist=loadfile $(if $(SHUFFLE),--shuffle=$(SHUFFLE))
 export RUST_TEST_THREADS ?= 4
 
 .PHONY: help demo test test-rust test-python test-pythons check lint bench corpus hunt wheel clean build
