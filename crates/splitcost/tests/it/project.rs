@@ -22,7 +22,7 @@ params = { item = { int = [1, 500] } }
 "#;
 
 /// The time after which a test gives up waiting.
-const DEADLINE: Duration = Duration::from_mins(5);
+const DEADLINE: Duration = Duration::from_mins(10);
 
 /// A scratch directory with the small app in it.
 pub(crate) struct Project {
