@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::ExitCode;
 
+use splitcost_lab::app::AppSpec;
 use splitcost_lab::python::Python;
 use splitcost_link::profile::Profile;
 use splitcost_model::link::Link;
 use splitcost_model::recording::Recording;
 use splitcost_model::split::{Split, is_within};
 use splitcost_model::study::Study;
+use splitcost_recording::division::Division;
 use splitcost_report::text::Style;
 use splitcost_study::copies;
 use splitcost_study::proposal::{self, Proposal};
@@ -59,7 +61,7 @@ pub(crate) fn run(
             .hint(&format!("to choose another one, name it in the settings:\n{}", proposal.toml().trim_end()));
         splits.push(proposal.split());
     }
-    splits.iter().try_for_each(|split| check_recorded(recording, split))?;
+    splits.iter().try_for_each(|split| check_recorded(&settings.app, recording, split))?;
     let mut proposed_copies = BTreeMap::new();
     for split in splits.iter().filter(|split| split.copied.is_none()) {
         let mut proposed = copies::candidates(recording, split);
@@ -128,13 +130,17 @@ fn propose(settings: &Settings, recording: &Recording) -> anyhow::Result<Proposa
 /// # Errors
 /// Fails where nothing could be predicted: a class or a part of a package that was recorded as a part of another module, or a
 /// service none of whose code ran.
-fn check_recorded(recording: &Recording, split: &Split) -> Result<(), Failure> {
+fn check_recorded(app: &AppSpec, recording: &Recording, split: &Split) -> Result<(), Failure> {
+    let parts = Division { packages: app.packages.clone(), modules: Vec::new(), depth: app.depth };
+    // Such a module is one of its own in every recording; where it is missing, none of its code ran.
+    let is_part = |name: &String| !name.contains(':') && parts.owner_of(name, "") == Some(name);
     let modules = recording.modules.get(1..).unwrap_or_default();
     let is_recorded = |name: &String| modules.iter().any(|module| is_within(module, name));
     for name in split.services.values().flatten().chain(split.copied.iter().flatten()) {
         let whole = modules.iter().filter(|module| is_within(name, module)).max_by_key(|module| module.len());
         if let Some(whole) = whole
             && !is_recorded(name)
+            && !is_part(name)
             && !recording.meta.named_modules.contains(name)
         {
             return Err(Failure::new(format!(
@@ -206,4 +212,26 @@ pub(crate) fn print(printer: &mut Printer, study: &Study, format: Format) -> any
         splitcost_report::text::render(study, &style)
     };
     printer.answer(&text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_module_that_never_ran_is_no_part_of_its_package() {
+        let app = AppSpec { packages: vec!["shop".into()], ..AppSpec::default() };
+        let modules = ["(framework)", "shop", "shop.orders"].map(str::to_owned).to_vec();
+        let recording = Recording { modules, ..Recording::default() };
+        let check = |names: &[&str]| {
+            let names = names.iter().map(|&name| name.to_owned()).collect();
+            let split = Split { services: BTreeMap::from([("a".to_owned(), names)]), ..Split::default() };
+            check_recorded(&app, &recording, &split).map_err(|failure| failure.to_string())
+        };
+        assert_eq!(check(&["shop.orders", "shop.cache"]), Ok(()));
+        assert!(check(&["shop.cache"]).is_err_and(|error| error.contains("none of the code of service a ran")));
+        assert!(
+            check(&["shop.orders:Order"]).is_err_and(|error| error.contains("does not tell shop.orders:Order apart"))
+        );
+    }
 }
