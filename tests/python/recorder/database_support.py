@@ -91,6 +91,15 @@ def postgres() -> Iterator[str]:
             yield str(directory)
 
 
+def empty_postgres(directory: str) -> None:
+    """Drop whatever is in the database `postgres`."""
+    import psycopg
+
+    with psycopg.connect(host=directory, user="postgres", dbname="postgres", autocommit=True) as db:
+        db.execute("DROP SCHEMA public CASCADE")
+        db.execute("CREATE SCHEMA public")
+
+
 @contextlib.contextmanager
 def mariadb() -> Iterator[str]:
     """Run MariaDB; gives its socket. Its user `root` needs no password."""
@@ -98,16 +107,28 @@ def mariadb() -> Iterator[str]:
 
     with _directory() as directory:
         data = f"--datadir={directory / 'data'}"
-        make = [binary("mariadb-install-db"), "--no-defaults", data]
+        # Two of them delete each other's temporary tables.
+        own = ["env", f"TMPDIR={directory}"]
+        make = [*own, binary("mariadb-install-db"), "--no-defaults", data]
         _prepare(*make, "--auth-root-authentication-method=normal", "--skip-test-db")
         socket = str(directory / "socket")
-        serve = [binary("mariadbd"), "--no-defaults", data, f"--socket={socket}", "--skip-networking"]
+        serve = [*own, binary("mariadbd"), "--no-defaults", data, f"--socket={socket}", "--skip-networking"]
 
         def connect() -> None:
             pymysql.connect(unix_socket=socket, user="root").close()
 
         with _serving([*serve, f"--pid-file={directory / 'pid'}"], connect, signal.SIGKILL):
             yield socket
+
+
+def empty_mariadb(socket: str) -> None:
+    """Make the database `test` anew, and drop the one that tests make, `shop`."""
+    import pymysql
+
+    with pymysql.connect(unix_socket=socket, user="root") as db, db.cursor() as cursor:
+        cursor.execute("SET foreign_key_checks = 0")
+        cursor.execute("DROP DATABASE IF EXISTS shop")
+        cursor.execute("CREATE OR REPLACE DATABASE test")
 
 
 @contextlib.contextmanager
@@ -125,3 +146,11 @@ def redis() -> Iterator[str]:
 
         with _serving([*serve, "--save", "", "--dir", str(directory)], connect, signal.SIGKILL):
             yield socket
+
+
+def empty_redis(socket: str) -> None:
+    """Delete every key."""
+    from redis import Redis
+
+    with Redis(unix_socket_path=socket) as client:
+        client.flushall()

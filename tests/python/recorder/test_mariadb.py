@@ -10,9 +10,9 @@ SYNC = """
 def sync(driver, socket):
     db = driver.connect(unix_socket=socket, user="root")
     cursor = db.cursor()
-    cursor.execute("CREATE DATABASE IF NOT EXISTS shop")
+    cursor.execute("CREATE DATABASE shop")
     cursor.execute("USE shop")
-    cursor.execute("CREATE OR REPLACE TABLE book (id int, title text)")
+    cursor.execute("CREATE TABLE book (id int, title text)")
     cursor.executemany("INSERT INTO book VALUES (%s, %s)", [(i, "secret") for i in range(5)])
     cursor.execute("UPDATE book SET title = 'secr''et' WHERE id < %(id)s", {"id": 2})
     db.commit()
@@ -43,9 +43,9 @@ async def aiomysql(socket):
     import aiomysql
     db = await aiomysql.connect(unix_socket=socket, user="root")
     cursor = await db.cursor()
-    await cursor.execute("CREATE DATABASE IF NOT EXISTS shop")
+    await cursor.execute("CREATE DATABASE shop")
     await cursor.execute("USE shop")
-    await cursor.execute("CREATE OR REPLACE TABLE book (id int, title text)")
+    await cursor.execute("CREATE TABLE book (id int, title text)")
     await cursor.executemany("INSERT INTO book VALUES (%s, %s)", [(i, "secret") for i in range(5)])
     await db.commit()
     await cursor.execute('SELECT id, title FROM book WHERE title = "secret"')
@@ -105,15 +105,9 @@ def test_statements_of_sqlalchemy(runs: Runs, mariadb: str, driver: str) -> None
     url = f"mysql+{driver}://root@/test?unix_socket={mariadb}"
     is_later = driver == "aiomysql"
     call = f"asyncio.run(later({url!r}))" if is_later else f"work({url!r})"
-    log = run(runs, "mapped.py", source, create_database(mariadb) + call)
+    log = run(runs, "mapped.py", source, call)
     loop = "await session.refresh" if is_later else "len(author.books)"
     check_mapped(log, "later" if is_later else "work", loop, source)
-
-
-def create_database(socket: str) -> str:
-    """Return a program that creates the database `test`, unless it exists."""
-    connect = f"import pymysql; pymysql.connect(unix_socket={socket!r}, user='root')"
-    return f"{connect}.cursor().execute('CREATE DATABASE IF NOT EXISTS test')\n"
 
 
 def test_statements_of_django(runs: Runs, mariadb: str) -> None:
@@ -122,4 +116,4 @@ def test_statements_of_django(runs: Runs, mariadb: str) -> None:
     source = MODELS.replace(
         'django.db.backends.sqlite3", "NAME": ":memory:"', f'django.db.backends.mysql", {options}'
     )
-    check_models(run(runs, "models.py", source, create_database(mariadb) + "work()"), source)
+    check_models(run(runs, "models.py", source, "work()"), source)

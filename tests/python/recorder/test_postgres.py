@@ -10,7 +10,6 @@ SYNC = """
 def work(connect, sql, host):
     with connect(host=host, user="postgres", dbname="postgres") as db:
         with db.cursor() as cursor:
-            cursor.execute("DROP TABLE IF EXISTS book")
             cursor.execute("CREATE TABLE book (id int, title text)")
             cursor.executemany("INSERT INTO book VALUES (%s, %s)", [(i, "secret") for i in range(5)])
             cursor.execute("UPDATE book SET title = 'secret' WHERE id < %(id)s", {"id": 2})
@@ -44,16 +43,15 @@ def test_statements_of_psycopg(runs: Runs, postgres: str, driver: str) -> None:
     log = run(runs, "sync.py", SYNC, f"{driver}({postgres!r})")
     found = statements(log)
     assert [(s["sql"], s["transaction"]) for s in found] == [
-        ("DROP TABLE IF EXISTS book", 1),
         ("CREATE TABLE book (id int, title text)", 1),
         ("INSERT INTO book VALUES (?)", 1),
         ("UPDATE book SET title = ? WHERE id < ?", 1),
         ("SELECT id, title FROM book WHERE id > ?", 2),
         ('SELECT "id" FROM book WHERE title = ?', 2),
     ]
-    assert [s["rows"] for s in found[3:5]] == [2, 3]
-    assert found[4]["row_bytes"] == 3 * (8 + len("secret"))
-    assert found[4]["place"] == ("sync.py", line_of(SYNC, "SELECT id, title"))
+    assert [s["rows"] for s in found[2:4]] == [2, 3]
+    assert found[3]["row_bytes"] == 3 * (8 + len("secret"))
+    assert found[3]["place"] == ("sync.py", line_of(SYNC, "SELECT id, title"))
     check_secret(log)
 
 
@@ -66,7 +64,6 @@ LATER = """
 async def psycopg3(host):
     import psycopg
     async with await psycopg.AsyncConnection.connect(host=host, user="postgres", dbname="postgres") as db:
-        await db.execute("DROP TABLE IF EXISTS book")
         await db.execute("CREATE TABLE book (id int, title text)")
         await db.execute("INSERT INTO book VALUES (%s, %s)", (1, "secret"))
         await db.commit()
@@ -76,7 +73,6 @@ async def psycopg3(host):
 async def asyncpg(host):
     import asyncpg
     db = await asyncpg.connect(host=host, user="postgres", database="postgres")
-    await db.execute("DROP TABLE IF EXISTS book")
     await db.execute("CREATE TABLE book (id int, title text)")
     async with db.transaction():
         await db.execute("INSERT INTO book VALUES ($1, $2)", 1, "secret")
@@ -93,11 +89,11 @@ def test_statements_of_async_psycopg(runs: Runs, postgres: str) -> None:
     """The async cursors note what the others note."""
     log = run(runs, "later.py", LATER, f"asyncio.run(psycopg3({postgres!r}))")
     found = statements(log)
-    assert [(s["sql"], s["rows"], s["transaction"]) for s in found[2:]] == [
+    assert [(s["sql"], s["rows"], s["transaction"]) for s in found[1:]] == [
         ("INSERT INTO book VALUES (?)", 1, 1),
         ("SELECT id, title FROM book WHERE title = ?", 1, 2),
     ]
-    assert found[3]["row_bytes"] == 8 + len("secret")
+    assert found[2]["row_bytes"] == 8 + len("secret")
     check_secret(log)
 
 
@@ -105,7 +101,7 @@ def test_statements_of_asyncpg(runs: Runs, postgres: str) -> None:
     """Statements with and without parameters, prepared ones, and transactions by context manager."""
     log = run(runs, "later.py", LATER, f"asyncio.run(asyncpg({postgres!r}))")
     found = statements(log)
-    assert [(s["sql"], s["rows"], s["transaction"]) for s in found[2:]] == [
+    assert [(s["sql"], s["rows"], s["transaction"]) for s in found[1:]] == [
         ("BEGIN;", 0, 1),
         ("INSERT INTO book VALUES (?)", 1, 1),
         ("INSERT INTO book VALUES (?)", 0, 1),
@@ -114,8 +110,8 @@ def test_statements_of_asyncpg(runs: Runs, postgres: str) -> None:
         ("SELECT title FROM book WHERE title = ? LIMIT ?", 1, 0),
         ("SELECT id FROM book WHERE id = ?", 1, 0),
     ]
-    assert found[6]["row_bytes"] == 2 * (8 + len("secret"))
-    assert found[6]["place"] == ("later.py", line_of(LATER, "SELECT id, title FROM book WHERE id >"))
+    assert found[5]["row_bytes"] == 2 * (8 + len("secret"))
+    assert found[5]["place"] == ("later.py", line_of(LATER, "SELECT id, title FROM book WHERE id >"))
     check_secret(log)
 
 

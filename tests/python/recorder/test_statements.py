@@ -178,7 +178,6 @@ def fill(session):
 
 def work(url="sqlite://"):
     engine = create_engine(url)
-    Base.metadata.drop_all(engine)
     Base.metadata.create_all(engine)
     with Session(engine) as session:
         fill(session)
@@ -191,7 +190,6 @@ def work(url="sqlite://"):
 async def later(url):
     engine = create_async_engine(url)
     async with engine.begin() as connection:
-        await connection.run_sync(Base.metadata.drop_all)
         await connection.run_sync(Base.metadata.create_all)
     async with AsyncSession(engine) as session:
         fill(session)
