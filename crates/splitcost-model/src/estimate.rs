@@ -292,6 +292,10 @@ pub struct EstimatedEndpoint {
     /// Response times in both arms; absent where no simulated request ended.
     #[serde(flatten)]
     pub response: Arms<Option<ResponseTimes>>,
+    /// Share of the split's requests that fail, as a call between services takes longer than its timeout, 0 to 1. They are
+    /// in no response time.
+    #[serde(skip_serializing_if = "is_zero", default)]
+    pub timed_out_share: f64,
     /// The split's response times if each blocking call inside `async def` were rewritten to be awaited; absent where
     /// nothing blocks.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -302,6 +306,11 @@ pub struct EstimatedEndpoint {
     pub blocking_crossings_per_request: f64,
     /// Encoded bytes between services per request, both ways.
     pub bytes_per_request: f64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(share: &f64) -> bool {
+    *share == 0.0
 }
 
 /// A call between two services, priced.

@@ -386,9 +386,13 @@ impl<'a> Engine<'a> {
         }
     }
 
+    /// Returns the number of requests after which the run ends.
+    fn wanted(&self) -> u64 {
+        self.run.warm_up + self.run.requests
+    }
+
     fn until_done(&mut self) {
-        let wanted = self.run.warm_up + self.run.requests;
-        while self.completed < wanted {
+        while self.completed < self.wanted() {
             let Some(Reverse((time, _, event))) = self.heap.pop() else { break };
             self.now = time;
             self.outcome.events += 1;
@@ -435,6 +439,10 @@ impl<'a> Engine<'a> {
     // ---- requests
 
     fn schedule_arrival(&mut self) {
+        if self.in_system >= self.wanted() {
+            // Far more arrive than can be answered, and those that wait already suffice for the rest of the run.
+            return;
+        }
         let (reqs_per_sec, until) = match self.run.pattern {
             LoadPattern::Open { reqs_per_sec } => (reqs_per_sec, NEVER),
             LoadPattern::OpenFor { reqs_per_sec, nanos } => (reqs_per_sec, nanos),

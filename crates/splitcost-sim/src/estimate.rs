@@ -12,6 +12,8 @@ mod site;
 mod work;
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use rand::{RngExt, SeedableRng};
@@ -63,8 +65,8 @@ pub struct Scenario<'a> {
     pub replications: u32,
 }
 
-/// A function that is called with the share of the work that is done, from 0 to 1.
-pub type Progress<'a> = &'a mut dyn FnMut(f64);
+/// A function that is called with the share of the work that is done, from 0 to 1, and that says if the work goes on.
+pub type Progress<'a> = &'a mut dyn FnMut(f64) -> ControlFlow<()>;
 
 /// The reason why a split could not be predicted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -76,6 +78,9 @@ pub enum Error {
     /// The calibration holds no rounds.
     #[error("the calibration of `{0}` holds no rounds")]
     NoRounds(&'static str),
+    /// The progress function asked for the end.
+    #[error("it was stopped")]
+    Stopped,
 }
 
 /// Requests measured per replication at the load, and before measuring begins.
@@ -87,6 +92,22 @@ const OPEN_REQUESTS: (u64, u64) = (4_000, 400);
 ///
 /// Chosen: throughput over 2,000 requests varies by about 2 %.
 const CLOSED_REQUESTS: (u64, u64) = (2_000, 300);
+/// Calls between services that a replication simulates at most, if [`FEWEST_REQUESTS`] allow it.
+///
+/// Chosen: some seconds of computing. What differs between requests that make hundreds of calls averages out within each.
+const MOST_CROSSINGS: f64 = 200_000.0;
+/// The number of requests that a replication measures at least.
+///
+/// Chosen: in ten replications, 20 requests still lie beyond the p99.
+const FEWEST_REQUESTS: u64 = 200;
+
+/// Returns the numbers of requests that a replication measures, and before that, when each makes so many crossings.
+fn affordable((measured, warm_up): (u64, u64), crossings_per_request: f64) -> (u64, u64) {
+    let most = (MOST_CROSSINGS / crossings_per_request.max(1e-9)) as u64;
+    let affordable = measured.min(most.max(FEWEST_REQUESTS));
+    (affordable, warm_up * affordable / measured)
+}
+
 /// Predicts a split.
 pub fn estimate(scenario: &Scenario<'_>, progress: Progress<'_>) -> Result<Estimate, Error> {
     if scenario.calibration.rounds.is_empty() {
@@ -94,13 +115,13 @@ pub fn estimate(scenario: &Scenario<'_>, progress: Progress<'_>) -> Result<Estim
     }
     let input = CompiledScenario::new(scenario)?;
     let mut samples = Samples::default();
-    for throughput in replicate(scenario, |r| input.saturate(scenario, r), &mut |done| progress(done / 2.0)) {
+    for throughput in replicate(scenario, |r| input.saturate(scenario, r), &mut |done| progress(done / 2.0))? {
         for (variant, one) in throughput {
             samples.saturation.entry(variant).or_default().push(one);
         }
     }
     let load = scenario.load_reqs_per_sec.unwrap_or_else(|| samples.half_of_saturation());
-    for outcomes in replicate(scenario, |r| input.load(scenario, r, load), &mut |done| progress(0.5 + done / 2.0)) {
+    for outcomes in replicate(scenario, |r| input.load(scenario, r, load), &mut |done| progress(0.5 + done / 2.0))? {
         for (variant, outcome) in outcomes {
             samples.cpu_secs.entry(variant).or_default().push(outcome.cpu_secs_per_request());
             if variant == Variant::Split {
@@ -143,11 +164,17 @@ pub fn count_calls<'a>(
 }
 
 /// Returns every replication's outcome, in order. The number of threads that compute them does not change the outcomes.
-fn replicate<T: Send>(scenario: &Scenario<'_>, run: impl Fn(u32) -> T + Sync, progress: Progress<'_>) -> Vec<T> {
+fn replicate<T: Send>(
+    scenario: &Scenario<'_>,
+    run: impl Fn(u32) -> T + Sync,
+    progress: Progress<'_>,
+) -> Result<Vec<T>, Error> {
     let replications = scenario.replications.max(1);
     let threads = thread::available_parallelism().map_or(1, |n| n.get() as u32);
-    let share = |first: u32| (first..replications).step_by(threads as usize);
-    let run = &run;
+    let stopped = AtomicBool::new(false);
+    let goes_on = |_: &u32| !stopped.load(Ordering::Relaxed);
+    let share = |first: u32| (first..replications).step_by(threads as usize).take_while(goes_on);
+    let (run, share) = (&run, &share);
     let mut outcomes: Vec<(u32, T)> = thread::scope(|scope| {
         let others: Vec<_> = (1..threads)
             .map(|first| scope.spawn(move || share(first).map(|r| (r, run(r))).collect::<Vec<_>>()))
@@ -155,7 +182,9 @@ fn replicate<T: Send>(scenario: &Scenario<'_>, run: impl Fn(u32) -> T + Sync, pr
         let mut mine: Vec<(u32, T)> = Vec::new();
         for replication in share(0) {
             mine.push((replication, run(replication)));
-            progress(f64::from(replication + 1) / f64::from(replications));
+            if progress(f64::from(replication + 1) / f64::from(replications)).is_break() {
+                stopped.store(true, Ordering::Relaxed);
+            }
         }
         for other in others {
             match other.join() {
@@ -165,8 +194,11 @@ fn replicate<T: Send>(scenario: &Scenario<'_>, run: impl Fn(u32) -> T + Sync, pr
         }
         mine
     });
+    if stopped.into_inner() {
+        return Err(Error::Stopped);
+    }
     outcomes.sort_by_key(|(replication, _)| *replication);
-    outcomes.into_iter().map(|(_, outcome)| outcome).collect()
+    Ok(outcomes.into_iter().map(|(_, outcome)| outcome).collect())
 }
 
 /// An arm of the simulation.
@@ -279,7 +311,7 @@ impl<'a> CompiledScenario<'a> {
             cold_nanos: 0.0,
             slow: scenario.slowness,
             pattern: LoadPattern::Closed { concurrency: scenario.concurrency },
-            requests: CLOSED_REQUESTS,
+            requests: affordable(CLOSED_REQUESTS, self.calls_per_request()),
             fault: None,
         };
         let outcomes = self.replication(scenario, replication, |variant| variant != Variant::Awaited, &at);
@@ -293,7 +325,7 @@ impl<'a> CompiledScenario<'a> {
             cold_nanos: self.server.cold_nanos,
             slow: scenario.slowness,
             pattern: LoadPattern::Open { reqs_per_sec: load },
-            requests: OPEN_REQUESTS,
+            requests: affordable(OPEN_REQUESTS, self.calls_per_request()),
             fault: None,
         };
         self.replication(scenario, replication, |_| true, &at)
@@ -409,6 +441,7 @@ impl CompiledScenario<'_> {
                         .filter(|r| r.endpoint == *name && scenario.recording.has_failed(r))
                         .count() as u64,
                     response: Arms { monolith: response(&monolith[index]), split: response(&split[index]) },
+                    timed_out_share: failing_share(samples.runs(variant), index as u32),
                     split_if_async: if has_awaited { response(&awaited[index]) } else { None },
                     crossings_per_request: per_request(crossings.len() as f64),
                     blocking_crossings_per_request: per_request(blocking as f64),
@@ -509,6 +542,13 @@ fn by_endpoint(runs: &[Outcome], endpoints: usize) -> Vec<Vec<Vec<f64>>> {
         times.sort_by(f64::total_cmp);
     }
     out
+}
+
+/// Returns the share of an endpoint's measured requests that failed.
+fn failing_share(runs: &[Outcome], endpoint: u32) -> f64 {
+    let failed = runs.iter().flat_map(|run| &run.failed).filter(|of| **of == endpoint).count();
+    let answered = runs.iter().flat_map(|run| &run.responses).filter(|(of, _)| *of == endpoint).count();
+    failed as f64 / (failed + answered).max(1) as f64
 }
 
 fn response(replications: &[Vec<f64>]) -> Option<ResponseTimes> {

@@ -11,7 +11,7 @@ pub enum Error {
     Lab(#[from] splitcost_lab::Error),
     /// The recording or the calibration does not suffice for a prediction.
     #[error("predict the split: {0}")]
-    Simulation(#[from] splitcost_sim::estimate::Error),
+    Simulation(splitcost_sim::estimate::Error),
     /// The fault needs a connection pool, and the split's stack has none.
     #[error(
         "exhaust the connection pool of split {split}: over {} all calls to a service share one connection",
@@ -26,6 +26,15 @@ pub enum Error {
     /// The experiment rehearses, and there is no workload.
     #[error("rehearse: the settings have no workload")]
     NoWorkload,
+}
+
+impl From<splitcost_sim::estimate::Error> for Error {
+    fn from(error: splitcost_sim::estimate::Error) -> Self {
+        match error {
+            splitcost_sim::estimate::Error::Stopped => Self::Lab(splitcost_lab::Error::Cancelled),
+            error => Self::Simulation(error),
+        }
+    }
 }
 
 impl Error {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use splitcost_lab::app::AppSpec;
@@ -435,8 +436,8 @@ impl Lab<'_> {
                 total_secs: ESTIMATE_SECS * subjects.len() as f64,
                 ..Step::default()
             });
+            goes_on(self.cancel)
         })?;
-        self.cancel.check()?;
         shorten_paths(&mut predicted, &experiment.app.cwd);
         self.past.of(&self.circumstances(split.stack)).widen(&mut predicted);
         Ok(predicted)
@@ -593,6 +594,11 @@ fn shorten(file: &mut String, cwd: &Path) {
     if let Some(inside) = inside {
         *file = inside;
     }
+}
+
+/// Says to a simulation if it goes on.
+pub(crate) fn goes_on(cancel: &Cancel) -> ControlFlow<()> {
+    if cancel.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
 }
 
 impl PastResiduals {

@@ -10,7 +10,7 @@ use splitcost_model::split::Split;
 use splitcost_model::study::{SplitStudy, Study};
 use splitcost_sim::estimate::{PATIENCE, estimate_fault};
 
-use crate::experiment::{Lab, SCOUT_REPLICATIONS, Subject};
+use crate::experiment::{Lab, SCOUT_REPLICATIONS, Subject, goes_on};
 use crate::refusal::refusal;
 use crate::verdict::never_ends;
 use crate::{Error, Result};
@@ -68,9 +68,9 @@ impl Lab<'_> {
         let availability = experiment.faults.availability;
         let estimate = estimate_fault(&scenario, load, &plan, availability, &mut |fraction| {
             self.step(&Step { label: label.clone(), done_secs: fraction, total_secs: 1.0, ..Step::default() });
+            goes_on(cancel)
         })?;
         self.stage_ended();
-        cancel.check()?;
         let run = SplitRun { split, rate_reqs_per_sec: load };
         let rehearsal = if slowness.is_some() && refusal(experiment.recording, &studied.estimate).is_none() {
             let workload = experiment.workload.ok_or(Error::NoWorkload)?;

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use splitcost_model::audit::Audit;
 use splitcost_model::database::Database;
-use splitcost_model::estimate::{CallBack, CrossingCost, Hop, Quantile, ServiceWork};
+use splitcost_model::estimate::{CallBack, CrossingCost, EstimatedEndpoint, Hop, Quantile, ServiceWork};
 use splitcost_model::number::{count, factor, number, short};
 use splitcost_model::split::MAIN_SERVICE;
 use splitcost_model::study::{Change, EndpointComparison, Origin, SplitStudy, Verdict, VerdictClass};
@@ -53,6 +53,10 @@ pub const DECIDING_SHARE: f64 = 0.01;
 /// Chosen: below three there is little to batch.
 pub const BATCHABLE_CALLS_PER_REQUEST: f64 = 3.0;
 
+/// Share of an endpoint's requests that fail, from which on the split is out of the question.
+///
+/// Chosen: services promise 99 % of answers at the very least.
+pub const FAILING_SHARE: f64 = 0.01;
 /// The share of the calls between services that must carry data of measured size before a boundary can be called cheap.
 ///
 /// Chosen: what one call in ten costs is seldom more than what the intervals leave open.
@@ -70,6 +74,9 @@ pub fn judge(split: &SplitStudy) -> Verdict {
     }
     if !split.estimate.circular_wait.is_empty() {
         return stands_still(split);
+    }
+    if let Some(endpoint) = times_out(split) {
+        return fails(split, endpoint);
     }
     let slowdowns = slowdowns(split);
     if let Some(missing) = lacks_evidence(split) {
@@ -110,12 +117,13 @@ pub fn lacks_evidence(split: &SplitStudy) -> Option<String> {
     if let Some(audit) = audit.filter(|audit| !audit.holds()) {
         return Some(failed_audit(audit));
     }
-    if never_ends(split) {
+    if never_ends(split) || times_out(split).is_some() {
         return None;
     }
     let slowdowns = slowdowns(split);
     if slowdowns.is_empty() {
-        return Some("no endpoint has response times of both the monolith and the split".to_owned());
+        let count = split.comparison.endpoints.len();
+        return Some(format!("none of {count} endpoints has response times of both the monolith and the split"));
     }
     let class = class_at(split, &slowdowns, Bound::Middle);
     if class < VerdictClass::Prohibitive
@@ -193,6 +201,31 @@ fn stands_still(split: &SplitStudy) -> Verdict {
         subject(split),
         circle_in_words(circle),
         modules.into_iter().collect::<Vec<_>>().join(" or "),
+    );
+    Verdict { class: VerdictClass::Prohibitive, sentence }
+}
+
+/// Returns the endpoint that fails most, if calls between services take longer than their timeout too often. Only a split
+/// that was not measured as a whole is judged by this prediction.
+fn times_out(split: &SplitStudy) -> Option<&EstimatedEndpoint> {
+    let is_measured = split.rehearsal.is_some() && split.estimate.as_rehearsed.is_none();
+    let endpoints = &split.estimate.endpoints;
+    let total: u64 = endpoints.iter().map(|endpoint| endpoint.requests).sum();
+    endpoints
+        .iter()
+        .filter(|endpoint| !is_measured && endpoint.requests as f64 >= DECIDING_SHARE * total as f64)
+        .filter(|endpoint| endpoint.timed_out_share >= FAILING_SHARE)
+        .max_by(|a, b| a.timed_out_share.total_cmp(&b.timed_out_share))
+}
+
+/// A split whose calls take longer than their timeout.
+fn fails(split: &SplitStudy, endpoint: &EstimatedEndpoint) -> Verdict {
+    let sentence = format!(
+        "{} fails {} % of the requests of {}, as calls between services take longer than their timeout (predicted): do not \
+         split here with this timeout (`calls` in the settings of the split).",
+        subject(split),
+        short(100.0 * endpoint.timed_out_share),
+        endpoint.name,
     );
     Verdict { class: VerdictClass::Prohibitive, sentence }
 }

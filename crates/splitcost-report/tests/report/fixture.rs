@@ -228,6 +228,7 @@ fn estimated_endpoint(route: Route, hit: Hit, blocking: bool) -> EstimatedEndpoi
         name: name.to_owned(),
         requests,
         failed_requests,
+        timed_out_share: 0.0,
         response: Arms { monolith: Some(times(p50 * 0.98, p99 * 0.96, 0.03)), split: Some(split) },
         split_if_async: blocking.then_some(awaited),
         crossings_per_request: crossings,

@@ -290,7 +290,26 @@ fn missing_numbers_allow_no_verdict() {
         rehearsal.endpoints.clear();
     });
     assert_eq!(class, VerdictClass::Undecided);
-    insta::assert_snapshot!(sentence, @"No verdict on “pricing”: no endpoint has response times of both the monolith and the split.");
+    insta::assert_snapshot!(sentence, @"No verdict on “pricing”: none of 0 endpoints has response times of both the monolith and the split.");
+}
+
+/// Checks the verdict on a split that was not rehearsed, if such a share of an endpoint's requests fails.
+#[track_caller]
+fn check_failing(share: f64, expected: VerdictClass) -> String {
+    let mut split = fixture::shop().splits.remove(0);
+    split.rehearsal = None;
+    split.estimate.endpoints[0].timed_out_share = share;
+    split.comparison = compare(&split.estimate, None, &split.usd_per_month);
+    let verdict = judge(&split);
+    assert_eq!(verdict.class, expected, "{}", verdict.sentence);
+    verdict.sentence
+}
+
+#[test]
+fn a_split_that_fails_requests_is_advised_against() {
+    check_failing(0.009, VerdictClass::Cheap);
+    let sentence = check_failing(0.25, VerdictClass::Prohibitive);
+    insta::assert_snapshot!(sentence, @"billing as its own service fails 25 % of the requests of GET /products, as calls between services take longer than their timeout (predicted): do not split here with this timeout (`calls` in the settings of the split).");
 }
 
 #[test]

@@ -446,8 +446,12 @@ impl Engine<'_> {
         }
         if self.completed == self.run.warm_up {
             self.start_measuring();
-        } else if self.completed > self.run.warm_up && end == End::Answered {
-            self.outcome.responses.push((endpoint, self.now - arrived));
+        } else if self.completed > self.run.warm_up {
+            match end {
+                End::Answered => self.outcome.responses.push((endpoint, self.now - arrived)),
+                End::Failed => self.outcome.failed.push(endpoint),
+                End::Unanswered => {}
+            }
         }
         if matches!(self.run.pattern, super::LoadPattern::Closed { .. }) {
             self.start_request();

@@ -7,6 +7,8 @@ use splitcost_model::fault::Attempts;
 pub struct Outcome {
     /// (endpoint, response time) of each measured request, in order of completion.
     pub responses: Vec<(u32, u64)>,
+    /// The endpoint of each measured request whose answer was an error, in order of completion.
+    pub failed: Vec<u32>,
     /// The length of the measured stretch.
     pub elapsed_nanos: u64,
     /// CPU time per process in the measured stretch.

@@ -37,7 +37,7 @@ pub fn estimate_fault(
             input.deployment(scenario).replay(replication, split, (&model, &pool), &at)
         },
         progress,
-    );
+    )?;
     let mut endpoints: Vec<EndpointUnderFault> = input
         .endpoints
         .iter()
@@ -87,7 +87,7 @@ impl CompiledScenario<'_> {
     }
 
     /// Returns the number of calls between services per request.
-    fn calls_per_request(&self) -> f64 {
+    pub(super) fn calls_per_request(&self) -> f64 {
         self.split.crossings.iter().flatten().count() as f64 / self.requests.len().max(1) as f64
     }
 

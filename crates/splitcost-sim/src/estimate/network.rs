@@ -8,7 +8,7 @@ use splitcost_model::split::Split;
 use crate::compile::Crossing;
 use crate::program::{LinkTiming, Network};
 
-/// Time after which the load generator gives a request up.
+/// Time after which the load generator gives a request up, during a fault.
 ///
 /// Spec: `Plan::deadline` of `splitcost-load`.
 pub const PATIENCE: Nanos = Nanos::from_millis(10_000);
@@ -45,7 +45,8 @@ impl ServicePairs {
         Network {
             links: self.links(split).into_iter().map(|link| scale(link, faster)).collect(),
             calls: split.calls.scale(faster),
-            patience_nanos: Some(scaled(PATIENCE)),
+            // Without a fault, what takes longer is a response time as well.
+            patience_nanos: fault.map(|_| scaled(PATIENCE)),
             fault: fault.map(|(fault, from, until)| (fault_scaled(fault, faster), scaled(from), scaled(until))),
         }
     }

@@ -1,6 +1,7 @@
 //! A split whose crossings cost nothing does what the monolith does.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
 use splitcost_model::boundary::{Execution, Readiness};
 use splitcost_model::calibration::{Calibration, ClientMode, HandlerMode, Pace, Point, Round};
@@ -17,7 +18,7 @@ use splitcost_model::split::Split;
 use splitcost_sim::compile::{CallForm, Compiler};
 use splitcost_sim::demand::{Demand, demand};
 use splitcost_sim::engine::{LoadPattern, Outcome, Run, simulate};
-use splitcost_sim::estimate::{FittedServer, Scenario, count_calls, estimate};
+use splitcost_sim::estimate::{Error, FittedServer, Scenario, count_calls, estimate};
 use splitcost_sim::program::{Cost, Crowding, Machine, Network};
 
 const MILLI: u64 = 1_000_000;
@@ -212,10 +213,18 @@ fn estimated_of(recording: &Recording, nanos: f64) -> Estimate {
 fn estimated_as(recording: &Recording, split: &Split, nanos: f64) -> Estimate {
     let calibration = calibration(nanos);
     let server = FittedServer::fit(recording, 2, 1).expect("there are requests");
-    let scenario = Scenario {
+    let scenario = scenario((recording, &server), (split, &calibration));
+    estimate(&scenario, &mut |_| ControlFlow::Continue(())).expect("a sound scenario")
+}
+
+fn scenario<'a>(
+    (recording, server): (&'a Recording, &'a FittedServer),
+    (split, calibration): (&'a Split, &'a Calibration),
+) -> Scenario<'a> {
+    Scenario {
         recording,
-        server: &server,
-        calibration: &calibration,
+        server,
+        calibration,
         split,
         host_cores: 2,
         load_reqs_per_sec: Some(100.0),
@@ -223,8 +232,61 @@ fn estimated_as(recording: &Recording, split: &Split, nanos: f64) -> Estimate {
         slowness: 1.0,
         seed: 1,
         replications: 4,
-    };
-    estimate(&scenario, &mut |_| {}).expect("a sound scenario")
+    }
+}
+
+/// The recording of an app that takes so many times as long, all of it waiting.
+fn stretched(factor: f64) -> Recording {
+    let mut recording = recording();
+    for request in &mut recording.requests {
+        for time in [&mut request.start, &mut request.wall] {
+            *time = *time * factor;
+        }
+        for segment in request.calls.iter_mut().flat_map(|call| &mut call.segments) {
+            for time in [&mut segment.start, &mut segment.wall] {
+                *time = *time * factor;
+            }
+        }
+    }
+    recording
+}
+
+#[test]
+fn requests_that_take_longer_than_load_generators_wait_have_response_times() {
+    let (recording, calibration) = (stretched(1e5), calibration(0.0));
+    let server = FittedServer::fit(&recording, 2, 1).expect("there are requests");
+    let split = Split { calls: "no timeout".parse().unwrap(), ..split() };
+    let scenario = scenario((&recording, &server), (&split, &calibration));
+    let own_load = Scenario { load_reqs_per_sec: None, ..scenario };
+    let estimate = estimate(&own_load, &mut |_| ControlFlow::Continue(())).expect("a sound scenario");
+    let [endpoint] = &*estimate.endpoints else { panic!("one endpoint was recorded") };
+    assert_eq!(endpoint.timed_out_share, 0.0);
+    let [monolith, split] = [&endpoint.response.monolith, &endpoint.response.split].map(|arm| arm.as_ref().unwrap());
+    assert!(monolith.p50_ms.value > 10_000.0 && split.p50_ms.value > 10_000.0, "{monolith:?} {split:?}");
+    assert!(estimate.figures.split.saturation_reqs_per_sec.is_some_and(|saturation| saturation.value > 0.0));
+}
+
+#[test]
+fn calls_that_take_longer_than_their_timeout_fail_their_requests() {
+    let short = Split { calls: "1ms".parse().unwrap(), ..split() };
+    let estimate = estimated_as(&stretched(1e2), &short, 0.0);
+    let [endpoint] = &*estimate.endpoints else { panic!("one endpoint was recorded") };
+    assert_eq!(endpoint.timed_out_share, 1.0);
+    assert!(endpoint.response.split.is_none() && endpoint.response.monolith.is_some());
+}
+
+#[test]
+fn a_prediction_stops_when_it_is_told_to() {
+    let (recording, calibration) = (recording(), calibration(0.0));
+    let server = FittedServer::fit(&recording, 2, 1).expect("there are requests");
+    let split = split();
+    let scenario = scenario((&recording, &server), (&split, &calibration));
+    let mut steps = 0;
+    let stopped = estimate(&scenario, &mut |_| {
+        steps += 1;
+        ControlFlow::Break(())
+    });
+    assert_eq!((stopped, steps), (Err(Error::Stopped), 1));
 }
 
 #[test]

@@ -52,6 +52,14 @@ fn check_within(actual: f64, expected: f64, share: f64) {
     assert!((actual / expected - 1.0).abs() < share, "{actual} is not within {share} of {expected}");
 }
 
+/// A queue that grows without end would take all memory.
+#[test]
+fn arrivals_stop_when_enough_requests_wait() {
+    let outcome = run(&Machine::one_host(4, 2), &exponential(|t| vec![Op::Cpu(t)], false), 1e4, 10_000);
+    assert_eq!(outcome.responses.len(), 10_000);
+    assert!(outcome.events < 1_000_000, "{} events", outcome.events);
+}
+
 #[test]
 fn m_m_1() {
     let programs = exponential(|t| vec![Op::Cpu(t)], false);

@@ -1,6 +1,7 @@
 //! All recorded work of an app runs somewhere, and the estimate says where.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
 use proptest::prelude::*;
 use splitcost_model::boundary::{Execution, Local};
@@ -123,7 +124,7 @@ fn estimated(recording: &Recording, split: &Split) -> Estimate {
         seed: 1,
         replications: 1,
     };
-    estimate(&scenario, &mut |_| {}).expect("a sound scenario")
+    estimate(&scenario, &mut |_| ControlFlow::Continue(())).expect("a sound scenario")
 }
 
 proptest! {
