@@ -218,8 +218,17 @@ class Session:
         elif "body_text" in request:
             body = fill(request["body_text"], values).encode()
             headers.setdefault("content-type", "text/plain")
-        connection.request(request.get("method", "GET"), fill(request["path"], values), body, headers)
-        answer = connection.getresponse()
+
+        def exchange() -> HTTPResponse:
+            connection.request(request.get("method", "GET"), fill(request["path"], values), body, headers)
+            return connection.getresponse()
+
+        try:
+            answer = exchange()
+        except ConnectionError:
+            # A server closes a connection that was idle for too long.
+            connection.close()
+            answer = exchange()
         text = answer.read().decode(errors="replace")
         for cookie in answer.headers.get_all("set-cookie") or []:
             name, _, value = cookie.partition(";")[0].partition("=")
@@ -305,21 +314,20 @@ class App:
         self.packages: list[str] = [package] if isinstance(package, str) else package
 
     @classmethod
-    def of_corpus(cls, name: str, python: str, wheel: Path) -> App:
-        """Return an application of the corpus, installed."""
-        pins = (CORPUS / name / "requirements.txt").read_text().splitlines()
-        own = {pin.partition("==")[0] for pin in pins}
-        stack = [pin for pin in STACK if pin.partition("==")[0].partition("[")[0] not in own]
-        # The pins are complete, and where an app's own pins are too old for this Python they contradict them.
-        return cls(CORPUS / name, environment(name, python, ["--no-deps", *pins, *stack], wheel))
-
-    @classmethod
-    def shop(cls, python: str, wheel: Path) -> App:
-        """Return examples/shop, installed."""
-        home = ROOT / "examples" / "shop"
-        dependencies = tomllib.loads((home / "pyproject.toml").read_text())["project"]["dependencies"]
-        pins = ["-c", str(ROOT / "requirements" / "constraints.txt")]
-        return cls(home, environment("shop", python, [*pins, *dependencies], wheel))
+    def installed(cls, name: str, python: str, wheel: Path) -> App:
+        """Install an application of the corpus, or examples/shop, in a virtual environment with splitcost."""
+        if name == "shop":
+            home = ROOT / "examples" / "shop"
+            dependencies = tomllib.loads((home / "pyproject.toml").read_text())["project"]["dependencies"]
+            packages = ["-c", str(ROOT / "requirements" / "constraints.txt"), *dependencies]
+        else:
+            home = CORPUS / name
+            pins = (home / "requirements.txt").read_text().splitlines()
+            own = {pin.partition("==")[0] for pin in pins}
+            stack = [pin for pin in STACK if pin.partition("==")[0].partition("[")[0] not in own]
+            # The pins are complete, and where an app's own pins are too old for this Python they contradict them.
+            packages = ["--no-deps", *pins, *stack]
+        return cls(home, environment(name, python, packages, wheel))
 
     def splitcost(self, arguments: list[str], deadline_secs: float) -> str:
         """Run splitcost in the directory of the app."""
