@@ -349,7 +349,7 @@ class App:
         port = free_port()
 
         def place(text: str) -> str:
-            values = {"port": str(port), "workdir": str(workdir), "arm": "arm1"}
+            values = {"port": str(port), "workdir": str(workdir), "arm": directory.name}
             return re.sub(r"\{(port|workdir|arm)\}", lambda found: values[found[1]], text)
 
         settings = self.settings["app"]
