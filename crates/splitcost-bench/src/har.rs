@@ -123,7 +123,7 @@ pub fn read(text: &str, host: &str) -> Result<Archive, String> {
 /// Returns the host and the request of one entry.
 fn spec(request: Request) -> Result<(String, RequestSpec), String> {
     let Request { method, url, headers, post_data } = request;
-    let known = Method::ALL.into_iter().find(|known| known.name().eq_ignore_ascii_case(&method));
+    let known = Method::find(&method.to_ascii_uppercase());
     let method =
         known.ok_or_else(|| format!("the method {} is not supported", method.chars().take(20).collect::<String>()))?;
     let uri: Uri = encoded(&url).parse().map_err(|error| format!("{error}"))?;
@@ -264,7 +264,7 @@ mod tests {
             entry("GET", "http://a.test/"),
             entry("GET", "http://cdn.test:8080/x.js"),
             entry("GET", "http://a.test:80/"),
-            entry("PURGE", "http://a.test/"),
+            entry("FETCH", "http://a.test/"),
             entry("GET", "ws://a.test/live"),
             entry("GET", "data:text/plain,hi"),
             json!({"request": {"method": "POST", "url": "http://a.test/", "postData": {"mimeType": "multipart/form-data", "params": [{"name": "f"}]}}}),
@@ -275,7 +275,7 @@ mod tests {
         assert_eq!(
             found.left_out,
             [
-                "entry 4 (http://a.test/): the method PURGE is not supported",
+                "entry 4 (http://a.test/): the method FETCH is not supported",
                 "entry 5 (ws://a.test/live): it is no http:// or https:// address",
                 "entry 6 (data:text/plain,hi): invalid format",
                 "entry 7 (http://a.test/): the file does not hold its multipart body",

@@ -17,6 +17,12 @@ use splitcost_load::{Body, Method, Param, RequestSpec, literal, literal_json};
 use self::example::Example;
 use self::reference::{Node, Root};
 
+/// The fields of a path item that are operations.
+///
+/// # Source
+/// `OpenAPI` Specification 3.2.0, path item object.
+const METHODS: [&str; 9] = ["get", "put", "post", "delete", "options", "head", "patch", "trace", "query"];
+
 /// The requests of a document.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Document {
@@ -73,12 +79,8 @@ pub fn read(text: &str) -> Result<Document, String> {
         }
         let item = root.resolve(item)?;
         for (name, operation) in item.fields()? {
-            let Some(method) = Method::ALL.into_iter().find(|method| method.name().eq_ignore_ascii_case(name)) else {
-                if name.eq_ignore_ascii_case("trace") {
-                    document.left_out.push(format!("TRACE {path}: the method is not supported"));
-                }
-                continue;
-            };
+            let Some(name) = METHODS.iter().find(|method| method.eq_ignore_ascii_case(name)) else { continue };
+            let Some(method) = Method::find(&name.to_ascii_uppercase()) else { continue };
             document.operations.push(request(root, method, &format!("{base}{path}"), &item, &operation)?);
         }
     }

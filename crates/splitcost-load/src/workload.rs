@@ -227,46 +227,85 @@ impl Shared<'_> {
     }
 }
 
-/// The methods of HTTP that a workload may use.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-#[expect(missing_docs, reason = "the methods of RFC 9110 and RFC 5789")]
-pub enum Method {
-    #[default]
-    Get,
-    Head,
-    Post,
-    Put,
-    Patch,
-    Delete,
-    Options,
-}
-
-impl Method {
-    /// All methods.
-    pub const ALL: [Self; 7] = [Self::Get, Self::Head, Self::Post, Self::Put, Self::Patch, Self::Delete, Self::Options];
-
-    /// Returns the name of the method in HTTP.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Get => "GET",
-            Self::Head => "HEAD",
-            Self::Post => "POST",
-            Self::Put => "PUT",
-            Self::Patch => "PATCH",
-            Self::Delete => "DELETE",
-            Self::Options => "OPTIONS",
+macro_rules! methods {
+    ($($(#[$attribute:meta])* $method:ident = $name:literal,)*) => {
+        /// The methods of HTTP that a workload may use: those of the registry that are requests to an app, and `PURGE`.
+        ///
+        /// # Source
+        /// IANA, Hypertext Transfer Protocol (HTTP) Method Registry.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+        #[expect(missing_docs, reason = "the names are those of the registry")]
+        pub enum Method {
+            $($(#[$attribute])* #[serde(rename = $name)] $method,)*
         }
-    }
+
+        impl Method {
+            /// All methods, those that most apps use first.
+            pub const ALL: &[Self] = &[$(Self::$method),*];
+
+            /// Returns the name of the method in HTTP.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$method => $name,)*
+                }
+            }
+        }
+    };
+}
+
+methods! {
+    #[default]
+    Get = "GET",
+    Head = "HEAD",
+    Post = "POST",
+    Put = "PUT",
+    Patch = "PATCH",
+    Delete = "DELETE",
+    Options = "OPTIONS",
+    Query = "QUERY",
+    Trace = "TRACE",
+    Acl = "ACL",
+    BaselineControl = "BASELINE-CONTROL",
+    Bind = "BIND",
+    Checkin = "CHECKIN",
+    Checkout = "CHECKOUT",
+    Copy = "COPY",
+    Label = "LABEL",
+    Link = "LINK",
+    Lock = "LOCK",
+    Merge = "MERGE",
+    MkActivity = "MKACTIVITY",
+    MkCalendar = "MKCALENDAR",
+    MkCol = "MKCOL",
+    MkWorkspace = "MKWORKSPACE",
+    Move = "MOVE",
+    OrderPatch = "ORDERPATCH",
+    PropFind = "PROPFIND",
+    PropPatch = "PROPPATCH",
+    Purge = "PURGE",
+    Rebind = "REBIND",
+    Report = "REPORT",
+    Search = "SEARCH",
+    Unbind = "UNBIND",
+    Uncheckout = "UNCHECKOUT",
+    Unlink = "UNLINK",
+    Unlock = "UNLOCK",
+    Update = "UPDATE",
+    VersionControl = "VERSION-CONTROL",
 }
 
 impl Method {
+    /// Returns the method with a name, in upper case.
+    pub fn find(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|method| method.name() == name)
+    }
+
     /// Returns true if two identical requests have the same effect as one.
     ///
     /// # Source
-    /// RFC 9110, section 9.2.2.
+    /// RFC 9110, section 9.2.2; IANA, HTTP Method Registry.
     pub fn is_idempotent(self) -> bool {
-        !matches!(self, Self::Post | Self::Patch)
+        !matches!(self, Self::Post | Self::Patch | Self::Lock)
     }
 }
 

@@ -85,7 +85,6 @@ components:
 #[test]
 fn values_come_from_the_document_or_are_guesses() {
     insta::assert_snapshot!(shown(SHOP), @r#"
-    TRACE /files: the method is not supported
     GET /v2/health
     GET /v2/orders/{order_id}?kind={kind}&page={page}
       X_Tenant: Choice([String("north"), String("south")])
@@ -99,6 +98,8 @@ fn values_come_from_the_document_or_are_guesses() {
       incomplete: order-id, body.id, body.lines.0.name, body.lines.0.count, body.paid, credentials
     POST /v2/files
       incomplete: body (multipart/form-data)
+    TRACE /v2/files
+      incomplete: credentials
     "#);
 }
 

@@ -1,6 +1,6 @@
 //! Reading a workload, and drawing its requests.
 
-use splitcost_load::{Session, Workload, WorkloadTable};
+use splitcost_load::{Method, Session, Workload, WorkloadTable};
 
 fn read(toml: &str) -> Result<Workload, String> {
     toml::from_str(toml).map_err(|error: toml::de::Error| error.message().to_owned())
@@ -70,6 +70,17 @@ fn fills_templates() {
     for encoded in ["?q=a%20b HTTP", "?q=%C3%A4%2F%C3%B6 HTTP", "?q=100%25 HTTP"] {
         assert!(drawn.iter().any(|request| request.contains(encoded)), "{encoded}");
     }
+}
+
+#[test]
+fn every_method_of_the_registry_is_sent_as_it_is_written() {
+    for method in Method::ALL {
+        let workload = read(&format!("[[requests]]\nmethod = '{method}'\npath = '/cal/'")).unwrap();
+        let [request] = &*requests(&workload, 1, 1) else { panic!("one request was asked for") };
+        assert!(request.starts_with(&format!("{method} /cal/ HTTP/1.1\r\n")), "{request}");
+    }
+    let safe_to_repeat = ["PROPFIND", "LOCK"].map(|name| Method::find(name).map(Method::is_idempotent));
+    assert_eq!(safe_to_repeat, [Some(true), Some(false)]);
 }
 
 #[test]

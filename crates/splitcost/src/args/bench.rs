@@ -339,7 +339,7 @@ fn header(text: &str) -> Result<(String, String), String> {
 }
 
 fn method(text: &str) -> Result<Method, String> {
-    Method::ALL.into_iter().find(|method| method.name() == text).ok_or_else(|| {
+    Method::find(text).ok_or_else(|| {
         let names: Vec<&str> = Method::ALL.iter().map(|method| method.name()).collect();
         format!("the methods are {}", names.join(", "))
     })

@@ -45,7 +45,7 @@ pub(super) fn read(text: &str, routes: &[Route]) -> Vec<RequestSpec> {
     let mut requests: Vec<RequestSpec> = found
         .into_iter()
         .filter_map(|((method, path), Seen { count: weight, values })| {
-            let method = Method::ALL.into_iter().find(|known| known.name() == method)?;
+            let method = Method::find(&method)?;
             let params = values.into_iter().map(|(name, values)| (name, Param::Choice(values))).collect();
             Some(RequestSpec { weight, params, ..RequestSpec::new(method, path) })
         })

@@ -52,7 +52,7 @@ impl Listed {
 
     /// Makes the request of a route. It is active if it changes nothing and its values can be guessed.
     pub(super) fn of(route: &Route) -> Option<Self> {
-        let method = Method::ALL.into_iter().find(|method| method.name() == route.method)?;
+        let method = Method::find(&route.method)?;
         let param = |values: &Values| match values {
             Values::Type(kind) if kind == "int" => Param::Int(GUESSED_IDS),
             Values::Type(_) => Param::Choice(vec!["FILL IN".into()]),
