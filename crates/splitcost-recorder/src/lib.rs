@@ -50,6 +50,7 @@ mod statement;
 mod tracking;
 mod type_info;
 mod walk;
+mod wrapper;
 mod writer;
 
 use std::path::PathBuf;

@@ -1,9 +1,10 @@
-//! The places of objects that live at module level: an attribute of one of the app's modules.
+//! Objects that outlive a request: those that live at module level, as an attribute of one of the app's modules, and those
+//! that several requests use.
 
 use std::sync::PoisonError;
 
 use pyo3::prelude::*;
-use pyo3::types::PyString;
+use pyo3::types::{PyString, PyWeakrefMethods, PyWeakrefReference};
 
 use crate::code::module_name;
 use crate::inert::{instance_dict, loaded_modules};
@@ -19,11 +20,55 @@ const MAX_SEARCHES: u32 = 4;
 /// Chosen: more objects of one class at module level are a table of data.
 const MAX_PLACES: usize = 16;
 
+/// Most objects of one class that are watched for whether several requests use them.
+///
+/// Chosen: more at a time are data that is kept.
+const MAX_WATCHED: usize = 4;
+
 /// The places of a type's objects, as far as they are known.
 #[derive(Default)]
 pub(crate) struct Places {
     searches: u32,
     known: Vec<Place>,
+}
+
+/// The objects of a type that methods were called on.
+#[derive(Default)]
+pub(crate) struct Users {
+    are_many: bool,
+    watched: Vec<Watched>,
+}
+
+struct Watched {
+    object: Py<PyWeakrefReference>,
+    /// The request that used it first.
+    request: u64,
+    is_shared: bool,
+}
+
+/// Returns true when several requests have called methods on an object, of which there are few. Notes that `request` does so
+/// now.
+pub(crate) fn is_shared(value: &Bound<'_, PyAny>, info: &TypeInfo, request: Option<u64>) -> bool {
+    let py = value.py();
+    let mut users = info.users.lock().unwrap_or_else(PoisonError::into_inner);
+    if !info.is_own || users.are_many {
+        return false;
+    }
+    let is_it = |watched: &&mut Watched| watched.object.bind(py).upgrade().is_some_and(|object| object.is(value));
+    if let Some(watched) = users.watched.iter_mut().find(is_it) {
+        watched.is_shared |= request.is_some_and(|request| request != watched.request);
+        return watched.is_shared;
+    }
+    let Some(request) = request else { return false };
+    users.watched.retain(|watched| watched.object.bind(py).upgrade().is_some());
+    users.are_many = users.watched.len() >= MAX_WATCHED;
+    match PyWeakrefReference::new(value) {
+        Ok(object) if !users.are_many => {
+            users.watched.push(Watched { object: object.unbind(), request, is_shared: false });
+        }
+        _ => users.watched.clear(),
+    }
+    false
 }
 
 #[derive(Clone)]
