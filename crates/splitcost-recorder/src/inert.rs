@@ -3,7 +3,7 @@
 //! An ordinary attribute access can run a metaclass's `__getattribute__`, a property, a descriptor or a module's
 //! `__getattr__`. Everything here reads what the interpreter itself has stored.
 
-use std::ffi::{CStr, c_char};
+use std::ffi::CStr;
 
 use pyo3::exceptions::PyException;
 use pyo3::ffi;
@@ -99,8 +99,8 @@ pub(crate) fn exception_args<'py>(exception: &Bound<'py, PyAny>) -> Option<Bound
 /// Returns the objects that an object of C refers to, as its type tells the garbage collector.
 pub(crate) fn referents<'py>(object: &Bound<'py, PyAny>) -> PyResult<Vec<Bound<'py, PyAny>>> {
     let py = object.py();
-    let get = REFERENTS
-        .get_or_try_init(py, || -> PyResult<_> { Ok(py.import("gc")?.getattr("get_referents")?.unbind()) })?;
+    let get =
+        REFERENTS.get_or_try_init(py, || -> PyResult<_> { Ok(py.import("gc")?.getattr("get_referents")?.unbind()) })?;
     get.bind(py).call1((object,))?.try_iter()?.collect()
 }
 
@@ -132,8 +132,8 @@ impl Buffer {
 
     /// Returns at most so many bytes of its beginning; none where they do not lie beside each other.
     pub(crate) fn beginning(&self, most: usize) -> &[u8] {
-        // SAFETY: the view is filled in.
-        let is_contiguous = unsafe { ffi::PyBuffer_IsContiguous(&raw const *self.0, b'A' as c_char) } != 0;
+        // SAFETY: the view is filled in; the letter stands for any order.
+        let is_contiguous = unsafe { ffi::PyBuffer_IsContiguous(&raw const *self.0, *c"A".as_ptr()) } != 0;
         if !is_contiguous || self.0.buf.is_null() {
             return &[];
         }

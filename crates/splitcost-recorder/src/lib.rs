@@ -38,6 +38,7 @@ mod events;
 mod guard;
 mod handing;
 mod inert;
+mod obstacle;
 mod owner;
 mod payload;
 mod place;

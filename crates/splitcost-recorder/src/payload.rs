@@ -7,10 +7,11 @@ use splitcost_recording::log::{LoggedReceiver, PayloadClassCode as Class, Record
 use splitcost_recording::skeleton::Skeleton;
 
 use crate::code::CallSite;
+use crate::obstacle::Obstacles;
 use crate::receiver;
 use crate::state::Arguments;
 use crate::type_info::type_of;
-use crate::walk::{Obstacles, Walk};
+use crate::walk::Walk;
 
 /// One payload, as the log has it.
 pub(crate) struct Payload {

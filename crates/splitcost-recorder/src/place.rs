@@ -46,27 +46,35 @@ struct Watched {
     is_shared: bool,
 }
 
+impl Users {
+    fn find(&mut self, value: &Bound<'_, PyAny>) -> Option<&mut Watched> {
+        let object = |watched: &Watched| watched.object.bind(value.py()).upgrade();
+        self.watched.iter_mut().find(|watched| object(watched).is_some_and(|object| object.is(value)))
+    }
+}
+
 /// Returns true when several requests have called methods on an object, of which there are few. Notes that `request` does so
 /// now.
 pub(crate) fn is_shared(value: &Bound<'_, PyAny>, info: &TypeInfo, request: Option<u64>) -> bool {
-    let py = value.py();
-    let mut users = info.users.lock().unwrap_or_else(PoisonError::into_inner);
-    if !info.is_own || users.are_many {
+    let lock = || info.users.lock().unwrap_or_else(PoisonError::into_inner);
+    if !info.is_own || lock().are_many {
         return false;
     }
-    let is_it = |watched: &&mut Watched| watched.object.bind(py).upgrade().is_some_and(|object| object.is(value));
-    if let Some(watched) = users.watched.iter_mut().find(is_it) {
+    if let Some(watched) = lock().find(value) {
         watched.is_shared |= request.is_some_and(|request| request != watched.request);
         return watched.is_shared;
     }
-    let Some(request) = request else { return false };
-    users.watched.retain(|watched| watched.object.bind(py).upgrade().is_some());
-    users.are_many = users.watched.len() >= MAX_WATCHED;
-    match PyWeakrefReference::new(value) {
-        Ok(object) if !users.are_many => {
-            users.watched.push(Watched { object: object.unbind(), request, is_shared: false });
+    // Making it may run the garbage collector, and thereby code of the app: no lock is held meanwhile.
+    if let Some(request) = request
+        && let Ok(object) = PyWeakrefReference::new(value)
+    {
+        let mut users = lock();
+        users.watched.retain(|watched| watched.object.bind(value.py()).upgrade().is_some());
+        users.are_many = users.watched.len() >= MAX_WATCHED;
+        users.watched.push(Watched { object: object.unbind(), request, is_shared: false });
+        if users.are_many {
+            users.watched.clear();
         }
-        _ => users.watched.clear(),
     }
     false
 }

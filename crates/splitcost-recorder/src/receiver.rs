@@ -6,10 +6,11 @@ use splitcost_recording::log::{LoggedReceiver, PayloadClassCode as Class, Receiv
 
 use crate::handing::origin;
 use crate::inert::{self, is_of_c, own_attr};
+use crate::obstacle::Obstacle;
 use crate::place::{is_shared, place_of};
 use crate::resource;
 use crate::type_info::{Encoding, info_of, is_found, type_of};
-use crate::walk::{Obstacle, Walk};
+use crate::walk::Walk;
 
 /// Methods that complete a new object: that they set its fields is no change.
 const CONSTRUCTORS: [&str; 5] = ["__init__", "__post_init__", "__attrs_post_init__", "model_post_init", "__setstate__"];

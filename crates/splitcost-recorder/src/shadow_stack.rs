@@ -16,6 +16,7 @@ static HAS_GREENLETS: AtomicBool = AtomicBool::new(false);
 
 /// The facts of a code object that events need.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is true or false of a code by itself")]
 pub(crate) struct CodeFacts {
     pub(crate) module: u32,
     pub(crate) function: u32,
@@ -175,7 +176,7 @@ pub(crate) fn origin_here() -> Option<Origin> {
     THREAD.try_with(find).ok().flatten()
 }
 
-/// Returns the origin outside of the outermost open call whose code `is_inside`; `None` where there is none.
+/// Returns the origin outside of the outermost open call whose code `is_inside`, if there is such a call.
 pub(crate) fn origin_outside(is_inside: impl Fn(usize) -> bool) -> Option<Origin> {
     let find = |thread: &RefCell<ThreadState>| {
         let stack = &thread.borrow().stack;

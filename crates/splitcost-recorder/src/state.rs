@@ -69,7 +69,8 @@ pub(crate) struct Recorder {
     shapes: FxHashMap<String, u32>,
     shapes_bytes: usize,
     samples: FxHashMap<(u32, u32, u32), u32>,
-    has_wrappers_of_statements: bool,
+    /// Number of code objects that wrap the execution of statements.
+    wrappers_of_statements: u32,
     pub(crate) suspended: FxHashMap<usize, Suspended>,
     /// Open requests that may turn out to run what takes requests.
     pub(crate) commands: FxHashSet<u64>,
@@ -240,7 +241,8 @@ impl Recorder {
         };
         let NewCode { arguments, wrappers, code, .. } = new;
         let address = code.as_ptr() as usize;
-        let known = KnownCode { facts, arguments: Arc::new(arguments), wrappers, wraps_statements: false, _object: code };
+        let known =
+            KnownCode { facts, arguments: Arc::new(arguments), wrappers, wraps_statements: false, _object: code };
         self.codes.insert(address, known);
         Some(facts)
     }
@@ -348,7 +350,7 @@ impl Recorder {
     /// Notes code that runs where a library executes a statement that others have issued.
     pub(crate) fn note_wrapper_of_statements(&mut self, code: usize) {
         if let Some(code) = self.codes.get_mut(&code) {
-            (code.wraps_statements, self.has_wrappers_of_statements) = (true, true);
+            self.wrappers_of_statements += u32::from(!std::mem::replace(&mut code.wraps_statements, true));
         }
     }
 
@@ -359,7 +361,7 @@ impl Recorder {
 
     /// Returns true when there is such code.
     pub(crate) fn has_wrappers_of_statements(&self) -> bool {
-        self.has_wrappers_of_statements
+        self.wrappers_of_statements > 0
     }
 
     /// Returns the source file of a code of the app.

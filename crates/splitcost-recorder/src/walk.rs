@@ -14,6 +14,7 @@ use splitcost_recording::log::PayloadClassCode as Class;
 use splitcost_recording::skeleton::{CUT, Skeleton, add_field};
 
 use crate::inert::{Buffer, exception_args, instance_dict, referents};
+use crate::obstacle::Obstacles;
 use crate::payload::Payload;
 use crate::place::{is_shared, place_of};
 use crate::source;
@@ -31,10 +32,6 @@ const MAX_DEPTH: usize = 64;
 ///
 /// Chosen: a larger one is keyed by data.
 const MAX_FIELDS: usize = 32;
-/// Most obstacles that are kept.
-///
-/// Chosen: a person reads no more of them.
-const MAX_OBSTACLES: usize = 8;
 /// Size of a value that is not looked into, in bytes, beside the name of its type.
 ///
 /// Chosen: a date with its time zone has 41 bytes as text.
@@ -63,59 +60,6 @@ pub(crate) struct Walk {
     pub(crate) is_changeable: bool,
     /// The containers around the current value.
     around: Vec<usize>,
-}
-
-/// The values that need more than encoding: the worst first, and of like values one.
-#[derive(Default)]
-pub(crate) struct Obstacles(Vec<Obstacle>);
-
-pub(crate) struct Obstacle {
-    pub(crate) class: Class,
-    /// Its path and type.
-    pub(crate) path: String,
-    /// Hash of class, type, and path without the positions in it.
-    likeness: u64,
-}
-
-impl Obstacles {
-    pub(crate) fn add(&mut self, class: Class, path: &str, type_name: &str) {
-        let mut hasher = FxHasher::default();
-        (class as u8, type_name).hash(&mut hasher);
-        path.bytes().filter(|byte| !byte.is_ascii_digit()).for_each(|byte| hasher.write_u8(byte));
-        let likeness = hasher.finish();
-        if self.0.iter().any(|known| known.likeness == likeness) {
-            return;
-        }
-        let at = self.0.partition_point(|known| known.class >= class);
-        if at < MAX_OBSTACLES {
-            self.0.truncate(MAX_OBSTACLES - 1);
-            self.0.insert(at, Obstacle { class, path: format!("{path} ({type_name})"), likeness });
-        }
-    }
-
-    /// Returns the first resource or service object.
-    pub(crate) fn service(&self) -> Option<&Obstacle> {
-        self.0.iter().find(|known| matches!(known.class, Class::Resource | Class::Service))
-    }
-
-    /// Returns the worst.
-    pub(crate) fn worst(&self) -> Option<&Obstacle> {
-        self.0.first()
-    }
-
-    fn append(&mut self, others: Self) {
-        for other in others.0 {
-            if self.0.iter().all(|known| known.likeness != other.likeness) {
-                let at = self.0.partition_point(|known| known.class >= other.class);
-                self.0.insert(at, other);
-            }
-        }
-        self.0.truncate(MAX_OBSTACLES);
-    }
-
-    pub(crate) fn into_log(self) -> Vec<(Class, String)> {
-        self.0.into_iter().map(|obstacle| (obstacle.class, obstacle.path)).collect()
-    }
 }
 
 impl Walk {
@@ -243,29 +187,10 @@ impl Walk {
                 Ok(Skeleton::Exception(info.name.clone(), places))
             }),
             Encoding::Derived(base) => self.inside(value, &info, |walk| walk.derived(*base, value, &info)),
-            Encoding::Record => self.inside(value, &info, |walk| {
-                let values = value.try_iter()?.collect::<PyResult<Vec<_>>>()?;
-                walk.made(&info, values)
-            }),
-            Encoding::Made(names) => self.inside(value, &info, |walk| {
-                let parts: Vec<_> = names.iter().filter_map(|name| generic_attr(value, name)).collect();
-                walk.made(&info, parts)
-            }),
-            Encoding::Pairs => self.inside(value, &info, |walk| {
-                walk.is_changeable = true;
-                let pairs = value.call_method0(intern!(value.py(), "items"))?;
-                walk.made(&info, pairs.try_iter()?.collect::<PyResult<_>>()?)
-            }),
-            Encoding::Proxy => self.inside(value, &info, |walk| {
-                let held = referents(value)?;
-                walk.made(&info, held)
-            }),
-            Encoding::Opaque => {
-                self.note(Class::Value, &info);
-                self.bytes += OPAQUE_BYTES + info.name_len;
-                self.mix(value.as_ptr() as u64);
-                Ok(Skeleton::Fields("object", Some(info.name.clone()), Vec::new()))
+            Encoding::Record | Encoding::Pairs | Encoding::Proxy | Encoding::Made(_) => {
+                self.inside(value, &info, |walk| walk.made(value, &info))
             }
+            Encoding::Opaque => Ok(self.opaque(value, &info)),
             Encoding::Buffer => Ok(self.buffer(value, &info)),
             Encoding::Lazy => match held_attr(value, "_wrapped").filter(|held| !is_placeholder(held)) {
                 Some(wrapped) => self.inside(value, &info, |walk| walk.value(&wrapped)),
@@ -412,13 +337,30 @@ impl Walk {
         Ok(Skeleton::Fields("object", Some(info.name.clone()), vec![("*".to_owned(), skeleton)]))
     }
 
-    /// A value that is made again from these parts.
-    fn made(&mut self, info: &TypeInfo, parts: Vec<Bound<'_, PyAny>>) -> PyResult<Skeleton> {
+    /// A value that is made again from its parts.
+    fn made(&mut self, value: &Bound<'_, PyAny>, info: &TypeInfo) -> PyResult<Skeleton> {
+        let parts: Vec<_> = match info.encoding {
+            Encoding::Made(names) => names.iter().filter_map(|name| generic_attr(value, name)).collect(),
+            Encoding::Proxy => referents(value)?,
+            Encoding::Pairs => {
+                self.is_changeable = true;
+                value.call_method0(intern!(value.py(), "items"))?.try_iter()?.collect::<PyResult<_>>()?
+            }
+            _ => value.try_iter()?.collect::<PyResult<_>>()?,
+        };
         self.note(Class::Value, info);
         self.bytes += 16 + info.name_len;
         let len = parts.len();
         let parts = self.elements("tuple", parts.into_iter(), len)?;
         Ok(Skeleton::Fields("object", Some(info.name.clone()), vec![("*".to_owned(), parts)]))
+    }
+
+    /// Data that is not looked into.
+    fn opaque(&mut self, value: &Bound<'_, PyAny>, info: &TypeInfo) -> Skeleton {
+        self.note(Class::Value, info);
+        self.bytes += OPAQUE_BYTES + info.name_len;
+        self.mix(value.as_ptr() as u64);
+        Skeleton::Fields("object", Some(info.name.clone()), Vec::new())
     }
 
     /// An array of numbers. One of objects is more than data.

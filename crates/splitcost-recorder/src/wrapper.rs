@@ -2,13 +2,15 @@
 //!
 //! All functions that a decorator has made share one code object, which is named by the decorator. They differ by what they
 //! close over. Where one of them is found under the name of the function that it closes over, in a module or class, others
-//! call it by that name.
+//! call it by that name. That holds for decorators of the same module; one of another module stays a function of its own,
+//! which runs where it is held, and calls the decorated one.
 
 use std::sync::Arc;
 
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyFunction, PyModule, PyTuple, PyType};
+use pyo3::types::{PyDict, PyFunction, PyModule, PyTuple, PyType};
+use rustc_hash::FxHashMap;
 use splitcost_recording::log::FunctionKindCode;
 
 use crate::code::{arguments, classify_function, kind_of_code, module_name};
@@ -39,16 +41,16 @@ pub(crate) struct Wrappers {
     /// Names of the variables that it closes over.
     free: Arc<[String]>,
     misses: u32,
-    known: Vec<Wrapper>,
+    /// By the addresses of the functions that one closes over.
+    known: FxHashMap<Vec<usize>, Wrapper>,
 }
 
-/// A function that stands for the one that it closes over.
+/// A function that stands for one that it closes over.
 struct Wrapper {
-    /// The function that it closes over, and its address.
-    inner: usize,
-    _inner: Py<PyFunction>,
     facts: CodeFacts,
     arguments: Arc<Arguments>,
+    /// Keeps the addresses taken.
+    _inner: Vec<Py<PyFunction>>,
 }
 
 impl Wrappers {
@@ -56,7 +58,7 @@ impl Wrappers {
     pub(crate) fn of(code: &Bound<'_, PyAny>, qualname: &str) -> PyResult<Option<Self>> {
         let free: Vec<String> = code.getattr(intern!(code.py(), "co_freevars"))?.extract()?;
         let is_named = qualname.contains(".<locals>.") && !qualname.ends_with('>');
-        Ok((is_named && !free.is_empty()).then(|| Self { free: free.into(), misses: 0, known: Vec::new() }))
+        Ok((is_named && !free.is_empty()).then(|| Self { free: free.into(), misses: 0, known: FxHashMap::default() }))
     }
 }
 
@@ -76,25 +78,23 @@ pub(crate) fn resolve(code: &Bound<'_, PyAny>, frame: &Bound<'_, PyAny>, facts: 
     let Some(free) = free else { return Ok(unresolved) };
     let locals = frame.getattr(intern!(py, "f_locals"))?;
     let values = free.iter().filter_map(|name| locals.get_item(name.as_str()).ok());
-    let functions: Vec<Bound<'_, PyFunction>> = values.filter_map(|value| function_of(&value)).collect();
-    if let Some(wrappers) = lock().as_mut().and_then(|recorder| recorder.wrappers(address)) {
-        let is_known = |wrapper: &&Wrapper| functions.iter().any(|inner| inner.as_ptr() as usize == wrapper.inner);
-        if let Some(wrapper) = wrappers.known.iter().find(is_known) {
-            return Ok(Resolved { facts: wrapper.facts, arguments: Some(Arc::clone(&wrapper.arguments)) });
-        }
+    let inner: Vec<Bound<'_, PyFunction>> = values.filter_map(|value| function_of(&value)).collect();
+    let key: Vec<usize> = inner.iter().map(|function| function.as_ptr() as usize).collect();
+    if let Some(wrappers) = lock().as_mut().and_then(|recorder| recorder.wrappers(address))
+        && let Some(wrapper) = wrappers.known.get(&key)
+    {
+        return Ok(Resolved { facts: wrapper.facts, arguments: Some(Arc::clone(&wrapper.arguments)) });
     }
-    for inner in functions {
-        if let Some((facts, arguments)) = find(code, &inner, facts)? {
-            let arguments = Arc::new(arguments);
-            let resolved = Resolved { facts, arguments: Some(Arc::clone(&arguments)) };
-            let wrapper = Wrapper { inner: inner.as_ptr() as usize, _inner: inner.unbind(), facts, arguments };
-            if let Some(wrappers) = lock().as_mut().and_then(|recorder| recorder.wrappers(address))
-                && wrappers.known.len() < MAX_KNOWN
-            {
-                wrappers.known.push(wrapper);
-            }
-            return Ok(resolved);
+    if let Some((facts, arguments)) = find(code, &inner, facts)? {
+        let arguments = Arc::new(arguments);
+        let resolved = Resolved { facts, arguments: Some(Arc::clone(&arguments)) };
+        let wrapper = Wrapper { facts, arguments, _inner: inner.into_iter().map(Bound::unbind).collect() };
+        if let Some(wrappers) = lock().as_mut().and_then(|recorder| recorder.wrappers(address))
+            && wrappers.known.len() < MAX_KNOWN
+        {
+            wrappers.known.insert(key, wrapper);
         }
+        return Ok(resolved);
     }
     if let Some(recorder) = lock().as_mut() {
         let is_none = recorder.wrappers(address).is_some_and(|wrappers| {
@@ -108,29 +108,37 @@ pub(crate) fn resolve(code: &Bound<'_, PyAny>, frame: &Bound<'_, PyAny>, facts: 
     Ok(unresolved)
 }
 
-/// Returns the function that code stands for which closes over `inner`, if it is found under that function's name.
+/// Returns the function that code stands for which closes over these, if it is found under the name of one of them.
 fn find(
     code: &Bound<'_, PyAny>,
-    inner: &Bound<'_, PyFunction>,
+    inner: &[Bound<'_, PyFunction>],
     own: CodeFacts,
 ) -> PyResult<Option<(CodeFacts, Arguments)>> {
     let py = code.py();
-    let Some(defined) = definition(inner, 0)? else { return Ok(None) };
+    let mut defined = Vec::new();
+    for function in inner {
+        add_definitions(function, 0, &mut defined)?;
+    }
+    let mut found = None;
+    for defined in defined {
+        let globals: Bound<'_, PyDict> =
+            defined.getattr(intern!(py, "__globals__"))?.cast_into().map_err(PyErr::from)?;
+        let loaded_as: Option<String> = globals.get_item("__name__")?.and_then(|name| name.extract().ok());
+        let (Some(loaded_as), Some(module)) = (loaded_as, module_name(&globals)) else { continue };
+        let qualname = qualname_of(&defined)?;
+        if attribute(py, &loaded_as, &qualname).is_some_and(|held| holds(&held, code, inner, 0)) {
+            found = Some((defined, module, qualname));
+            break;
+        }
+    }
+    let Some((defined, module, qualname)) = found else { return Ok(None) };
     let defined_code = defined.getattr(intern!(py, "__code__"))?;
-    let (kind, defined_kind) = (kind_of_code(code)?, kind_of_code(&defined_code)?);
+    let kind = kind_of_code(code)?;
     // What returns the coroutine of another function is a function beside that.
-    if kind == FunctionKindCode::Plain && defined_kind == FunctionKindCode::Coroutine {
+    if kind == FunctionKindCode::Plain && kind_of_code(&defined_code)? == FunctionKindCode::Coroutine {
         return Ok(None);
     }
-    let globals = defined.getattr(intern!(py, "__globals__"))?.cast_into().map_err(PyErr::from)?;
-    let qualname = qualname_of(&defined)?;
-    let Some(module) = module_name(&globals) else { return Ok(None) };
-    let loaded_as: Option<String> = globals.get_item("__name__")?.and_then(|name| name.extract().ok());
-    let attribute = loaded_as.and_then(|name| attribute(py, &name, &qualname));
-    if !attribute.is_some_and(|held| holds(&held, code, inner, 0)) {
-        return Ok(None);
-    }
-    let Some(facts) = classify_function(&defined)? else { return Ok(None) };
+    let Some(facts) = classify_function(&defined)?.filter(|facts| facts.module == own.module) else { return Ok(None) };
     let file: String = defined_code.getattr(intern!(py, "co_filename"))?.extract()?;
     let line = defined_code.getattr(intern!(py, "co_firstlineno"))?.extract()?;
     let arguments = arguments(code, &module, &qualname)?;
@@ -138,32 +146,32 @@ fn find(
     let owner = recorder.modules[facts.module as usize].clone();
     let (qualname, file) = (source::written_qualname(&qualname), source::written_file(file));
     let function = recorder.function(owner, &qualname, &file, line, kind);
-    let facts = CodeFacts { module: facts.module, function, is_entry_point: facts.is_entry_point, ..own };
+    let facts = CodeFacts { function, is_entry_point: facts.is_entry_point, ..own };
     Ok(Some((facts, arguments)))
 }
 
-/// Returns the function under all decorators: the first that is no inner function.
-fn definition<'py>(function: &Bound<'py, PyFunction>, depth: usize) -> PyResult<Option<Bound<'py, PyFunction>>> {
+/// Adds the functions under all decorators: those that are no inner functions.
+fn add_definitions<'py>(
+    function: &Bound<'py, PyFunction>,
+    depth: usize,
+    found: &mut Vec<Bound<'py, PyFunction>>,
+) -> PyResult<()> {
     if !qualname_of(function)?.contains("<locals>") {
-        return Ok(Some(function.clone()));
-    }
-    for inner in closed_over(function) {
-        if depth < MAX_DEPTH
-            && let Some(inner) = function_of(&inner)
-            && let Some(found) = definition(&inner, depth + 1)?
-        {
-            return Ok(Some(found));
+        found.push(function.clone());
+    } else if depth < MAX_DEPTH && found.len() < MAX_PARTS {
+        for inner in closed_over(function).iter().filter_map(function_of) {
+            add_definitions(&inner, depth + 1, found)?;
         }
     }
-    Ok(None)
+    Ok(())
 }
 
-/// Returns true when an object is the function with this code that closes over `inner`, or is made around it.
-fn holds(object: &Bound<'_, PyAny>, code: &Bound<'_, PyAny>, inner: &Bound<'_, PyFunction>, depth: usize) -> bool {
+/// Returns true when an object is the function with this code that closes over these functions, or is made around it.
+fn holds(object: &Bound<'_, PyAny>, code: &Bound<'_, PyAny>, inner: &[Bound<'_, PyFunction>], depth: usize) -> bool {
     let parts = parts(object);
     let is_it = object.cast_exact::<PyFunction>().is_ok_and(|function| {
         let has_code = function.getattr(intern!(code.py(), "__code__")).is_ok_and(|found| found.is(code));
-        has_code && parts.iter().any(|part| function_of(part).is_some_and(|part| part.is(inner)))
+        has_code && parts.iter().filter_map(function_of).zip(inner).all(|(part, inner)| part.is(inner))
     });
     is_it || depth < MAX_DEPTH && parts.iter().any(|part| holds(part, code, inner, depth + 1))
 }

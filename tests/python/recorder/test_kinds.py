@@ -356,8 +356,7 @@ def test_an_object_that_several_requests_use_is_a_service_object(runs):
 def test_many_objects_that_several_requests_use_are_data(runs):
     log = run(
         runs,
-        "kept = [v.Empty() for _ in range(6)]\n"
-        "for order in kept * 2: back.apply(v.Empty.total, order)\n",
+        "kept = [v.Empty() for _ in range(6)]\nfor order in kept * 2: back.apply(v.Empty.total, order)\n",
     )
     kinds = {call.payloads[False]["receiver"]["kind"] for call in log.named("kinds.values:Empty.total")}
     assert kinds == {"value"}

@@ -38,7 +38,7 @@ def tree(runs, call, *, modules=CLASS):
         ("lambda s: s.Orders.make()", ["[Orders] Orders.make"]),
         ("lambda s: s.orders.size", ["[Orders] Orders.size"]),
         ("lambda s: s.Orders.Line().total()", ["[Orders] Orders.Line.total"]),
-        ("lambda s: s.orders.cancel()", ["[Orders] Orders.cancel"]),
+        ("lambda s: s.orders.cancel()", ["logged.<locals>.wrapper", "  [Orders] Orders.cancel"]),
         ("lambda s: __import__('asyncio').run(s.orders.later())", ["[Orders] Orders.later", "  rate"]),
         ("lambda s: list(s.orders.each())", ["[Orders] Orders.each", "  rate"]),
         (

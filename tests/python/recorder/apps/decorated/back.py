@@ -13,6 +13,52 @@ def own(function):
     return wrapper
 
 
+def bare(function):
+    """Keeps no name."""
+
+    def wrapper(self, amount):
+        return function(self, amount)
+
+    return wrapper
+
+
+def times(count):
+    def decorate(function):
+        @functools.wraps(function)
+        def wrapper(*args, **kwargs):
+            return [function(*args, **kwargs) for _ in range(count)]
+
+        return wrapper
+
+    return decorate
+
+
+def awaited(function):
+    @functools.wraps(function)
+    async def wrapper(*args, **kwargs):
+        return await function(*args, **kwargs)
+
+    return wrapper
+
+
+def listed(function):
+    @functools.wraps(function)
+    def wrapper(self, *args):
+        yield from function(self, *args)
+
+    return wrapper
+
+
+def later(function):
+    """Returns the coroutine of the function."""
+
+    @functools.wraps(function)
+    def wrapper(*args):
+        return function(*args)
+
+    return wrapper
+
+
 @own
 def plain(amount):
     return amount
@@ -29,20 +75,25 @@ def elsewhere(amount):
 
 
 @functools.cache
-@tools.logged
 @own
-@tools.times(2)
+@times(2)
 def several(amount):
     return amount
 
 
-@tools.awaited
+@awaited
 async def waits(amount):
     return amount
 
 
-@tools.later
+@later
 async def made(amount):
+    return amount
+
+
+@own
+@tools.logged
+def between(amount):
     return amount
 
 
@@ -54,11 +105,11 @@ class Shelf:
     def take(self, amount):
         return self.amount + amount
 
-    @tools.bare
+    @bare
     def bare(self, amount):
         return amount
 
-    @tools.listed
+    @listed
     def items(self, amount):
         return [amount]
 
