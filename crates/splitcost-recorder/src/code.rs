@@ -282,7 +282,8 @@ pub(crate) fn call_site(frame: &Bound<'_, PyAny>) -> PyResult<CallSite> {
     let mut site = CallSite::default();
     for outer in (Frames { next: Some(frame.clone()) }).skip(1) {
         let (outer, code) = outer?;
-        if let Some(file) = lock().as_ref().and_then(|recorder| recorder.file_of(code)) {
+        let file = lock().as_ref().and_then(|recorder| recorder.file_of(code));
+        if let Some(file) = file {
             site.line = line_of(&outer)?;
             return Ok(CallSite { file, ..site });
         }

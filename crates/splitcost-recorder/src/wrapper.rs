@@ -142,9 +142,9 @@ fn find(
     let file: String = defined_code.getattr(intern!(py, "co_filename"))?.extract()?;
     let line = defined_code.getattr(intern!(py, "co_firstlineno"))?.extract()?;
     let arguments = arguments(code, &module, &qualname)?;
+    let (qualname, file) = (source::written_qualname(&qualname), source::written_file(file));
     let Some(recorder) = &mut *lock() else { return Ok(None) };
     let owner = recorder.modules[facts.module as usize].clone();
-    let (qualname, file) = (source::written_qualname(&qualname), source::written_file(file));
     let function = recorder.function(owner, &qualname, &file, line, kind);
     let facts = CodeFacts { function, is_entry_point: facts.is_entry_point, ..own };
     Ok(Some((facts, arguments)))
