@@ -3,11 +3,15 @@
 Put this directory on PYTHONPATH. The environment says what to count: ``COUNT_PACKAGES`` and ``COUNT_MODULES``,
 separated by spaces, as in splitcost.toml, and ``COUNT_DIRECTORY``, where each process writes its counts whenever a file
 of the name ``mark.N`` appears there. A call is the start of a function of the app whose caller is another module; code
-of libraries belongs to the module that called it. There is no code of splitcost in here, on purpose.
+of libraries belongs to the module that called it. A decorator's inner function counts as the function of the same
+module that it decorates, where that is found by its name. There is no code of splitcost in here, on purpose.
 """
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import inspect
 import json
 import opcode
 import os
@@ -15,8 +19,9 @@ import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
-from types import CodeType, FrameType
+from types import CodeType, FrameType, FunctionType
 from typing import Any
 
 MODULES = os.environ.get("COUNT_MODULES", "").split()
@@ -24,11 +29,14 @@ PACKAGES = os.environ.get("COUNT_PACKAGES", "").split()
 DIRECTORY = Path(os.environ.get("COUNT_DIRECTORY", "."))
 RESUME = opcode.opmap["RESUME"]
 OPTIMIZED = 1  # Set for functions, and not for bodies of modules and classes.
+COROUTINE = inspect.CO_COROUTINE
 
 #: Calls by (calling module, called module, called function). An empty caller is a library that no app module called.
 calls: Counter[tuple[str, str, str]] = Counter()
 owners: dict[str, str] = {}
 starts: dict[CodeType, int] = {}
+#: The function that the code of a decorator stands for, by what that closes over; empty where it is its own.
+decorated: dict[tuple[CodeType, FunctionType], str] = {}
 
 
 def owner(name: str) -> str:
@@ -47,6 +55,61 @@ def _owner(name: str) -> str:
         if ".".join(parts[:length]) in MODULES:
             return ".".join(parts[:length])
     return ".".join(parts[:2])
+
+
+def functions_in(value: object) -> list[FunctionType]:
+    """Return a function, or those that a descriptor or a cache of functools stands for."""
+    held = [value, *(getattr(value, name, None) for name in ("__func__", "fget", "__wrapped__"))]
+    known = (FunctionType, staticmethod, classmethod, property, functools._lru_cache_wrapper)
+    return [part for part in held if isinstance(part, FunctionType)] if isinstance(value, known) else []
+
+
+def closed_over(function: FunctionType) -> list[FunctionType]:
+    """Return the functions that a function closes over."""
+    found = []
+    for cell in function.__closure__ or ():
+        with contextlib.suppress(ValueError):
+            found += functions_in(cell.cell_contents)
+    return found
+
+
+def around(function: FunctionType) -> Iterator[FunctionType]:
+    """Return a function and all that it closes over, directly or not."""
+    yield function
+    for inner in closed_over(function):
+        yield from around(inner)
+
+
+def function_of(frame: FrameType) -> str:
+    """Return the name of the function that a frame is a call of: the decorated one for its decorator."""
+    code = frame.f_code
+    if "<locals>" not in code.co_qualname or code.co_qualname.endswith(">"):
+        return code.co_qualname
+    for inner in [part for name in code.co_freevars for part in functions_in(frame.f_locals.get(name))]:
+        if (code, inner) not in decorated:
+            decorated[code, inner] = _decorated(frame, inner)
+        if found := decorated[code, inner]:
+            return found
+    return code.co_qualname
+
+
+def _decorated(frame: FrameType, inner: FunctionType) -> str:
+    code = frame.f_code
+    for function in around(inner):
+        name = function.__code__.co_qualname
+        if "<locals>" in name:
+            continue
+        if owner(function.__module__) != owner(frame.f_globals.get("__name__", "")):
+            return ""
+        kept: Any = sys.modules.get(function.__module__)
+        for part in name.split("."):
+            kept = vars(kept).get(part) if hasattr(kept, "__dict__") else None
+        is_maker = function.__code__.co_flags & COROUTINE and not code.co_flags & COROUTINE
+        for outer in [part for held in functions_in(kept) for part in around(held)]:
+            if outer.__code__ is code and inner in closed_over(outer) and not is_maker:
+                return name
+        return ""
+    return ""
 
 
 def is_start(frame: FrameType) -> bool:
@@ -87,7 +150,7 @@ def profile(frame: FrameType, event: str, _: Any) -> None:
             break
         back = back.f_back
     if caller != callee:
-        calls[caller, callee, code.co_qualname] += 1
+        calls[caller, callee, function_of(frame)] += 1
 
 
 def write() -> None:

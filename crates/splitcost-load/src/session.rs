@@ -25,7 +25,7 @@ const DEADLINE: Duration = Duration::from_secs(30);
 /// Chosen: about two lines of a terminal.
 const SHOWN_BYTES: usize = 200;
 
-/// The part of an answer that a later request uses.
+/// The part of an answer that a later request uses. `{user}` stands for the number of the user.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Capture {
@@ -37,6 +37,18 @@ pub enum Capture {
     Json(String),
     /// The value of the form field, or the content of the `meta` element, that has this name in an HTML body.
     Form(String),
+}
+
+impl Capture {
+    fn of_user(&self, user: u32) -> Self {
+        let filled = |text: &str| text.replace("{user}", &user.to_string());
+        match self {
+            Self::Cookie(name) => Self::Cookie(filled(name)),
+            Self::Header(name) => Self::Header(filled(name)),
+            Self::Json(path) => Self::Json(filled(path)),
+            Self::Form(name) => Self::Form(filled(name)),
+        }
+    }
 }
 
 /// A simulated user after the requests that run before the load.
@@ -166,7 +178,7 @@ fn open(workload: &Workload, targets: &Targets, user: u32, cancel: &AtomicBool) 
         session.keep_cookies(&answer);
         for (name, capture) in &before.captures {
             let field = format!("capture.{name}");
-            let value = session.find(capture, &answer).map_err(|problem| fail(&field, problem))?;
+            let value = session.find(&capture.of_user(user), &answer).map_err(|problem| fail(&field, problem))?;
             if value.as_str().is_some_and(|text| text.contains(char::is_control)) {
                 return Err(fail(&field, "the value has a control character".to_owned()));
             }

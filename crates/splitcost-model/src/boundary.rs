@@ -92,7 +92,8 @@ const ATTRIBUTE_ACCESS: [&str; 8] = [
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Local {
-    /// A nested function, a lambda or a generator expression runs where it is held.
+    /// A nested function, a lambda or a generator expression runs where it is held. A decorated function does not
+    /// count as nested: it has the name of the function under its decorators.
     Nested,
     /// An object is made where it is wanted; a service object is made again from the arguments.
     Constructor,
@@ -102,7 +103,7 @@ pub enum Local {
     CoroutineMaker,
     /// Every service has the code of a value, whose methods run where it is.
     ValueMethod,
-    /// A library calls a method of a class that extends one of its own, wherever it runs.
+    /// A library calls code that extends it, wherever it runs.
     Extension,
 }
 
@@ -115,7 +116,7 @@ impl Local {
             Self::AttributeAccess => "a method for access to attributes, which runs where the object is",
             Self::CoroutineMaker => "a function that only makes a coroutine",
             Self::ValueMethod => "a method of a value, which runs where the value is",
-            Self::Extension => "a method of a class that extends a library's, which runs where the library is",
+            Self::Extension => "code that extends a library, which runs where the library is",
         }
     }
 }

@@ -428,7 +428,8 @@ pub struct Receiver {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReceiverKind {
-    /// An object or class that extends one of a library, on which the library calls the method, wherever the library runs.
+    /// Code that extends a library, which calls it wherever it runs: a method that overrides one of the library's, or what is
+    /// called for each statement.
     Extension,
     /// A class, which every service has the code of.
     Class,

@@ -1,5 +1,7 @@
 //! Code objects: those that are recorded are found and named at their first event.
 
+use std::sync::Arc;
+
 use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -12,9 +14,11 @@ use crate::inert::instance_dict;
 use crate::owner::owner_of;
 use crate::payload::Sample;
 use crate::receiver::Method;
+use crate::resource;
 use crate::shadow_stack::CodeFacts;
 use crate::source;
 use crate::state::{Arguments, NewCode, lock};
+use crate::wrapper::Wrappers;
 
 /// Spec: `Include/cpython/code.h`.
 const CO_OPTIMIZED: u32 = 0x0001;
@@ -129,7 +133,8 @@ fn classify_in(code: &Bound<'_, PyAny>, globals: &Bound<'_, PyDict>) -> PyResult
         file: source::written_file(file),
         line: code.getattr(intern!(py, "co_firstlineno"))?.extract()?,
         kind: kind_of(flags),
-        arguments: arguments(code, flags, globals)?,
+        arguments: arguments(code, &module, &qualname)?,
+        wrappers: Wrappers::of(code, &qualname)?,
         is_root: false,
         first_instruction: first_instruction(py, code)?,
     };
@@ -148,6 +153,7 @@ pub(crate) fn register_root(code: &Bound<'_, PyAny>, qualname: &str) -> PyResult
         line: 0,
         kind: kind_of(flags),
         arguments: Arguments::default(),
+        wrappers: None,
         is_root: true,
         is_entry_point: false,
         first_instruction: first_instruction(py, code)?,
@@ -178,17 +184,19 @@ fn kind_of(flags: u32) -> FunctionKindCode {
     }
 }
 
-fn arguments(code: &Bound<'_, PyAny>, flags: u32, globals: &Bound<'_, PyDict>) -> PyResult<Arguments> {
+/// Returns the arguments of a code object that runs as this function of a module.
+pub(crate) fn arguments(code: &Bound<'_, PyAny>, module: &str, qualname: &str) -> PyResult<Arguments> {
     let py = code.py();
+    let flags: u32 = code.getattr(intern!(py, "co_flags"))?.extract()?;
     let positional: usize = code.getattr(intern!(py, "co_argcount"))?.extract()?;
     let mut count = positional + code.getattr(intern!(py, "co_kwonlyargcount"))?.extract::<usize>()?;
+    let gathered = (positional == 0 && flags & CO_VARARGS != 0).then_some(count);
     count += usize::from(flags & CO_VARARGS != 0) + usize::from(flags & CO_VARKEYWORDS != 0);
     let mut names: Vec<String> = code.getattr(intern!(py, "co_varnames"))?.extract()?;
     names.truncate(count);
-    let qualname: String = code.getattr(intern!(py, "co_qualname"))?.extract()?;
-    let module = globals.get_item("__name__")?.and_then(|name| name.extract::<String>().ok()).unwrap_or_default();
-    let method = if positional == 0 { None } else { Method::of(&module, &qualname) };
-    Ok(Arguments { names, method })
+    let has_first = positional > 0 || gathered.is_some();
+    let method = if has_first { Method::of(module, qualname) } else { None };
+    Ok(Arguments { names, method, gathered })
 }
 
 /// Returns the offset of the first instruction that is traced, as `f_lasti` has it; only 3.11 needs it.
@@ -234,11 +242,21 @@ fn learn_constant(constant: &Bound<'_, PyAny>, namer: u32) -> PyResult<()> {
 }
 
 /// Samples the arguments of the call that runs `frame`, and finds its call site.
-pub(crate) fn look_at_arguments(py: Python<'_>, code: &Bound<'_, PyAny>, frame: &Bound<'_, PyAny>) -> PyResult<Sample> {
-    let known = lock().as_ref().and_then(|recorder| recorder.arguments_of(code.as_ptr() as usize));
+pub(crate) fn look_at_arguments(
+    py: Python<'_>,
+    code: &Bound<'_, PyAny>,
+    arguments: Option<Arc<Arguments>>,
+    frame: &Bound<'_, PyAny>,
+) -> PyResult<Sample> {
+    let known = || lock().as_ref().and_then(|recorder| recorder.arguments_of(code.as_ptr() as usize));
+    let arguments = arguments.or_else(known).unwrap_or_default();
     let locals = frame.getattr(intern!(py, "f_locals"))?;
-    let (names, method) = known.as_deref().map_or((&[][..], None), |known| (&known.names[..], known.method.as_ref()));
-    let mut sample = Sample::of_arguments(names, method, &locals, call_site(frame)?)?;
+    let mut sample = Sample::of_arguments(&arguments, &locals, call_site(frame)?)?;
+    if sample.wraps_statements
+        && let Some(recorder) = lock().as_mut()
+    {
+        recorder.note_wrapper_of_statements(code.as_ptr() as usize);
+    }
     match kind_of_code(code)? {
         FunctionKindCode::Generator => sample.add_generator("generator"),
         FunctionKindCode::AsyncGenerator => sample.add_generator("async_generator"),
@@ -255,22 +273,74 @@ pub(crate) struct CallSite {
     pub(crate) line: u32,
     /// Frames of libraries stand between it and the function: a library makes the call.
     pub(crate) is_of_library: bool,
+    /// The library that makes the call executes statements.
+    pub(crate) executes_statements: bool,
 }
 
 /// Returns the place in the app that the call of a frame comes from.
 pub(crate) fn call_site(frame: &Bound<'_, PyAny>) -> PyResult<CallSite> {
-    let py = frame.py();
-    let mut is_of_library = false;
-    let mut outer = frame.getattr(intern!(py, "f_back"))?;
-    while !outer.is_none() {
-        let code = outer.getattr(intern!(py, "f_code"))?;
-        let file = lock().as_ref().and_then(|recorder| recorder.file_of(code.as_ptr() as usize));
+    let mut site = CallSite::default();
+    for outer in (Frames { next: Some(frame.clone()) }).skip(1) {
+        let (outer, code) = outer?;
+        let file = lock().as_ref().and_then(|recorder| recorder.file_of(code));
         if let Some(file) = file {
-            let line = outer.getattr(intern!(py, "f_lineno"))?.extract::<Option<u32>>()?.unwrap_or(0);
-            return Ok(CallSite { file, line, is_of_library });
+            site.line = line_of(&outer)?;
+            return Ok(CallSite { file, ..site });
         }
-        is_of_library = true;
-        outer = outer.getattr(intern!(py, "f_back"))?;
+        if !std::mem::replace(&mut site.is_of_library, true) {
+            let globals = outer.getattr(intern!(frame.py(), "f_globals"))?.cast_into::<PyDict>();
+            let module = globals.ok().and_then(|globals| module_name(&globals));
+            site.executes_statements = module.is_some_and(|module| resource::executes_statements(&module));
+        }
     }
     Ok(CallSite::default())
+}
+
+/// Returns the file and line from which a statement comes that a frame executes: the nearest frame under recording outside
+/// of all code that wraps the execution of statements.
+pub(crate) fn statement_site(frame: &Bound<'_, PyAny>) -> PyResult<Option<(String, u32)>> {
+    let mut found = None;
+    for outer in (Frames { next: Some(frame.clone()) }).skip(1) {
+        let (outer, code) = outer?;
+        let (file, is_wrapper, has_wrappers) = match lock().as_ref() {
+            Some(recorder) => {
+                (recorder.file_of(code), recorder.wraps_statements(code), recorder.has_wrappers_of_statements())
+            }
+            None => return Ok(None),
+        };
+        match file {
+            Some(_) if is_wrapper => found = None,
+            Some(file) if found.is_none() => {
+                found = Some((file, line_of(&outer)?));
+                if !has_wrappers {
+                    break;
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(found)
+}
+
+fn line_of(frame: &Bound<'_, PyAny>) -> PyResult<u32> {
+    Ok(frame.getattr(intern!(frame.py(), "f_lineno"))?.extract::<Option<u32>>()?.unwrap_or(0))
+}
+
+/// A frame and those outside of it, the nearest first, with the addresses of their code.
+struct Frames<'py> {
+    next: Option<Bound<'py, PyAny>>,
+}
+
+impl<'py> Iterator for Frames<'py> {
+    type Item = PyResult<(Bound<'py, PyAny>, usize)>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let frame = self.next.take().filter(|frame| !frame.is_none())?;
+        let py = frame.py();
+        let mut step = || {
+            self.next = Some(frame.getattr(intern!(py, "f_back"))?);
+            Ok(frame.getattr(intern!(py, "f_code"))?.as_ptr() as usize)
+        };
+        Some(step().map(|code| (frame.clone(), code)))
+    }
 }

@@ -9,7 +9,7 @@ use splitcost_recording::redact::command;
 
 use crate::clock;
 use crate::guard::attempt;
-use crate::handing::origin;
+use crate::handing::origin_of_statement;
 use crate::state::lock;
 use crate::statement::{MAX_DEPTH, approximate_bytes, site_of, stop_executing, text_of};
 
@@ -30,7 +30,7 @@ pub(crate) fn end_commands(py: Python<'_>, begun: u64, sent: &Bound<'_, PyAny>, 
 
 fn note(py: Python<'_>, begun: u64, sent: &Bound<'_, PyAny>, answer: &Bound<'_, PyAny>) -> PyResult<()> {
     let nanos = clock::monotonic().saturating_sub(begun);
-    let Some(origin) = origin(py)? else { return Ok(()) };
+    let Some(origin) = origin_of_statement(py)? else { return Ok(()) };
     let (text, parameter_bytes) = if let Ok(command) = sent.cast_exact::<PyTuple>()
         && let Ok(name) = command.get_borrowed_item(0)
     {

@@ -24,6 +24,7 @@ use crate::shadow_stack::{CodeFacts, has_greenlets, is_thrown_through, thrown_at
 use crate::state::lock;
 use crate::tracking::{self, Outcome};
 use crate::type_info::dotted_name;
+use crate::wrapper::{Resolved, resolve};
 use crate::writer::{self, ON};
 
 /// Spec: PEP 669 reserves 0, 1, 2 and 5; with 2 taken, cProfile would fail.
@@ -96,10 +97,10 @@ fn start(
     frame: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Answer> {
     suspend_stale(py, frame)?;
-    let look = || {
-        let running = if frame.is_none() { current_frame(py) } else { None };
-        look_at_arguments(py, code, frame.or(running.as_ref()).ok_or_else(|| trouble("no frame runs"))?)
-    };
+    let running = || frame.cloned().or_else(|| current_frame(py)).ok_or_else(|| trouble("no frame runs"));
+    let Resolved { facts, arguments } =
+        if facts.may_wrap { resolve(code, &running()?, facts)? } else { Resolved { facts, arguments: None } };
+    let look = || look_at_arguments(py, code, arguments, &running()?);
     let frame_address = || frame.map_or_else(current_frame_address, address);
     tracking::enter(facts, address(code), frame_address, || ask_context(py), look).map(|outcome| settle(&outcome))
 }

@@ -89,6 +89,16 @@ pub(crate) fn origin(py: Python<'_>) -> PyResult<Option<Origin>> {
     }
 }
 
+/// Returns the origin of a statement: the call outside of all code that wraps the execution of statements, such as the app's
+/// own class of connections or cursors.
+pub(crate) fn origin_of_statement(py: Python<'_>) -> PyResult<Option<Origin>> {
+    let origin = lock()
+        .as_ref()
+        .filter(|recorder| recorder.has_wrappers_of_statements())
+        .and_then(|recorder| shadow_stack::origin_outside(|code| recorder.wraps_statements(code)));
+    origin.map_or_else(|| self::origin(py), |origin| Ok(Some(origin)))
+}
+
 /// Returns the running call as the context variable is to hold it; `None` where the context needs no change.
 #[pyfunction]
 pub(crate) fn current() -> Option<Origins> {
@@ -114,7 +124,9 @@ pub(crate) fn handed_statement(
     args: &Bound<'_, PyTuple>,
 ) -> Py<PyAny> {
     let handed = attempt(py, "a statement that is handed over", || {
-        let (Some(origin), Ok(dialect)) = (origin(py)?, DialectCode::try_from(dialect)) else { return Ok(None) };
+        let (Some(origin), Ok(dialect)) = (origin_of_statement(py)?, DialectCode::try_from(dialect)) else {
+            return Ok(None);
+        };
         let sql = args.get_item(0).ok().filter(PyAnyMethods::is_exact_instance_of::<PyString>);
         let site = match sql {
             Some(sql) if executes(function.bind(py))? => site_of(py, origin, text_of(dialect, &sql)?)?,

@@ -3,6 +3,8 @@
 //! An ordinary attribute access can run a metaclass's `__getattribute__`, a property, a descriptor or a module's
 //! `__getattr__`. Everything here reads what the interpreter itself has stored.
 
+use std::ffi::CStr;
+
 use pyo3::exceptions::PyException;
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -13,12 +15,15 @@ use pyo3::types::{PyDict, PyString, PyTuple, PyType};
 static TYPE_MRO: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 static TYPE_DICT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 static EXCEPTION_ARGS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+/// `gc.get_referents`.
+static REFERENTS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 
 /// Gets everything ready that later looks need, so that they import nothing.
 pub(crate) fn prepare(py: Python<'_>) -> PyResult<()> {
     mro(&py.get_type::<PyDict>())?;
     type_dict(&py.get_type::<PyDict>())?;
     exception_args(py.get_type::<PyException>().call0()?.as_any());
+    referents(py.None().bind(py))?;
     Ok(())
 }
 
@@ -89,6 +94,59 @@ pub(crate) fn instance_dict<'py>(object: &Bound<'py, PyAny>) -> Option<Bound<'py
 /// Returns the arguments that an exception was made with.
 pub(crate) fn exception_args<'py>(exception: &Bound<'py, PyAny>) -> Option<Bound<'py, PyTuple>> {
     read(&EXCEPTION_ARGS, "BaseException", "args", exception).ok()?.cast_into::<PyTuple>().ok()
+}
+
+/// Returns the objects that an object of C refers to, as its type tells the garbage collector.
+pub(crate) fn referents<'py>(object: &Bound<'py, PyAny>) -> PyResult<Vec<Bound<'py, PyAny>>> {
+    let py = object.py();
+    let get =
+        REFERENTS.get_or_try_init(py, || -> PyResult<_> { Ok(py.import("gc")?.getattr("get_referents")?.unbind()) })?;
+    get.bind(py).call1((object,))?.try_iter()?.collect()
+}
+
+/// The memory of an array, as long as this lives.
+pub(crate) struct Buffer(Box<ffi::Py_buffer>);
+
+impl Buffer {
+    /// Returns the memory of an array whose type is in C.
+    pub(crate) fn of(array: &Bound<'_, PyAny>) -> Option<Self> {
+        let mut view = Box::new(ffi::Py_buffer::new());
+        // SAFETY: both are live; the view is filled in where the answer is 0, and else an exception is set.
+        if unsafe { ffi::PyObject_GetBuffer(array.as_ptr(), &raw mut *view, ffi::PyBUF_FULL_RO) } != 0 {
+            drop(PyErr::take(array.py()));
+            return None;
+        }
+        Some(Self(view))
+    }
+
+    /// Returns true when its items are no objects.
+    pub(crate) fn is_of_numbers(&self) -> bool {
+        // SAFETY: the format is null, or a text that lives as long as the view.
+        self.0.format.is_null() || unsafe { !CStr::from_ptr(self.0.format).to_bytes().contains(&b'O') }
+    }
+
+    /// Returns its length in bytes.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len.cast_unsigned()
+    }
+
+    /// Returns at most so many bytes of its beginning; none where they do not lie beside each other.
+    pub(crate) fn beginning(&self, most: usize) -> &[u8] {
+        // SAFETY: the view is filled in; the letter stands for any order.
+        let is_contiguous = unsafe { ffi::PyBuffer_IsContiguous(&raw const *self.0, *c"A".as_ptr()) } != 0;
+        if !is_contiguous || self.0.buf.is_null() {
+            return &[];
+        }
+        // SAFETY: the memory of a contiguous view has `len` bytes, which nobody changes while the GIL is held.
+        unsafe { std::slice::from_raw_parts(self.0.buf.cast(), self.len().min(most)) }
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        // SAFETY: the view was filled in, and is released once; whoever looks at an object holds the GIL.
+        unsafe { ffi::PyBuffer_Release(&raw mut *self.0) };
+    }
 }
 
 /// Returns the modules that have been imported, by name.

@@ -38,6 +38,7 @@ mod events;
 mod guard;
 mod handing;
 mod inert;
+mod obstacle;
 mod owner;
 mod payload;
 mod place;
@@ -50,6 +51,7 @@ mod statement;
 mod tracking;
 mod type_info;
 mod walk;
+mod wrapper;
 mod writer;
 
 use std::path::PathBuf;

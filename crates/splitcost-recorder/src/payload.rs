@@ -2,13 +2,16 @@
 
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::types::PyTuple;
 use splitcost_recording::log::{LoggedReceiver, PayloadClassCode as Class, Record};
 use splitcost_recording::skeleton::Skeleton;
 
 use crate::code::CallSite;
-use crate::receiver::{self, Method};
+use crate::obstacle::Obstacles;
+use crate::receiver;
+use crate::state::Arguments;
 use crate::type_info::type_of;
-use crate::walk::{Obstacles, Walk};
+use crate::walk::Walk;
 
 /// One payload, as the log has it.
 pub(crate) struct Payload {
@@ -53,6 +56,8 @@ pub(crate) struct Sample {
     pub(crate) line: u32,
     pub(crate) payloads: Vec<Payload>,
     watched: Vec<Watched>,
+    /// The call belongs to the execution of a statement that others have issued.
+    pub(crate) wraps_statements: bool,
 }
 
 /// An argument that is looked at again at the end.
@@ -76,38 +81,46 @@ enum Role {
 
 impl Sample {
     /// Looks at the arguments of a call that begins; the first may be what a method was called on.
-    pub(crate) fn of_arguments(
-        names: &[String],
-        method: Option<&Method>,
-        locals: &Bound<'_, PyAny>,
-        site: CallSite,
-    ) -> PyResult<Self> {
+    pub(crate) fn of_arguments(arguments: &Arguments, locals: &Bound<'_, PyAny>, site: CallSite) -> PyResult<Self> {
+        let Arguments { names, method, gathered } = arguments;
         let mut walk = Walk::new("arguments");
         let mut fields = Vec::with_capacity(names.len());
         let mut watched = Vec::new();
         let mut called_on = None;
+        let mut wraps_statements = site.executes_statements;
         walk.bytes += 3;
         for (i, name) in names.iter().enumerate() {
             // An argument that an inner function captures may not be set up yet; it then has no value to look at.
-            let Ok(value) = locals.get_item(name.as_str()) else { continue };
-            let address = value.as_ptr() as usize;
+            let Ok(mut value) = locals.get_item(name.as_str()) else { continue };
             let mut watch = |role, value: Bound<'_, PyAny>| {
+                let address = value.as_ptr() as usize;
                 watched.push(Watched { name: name.clone(), role, address, held: Some(value.unbind()) });
             };
-            if let Some(method) = method.filter(|method| i == 0 && method.is_called_on(&value)) {
+            let several = value.cast_exact::<PyTuple>().ok().filter(|_| *gathered == Some(i)).cloned();
+            let first = match &several {
+                Some(several) => several.get_item(0).ok(),
+                None => (i == 0).then(|| value.clone()),
+            };
+            if let (Some(method), Some(first)) = (method, first)
+                && method.is_called_on(&first)
+            {
                 let is_new = method.is_constructor();
-                let looked = if site.is_of_library && method.extends_library(&value) {
-                    receiver::extension(&value)
+                wraps_statements |= method.extends_database(&first);
+                if site.is_of_library && method.extends_library(&first) {
+                    called_on = Some(receiver::extension(Some(&first), receiver::EXTENDS_LIBRARY));
+                } else if wraps_statements {
+                    called_on = Some(receiver::extension(Some(&first), receiver::WRAPS_STATEMENTS));
                 } else {
-                    receiver::look(&value, is_new)?
-                };
-                called_on = Some(looked.receiver);
-                match looked.hash {
-                    _ if is_new => watch(Role::New, value),
-                    Some(hash) => watch(Role::Receiver(hash), value),
-                    None => {}
+                    let looked = receiver::look(&first, is_new)?;
+                    called_on = Some(looked.receiver);
+                    match looked.hash {
+                        _ if is_new => watch(Role::New, first),
+                        Some(hash) => watch(Role::Receiver(hash), first),
+                        None => {}
+                    }
                 }
-                continue;
+                let Some(several) = several else { continue };
+                value = several.get_slice(1, several.len()).into_any();
             }
             let before = std::mem::take(&mut walk.hash);
             walk.is_changeable = false;
@@ -120,8 +133,9 @@ impl Sample {
         }
         walk.bytes -= u64::from(!fields.is_empty());
         let mut payload = walk.into_payload(false, &Skeleton::Fields("arguments", None, fields));
-        payload.receiver = called_on;
-        Ok(Self { file: site.file, line: site.line, payloads: vec![payload], watched })
+        let wrapper = || wraps_statements.then(|| receiver::extension(None, receiver::WRAPS_STATEMENTS));
+        payload.receiver = called_on.or_else(wrapper);
+        Ok(Self { file: site.file, line: site.line, payloads: vec![payload], watched, wraps_statements })
     }
 
     /// Notes that the call's result is a generator.

@@ -1,9 +1,10 @@
-//! The places of objects that live at module level: an attribute of one of the app's modules.
+//! Objects that outlive a request: those that live at module level, as an attribute of one of the app's modules, and those
+//! that several requests use.
 
 use std::sync::PoisonError;
 
 use pyo3::prelude::*;
-use pyo3::types::PyString;
+use pyo3::types::{PyString, PyWeakrefMethods, PyWeakrefReference};
 
 use crate::code::module_name;
 use crate::inert::{instance_dict, loaded_modules};
@@ -19,11 +20,63 @@ const MAX_SEARCHES: u32 = 4;
 /// Chosen: more objects of one class at module level are a table of data.
 const MAX_PLACES: usize = 16;
 
+/// Most objects of one class that are watched for whether several requests use them.
+///
+/// Chosen: more at a time are data that is kept.
+const MAX_WATCHED: usize = 4;
+
 /// The places of a type's objects, as far as they are known.
 #[derive(Default)]
 pub(crate) struct Places {
     searches: u32,
     known: Vec<Place>,
+}
+
+/// The objects of a type that methods were called on.
+#[derive(Default)]
+pub(crate) struct Users {
+    are_many: bool,
+    watched: Vec<Watched>,
+}
+
+struct Watched {
+    object: Py<PyWeakrefReference>,
+    /// The request that used it first.
+    request: u64,
+    is_shared: bool,
+}
+
+impl Users {
+    fn find(&mut self, value: &Bound<'_, PyAny>) -> Option<&mut Watched> {
+        let object = |watched: &Watched| watched.object.bind(value.py()).upgrade();
+        self.watched.iter_mut().find(|watched| object(watched).is_some_and(|object| object.is(value)))
+    }
+}
+
+/// Returns true when several requests have called methods on an object, of which there are few. Notes that `request` does so
+/// now.
+pub(crate) fn is_shared(value: &Bound<'_, PyAny>, info: &TypeInfo, request: Option<u64>) -> bool {
+    let lock = || info.users.lock().unwrap_or_else(PoisonError::into_inner);
+    if !info.is_own || lock().are_many {
+        return false;
+    }
+    if let Some(watched) = lock().find(value) {
+        watched.is_shared |= request.is_some_and(|request| request != watched.request);
+        return watched.is_shared;
+    }
+    // Making it may run the garbage collector, and thereby code of the app: no lock is held meanwhile.
+    if let Some(request) = request
+        && let Ok(object) = PyWeakrefReference::new(value)
+    {
+        let mut users = lock();
+        users.watched.retain(|watched| watched.object.bind(value.py()).upgrade().is_some());
+        users.are_many = users.watched.len() >= MAX_WATCHED;
+        users.watched.push(Watched { object: object.unbind(), request, is_shared: false });
+        if users.are_many {
+            users.watched.clear();
+        }
+    }
+    false
 }
 
 #[derive(Clone)]

@@ -4,13 +4,20 @@ use pyo3::prelude::*;
 use pyo3::types::PyType;
 use splitcost_recording::log::{LoggedReceiver, PayloadClassCode as Class, ReceiverKindCode as Kind};
 
+use crate::handing::origin;
 use crate::inert::{self, is_of_c, own_attr};
-use crate::place::place_of;
+use crate::obstacle::Obstacle;
+use crate::place::{is_shared, place_of};
+use crate::resource;
 use crate::type_info::{Encoding, info_of, is_found, type_of};
-use crate::walk::{Obstacle, Walk};
+use crate::walk::Walk;
 
 /// Methods that complete a new object: that they set its fields is no change.
 const CONSTRUCTORS: [&str; 5] = ["__init__", "__post_init__", "__attrs_post_init__", "model_post_init", "__setstate__"];
+
+/// The reasons why a library calls code of the app.
+pub(crate) const EXTENDS_LIBRARY: &str = "its class extends one of a library, which calls it";
+pub(crate) const WRAPS_STATEMENTS: &str = "it is called for the statements of others";
 
 /// The method that a function is by its qualified name.
 pub(crate) struct Method {
@@ -49,6 +56,17 @@ impl Method {
         // The root of all classes is the last one, and is extended by each.
         let libraries = bases.iter().rev().skip(1).filter(|base| !info_of(base).is_own);
         !self.is_constructor() && libraries.into_iter().any(|base| own_attr(base, &self.name).is_some())
+    }
+
+    /// Returns true when it overrides a method of a library's connection to a database, or of what is like one.
+    pub(crate) fn extends_database(&self, object: &Bound<'_, PyAny>) -> bool {
+        let is_database = |base: &&Bound<'_, PyType>| {
+            let names = inert::module_of(base).zip(inert::qualname(base));
+            names.is_some_and(|(module, qualname)| resource::is_database(&module, &qualname))
+        };
+        let bases = inert::mro(&object.get_type()).unwrap_or_default();
+        let is_overridden = bases.iter().filter(is_database).any(|base| own_attr(base, &self.name).is_some());
+        is_overridden && !self.is_constructor()
     }
 
     fn is_static(&self, kind: &Bound<'_, PyType>) -> bool {
@@ -96,6 +114,12 @@ pub(crate) fn look(value: &Bound<'_, PyAny>, is_new: bool) -> PyResult<Looked> {
     walk.receiver(value, &info)?;
     let decisive = walk.obstacles.service().or(walk.obstacles.worst()).filter(|worst| worst.class > Class::Value);
     let Some(decisive) = decisive else {
+        let is_plain = matches!(info.encoding, Encoding::Object(_));
+        let request = || origin(value.py()).map(|origin| origin.map(|origin| origin.request));
+        if is_plain && !is_new && is_shared(value, &info, request()?) {
+            let receiver = receiver(Kind::Service, info.dotted(), None, "several requests use it");
+            return Ok(Looked { receiver, hash: None });
+        }
         let mut receiver = receiver(Kind::Value, info.dotted(), None, "its fields are data");
         (receiver.encoded_bytes, receiver.nodes) = (walk.bytes, walk.nodes);
         return Ok(Looked { receiver, hash: Some(walk.hash) });
@@ -105,18 +129,17 @@ pub(crate) fn look(value: &Bound<'_, PyAny>, is_new: bool) -> PyResult<Looked> {
     Ok(Looked { receiver: receiver(kind, info.dotted(), None, &reason(decisive)), hash: None })
 }
 
-/// Returns the receiver of a method by which its class extends a library's, and which the library calls.
-pub(crate) fn extension(value: &Bound<'_, PyAny>) -> Looked {
-    let info = value.cast::<PyType>().map_or_else(|_| type_of(value), info_of);
-    let receiver = LoggedReceiver {
+/// Returns the receiver of code that a library calls where it runs: a method, or else a function.
+pub(crate) fn extension(value: Option<&Bound<'_, PyAny>>, reason: &str) -> LoggedReceiver {
+    let info = value.map(|value| value.cast::<PyType>().map_or_else(|_| type_of(value), info_of));
+    LoggedReceiver {
         kind: Kind::Extension,
-        type_name: info.dotted(),
+        type_name: info.map_or_else(|| "function".to_owned(), |info| info.dotted()),
         place: String::new(),
         encoded_bytes: 0,
         nodes: 0,
-        reason: "its class extends one of a library, which calls it".to_owned(),
-    };
-    Looked { receiver, hash: None }
+        reason: reason.to_owned(),
+    }
 }
 
 /// Turns an object of a plain class into one that must stay where it is, since the call changed it. Dataclasses, models and

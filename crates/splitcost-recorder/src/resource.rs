@@ -2,16 +2,15 @@
 
 use splitcost_recording::log::PayloadClassCode as Class;
 
-/// Types by the package that they are of and by the end of their name, in lower case; any name ends with an empty text.
+type Known = (&'static str, Class, &'static [&'static str]);
+
+/// Connections to databases, and what is like them. Types by the package that they are of and by the end of their name, in
+/// lower case; any name ends with an empty text.
 ///
 /// A class of the app that is derived from one of them is such a resource, too.
-const KNOWN: &[(&str, Class, &[&str])] = &[
-    // Databases.
-    ("sqlalchemy", Class::Generator, &["query"]),
+const DATABASES: &[Known] = &[
     ("sqlalchemy", Class::Resource, &["session", "connection", "engine", "sessionmaker", "sessiontransaction"]),
     ("flask_sqlalchemy", Class::Resource, &["sqlalchemy", "session"]),
-    ("django.db.models", Class::Generator, &["queryset"]),
-    ("django.db.models", Class::Resource, &["manager"]),
     ("django.db", Class::Resource, &["databasewrapper", "cursorwrapper", "cursordebugwrapper", "connectionhandler"]),
     ("django.utils.connection", Class::Resource, &["connectionproxy"]),
     ("sqlite3", Class::Resource, &["connection", "cursor"]),
@@ -26,6 +25,13 @@ const KNOWN: &[(&str, Class, &[&str])] = &[
     ("mysql.connector", Class::Resource, &["connection", "cursor", "pool"]),
     ("redis", Class::Resource, &["redis", "rediscluster", "connectionpool", "connection", "pipeline", "pubsub"]),
     ("pymongo", Class::Resource, &["client", "database", "collection", "clientsession"]),
+];
+/// Other resources, and what only looks like data.
+const OTHERS: &[Known] = &[
+    // Queries.
+    ("sqlalchemy", Class::Generator, &["query"]),
+    ("django.db.models", Class::Generator, &["queryset"]),
+    ("django.db.models", Class::Resource, &["manager"]),
     // What tasks and threads wait for, which looks like data as long as nobody waits.
     ("asyncio", Class::Live, &[""]),
     ("anyio", Class::Live, &[""]),
@@ -52,16 +58,46 @@ const KNOWN: &[(&str, Class, &[&str])] = &[
     ("django.http", Class::Resource, &["request", "response", "httpresponsebase"]),
     ("django.core.handlers", Class::Resource, &["request"]),
     ("django.contrib.sessions.backends", Class::Resource, &["sessionbase"]),
+    // Templates, and what they are filled with.
+    ("django.template", Class::Resource, &["requestcontext", "template", "engine"]),
+    ("jinja2", Class::Resource, &["environment", "template", "context"]),
     ("rest_framework", Class::Resource, &["request", "response"]),
     ("sanic", Class::Resource, &["request", "response", "sanic"]),
 ];
 
+/// Modules that execute statements, and call code of the app for each: wrappers, listeners, loaders of values.
+const STATEMENT_LAYERS: [&str; 8] = [
+    "aiomysql",
+    "asyncpg",
+    "django.db.backends.utils",
+    "MySQLdb",
+    "psycopg",
+    "psycopg2",
+    "pymysql",
+    "sqlalchemy.engine",
+];
+
 /// Returns the class of the values of a library's type, if it is of a known kind.
 pub(crate) fn class_of(module: &str, qualname: &str) -> Option<Class> {
+    find(DATABASES, module, qualname).or_else(|| find(OTHERS, module, qualname))
+}
+
+/// Returns true for a library's type of connections to a database, or of what is like them.
+pub(crate) fn is_database(module: &str, qualname: &str) -> bool {
+    find(DATABASES, module, qualname).is_some()
+}
+
+/// Returns true for a module of a library that executes statements.
+pub(crate) fn executes_statements(module: &str) -> bool {
+    STATEMENT_LAYERS.iter().any(|package| is_within(module, package))
+}
+
+fn find(known: &[Known], module: &str, qualname: &str) -> Option<Class> {
     let name = qualname.to_ascii_lowercase();
-    let is_within =
-        |package: &str| module.strip_prefix(package).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
-    let fits =
-        |(package, _, ends): &&(&str, Class, &[&str])| is_within(package) && ends.iter().any(|end| name.ends_with(end));
-    KNOWN.iter().find(fits).map(|(_, class, _)| *class)
+    let fits = |(package, _, ends): &&Known| is_within(module, package) && ends.iter().any(|end| name.ends_with(end));
+    known.iter().find(fits).map(|(_, class, _)| *class)
+}
+
+fn is_within(module: &str, package: &str) -> bool {
+    module.strip_prefix(package).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }

@@ -16,6 +16,7 @@ static HAS_GREENLETS: AtomicBool = AtomicBool::new(false);
 
 /// The facts of a code object that events need.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is true or false of a code by itself")]
 pub(crate) struct CodeFacts {
     pub(crate) module: u32,
     pub(crate) function: u32,
@@ -25,6 +26,8 @@ pub(crate) struct CodeFacts {
     pub(crate) is_root: bool,
     /// The user said that each call of it is a request, unless it is part of one already.
     pub(crate) is_entry_point: bool,
+    /// An inner function that may stand for another one, as decorators make them.
+    pub(crate) may_wrap: bool,
     /// Calls of it that are suspended now.
     pub(crate) suspended: u32,
     /// 3.11 only: the code's first instruction, as `f_lasti` has it.
@@ -169,6 +172,19 @@ pub(crate) fn origin_here() -> Option<Origin> {
         }
         let module = if matches!(top.kind, EntryKind::Handed) { NO_MODULE } else { top.module };
         Some(Origin { module, ..top.origin() })
+    };
+    THREAD.try_with(find).ok().flatten()
+}
+
+/// Returns the origin outside of the outermost open call whose code `is_inside`, if there is such a call.
+pub(crate) fn origin_outside(is_inside: impl Fn(usize) -> bool) -> Option<Origin> {
+    let find = |thread: &RefCell<ThreadState>| {
+        let stack = &thread.borrow().stack;
+        let is_marker = |open: &StackEntry| matches!(open.kind, EntryKind::Loop | EntryKind::Handed);
+        let first = stack.iter().rposition(is_marker).unwrap_or(0);
+        let at = first + stack[first..].iter().position(|open| is_inside(open.code))?;
+        let outside = stack.get(at.checked_sub(1)?).filter(|open| !matches!(open.kind, EntryKind::Loop))?;
+        (outside.request != 0).then(|| outside.origin())
     };
     THREAD.try_with(find).ok().flatten()
 }

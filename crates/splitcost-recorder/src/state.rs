@@ -14,6 +14,7 @@ use crate::receiver::Method;
 use crate::shadow_stack::{CodeFacts, Origin, Suspended};
 use crate::source;
 use crate::statement::Statements;
+use crate::wrapper::Wrappers;
 
 /// Module id of framework and server code, and of markers on a stack, which are never a callee's.
 pub(crate) const FRAMEWORK: u32 = 0;
@@ -68,6 +69,8 @@ pub(crate) struct Recorder {
     shapes: FxHashMap<String, u32>,
     shapes_bytes: usize,
     samples: FxHashMap<(u32, u32, u32), u32>,
+    /// Number of code objects that wrap the execution of statements.
+    wrappers_of_statements: u32,
     pub(crate) suspended: FxHashMap<usize, Suspended>,
     /// Open requests that may turn out to run what takes requests.
     pub(crate) commands: FxHashSet<u64>,
@@ -99,6 +102,9 @@ pub(crate) struct KnownFunction {
 pub(crate) struct KnownCode {
     pub(crate) facts: CodeFacts,
     arguments: Arc<Arguments>,
+    wrappers: Option<Wrappers>,
+    /// It runs where a library executes a statement that others have issued.
+    wraps_statements: bool,
     /// Keeps the address taken.
     _object: Py<PyAny>,
 }
@@ -109,6 +115,8 @@ pub(crate) struct Arguments {
     pub(crate) names: Vec<String>,
     /// The method that it is, if the first one may be what it is called on.
     pub(crate) method: Option<Method>,
+    /// The position of `*args`, where no argument has a name before it.
+    pub(crate) gathered: Option<usize>,
 }
 
 /// A code object to be recorded.
@@ -120,6 +128,7 @@ pub(crate) struct NewCode {
     pub(crate) line: u32,
     pub(crate) kind: FunctionKindCode,
     pub(crate) arguments: Arguments,
+    pub(crate) wrappers: Option<Wrappers>,
     pub(crate) is_root: bool,
     pub(crate) is_entry_point: bool,
     pub(crate) first_instruction: u32,
@@ -226,11 +235,15 @@ impl Recorder {
             is_resumable: new.kind != FunctionKindCode::Plain,
             is_root: new.is_root,
             is_entry_point: new.is_entry_point,
+            may_wrap: new.wrappers.is_some(),
             suspended: 0,
             first_instruction: new.first_instruction,
         };
-        let address = new.code.as_ptr() as usize;
-        self.codes.insert(address, KnownCode { facts, arguments: Arc::new(new.arguments), _object: new.code });
+        let NewCode { arguments, wrappers, code, .. } = new;
+        let address = code.as_ptr() as usize;
+        let known =
+            KnownCode { facts, arguments: Arc::new(arguments), wrappers, wraps_statements: false, _object: code };
+        self.codes.insert(address, known);
         Some(facts)
     }
 
@@ -253,7 +266,9 @@ impl Recorder {
         };
         // A function that is defined anew on each call of another has a code object in common; one that is compiled
         // anew (`exec`) has not, but is the same function for us.
-        let same = |f: &KnownFunction| f.module == module && f.line == line && f.qualname == qualname && f.file == file;
+        let same = |f: &KnownFunction| {
+            f.module == module && f.line == line && f.kind == kind && f.qualname == qualname && f.file == file
+        };
         let function = self.functions.iter().position(same).unwrap_or_else(|| {
             self.functions.push(KnownFunction {
                 module,
@@ -279,6 +294,7 @@ impl Recorder {
             is_resumable: false,
             is_root: true,
             is_entry_point: false,
+            may_wrap: false,
             suspended: 0,
             first_instruction: 0,
         }
@@ -317,6 +333,35 @@ impl Recorder {
     /// Returns the arguments of a code.
     pub(crate) fn arguments_of(&self, code: usize) -> Option<Arc<Arguments>> {
         self.codes.get(&code).map(|code| Arc::clone(&code.arguments))
+    }
+
+    /// Returns the functions that a code may stand for.
+    pub(crate) fn wrappers(&mut self, code: usize) -> Option<&mut Wrappers> {
+        self.codes.get_mut(&code)?.wrappers.as_mut()
+    }
+
+    /// Notes that a code stands for no other function.
+    pub(crate) fn wraps_nothing(&mut self, code: usize) {
+        if let Some(code) = self.codes.get_mut(&code) {
+            (code.facts.may_wrap, code.wrappers) = (false, None);
+        }
+    }
+
+    /// Notes code that runs where a library executes a statement that others have issued.
+    pub(crate) fn note_wrapper_of_statements(&mut self, code: usize) {
+        if let Some(code) = self.codes.get_mut(&code) {
+            self.wrappers_of_statements += u32::from(!std::mem::replace(&mut code.wraps_statements, true));
+        }
+    }
+
+    /// Returns true for such code.
+    pub(crate) fn wraps_statements(&self, code: usize) -> bool {
+        self.codes.get(&code).is_some_and(|code| code.wraps_statements)
+    }
+
+    /// Returns true when there is such code.
+    pub(crate) fn has_wrappers_of_statements(&self) -> bool {
+        self.wrappers_of_statements > 0
     }
 
     /// Returns the source file of a code of the app.

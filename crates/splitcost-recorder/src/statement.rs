@@ -16,9 +16,9 @@ use splitcost_recording::redact::command;
 use splitcost_recording::redact::statement::redacted;
 
 use crate::clock;
-use crate::code::{CallSite, call_site, current_frame};
+use crate::code::{current_frame, statement_site};
 use crate::guard::attempt;
-use crate::handing::origin;
+use crate::handing::origin_of_statement;
 use crate::shadow_stack::{Origin, site_here};
 use crate::source;
 use crate::state::{Recorder, lock};
@@ -237,7 +237,7 @@ pub(crate) struct Executed<'py> {
 pub(crate) fn note(py: Python<'_>, executed: &Executed<'_>) -> PyResult<()> {
     let Executed { begun, dialect, ref sql, ref parameters, connection, was_in, is_in, cursor, rows } = *executed;
     let nanos = clock::monotonic().saturating_sub(begun);
-    let Some(origin) = origin(py)? else {
+    let Some(origin) = origin_of_statement(py)? else {
         // Outside every request. Of a transaction that began there, a later statement may be inside one.
         if let Some(recorder) = lock().as_mut() {
             recorder.close(cursor);
@@ -319,10 +319,10 @@ pub(crate) fn site_of(py: Python<'_>, origin: Origin, text: u32) -> PyResult<u32
         return Ok(handed);
     }
     let wants_site = lock().as_mut().is_some_and(|recorder| recorder.statements.wants_site(origin.module, text));
-    let found = if wants_site { current_frame(py).map(|frame| call_site(&frame)).transpose()? } else { None };
+    let found = if wants_site { current_frame(py).map(|frame| statement_site(&frame)).transpose()? } else { None };
     let Some(recorder) = &mut *lock() else { return Ok(0) };
-    if let Some(CallSite { file, line, .. }) = found {
-        let site = recorder.site_id(file, line);
+    if let Some(found) = found {
+        let site = found.map_or(0, |(file, line)| recorder.site_id(file, line));
         if let Some(last) = recorder.statements.site_of.get_mut(&(origin.module, text))
             && site != 0
         {

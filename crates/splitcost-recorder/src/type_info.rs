@@ -10,7 +10,7 @@ use splitcost_recording::log::PayloadClassCode as Class;
 use splitcost_recording::redact::VALUE;
 
 use crate::inert::{self, instance_dict, is_of_c, own_attr};
-use crate::place::Places;
+use crate::place::{Places, Users};
 use crate::{resource, source};
 
 /// Types remembered.
@@ -52,8 +52,18 @@ pub(crate) enum Encoding {
     Derived(Base),
     /// A row of a database driver: the values in it.
     Record,
+    /// A mapping of a library in C: its keys and values.
+    Pairs,
     /// A value that its constructor makes again from these attributes.
     Made(&'static [&'static str]),
+    /// Data that is taken as a whole: its parts are in C, or could be had only by running code.
+    Opaque,
+    /// An array: data of as many bytes as its buffer has.
+    Buffer,
+    /// A read-only view of another mapping.
+    Proxy,
+    /// An object that stands for one that is made when it is first used.
+    Lazy,
     /// A class.
     Class,
     /// A value that cannot be encoded, of this class.
@@ -113,6 +123,8 @@ pub(crate) struct TypeInfo {
     pub(crate) own_bases: Vec<String>,
     /// The places of its objects.
     pub(crate) places: Mutex<Places>,
+    /// Its objects that methods were called on.
+    pub(crate) users: Mutex<Users>,
     /// Keeps the address taken.
     _type: Py<PyAny>,
 }
@@ -157,6 +169,7 @@ pub(crate) fn info_of(kind: &Bound<'_, PyType>) -> Arc<TypeInfo> {
         is_own: name.is_own(),
         own_bases,
         places: Mutex::default(),
+        users: Mutex::default(),
         _type: kind.clone().into_any().unbind(),
     });
     if room {
@@ -252,6 +265,10 @@ fn dotted(name: &str) -> String {
     name.strip_prefix("builtins:").map_or_else(|| name.replacen(':', ".", 1), str::to_owned)
 }
 
+/// Types of C whose subclasses are data, whatever these add: dates, time zones, numbers.
+const DATA_OF_C: [&str; 6] =
+    ["datetime:tzinfo", "datetime:date", "datetime:time", "datetime:timedelta", "decimal:Decimal", "numpy:generic"];
+
 /// Returns the encoding of a type that is known by its name and is what it is called.
 fn known_encoding(name: &str) -> Option<Encoding> {
     Some(match name {
@@ -275,11 +292,29 @@ fn known_encoding(name: &str) -> Option<Encoding> {
         "datetime:time" => Encoding::Text("time"),
         "datetime:timedelta" => Encoding::Timedelta,
         "uuid:UUID" => Encoding::Uuid,
-        "sqlite3:Row" | "asyncpg.protocol.record:Record" => Encoding::Record,
+        "sqlite3:Row"
+        | "asyncpg.protocol.record:Record"
+        | "builtins:dict_keys"
+        | "builtins:dict_values"
+        | "builtins:dict_items"
+        | "frozenlist._frozenlist:FrozenList" => Encoding::Record,
+        "multidict._multidict:MultiDict"
+        | "multidict._multidict:CIMultiDict"
+        | "multidict._multidict:MultiDictProxy"
+        | "multidict._multidict:CIMultiDictProxy" => Encoding::Pairs,
+        "builtins:mappingproxy" => Encoding::Proxy,
+        "builtins:memoryview" | "array:array" | "numpy:ndarray" => Encoding::Buffer,
+        "builtins:ellipsis"
+        | "builtins:NotImplementedType"
+        | "datetime:timezone"
+        | "msgspec:Raw"
+        | "msgspec:UnsetType"
+        | "flask_babel.speaklater:LazyString" => Encoding::Opaque,
         "sqlalchemy.engine.row:Row" | "sqlalchemy.engine.row:RowMapping" => Encoding::Made(&["_data"]),
         "re:Pattern" => Encoding::Made(&["pattern", "flags"]),
         "builtins:range" | "builtins:slice" => Encoding::Made(&["start", "stop", "step"]),
         "zoneinfo:ZoneInfo" => Encoding::Made(&["key"]),
+        "babel.core:Locale" => Encoding::Made(&["language", "territory", "script", "variant", "modifier"]),
         _ if name.starts_with("pathlib") && (name.ends_with(":PosixPath") || name.ends_with(":PurePosixPath")) => {
             Encoding::Text("path")
         }
@@ -349,6 +384,12 @@ fn encoding_of(kind: &Bound<'_, PyType>, type_name: &TypeName, bases: &[TypeName
     if let Some(class) = bases.iter().find_map(|base| resource::class_of(&base.module, &base.qualname)) {
         return Ok(Encoding::DeadEnd(class));
     }
+    if is_a("django.utils.functional:LazyObject") {
+        return Ok(Encoding::Lazy);
+    }
+    if DATA_OF_C.into_iter().any(is_a) {
+        return Ok(Encoding::Opaque);
+    }
     if is_a("_io:_IOBase") {
         return Ok(Encoding::DeadEnd(Class::Live));
     }
@@ -389,7 +430,7 @@ fn encoding_of(kind: &Bound<'_, PyType>, type_name: &TypeName, bases: &[TypeName
 /// itself off as another, as proxies do.
 fn shows_its_state(types: &[Bound<'_, PyType>], bases: &[TypeName]) -> bool {
     types.iter().zip(bases).all(|(kind, name)| match name.text().as_str() {
-        "builtins:object" | "typing:Generic" | "msgspec._core:_StructMixin" => true,
+        "builtins:object" | "typing:Generic" | "types:SimpleNamespace" | "msgspec._core:_StructMixin" => true,
         _ => {
             !is_of_c(kind)
                 && own_attr(kind, "__class__").is_none()

@@ -13,9 +13,10 @@ use rustc_hash::FxHasher;
 use splitcost_recording::log::PayloadClassCode as Class;
 use splitcost_recording::skeleton::{CUT, Skeleton, add_field};
 
-use crate::inert::{exception_args, instance_dict};
+use crate::inert::{Buffer, exception_args, instance_dict, referents};
+use crate::obstacle::Obstacles;
 use crate::payload::Payload;
-use crate::place::place_of;
+use crate::place::{is_shared, place_of};
 use crate::source;
 use crate::type_info::{Base, Encoding, FieldName, Slot, TypeInfo, generic_attr, info_of, is_found, type_of};
 
@@ -31,10 +32,14 @@ const MAX_DEPTH: usize = 64;
 ///
 /// Chosen: a larger one is keyed by data.
 const MAX_FIELDS: usize = 32;
-/// Most obstacles that are kept.
+/// Size of a value that is not looked into, in bytes, beside the name of its type.
 ///
-/// Chosen: a person reads no more of them.
-const MAX_OBSTACLES: usize = 8;
+/// Chosen: a date with its time zone has 41 bytes as text.
+const OPAQUE_BYTES: u64 = 41;
+/// Bytes of an array that its fingerprint is made of.
+///
+/// Chosen: reading them takes 5 µs.
+const MAX_HASHED_BYTES: usize = 64 << 10;
 /// Attributes in which object-relational mappers keep their own state.
 const ROW_STATE: [&str; 3] = ["_sa_instance_state", "_state", "_prefetched_objects_cache"];
 
@@ -55,59 +60,6 @@ pub(crate) struct Walk {
     pub(crate) is_changeable: bool,
     /// The containers around the current value.
     around: Vec<usize>,
-}
-
-/// The values that need more than encoding: the worst first, and of like values one.
-#[derive(Default)]
-pub(crate) struct Obstacles(Vec<Obstacle>);
-
-pub(crate) struct Obstacle {
-    pub(crate) class: Class,
-    /// Its path and type.
-    pub(crate) path: String,
-    /// Hash of class, type, and path without the positions in it.
-    likeness: u64,
-}
-
-impl Obstacles {
-    pub(crate) fn add(&mut self, class: Class, path: &str, type_name: &str) {
-        let mut hasher = FxHasher::default();
-        (class as u8, type_name).hash(&mut hasher);
-        path.bytes().filter(|byte| !byte.is_ascii_digit()).for_each(|byte| hasher.write_u8(byte));
-        let likeness = hasher.finish();
-        if self.0.iter().any(|known| known.likeness == likeness) {
-            return;
-        }
-        let at = self.0.partition_point(|known| known.class >= class);
-        if at < MAX_OBSTACLES {
-            self.0.truncate(MAX_OBSTACLES - 1);
-            self.0.insert(at, Obstacle { class, path: format!("{path} ({type_name})"), likeness });
-        }
-    }
-
-    /// Returns the first resource or service object.
-    pub(crate) fn service(&self) -> Option<&Obstacle> {
-        self.0.iter().find(|known| matches!(known.class, Class::Resource | Class::Service))
-    }
-
-    /// Returns the worst.
-    pub(crate) fn worst(&self) -> Option<&Obstacle> {
-        self.0.first()
-    }
-
-    fn append(&mut self, others: Self) {
-        for other in others.0 {
-            if self.0.iter().all(|known| known.likeness != other.likeness) {
-                let at = self.0.partition_point(|known| known.class >= other.class);
-                self.0.insert(at, other);
-            }
-        }
-        self.0.truncate(MAX_OBSTACLES);
-    }
-
-    pub(crate) fn into_log(self) -> Vec<(Class, String)> {
-        self.0.into_iter().map(|obstacle| (obstacle.class, obstacle.path)).collect()
-    }
 }
 
 impl Walk {
@@ -235,14 +187,15 @@ impl Walk {
                 Ok(Skeleton::Exception(info.name.clone(), places))
             }),
             Encoding::Derived(base) => self.inside(value, &info, |walk| walk.derived(*base, value, &info)),
-            Encoding::Record => self.inside(value, &info, |walk| {
-                let values = value.try_iter()?.collect::<PyResult<Vec<_>>>()?;
-                walk.made(&info, values)
-            }),
-            Encoding::Made(names) => self.inside(value, &info, |walk| {
-                let parts: Vec<_> = names.iter().filter_map(|name| generic_attr(value, name)).collect();
-                walk.made(&info, parts)
-            }),
+            Encoding::Record | Encoding::Pairs | Encoding::Proxy | Encoding::Made(_) => {
+                self.inside(value, &info, |walk| walk.made(value, &info))
+            }
+            Encoding::Opaque => Ok(self.opaque(value, &info)),
+            Encoding::Buffer => Ok(self.buffer(value, &info)),
+            Encoding::Lazy => match held_attr(value, "_wrapped").filter(|held| !is_placeholder(held)) {
+                Some(wrapped) => self.inside(value, &info, |walk| walk.value(&wrapped)),
+                None => Ok(self.dead_end(Class::Generator, value, &info)),
+            },
             Encoding::Class => Ok(self.class_object(value, &info)),
             Encoding::DeadEnd(class) => Ok(self.dead_end(*class, value, &info)),
             _ => self.adapted(value, &info),
@@ -267,7 +220,11 @@ impl Walk {
                 if let Some(zone) = generic_attr(value, "tzinfo") {
                     let zone = type_of(&zone);
                     if !matches!(zone.name.as_str(), "builtins:NoneType" | "datetime:timezone" | "zoneinfo:ZoneInfo") {
-                        return Ok(self.dead_end(Class::Live, value, info));
+                        // Text and hash need the offset, and to ask for it may run code of the app.
+                        self.note(Class::Value, info);
+                        self.bytes += OPAQUE_BYTES + zone.name_len;
+                        self.mix(value.as_ptr() as u64);
+                        return Ok(Skeleton::Leaf(word));
                     }
                 }
                 self.bytes += 9 + value.str()?.len()? as u64;
@@ -380,13 +337,44 @@ impl Walk {
         Ok(Skeleton::Fields("object", Some(info.name.clone()), vec![("*".to_owned(), skeleton)]))
     }
 
-    /// A value that is made again from these parts.
-    fn made(&mut self, info: &TypeInfo, parts: Vec<Bound<'_, PyAny>>) -> PyResult<Skeleton> {
+    /// A value that is made again from its parts.
+    fn made(&mut self, value: &Bound<'_, PyAny>, info: &TypeInfo) -> PyResult<Skeleton> {
+        let parts: Vec<_> = match info.encoding {
+            Encoding::Made(names) => names.iter().filter_map(|name| generic_attr(value, name)).collect(),
+            Encoding::Proxy => referents(value)?,
+            Encoding::Pairs => {
+                self.is_changeable = true;
+                value.call_method0(intern!(value.py(), "items"))?.try_iter()?.collect::<PyResult<_>>()?
+            }
+            _ => value.try_iter()?.collect::<PyResult<_>>()?,
+        };
         self.note(Class::Value, info);
         self.bytes += 16 + info.name_len;
         let len = parts.len();
         let parts = self.elements("tuple", parts.into_iter(), len)?;
         Ok(Skeleton::Fields("object", Some(info.name.clone()), vec![("*".to_owned(), parts)]))
+    }
+
+    /// Data that is not looked into.
+    fn opaque(&mut self, value: &Bound<'_, PyAny>, info: &TypeInfo) -> Skeleton {
+        self.note(Class::Value, info);
+        self.bytes += OPAQUE_BYTES + info.name_len;
+        self.mix(value.as_ptr() as u64);
+        Skeleton::Fields("object", Some(info.name.clone()), Vec::new())
+    }
+
+    /// An array of numbers. One of objects is more than data.
+    fn buffer(&mut self, value: &Bound<'_, PyAny>, info: &TypeInfo) -> Skeleton {
+        let Some(buffer) = Buffer::of(value).filter(Buffer::is_of_numbers) else {
+            return self.dead_end(Class::Live, value, info);
+        };
+        self.note(Class::Value, info);
+        self.is_changeable = true;
+        self.bytes += 14 + info.name_len + (buffer.len() as u64).div_ceil(3) * 4;
+        let mut hasher = FxHasher::default();
+        buffer.beginning(MAX_HASHED_BYTES).hash(&mut hasher);
+        self.mix(hasher.finish());
+        Skeleton::Fields("object", Some(info.name.clone()), vec![("*".to_owned(), Skeleton::Leaf("bytes"))])
     }
 
     fn text(&mut self, value: &Bound<'_, PyAny>) -> PyResult<Skeleton> {
@@ -450,7 +438,7 @@ impl Walk {
         fields: impl FnOnce(&mut Self) -> PyResult<Skeleton>,
     ) -> PyResult<Skeleton> {
         let is_encoded = matches!(info.encoding, Encoding::Fields(..));
-        if !is_encoded && place_of(value, info).is_some() {
+        if !is_encoded && (place_of(value, info).is_some() || is_shared(value, info, None)) {
             return Ok(self.dead_end(Class::Service, value, info));
         }
         let (bytes, nodes, hash, is_changeable) = (self.bytes, self.nodes, self.hash, self.is_changeable);
@@ -715,6 +703,11 @@ fn is_scalar(value: &Bound<'_, PyAny>) -> bool {
     value.is_exact_instance_of::<PyString>()
         || value.is_exact_instance_of::<PyInt>()
         || value.is_exact_instance_of::<PyFloat>()
+}
+
+/// Returns true for what an object that is made lazily holds until then: a bare `object`, or nothing.
+fn is_placeholder(value: &Bound<'_, PyAny>) -> bool {
+    value.is_none() || value.get_type().is(value.py().get_type::<PyAny>())
 }
 
 /// Returns what the instance dictionary of an object holds under this name.

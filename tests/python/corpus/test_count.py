@@ -25,6 +25,15 @@ def inner():
 def several():
     yield from (1, 2, 3)
 
+def logged(function):
+    def wrapper(*args):
+        return function(*args)
+    return wrapper
+
+@logged
+def decorated():
+    return inner()
+
 async def awaited():
     await asyncio.sleep(0)
     await asyncio.sleep(0)
@@ -38,6 +47,7 @@ from outside import helper
 def request():
     helper.twice(items.one)
     list(items.several())
+    items.decorated()
     thread = threading.Thread(target=items.one)
     thread.start()
     thread.join()
@@ -85,6 +95,7 @@ def test_starts_of_functions_are_counted_by_their_callers(tmp_path: Path) -> Non
         ["", "app.web", "handler", 1],
         ["", "app.web", "request", 1],
         ["app.web", "app.items", "awaited", 1],
+        ["app.web", "app.items", "decorated", 1],  # The call of its decorator's function.
         ["app.web", "app.items", "one", 2],
         ["app.web", "app.items", "several", 1],
     ]

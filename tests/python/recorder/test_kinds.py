@@ -101,6 +101,20 @@ VALUES = [
     ("v.a_row()", "value", "(sqlite3.Row)"),
     ("v.re.compile('a')", "value", "(re.Pattern)"),
     ("range(3)", "value", "(range)"),
+    ("v.zoned(v.OwnZone())", "value", "(datetime.datetime)"),
+    ("v.zoned(v.zoneinfo.ZoneInfo('UTC'))", "adapter", "(datetime.datetime)"),
+    ("v.OwnZone()", "value", "(kinds.values.OwnZone)"),
+    ("v.datetime.timezone.utc", "value", "(datetime.timezone)"),
+    ("v.OwnMoment(2026, 1, 1)", "value", "(kinds.values.OwnMoment)"),
+    ("v.OwnAmount(1)", "value", "(kinds.values.OwnAmount)"),
+    ("v.types.MappingProxyType({'a': [1]})", "value", "(mappingproxy)"),
+    ("v.types.MappingProxyType({'a': len})", "callback", "[0].a (builtin_function_or_method)"),
+    ("v.types.SimpleNamespace(a=1)", "value", "(types.SimpleNamespace)"),
+    ("{'a': 1}.keys()", "value", "(dict_keys)"),
+    ("{'a': len}.values()", "callback", "[0] (builtin_function_or_method)"),
+    ("v.array.array('d', [1])", "value", "(array.array)"),
+    ("memoryview(b'a')", "value", "(memoryview)"),
+    ("...", "value", "(ellipsis)"),
     ("v.fractions.Fraction(1, 3)", "value", "(fractions.Fraction)"),
     ("v.ipaddress.ip_address('127.0.0.1')", "value", "(ipaddress.IPv4Address)"),
     ("v.asyncio.Event()", "live", "(asyncio.locks.Event)"),
@@ -144,12 +158,24 @@ VALUES_OF_LIBRARIES = [
     ("r.django_request", "resource", "(django.http.request.HttpRequest)"),
     ("r.proxy", "resource", "(werkzeug.local.LocalProxy)"),
     ("r.app", "resource", "(flask.app.Flask)"),
+    ("r.parsed.tzinfo", "value", "(pydantic_core._pydantic_core.TzInfo)"),
+    ("r.parsed", "value", "(datetime.datetime)"),
+    ("r.pydantic.SecretStr('a')", "value", "(pydantic.types.SecretStr)"),
+    ("r.pydantic.HttpUrl('http://a/')", "value", "(pydantic.networks.HttpUrl)"),
+    ("r.dateutil.tz.gettz('Europe/Berlin')", "value", "(dateutil.tz.tz.tzfile)"),
+    ("r.multidict.CIMultiDict(a=1)", "value", "(multidict._multidict.CIMultiDict)"),
+    ("r.multidict.MultiDict(a=len)", "callback", "[0][1] (builtin_function_or_method)"),
+    ("r.datastructures.QueryParams('a=1')", "value", "(starlette.datastructures.QueryParams)"),
+    ("r.RequestContext(r.django_request)", "resource", "(django.template.context.RequestContext)"),
+    ("r.lazy_row(True)", "value", "(kinds.rows.Person)"),
+    ("r.lazy_row(False)", "generator", "(django.utils.functional.SimpleLazyObject)"),
+    ("r.lazystr('a')", "value", "(django.utils.functional.Promise)"),
 ]
 
 
 @pytest.mark.parametrize(("value", "class_", "path"), VALUES_OF_LIBRARIES)
 def test_values_of_libraries(together, value, class_, path):
-    for module in ("django", "flask", "redis", "attrs", "msgspec"):
+    for module in ("django", "flask", "redis", "attrs", "msgspec", "multidict", "dateutil"):
         pytest.importorskip(module)
     found = together(taken(VALUES_OF_LIBRARIES), ROWS)
     check_value(found[f"back.take({value})"], class_, path)
@@ -308,6 +334,32 @@ def test_what_is_no_receiver_is_an_argument(together, call, name):
     payload = together(tuple((call, f"kinds.values:{name}") for call, name in ARGUMENTS))[call]
     assert payload["receiver"] is None
     assert '"arguments":{"first"' in payload["skeleton"] or '"arguments":{"self"' in payload["skeleton"]
+
+
+def test_an_object_that_several_requests_use_is_a_service_object(runs):
+    """Each call of `apply` is a request."""
+    log = run(
+        runs,
+        "shelf, line = v.Empty(), v.Line('a')\n"
+        "for order in (shelf, shelf, v.Empty(), v.Empty()): back.apply(v.Empty.total, order)\n"
+        "for order in (line, line): back.apply(v.Line.double, order)\n"
+        "back.take(shelf)\n",
+    )
+    receivers = [call.payloads[False]["receiver"] for call in log.named("kinds.values:Empty.total")]
+    assert [found["kind"] for found in receivers] == ["value", "service", "value", "value"]
+    assert receivers[1]["reason"] == "several requests use it"
+    kinds = {call.payloads[False]["receiver"]["kind"] for call in log.named("kinds.values:Line.double")}
+    assert kinds == {"value"}
+    assert log.one(TAKE).payloads[False]["class"] == "service"
+
+
+def test_many_objects_that_several_requests_use_are_data(runs):
+    log = run(
+        runs,
+        "kept = [v.Empty() for _ in range(6)]\nfor order in kept * 2: back.apply(v.Empty.total, order)\n",
+    )
+    kinds = {call.payloads[False]["receiver"]["kind"] for call in log.named("kinds.values:Empty.total")}
+    assert kinds == {"value"}
 
 
 def test_a_row_is_data_as_a_receiver(runs):

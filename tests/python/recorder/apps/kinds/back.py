@@ -11,3 +11,14 @@ def apply(function, order):
 
 def mark():
     """Stands between the calls of two cases."""
+
+
+def query(connection):
+    cursor = connection.cursor()
+    cursor.execute("SELECT 1")
+    return cursor.fetchall()
+
+
+def query_engine(engine, statement):
+    with engine.connect() as connection:
+        return connection.execute(statement).all()

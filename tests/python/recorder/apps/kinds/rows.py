@@ -1,16 +1,27 @@
 """Rows of object-relational mappers, and the resources of libraries."""
 
+import datetime
+
 import attrs
+import dateutil.tz
 import django
 import flask
 import msgspec
+import multidict
+import pydantic
 import redis
 import sqlalchemy
 from django.conf import settings
 from django.db import models
 from django.http import HttpRequest
+from django.template import RequestContext
+from django.utils.functional import SimpleLazyObject, lazystr
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship, sessionmaker
+from starlette import datastructures
 from starlette.requests import Request
+
+LIBRARIES = (dateutil, multidict, datastructures, RequestContext, lazystr)
+"""What the tests make values of."""
 
 settings.configure(
     DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
@@ -84,3 +95,11 @@ flask_request = app.test_request_context("/").request
 starlette_request = Request({"type": "http", "headers": []})
 django_request = HttpRequest()
 proxy = flask.request
+parsed = pydantic.TypeAdapter(datetime.datetime).validate_python("2026-01-01T00:00:00+02:00")
+
+
+def lazy_row(is_made):
+    row = SimpleLazyObject(lambda: Person(name="a"))
+    if is_made:
+        assert row.name == "a"
+    return row

@@ -1,8 +1,11 @@
 """Makes a value of each kind."""
 
+import array
 import asyncio
 import collections
 import dataclasses
+import datetime
+import decimal
 import enum
 import fractions
 import html.parser
@@ -12,11 +15,13 @@ import re
 import sqlite3
 import string
 import threading
+import types
 import typing
+import zoneinfo
 
 import pydantic
 
-LIBRARIES = (asyncio, fractions, ipaddress, re, string)
+LIBRARIES = (array, asyncio, fractions, ipaddress, re, string, types, zoneinfo)
 """Modules whose objects the tests pass on."""
 
 
@@ -224,6 +229,27 @@ class OwnText(str):
 
 class OwnNumber(int):
     def __index__(self):
+        raise AssertionError
+
+
+class OwnZone(datetime.tzinfo):
+    """A time zone, none of whose code runs in a walk."""
+
+    def utcoffset(self, moment):
+        raise AssertionError
+
+
+def zoned(zone):
+    return datetime.datetime(2026, 1, 1, tzinfo=zone)
+
+
+class OwnMoment(datetime.datetime):
+    def __hash__(self):
+        raise AssertionError
+
+
+class OwnAmount(decimal.Decimal):
+    def __str__(self):
         raise AssertionError
 
 

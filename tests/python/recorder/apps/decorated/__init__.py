@@ -1,0 +1,1 @@
+"""Functions under decorators of the app, of libraries, and of both."""
