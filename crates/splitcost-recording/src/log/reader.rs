@@ -1,6 +1,7 @@
 //! Reading the records of a log, up to the first frame that is damaged.
 
-use super::{FRAME_HEADER_LEN, HEADER, MAX_PAYLOAD_LEN, Record, Undecodable, UnknownCode, get_u32};
+use super::encoding::{Undecodable, get_u32};
+use super::{FRAME_HEADER_LEN, HEADER, MAX_PAYLOAD_LEN, Record, UnknownCode};
 use crate::crc32::crc32;
 
 /// The place and the reason of reading having stopped before the end of the file.
