@@ -10,7 +10,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::recording::{
-    Call, CallIndex, Function, FunctionId, FunctionKind, ModuleId, PayloadClass, ReceiverKind, Recording, Request,
+    Call, CallIndex, Function, FunctionId, FunctionKind, Makes, ModuleId, PayloadClass, ReceiverKind, Recording, Request,
 };
 use crate::split::{Split, file_module};
 
@@ -98,7 +98,7 @@ pub enum Local {
     Constructor,
     /// The interpreter calls it where an attribute of an object is used, or a class is made.
     AttributeAccess,
-    /// It makes a coroutine of the app, whose own call follows.
+    /// It returns a coroutine, a generator or a context manager of another function of the app, whose own call follows.
     CoroutineMaker,
     /// Every service has the code of a value, whose methods run where it is.
     ValueMethod,
@@ -113,7 +113,7 @@ impl Local {
             Self::Nested => "a nested function, which runs where it is held",
             Self::Constructor => "a constructor, which runs where the object is made",
             Self::AttributeAccess => "a method for access to attributes, which runs where the object is",
-            Self::CoroutineMaker => "a function that only makes a coroutine",
+            Self::CoroutineMaker => "a function that only makes a coroutine, whose own call follows",
             Self::ValueMethod => "a method of a value, which runs where the value is",
             Self::Extension => "a method of a class that extends a library's, which runs where the library is",
         }
@@ -135,8 +135,6 @@ struct Crossability {
     verdict: Result<Readiness, Local>,
     /// Arguments and result were sampled, and neither needs a rewrite.
     is_measured: bool,
-    /// A plain function that returns a coroutine, which its caller awaits.
-    is_awaited: bool,
 }
 
 impl Crossability {
@@ -190,6 +188,9 @@ impl<'a> Boundary<'a> {
     /// Decides about a call that is made in service `from`: where it is answered if it crosses.
     pub fn crossing(&self, request: &Request, call: CallIndex, from: u16) -> Option<Crosses> {
         let call = &request.calls[call as usize];
+        if call.makes == Makes::Call {
+            return None;
+        }
         let to = self.owners[call.function as usize].filter(|to| *to != from)?;
         let readiness = self.functions[call.function as usize].verdict.ok()?;
         let is_of_framework = is_of_framework(self.recording, request, call);
@@ -221,11 +222,6 @@ impl<'a> Boundary<'a> {
         let caller = request.calls[request.calls[call as usize].parent as usize].function;
         let module = self.recording.functions[caller as usize].module;
         module != Recording::ROOT_MODULE && self.crossing(request, call, self.service_of(module)).is_some()
-    }
-
-    /// Returns true if a plain function returns a coroutine that its caller awaits.
-    pub fn is_awaited(&self, function: FunctionId) -> bool {
-        self.functions.get(function as usize).is_some_and(|facts| facts.is_awaited)
     }
 
     /// Returns true if the size of what a function's calls carry was measured.
@@ -273,35 +269,21 @@ struct Samples {
     class: PayloadClass,
     /// The receiver that needs most work.
     receiver: Option<ReceiverKind>,
-    /// Results that were coroutines, and those of them after which a coroutine of the app began.
-    coroutines: u32,
-    followed: u32,
-}
-
-/// The share of a function's coroutines that must be followed by a call of the app to be that call.
-///
-/// Chosen: a coroutine that is cancelled before it begins has none.
-const MOST: f64 = 0.9;
-
-/// The path and type of a result that is a coroutine, as the recorder writes it.
-const COROUTINE: &str = "result (coroutine)";
-
-/// Returns true if the next other call of a call's caller is one of the app's own coroutine functions.
-fn is_followed_by_coroutine(recording: &Recording, request: &Request, index: usize) -> bool {
-    let call = &request.calls[index];
-    let others = |later: &&Call| later.parent == call.parent && later.function != call.function;
-    let next = request.calls[index + 1..].iter().find(others);
-    let next = next.and_then(|next| recording.functions.get(next.function as usize));
-    next.is_some_and(|next| next.kind == FunctionKind::Coroutine)
+    /// Calls that ended, and those of them that only made another call.
+    ended: u32,
+    makers: u32,
+    /// The result of a call is awaited by its caller, and never seen.
+    is_awaited: bool,
 }
 
 fn crossabilities(recording: &Recording) -> Vec<Crossability> {
     let mut samples = vec![Samples::default(); recording.functions.len()];
-    let calls =
-        recording.requests.iter().flat_map(|request| (0..request.calls.len()).map(move |index| (request, index)));
-    for (request, index) in calls {
-        let call = &request.calls[index];
+    for call in recording.requests.iter().flat_map(|request| &request.calls) {
         let seen = &mut samples[call.function as usize];
+        // A call that raises makes nothing, whatever its function does.
+        seen.ended += u32::from(call.exception.is_none());
+        seen.makers += u32::from(call.makes == Makes::Call);
+        seen.is_awaited |= call.makes == Makes::Awaitable;
         if let Some(arguments) = &call.arguments {
             seen.arguments = true;
             seen.class = seen.class.max(arguments.class);
@@ -309,13 +291,10 @@ fn crossabilities(recording: &Recording) -> Vec<Crossability> {
             // A call that raises has no result to be measured.
             seen.result |= call.exception.is_some();
         }
-        if let Some(result) = &call.result {
+        // What is made has a call with a result of its own.
+        if let Some(result) = call.result.as_ref().filter(|_| call.makes != Makes::Call) {
             seen.result = true;
             seen.class = seen.class.max(result.class);
-            if result.path == COROUTINE {
-                seen.coroutines += 1;
-                seen.followed += u32::from(is_followed_by_coroutine(recording, request, index));
-            }
         }
     }
     recording.functions.iter().zip(samples).map(|(function, seen)| crossability(function, seen)).collect()
@@ -323,8 +302,8 @@ fn crossabilities(recording: &Recording) -> Vec<Crossability> {
 
 fn crossability(function: &Function, seen: Samples) -> Crossability {
     let verdict = verdict(function, seen);
-    let is_measured = seen.arguments && seen.result && verdict != Ok(Readiness::Rewrite);
-    Crossability { verdict, is_measured, is_awaited: seen.coroutines > 0 }
+    let is_measured = seen.arguments && seen.result && !seen.is_awaited && verdict != Ok(Readiness::Rewrite);
+    Crossability { verdict, is_measured }
 }
 
 fn verdict(function: &Function, seen: Samples) -> Result<Readiness, Local> {
@@ -338,7 +317,7 @@ fn verdict(function: &Function, seen: Samples) -> Result<Readiness, Local> {
     if !class.is_empty() && ATTRIBUTE_ACCESS.contains(&name) {
         return Err(Local::AttributeAccess);
     }
-    if f64::from(seen.followed) > MOST * f64::from(seen.coroutines) {
+    if seen.makers > 0 && seen.makers == seen.ended {
         return Err(Local::CoroutineMaker);
     }
     let of_kind = match function.kind {
@@ -446,25 +425,29 @@ mod tests {
         }
     }
 
-    /// `main:view` calls `vault:lock`, which returns a coroutine, and then `kinds:kind`.
+    /// `main:view` calls `vault:lock` twice, whose results are work that these calls did not do, and `kinds:kind`.
     #[test]
-    fn what_makes_a_coroutine_of_the_app_never_crosses_and_another_one_is_awaited() {
-        let with = |kind| {
+    fn what_makes_a_call_of_the_app_never_crosses_and_an_awaitable_does() {
+        let crossings = |makes: [Makes; 2]| {
             let mut recording = recording();
-            recording.functions[4].kind = kind;
             let calls = &mut recording.requests[0].calls;
+            calls[3] = calls[2].clone();
+            for (call, makes) in calls[2..4].iter_mut().zip(makes) {
+                call.result = Some(Payload { class: PayloadClass::Generator, ..Payload::default() });
+                call.makes = makes;
+            }
             calls.truncate(5);
-            calls.remove(3);
-            calls[2].result =
-                Some(Payload { class: PayloadClass::Generator, path: COROUTINE.into(), ..Payload::default() });
             let services = BTreeMap::from([("vault".to_owned(), vec!["vault".to_owned(), "kinds".to_owned()])]);
             let split = Split { services, ..Split::default() };
             let boundary = Boundary::new(&recording, &split, Execution::Rewritten);
-            let crosses = |call| boundary.crossing(&recording.requests[0], call, 0).is_some();
-            [crosses(2), crosses(3), boundary.is_awaited(2), boundary.is_awaited(4)]
+            let crossings: Vec<u32> =
+                (2..5).filter(|call| boundary.crossing(&recording.requests[0], *call, 0).is_some()).collect();
+            (crossings, never_crosses(&recording)[2], boundary.is_measured(2))
         };
-        assert_eq!(with(FunctionKind::Coroutine), [false, true, true, false]);
-        assert_eq!(with(FunctionKind::Plain), [true, true, true, false]);
+        assert_eq!(crossings([Makes::Call; 2]), (vec![4], Some(Local::CoroutineMaker), false));
+        assert_eq!(crossings([Makes::Awaitable; 2]), (vec![2, 3, 4], None, false));
+        // A function that makes a coroutine only sometimes crosses where it returns a value.
+        assert_eq!(crossings([Makes::Call, Makes::Nothing]), (vec![3, 4], None, true));
     }
 
     #[test]

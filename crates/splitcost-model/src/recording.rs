@@ -312,6 +312,34 @@ pub enum Via {
     Thread,
 }
 
+/// The work that the result of a plain function stands for, and that is yet to be done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Makes {
+    /// None: the result is a value.
+    #[default]
+    Nothing,
+    /// A coroutine or an asynchronous generator of a library, or of a function inside the called one: the caller awaits it, as
+    /// a part of the call.
+    Awaitable,
+    /// A coroutine, generator or context manager of another function of the app, whose own call follows when it runs.
+    Call,
+}
+
+impl Makes {
+    /// Every variant, in order.
+    pub const ALL: [Self; 3] = [Self::Nothing, Self::Awaitable, Self::Call];
+
+    /// Returns the word used in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Nothing => "nothing",
+            Self::Awaitable => "awaitable",
+            Self::Call => "call",
+        }
+    }
+}
+
 /// One call from one module into another.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Call {
@@ -325,6 +353,8 @@ pub struct Call {
     pub thread: u32,
     /// Type of the exception it ended with.
     pub exception: Option<String>,
+    /// The work that its result stands for.
+    pub makes: Makes,
     /// Alternating stretches on a thread and away from it, in order, from start to end without a hole.
     pub segments: Vec<Segment>,
     /// Arguments, where this call was sampled.

@@ -90,15 +90,22 @@ pub(crate) fn classify(
 /// Returns the facts of a function's code, which is put under recording if it belongs to the packages.
 pub(crate) fn classify_function(function: &Bound<'_, PyFunction>) -> PyResult<Option<CodeFacts>> {
     let py = function.py();
-    let code = function.getattr(intern!(py, "__code__"))?;
+    classify_ahead(&function.getattr(intern!(py, "__code__"))?, || function.getattr(intern!(py, "__globals__")))
+}
+
+/// Returns the facts of code that may not have run yet, and puts it under recording if it belongs to the packages.
+pub(crate) fn classify_ahead<'py>(
+    code: &Bound<'py, PyAny>,
+    globals: impl FnOnce() -> PyResult<Bound<'py, PyAny>>,
+) -> PyResult<Option<CodeFacts>> {
     let known = lock().as_ref().and_then(|recorder| recorder.facts(code.as_ptr() as usize));
     if known.is_some() {
         return Ok(known);
     }
-    let Ok(globals) = function.getattr(intern!(py, "__globals__"))?.cast_into::<PyDict>() else { return Ok(None) };
-    let new = classify_in(&code, &globals)?;
+    let Ok(globals) = globals()?.cast_into::<PyDict>() else { return Ok(None) };
+    let new = classify_in(code, &globals)?;
     if new.is_some() {
-        watch(py, &code)?;
+        watch(code.py(), code)?;
     }
     Ok(new)
 }

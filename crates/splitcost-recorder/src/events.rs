@@ -19,6 +19,7 @@ use crate::code::{
 use crate::guard::attempt;
 use crate::handing::ask_context;
 use crate::inert::qualname;
+use crate::makes::made_by;
 use crate::payload::Sample;
 use crate::shadow_stack::{CodeFacts, has_greenlets, is_thrown_through, thrown_at};
 use crate::state::lock;
@@ -172,7 +173,12 @@ fn py_return(
     let _ = offset;
     guarded(py, || {
         let Some(facts) = facts(code) else { return Ok(Answer::Nothing) };
-        let look = |sample: &mut Sample| sample.finish(py, || current_frame(py), Some(value));
+        let look = |sample: Option<&mut Sample>| {
+            if let Some(sample) = sample {
+                sample.finish(py, || current_frame(py), Some(value))?;
+            }
+            made_by(facts, value)
+        };
         tracking::leave(facts, address(code), current_frame_address, String::new, look).map(|outcome| settle(&outcome))
     })
 }
@@ -187,7 +193,9 @@ fn py_unwind(
     let _ = offset;
     guarded(py, || {
         let Some(facts) = facts(code) else { return Ok(Answer::Nothing) };
-        let look = |sample: &mut Sample| sample.finish(py, || current_frame(py), None);
+        let look = |sample: Option<&mut Sample>| {
+            sample.map_or(Ok(()), |sample| sample.finish(py, || current_frame(py), None)).map(|()| None)
+        };
         let name = || exception_name(error);
         tracking::leave(facts, address(code), current_frame_address, name, look).map(|outcome| settle(&outcome))
     })
@@ -390,7 +398,12 @@ fn profile_return(
     }
     let Some(facts) = facts else { return Ok(Answer::Nothing) };
     let is_return = opcode == RETURN_VALUE_3_11;
-    let look = |sample: &mut Sample| sample.finish(py, || Some(frame.clone()), is_return.then_some(value));
+    let look = |sample: Option<&mut Sample>| {
+        if let Some(sample) = sample {
+            sample.finish(py, || Some(frame.clone()), is_return.then_some(value))?;
+        }
+        if is_return { made_by(facts, value) } else { Ok(None) }
+    };
     // The profile function of 3.11 does not learn the exception.
     let name = || if is_return { String::new() } else { "Exception".to_owned() };
     tracking::leave(facts, address(code), here, name, look).map(|outcome| settle(&outcome))

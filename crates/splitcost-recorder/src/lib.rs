@@ -4,7 +4,7 @@
 //! behalf it ran, and, for a sample, the shape of its arguments and result. In reading order: `source` (the code under
 //! recording and its names), `shadow_stack` (the open calls of a thread), `state` (the process), `tracking` (the effects
 //! of an event on both), `events` (the interpreter's callbacks), `handing` (tasks and threads), `inert` (looks that
-//! run no code of the app), `type_info` and `resource` (types of values), `walk`, `place` and `receiver` (values),
+//! run no code of the app), `type_info` and `resource` (types of values), `walk`, `place`, `receiver` and `makes` (values),
 //! `payload` (samples), `driver` and `statement` (databases), `command` (Redis), `buffer` and `writer` (the log file), `ending` (signals), `guard` (faults
 //! never reach the app).
 //!
@@ -38,6 +38,7 @@ mod events;
 mod guard;
 mod handing;
 mod inert;
+mod makes;
 mod owner;
 mod payload;
 mod place;
@@ -88,6 +89,7 @@ fn start(
     std::fs::create_dir_all(&directory)?;
     let python_version = format!("{}.{}.{}", version.major, version.minor, version.patch);
     inert::prepare(py)?;
+    makes::prepare(py)?;
     source::record(Division { packages, modules, depth }, entry_points);
     let recorder = Recorder::new(LogBuffer::new(directory), python_version, mode);
     *state::lock() = Some(recorder);
@@ -301,6 +303,10 @@ fn record_as_dict<'py>(py: Python<'py>, record: &Record) -> PyResult<Bound<'py, 
         Record::Suspend { call, wall, cpu } => set!(dict, call, wall, cpu),
         Record::Resume { call, thread, wall, cpu } => set!(dict, call, thread, wall, cpu),
         Record::Leave { call, wall, cpu, exception } => set!(dict, call, wall, cpu, exception),
+        Record::Makes { call, makes } => {
+            let makes = makes.name();
+            set!(dict, call, makes);
+        }
         Record::Shape { id, skeleton } => set!(dict, id, skeleton),
         Record::Payload { call, result, shape, encoded_bytes, nodes, class, path, obstacles, receiver, file, line } => {
             let class = class.name();

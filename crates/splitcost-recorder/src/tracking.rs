@@ -3,7 +3,7 @@
 use pyo3::prelude::*;
 use splitcost_recording::clock::ThreadInstant;
 use splitcost_recording::division::function_name;
-use splitcost_recording::log::{Record, ViaCode};
+use splitcost_recording::log::{MakesCode, Record, ViaCode};
 
 use crate::clock;
 use crate::code::ActiveFrame;
@@ -275,13 +275,14 @@ pub(crate) fn enter(
     }
 }
 
-/// Notes that a function ends, with the exception's type where it raised one. `look` samples its result.
+/// Notes that a function ends, with the exception's type where it raised one. `look` samples its result for a call with a
+/// sample, and returns the work that the result stands for.
 pub(crate) fn leave(
     facts: CodeFacts,
     code: usize,
     frame: impl FnOnce() -> usize,
     exception: impl FnOnce() -> String,
-    look: impl FnOnce(&mut Sample) -> PyResult<()>,
+    look: impl FnOnce(Option<&mut Sample>) -> PyResult<Option<MakesCode>>,
 ) -> PyResult<Outcome> {
     let found = THREAD.try_with(|thread| {
         let thread = &mut *thread.borrow_mut();
@@ -306,11 +307,9 @@ pub(crate) fn leave(
     });
     let Ok(Some((mut ended, now, is_in_turn))) = found else { return Ok(Outcome::Done) };
     let exception = exception();
-    let mut before = None;
-    if let Some(sample) = ended[0].sample.as_mut() {
-        before = Some(clock::thread_cpu());
-        look(sample)?;
-    }
+    let sample = ended[0].sample.as_deref_mut();
+    let before = sample.is_some().then(clock::thread_cpu);
+    let makes = look(sample)?;
     let overdue = with(|recorder, thread| {
         if !is_in_turn {
             recorder.note_greenlets();
@@ -322,6 +321,9 @@ pub(crate) fn leave(
         if let Some(mut sample) = open.sample.take() {
             recorder.put_payloads(open.call, &mut sample);
             open.sample = Some(sample);
+        }
+        if let Some(makes) = makes {
+            recorder.put_call(&Record::Makes { call: open.call, makes });
         }
         recorder.end(open, now, &exception);
         if let Some(before) = before {

@@ -8,13 +8,13 @@ use splitcost_model::quantity::Nanos;
 use splitcost_model::recording::limit::Limit;
 use splitcost_model::recording::statement::{Dialect, Statement, StatementText};
 use splitcost_model::recording::{
-    Call, Function, FunctionKind, Meta, Obstacle, Payload, PayloadClass, Receiver, ReceiverKind, Recording, Request,
+    Call, Function, FunctionKind, Makes, Meta, Obstacle, Payload, PayloadClass, Receiver, ReceiverKind, Recording, Request,
     Segment, Via,
 };
 
 use crate::division::function_name;
 use crate::log::{
-    DialectCode, FunctionKindCode, LimitCode, LoggedReceiver, PayloadClassCode, ReceiverKindCode, Record, ViaCode,
+    DialectCode, FunctionKindCode, LimitCode, LoggedReceiver, MakesCode, PayloadClassCode, ReceiverKindCode, Record, ViaCode,
 };
 use crate::statement::{describe, table_name};
 
@@ -226,6 +226,11 @@ impl Assembler {
                     open.call.exception = Some(exception);
                 }
                 self.step(call, wall, cpu, CallState::Left);
+            }
+            Record::Makes { call, makes } => {
+                if let Some(open) = self.call(call) {
+                    open.call.makes = Makes::from(makes);
+                }
             }
             Record::Payload {
                 call,
@@ -571,6 +576,15 @@ impl From<ViaCode> for Via {
             ViaCode::Inline => Self::Inline,
             ViaCode::Task => Self::Task,
             ViaCode::Thread => Self::Thread,
+        }
+    }
+}
+
+impl From<MakesCode> for Makes {
+    fn from(code: MakesCode) -> Self {
+        match code {
+            MakesCode::Awaitable => Self::Awaitable,
+            MakesCode::Call => Self::Call,
         }
     }
 }

@@ -10,14 +10,14 @@ mod encoding;
 mod reader;
 
 pub use code::{
-    DialectCode, FunctionKindCode, LimitCode, PayloadClassCode, ReceiverKindCode, Tag, UnknownCode, ViaCode,
+    DialectCode, FunctionKindCode, LimitCode, MakesCode, PayloadClassCode, ReceiverKindCode, Tag, UnknownCode, ViaCode,
 };
 pub use reader::{Damage, Reader};
 
 use crate::crc32::crc32;
 
 /// First bytes of a log file; the last byte is the format's version.
-pub const HEADER: [u8; 16] = *b"splitcost-log\0\0\x02";
+pub const HEADER: [u8; 16] = *b"splitcost-log\0\0\x03";
 
 /// The name of module 0, which stands for framework and server code; no Python module can have it.
 pub const FRAMEWORK: &str = "(framework)";
@@ -165,6 +165,13 @@ pub enum Record {
         /// Type of the exception it ended with, empty for a return.
         exception: String,
     },
+    /// The result of a call that ends next stands for work that is yet to be done.
+    Makes {
+        /// The call.
+        call: u64,
+        /// The work.
+        makes: MakesCode,
+    },
     /// A shape id is used from here on.
     Shape {
         /// Its id.
@@ -306,6 +313,7 @@ impl Record {
             Self::Suspend { .. } => Tag::Suspend,
             Self::Resume { .. } => Tag::Resume,
             Self::Leave { .. } => Tag::Leave,
+            Self::Makes { .. } => Tag::Makes,
             Self::Shape { .. } => Tag::Shape,
             Self::Payload { .. } => Tag::Payload,
             Self::Count { .. } => Tag::Count,
@@ -349,6 +357,7 @@ mod tests {
             },
             Record::Suspend { call: 6, wall: 12, cpu: 13 },
             Record::Resume { call: 6, thread: 8, wall: 14, cpu: 15 },
+            Record::Makes { call: 6, makes: MakesCode::Call },
             Record::Leave { call: 6, wall: 16, cpu: 17, exception: "ValueError".into() },
             Record::Shape { id: 1, skeleton: "\"int\"".into() },
             Record::Payload {
@@ -481,6 +490,7 @@ mod tests {
         }
         check(FunctionKindCode::ALL, |kind| kind as u8);
         check(ViaCode::ALL, |via| via as u8);
+        check(MakesCode::ALL, |makes| makes as u8);
         check(PayloadClassCode::ALL, |class| class as u8);
         check(ReceiverKindCode::ALL, |kind| kind as u8);
         check(DialectCode::ALL, |dialect| dialect as u8);

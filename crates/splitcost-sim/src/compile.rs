@@ -8,7 +8,7 @@ use splitcost_model::database::{Database, Owners};
 use splitcost_model::quantity::Nanos;
 use splitcost_model::recording::statement::Statement;
 use splitcost_model::recording::{
-    Call, CallIndex, FunctionId, FunctionKind, ModuleId, Payload, Receiver, ReceiverKind, Recording, Request,
+    Call, CallIndex, FunctionId, FunctionKind, Makes, ModuleId, Payload, Receiver, ReceiverKind, Recording, Request,
 };
 use splitcost_model::split::Split;
 
@@ -486,7 +486,7 @@ impl Builder<'_> {
         let Crosses { to: target, readiness } = compiler.boundary.crossing(self.request, index, service)?;
         let call = &self.request.calls[index as usize];
         let coroutine = compiler.is_coroutine(self.request, index);
-        let is_awaited = coroutine || compiler.boundary.is_awaited(call.function);
+        let is_awaited = coroutine || call.makes == Makes::Awaitable;
         let blocking = !(is_awaited || on_loop && compiler.awaited);
         let caller = compiler.boundary.caller(self.request, index);
         let blocks_event_loop = blocking && on_loop;

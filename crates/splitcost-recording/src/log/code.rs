@@ -74,6 +74,16 @@ wire_code! {
 }
 
 wire_code! {
+    /// The work that a result stands for, as a byte of [`Record::Makes`].
+    MakesCode, "makes", {
+        /// A coroutine or asynchronous generator without a call of its own: the caller awaits it.
+        Awaitable = 1, "awaitable";
+        /// A coroutine, generator or context manager of another function of the app, whose own call follows.
+        Call = 2, "call";
+    }
+}
+
+wire_code! {
     /// The class of a payload, as a byte of [`Record::Payload`]; a later class needs more work to cross.
     PayloadClassCode, "payload class", {
         /// JSON's own types.
@@ -170,6 +180,8 @@ wire_code! {
         Count = 12, "count";
         /// [`Record::Trouble`].
         Trouble = 13, "trouble";
+        /// [`Record::Makes`].
+        Makes = 14, "makes";
         /// [`Record::Server`].
         Server = 15, "server";
         /// [`Record::Limit`].

@@ -72,6 +72,10 @@ impl Record {
                 put_u64(out, *cpu);
                 put_str(out, exception);
             }
+            Self::Makes { call, makes } => {
+                put_u64(out, *call);
+                out.push(*makes as u8);
+            }
             Self::Shape { id, skeleton } => {
                 put_u32(out, *id);
                 put_str(out, skeleton);
@@ -196,6 +200,7 @@ impl Record {
                 cpu: get_u64(input)?,
                 exception: get_str(input)?,
             },
+            Tag::Makes => Self::Makes { call: get_u64(input)?, makes: get_u8(input)?.try_into()? },
             Tag::Shape => Self::Shape { id: get_u32(input)?, skeleton: get_str(input)? },
             Tag::Payload => Self::Payload {
                 call: get_u64(input)?,

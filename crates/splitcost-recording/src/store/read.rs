@@ -14,7 +14,7 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use splitcost_model::quantity::Nanos;
 use splitcost_model::recording::{
-    Call, Function, FunctionKind, Obstacle, Payload, PayloadClass, Receiver, ReceiverKind, Recording, Request, Segment,
+    Call, Function, FunctionKind, Makes, Obstacle, Payload, PayloadClass, Receiver, ReceiverKind, Recording, Request, Segment,
     Via,
 };
 
@@ -225,11 +225,11 @@ fn read_requests(dir: &Path, files: &Files, recording: &mut Recording) -> Result
 }
 
 fn read_calls(dir: &Path, files: &Files, recording: &mut Recording) -> Result<(), Error> {
-    let columns = ["request", "call", "parent", "function_id", "via", "thread", "exception"];
+    let columns = ["request", "call", "parent", "function_id", "via", "thread", "exception", "makes"];
     for_each_batch(dir, files, &CALLS, &columns, |rows| {
         let (requests, calls, parents) = (rows.u32s("request")?, rows.u32s("call")?, rows.u32s("parent")?);
         let (functions, threads) = (rows.u32s("function_id")?, rows.u32s("thread")?);
-        let (vias, exceptions) = (rows.names("via")?, rows.names("exception")?);
+        let (vias, exceptions, makes) = (rows.names("via")?, rows.names("exception")?, rows.names("makes")?);
         for row in 0..rows.batch.num_rows() {
             let request = recording.requests.get_mut(requests[row] as usize);
             let request = request.ok_or_else(|| rows.corrupt(row, format!("there is no request {}", requests[row])))?;
@@ -240,6 +240,7 @@ fn read_calls(dir: &Path, files: &Files, recording: &mut Recording) -> Result<()
                 via: vias.one_of(rows, row, &VIAS, &[Via::Inline, Via::Task, Via::Thread])?,
                 thread: threads[row],
                 exception: exceptions.get(row).map(str::to_owned),
+                makes: makes.one_of(rows, row, &Makes::ALL.map(Makes::name), &Makes::ALL)?,
                 segments: Vec::with_capacity(1),
                 arguments: None,
                 result: None,

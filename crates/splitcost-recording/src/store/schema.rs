@@ -111,10 +111,12 @@ pub static REQUESTS: Table = table!("requests.parquet";
 /// | `suspended_nanos` | u64 | ns | awaiting something else |
 /// | `overlap_nanos` | u64 | ns | while another call of the same parent was under way; a suspended generator is not |
 /// | `exception` | name, nullable | | type of the exception it ended with |
+/// | `makes` | name | | `nothing`, `awaitable`, `call`: the work that its result stands for |
 pub static CALLS: Table = table!("calls.parquet";
     "request": Index, "call": U32, "parent": U32, "function_id": U32, "caller_module": Name, "callee_module": Name,
     "function": Name, "file": Name, "line": U32, "kind": Name, "via": Name, "thread": U32, "start_nanos": U64,
-    "wall_nanos": U64, "cpu_nanos": U64, "suspended_nanos": U64, "overlap_nanos": U64, "exception": NameOrNull);
+    "wall_nanos": U64, "cpu_nanos": U64, "suspended_nanos": U64, "overlap_nanos": U64, "exception": NameOrNull,
+    "makes": Name);
 
 /// One row per stretch of a call, on a thread or suspended; a call's stretches alternate and leave no hole.
 ///

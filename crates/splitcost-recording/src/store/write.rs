@@ -258,6 +258,7 @@ fn call_columns(names: &Names, rows: &[CallRow<'_>]) -> Vec<ArrayRef> {
         nanos(calls().map(Call::suspended)),
         nanos(rows.iter().map(|row| row.overlap)),
         interned(calls().map(|call| call.exception.as_deref())),
+        interned(calls().map(|call| Some(call.makes.name()))),
     ]
 }
 

@@ -10,3 +10,8 @@ async def caught(awaitable, error, callback):
     except error:
         await callback()
         await asyncio.sleep(0)
+
+
+async def later(n):
+    await asyncio.sleep(0)
+    return n
