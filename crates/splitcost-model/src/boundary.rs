@@ -55,7 +55,7 @@ impl Readiness {
                 Self::Adapted
             }
             PayloadClass::Service => Self::Object,
-            PayloadClass::Reference => Self::ByReference,
+            PayloadClass::ContextManager | PayloadClass::Reference => Self::ByReference,
             PayloadClass::Callback | PayloadClass::Live => Self::Rewrite,
         }
     }
@@ -135,6 +135,8 @@ struct Crossability {
     verdict: Result<Readiness, Local>,
     /// Arguments and result were sampled, and neither needs a rewrite.
     is_measured: bool,
+    /// The caller enters what it returns, and exits it later.
+    is_context_manager: bool,
 }
 
 impl Crossability {
@@ -224,6 +226,12 @@ impl<'a> Boundary<'a> {
         module != Recording::ROOT_MODULE && self.crossing(request, call, self.service_of(module)).is_some()
     }
 
+    /// Returns true if a call of the function is two messages: its result is a context manager, which stays at the callee, and
+    /// which the caller enters and exits.
+    pub fn is_context_manager(&self, function: FunctionId) -> bool {
+        self.functions[function as usize].is_context_manager
+    }
+
     /// Returns true if the size of what a function's calls carry was measured.
     pub fn is_measured(&self, function: FunctionId) -> bool {
         self.functions[function as usize].is_measured
@@ -274,6 +282,7 @@ struct Samples {
     makers: u32,
     /// The result of a call is awaited by its caller, and never seen.
     is_awaited: bool,
+    is_context_manager: bool,
 }
 
 fn crossabilities(recording: &Recording) -> Vec<Crossability> {
@@ -295,6 +304,7 @@ fn crossabilities(recording: &Recording) -> Vec<Crossability> {
         if let Some(result) = call.result.as_ref().filter(|_| call.makes != Makes::Call) {
             seen.result = true;
             seen.class = seen.class.max(result.class);
+            seen.is_context_manager |= result.class == PayloadClass::ContextManager;
         }
     }
     recording.functions.iter().zip(samples).map(|(function, seen)| crossability(function, seen)).collect()
@@ -303,7 +313,7 @@ fn crossabilities(recording: &Recording) -> Vec<Crossability> {
 fn crossability(function: &Function, seen: Samples) -> Crossability {
     let verdict = verdict(function, seen);
     let is_measured = seen.arguments && seen.result && !seen.is_awaited && verdict != Ok(Readiness::Rewrite);
-    Crossability { verdict, is_measured }
+    Crossability { verdict, is_measured, is_context_manager: seen.is_context_manager }
 }
 
 fn verdict(function: &Function, seen: Samples) -> Result<Readiness, Local> {
@@ -364,6 +374,7 @@ mod tests {
             ("quote", Plain, C::Plain, None, "ready"),
             ("quote", Coroutine, C::Adapter, None, "ready"),
             ("rows", AsyncGenerator, C::Plain, None, "adapted"),
+            ("locked", FunctionKind::Generator, C::ContextManager, None, "by reference"),
             ("save", Plain, C::Resource, None, "adapted"),
             ("save", Plain, C::Mutated, None, "adapted"),
             ("save", Plain, C::Service, None, "object"),

@@ -506,6 +506,8 @@ pub enum PayloadClass {
     Resource,
     /// An object of the app that lives at module level, or that holds a resource or another such object.
     Service,
+    /// A context manager that is made of a generator: its state stays at the callee.
+    ContextManager,
     /// Any other object of the app.
     Reference,
     /// A function, method or other callable.
@@ -516,7 +518,7 @@ pub enum PayloadClass {
 
 impl PayloadClass {
     /// Every class, in order.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Plain,
         Self::Adapter,
         Self::Value,
@@ -524,6 +526,7 @@ impl PayloadClass {
         Self::Generator,
         Self::Resource,
         Self::Service,
+        Self::ContextManager,
         Self::Reference,
         Self::Callback,
         Self::Live,
@@ -544,6 +547,7 @@ impl PayloadClass {
             Self::Generator => "generator",
             Self::Resource => "resource",
             Self::Service => "service",
+            Self::ContextManager => "context_manager",
             Self::Reference => "reference",
             Self::Callback => "callback",
             Self::Live => "live",

@@ -5,7 +5,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFunction, PyString, PyTuple};
 
-use splitcost_recording::log::{FRAMEWORK, FunctionKindCode};
+use splitcost_recording::log::{FRAMEWORK, FunctionKindCode, PayloadClassCode as Class};
 
 use crate::events::watch;
 use crate::inert::instance_dict;
@@ -29,6 +29,9 @@ const CO_ASYNC_GENERATOR: u32 = 0x0200;
 pub(crate) const RESUME_3_11: u8 = 151;
 /// Name of the code that computes annotations when somebody asks for them, from 3.14 on. Spec: PEP 649.
 const ANNOTATIONS: &str = "__annotate__";
+
+/// The functions of `contextlib` that enter a context manager which is made of a generator.
+const ENTRIES: [&str; 2] = ["_GeneratorContextManager.__enter__", "_AsyncGeneratorContextManager.__aenter__"];
 
 /// Returns the running frame.
 pub(crate) fn current_frame(py: Python<'_>) -> Option<Bound<'_, PyAny>> {
@@ -246,12 +249,25 @@ pub(crate) fn look_at_arguments(py: Python<'_>, code: &Bound<'_, PyAny>, frame: 
     let locals = frame.getattr(intern!(py, "f_locals"))?;
     let (names, method) = known.as_deref().map_or((&[][..], None), |known| (&known.names[..], known.method.as_ref()));
     let mut sample = Sample::of_arguments(names, method, &locals, call_site(frame)?)?;
-    match kind_of_code(code)? {
-        FunctionKindCode::Generator => sample.add_generator("generator"),
-        FunctionKindCode::AsyncGenerator => sample.add_generator("async_generator"),
-        FunctionKindCode::Plain | FunctionKindCode::Coroutine => {}
+    let kind = kind_of_code(code)?;
+    if matches!(kind, FunctionKindCode::Generator | FunctionKindCode::AsyncGenerator) {
+        let class = if is_entered(frame)? { Class::ContextManager } else { Class::Generator };
+        sample.add_generator(class, kind.name());
     }
     Ok(sample)
+}
+
+/// Returns true when a generator runs as a context manager: `contextlib` has started it to enter it.
+fn is_entered(frame: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let py = frame.py();
+    let outer = frame.getattr(intern!(py, "f_back"))?;
+    if outer.is_none() {
+        return Ok(false);
+    }
+    let name: String = outer.getattr(intern!(py, "f_code"))?.getattr(intern!(py, "co_qualname"))?.extract()?;
+    let is_known = ENTRIES.contains(&name.as_str());
+    let globals = if is_known { outer.getattr(intern!(py, "f_globals"))?.cast_into::<PyDict>().ok() } else { None };
+    Ok(globals.and_then(|globals| module_name(&globals)).is_some_and(|module| module == "contextlib"))
 }
 
 /// The place in the app that a call comes from.

@@ -124,12 +124,12 @@ impl Sample {
         Ok(Self { file: site.file, line: site.line, payloads: vec![payload], watched })
     }
 
-    /// Notes that the call's result is a generator.
-    pub(crate) fn add_generator(&mut self, type_name: &str) {
+    /// Notes that the call's result is a generator, which is iterated over or is a context manager.
+    pub(crate) fn add_generator(&mut self, class: Class, type_name: &str) {
         let mut skeleton = String::new();
-        Skeleton::Named("generator", format!("builtins:{type_name}")).write_json(&mut skeleton);
+        Skeleton::Named(class.name(), format!("builtins:{type_name}")).write_json(&mut skeleton);
         let mut obstacles = Obstacles::default();
-        obstacles.add(Class::Generator, "result", type_name);
+        obstacles.add(class, "result", type_name);
         self.payloads.push(Payload {
             is_result: true,
             skeleton,

@@ -26,6 +26,7 @@ const KNOWN: &[(&str, Class, &[&str])] = &[
     ("mysql.connector", Class::Resource, &["connection", "cursor", "pool"]),
     ("redis", Class::Resource, &["redis", "rediscluster", "connectionpool", "connection", "pipeline", "pubsub"]),
     ("pymongo", Class::Resource, &["client", "database", "collection", "clientsession"]),
+    ("contextlib", Class::ContextManager, &["generatorcontextmanager"]),
     // What tasks and threads wait for, which looks like data as long as nobody waits.
     ("asyncio", Class::Live, &[""]),
     ("anyio", Class::Live, &[""]),

@@ -599,6 +599,7 @@ impl From<PayloadClassCode> for PayloadClass {
             PayloadClassCode::Generator => Self::Generator,
             PayloadClassCode::Resource => Self::Resource,
             PayloadClassCode::Service => Self::Service,
+            PayloadClassCode::ContextManager => Self::ContextManager,
             PayloadClassCode::Reference => Self::Reference,
             PayloadClassCode::Callback => Self::Callback,
             PayloadClassCode::Live => Self::Live,

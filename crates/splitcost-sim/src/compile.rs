@@ -426,7 +426,14 @@ impl Builder<'_> {
                     }
                 }
                 DemandStep::Inline(callee) => match self.remote(callee, service, on_loop) {
-                    Some(remote) => ops.push(Op::Remote(remote)),
+                    Some(remote) => {
+                        ops.push(Op::Remote(remote));
+                        let function = self.request.calls[callee as usize].function;
+                        if self.compiler.boundary.is_context_manager(function) {
+                            let exit = self.exit(remote);
+                            ops.push(Op::Remote(exit));
+                        }
+                    }
                     None => self.lay(ops, callee, service, on_loop),
                 },
                 DemandStep::Fork { call: callee, thread, joined } => {
@@ -478,6 +485,16 @@ impl Builder<'_> {
             let body = self.add(Vec::new());
             ops.push(Op::Remote(Remote { crossing, process: target + 1, body, blocking: !on_loop, pooled: true }));
         }
+    }
+
+    /// Returns the second message of a context manager, which exits it by the handle that entering it returned. The work of
+    /// both is in the body of the first.
+    fn exit(&mut self, enter: Remote) -> Remote {
+        let entered = self.compiled.crossings[enter.crossing as usize].clone();
+        let exit = entered.map(|entered| Crossing { first: false, nodes: 1.0, bytes: HANDLE_BYTES, ..entered });
+        self.compiled.crossings.push(exit);
+        let body = self.add(Vec::new());
+        Remote { crossing: (self.compiled.crossings.len() - 1) as CrossingId, body, ..enter }
     }
 
     /// Returns a call that is made in `service` as one to another service, if it crosses.

@@ -40,3 +40,19 @@ def test_every_call_says_it_and_not_only_the_sampled_ones(runs: Runs) -> None:
 def test_the_call_of_a_coroutine_that_was_seen_before_it_ran_is_whole(runs: Runs) -> None:
     log = runs.code(PRELUDE + MAIN.format("await m.of_own(1)"))
     assert [call.events for call in log.named("shop.makers:_load")] == [["enter", "leave"]]
+
+
+@pytest.mark.parametrize(
+    ("code", "name", "class_"),
+    [
+        ("with m.managed(1): pass", "managed", "context_manager"),
+        ("with m.of_context(1): pass", "managed", "context_manager"),
+        ("async with m.managed_later(1): pass", "managed_later", "context_manager"),
+        ("list(m.of_generator(1))", "_numbers", "generator"),
+        ("[i async for i in m.of_generator_later(1)]", "_numbers_later", "generator"),
+        ("m.of_context_of_library()", "of_context_of_library", "context_manager"),
+    ],
+)
+def test_a_generator_that_is_entered_is_a_context_manager(runs: Runs, code: str, name: str, class_: str) -> None:
+    result = runs.code(PRELUDE + MAIN.format(code)).one(f"shop.makers:{name}").payloads[True]
+    assert (result["class"], result["obstacles"][0][0]) == (class_, class_)

@@ -100,12 +100,14 @@ wire_code! {
         Resource = 5, "resource";
         /// An object that lives at module level, or that holds a resource or another such object.
         Service = 6, "service";
+        /// A context manager that is made of a generator.
+        ContextManager = 7, "context_manager";
         /// Any other object of the app.
-        Reference = 7, "reference";
+        Reference = 8, "reference";
         /// A callable.
-        Callback = 8, "callback";
+        Callback = 9, "callback";
         /// A live resource of another kind.
-        Live = 9, "live";
+        Live = 10, "live";
     }
 }
 

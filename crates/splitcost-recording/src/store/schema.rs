@@ -143,7 +143,7 @@ pub static SEGMENTS: Table = table!("segments.parquet";
 /// | `shape` | u32 | | row of `shapes` |
 /// | `encoded_bytes` | u64 | bytes | size as tagged JSON |
 /// | `nodes` | u64 | | values in it, containers included |
-/// | `class` | name | | `plain`, `adapter`, `value`, `mutated`, `generator`, `resource`, `service`, `reference`, `callback`, `live` |
+/// | `class` | name | | `plain`, `adapter`, `value`, `mutated`, `generator`, `resource`, `service`, `context_manager`, `reference`, `callback`, `live` |
 /// | `path` | name | | the value that decided the class, as `arguments.session (sqlmodel.Session)` |
 /// | `file`, `line` | name, u32 | | the call site |
 pub static PAYLOADS: Table = table!("payloads.parquet";

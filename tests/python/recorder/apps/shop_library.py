@@ -1,6 +1,7 @@
 """A library between calls of the app."""
 
 import asyncio
+import contextlib
 
 
 async def caught(awaitable, error, callback):
@@ -15,3 +16,8 @@ async def caught(awaitable, error, callback):
 async def later(n):
     await asyncio.sleep(0)
     return n
+
+
+@contextlib.contextmanager
+def managed():
+    yield
