@@ -7,6 +7,7 @@ use pyo3::types::{PyDict, PyFunction, PyString, PyTuple};
 
 use splitcost_recording::log::{FRAMEWORK, FunctionKindCode, PayloadClassCode as Class};
 
+use crate::defaults::Defaults;
 use crate::events::watch;
 use crate::inert::instance_dict;
 use crate::owner::owner_of;
@@ -248,7 +249,8 @@ pub(crate) fn look_at_arguments(py: Python<'_>, code: &Bound<'_, PyAny>, frame: 
     let known = lock().as_ref().and_then(|recorder| recorder.arguments_of(code.as_ptr() as usize));
     let locals = frame.getattr(intern!(py, "f_locals"))?;
     let (names, method) = known.as_deref().map_or((&[][..], None), |known| (&known.names[..], known.method.as_ref()));
-    let mut sample = Sample::of_arguments(names, method, &locals, call_site(frame)?)?;
+    let defaults = Defaults::of(code, &frame.getattr(intern!(py, "f_globals"))?)?;
+    let mut sample = Sample::of_arguments(names, method, &locals, &defaults, call_site(frame)?)?;
     let kind = kind_of_code(code)?;
     if matches!(kind, FunctionKindCode::Generator | FunctionKindCode::AsyncGenerator) {
         let class = if is_entered(frame)? { Class::ContextManager } else { Class::Generator };

@@ -4,7 +4,7 @@
 //! behalf it ran, and, for a sample, the shape of its arguments and result. In reading order: `source` (the code under
 //! recording and its names), `shadow_stack` (the open calls of a thread), `state` (the process), `tracking` (the effects
 //! of an event on both), `events` (the interpreter's callbacks), `handing` (tasks and threads), `inert` (looks that
-//! run no code of the app), `type_info` and `resource` (types of values), `walk`, `place`, `receiver` and `makes` (values),
+//! run no code of the app), `type_info` and `resource` (types of values), `walk`, `place`, `receiver`, `defaults` and `makes` (values),
 //! `payload` (samples), `driver` and `statement` (databases), `command` (Redis), `buffer` and `writer` (the log file), `ending` (signals), `guard` (faults
 //! never reach the app).
 //!
@@ -32,6 +32,7 @@ mod buffer;
 mod clock;
 mod code;
 mod command;
+mod defaults;
 mod driver;
 mod ending;
 mod events;

@@ -6,6 +6,7 @@ use splitcost_recording::log::{LoggedReceiver, PayloadClassCode as Class, Record
 use splitcost_recording::skeleton::Skeleton;
 
 use crate::code::CallSite;
+use crate::defaults::Defaults;
 use crate::receiver::{self, Method};
 use crate::type_info::type_of;
 use crate::walk::{Obstacles, Walk};
@@ -75,11 +76,13 @@ enum Role {
 }
 
 impl Sample {
-    /// Looks at the arguments of a call that begins; the first may be what a method was called on.
-    pub(crate) fn of_arguments(
+    /// Looks at the arguments of a call that begins; the first may be what a method was called on. Those that were left out are
+    /// not sent.
+    pub(crate) fn of_arguments<'py>(
         names: &[String],
         method: Option<&Method>,
-        locals: &Bound<'_, PyAny>,
+        locals: &Bound<'py, PyAny>,
+        defaults: &Defaults<'py>,
         site: CallSite,
     ) -> PyResult<Self> {
         let mut walk = Walk::new("arguments");
@@ -107,6 +110,9 @@ impl Sample {
                     Some(hash) => watch(Role::Receiver(hash), value),
                     None => {}
                 }
+                continue;
+            }
+            if defaults.are(i, name, &value) {
                 continue;
             }
             let before = std::mem::take(&mut walk.hash);
