@@ -255,6 +255,8 @@ pub struct Function {
     pub kind: FunctionKind,
     /// Calls across a boundary, exact, sampled or not.
     pub calls: u64,
+    /// Those of them that belong to no request: at start-up, or in a task that runs beside all requests.
+    pub calls_outside: u64,
     /// True for a function at module level that no other module of the app names: whoever calls it from outside was given the
     /// function itself, as a framework is given a hook, or a registry a handler.
     pub is_unnamed: bool,

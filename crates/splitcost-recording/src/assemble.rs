@@ -25,7 +25,8 @@ const WSGI_ROOT: &str = "(wsgi)";
 
 /// Returns the records of one process as a [`Recording`] of its own.
 ///
-/// Calls outside every request, and requests that did not end, are left out; the recording's troubles count them.
+/// Calls outside every request are left out, and counted by their functions; the recording's troubles count the requests that
+/// did not end.
 pub fn assemble(records: impl IntoIterator<Item = Record>) -> Recording {
     let mut assembler = Assembler::default();
     for record in records {
@@ -123,7 +124,6 @@ impl OpenCall {
 
 #[derive(Default)]
 struct Trouble {
-    outside: u64,
     disorder: u64,
     orphans: u64,
     never_resumed: u64,
@@ -134,7 +134,6 @@ struct Trouble {
 impl Trouble {
     fn words(&self) -> Vec<String> {
         [
-            (self.outside, "calls between modules left out, made outside every request"),
             (self.unfinished_requests, "requests left out, not ended when recording stopped"),
             (self.incomplete_requests, "requests left out, their root or a called function missing in the log"),
             (self.never_resumed, "calls suspended and never resumed, taken to end where they last ran"),
@@ -167,7 +166,7 @@ impl Assembler {
                 // A function of an undefined module stays undefined; so do the requests that call it.
                 if let Some(module) = self.module_index(module) {
                     self.function_of_id.entry(id).or_insert_with(|| {
-                        self.functions.push(Function { module, qualname, file, line, kind, calls: 0, is_unnamed });
+                        self.functions.push(Function { module, qualname, file, line, kind, is_unnamed, ..Function::default() });
                         self.entered.push(0);
                         self.functions.len() as u32 - 1
                     });
@@ -351,7 +350,9 @@ impl Assembler {
         };
         let Some(&r) = self.request_of_id.get(&request) else {
             vacant.insert(None);
-            self.trouble.outside += 1;
+            if defined {
+                self.functions[opened.call.function as usize].calls_outside += 1;
+            }
             return;
         };
         let request = &mut self.requests[r as usize];
@@ -453,14 +454,22 @@ impl Assembler {
     }
 
     fn finish_request(&mut self, mut request: OpenRequest) -> Option<Request> {
-        let Some(end) = request.end else {
-            self.trouble.unfinished_requests += 1;
+        let root = self.root(&request.calls);
+        let Some(end) = request.end.take() else {
+            let root = root.map(|root| request.calls[root].call.function);
+            let is_of_server = root.is_none_or(|root| self.functions[root as usize].module == Recording::ROOT_MODULE);
+            // A function of the app that never ends (a task that consumes events, say) is no request.
+            if is_of_server {
+                self.trouble.unfinished_requests += 1;
+            } else {
+                self.count_outside(&request);
+            }
             return None;
         };
         if end.endpoint.is_empty() {
+            self.count_outside(&request);
             return None;
         }
-        let root = self.root(&request.calls);
         let (false, Some(root)) = (request.incomplete, root) else {
             self.trouble.incomplete_requests += 1;
             return None;
@@ -486,6 +495,14 @@ impl Assembler {
             calls,
             statements: ordered_statements(request.statements, &rank),
         })
+    }
+
+    /// Counts the calls of what turned out to be no request; the server and the framework make none.
+    fn count_outside(&mut self, request: &OpenRequest) {
+        for open in request.calls.iter().filter(|_| !request.incomplete) {
+            let function = &mut self.functions[open.call.function as usize];
+            function.calls_outside += u64::from(function.module != Recording::ROOT_MODULE);
+        }
     }
 
     /// The call without a parent that the framework owns, or else the first without a parent.
@@ -650,12 +667,14 @@ pub fn merge(meta: Meta, parts: Vec<Recording>) -> Recording {
             function.module = module_here[function.module as usize];
             let key = (function.module, function.qualname.clone(), function.file.clone(), function.line, function.kind);
             let (calls, is_unnamed) = (std::mem::take(&mut function.calls), function.is_unnamed);
+            let calls_outside = std::mem::take(&mut function.calls_outside);
             let id = *functions.entry(key).or_insert_with(|| {
                 merged.functions.push(function);
                 merged.functions.len() as u32 - 1
             });
             let known = &mut merged.functions[id as usize];
             known.calls += calls;
+            known.calls_outside += calls_outside;
             // A process that has not imported all modules does not know all names.
             known.is_unnamed &= is_unnamed;
             function_here.push(id);

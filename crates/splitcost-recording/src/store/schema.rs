@@ -198,10 +198,11 @@ pub static SHAPES: Table = table!("shapes.parquet"; "shape": Index, "skeleton": 
 /// | `file`, `line` | name, u32 | | where it is defined |
 /// | `kind` | name | | `plain`, `coroutine`, `generator`, `async_generator` |
 /// | `calls` | u64 | | calls across a boundary, exact, also in requests that were left out |
+/// | `calls_outside` | u64 | | those of them that belong to no request |
 /// | `unnamed` | bool | | no other module of the app names it |
 pub static FUNCTIONS: Table = table!("functions.parquet";
     "function": Index, "module": Name, "qualname": Text, "file": Name, "line": U32, "kind": Name, "calls": U64,
-    "unnamed": Flag);
+    "calls_outside": U64, "unnamed": Flag);
 
 /// One row per database statement, by request and start.
 ///

@@ -370,6 +370,7 @@ fn function_columns(names: &Names, rows: &[(u32, &Function)]) -> Vec<ArrayRef> {
         u32s(functions().map(|f| f.line)),
         kinds(functions().map(|f| f.kind)),
         u64s(functions().map(|f| f.calls)),
+        u64s(functions().map(|f| f.calls_outside)),
         Arc::new(functions().map(|f| Some(f.is_unnamed)).collect::<BooleanArray>()),
     ]
 }

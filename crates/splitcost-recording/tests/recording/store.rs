@@ -208,6 +208,7 @@ fn any_recording() -> impl Strategy<Value = Recording> {
                 kind,
                 is_unnamed: calls % 2 == 0,
                 calls,
+                calls_outside: calls / 2,
             };
             Recording {
                 meta,
