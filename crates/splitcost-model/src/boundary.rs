@@ -10,7 +10,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::recording::{
-    Call, CallIndex, Function, FunctionId, FunctionKind, Makes, ModuleId, PayloadClass, ReceiverKind, Recording, Request,
+    Call, CallIndex, Function, FunctionId, FunctionKind, Makes, ModuleId, PayloadClass, ReceiverKind, Recording,
+    Request,
 };
 use crate::split::{Split, file_module};
 

@@ -79,6 +79,7 @@ pub(crate) fn made_by(maker: CodeFacts, result: &Bound<'_, PyAny>) -> PyResult<O
 
 /// Returns true for a nested function in the module of what made its coroutine: it runs where its maker does.
 fn is_part_of(made: CodeFacts, maker: CodeFacts) -> bool {
-    let is_nested = |recorder: &crate::state::Recorder| recorder.functions[made.function as usize].qualname.contains('<');
+    let is_nested =
+        |recorder: &crate::state::Recorder| recorder.functions[made.function as usize].qualname.contains('<');
     made.module == maker.module && lock().as_ref().is_some_and(is_nested)
 }

@@ -8,13 +8,14 @@ use splitcost_model::quantity::Nanos;
 use splitcost_model::recording::limit::Limit;
 use splitcost_model::recording::statement::{Dialect, Statement, StatementText};
 use splitcost_model::recording::{
-    Call, Function, FunctionKind, Makes, Meta, Obstacle, Payload, PayloadClass, Receiver, ReceiverKind, Recording, Request,
-    Segment, Via,
+    Call, Function, FunctionKind, Makes, Meta, Obstacle, Payload, PayloadClass, Receiver, ReceiverKind, Recording,
+    Request, Segment, Via,
 };
 
 use crate::division::function_name;
 use crate::log::{
-    DialectCode, FunctionKindCode, LimitCode, LoggedReceiver, MakesCode, PayloadClassCode, ReceiverKindCode, Record, ViaCode,
+    DialectCode, FunctionKindCode, LimitCode, LoggedReceiver, MakesCode, PayloadClassCode, ReceiverKindCode, Record,
+    ViaCode,
 };
 use crate::statement::{describe, table_name};
 
@@ -166,7 +167,15 @@ impl Assembler {
                 // A function of an undefined module stays undefined; so do the requests that call it.
                 if let Some(module) = self.module_index(module) {
                     self.function_of_id.entry(id).or_insert_with(|| {
-                        self.functions.push(Function { module, qualname, file, line, kind, is_unnamed, ..Function::default() });
+                        self.functions.push(Function {
+                            module,
+                            qualname,
+                            file,
+                            line,
+                            kind,
+                            is_unnamed,
+                            ..Function::default()
+                        });
                         self.entered.push(0);
                         self.functions.len() as u32 - 1
                     });

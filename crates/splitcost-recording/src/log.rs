@@ -1,8 +1,7 @@
 //! The recorder's log: the file that a recorded process appends to while it runs.
 //!
 //! A file is a [`HEADER`] followed by frames. A frame is `u32` payload length, `u32` CRC-32 of the payload,
-//! payload; a payload is a run of whole [`Record`]s. Integers are little-endian; a string is a `u32` length
-//! and UTF-8 bytes. A reader stops at the first frame that is incomplete or fails its checksum. Everything before
+//! payload; a payload is a run of whole [`Record`]s, made by [`Frame::put`]. A reader stops at the first frame that is incomplete or fails its checksum. Everything before
 //! that frame is intact, so a log stays readable after `kill -9`.
 
 mod code;
@@ -12,6 +11,7 @@ mod reader;
 pub use code::{
     DialectCode, FunctionKindCode, LimitCode, MakesCode, PayloadClassCode, ReceiverKindCode, Tag, UnknownCode, ViaCode,
 };
+pub use encoding::Frame;
 pub use reader::{Damage, Reader};
 
 use crate::crc32::crc32;
@@ -414,12 +414,12 @@ mod tests {
     fn file(records: &[Record], per_frame: usize) -> Vec<u8> {
         let mut out = HEADER.to_vec();
         for chunk in records.chunks(per_frame) {
-            let mut payload = Vec::new();
+            let mut payload = Frame::default();
             for record in chunk {
-                record.encode(&mut payload);
+                payload.put(record);
             }
-            out.extend_from_slice(&frame_header(&payload));
-            out.extend_from_slice(&payload);
+            out.extend_from_slice(&frame_header(payload.bytes()));
+            out.extend_from_slice(payload.bytes());
         }
         out
     }
@@ -464,12 +464,20 @@ mod tests {
 
     #[test]
     fn a_code_of_a_later_version_is_named() {
-        let mut payload = Vec::new();
-        Record::Enter { call: 6, parent: 0, request: 3, function: 2, via: ViaCode::Task, thread: 9, wall: 1, cpu: 1 }
-            .encode(&mut payload);
-        let via = payload.get(1 + 24 + 4).copied();
-        assert_eq!(via, Some(ViaCode::Task as u8));
-        payload[1 + 24 + 4] = 9;
+        let mut frame = Frame::default();
+        frame.put(&Record::Enter {
+            call: 6,
+            parent: 0,
+            request: 3,
+            function: 2,
+            via: ViaCode::Task,
+            thread: 9,
+            wall: 1,
+            cpu: 1,
+        });
+        let mut payload = frame.bytes().to_vec();
+        assert_eq!(payload.get(5).copied(), Some(ViaCode::Task as u8));
+        payload[5] = 9;
         let bytes = [&HEADER, frame_header(&payload).as_slice(), &payload].concat();
         let mut reader = Reader::new(&bytes).unwrap();
         assert_eq!(reader.by_ref().count(), 0);

@@ -57,10 +57,7 @@ pub(crate) fn calm_phase(recording: &Recording) -> (String, Option<u32>) {
 fn outside(recording: &Recording) -> Vec<OutsideSummary> {
     let called = recording.functions.iter().filter(|function| function.calls_outside > 0);
     let mut outside: Vec<OutsideSummary> = called
-        .map(|function| OutsideSummary {
-            function: recording.function_name(function),
-            calls: function.calls_outside,
-        })
+        .map(|function| OutsideSummary { function: recording.function_name(function), calls: function.calls_outside })
         .collect();
     outside.sort_by_key(|function| std::cmp::Reverse(function.calls));
     outside

@@ -14,8 +14,8 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use splitcost_model::quantity::Nanos;
 use splitcost_model::recording::{
-    Call, Function, FunctionKind, Makes, Obstacle, Payload, PayloadClass, Receiver, ReceiverKind, Recording, Request, Segment,
-    Via,
+    Call, Function, FunctionKind, Makes, Obstacle, Payload, PayloadClass, Receiver, ReceiverKind, Recording, Request,
+    Segment, Via,
 };
 
 use super::manifest::{FileSeal, Files};

@@ -9,8 +9,8 @@ use splitcost_model::quantity::Nanos;
 use splitcost_model::recording::limit::{Limit, ServerLimits};
 use splitcost_model::recording::statement::{Dialect, Statement, StatementKind, StatementText};
 use splitcost_model::recording::{
-    Call, Function, FunctionKind, Makes, Meta, Obstacle, Payload, PayloadClass, Phase, PhaseEndpoint, PhaseKind, Receiver,
-    ReceiverKind, Recording, Request, Segment, Via,
+    Call, Function, FunctionKind, Makes, Meta, Obstacle, Payload, PayloadClass, Phase, PhaseEndpoint, PhaseKind,
+    Receiver, ReceiverKind, Recording, Request, Segment, Via,
 };
 use splitcost_recording::store::{FORMAT_VERSION, MANIFEST, read, write};
 use splitcost_recording::{Error, store};
