@@ -21,7 +21,7 @@ use crate::handing::ask_context;
 use crate::inert::qualname;
 use crate::makes::made_by;
 use crate::payload::Sample;
-use crate::shadow_stack::{CodeFacts, has_greenlets, is_thrown_through, thrown_at};
+use crate::shadow_stack::{CodeFacts, facts_of, has_greenlets, is_thrown_through, thrown_at};
 use crate::state::lock;
 use crate::tracking::{self, Outcome};
 use crate::type_info::dotted_name;
@@ -83,7 +83,7 @@ fn address(code: &Bound<'_, PyAny>) -> usize {
 }
 
 fn facts(code: &Bound<'_, PyAny>) -> Option<CodeFacts> {
-    lock().as_ref()?.facts(address(code))
+    facts_of(address(code), || lock().as_ref()?.facts(address(code)))
 }
 
 fn trouble(message: &'static str) -> PyErr {
@@ -220,9 +220,9 @@ fn py_yield(py: Python<'_>, code: &Bound<'_, PyAny>, offset: &Bound<'_, PyAny>, 
 fn py_resume(py: Python<'_>, code: &Bound<'_, PyAny>, offset: &Bound<'_, PyAny>) -> Py<PyAny> {
     let _ = offset;
     guarded(py, || {
-        if let Some(facts) = facts(code) {
+        if facts(code).is_some() {
             suspend_stale(py, None)?;
-            tracking::resume(facts, address(code), current_frame_address, -1);
+            tracking::resume(address(code), current_frame_address, -1);
         }
         Ok(Answer::Nothing)
     })
@@ -237,8 +237,8 @@ fn py_throw(py: Python<'_>, code: &Bound<'_, PyAny>, offset: &Bound<'_, PyAny>, 
                 watch_yields(py, &waiting.code)?;
             }
         }
-        if let Some(facts) = facts(code) {
-            tracking::resume(facts, address(code), current_frame_address, -1);
+        if facts(code).is_some() {
+            tracking::resume(address(code), current_frame_address, -1);
         }
         Ok(Answer::Nothing)
     })
@@ -357,7 +357,7 @@ fn profile_call(py: Python<'_>, frame: &Bound<'_, PyAny>, code: &Bound<'_, PyAny
             } else {
                 throw_into(frame)?;
             }
-            tracking::resume(facts, address(code), || address(frame), at);
+            tracking::resume(address(code), || address(frame), at);
             return Ok(Answer::Nothing);
         }
     }

@@ -26,6 +26,14 @@ const FIRST_SAMPLES: u32 = 32;
 ///
 /// Chosen: a walk of 5 µs then costs 80 ns a call.
 const SAMPLE_EVERY: u32 = 64;
+/// One in this many after [`MANY_CALLS`].
+///
+/// Chosen: a walk of 5 µs then costs 5 ns a call.
+const SAMPLE_RARELY: u32 = 1024;
+/// Calls after which only rarely one is sampled.
+///
+/// Chosen: some 160 samples, which show what a function carries.
+const MANY_CALLS: u32 = 8192;
 /// Bounds on the recorder's memory.
 ///
 /// Chosen: far above what a program needs; each is at most about 20 MB when it is reached.
@@ -98,6 +106,8 @@ pub(crate) struct KnownFunction {
 /// A code object under recording.
 pub(crate) struct KnownCode {
     pub(crate) facts: CodeFacts,
+    /// Calls of it that are suspended now.
+    pub(crate) suspended: u32,
     arguments: Arc<Arguments>,
     /// Keeps the address taken.
     _object: Py<PyAny>,
@@ -169,7 +179,7 @@ impl Recorder {
         self.servers.clear();
         self.limits_written = [None; LimitCode::ALL.len()];
         for code in self.codes.values_mut() {
-            code.facts.suspended = 0;
+            code.suspended = 0;
         }
         for function in &mut self.functions {
             (function.calls, function.calls_written, function.is_written) = (0, 0, false);
@@ -226,11 +236,11 @@ impl Recorder {
             is_resumable: new.kind != FunctionKindCode::Plain,
             is_root: new.is_root,
             is_entry_point: new.is_entry_point,
-            suspended: 0,
             first_instruction: new.first_instruction,
         };
         let address = new.code.as_ptr() as usize;
-        self.codes.insert(address, KnownCode { facts, arguments: Arc::new(new.arguments), _object: new.code });
+        let arguments = Arc::new(new.arguments);
+        self.codes.insert(address, KnownCode { facts, suspended: 0, arguments, _object: new.code });
         Some(facts)
     }
 
@@ -279,7 +289,6 @@ impl Recorder {
             is_resumable: false,
             is_root: true,
             is_entry_point: false,
-            suspended: 0,
             first_instruction: 0,
         }
     }
@@ -364,7 +373,8 @@ impl Recorder {
         }
         let calls = self.samples.entry(key).or_default();
         *calls = calls.wrapping_add(1);
-        *calls <= FIRST_SAMPLES || calls.is_multiple_of(SAMPLE_EVERY)
+        let every = if *calls <= MANY_CALLS { SAMPLE_EVERY } else { SAMPLE_RARELY };
+        *calls <= FIRST_SAMPLES || calls.is_multiple_of(every)
     }
 
     /// Appends the definition of a function, once.

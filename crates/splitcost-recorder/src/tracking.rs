@@ -159,7 +159,7 @@ impl Recorder {
         }
         self.end(&stale.open, stale.since, "GeneratorExit");
         if let Some(code) = self.codes.get_mut(&stale.open.code) {
-            code.facts.suspended = code.facts.suspended.saturating_sub(1);
+            code.suspended = code.suspended.saturating_sub(1);
         }
     }
 
@@ -354,7 +354,7 @@ impl Recorder {
             open.release(released);
         }
         if let Some(code) = self.codes.get_mut(&open.code) {
-            code.facts.suspended += 1;
+            code.suspended += 1;
         }
         self.suspended.insert(open.frame, Suspended { open, above, since: now });
         Ok(())
@@ -367,7 +367,7 @@ impl Recorder {
         }
         let suspended = self.suspended.remove(&frame)?;
         if let Some(code) = self.codes.get_mut(&code) {
-            code.facts.suspended = code.facts.suspended.saturating_sub(1);
+            code.suspended = code.suspended.saturating_sub(1);
         }
         let now = now(thread, is_idle(&thread.stack));
         let at = thread.stack.len();
@@ -409,8 +409,9 @@ pub(crate) fn suspend_awaiting(is_suspended: impl Fn(usize) -> bool) -> Result<(
 }
 
 /// Notes that a coroutine or generator runs again. `thrown_at` is for 3.11.
-pub(crate) fn resume(facts: CodeFacts, code: usize, frame: impl FnOnce() -> usize, thrown_at: i32) {
-    if facts.suspended == 0 {
+pub(crate) fn resume(code: usize, frame: impl FnOnce() -> usize, thrown_at: i32) {
+    let is_suspended = |recorder: &Recorder| recorder.codes.get(&code).is_some_and(|known| known.suspended > 0);
+    if !lock().as_ref().is_some_and(is_suspended) {
         return;
     }
     let frame = frame();
