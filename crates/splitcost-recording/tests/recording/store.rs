@@ -343,7 +343,7 @@ fn bad_recordings_are_clear_errors() {
         check(&|dir| fs::write(dir.join(MANIFEST), "{").unwrap()),
         check(&|dir| fs::write(dir.join(MANIFEST), "[1]").unwrap()),
         check(&edit("splitcost-recording", "another tool")),
-        check(&edit("\"format_version\": 3", "\"format_version\": 4")),
+        check(&edit("\"format_version\": 4", "\"format_version\": 5")),
         check(&edit("a machine", "b machine")),
         check(&|dir| fs::remove_file(dir.join("calls.parquet")).unwrap()),
         check(&|dir| fs::write(dir.join("calls.parquet"), "").unwrap()),
