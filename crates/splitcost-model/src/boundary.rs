@@ -273,8 +273,9 @@ pub fn never_crosses(recording: &Recording) -> Vec<Option<Local>> {
 #[derive(Clone, Copy, Default)]
 struct Samples {
     arguments: bool,
-    result: bool,
-    /// The class that needs most work.
+    /// The class of the results that needs most work.
+    result: Option<PayloadClass>,
+    /// The class of arguments and results that needs most work.
     class: PayloadClass,
     /// The receiver that needs most work.
     receiver: Option<ReceiverKind>,
@@ -283,7 +284,6 @@ struct Samples {
     makers: u32,
     /// The result of a call is awaited by its caller, and never seen.
     is_awaited: bool,
-    is_context_manager: bool,
 }
 
 fn crossabilities(recording: &Recording) -> Vec<Crossability> {
@@ -299,13 +299,12 @@ fn crossabilities(recording: &Recording) -> Vec<Crossability> {
             seen.class = seen.class.max(arguments.class);
             seen.receiver = seen.receiver.max(arguments.receiver.as_ref().map(|receiver| receiver.kind));
             // A call that raises has no result to be measured.
-            seen.result |= call.exception.is_some();
+            seen.result = seen.result.or(call.exception.as_ref().map(|_| PayloadClass::Plain));
         }
         // What is made has a call with a result of its own.
         if let Some(result) = call.result.as_ref().filter(|_| call.makes != Makes::Call) {
-            seen.result = true;
+            seen.result = seen.result.max(Some(result.class));
             seen.class = seen.class.max(result.class);
-            seen.is_context_manager |= result.class == PayloadClass::ContextManager;
         }
     }
     recording.functions.iter().zip(samples).map(|(function, seen)| crossability(function, seen)).collect()
@@ -313,8 +312,8 @@ fn crossabilities(recording: &Recording) -> Vec<Crossability> {
 
 fn crossability(function: &Function, seen: Samples) -> Crossability {
     let verdict = verdict(function, seen);
-    let is_measured = seen.arguments && seen.result && !seen.is_awaited && verdict != Ok(Readiness::Rewrite);
-    Crossability { verdict, is_measured, is_context_manager: seen.is_context_manager }
+    let is_measured = seen.arguments && seen.result.is_some() && !seen.is_awaited && verdict != Ok(Readiness::Rewrite);
+    Crossability { verdict, is_measured, is_context_manager: seen.result == Some(PayloadClass::ContextManager) }
 }
 
 fn verdict(function: &Function, seen: Samples) -> Result<Readiness, Local> {
@@ -359,7 +358,7 @@ mod tests {
     }
 
     fn of(qualname: &str, kind: FunctionKind, class: PayloadClass, receiver: Option<ReceiverKind>) -> String {
-        let seen = Samples { arguments: true, result: true, class, receiver, ..Samples::default() };
+        let seen = Samples { arguments: true, result: Some(class), class, receiver, ..Samples::default() };
         match verdict(&function(qualname, kind), seen) {
             Ok(readiness) => readiness.name().to_owned(),
             Err(local) => format!("{local:?}"),

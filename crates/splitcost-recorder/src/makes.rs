@@ -1,6 +1,6 @@
 //! The work that a plain function leaves to its caller: it returns a coroutine, a generator or a context manager.
 //!
-//! A task or future is none of them: the loop runs it, whoever awaits it, and it is a live resource of that loop. The call
+//! A task or future is a value: its loop runs it, whoever awaits it, and it is a live resource of that loop. The call
 //! that a task runs is below the function that created the task.
 
 use pyo3::intern;

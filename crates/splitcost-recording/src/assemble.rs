@@ -235,6 +235,20 @@ impl Assembler {
                 }
                 self.step(call, wall, cpu, CallState::Left);
             }
+            record @ (Record::Makes { .. } | Record::Payload { .. }) => self.push_values(record),
+            Record::Count { function, calls } => {
+                if let Some(&function) = self.function_of_id.get(&function) {
+                    self.functions[function as usize].calls = calls;
+                }
+            }
+            Record::Trouble { message } => self.meta.troubles.push(message),
+            record => self.push_statement(record),
+        }
+    }
+
+    /// Takes the next record, if it is about what a call carries.
+    fn push_values(&mut self, record: Record) {
+        match record {
             Record::Makes { call, makes } => {
                 if let Some(open) = self.call(call) {
                     open.call.makes = Makes::from(makes);
@@ -263,13 +277,7 @@ impl Assembler {
                     *(if result { &mut open.call.result } else { &mut open.call.arguments }) = Some(payload);
                 }
             }
-            Record::Count { function, calls } => {
-                if let Some(&function) = self.function_of_id.get(&function) {
-                    self.functions[function as usize].calls = calls;
-                }
-            }
-            Record::Trouble { message } => self.meta.troubles.push(message),
-            record => self.push_statement(record),
+            _ => {}
         }
     }
 

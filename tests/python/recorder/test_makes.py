@@ -53,6 +53,8 @@ def test_the_call_of_a_coroutine_that_was_seen_before_it_ran_is_whole(runs: Runs
         ("m.of_context_of_library()", "of_context_of_library", "context_manager"),
     ],
 )
-def test_a_generator_that_is_entered_is_a_context_manager(runs: Runs, code: str, name: str, class_: str) -> None:
+def test_a_generator_that_is_entered_is_a_context_manager(
+    runs: Runs, code: str, name: str, class_: str
+) -> None:
     result = runs.code(PRELUDE + MAIN.format(code)).one(f"shop.makers:{name}").payloads[True]
     assert (result["class"], result["obstacles"][0][0]) == (class_, class_)

@@ -255,6 +255,8 @@ def test_no_code_of_the_app_runs_in_a_walk(runs):
     ],
 )
 def test_an_argument_that_the_caller_left_out_is_not_sent(runs, code, name, sent):
-    payload = runs.code(f"from shop import defaults as d\n{code}").one(f"shop.defaults:{name}").payloads[False]
+    payload = (
+        runs.code(f"from shop import defaults as d\n{code}").one(f"shop.defaults:{name}").payloads[False]
+    )
     assert list(json.loads(payload["skeleton"])["arguments"]) == sent
     assert (payload["class"] == "callback") == ("key" in sent)

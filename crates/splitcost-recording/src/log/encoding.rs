@@ -113,7 +113,6 @@ impl Event {
 }
 
 impl Record {
-    #[expect(clippy::too_many_lines, reason = "an arm per record")]
     fn encode(&self, out: &mut Vec<u8>) {
         out.push(self.tag() as u8);
         match self {
