@@ -176,7 +176,14 @@ impl<'a> Boundary<'a> {
             functions: crossabilities(recording)
                 .into_iter()
                 .zip(&recording.functions)
-                .map(|(facts, function)| if function.is_unnamed { facts.handed_out() } else { facts })
+                .map(|(facts, function)| {
+                    // What its own module calls for the caller is called there, without a stub in between.
+                    let is_handed_out = match execution {
+                        Execution::Rewritten => function.is_unnamed && !function.is_made,
+                        Execution::Rehearsed => function.is_unnamed || function.is_made,
+                    };
+                    if is_handed_out { facts.handed_out() } else { facts }
+                })
                 .collect(),
             recording,
             execution,
@@ -241,7 +248,11 @@ impl<'a> Boundary<'a> {
     /// Returns the functions, as `module:qualname`, that a rehearsal calls in the caller although they are another service's.
     pub fn local_functions(&self) -> Vec<String> {
         let functions = self.recording.functions.iter().zip(&self.functions);
-        let stays = functions.filter(|(_, facts)| facts.verdict.is_ok_and(|readiness| !readiness.is_rehearsed()));
+        // What makes a coroutine runs where it is called: a stub would return the coroutine's result.
+        let stays = functions.filter(|(_, facts)| match facts.verdict {
+            Ok(readiness) => !readiness.is_rehearsed(),
+            Err(local) => local == Local::CoroutineMaker,
+        });
         let mut names: Vec<String> = stays.map(|(function, _)| self.recording.function_name(function)).collect();
         names.sort();
         names.dedup();
@@ -538,6 +549,28 @@ mod tests {
         // Called by `main` it is priced, as a message of a signal would be; the framework calls a hook.
         assert_eq!(crossings(Execution::Rewritten), [2]);
         assert!(crossings(Execution::Rehearsed).is_empty());
+    }
+
+    /// `vault:lock` makes the coroutine of `vault:_lock` for `main`, which no other module names.
+    #[test]
+    fn what_its_own_module_makes_is_priced_and_stays_in_a_rehearsal() {
+        let mut recording = recording();
+        let made =
+            Function { module: 2, qualname: "_lock".into(), is_unnamed: true, is_made: true, ..Function::default() };
+        recording.functions.push(made);
+        let calls = &mut recording.requests[0].calls;
+        calls[2].makes = Makes::Call;
+        calls[3].function = 5;
+        calls[3].arguments = Some(Payload::default());
+        calls.truncate(4);
+        let services = BTreeMap::from([("vault".to_owned(), vec!["vault".to_owned()])]);
+        let split = Split { services, ..Split::default() };
+        let boundary = |execution| Boundary::new(&recording, &split, execution);
+        let crosses = |execution| boundary(execution).crossing(&recording.requests[0], 3, 0);
+        assert_eq!(crosses(Execution::Rewritten), Some(Crosses { to: 1, readiness: Readiness::Ready }));
+        assert_eq!(crosses(Execution::Rehearsed), None);
+        let local = boundary(Execution::Rehearsed).local_functions();
+        assert_eq!(local, ["vault:Line.total", "vault:_lock", "vault:lock"]);
     }
 
     #[test]

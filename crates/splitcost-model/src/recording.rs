@@ -260,6 +260,9 @@ pub struct Function {
     /// True for a function at module level that no other module of the app names: whoever calls it from outside was given the
     /// function itself, as a framework is given a hook, or a registry a handler.
     pub is_unnamed: bool,
+    /// True for a coroutine function, a generator or a context manager that another function of its module has called for the
+    /// caller, which was given the result.
+    pub is_made: bool,
 }
 
 /// The kind of a function.

@@ -282,9 +282,9 @@ fn record_as_dict<'py>(py: Python<'py>, record: &Record) -> PyResult<Bound<'py, 
     match record {
         Record::Process { pid, python_version, mode } => set!(dict, pid, python_version, mode),
         Record::Module { id, name } => set!(dict, id, name),
-        Record::Function { id, module, qualname, file, line, kind, is_unnamed } => {
+        Record::Function { id, module, qualname, file, line, kind, is_unnamed, is_made } => {
             let kind = kind.name();
-            set!(dict, id, module, qualname, file, line, kind, is_unnamed);
+            set!(dict, id, module, qualname, file, line, kind, is_unnamed, is_made);
         }
         Record::RequestStart { request, wall, process_cpu } => {
             set!(dict, request, wall, process_cpu);

@@ -73,6 +73,11 @@ pub(crate) fn made_by(maker: CodeFacts, result: &Bound<'_, PyAny>) -> PyResult<O
     }
     let facts = classify_ahead(&work.getattr(code)?, || frame.getattr(intern!(py, "f_globals")))?;
     let is_called = facts.is_some_and(|made| made.module != FRAMEWORK && !is_part_of(made, maker));
+    if let Some(made) = facts.filter(|made| is_called && made.module == maker.module)
+        && let Some(recorder) = lock().as_mut()
+    {
+        recorder.functions[made.function as usize].is_made = true;
+    }
     let is_awaited = matches!(kind, Kind::Coroutine | Kind::AsyncGenerator);
     Ok(is_called.then_some(MakesCode::Call).or(is_awaited.then_some(MakesCode::Awaitable)))
 }

@@ -101,6 +101,8 @@ pub(crate) struct KnownFunction {
     calls: u64,
     calls_written: u64,
     is_written: bool,
+    /// Another function of its module has called it for the caller, which was given the result.
+    pub(crate) is_made: bool,
 }
 
 /// A code object under recording.
@@ -274,6 +276,7 @@ impl Recorder {
                 calls: 0,
                 calls_written: 0,
                 is_written: false,
+                is_made: false,
             });
             self.functions.len() - 1
         });
@@ -389,6 +392,7 @@ impl Recorder {
                 line: function.line,
                 kind: function.kind,
                 is_unnamed: is_unnamed(function, &self.modules),
+                is_made: function.is_made,
             };
             self.buffer.put(&record);
         }

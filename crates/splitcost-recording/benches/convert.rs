@@ -80,6 +80,7 @@ fn definitions(out: &mut Frame) {
             line: 10,
             kind: FunctionKindCode::Coroutine,
             is_unnamed: false,
+            is_made: false,
         });
     }
 }

@@ -162,7 +162,7 @@ impl Assembler {
                 self.meta.recorder_mode = mode;
             }
             Record::Module { id, name } => self.module(id, name),
-            Record::Function { id, module, qualname, file, line, kind, is_unnamed } => {
+            Record::Function { id, module, qualname, file, line, kind, is_unnamed, is_made } => {
                 let kind = FunctionKind::from(kind);
                 // A function of an undefined module stays undefined; so do the requests that call it.
                 if let Some(module) = self.module_index(module) {
@@ -174,6 +174,7 @@ impl Assembler {
                             line,
                             kind,
                             is_unnamed,
+                            is_made,
                             ..Function::default()
                         });
                         self.entered.push(0);
@@ -683,7 +684,8 @@ pub fn merge(meta: Meta, parts: Vec<Recording>) -> Recording {
         for mut function in part.functions {
             function.module = module_here[function.module as usize];
             let key = (function.module, function.qualname.clone(), function.file.clone(), function.line, function.kind);
-            let (calls, is_unnamed) = (std::mem::take(&mut function.calls), function.is_unnamed);
+            let calls = std::mem::take(&mut function.calls);
+            let (is_unnamed, is_made) = (function.is_unnamed, function.is_made);
             let calls_outside = std::mem::take(&mut function.calls_outside);
             let id = *functions.entry(key).or_insert_with(|| {
                 merged.functions.push(function);
@@ -694,6 +696,7 @@ pub fn merge(meta: Meta, parts: Vec<Recording>) -> Recording {
             known.calls_outside += calls_outside;
             // A process that has not imported all modules does not know all names.
             known.is_unnamed &= is_unnamed;
+            known.is_made |= is_made;
             function_here.push(id);
         }
         let mut shape_here = Vec::with_capacity(part.shapes.len());

@@ -77,6 +77,8 @@ pub enum Record {
         kind: FunctionKindCode,
         /// No other module of the app names it.
         is_unnamed: bool,
+        /// Another function of its module has called it for the caller, which was given the result.
+        is_made: bool,
     },
     /// A server, or another program that takes requests, took its first one in this process.
     Server {
@@ -343,6 +345,7 @@ mod tests {
                 line: 12,
                 kind: FunctionKindCode::Coroutine,
                 is_unnamed: true,
+                is_made: true,
             },
             Record::RequestStart { request: 3, wall: 4, process_cpu: 5 },
             Record::Enter {

@@ -58,3 +58,9 @@ def test_a_generator_that_is_entered_is_a_context_manager(
 ) -> None:
     result = runs.code(PRELUDE + MAIN.format(code)).one(f"shop.makers:{name}").payloads[True]
     assert (result["class"], result["obstacles"][0][0]) == (class_, class_)
+
+
+def test_a_function_whose_module_calls_it_for_the_caller_is_known(runs: Runs) -> None:
+    log = runs.code(PRELUDE + MAIN.format("await m.of_own(1); await m.of_other_module(1)"))
+    made = {r["qualname"]: r["is_made"] for r in log.records if r["record"] == "function"}
+    assert made == {"of_own": False, "_load": True, "of_other_module": False, "later": False}

@@ -125,7 +125,7 @@ impl Record {
                 put_u32(out, *id);
                 put_str(out, name);
             }
-            Self::Function { id, module, qualname, file, line, kind, is_unnamed } => {
+            Self::Function { id, module, qualname, file, line, kind, is_unnamed, is_made } => {
                 put_u32(out, *id);
                 put_u32(out, *module);
                 put_str(out, qualname);
@@ -133,6 +133,7 @@ impl Record {
                 put_u32(out, *line);
                 out.push(*kind as u8);
                 out.push(u8::from(*is_unnamed));
+                out.push(u8::from(*is_made));
             }
             Self::Server { name } => put_str(out, name),
             Self::Limit { limit, count } => {
@@ -245,6 +246,7 @@ impl Record {
                 line: get_u32(input)?,
                 kind: get_u8(input)?.try_into()?,
                 is_unnamed: get_u8(input)? != 0,
+                is_made: get_u8(input)? != 0,
             },
             Tag::Server => Self::Server { name: get_str(input)? },
             Tag::Limit => Self::Limit { limit: get_u8(input)?.try_into()?, count: get_u32(input)? },

@@ -162,13 +162,14 @@ fn expect_next(rows: &Rows<'_>, row: usize, what: &str, found: u32, expected: us
 fn read_functions(dir: &Path, files: &Files, recording: &mut Recording) -> Result<(), Error> {
     use FunctionKind::{AsyncGenerator, Coroutine, Generator, Plain};
     let (modules, functions) = (&recording.modules, &mut recording.functions);
-    let columns = ["function", "module", "qualname", "file", "line", "kind", "calls", "calls_outside", "unnamed"];
+    let columns =
+        ["function", "module", "qualname", "file", "line", "kind", "calls", "calls_outside", "unnamed", "made"];
     for_each_batch(dir, files, &FUNCTIONS, &columns, |rows| {
         let (ids, lines, calls) = (rows.u32s("function")?, rows.u32s("line")?, rows.u64s("calls")?);
         let outside = rows.u64s("calls_outside")?;
         let (module, files, kinds) = (rows.names("module")?, rows.names("file")?, rows.names("kind")?);
         let qualnames: &StringArray = rows.column("qualname")?;
-        let unnamed: &BooleanArray = rows.column("unnamed")?;
+        let (unnamed, made): (&BooleanArray, &BooleanArray) = (rows.column("unnamed")?, rows.column("made")?);
         for row in 0..rows.batch.num_rows() {
             expect_next(rows, row, "function", ids[row], functions.len())?;
             let name = module.get(row).unwrap_or_default();
@@ -183,6 +184,7 @@ fn read_functions(dir: &Path, files: &Files, recording: &mut Recording) -> Resul
                 calls: calls[row],
                 calls_outside: outside[row],
                 is_unnamed: unnamed.value(row),
+                is_made: made.value(row),
             });
         }
         Ok(())

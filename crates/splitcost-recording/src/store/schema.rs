@@ -200,9 +200,10 @@ pub static SHAPES: Table = table!("shapes.parquet"; "shape": Index, "skeleton": 
 /// | `calls` | u64 | | calls across a boundary, exact, also in requests that were left out |
 /// | `calls_outside` | u64 | | those of them that belong to no request |
 /// | `unnamed` | bool | | no other module of the app names it |
+/// | `made` | bool | | another function of its module has called it for the caller, which was given the result |
 pub static FUNCTIONS: Table = table!("functions.parquet";
     "function": Index, "module": Name, "qualname": Text, "file": Name, "line": U32, "kind": Name, "calls": U64,
-    "calls_outside": U64, "unnamed": Flag);
+    "calls_outside": U64, "unnamed": Flag, "made": Flag);
 
 /// One row per database statement, by request and start.
 ///

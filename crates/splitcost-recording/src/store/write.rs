@@ -372,5 +372,6 @@ fn function_columns(names: &Names, rows: &[(u32, &Function)]) -> Vec<ArrayRef> {
         u64s(functions().map(|f| f.calls)),
         u64s(functions().map(|f| f.calls_outside)),
         Arc::new(functions().map(|f| Some(f.is_unnamed)).collect::<BooleanArray>()),
+        Arc::new(functions().map(|f| Some(f.is_made)).collect::<BooleanArray>()),
     ]
 }

@@ -73,7 +73,16 @@ fn limits_are_what_the_server_says_or_what_was_seen() {
         let mut script = Script::shop(0).server("gunicorn");
         let qualname = "(wsgi)".to_owned();
         let (id, file, kind) = (WSGI, String::new(), FunctionKindCode::Plain);
-        script.records.push(Record::Function { id, module: 0, qualname, file, line: 0, kind, is_unnamed: false });
+        script.records.push(Record::Function {
+            id,
+            module: 0,
+            qualname,
+            file,
+            line: 0,
+            kind,
+            is_unnamed: false,
+            is_made: false,
+        });
         script.records.extend(limits.iter().map(|&(limit, count)| Record::Limit { limit, count }));
         // Three requests, of which the second ends as the third begins.
         let starts = [(1, 10), (2, 12), (3, 20)];
@@ -427,6 +436,7 @@ fn any_record() -> impl Strategy<Value = Record> {
                 line: 1,
                 kind: of(FunctionKindCode::ALL, via),
                 is_unnamed: via == 0,
+                is_made: via == 1,
             },
             6 => Record::Module { id: function, name: format!("m{via}") },
             _ => Record::Leave { call, wall, cpu, exception: String::new() },

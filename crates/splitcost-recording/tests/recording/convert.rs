@@ -107,7 +107,7 @@ fn what_is_no_log_is_refused() {
     insta::assert_snapshot!(messages.join("\n"), @"
     read REC/raw/11.log: it is not a splitcost recording (it does not begin like a recorder's log)
     read REC/raw/11.log: its format version is 4, this splitcost reads version 3
-    read REC/raw/11.log: the frame at byte 436: via 77 is unknown
+    read REC/raw/11.log: the frame at byte 440: via 77 is unknown
     ");
 }
 

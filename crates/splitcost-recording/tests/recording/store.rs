@@ -207,6 +207,7 @@ fn any_recording() -> impl Strategy<Value = Recording> {
                 line,
                 kind,
                 is_unnamed: calls % 2 == 0,
+                is_made: calls % 3 == 0,
                 calls,
                 calls_outside: calls / 2,
             };
