@@ -10,7 +10,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::recording::{
-    Call, CallIndex, Function, FunctionId, FunctionKind, ModuleId, PayloadClass, ReceiverKind, Recording, Request,
+    Call, CallIndex, Function, FunctionId, FunctionKind, Makes, ModuleId, PayloadClass, ReceiverKind, Recording,
+    Request,
 };
 use crate::split::{Split, file_module};
 
@@ -55,7 +56,7 @@ impl Readiness {
                 Self::Adapted
             }
             PayloadClass::Service => Self::Object,
-            PayloadClass::Reference => Self::ByReference,
+            PayloadClass::ContextManager | PayloadClass::Reference => Self::ByReference,
             PayloadClass::Callback | PayloadClass::Live => Self::Rewrite,
         }
     }
@@ -99,7 +100,7 @@ pub enum Local {
     Constructor,
     /// The interpreter calls it where an attribute of an object is used, or a class is made.
     AttributeAccess,
-    /// It makes a coroutine of the app, whose own call follows.
+    /// It returns a coroutine, a generator or a context manager of another function of the app, whose own call follows.
     CoroutineMaker,
     /// Every service has the code of a value, whose methods run where it is.
     ValueMethod,
@@ -114,7 +115,7 @@ impl Local {
             Self::Nested => "a nested function, which runs where it is held",
             Self::Constructor => "a constructor, which runs where the object is made",
             Self::AttributeAccess => "a method for access to attributes, which runs where the object is",
-            Self::CoroutineMaker => "a function that only makes a coroutine",
+            Self::CoroutineMaker => "a function that only makes a coroutine, whose own call follows",
             Self::ValueMethod => "a method of a value, which runs where the value is",
             Self::Extension => "code that extends a library, which runs where the library is",
         }
@@ -136,8 +137,8 @@ struct Crossability {
     verdict: Result<Readiness, Local>,
     /// Arguments and result were sampled, and neither needs a rewrite.
     is_measured: bool,
-    /// A plain function that returns a coroutine, which its caller awaits.
-    is_awaited: bool,
+    /// The caller enters what it returns, and exits it later.
+    is_context_manager: bool,
 }
 
 impl Crossability {
@@ -176,7 +177,14 @@ impl<'a> Boundary<'a> {
             functions: crossabilities(recording)
                 .into_iter()
                 .zip(&recording.functions)
-                .map(|(facts, function)| if function.is_unnamed { facts.handed_out() } else { facts })
+                .map(|(facts, function)| {
+                    // What its own module calls for the caller is called there, without a stub in between.
+                    let is_handed_out = match execution {
+                        Execution::Rewritten => function.is_unnamed && !function.is_made,
+                        Execution::Rehearsed => function.is_unnamed || function.is_made,
+                    };
+                    if is_handed_out { facts.handed_out() } else { facts }
+                })
                 .collect(),
             recording,
             execution,
@@ -191,6 +199,9 @@ impl<'a> Boundary<'a> {
     /// Decides about a call that is made in service `from`: where it is answered if it crosses.
     pub fn crossing(&self, request: &Request, call: CallIndex, from: u16) -> Option<Crosses> {
         let call = &request.calls[call as usize];
+        if call.makes == Makes::Call {
+            return None;
+        }
         let to = self.owners[call.function as usize].filter(|to| *to != from)?;
         let readiness = self.functions[call.function as usize].verdict.ok()?;
         let is_of_framework = is_of_framework(self.recording, request, call);
@@ -224,9 +235,10 @@ impl<'a> Boundary<'a> {
         module != Recording::ROOT_MODULE && self.crossing(request, call, self.service_of(module)).is_some()
     }
 
-    /// Returns true if a plain function returns a coroutine that its caller awaits.
-    pub fn is_awaited(&self, function: FunctionId) -> bool {
-        self.functions.get(function as usize).is_some_and(|facts| facts.is_awaited)
+    /// Returns true if a call of the function is two messages: its result is a context manager, which stays at the callee, and
+    /// which the caller enters and exits.
+    pub fn is_context_manager(&self, function: FunctionId) -> bool {
+        self.functions[function as usize].is_context_manager
     }
 
     /// Returns true if the size of what a function's calls carry was measured.
@@ -237,7 +249,11 @@ impl<'a> Boundary<'a> {
     /// Returns the functions, as `module:qualname`, that a rehearsal calls in the caller although they are another service's.
     pub fn local_functions(&self) -> Vec<String> {
         let functions = self.recording.functions.iter().zip(&self.functions);
-        let stays = functions.filter(|(_, facts)| facts.verdict.is_ok_and(|readiness| !readiness.is_rehearsed()));
+        // What makes a coroutine runs where it is called: a stub would return the coroutine's result.
+        let stays = functions.filter(|(_, facts)| match facts.verdict {
+            Ok(readiness) => !readiness.is_rehearsed(),
+            Err(local) => local == Local::CoroutineMaker,
+        });
         let mut names: Vec<String> = stays.map(|(function, _)| self.recording.function_name(function)).collect();
         names.sort();
         names.dedup();
@@ -269,54 +285,38 @@ pub fn never_crosses(recording: &Recording) -> Vec<Option<Local>> {
 #[derive(Clone, Copy, Default)]
 struct Samples {
     arguments: bool,
-    result: bool,
-    /// The class that needs most work.
+    /// The class of the results that needs most work.
+    result: Option<PayloadClass>,
+    /// The class of arguments and results that needs most work.
     class: PayloadClass,
     /// The receiver that needs most work.
     receiver: Option<ReceiverKind>,
-    /// Results that were coroutines, and those of them after which a coroutine of the app began.
-    coroutines: u32,
-    followed: u32,
-}
-
-/// The share of a function's coroutines that must be followed by a call of the app to be that call.
-///
-/// Chosen: a coroutine that is cancelled before it begins has none.
-const MOST: f64 = 0.9;
-
-/// The path and type of a result that is a coroutine, as the recorder writes it.
-const COROUTINE: &str = "result (coroutine)";
-
-/// Returns true if the next other call of a call's caller is one of the app's own coroutine functions.
-fn is_followed_by_coroutine(recording: &Recording, request: &Request, index: usize) -> bool {
-    let call = &request.calls[index];
-    let others = |later: &&Call| later.parent == call.parent && later.function != call.function;
-    let next = request.calls[index + 1..].iter().find(others);
-    let next = next.and_then(|next| recording.functions.get(next.function as usize));
-    next.is_some_and(|next| next.kind == FunctionKind::Coroutine)
+    /// Calls that ended, and those of them that only made another call.
+    ended: u32,
+    makers: u32,
+    /// The result of a call is awaited by its caller, and never seen.
+    is_awaited: bool,
 }
 
 fn crossabilities(recording: &Recording) -> Vec<Crossability> {
     let mut samples = vec![Samples::default(); recording.functions.len()];
-    let calls =
-        recording.requests.iter().flat_map(|request| (0..request.calls.len()).map(move |index| (request, index)));
-    for (request, index) in calls {
-        let call = &request.calls[index];
+    for call in recording.requests.iter().flat_map(|request| &request.calls) {
         let seen = &mut samples[call.function as usize];
+        // A call that raises makes nothing, whatever its function does.
+        seen.ended += u32::from(call.exception.is_none());
+        seen.makers += u32::from(call.makes == Makes::Call);
+        seen.is_awaited |= call.makes == Makes::Awaitable;
         if let Some(arguments) = &call.arguments {
             seen.arguments = true;
             seen.class = seen.class.max(arguments.class);
             seen.receiver = seen.receiver.max(arguments.receiver.as_ref().map(|receiver| receiver.kind));
             // A call that raises has no result to be measured.
-            seen.result |= call.exception.is_some();
+            seen.result = seen.result.or(call.exception.as_ref().map(|_| PayloadClass::Plain));
         }
-        if let Some(result) = &call.result {
-            seen.result = true;
+        // What is made has a call with a result of its own.
+        if let Some(result) = call.result.as_ref().filter(|_| call.makes != Makes::Call) {
+            seen.result = seen.result.max(Some(result.class));
             seen.class = seen.class.max(result.class);
-            if result.path == COROUTINE {
-                seen.coroutines += 1;
-                seen.followed += u32::from(is_followed_by_coroutine(recording, request, index));
-            }
         }
     }
     recording.functions.iter().zip(samples).map(|(function, seen)| crossability(function, seen)).collect()
@@ -324,8 +324,8 @@ fn crossabilities(recording: &Recording) -> Vec<Crossability> {
 
 fn crossability(function: &Function, seen: Samples) -> Crossability {
     let verdict = verdict(function, seen);
-    let is_measured = seen.arguments && seen.result && verdict != Ok(Readiness::Rewrite);
-    Crossability { verdict, is_measured, is_awaited: seen.coroutines > 0 }
+    let is_measured = seen.arguments && seen.result.is_some() && !seen.is_awaited && verdict != Ok(Readiness::Rewrite);
+    Crossability { verdict, is_measured, is_context_manager: seen.result == Some(PayloadClass::ContextManager) }
 }
 
 fn verdict(function: &Function, seen: Samples) -> Result<Readiness, Local> {
@@ -339,7 +339,7 @@ fn verdict(function: &Function, seen: Samples) -> Result<Readiness, Local> {
     if !class.is_empty() && ATTRIBUTE_ACCESS.contains(&name) {
         return Err(Local::AttributeAccess);
     }
-    if f64::from(seen.followed) > MOST * f64::from(seen.coroutines) {
+    if seen.makers > 0 && seen.makers == seen.ended {
         return Err(Local::CoroutineMaker);
     }
     let of_kind = match function.kind {
@@ -370,7 +370,7 @@ mod tests {
     }
 
     fn of(qualname: &str, kind: FunctionKind, class: PayloadClass, receiver: Option<ReceiverKind>) -> String {
-        let seen = Samples { arguments: true, result: true, class, receiver, ..Samples::default() };
+        let seen = Samples { arguments: true, result: Some(class), class, receiver, ..Samples::default() };
         match verdict(&function(qualname, kind), seen) {
             Ok(readiness) => readiness.name().to_owned(),
             Err(local) => format!("{local:?}"),
@@ -386,6 +386,7 @@ mod tests {
             ("quote", Plain, C::Plain, None, "ready"),
             ("quote", Coroutine, C::Adapter, None, "ready"),
             ("rows", AsyncGenerator, C::Plain, None, "adapted"),
+            ("locked", FunctionKind::Generator, C::ContextManager, None, "by reference"),
             ("save", Plain, C::Resource, None, "adapted"),
             ("save", Plain, C::Mutated, None, "adapted"),
             ("save", Plain, C::Service, None, "object"),
@@ -447,25 +448,29 @@ mod tests {
         }
     }
 
-    /// `main:view` calls `vault:lock`, which returns a coroutine, and then `kinds:kind`.
+    /// `main:view` calls `vault:lock` twice, whose results are work that these calls did not do, and `kinds:kind`.
     #[test]
-    fn what_makes_a_coroutine_of_the_app_never_crosses_and_another_one_is_awaited() {
-        let with = |kind| {
+    fn what_makes_a_call_of_the_app_never_crosses_and_an_awaitable_does() {
+        let crossings = |makes: [Makes; 2]| {
             let mut recording = recording();
-            recording.functions[4].kind = kind;
             let calls = &mut recording.requests[0].calls;
+            calls[3] = calls[2].clone();
+            for (call, makes) in calls[2..4].iter_mut().zip(makes) {
+                call.result = Some(Payload { class: PayloadClass::Generator, ..Payload::default() });
+                call.makes = makes;
+            }
             calls.truncate(5);
-            calls.remove(3);
-            calls[2].result =
-                Some(Payload { class: PayloadClass::Generator, path: COROUTINE.into(), ..Payload::default() });
             let services = BTreeMap::from([("vault".to_owned(), vec!["vault".to_owned(), "kinds".to_owned()])]);
             let split = Split { services, ..Split::default() };
             let boundary = Boundary::new(&recording, &split, Execution::Rewritten);
-            let crosses = |call| boundary.crossing(&recording.requests[0], call, 0).is_some();
-            [crosses(2), crosses(3), boundary.is_awaited(2), boundary.is_awaited(4)]
+            let crossings: Vec<u32> =
+                (2..5).filter(|call| boundary.crossing(&recording.requests[0], *call, 0).is_some()).collect();
+            (crossings, never_crosses(&recording)[2], boundary.is_measured(2))
         };
-        assert_eq!(with(FunctionKind::Coroutine), [false, true, true, false]);
-        assert_eq!(with(FunctionKind::Plain), [true, true, true, false]);
+        assert_eq!(crossings([Makes::Call; 2]), (vec![4], Some(Local::CoroutineMaker), false));
+        assert_eq!(crossings([Makes::Awaitable; 2]), (vec![2, 3, 4], None, false));
+        // A function that makes a coroutine only sometimes crosses where it returns a value.
+        assert_eq!(crossings([Makes::Call, Makes::Nothing]), (vec![3, 4], None, true));
     }
 
     #[test]
@@ -545,6 +550,28 @@ mod tests {
         // Called by `main` it is priced, as a message of a signal would be; the framework calls a hook.
         assert_eq!(crossings(Execution::Rewritten), [2]);
         assert!(crossings(Execution::Rehearsed).is_empty());
+    }
+
+    /// `vault:lock` makes the coroutine of `vault:_lock` for `main`, which no other module names.
+    #[test]
+    fn what_its_own_module_makes_is_priced_and_stays_in_a_rehearsal() {
+        let mut recording = recording();
+        let made =
+            Function { module: 2, qualname: "_lock".into(), is_unnamed: true, is_made: true, ..Function::default() };
+        recording.functions.push(made);
+        let calls = &mut recording.requests[0].calls;
+        calls[2].makes = Makes::Call;
+        calls[3].function = 5;
+        calls[3].arguments = Some(Payload::default());
+        calls.truncate(4);
+        let services = BTreeMap::from([("vault".to_owned(), vec!["vault".to_owned()])]);
+        let split = Split { services, ..Split::default() };
+        let boundary = |execution| Boundary::new(&recording, &split, execution);
+        let crosses = |execution| boundary(execution).crossing(&recording.requests[0], 3, 0);
+        assert_eq!(crosses(Execution::Rewritten), Some(Crosses { to: 1, readiness: Readiness::Ready }));
+        assert_eq!(crosses(Execution::Rehearsed), None);
+        let local = boundary(Execution::Rehearsed).local_functions();
+        assert_eq!(local, ["vault:Line.total", "vault:_lock", "vault:lock"]);
     }
 
     #[test]

@@ -255,9 +255,14 @@ pub struct Function {
     pub kind: FunctionKind,
     /// Calls across a boundary, exact, sampled or not.
     pub calls: u64,
+    /// Those of them that belong to no request: at start-up, or in a task that runs beside all requests.
+    pub calls_outside: u64,
     /// True for a function at module level that no other module of the app names: whoever calls it from outside was given the
     /// function itself, as a framework is given a hook, or a registry a handler.
     pub is_unnamed: bool,
+    /// True for a coroutine function, a generator or a context manager that another function of its module has called for the
+    /// caller, which was given the result.
+    pub is_made: bool,
 }
 
 /// The kind of a function.
@@ -312,6 +317,34 @@ pub enum Via {
     Thread,
 }
 
+/// The work that the result of a plain function stands for, and that is yet to be done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Makes {
+    /// None: the result is a value.
+    #[default]
+    Nothing,
+    /// A coroutine or an asynchronous generator of a library, or of a function inside the called one: the caller awaits it, as
+    /// a part of the call.
+    Awaitable,
+    /// A coroutine, generator or context manager of another function of the app, whose own call follows when it runs.
+    Call,
+}
+
+impl Makes {
+    /// Every variant, in order.
+    pub const ALL: [Self; 3] = [Self::Nothing, Self::Awaitable, Self::Call];
+
+    /// Returns the word used in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Nothing => "nothing",
+            Self::Awaitable => "awaitable",
+            Self::Call => "call",
+        }
+    }
+}
+
 /// One call from one module into another.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Call {
@@ -325,6 +358,8 @@ pub struct Call {
     pub thread: u32,
     /// Type of the exception it ended with.
     pub exception: Option<String>,
+    /// The work that its result stands for.
+    pub makes: Makes,
     /// Alternating stretches on a thread and away from it, in order, from start to end without a hole.
     pub segments: Vec<Segment>,
     /// Arguments, where this call was sampled.
@@ -477,6 +512,8 @@ pub enum PayloadClass {
     Resource,
     /// An object of the app that lives at module level, or that holds a resource or another such object.
     Service,
+    /// A context manager that is made of a generator: its state stays at the callee.
+    ContextManager,
     /// Any other object of the app.
     Reference,
     /// A function, method or other callable.
@@ -487,7 +524,7 @@ pub enum PayloadClass {
 
 impl PayloadClass {
     /// Every class, in order.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Plain,
         Self::Adapter,
         Self::Value,
@@ -495,6 +532,7 @@ impl PayloadClass {
         Self::Generator,
         Self::Resource,
         Self::Service,
+        Self::ContextManager,
         Self::Reference,
         Self::Callback,
         Self::Live,
@@ -515,6 +553,7 @@ impl PayloadClass {
             Self::Generator => "generator",
             Self::Resource => "resource",
             Self::Service => "service",
+            Self::ContextManager => "context_manager",
             Self::Reference => "reference",
             Self::Callback => "callback",
             Self::Live => "live",

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use splitcost_recording::log::Record;
+use splitcost_recording::log::{Frame, Record};
 
 /// Size at which the buffer is written out before its time.
 ///
@@ -22,9 +22,11 @@ const MAX_LOG_BYTES: u64 = 4 << 30;
 pub(crate) struct LogBuffer {
     directory: PathBuf,
     pub(crate) path: PathBuf,
-    pub(crate) bytes: Vec<u8>,
-    /// The other buffer, while one is being written.
-    pub(crate) spare: Vec<u8>,
+    pub(crate) frame: Frame,
+    /// The other one, while one is being written.
+    pub(crate) spare: Frame,
+    /// The flushing thread was woken for the present frame.
+    is_announced: bool,
     /// Length of the file.
     pub(crate) written: u64,
     /// True when the flushing thread is to end.
@@ -45,21 +47,32 @@ impl LogBuffer {
 
     /// Appends a record, whatever the log's size.
     pub(crate) fn put(&mut self, record: &Record) {
-        record.encode(&mut self.bytes);
+        self.frame.put(record);
     }
 
     /// Returns true when the log has room for more calls.
     pub(crate) fn has_room(&self) -> bool {
-        self.written + (self.bytes.len() as u64) < MAX_LOG_BYTES
+        self.written + (self.frame.bytes().len() as u64) < MAX_LOG_BYTES
     }
 
-    /// Returns true when the flushing thread should be woken.
+    /// Returns true when the flushing thread should write.
     pub(crate) fn is_due(&self) -> bool {
-        self.bytes.len() >= FLUSH_BYTES
+        self.frame.bytes().len() >= FLUSH_BYTES
+    }
+
+    /// Returns true when the flushing thread should be woken: once for a frame, as that is a system call.
+    pub(crate) fn is_to_be_announced(&mut self) -> bool {
+        self.is_due() && !std::mem::replace(&mut self.is_announced, true)
+    }
+
+    /// Takes what is to be written, and goes on with the other frame.
+    pub(crate) fn take(&mut self) -> Frame {
+        self.is_announced = false;
+        std::mem::replace(&mut self.frame, std::mem::take(&mut self.spare))
     }
 
     /// Returns true when the app's thread must flush by itself.
     pub(crate) fn is_overdue(&self) -> bool {
-        self.bytes.len() >= MAX_BUFFER_BYTES
+        self.frame.bytes().len() >= MAX_BUFFER_BYTES
     }
 }

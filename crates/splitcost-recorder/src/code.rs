@@ -7,8 +7,9 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFunction, PyString, PyTuple};
 
-use splitcost_recording::log::{FRAMEWORK, FunctionKindCode};
+use splitcost_recording::log::{FRAMEWORK, FunctionKindCode, PayloadClassCode as Class};
 
+use crate::defaults::Defaults;
 use crate::events::watch;
 use crate::inert::instance_dict;
 use crate::owner::owner_of;
@@ -33,6 +34,9 @@ const CO_ASYNC_GENERATOR: u32 = 0x0200;
 pub(crate) const RESUME_3_11: u8 = 151;
 /// Name of the code that computes annotations when somebody asks for them, from 3.14 on. Spec: PEP 649.
 const ANNOTATIONS: &str = "__annotate__";
+
+/// The functions of `contextlib` that enter a context manager which is made of a generator.
+const ENTRIES: [&str; 2] = ["_GeneratorContextManager.__enter__", "_AsyncGeneratorContextManager.__aenter__"];
 
 /// Returns the running frame.
 pub(crate) fn current_frame(py: Python<'_>) -> Option<Bound<'_, PyAny>> {
@@ -94,15 +98,22 @@ pub(crate) fn classify(
 /// Returns the facts of a function's code, which is put under recording if it belongs to the packages.
 pub(crate) fn classify_function(function: &Bound<'_, PyFunction>) -> PyResult<Option<CodeFacts>> {
     let py = function.py();
-    let code = function.getattr(intern!(py, "__code__"))?;
+    classify_ahead(&function.getattr(intern!(py, "__code__"))?, || function.getattr(intern!(py, "__globals__")))
+}
+
+/// Returns the facts of code that may not have run yet, and puts it under recording if it belongs to the packages.
+pub(crate) fn classify_ahead<'py>(
+    code: &Bound<'py, PyAny>,
+    globals: impl FnOnce() -> PyResult<Bound<'py, PyAny>>,
+) -> PyResult<Option<CodeFacts>> {
     let known = lock().as_ref().and_then(|recorder| recorder.facts(code.as_ptr() as usize));
     if known.is_some() {
         return Ok(known);
     }
-    let Ok(globals) = function.getattr(intern!(py, "__globals__"))?.cast_into::<PyDict>() else { return Ok(None) };
-    let new = classify_in(&code, &globals)?;
+    let Ok(globals) = globals()?.cast_into::<PyDict>() else { return Ok(None) };
+    let new = classify_in(code, &globals)?;
     if new.is_some() {
-        watch(py, &code)?;
+        watch(code.py(), code)?;
     }
     Ok(new)
 }
@@ -251,18 +262,32 @@ pub(crate) fn look_at_arguments(
     let known = || lock().as_ref().and_then(|recorder| recorder.arguments_of(code.as_ptr() as usize));
     let arguments = arguments.or_else(known).unwrap_or_default();
     let locals = frame.getattr(intern!(py, "f_locals"))?;
-    let mut sample = Sample::of_arguments(&arguments, &locals, call_site(frame)?)?;
+    let defaults = Defaults::of(code, &frame.getattr(intern!(py, "f_globals"))?)?;
+    let mut sample = Sample::of_arguments(&arguments, &locals, &defaults, call_site(frame)?)?;
     if sample.wraps_statements
         && let Some(recorder) = lock().as_mut()
     {
         recorder.note_wrapper_of_statements(code.as_ptr() as usize);
     }
-    match kind_of_code(code)? {
-        FunctionKindCode::Generator => sample.add_generator("generator"),
-        FunctionKindCode::AsyncGenerator => sample.add_generator("async_generator"),
-        FunctionKindCode::Plain | FunctionKindCode::Coroutine => {}
+    let kind = kind_of_code(code)?;
+    if matches!(kind, FunctionKindCode::Generator | FunctionKindCode::AsyncGenerator) {
+        let class = if is_entered(frame)? { Class::ContextManager } else { Class::Generator };
+        sample.add_generator(class, kind.name());
     }
     Ok(sample)
+}
+
+/// Returns true when a generator runs as a context manager: `contextlib` has started it to enter it.
+fn is_entered(frame: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let py = frame.py();
+    let outer = frame.getattr(intern!(py, "f_back"))?;
+    if outer.is_none() {
+        return Ok(false);
+    }
+    let name: String = outer.getattr(intern!(py, "f_code"))?.getattr(intern!(py, "co_qualname"))?.extract()?;
+    let is_known = ENTRIES.contains(&name.as_str());
+    let globals = if is_known { outer.getattr(intern!(py, "f_globals"))?.cast_into::<PyDict>().ok() } else { None };
+    Ok(globals.and_then(|globals| module_name(&globals)).is_some_and(|module| module == "contextlib"))
 }
 
 /// The place in the app that a call comes from.

@@ -19,8 +19,9 @@ use crate::code::{
 use crate::guard::attempt;
 use crate::handing::ask_context;
 use crate::inert::qualname;
+use crate::makes::made_by;
 use crate::payload::Sample;
-use crate::shadow_stack::{CodeFacts, has_greenlets, is_thrown_through, thrown_at};
+use crate::shadow_stack::{CodeFacts, facts_of, has_greenlets, is_thrown_through, thrown_at};
 use crate::state::lock;
 use crate::tracking::{self, Outcome};
 use crate::type_info::dotted_name;
@@ -83,7 +84,7 @@ fn address(code: &Bound<'_, PyAny>) -> usize {
 }
 
 fn facts(code: &Bound<'_, PyAny>) -> Option<CodeFacts> {
-    lock().as_ref()?.facts(address(code))
+    facts_of(address(code), || lock().as_ref()?.facts(address(code)))
 }
 
 fn trouble(message: &'static str) -> PyErr {
@@ -173,7 +174,12 @@ fn py_return(
     let _ = offset;
     guarded(py, || {
         let Some(facts) = facts(code) else { return Ok(Answer::Nothing) };
-        let look = |sample: &mut Sample| sample.finish(py, || current_frame(py), Some(value));
+        let look = |sample: Option<&mut Sample>| {
+            if let Some(sample) = sample {
+                sample.finish(py, || current_frame(py), Some(value))?;
+            }
+            made_by(facts, value)
+        };
         tracking::leave(facts, address(code), current_frame_address, String::new, look).map(|outcome| settle(&outcome))
     })
 }
@@ -188,7 +194,9 @@ fn py_unwind(
     let _ = offset;
     guarded(py, || {
         let Some(facts) = facts(code) else { return Ok(Answer::Nothing) };
-        let look = |sample: &mut Sample| sample.finish(py, || current_frame(py), None);
+        let look = |sample: Option<&mut Sample>| {
+            sample.map_or(Ok(()), |sample| sample.finish(py, || current_frame(py), None)).map(|()| None)
+        };
         let name = || exception_name(error);
         tracking::leave(facts, address(code), current_frame_address, name, look).map(|outcome| settle(&outcome))
     })
@@ -213,9 +221,9 @@ fn py_yield(py: Python<'_>, code: &Bound<'_, PyAny>, offset: &Bound<'_, PyAny>, 
 fn py_resume(py: Python<'_>, code: &Bound<'_, PyAny>, offset: &Bound<'_, PyAny>) -> Py<PyAny> {
     let _ = offset;
     guarded(py, || {
-        if let Some(facts) = facts(code) {
+        if facts(code).is_some() {
             suspend_stale(py, None)?;
-            tracking::resume(facts, address(code), current_frame_address, -1);
+            tracking::resume(address(code), current_frame_address, -1);
         }
         Ok(Answer::Nothing)
     })
@@ -230,8 +238,8 @@ fn py_throw(py: Python<'_>, code: &Bound<'_, PyAny>, offset: &Bound<'_, PyAny>, 
                 watch_yields(py, &waiting.code)?;
             }
         }
-        if let Some(facts) = facts(code) {
-            tracking::resume(facts, address(code), current_frame_address, -1);
+        if facts(code).is_some() {
+            tracking::resume(address(code), current_frame_address, -1);
         }
         Ok(Answer::Nothing)
     })
@@ -350,7 +358,7 @@ fn profile_call(py: Python<'_>, frame: &Bound<'_, PyAny>, code: &Bound<'_, PyAny
             } else {
                 throw_into(frame)?;
             }
-            tracking::resume(facts, address(code), || address(frame), at);
+            tracking::resume(address(code), || address(frame), at);
             return Ok(Answer::Nothing);
         }
     }
@@ -391,7 +399,12 @@ fn profile_return(
     }
     let Some(facts) = facts else { return Ok(Answer::Nothing) };
     let is_return = opcode == RETURN_VALUE_3_11;
-    let look = |sample: &mut Sample| sample.finish(py, || Some(frame.clone()), is_return.then_some(value));
+    let look = |sample: Option<&mut Sample>| {
+        if let Some(sample) = sample {
+            sample.finish(py, || Some(frame.clone()), is_return.then_some(value))?;
+        }
+        if is_return { made_by(facts, value) } else { Ok(None) }
+    };
     // The profile function of 3.11 does not learn the exception.
     let name = || if is_return { String::new() } else { "Exception".to_owned() };
     tracking::leave(facts, address(code), here, name, look).map(|outcome| settle(&outcome))

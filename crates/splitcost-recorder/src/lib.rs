@@ -4,7 +4,7 @@
 //! behalf it ran, and, for a sample, the shape of its arguments and result. In reading order: `source` (the code under
 //! recording and its names), `shadow_stack` (the open calls of a thread), `state` (the process), `tracking` (the effects
 //! of an event on both), `events` (the interpreter's callbacks), `handing` (tasks and threads), `inert` (looks that
-//! run no code of the app), `type_info` and `resource` (types of values), `walk`, `place` and `receiver` (values),
+//! run no code of the app), `type_info` and `resource` (types of values), `walk`, `place`, `receiver`, `defaults` and `makes` (values),
 //! `payload` (samples), `driver` and `statement` (databases), `command` (Redis), `buffer` and `writer` (the log file), `ending` (signals), `guard` (faults
 //! never reach the app).
 //!
@@ -32,12 +32,14 @@ mod buffer;
 mod clock;
 mod code;
 mod command;
+mod defaults;
 mod driver;
 mod ending;
 mod events;
 mod guard;
 mod handing;
 mod inert;
+mod makes;
 mod obstacle;
 mod owner;
 mod payload;
@@ -90,6 +92,7 @@ fn start(
     std::fs::create_dir_all(&directory)?;
     let python_version = format!("{}.{}.{}", version.major, version.minor, version.patch);
     inert::prepare(py)?;
+    makes::prepare(py)?;
     source::record(Division { packages, modules, depth }, entry_points);
     let recorder = Recorder::new(LogBuffer::new(directory), python_version, mode);
     *state::lock() = Some(recorder);
@@ -281,9 +284,9 @@ fn record_as_dict<'py>(py: Python<'py>, record: &Record) -> PyResult<Bound<'py, 
     match record {
         Record::Process { pid, python_version, mode } => set!(dict, pid, python_version, mode),
         Record::Module { id, name } => set!(dict, id, name),
-        Record::Function { id, module, qualname, file, line, kind, is_unnamed } => {
+        Record::Function { id, module, qualname, file, line, kind, is_unnamed, is_made } => {
             let kind = kind.name();
-            set!(dict, id, module, qualname, file, line, kind, is_unnamed);
+            set!(dict, id, module, qualname, file, line, kind, is_unnamed, is_made);
         }
         Record::RequestStart { request, wall, process_cpu } => {
             set!(dict, request, wall, process_cpu);
@@ -303,6 +306,10 @@ fn record_as_dict<'py>(py: Python<'py>, record: &Record) -> PyResult<Bound<'py, 
         Record::Suspend { call, wall, cpu } => set!(dict, call, wall, cpu),
         Record::Resume { call, thread, wall, cpu } => set!(dict, call, thread, wall, cpu),
         Record::Leave { call, wall, cpu, exception } => set!(dict, call, wall, cpu, exception),
+        Record::Makes { call, makes } => {
+            let makes = makes.name();
+            set!(dict, call, makes);
+        }
         Record::Shape { id, skeleton } => set!(dict, id, skeleton),
         Record::Payload { call, result, shape, encoded_bytes, nodes, class, path, obstacles, receiver, file, line } => {
             let class = class.name();

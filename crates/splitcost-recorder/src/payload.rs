@@ -7,6 +7,7 @@ use splitcost_recording::log::{LoggedReceiver, PayloadClassCode as Class, Record
 use splitcost_recording::skeleton::Skeleton;
 
 use crate::code::CallSite;
+use crate::defaults::Defaults;
 use crate::obstacle::Obstacles;
 use crate::receiver;
 use crate::state::Arguments;
@@ -80,8 +81,14 @@ enum Role {
 }
 
 impl Sample {
-    /// Looks at the arguments of a call that begins; the first may be what a method was called on.
-    pub(crate) fn of_arguments(arguments: &Arguments, locals: &Bound<'_, PyAny>, site: CallSite) -> PyResult<Self> {
+    /// Looks at the arguments of a call that begins; the first may be what a method was called on. Those that were left out are
+    /// not sent.
+    pub(crate) fn of_arguments<'py>(
+        arguments: &Arguments,
+        locals: &Bound<'py, PyAny>,
+        defaults: &Defaults<'py>,
+        site: CallSite,
+    ) -> PyResult<Self> {
         let Arguments { names, method, gathered } = arguments;
         let mut walk = Walk::new("arguments");
         let mut fields = Vec::with_capacity(names.len());
@@ -122,6 +129,9 @@ impl Sample {
                 let Some(several) = several else { continue };
                 value = several.get_slice(1, several.len()).into_any();
             }
+            if defaults.are(i, name, &value) {
+                continue;
+            }
             let before = std::mem::take(&mut walk.hash);
             walk.is_changeable = false;
             let skeleton = walk.field(name, &value)?;
@@ -138,12 +148,12 @@ impl Sample {
         Ok(Self { file: site.file, line: site.line, payloads: vec![payload], watched, wraps_statements })
     }
 
-    /// Notes that the call's result is a generator.
-    pub(crate) fn add_generator(&mut self, type_name: &str) {
+    /// Notes that the call's result is a generator, which is iterated over or is a context manager.
+    pub(crate) fn add_generator(&mut self, class: Class, type_name: &str) {
         let mut skeleton = String::new();
-        Skeleton::Named("generator", format!("builtins:{type_name}")).write_json(&mut skeleton);
+        Skeleton::Named(class.name(), format!("builtins:{type_name}")).write_json(&mut skeleton);
         let mut obstacles = Obstacles::default();
-        obstacles.add(Class::Generator, "result", type_name);
+        obstacles.add(class, "result", type_name);
         self.payloads.push(Payload {
             is_result: true,
             skeleton,

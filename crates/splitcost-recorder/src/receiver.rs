@@ -158,6 +158,7 @@ fn reason(obstacle: &Obstacle) -> String {
         Class::Generator => "an iterator",
         Class::Resource => "a resource",
         Class::Service => "a service object",
+        Class::ContextManager => "a context manager",
         Class::Reference => "an object that stays where it is",
         Class::Callback => "a callback",
         _ => "a live resource",

@@ -32,6 +32,7 @@ const OTHERS: &[Known] = &[
     ("sqlalchemy", Class::Generator, &["query"]),
     ("django.db.models", Class::Generator, &["queryset"]),
     ("django.db.models", Class::Resource, &["manager"]),
+    ("contextlib", Class::ContextManager, &["generatorcontextmanager"]),
     // What tasks and threads wait for, which looks like data as long as nobody waits.
     ("asyncio", Class::Live, &[""]),
     ("anyio", Class::Live, &[""]),

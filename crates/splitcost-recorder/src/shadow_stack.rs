@@ -28,8 +28,6 @@ pub(crate) struct CodeFacts {
     pub(crate) is_entry_point: bool,
     /// An inner function that may stand for another one, as decorators make them.
     pub(crate) may_wrap: bool,
-    /// Calls of it that are suspended now.
-    pub(crate) suspended: u32,
     /// 3.11 only: the code's first instruction, as `f_lasti` has it.
     pub(crate) first_instruction: u32,
 }
@@ -102,11 +100,54 @@ pub(crate) struct Origin {
     pub(crate) endpoint: u32,
 }
 
+/// Places for codes whose facts a thread finds without the lock.
+///
+/// Chosen: the code that a request runs again and again, in 4 KiB.
+const CACHED_CODES: usize = 128;
+
+/// The facts of codes that ran on this thread, each at the one place that its address may have. Code that was recorded once
+/// stays so, and its address taken.
+#[derive(Default)]
+pub(crate) struct CodeCache {
+    places: Vec<(usize, CodeFacts)>,
+}
+
+impl CodeCache {
+    fn place(code: usize) -> usize {
+        // Objects are aligned to 16 bytes; the product spreads them over the upper bits.
+        let spread = (code as u64 >> 4).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        (spread >> 32) as usize % CACHED_CODES
+    }
+
+    fn get(&self, code: usize) -> Option<CodeFacts> {
+        self.places.get(Self::place(code)).filter(|(cached, _)| *cached == code).map(|(_, facts)| *facts)
+    }
+
+    fn put(&mut self, code: usize, facts: CodeFacts) {
+        if self.places.is_empty() {
+            self.places.resize(CACHED_CODES, (0, facts));
+        }
+        self.places[Self::place(code)] = (code, facts);
+    }
+}
+
+/// Returns the facts of a code under recording, which `find` looks up where this thread has not met it lately.
+pub(crate) fn facts_of(code: usize, find: impl FnOnce() -> Option<CodeFacts>) -> Option<CodeFacts> {
+    let cached = THREAD.try_with(|thread| thread.borrow().codes.get(code)).ok().flatten();
+    cached.or_else(|| {
+        let found = find()?;
+        // A thread that is ending looks each of them up.
+        let _ = THREAD.try_with(|thread| thread.borrow_mut().codes.put(code, found));
+        Some(found)
+    })
+}
+
 /// The recorder's state of one thread.
 pub(crate) struct ThreadState {
     pub(crate) number: u32,
     pub(crate) clock: ThreadClock,
     pub(crate) stack: Vec<StackEntry>,
+    codes: CodeCache,
 }
 
 thread_local! {
@@ -114,6 +155,7 @@ thread_local! {
         number: NEXT_THREAD.fetch_add(1, Ordering::Relaxed),
         clock: ThreadClock::default(),
         stack: Vec::new(),
+        codes: CodeCache::default(),
     });
 }
 

@@ -27,6 +27,14 @@ const FIRST_SAMPLES: u32 = 32;
 ///
 /// Chosen: a walk of 5 µs then costs 80 ns a call.
 const SAMPLE_EVERY: u32 = 64;
+/// One in this many after [`MANY_CALLS`].
+///
+/// Chosen: a walk of 5 µs then costs 5 ns a call.
+const SAMPLE_RARELY: u32 = 1024;
+/// Calls after which only rarely one is sampled.
+///
+/// Chosen: some 160 samples, which show what a function carries.
+const MANY_CALLS: u32 = 8192;
 /// Bounds on the recorder's memory.
 ///
 /// Chosen: far above what a program needs; each is at most about 20 MB when it is reached.
@@ -96,11 +104,15 @@ pub(crate) struct KnownFunction {
     calls: u64,
     calls_written: u64,
     is_written: bool,
+    /// Another function of its module has called it for the caller, which was given the result.
+    pub(crate) is_made: bool,
 }
 
 /// A code object under recording.
 pub(crate) struct KnownCode {
     pub(crate) facts: CodeFacts,
+    /// Calls of it that are suspended now.
+    pub(crate) suspended: u32,
     arguments: Arc<Arguments>,
     wrappers: Option<Wrappers>,
     /// It runs where a library executes a statement that others have issued.
@@ -178,7 +190,7 @@ impl Recorder {
         self.servers.clear();
         self.limits_written = [None; LimitCode::ALL.len()];
         for code in self.codes.values_mut() {
-            code.facts.suspended = 0;
+            code.suspended = 0;
         }
         for function in &mut self.functions {
             (function.calls, function.calls_written, function.is_written) = (0, 0, false);
@@ -236,13 +248,18 @@ impl Recorder {
             is_root: new.is_root,
             is_entry_point: new.is_entry_point,
             may_wrap: new.wrappers.is_some(),
-            suspended: 0,
             first_instruction: new.first_instruction,
         };
         let NewCode { arguments, wrappers, code, .. } = new;
         let address = code.as_ptr() as usize;
-        let known =
-            KnownCode { facts, arguments: Arc::new(arguments), wrappers, wraps_statements: false, _object: code };
+        let known = KnownCode {
+            facts,
+            suspended: 0,
+            arguments: Arc::new(arguments),
+            wrappers,
+            wraps_statements: false,
+            _object: code,
+        };
         self.codes.insert(address, known);
         Some(facts)
     }
@@ -279,6 +296,7 @@ impl Recorder {
                 calls: 0,
                 calls_written: 0,
                 is_written: false,
+                is_made: false,
             });
             self.functions.len() - 1
         });
@@ -295,7 +313,6 @@ impl Recorder {
             is_root: true,
             is_entry_point: false,
             may_wrap: false,
-            suspended: 0,
             first_instruction: 0,
         }
     }
@@ -409,7 +426,8 @@ impl Recorder {
         }
         let calls = self.samples.entry(key).or_default();
         *calls = calls.wrapping_add(1);
-        *calls <= FIRST_SAMPLES || calls.is_multiple_of(SAMPLE_EVERY)
+        let every = if *calls <= MANY_CALLS { SAMPLE_EVERY } else { SAMPLE_RARELY };
+        *calls <= FIRST_SAMPLES || calls.is_multiple_of(every)
     }
 
     /// Appends the definition of a function, once.
@@ -424,6 +442,7 @@ impl Recorder {
                 line: function.line,
                 kind: function.kind,
                 is_unnamed: is_unnamed(function, &self.modules),
+                is_made: function.is_made,
             };
             self.buffer.put(&record);
         }

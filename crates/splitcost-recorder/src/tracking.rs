@@ -3,7 +3,7 @@
 use pyo3::prelude::*;
 use splitcost_recording::clock::ThreadInstant;
 use splitcost_recording::division::function_name;
-use splitcost_recording::log::{Record, ViaCode};
+use splitcost_recording::log::{MakesCode, Record, ViaCode};
 
 use crate::clock;
 use crate::code::ActiveFrame;
@@ -46,7 +46,9 @@ impl Recorder {
             return Err("too many calls are open on one thread");
         }
         let NewCall { facts, code, frame, from, via, kind, is_command } = start;
-        if let Some(stale) = self.suspended.remove(&frame) {
+        if frame != 0
+            && let Some(stale) = self.suspended.remove(&frame)
+        {
             // CPython 3.13 drops a suspended coroutine without an event; a new frame now has its address.
             self.drop_suspended(&stale);
         }
@@ -157,7 +159,7 @@ impl Recorder {
         }
         self.end(&stale.open, stale.since, "GeneratorExit");
         if let Some(code) = self.codes.get_mut(&stale.open.code) {
-            code.facts.suspended = code.facts.suspended.saturating_sub(1);
+            code.suspended = code.suspended.saturating_sub(1);
         }
     }
 
@@ -182,8 +184,8 @@ fn now(thread: &mut ThreadState, may_have_idled: bool) -> ThreadInstant {
 }
 
 /// Wakes the flushing thread when there is much to write; returns true when the caller must flush by itself.
-fn is_overdue(recorder: &Recorder) -> bool {
-    if recorder.buffer.is_due() {
+fn is_overdue(recorder: &mut Recorder) -> bool {
+    if recorder.buffer.is_to_be_announced() {
         // Without a thread that flushes, the app's thread flushes when the buffer is overdue.
         let _ = wake();
     }
@@ -275,13 +277,14 @@ pub(crate) fn enter(
     }
 }
 
-/// Notes that a function ends, with the exception's type where it raised one. `look` samples its result.
+/// Notes that a function ends, with the exception's type where it raised one. `look` samples its result for a call with a
+/// sample, and returns the work that the result stands for.
 pub(crate) fn leave(
     facts: CodeFacts,
     code: usize,
     frame: impl FnOnce() -> usize,
     exception: impl FnOnce() -> String,
-    look: impl FnOnce(&mut Sample) -> PyResult<()>,
+    look: impl FnOnce(Option<&mut Sample>) -> PyResult<Option<MakesCode>>,
 ) -> PyResult<Outcome> {
     let found = THREAD.try_with(|thread| {
         let thread = &mut *thread.borrow_mut();
@@ -290,46 +293,44 @@ pub(crate) fn leave(
         if has_frames && !facts.is_resumable {
             let frame = frame();
             let at = thread.stack.iter().rposition(|open| open.frame == frame && open.code == code)?;
-            let others = thread.stack.split_off(at + 1);
-            let ended = vec![thread.stack.pop()?];
-            let is_in_turn = others.is_empty();
-            thread.stack.extend(others);
-            return Some((ended, now(thread, false), is_in_turn));
+            let is_in_turn = at + 1 == thread.stack.len();
+            return Some((thread.stack.remove(at), Vec::new(), now(thread, false), is_in_turn));
         }
         let at = position(&thread.stack, facts, code, frame)?;
         if thread.stack[at].recursion > 0 {
             thread.stack[at].recursion -= 1;
             return None;
         }
-        let ended = thread.stack.split_off(at);
-        Some((ended, now(thread, false), true))
+        // Nearly always there is nothing above it.
+        let above = if at + 1 < thread.stack.len() { thread.stack.split_off(at + 1) } else { Vec::new() };
+        Some((thread.stack.pop()?, above, now(thread, false), true))
     });
-    let Ok(Some((mut ended, now, is_in_turn))) = found else { return Ok(Outcome::Done) };
+    let Ok(Some((mut open, above, now, is_in_turn))) = found else { return Ok(Outcome::Done) };
     let exception = exception();
-    let mut before = None;
-    if let Some(sample) = ended[0].sample.as_mut() {
-        before = Some(clock::thread_cpu());
-        look(sample)?;
-    }
+    let sample = open.sample.as_deref_mut();
+    let before = sample.is_some().then(clock::thread_cpu);
+    let makes = look(sample)?;
     let overdue = with(|recorder, thread| {
         if !is_in_turn {
             recorder.note_greenlets();
         }
-        for abandoned in ended[1..].iter().rev() {
+        for abandoned in above.iter().rev() {
             recorder.end(abandoned, now, "GreenletExit");
         }
-        let open = &mut ended[0];
         if let Some(mut sample) = open.sample.take() {
             recorder.put_payloads(open.call, &mut sample);
             open.sample = Some(sample);
         }
-        recorder.end(open, now, &exception);
+        if let Some(makes) = makes {
+            recorder.put_call(&Record::Makes { call: open.call, makes });
+        }
+        recorder.end(&open, now, &exception);
         if let Some(before) = before {
             thread.clock.leave_out(clock::thread_cpu() - before);
         }
         is_overdue(recorder)
     });
-    drop(ended);
+    drop((open, above));
     Ok(if overdue == Some(true) { Outcome::Flush } else { Outcome::Done })
 }
 
@@ -353,7 +354,7 @@ impl Recorder {
             open.release(released);
         }
         if let Some(code) = self.codes.get_mut(&open.code) {
-            code.facts.suspended += 1;
+            code.suspended += 1;
         }
         self.suspended.insert(open.frame, Suspended { open, above, since: now });
         Ok(())
@@ -366,7 +367,7 @@ impl Recorder {
         }
         let suspended = self.suspended.remove(&frame)?;
         if let Some(code) = self.codes.get_mut(&code) {
-            code.facts.suspended = code.facts.suspended.saturating_sub(1);
+            code.suspended = code.suspended.saturating_sub(1);
         }
         let now = now(thread, is_idle(&thread.stack));
         let at = thread.stack.len();
@@ -408,8 +409,9 @@ pub(crate) fn suspend_awaiting(is_suspended: impl Fn(usize) -> bool) -> Result<(
 }
 
 /// Notes that a coroutine or generator runs again. `thrown_at` is for 3.11.
-pub(crate) fn resume(facts: CodeFacts, code: usize, frame: impl FnOnce() -> usize, thrown_at: i32) {
-    if facts.suspended == 0 {
+pub(crate) fn resume(code: usize, frame: impl FnOnce() -> usize, thrown_at: i32) {
+    let is_suspended = |recorder: &Recorder| recorder.codes.get(&code).is_some_and(|known| known.suspended > 0);
+    if !lock().as_ref().is_some_and(is_suspended) {
         return;
     }
     let frame = frame();

@@ -48,22 +48,21 @@ pub(crate) fn flush() {
     let Some(recorder) = shared.as_mut() else { return };
     recorder.put_counts();
     let buffer = &mut recorder.buffer;
-    if buffer.bytes.is_empty() {
+    if buffer.frame.bytes().is_empty() {
         return;
     }
-    let spare = std::mem::take(&mut buffer.spare);
-    let mut payload = std::mem::replace(&mut buffer.bytes, spare);
+    let mut frame = buffer.take();
     let path = buffer.path.clone();
     let is_new = buffer.written == 0;
     drop(shared);
 
-    let result = append(&path, is_new, &payload);
-    let len = payload.len() as u64;
-    payload.clear();
+    let result = append(&path, is_new, frame.bytes());
+    let len = frame.bytes().len() as u64;
+    frame.clear();
 
     let mut shared = lock();
     if let Some(recorder) = shared.as_mut() {
-        recorder.buffer.spare = payload;
+        recorder.buffer.spare = frame;
         recorder.buffer.written += len;
     }
     drop(shared);

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use splitcost_model::recording::Meta;
-use splitcost_recording::log::{FunctionKindCode, HEADER, PayloadClassCode, Record, ViaCode, frame_header};
+use splitcost_recording::log::{Frame, FunctionKindCode, HEADER, PayloadClassCode, Record, ViaCode, frame_header};
 use splitcost_recording::summary::summarize;
 use splitcost_recording::{convert, store};
 
@@ -51,28 +51,28 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn write_log(path: &Path, requests: u64) -> std::io::Result<()> {
     let mut file = BufWriter::new(File::create(path)?);
     file.write_all(&HEADER)?;
-    let mut payload = Vec::new();
-    definitions(&mut payload);
+    let mut frame = Frame::default();
+    definitions(&mut frame);
     for request in 0..requests {
-        encode_request(request, &mut payload);
-        if payload.len() > 1 << 20 {
-            file.write_all(&frame_header(&payload))?;
-            file.write_all(&payload)?;
-            payload.clear();
+        encode_request(request, &mut frame);
+        if frame.bytes().len() > 1 << 20 {
+            file.write_all(&frame_header(frame.bytes()))?;
+            file.write_all(frame.bytes())?;
+            frame.clear();
         }
     }
-    file.write_all(&frame_header(&payload))?;
-    file.write_all(&payload)?;
+    file.write_all(&frame_header(frame.bytes()))?;
+    file.write_all(frame.bytes())?;
     file.flush()
 }
 
-fn definitions(out: &mut Vec<u8>) {
-    Record::Process { pid: 1, python_version: "3.13.0".into(), mode: "monitoring".into() }.encode(out);
-    Record::Shape { id: 0, skeleton: r#"["int"]"#.into() }.encode(out);
+fn definitions(out: &mut Frame) {
+    out.put(&Record::Process { pid: 1, python_version: "3.13.0".into(), mode: "monitoring".into() });
+    out.put(&Record::Shape { id: 0, skeleton: r#"["int"]"#.into() });
     for id in 0..8 {
-        Record::Module { id, name: format!("shop.module{id}") }.encode(out);
+        out.put(&Record::Module { id, name: format!("shop.module{id}") });
         let (qualname, file) = (format!("function{id}"), format!("shop/module{id}.py"));
-        Record::Function {
+        out.put(&Record::Function {
             id,
             module: id,
             qualname,
@@ -80,12 +80,12 @@ fn definitions(out: &mut Vec<u8>) {
             line: 10,
             kind: FunctionKindCode::Coroutine,
             is_unnamed: false,
-        }
-        .encode(out);
+            is_made: false,
+        });
     }
 }
 
-fn encode_request(request: u64, out: &mut Vec<u8>) {
+fn encode_request(request: u64, out: &mut Frame) {
     let start = request * 1_000_000;
     let call = |n: u64| request * CALLS + n + 1;
     let mut clock = start;
@@ -93,10 +93,10 @@ fn encode_request(request: u64, out: &mut Vec<u8>) {
         clock += 1_000;
         (clock, clock)
     };
-    Record::RequestStart { request: request + 1, wall: start, process_cpu: start }.encode(out);
-    let enter = |n: u64, parent: u64, via: ViaCode, (wall, cpu): (u64, u64), out: &mut Vec<u8>| {
+    out.put(&Record::RequestStart { request: request + 1, wall: start, process_cpu: start });
+    let enter = |n: u64, parent: u64, via: ViaCode, (wall, cpu): (u64, u64), out: &mut Frame| {
         let function = (n % 8) as u32;
-        Record::Enter { call: call(n), parent, request: request + 1, function, via, thread: 1, wall, cpu }.encode(out);
+        out.put(&Record::Enter { call: call(n), parent, request: request + 1, function, via, thread: 1, wall, cpu });
     };
     enter(0, 0, ViaCode::Inline, tick(), out);
     for n in 1..CALLS {
@@ -110,13 +110,13 @@ fn encode_request(request: u64, out: &mut Vec<u8>) {
         );
         if task {
             let (wall, cpu) = tick();
-            Record::Suspend { call: call(n), wall, cpu }.encode(out);
+            out.put(&Record::Suspend { call: call(n), wall, cpu });
             let (wall, cpu) = tick();
-            Record::Resume { call: call(n), thread: 1, wall, cpu }.encode(out);
+            out.put(&Record::Resume { call: call(n), thread: 1, wall, cpu });
         }
         if request.is_multiple_of(64) {
             let (path, file) = (String::new(), "shop/module1.py".to_owned());
-            Record::Payload {
+            out.put(&Record::Payload {
                 call: call(n),
                 result: false,
                 shape: 0,
@@ -128,15 +128,20 @@ fn encode_request(request: u64, out: &mut Vec<u8>) {
                 receiver: None,
                 file,
                 line: 7,
-            }
-            .encode(out);
+            });
         }
         let (wall, cpu) = tick();
-        Record::Leave { call: call(n), wall, cpu, exception: String::new() }.encode(out);
+        out.put(&Record::Leave { call: call(n), wall, cpu, exception: String::new() });
     }
     let (wall, cpu) = tick();
-    Record::Leave { call: call(0), wall, cpu, exception: String::new() }.encode(out);
+    out.put(&Record::Leave { call: call(0), wall, cpu, exception: String::new() });
     let endpoint = format!("GET /endpoint{}", request % 10);
-    Record::RequestEnd { request: request + 1, wall, process_cpu: wall, status: 200, handler: None, endpoint }
-        .encode(out);
+    out.put(&Record::RequestEnd {
+        request: request + 1,
+        wall,
+        process_cpu: wall,
+        status: 200,
+        handler: None,
+        endpoint,
+    });
 }

@@ -8,13 +8,14 @@ use splitcost_model::quantity::Nanos;
 use splitcost_model::recording::limit::Limit;
 use splitcost_model::recording::statement::{Dialect, Statement, StatementText};
 use splitcost_model::recording::{
-    Call, Function, FunctionKind, Meta, Obstacle, Payload, PayloadClass, Receiver, ReceiverKind, Recording, Request,
-    Segment, Via,
+    Call, Function, FunctionKind, Makes, Meta, Obstacle, Payload, PayloadClass, Receiver, ReceiverKind, Recording,
+    Request, Segment, Via,
 };
 
 use crate::division::function_name;
 use crate::log::{
-    DialectCode, FunctionKindCode, LimitCode, LoggedReceiver, PayloadClassCode, ReceiverKindCode, Record, ViaCode,
+    DialectCode, FunctionKindCode, LimitCode, LoggedReceiver, MakesCode, PayloadClassCode, ReceiverKindCode, Record,
+    ViaCode,
 };
 use crate::statement::{describe, table_name};
 
@@ -25,7 +26,8 @@ const WSGI_ROOT: &str = "(wsgi)";
 
 /// Returns the records of one process as a [`Recording`] of its own.
 ///
-/// Calls outside every request, and requests that did not end, are left out; the recording's troubles count them.
+/// Calls outside every request are left out, and counted by their functions; the recording's troubles count the requests that
+/// did not end.
 pub fn assemble(records: impl IntoIterator<Item = Record>) -> Recording {
     let mut assembler = Assembler::default();
     for record in records {
@@ -123,7 +125,6 @@ impl OpenCall {
 
 #[derive(Default)]
 struct Trouble {
-    outside: u64,
     disorder: u64,
     orphans: u64,
     never_resumed: u64,
@@ -134,7 +135,6 @@ struct Trouble {
 impl Trouble {
     fn words(&self) -> Vec<String> {
         [
-            (self.outside, "calls between modules left out, made outside every request"),
             (self.unfinished_requests, "requests left out, not ended when recording stopped"),
             (self.incomplete_requests, "requests left out, their root or a called function missing in the log"),
             (self.never_resumed, "calls suspended and never resumed, taken to end where they last ran"),
@@ -162,12 +162,21 @@ impl Assembler {
                 self.meta.recorder_mode = mode;
             }
             Record::Module { id, name } => self.module(id, name),
-            Record::Function { id, module, qualname, file, line, kind, is_unnamed } => {
+            Record::Function { id, module, qualname, file, line, kind, is_unnamed, is_made } => {
                 let kind = FunctionKind::from(kind);
                 // A function of an undefined module stays undefined; so do the requests that call it.
                 if let Some(module) = self.module_index(module) {
                     self.function_of_id.entry(id).or_insert_with(|| {
-                        self.functions.push(Function { module, qualname, file, line, kind, calls: 0, is_unnamed });
+                        self.functions.push(Function {
+                            module,
+                            qualname,
+                            file,
+                            line,
+                            kind,
+                            is_unnamed,
+                            is_made,
+                            ..Function::default()
+                        });
                         self.entered.push(0);
                         self.functions.len() as u32 - 1
                     });
@@ -227,6 +236,25 @@ impl Assembler {
                 }
                 self.step(call, wall, cpu, CallState::Left);
             }
+            record @ (Record::Makes { .. } | Record::Payload { .. }) => self.push_values(record),
+            Record::Count { function, calls } => {
+                if let Some(&function) = self.function_of_id.get(&function) {
+                    self.functions[function as usize].calls = calls;
+                }
+            }
+            Record::Trouble { message } => self.meta.troubles.push(message),
+            record => self.push_statement(record),
+        }
+    }
+
+    /// Takes the next record, if it is about what a call carries.
+    fn push_values(&mut self, record: Record) {
+        match record {
+            Record::Makes { call, makes } => {
+                if let Some(open) = self.call(call) {
+                    open.call.makes = Makes::from(makes);
+                }
+            }
             Record::Payload {
                 call,
                 result,
@@ -250,13 +278,7 @@ impl Assembler {
                     *(if result { &mut open.call.result } else { &mut open.call.arguments }) = Some(payload);
                 }
             }
-            Record::Count { function, calls } => {
-                if let Some(&function) = self.function_of_id.get(&function) {
-                    self.functions[function as usize].calls = calls;
-                }
-            }
-            Record::Trouble { message } => self.meta.troubles.push(message),
-            record => self.push_statement(record),
+            _ => {}
         }
     }
 
@@ -346,7 +368,9 @@ impl Assembler {
         };
         let Some(&r) = self.request_of_id.get(&request) else {
             vacant.insert(None);
-            self.trouble.outside += 1;
+            if defined {
+                self.functions[opened.call.function as usize].calls_outside += 1;
+            }
             return;
         };
         let request = &mut self.requests[r as usize];
@@ -448,14 +472,22 @@ impl Assembler {
     }
 
     fn finish_request(&mut self, mut request: OpenRequest) -> Option<Request> {
-        let Some(end) = request.end else {
-            self.trouble.unfinished_requests += 1;
+        let root = self.root(&request.calls);
+        let Some(end) = request.end.take() else {
+            let root = root.map(|root| request.calls[root].call.function);
+            let is_of_server = root.is_none_or(|root| self.functions[root as usize].module == Recording::ROOT_MODULE);
+            // A function of the app that never ends (a task that consumes events, say) is no request.
+            if is_of_server {
+                self.trouble.unfinished_requests += 1;
+            } else {
+                self.count_outside(&request);
+            }
             return None;
         };
         if end.endpoint.is_empty() {
+            self.count_outside(&request);
             return None;
         }
-        let root = self.root(&request.calls);
         let (false, Some(root)) = (request.incomplete, root) else {
             self.trouble.incomplete_requests += 1;
             return None;
@@ -481,6 +513,14 @@ impl Assembler {
             calls,
             statements: ordered_statements(request.statements, &rank),
         })
+    }
+
+    /// Counts the calls of what turned out to be no request; the server and the framework make none.
+    fn count_outside(&mut self, request: &OpenRequest) {
+        for open in request.calls.iter().filter(|_| !request.incomplete) {
+            let function = &mut self.functions[open.call.function as usize];
+            function.calls_outside += u64::from(function.module != Recording::ROOT_MODULE);
+        }
     }
 
     /// The call without a parent that the framework owns, or else the first without a parent.
@@ -575,6 +615,15 @@ impl From<ViaCode> for Via {
     }
 }
 
+impl From<MakesCode> for Makes {
+    fn from(code: MakesCode) -> Self {
+        match code {
+            MakesCode::Awaitable => Self::Awaitable,
+            MakesCode::Call => Self::Call,
+        }
+    }
+}
+
 impl From<PayloadClassCode> for PayloadClass {
     fn from(code: PayloadClassCode) -> Self {
         match code {
@@ -585,6 +634,7 @@ impl From<PayloadClassCode> for PayloadClass {
             PayloadClassCode::Generator => Self::Generator,
             PayloadClassCode::Resource => Self::Resource,
             PayloadClassCode::Service => Self::Service,
+            PayloadClassCode::ContextManager => Self::ContextManager,
             PayloadClassCode::Reference => Self::Reference,
             PayloadClassCode::Callback => Self::Callback,
             PayloadClassCode::Live => Self::Live,
@@ -634,15 +684,19 @@ pub fn merge(meta: Meta, parts: Vec<Recording>) -> Recording {
         for mut function in part.functions {
             function.module = module_here[function.module as usize];
             let key = (function.module, function.qualname.clone(), function.file.clone(), function.line, function.kind);
-            let (calls, is_unnamed) = (std::mem::take(&mut function.calls), function.is_unnamed);
+            let calls = std::mem::take(&mut function.calls);
+            let (is_unnamed, is_made) = (function.is_unnamed, function.is_made);
+            let calls_outside = std::mem::take(&mut function.calls_outside);
             let id = *functions.entry(key).or_insert_with(|| {
                 merged.functions.push(function);
                 merged.functions.len() as u32 - 1
             });
             let known = &mut merged.functions[id as usize];
             known.calls += calls;
+            known.calls_outside += calls_outside;
             // A process that has not imported all modules does not know all names.
             known.is_unnamed &= is_unnamed;
+            known.is_made |= is_made;
             function_here.push(id);
         }
         let mut shape_here = Vec::with_capacity(part.shapes.len());

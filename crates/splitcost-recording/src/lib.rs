@@ -13,10 +13,10 @@
 //! tree), `summary` and `tables` (the numbers that `splitcost show` prints), `price` (the cost of the scanner's findings).
 //!
 //! ```
-//! use splitcost_recording::log::{HEADER, Reader, Record, frame_header};
-//! let mut payload = Vec::new();
-//! Record::Count { function: 1, calls: 5 }.encode(&mut payload);
-//! let file = [&HEADER, frame_header(&payload).as_slice(), &payload].concat();
+//! use splitcost_recording::log::{Frame, HEADER, Reader, Record, frame_header};
+//! let mut frame = Frame::default();
+//! frame.put(&Record::Count { function: 1, calls: 5 });
+//! let file = [&HEADER, frame_header(frame.bytes()).as_slice(), frame.bytes()].concat();
 //! assert_eq!(Reader::new(&file).into_iter().flatten().count(), 1);
 //! ```
 //!

@@ -1,22 +1,23 @@
 //! The recorder's log: the file that a recorded process appends to while it runs.
 //!
 //! A file is a [`HEADER`] followed by frames. A frame is `u32` payload length, `u32` CRC-32 of the payload,
-//! payload; a payload is a run of whole [`Record`]s. Integers are little-endian; a string is a `u32` length
-//! and UTF-8 bytes. A reader stops at the first frame that is incomplete or fails its checksum. Everything before
+//! payload; a payload is a run of whole [`Record`]s, made by [`Frame::put`]. A reader stops at the first frame that is incomplete or fails its checksum. Everything before
 //! that frame is intact, so a log stays readable after `kill -9`.
 
 mod code;
+mod encoding;
 mod reader;
 
 pub use code::{
-    DialectCode, FunctionKindCode, LimitCode, PayloadClassCode, ReceiverKindCode, Tag, UnknownCode, ViaCode,
+    DialectCode, FunctionKindCode, LimitCode, MakesCode, PayloadClassCode, ReceiverKindCode, Tag, UnknownCode, ViaCode,
 };
+pub use encoding::Frame;
 pub use reader::{Damage, Reader};
 
 use crate::crc32::crc32;
 
 /// First bytes of a log file; the last byte is the format's version.
-pub const HEADER: [u8; 16] = *b"splitcost-log\0\0\x02";
+pub const HEADER: [u8; 16] = *b"splitcost-log\0\0\x03";
 
 /// The name of module 0, which stands for framework and server code; no Python module can have it.
 pub const FRAMEWORK: &str = "(framework)";
@@ -76,6 +77,8 @@ pub enum Record {
         kind: FunctionKindCode,
         /// No other module of the app names it.
         is_unnamed: bool,
+        /// Another function of its module has called it for the caller, which was given the result.
+        is_made: bool,
     },
     /// A server, or another program that takes requests, took its first one in this process.
     Server {
@@ -163,6 +166,13 @@ pub enum Record {
         cpu: u64,
         /// Type of the exception it ended with, empty for a return.
         exception: String,
+    },
+    /// The result of a call that ends next stands for work that is yet to be done.
+    Makes {
+        /// The call.
+        call: u64,
+        /// The work.
+        makes: MakesCode,
     },
     /// A shape id is used from here on.
     Shape {
@@ -291,147 +301,6 @@ impl Record {
     /// The count of [`Record::Limit`] that stands for no limit.
     pub const UNLIMITED: u32 = u32::MAX;
 
-    /// Appends the record to a frame's payload; allocates nothing but `out`.
-    #[expect(clippy::too_many_lines, reason = "an arm per record")]
-    pub fn encode(&self, out: &mut Vec<u8>) {
-        out.push(self.tag() as u8);
-        match self {
-            Self::Process { pid, python_version, mode } => {
-                put_u32(out, *pid);
-                put_str(out, python_version);
-                put_str(out, mode);
-            }
-            Self::Module { id, name } => {
-                put_u32(out, *id);
-                put_str(out, name);
-            }
-            Self::Function { id, module, qualname, file, line, kind, is_unnamed } => {
-                put_u32(out, *id);
-                put_u32(out, *module);
-                put_str(out, qualname);
-                put_str(out, file);
-                put_u32(out, *line);
-                out.push(*kind as u8);
-                out.push(u8::from(*is_unnamed));
-            }
-            Self::Server { name } => put_str(out, name),
-            Self::Limit { limit, count } => {
-                out.push(*limit as u8);
-                put_u32(out, *count);
-            }
-            Self::RequestStart { request, wall, process_cpu } => {
-                put_u64(out, *request);
-                put_u64(out, *wall);
-                put_u64(out, *process_cpu);
-            }
-            Self::RequestEnd { request, wall, process_cpu, status, handler, endpoint } => {
-                put_u64(out, *request);
-                put_u64(out, *wall);
-                put_u64(out, *process_cpu);
-                out.extend_from_slice(&status.to_le_bytes());
-                // An id that is one higher; 0 for none.
-                put_u32(out, handler.map_or(0, |id| id + 1));
-                put_str(out, endpoint);
-            }
-            Self::Enter { call, parent, request, function, via, thread, wall, cpu } => {
-                put_u64(out, *call);
-                put_u64(out, *parent);
-                put_u64(out, *request);
-                put_u32(out, *function);
-                out.push(*via as u8);
-                put_u32(out, *thread);
-                put_u64(out, *wall);
-                put_u64(out, *cpu);
-            }
-            Self::Suspend { call, wall, cpu } => {
-                put_u64(out, *call);
-                put_u64(out, *wall);
-                put_u64(out, *cpu);
-            }
-            Self::Resume { call, thread, wall, cpu } => {
-                put_u64(out, *call);
-                put_u32(out, *thread);
-                put_u64(out, *wall);
-                put_u64(out, *cpu);
-            }
-            Self::Leave { call, wall, cpu, exception } => {
-                put_u64(out, *call);
-                put_u64(out, *wall);
-                put_u64(out, *cpu);
-                put_str(out, exception);
-            }
-            Self::Shape { id, skeleton } => {
-                put_u32(out, *id);
-                put_str(out, skeleton);
-            }
-            Self::Payload { .. } => self.encode_payload(out),
-            Self::Count { function, calls } => {
-                put_u32(out, *function);
-                put_u64(out, *calls);
-            }
-            Self::Trouble { message } => {
-                put_str(out, message);
-            }
-            Self::StatementText { id, dialect, sql } => {
-                put_u32(out, *id);
-                out.push(*dialect as u8);
-                put_str(out, sql);
-            }
-            Self::Site { id, file, line } => {
-                put_u32(out, *id);
-                put_str(out, file);
-                put_u32(out, *line);
-            }
-            Self::Statement { statement, call, text, site, transaction, wall, nanos, rows, parameter_bytes } => {
-                put_u64(out, *statement);
-                put_u64(out, *call);
-                put_u32(out, *text);
-                put_u32(out, *site);
-                put_u64(out, *transaction);
-                put_u64(out, *wall);
-                put_u64(out, *nanos);
-                put_u64(out, *rows);
-                put_u64(out, *parameter_bytes);
-            }
-            Self::Rows { statement, rows, bytes, nanos } => {
-                put_u64(out, *statement);
-                put_u64(out, *rows);
-                put_u64(out, *bytes);
-                put_u64(out, *nanos);
-            }
-            Self::Table { name, module } => {
-                put_str(out, name);
-                put_str(out, module);
-            }
-        }
-    }
-
-    fn encode_payload(&self, out: &mut Vec<u8>) {
-        let Self::Payload { call, result, shape, encoded_bytes, nodes, class, path, obstacles, receiver, file, line } =
-            self
-        else {
-            return;
-        };
-        put_u64(out, *call);
-        out.push(u8::from(*result));
-        put_u32(out, *shape);
-        put_u64(out, *encoded_bytes);
-        put_u64(out, *nodes);
-        out.push(*class as u8);
-        put_str(out, path);
-        put_u32(out, obstacles.len() as u32);
-        for (class, path) in obstacles {
-            out.push(*class as u8);
-            put_str(out, path);
-        }
-        out.push(u8::from(receiver.is_some()));
-        if let Some(receiver) = receiver {
-            receiver.encode(out);
-        }
-        put_str(out, file);
-        put_u32(out, *line);
-    }
-
     /// Returns the record's tag, whose name is also the record's kind in `read_log`.
     pub fn tag(&self) -> Tag {
         match self {
@@ -446,6 +315,7 @@ impl Record {
             Self::Suspend { .. } => Tag::Suspend,
             Self::Resume { .. } => Tag::Resume,
             Self::Leave { .. } => Tag::Leave,
+            Self::Makes { .. } => Tag::Makes,
             Self::Shape { .. } => Tag::Shape,
             Self::Payload { .. } => Tag::Payload,
             Self::Count { .. } => Tag::Count,
@@ -457,175 +327,6 @@ impl Record {
             Self::Table { .. } => Tag::Table,
         }
     }
-
-    /// Takes one record off the front of a payload.
-    fn decode(input: &mut &[u8]) -> Result<Self, Undecodable> {
-        Ok(match get_u8(input).and_then(|tag| Tag::try_from(tag).map_err(|_| Undecodable::NoRecord))? {
-            Tag::Process => {
-                Self::Process { pid: get_u32(input)?, python_version: get_str(input)?, mode: get_str(input)? }
-            }
-            Tag::Module => Self::Module { id: get_u32(input)?, name: get_str(input)? },
-            Tag::Function => Self::Function {
-                id: get_u32(input)?,
-                module: get_u32(input)?,
-                qualname: get_str(input)?,
-                file: get_str(input)?,
-                line: get_u32(input)?,
-                kind: get_u8(input)?.try_into()?,
-                is_unnamed: get_u8(input)? != 0,
-            },
-            Tag::Server => Self::Server { name: get_str(input)? },
-            Tag::Limit => Self::Limit { limit: get_u8(input)?.try_into()?, count: get_u32(input)? },
-            Tag::RequestStart => {
-                Self::RequestStart { request: get_u64(input)?, wall: get_u64(input)?, process_cpu: get_u64(input)? }
-            }
-            Tag::RequestEnd => Self::RequestEnd {
-                request: get_u64(input)?,
-                wall: get_u64(input)?,
-                process_cpu: get_u64(input)?,
-                status: u16::from_le_bytes(get_bytes(input)?),
-                handler: get_u32(input)?.checked_sub(1),
-                endpoint: get_str(input)?,
-            },
-            Tag::Enter => Self::Enter {
-                call: get_u64(input)?,
-                parent: get_u64(input)?,
-                request: get_u64(input)?,
-                function: get_u32(input)?,
-                via: get_u8(input)?.try_into()?,
-                thread: get_u32(input)?,
-                wall: get_u64(input)?,
-                cpu: get_u64(input)?,
-            },
-            Tag::Suspend => Self::Suspend { call: get_u64(input)?, wall: get_u64(input)?, cpu: get_u64(input)? },
-            Tag::Resume => Self::Resume {
-                call: get_u64(input)?,
-                thread: get_u32(input)?,
-                wall: get_u64(input)?,
-                cpu: get_u64(input)?,
-            },
-            Tag::Leave => Self::Leave {
-                call: get_u64(input)?,
-                wall: get_u64(input)?,
-                cpu: get_u64(input)?,
-                exception: get_str(input)?,
-            },
-            Tag::Shape => Self::Shape { id: get_u32(input)?, skeleton: get_str(input)? },
-            Tag::Payload => Self::Payload {
-                call: get_u64(input)?,
-                result: get_u8(input)? != 0,
-                shape: get_u32(input)?,
-                encoded_bytes: get_u64(input)?,
-                nodes: get_u64(input)?,
-                class: get_u8(input)?.try_into()?,
-                path: get_str(input)?,
-                obstacles: (0..get_u32(input)?)
-                    .map(|_| Ok((get_u8(input)?.try_into()?, get_str(input)?)))
-                    .collect::<Result<_, Undecodable>>()?,
-                receiver: if get_u8(input)? == 0 { None } else { Some(LoggedReceiver::decode(input)?) },
-                file: get_str(input)?,
-                line: get_u32(input)?,
-            },
-            Tag::Count => Self::Count { function: get_u32(input)?, calls: get_u64(input)? },
-            Tag::Trouble => Self::Trouble { message: get_str(input)? },
-            Tag::StatementText => {
-                Self::StatementText { id: get_u32(input)?, dialect: get_u8(input)?.try_into()?, sql: get_str(input)? }
-            }
-            Tag::Site => Self::Site { id: get_u32(input)?, file: get_str(input)?, line: get_u32(input)? },
-            Tag::Statement => Self::Statement {
-                statement: get_u64(input)?,
-                call: get_u64(input)?,
-                text: get_u32(input)?,
-                site: get_u32(input)?,
-                transaction: get_u64(input)?,
-                wall: get_u64(input)?,
-                nanos: get_u64(input)?,
-                rows: get_u64(input)?,
-                parameter_bytes: get_u64(input)?,
-            },
-            Tag::Rows => Self::Rows {
-                statement: get_u64(input)?,
-                rows: get_u64(input)?,
-                bytes: get_u64(input)?,
-                nanos: get_u64(input)?,
-            },
-            Tag::Table => Self::Table { name: get_str(input)?, module: get_str(input)? },
-        })
-    }
-}
-
-impl LoggedReceiver {
-    fn encode(&self, out: &mut Vec<u8>) {
-        out.push(self.kind as u8);
-        put_str(out, &self.type_name);
-        put_str(out, &self.place);
-        put_u64(out, self.encoded_bytes);
-        put_u64(out, self.nodes);
-        put_str(out, &self.reason);
-    }
-
-    fn decode(input: &mut &[u8]) -> Result<Self, Undecodable> {
-        Ok(Self {
-            kind: get_u8(input)?.try_into()?,
-            type_name: get_str(input)?,
-            place: get_str(input)?,
-            encoded_bytes: get_u64(input)?,
-            nodes: get_u64(input)?,
-            reason: get_str(input)?,
-        })
-    }
-}
-
-/// The reason why bytes are not a record.
-enum Undecodable {
-    /// They are cut short, or begin like no record.
-    NoRecord,
-    /// They are a record with a code that this version does not know.
-    Unknown(UnknownCode),
-}
-
-impl From<UnknownCode> for Undecodable {
-    fn from(code: UnknownCode) -> Self {
-        Self::Unknown(code)
-    }
-}
-
-fn put_u32(out: &mut Vec<u8>, value: u32) {
-    out.extend_from_slice(&value.to_le_bytes());
-}
-
-fn put_u64(out: &mut Vec<u8>, value: u64) {
-    out.extend_from_slice(&value.to_le_bytes());
-}
-
-fn put_str(out: &mut Vec<u8>, value: &str) {
-    put_u32(out, value.len() as u32);
-    out.extend_from_slice(value.as_bytes());
-}
-
-fn get_bytes<const N: usize>(input: &mut &[u8]) -> Result<[u8; N], Undecodable> {
-    let (head, tail) = input.split_first_chunk::<N>().ok_or(Undecodable::NoRecord)?;
-    *input = tail;
-    Ok(*head)
-}
-
-fn get_u8(input: &mut &[u8]) -> Result<u8, Undecodable> {
-    get_bytes::<1>(input).map(|[b]| b)
-}
-
-fn get_u32(input: &mut &[u8]) -> Result<u32, Undecodable> {
-    get_bytes(input).map(u32::from_le_bytes)
-}
-
-fn get_u64(input: &mut &[u8]) -> Result<u64, Undecodable> {
-    get_bytes(input).map(u64::from_le_bytes)
-}
-
-fn get_str(input: &mut &[u8]) -> Result<String, Undecodable> {
-    let len = get_u32(input)? as usize;
-    let (head, tail) = input.split_at_checked(len).ok_or(Undecodable::NoRecord)?;
-    *input = tail;
-    std::str::from_utf8(head).map(str::to_owned).map_err(|_| Undecodable::NoRecord)
 }
 
 #[cfg(test)]
@@ -644,6 +345,7 @@ mod tests {
                 line: 12,
                 kind: FunctionKindCode::Coroutine,
                 is_unnamed: true,
+                is_made: true,
             },
             Record::RequestStart { request: 3, wall: 4, process_cpu: 5 },
             Record::Enter {
@@ -658,6 +360,7 @@ mod tests {
             },
             Record::Suspend { call: 6, wall: 12, cpu: 13 },
             Record::Resume { call: 6, thread: 8, wall: 14, cpu: 15 },
+            Record::Makes { call: 6, makes: MakesCode::Call },
             Record::Leave { call: 6, wall: 16, cpu: 17, exception: "ValueError".into() },
             Record::Shape { id: 1, skeleton: "\"int\"".into() },
             Record::Payload {
@@ -714,12 +417,12 @@ mod tests {
     fn file(records: &[Record], per_frame: usize) -> Vec<u8> {
         let mut out = HEADER.to_vec();
         for chunk in records.chunks(per_frame) {
-            let mut payload = Vec::new();
+            let mut payload = Frame::default();
             for record in chunk {
-                record.encode(&mut payload);
+                payload.put(record);
             }
-            out.extend_from_slice(&frame_header(&payload));
-            out.extend_from_slice(&payload);
+            out.extend_from_slice(&frame_header(payload.bytes()));
+            out.extend_from_slice(payload.bytes());
         }
         out
     }
@@ -764,12 +467,20 @@ mod tests {
 
     #[test]
     fn a_code_of_a_later_version_is_named() {
-        let mut payload = Vec::new();
-        Record::Enter { call: 6, parent: 0, request: 3, function: 2, via: ViaCode::Task, thread: 9, wall: 1, cpu: 1 }
-            .encode(&mut payload);
-        let via = payload.get(1 + 24 + 4).copied();
-        assert_eq!(via, Some(ViaCode::Task as u8));
-        payload[1 + 24 + 4] = 9;
+        let mut frame = Frame::default();
+        frame.put(&Record::Enter {
+            call: 6,
+            parent: 0,
+            request: 3,
+            function: 2,
+            via: ViaCode::Task,
+            thread: 9,
+            wall: 1,
+            cpu: 1,
+        });
+        let mut payload = frame.bytes().to_vec();
+        assert_eq!(payload.get(5).copied(), Some(ViaCode::Task as u8));
+        payload[5] = 9;
         let bytes = [&HEADER, frame_header(&payload).as_slice(), &payload].concat();
         let mut reader = Reader::new(&bytes).unwrap();
         assert_eq!(reader.by_ref().count(), 0);
@@ -790,6 +501,7 @@ mod tests {
         }
         check(FunctionKindCode::ALL, |kind| kind as u8);
         check(ViaCode::ALL, |via| via as u8);
+        check(MakesCode::ALL, |makes| makes as u8);
         check(PayloadClassCode::ALL, |class| class as u8);
         check(ReceiverKindCode::ALL, |kind| kind as u8);
         check(DialectCode::ALL, |dialect| dialect as u8);

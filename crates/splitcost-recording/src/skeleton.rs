@@ -15,7 +15,7 @@
 //! | `{"exception": "module:Qualname", "args": [S, …]}` | an exception |
 //! | `{"any": [S, …]}` | different elements of one list |
 //! | `{"class": "module:Qualname"}` | a class that is known by its name |
-//! | `{"live": "module:Qualname"}` | a type that cannot cross; likewise `generator`, `resource`, `service`, `reference`, `callback` |
+//! | `{"live": "module:Qualname"}` | a type that cannot cross; likewise `generator`, `resource`, `service`, `context_manager`, `reference`, `callback` |
 //! | `"cut"` | not looked at: too deep, too much, or a cycle |
 //!
 //! Arguments are `{"arguments": {"name": S, …}}`.

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use rustc_hash::FxHashMap;
 use splitcost_model::boundary::{Readiness, readiness};
 use splitcost_model::quantity::Nanos;
-use splitcost_model::recording::summary::{EdgeEndpoint, EdgeSummary, EndpointSummary, PayloadSummary, Summary};
+use splitcost_model::recording::summary::{
+    EdgeEndpoint, EdgeSummary, EndpointSummary, OutsideSummary, PayloadSummary, Summary,
+};
 use splitcost_model::recording::{Call, FunctionId, ModuleId, Payload, PayloadClass, PhaseKind, Recording, Request};
 use splitcost_model::statistics::quantile;
 
@@ -23,6 +25,7 @@ pub fn summarize(recording: &Recording) -> Summary {
         recorder_mode: meta.recorder_mode.clone(),
         machine: meta.machine.clone(),
         troubles: meta.troubles.clone(),
+        outside: outside(recording),
         requests: recording.of_workload().count() as u64,
         phases: meta.phases.clone(),
         times_from,
@@ -49,6 +52,15 @@ pub(crate) fn calm_phase(recording: &Recording) -> (String, Option<u32>) {
         return everything;
     }
     (format!("the closed-loop phase with {} in flight", phase.concurrency), Some(index))
+}
+
+fn outside(recording: &Recording) -> Vec<OutsideSummary> {
+    let called = recording.functions.iter().filter(|function| function.calls_outside > 0);
+    let mut outside: Vec<OutsideSummary> = called
+        .map(|function| OutsideSummary { function: recording.function_name(function), calls: function.calls_outside })
+        .collect();
+    outside.sort_by_key(|function| std::cmp::Reverse(function.calls));
+    outside
 }
 
 fn endpoints(recording: &Recording, phase: Option<u32>) -> Vec<EndpointSummary> {

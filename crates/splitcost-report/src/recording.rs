@@ -16,6 +16,11 @@ use crate::text::wrap;
 /// Chosen: three such tables and the head fit a terminal of 50 lines.
 const ROWS: usize = 12;
 
+/// Functions named of those that were called outside of requests; the JSON has them all.
+///
+/// Chosen: two lines.
+const NAMED_OUTSIDE: usize = 3;
+
 /// Renders the summary as text, fitted to `width` columns (at least 60) where its names allow it.
 pub fn render(summary: &Summary, width: usize) -> String {
     let width = width.max(60);
@@ -131,6 +136,17 @@ fn head(out: &mut String, summary: &Summary, width: usize) {
         "recorded {} by splitcost {}, CPython {} ({}), {}",
         summary.started_at, summary.splitcost_version, summary.python_version, summary.recorder_mode, summary.machine
     ));
+    if !summary.outside.is_empty() {
+        let named = summary.outside.iter().take(NAMED_OUTSIDE);
+        let mut calls: Vec<String> =
+            named.map(|called| format!("{} of {}", count(called.calls), called.function)).collect();
+        let rest = &summary.outside[calls.len()..];
+        if !rest.is_empty() {
+            let sum = rest.iter().map(|called| called.calls).sum();
+            calls.push(format!("{} of {} more functions", count(sum), count(rest.len() as u64)));
+        }
+        line(format!("calls outside of requests: {}", calls.join(", ")));
+    }
     for trouble in &summary.troubles {
         line(format!("trouble: {trouble}"));
     }
@@ -231,7 +247,7 @@ impl FittedTable {
 mod tests {
     use std::collections::BTreeMap;
 
-    use splitcost_model::recording::summary::{EdgeEndpoint, EndpointSummary, PayloadSummary};
+    use splitcost_model::recording::summary::{EdgeEndpoint, EndpointSummary, OutsideSummary, PayloadSummary};
 
     use super::*;
 
@@ -274,6 +290,9 @@ mod tests {
             recorder_mode: "monitoring".into(),
             machine: "a machine with 2 cores".into(),
             troubles: vec!["requests left out, not ended when recording stopped: 1".into()],
+            outside: [("shop.events:consume", 1_200), ("shop.main:main", 1), ("shop.db:open", 1), ("shop.db:ping", 1)]
+                .map(|(function, calls)| OutsideSummary { function: function.into(), calls })
+                .to_vec(),
             requests: 1_003,
             times_from: "the closed-loop phase with 1 in flight".into(),
             endpoints: vec![
@@ -315,6 +334,8 @@ mod tests {
         insta::assert_snapshot!(text, @"
         1,003 requests of `uvicorn shop.main:app`
         recorded 2026-11-24T08:00:00Z by splitcost 0.1.0, CPython 3.13.0 (monitoring), a machine with 2 cores
+        calls outside of requests: 1,200 of shop.events:consume, 1 of shop.main:main, 1 of shop.db:open, 1 of 1 more
+          functions
         trouble: requests left out, not ended when recording stopped: 1
 
         Endpoints (time inside the app, from the closed-loop phase with 1 in flight; CPU and calls per request)

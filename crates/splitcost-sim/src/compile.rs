@@ -8,7 +8,7 @@ use splitcost_model::database::{Database, Owners};
 use splitcost_model::quantity::Nanos;
 use splitcost_model::recording::statement::Statement;
 use splitcost_model::recording::{
-    Call, CallIndex, FunctionId, FunctionKind, ModuleId, Payload, Receiver, ReceiverKind, Recording, Request,
+    Call, CallIndex, FunctionId, FunctionKind, Makes, ModuleId, Payload, Receiver, ReceiverKind, Recording, Request,
 };
 use splitcost_model::split::Split;
 
@@ -426,7 +426,14 @@ impl Builder<'_> {
                     }
                 }
                 DemandStep::Inline(callee) => match self.remote(callee, service, on_loop) {
-                    Some(remote) => ops.push(Op::Remote(remote)),
+                    Some(remote) => {
+                        ops.push(Op::Remote(remote));
+                        let function = self.request.calls[callee as usize].function;
+                        if self.compiler.boundary.is_context_manager(function) {
+                            let exit = self.exit(remote);
+                            ops.push(Op::Remote(exit));
+                        }
+                    }
                     None => self.lay(ops, callee, service, on_loop),
                 },
                 DemandStep::Fork { call: callee, thread, joined } => {
@@ -480,13 +487,23 @@ impl Builder<'_> {
         }
     }
 
+    /// Returns the second message of a context manager, which exits it by the handle that entering it returned. The work of
+    /// both is in the body of the first.
+    fn exit(&mut self, enter: Remote) -> Remote {
+        let entered = self.compiled.crossings[enter.crossing as usize].clone();
+        let exit = entered.map(|entered| Crossing { first: false, nodes: 1.0, bytes: HANDLE_BYTES, ..entered });
+        self.compiled.crossings.push(exit);
+        let body = self.add(Vec::new());
+        Remote { crossing: (self.compiled.crossings.len() - 1) as CrossingId, body, ..enter }
+    }
+
     /// Returns a call that is made in `service` as one to another service, if it crosses.
     fn remote(&mut self, index: CallIndex, service: u16, on_loop: bool) -> Option<Remote> {
         let compiler = self.compiler;
         let Crosses { to: target, readiness } = compiler.boundary.crossing(self.request, index, service)?;
         let call = &self.request.calls[index as usize];
         let coroutine = compiler.is_coroutine(self.request, index);
-        let is_awaited = coroutine || compiler.boundary.is_awaited(call.function);
+        let is_awaited = coroutine || call.makes == Makes::Awaitable;
         let blocking = !(is_awaited || on_loop && compiler.awaited);
         let caller = compiler.boundary.caller(self.request, index);
         let blocks_event_loop = blocking && on_loop;

@@ -37,6 +37,7 @@ class LoggedCall:
     times: list[int] = field(default_factory=list)
     cpus: list[tuple[int, int]] = field(default_factory=list)
     exception: str | None = None
+    makes: str | None = None
     payloads: dict[bool, dict[str, Any]] = field(default_factory=dict)
 
 
@@ -86,6 +87,8 @@ class Log:
                     self._note(r)
                 case "suspend" | "resume" | "leave":
                     self._note(r)
+                case "makes":
+                    self.calls[r["call"]].makes = r["makes"]
                 case "shape":
                     self.shapes[r["id"]] = r["skeleton"]
                 case "payload":

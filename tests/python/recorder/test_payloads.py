@@ -232,3 +232,31 @@ def test_no_code_of_the_app_runs_in_a_walk(runs):
         "pricing.echo([o, {'n': o}, (o,)])\n"
         "assert ran == [], ran\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("code", "name", "sent"),
+    [
+        ("d.plain(1)", "plain", ["n"]),
+        ("d.plain(1, len)", "plain", ["n"]),
+        ("d.plain(1, max)", "plain", ["n", "key"]),
+        ("d.plain(1, key=max, hook=min)", "plain", ["n", "key", "hook"]),
+        ("d.plain(1, len, 2)", "plain", ["n", "rest"]),
+        ("d.plain(1, more=2)", "plain", ["n", "more"]),
+        ("d.cached(1)", "cached", ["n"]),
+        ("d.decorated(1)", "decorated", ["n"]),
+        ("asyncio.run(d.later(1))", "later", ["n"]),
+        ("list(d.values(1))", "values", ["n"]),
+        ("d.grown(1)", "grown", ["n"]),
+        ("d.Service().method(1)", "Service.method", ["n"]),
+        ("d.Service().method(1, max)", "Service.method", ["n", "key"]),
+        ("d.Service.static(1)", "Service.static", ["n"]),
+        ("d.Service.of_class(1)", "Service.of_class", ["n"]),
+    ],
+)
+def test_an_argument_that_the_caller_left_out_is_not_sent(runs, code, name, sent):
+    payload = (
+        runs.code(f"from shop import defaults as d\n{code}").one(f"shop.defaults:{name}").payloads[False]
+    )
+    assert list(json.loads(payload["skeleton"])["arguments"]) == sent
+    assert (payload["class"] == "callback") == ("key" in sent)

@@ -27,6 +27,9 @@ pub struct Summary {
     pub machine: String,
     /// Troubles of the recorder, in words.
     pub troubles: Vec<String>,
+    /// The functions that were called outside of requests, most calls first.
+    #[serde(default)]
+    pub outside: Vec<OutsideSummary>,
     /// Requests recorded.
     pub requests: u64,
     /// The load phases.
@@ -39,6 +42,15 @@ pub struct Summary {
     pub edges: Vec<EdgeSummary>,
     /// The payloads that crossed between modules, worst class first.
     pub payloads: Vec<PayloadSummary>,
+}
+
+/// The calls of one function that belong to no request.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct OutsideSummary {
+    /// The function, as `shop.events:consume`.
+    pub function: String,
+    /// Its calls at start-up, or in tasks that run beside all requests.
+    pub calls: u64,
 }
 
 /// One endpoint.

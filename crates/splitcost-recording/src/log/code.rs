@@ -74,6 +74,16 @@ wire_code! {
 }
 
 wire_code! {
+    /// The work that a result stands for, as a byte of [`Record::Makes`].
+    MakesCode, "makes", {
+        /// A coroutine or asynchronous generator without a call of its own: the caller awaits it.
+        Awaitable = 1, "awaitable";
+        /// A coroutine, generator or context manager of another function of the app, whose own call follows.
+        Call = 2, "call";
+    }
+}
+
+wire_code! {
     /// The class of a payload, as a byte of [`Record::Payload`]; a later class needs more work to cross.
     PayloadClassCode, "payload class", {
         /// JSON's own types.
@@ -90,12 +100,14 @@ wire_code! {
         Resource = 5, "resource";
         /// An object that lives at module level, or that holds a resource or another such object.
         Service = 6, "service";
+        /// A context manager that is made of a generator.
+        ContextManager = 7, "context_manager";
         /// Any other object of the app.
-        Reference = 7, "reference";
+        Reference = 8, "reference";
         /// A callable.
-        Callback = 8, "callback";
+        Callback = 9, "callback";
         /// A live resource of another kind.
-        Live = 9, "live";
+        Live = 10, "live";
     }
 }
 
@@ -170,6 +182,8 @@ wire_code! {
         Count = 12, "count";
         /// [`Record::Trouble`].
         Trouble = 13, "trouble";
+        /// [`Record::Makes`].
+        Makes = 14, "makes";
         /// [`Record::Server`].
         Server = 15, "server";
         /// [`Record::Limit`].

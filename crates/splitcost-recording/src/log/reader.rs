@@ -1,6 +1,7 @@
 //! Reading the records of a log, up to the first frame that is damaged.
 
-use super::{FRAME_HEADER_LEN, HEADER, MAX_PAYLOAD_LEN, Record, Undecodable, UnknownCode, get_u32};
+use super::encoding::{Last, Undecodable, get_u32};
+use super::{FRAME_HEADER_LEN, HEADER, MAX_PAYLOAD_LEN, Record, UnknownCode};
 use crate::crc32::crc32;
 
 /// The place and the reason of reading having stopped before the end of the file.
@@ -30,13 +31,15 @@ pub struct Reader<'a> {
     frame: usize,
     /// The rest of that frame's payload.
     payload: &'a [u8],
+    last: Last,
     damage: Option<Damage>,
 }
 
 impl<'a> Reader<'a> {
     /// Starts reading; `None` when the bytes do not begin with [`HEADER`]: another file, or another version.
     pub fn new(bytes: &'a [u8]) -> Option<Self> {
-        bytes.starts_with(&HEADER).then_some(Self { bytes, frame: HEADER.len(), payload: &[], damage: None })
+        let (frame, last) = (HEADER.len(), Last::default());
+        bytes.starts_with(&HEADER).then_some(Self { bytes, frame, payload: &[], last, damage: None })
     }
 
     /// Returns the damage that ended the reading early, if any did.
@@ -70,7 +73,7 @@ impl Iterator for Reader<'_> {
                 return None;
             }
             match self.next_payload() {
-                Ok(payload) => self.payload = payload,
+                Ok(payload) => (self.payload, self.last) = (payload, Last::default()),
                 Err(reason) => {
                     self.damage = Some(Damage::at(self.frame, reason));
                     return None;
@@ -80,7 +83,7 @@ impl Iterator for Reader<'_> {
         }
         let left = self.payload.len();
         let offset = self.frame - left;
-        match Record::decode(&mut self.payload) {
+        match Record::decode(&mut self.payload, &mut self.last) {
             Ok(record) => return Some(record),
             Err(Undecodable::NoRecord) => {
                 self.damage = Some(Damage::at(offset, "a frame holds something that is no record"));

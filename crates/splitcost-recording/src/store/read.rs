@@ -14,8 +14,8 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use splitcost_model::quantity::Nanos;
 use splitcost_model::recording::{
-    Call, Function, FunctionKind, Obstacle, Payload, PayloadClass, Receiver, ReceiverKind, Recording, Request, Segment,
-    Via,
+    Call, Function, FunctionKind, Makes, Obstacle, Payload, PayloadClass, Receiver, ReceiverKind, Recording, Request,
+    Segment, Via,
 };
 
 use super::manifest::{FileSeal, Files};
@@ -162,12 +162,14 @@ fn expect_next(rows: &Rows<'_>, row: usize, what: &str, found: u32, expected: us
 fn read_functions(dir: &Path, files: &Files, recording: &mut Recording) -> Result<(), Error> {
     use FunctionKind::{AsyncGenerator, Coroutine, Generator, Plain};
     let (modules, functions) = (&recording.modules, &mut recording.functions);
-    let columns = ["function", "module", "qualname", "file", "line", "kind", "calls", "unnamed"];
+    let columns =
+        ["function", "module", "qualname", "file", "line", "kind", "calls", "calls_outside", "unnamed", "made"];
     for_each_batch(dir, files, &FUNCTIONS, &columns, |rows| {
         let (ids, lines, calls) = (rows.u32s("function")?, rows.u32s("line")?, rows.u64s("calls")?);
+        let outside = rows.u64s("calls_outside")?;
         let (module, files, kinds) = (rows.names("module")?, rows.names("file")?, rows.names("kind")?);
         let qualnames: &StringArray = rows.column("qualname")?;
-        let unnamed: &BooleanArray = rows.column("unnamed")?;
+        let (unnamed, made): (&BooleanArray, &BooleanArray) = (rows.column("unnamed")?, rows.column("made")?);
         for row in 0..rows.batch.num_rows() {
             expect_next(rows, row, "function", ids[row], functions.len())?;
             let name = module.get(row).unwrap_or_default();
@@ -180,7 +182,9 @@ fn read_functions(dir: &Path, files: &Files, recording: &mut Recording) -> Resul
                 line: lines[row],
                 kind: kinds.one_of(rows, row, &KINDS, &[Plain, Coroutine, Generator, AsyncGenerator])?,
                 calls: calls[row],
+                calls_outside: outside[row],
                 is_unnamed: unnamed.value(row),
+                is_made: made.value(row),
             });
         }
         Ok(())
@@ -225,11 +229,11 @@ fn read_requests(dir: &Path, files: &Files, recording: &mut Recording) -> Result
 }
 
 fn read_calls(dir: &Path, files: &Files, recording: &mut Recording) -> Result<(), Error> {
-    let columns = ["request", "call", "parent", "function_id", "via", "thread", "exception"];
+    let columns = ["request", "call", "parent", "function_id", "via", "thread", "exception", "makes"];
     for_each_batch(dir, files, &CALLS, &columns, |rows| {
         let (requests, calls, parents) = (rows.u32s("request")?, rows.u32s("call")?, rows.u32s("parent")?);
         let (functions, threads) = (rows.u32s("function_id")?, rows.u32s("thread")?);
-        let (vias, exceptions) = (rows.names("via")?, rows.names("exception")?);
+        let (vias, exceptions, makes) = (rows.names("via")?, rows.names("exception")?, rows.names("makes")?);
         for row in 0..rows.batch.num_rows() {
             let request = recording.requests.get_mut(requests[row] as usize);
             let request = request.ok_or_else(|| rows.corrupt(row, format!("there is no request {}", requests[row])))?;
@@ -240,6 +244,7 @@ fn read_calls(dir: &Path, files: &Files, recording: &mut Recording) -> Result<()
                 via: vias.one_of(rows, row, &VIAS, &[Via::Inline, Via::Task, Via::Thread])?,
                 thread: threads[row],
                 exception: exceptions.get(row).map(str::to_owned),
+                makes: makes.one_of(rows, row, &Makes::ALL.map(Makes::name), &Makes::ALL)?,
                 segments: Vec::with_capacity(1),
                 arguments: None,
                 result: None,

@@ -111,10 +111,12 @@ pub static REQUESTS: Table = table!("requests.parquet";
 /// | `suspended_nanos` | u64 | ns | awaiting something else |
 /// | `overlap_nanos` | u64 | ns | while another call of the same parent was under way; a suspended generator is not |
 /// | `exception` | name, nullable | | type of the exception it ended with |
+/// | `makes` | name | | `nothing`, `awaitable`, `call`: the work that its result stands for |
 pub static CALLS: Table = table!("calls.parquet";
     "request": Index, "call": U32, "parent": U32, "function_id": U32, "caller_module": Name, "callee_module": Name,
     "function": Name, "file": Name, "line": U32, "kind": Name, "via": Name, "thread": U32, "start_nanos": U64,
-    "wall_nanos": U64, "cpu_nanos": U64, "suspended_nanos": U64, "overlap_nanos": U64, "exception": NameOrNull);
+    "wall_nanos": U64, "cpu_nanos": U64, "suspended_nanos": U64, "overlap_nanos": U64, "exception": NameOrNull,
+    "makes": Name);
 
 /// One row per stretch of a call, on a thread or suspended; a call's stretches alternate and leave no hole.
 ///
@@ -141,7 +143,7 @@ pub static SEGMENTS: Table = table!("segments.parquet";
 /// | `shape` | u32 | | row of `shapes` |
 /// | `encoded_bytes` | u64 | bytes | size as tagged JSON |
 /// | `nodes` | u64 | | values in it, containers included |
-/// | `class` | name | | `plain`, `adapter`, `value`, `mutated`, `generator`, `resource`, `service`, `reference`, `callback`, `live` |
+/// | `class` | name | | `plain`, `adapter`, `value`, `mutated`, `generator`, `resource`, `service`, `context_manager`, `reference`, `callback`, `live` |
 /// | `path` | name | | the value that decided the class, as `arguments.session (sqlmodel.Session)` |
 /// | `file`, `line` | name, u32 | | the call site |
 pub static PAYLOADS: Table = table!("payloads.parquet";
@@ -196,10 +198,12 @@ pub static SHAPES: Table = table!("shapes.parquet"; "shape": Index, "skeleton": 
 /// | `file`, `line` | name, u32 | | where it is defined |
 /// | `kind` | name | | `plain`, `coroutine`, `generator`, `async_generator` |
 /// | `calls` | u64 | | calls across a boundary, exact, also in requests that were left out |
+/// | `calls_outside` | u64 | | those of them that belong to no request |
 /// | `unnamed` | bool | | no other module of the app names it |
+/// | `made` | bool | | another function of its module has called it for the caller, which was given the result |
 pub static FUNCTIONS: Table = table!("functions.parquet";
     "function": Index, "module": Name, "qualname": Text, "file": Name, "line": U32, "kind": Name, "calls": U64,
-    "unnamed": Flag);
+    "calls_outside": U64, "unnamed": Flag, "made": Flag);
 
 /// One row per database statement, by request and start.
 ///

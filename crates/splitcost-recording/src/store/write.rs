@@ -258,6 +258,7 @@ fn call_columns(names: &Names, rows: &[CallRow<'_>]) -> Vec<ArrayRef> {
         nanos(calls().map(Call::suspended)),
         nanos(rows.iter().map(|row| row.overlap)),
         interned(calls().map(|call| call.exception.as_deref())),
+        interned(calls().map(|call| Some(call.makes.name()))),
     ]
 }
 
@@ -369,6 +370,8 @@ fn function_columns(names: &Names, rows: &[(u32, &Function)]) -> Vec<ArrayRef> {
         u32s(functions().map(|f| f.line)),
         kinds(functions().map(|f| f.kind)),
         u64s(functions().map(|f| f.calls)),
+        u64s(functions().map(|f| f.calls_outside)),
         Arc::new(functions().map(|f| Some(f.is_unnamed)).collect::<BooleanArray>()),
+        Arc::new(functions().map(|f| Some(f.is_made)).collect::<BooleanArray>()),
     ]
 }

@@ -73,7 +73,16 @@ fn limits_are_what_the_server_says_or_what_was_seen() {
         let mut script = Script::shop(0).server("gunicorn");
         let qualname = "(wsgi)".to_owned();
         let (id, file, kind) = (WSGI, String::new(), FunctionKindCode::Plain);
-        script.records.push(Record::Function { id, module: 0, qualname, file, line: 0, kind, is_unnamed: false });
+        script.records.push(Record::Function {
+            id,
+            module: 0,
+            qualname,
+            file,
+            line: 0,
+            kind,
+            is_unnamed: false,
+            is_made: false,
+        });
         script.records.extend(limits.iter().map(|&(limit, count)| Record::Limit { limit, count }));
         // Three requests, of which the second ends as the third begins.
         let starts = [(1, 10), (2, 12), (3, 20)];
@@ -241,12 +250,36 @@ fn what_belongs_nowhere_is_counted() {
     GET /stock 200 10+20 cpu 10
       0 request of 0 Inline thread 0 10–30 cpu 20
       1 quote of 0 Inline thread 0 12–20 cpu 8
-    trouble: calls between modules left out, made outside every request: 1
     trouble: requests left out, their root or a called function missing in the log: 1
     trouble: calls suspended and never resumed, taken to end where they last ran: 1
     trouble: calls without a known caller in their request, put below its root: 1
     trouble: events ignored, not fitting the state of their call: 1
     ");
+}
+
+/// A task that never ends, and that was begun before the first request: whether the recorder knew it for no request or not.
+#[test]
+fn calls_of_an_endless_task_are_counted_as_outside_of_requests() {
+    let task = || {
+        Script::shop(0)
+            .start(1, 0)
+            .enter((1, 0, 1), ORDERS, Inline, (0, 0))
+            .enter((2, 1, 1), PRICING, Inline, (10, 5))
+            .leave(2, (20, 10))
+    };
+    let check = |script: Script| {
+        let parts = vec![assemble(script.request(2, 100).records), assemble(Script::shop(0).records)];
+        let recording = merge(Meta::default(), parts);
+        store::check(&recording).unwrap();
+        let outside: Vec<u64> = recording.functions.iter().map(|function| function.calls_outside).collect();
+        assert_eq!((outside, recording.requests.len()), (vec![0, 1, 1, 0], 1));
+        assert!(recording.meta.troubles.is_empty(), "{:?}", recording.meta.troubles);
+    };
+    check(task());
+    check(task().end(1, 20, 0, ""));
+    // A call whose request is not known.
+    let recording = assemble(Script::shop(0).enter((1, 0, 0), STOCK, Inline, (0, 0)).leave(1, (5, 5)).records);
+    assert_eq!(recording.functions.iter().map(|f| f.calls_outside).collect::<Vec<_>>(), [0, 0, 0, 1]);
 }
 
 #[test]
@@ -403,6 +436,7 @@ fn any_record() -> impl Strategy<Value = Record> {
                 line: 1,
                 kind: of(FunctionKindCode::ALL, via),
                 is_unnamed: via == 0,
+                is_made: via == 1,
             },
             6 => Record::Module { id: function, name: format!("m{via}") },
             _ => Record::Leave { call, wall, cpu, exception: String::new() },

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use splitcost_model::recording::{Meta, Recording};
 use splitcost_recording::convert::{begin, convert, finish, note, open, raw_dir};
-use splitcost_recording::log::{HEADER, Record, ViaCode, frame_header};
+use splitcost_recording::log::{Frame, HEADER, Record, ViaCode, frame_header};
 use splitcost_recording::{Error, store};
 
 use crate::script::Script;
@@ -14,10 +14,10 @@ use crate::script::Script;
 fn log(records: &[Record]) -> Vec<u8> {
     let mut bytes = HEADER.to_vec();
     for record in records {
-        let mut payload = Vec::new();
-        record.encode(&mut payload);
-        bytes.extend(frame_header(&payload));
-        bytes.extend(payload);
+        let mut frame = Frame::default();
+        frame.put(record);
+        bytes.extend(frame_header(frame.bytes()));
+        bytes.extend(frame.bytes());
     }
     bytes
 }
@@ -96,17 +96,18 @@ fn what_is_no_log_is_refused() {
     // A call whose way of beginning is of a later version.
     let enter =
         Record::Enter { call: 1, parent: 0, request: 1, function: 0, via: ViaCode::Inline, thread: 0, wall: 0, cpu: 0 };
-    let mut payload = Vec::new();
-    enter.encode(&mut payload);
-    payload[1 + 3 * 8 + 4] = 77;
+    let mut frame = Frame::default();
+    frame.put(&enter);
+    let mut payload = frame.bytes().to_vec();
+    payload[5] = 77;
     let mut unknown = log(&Script::shop(0).start(1, 0).records);
     unknown.extend(frame_header(&payload));
     unknown.extend(payload);
     let messages = [message(b"2026-11-24 INFO started the server"), message(&newer), message(&unknown)];
     insta::assert_snapshot!(messages.join("\n"), @"
     read REC/raw/11.log: it is not a splitcost recording (it does not begin like a recorder's log)
-    read REC/raw/11.log: its format version is 3, this splitcost reads version 2
-    read REC/raw/11.log: the frame at byte 436: via 77 is unknown
+    read REC/raw/11.log: its format version is 4, this splitcost reads version 3
+    read REC/raw/11.log: the frame at byte 440: via 77 is unknown
     ");
 }
 

@@ -26,6 +26,7 @@ impl Script {
             line: 10 + id,
             kind,
             is_unnamed: false,
+            is_made: false,
         };
         let (orders, pricing, inventory) = (1 + shift, 2 + shift, 3 + shift);
         let mut records = vec![

@@ -9,8 +9,8 @@ use splitcost_model::quantity::Nanos;
 use splitcost_model::recording::limit::{Limit, ServerLimits};
 use splitcost_model::recording::statement::{Dialect, Statement, StatementKind, StatementText};
 use splitcost_model::recording::{
-    Call, Function, FunctionKind, Meta, Obstacle, Payload, PayloadClass, Phase, PhaseEndpoint, PhaseKind, Receiver,
-    ReceiverKind, Recording, Request, Segment, Via,
+    Call, Function, FunctionKind, Makes, Meta, Obstacle, Payload, PayloadClass, Phase, PhaseEndpoint, PhaseKind,
+    Receiver, ReceiverKind, Recording, Request, Segment, Via,
 };
 use splitcost_recording::store::{FORMAT_VERSION, MANIFEST, read, write};
 use splitcost_recording::{Error, store};
@@ -131,7 +131,8 @@ fn any_call() -> impl Strategy<Value = Call> {
                     Segment { start, wall, cpu: Nanos::from_nanos(if suspended { 0 } else { cpu.into() }), suspended }
                 })
                 .collect();
-            Call { function, parent, via, thread, exception, segments, arguments, result }
+            let makes = Makes::ALL[parent as usize % Makes::ALL.len()];
+            Call { function, parent, via, thread, exception, makes, segments, arguments, result }
         },
     )
 }
@@ -206,7 +207,9 @@ fn any_recording() -> impl Strategy<Value = Recording> {
                 line,
                 kind,
                 is_unnamed: calls % 2 == 0,
+                is_made: calls % 3 == 0,
                 calls,
+                calls_outside: calls / 2,
             };
             Recording {
                 meta,
@@ -264,6 +267,7 @@ fn sample() -> Recording {
         parent,
         segments: vec![segment(5, false), segment(15, true), segment(25, false)],
         exception: (parent == 1).then(|| "KeyError".to_owned()),
+        makes: if parent == 1 { Makes::Call } else { Makes::Awaitable },
         arguments: Some(payload(PayloadClass::Live)),
         ..Call::default()
     };
@@ -340,7 +344,7 @@ fn bad_recordings_are_clear_errors() {
         check(&|dir| fs::write(dir.join(MANIFEST), "{").unwrap()),
         check(&|dir| fs::write(dir.join(MANIFEST), "[1]").unwrap()),
         check(&edit("splitcost-recording", "another tool")),
-        check(&edit("\"format_version\": 3", "\"format_version\": 4")),
+        check(&edit("\"format_version\": 4", "\"format_version\": 5")),
         check(&edit("a machine", "b machine")),
         check(&|dir| fs::remove_file(dir.join("calls.parquet")).unwrap()),
         check(&|dir| fs::write(dir.join("calls.parquet"), "").unwrap()),
@@ -356,7 +360,7 @@ fn bad_recordings_are_clear_errors() {
     read REC/splitcost-recording.json: line 1, column 1: EOF while parsing an object at line 1 column 1
     read REC/splitcost-recording.json: it is not a splitcost recording (its name is another)
     read REC/splitcost-recording.json: it is not a splitcost recording (its name is another)
-    read REC/splitcost-recording.json: its format version is 4, this splitcost reads version 3
+    read REC/splitcost-recording.json: its format version is 5, this splitcost reads version 4
     read REC/splitcost-recording.json: the whole file: its checksum is wrong: it was cut or altered
     access REC/calls.parquet: No such file or directory (os error 2)
     read REC/calls.parquet: the whole file: it was cut or altered: [bytes] with checksum [checksum], not [bytes] [checksum]

@@ -162,10 +162,11 @@ impl<'a> CallSites<'a> {
         if is_unnamed {
             words.push("no other module names the function: its caller was given the function itself".to_owned());
         }
-        if matches!(kind, FunctionKind::Generator | FunctionKind::AsyncGenerator) {
+        let obstacles = self.obstacles.get(&function).map_or(&[][..], Vec::as_slice);
+        let is_entered = obstacles.iter().any(|obstacle| obstacle.class == PayloadClass::ContextManager);
+        if matches!(kind, FunctionKind::Generator | FunctionKind::AsyncGenerator) && !is_entered {
             words.push("the function is a generator".to_owned());
         }
-        let obstacles = self.obstacles.get(&function).map_or(&[][..], Vec::as_slice);
         words.extend(obstacles.iter().take(NAMED_OBSTACLES).map(|obstacle| in_words(obstacle)));
         if obstacles.len() > NAMED_OBSTACLES {
             words.push(format!("and {} more", obstacles.len() - NAMED_OBSTACLES));
@@ -189,6 +190,7 @@ fn in_words(obstacle: &Obstacle) -> String {
         PayloadClass::Generator => "is a generator",
         PayloadClass::Resource => "is a resource that the callee has to obtain for itself",
         PayloadClass::Service => "is a service object",
+        PayloadClass::ContextManager => "is a context manager, whose state must stay where it is",
         PayloadClass::Reference => "is an object that must stay where it is",
         PayloadClass::Callback => "is a callback",
         PayloadClass::Live => "is a live resource",

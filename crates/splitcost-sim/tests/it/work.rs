@@ -8,7 +8,9 @@ use splitcost_model::boundary::{Execution, Local};
 use splitcost_model::estimate::Estimate;
 use splitcost_model::quantity::Nanos;
 use splitcost_model::recording::statement::Statement;
-use splitcost_model::recording::{Call, Function, Payload, Receiver, ReceiverKind, Recording, Request, Segment};
+use splitcost_model::recording::{
+    Call, Function, FunctionKind, Payload, PayloadClass, Receiver, ReceiverKind, Recording, Request, Segment,
+};
 use splitcost_model::split::Split;
 use splitcost_sim::compile::{CallForm, Compiler, FunctionWork};
 use splitcost_sim::demand::demand;
@@ -170,6 +172,23 @@ fn leaf(function: u32, own_micros: u64, statements: u64) -> Node {
 fn view() -> Node {
     let load = Node { callees: vec![leaf(3, 200, 0)], ..leaf(5, 700, 4) };
     Node { callees: vec![leaf(3, 400, 1), leaf(4, 900, 3), leaf(4, 900, 2), load, leaf(6, 300, 0)], ..leaf(1, 50, 0) }
+}
+
+/// A context manager stays where it is: entering it is a message, and exiting it is another. Its work is done once.
+#[test]
+fn a_context_manager_is_entered_and_exited() {
+    let calls_and_work = |class| {
+        let mut recording = recording(&[Node { callees: vec![leaf(3, 400, 0)], ..leaf(1, 50, 0) }]);
+        recording.functions[3].kind = FunctionKind::Generator;
+        recording.requests[0].calls[2].result = Some(Payload { class, ..Payload::default() });
+        let estimate = estimated(&recording, &split());
+        let calls: Vec<f64> = estimate.calls.iter().map(|call| call.calls_per_request).collect();
+        (calls, told(&estimate).remove(0))
+    };
+    let (entered, work) = calls_and_work(PayloadClass::ContextManager);
+    let (iterated, same_work) = calls_and_work(PayloadClass::Generator);
+    assert_eq!((entered, iterated), (vec![2.0], vec![1.0]));
+    assert_eq!(work, same_work);
 }
 
 fn told(estimate: &Estimate) -> Vec<String> {
