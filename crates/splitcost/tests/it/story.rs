@@ -198,7 +198,7 @@ fn damaged(project: &Project) {
     });
     insta::assert_snapshot!(other, @r"
     exit 2
-    error: failed to read other/splitcost-recording.json: its format version is 999, this splitcost reads version 3
+    error: failed to read other/splitcost-recording.json: its format version is 999, this splitcost reads version 4
     hint: record again with this version, or use the version that wrote it
     ");
 }
