@@ -147,7 +147,7 @@ mod tests {
             line("GET /books/3 HTTP/1.1", 200),
             line("POST /carts/77/items/8 HTTP/1.1", 201),
             line("GET /books/4 HTTP/1.1", 404),
-            line("PROPFIND / HTTP/1.1", 200),
+            line("FETCH / HTTP/1.1", 200),
             "\\x16\\x03 nonsense".to_owned(),
         ]
         .join("\n");
