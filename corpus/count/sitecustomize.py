@@ -18,8 +18,8 @@ import os
 import sys
 import threading
 import time
+import traceback
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from types import CodeType, FrameType, FunctionType
 from typing import Any
@@ -73,11 +73,12 @@ def closed_over(function: FunctionType) -> list[FunctionType]:
     return found
 
 
-def around(function: FunctionType) -> Iterator[FunctionType]:
-    """Return a function and all that it closes over, directly or not."""
-    yield function
-    for inner in closed_over(function):
-        yield from around(inner)
+def around(function: FunctionType) -> list[FunctionType]:
+    """Return a function and all that it closes over, directly or not: a recursive one closes over itself."""
+    found = [function]
+    for outer in found:
+        found += [inner for inner in closed_over(outer) if inner not in found]
+    return found
 
 
 def function_of(frame: FrameType) -> str:
@@ -124,7 +125,16 @@ def is_start(frame: FrameType) -> bool:
 
 
 def profile(frame: FrameType, event: str, _: Any) -> None:
-    """Count a call."""
+    """Count a call. What goes wrong ends the process: the interpreter would only stop counting, and say nothing."""
+    try:
+        count(frame, event)
+    except BaseException:
+        traceback.print_exc()
+        os._exit(70)
+
+
+def count(frame: FrameType, event: str) -> None:
+    """Count a call, if this event is one between modules."""
     code = frame.f_code
     # Code without a file was generated, as the functions by which Celery checks arguments.
     if event != "call" or not code.co_flags & OPTIMIZED or code.co_filename.startswith("<"):

@@ -19,10 +19,10 @@ use crate::shadow_stack::CodeFacts;
 use crate::source;
 use crate::state::{Arguments, lock};
 
-/// Most decorators around one function.
+/// Most objects that one search looks at: functions that call each other close over each other.
 ///
-/// Chosen: more are not written.
-const MAX_DEPTH: usize = 8;
+/// Chosen: some decorators around one function, each with its parts.
+const MAX_SEEN: usize = 64;
 /// Most parts of an object that are looked through for a function.
 ///
 /// Chosen: a decorator's object has fewer.
@@ -117,7 +117,7 @@ fn find(
     let py = code.py();
     let mut defined = Vec::new();
     for function in inner {
-        add_definitions(function, 0, &mut defined)?;
+        add_definitions(function, &mut defined)?;
     }
     let mut found = None;
     for defined in defined {
@@ -126,7 +126,7 @@ fn find(
         let loaded_as: Option<String> = globals.get_item("__name__")?.and_then(|name| name.extract().ok());
         let (Some(loaded_as), Some(module)) = (loaded_as, module_name(&globals)) else { continue };
         let qualname = qualname_of(&defined)?;
-        if attribute(py, &loaded_as, &qualname).is_some_and(|held| holds(&held, code, inner, 0)) {
+        if attribute(py, &loaded_as, &qualname).is_some_and(|held| holds(&held, code, inner)) {
             found = Some((defined, module, qualname));
             break;
         }
@@ -151,29 +151,46 @@ fn find(
 }
 
 /// Adds the functions under all decorators: those that are no inner functions.
-fn add_definitions<'py>(
-    function: &Bound<'py, PyFunction>,
-    depth: usize,
-    found: &mut Vec<Bound<'py, PyFunction>>,
-) -> PyResult<()> {
-    if !qualname_of(function)?.contains("<locals>") {
-        found.push(function.clone());
-    } else if depth < MAX_DEPTH && found.len() < MAX_PARTS {
-        for inner in closed_over(function).iter().filter_map(function_of) {
-            add_definitions(&inner, depth + 1, found)?;
+fn add_definitions<'py>(function: &Bound<'py, PyFunction>, found: &mut Vec<Bound<'py, PyFunction>>) -> PyResult<()> {
+    let mut seen = vec![function.clone()];
+    let mut next = 0;
+    while let Some(function) = seen.get(next).cloned() {
+        next += 1;
+        if qualname_of(&function)?.contains("<locals>") {
+            add_unseen(closed_over(&function).iter().filter_map(function_of), &mut seen);
+        } else {
+            found.push(function);
         }
     }
     Ok(())
 }
 
+/// Adds the objects that are not there yet, as long as these are few.
+fn add_unseen<'py, T>(objects: impl Iterator<Item = Bound<'py, T>>, seen: &mut Vec<Bound<'py, T>>) {
+    for object in objects {
+        if seen.len() < MAX_SEEN && !seen.iter().any(|known| known.as_ptr() == object.as_ptr()) {
+            seen.push(object);
+        }
+    }
+}
+
 /// Returns true when an object is the function with this code that closes over these functions, or is made around it.
-fn holds(object: &Bound<'_, PyAny>, code: &Bound<'_, PyAny>, inner: &[Bound<'_, PyFunction>], depth: usize) -> bool {
-    let parts = parts(object);
-    let is_it = object.cast_exact::<PyFunction>().is_ok_and(|function| {
-        let has_code = function.getattr(intern!(code.py(), "__code__")).is_ok_and(|found| found.is(code));
-        has_code && parts.iter().filter_map(function_of).zip(inner).all(|(part, inner)| part.is(inner))
-    });
-    is_it || depth < MAX_DEPTH && parts.iter().any(|part| holds(part, code, inner, depth + 1))
+fn holds(object: &Bound<'_, PyAny>, code: &Bound<'_, PyAny>, inner: &[Bound<'_, PyFunction>]) -> bool {
+    let mut seen = vec![object.clone()];
+    let mut next = 0;
+    while let Some(object) = seen.get(next).cloned() {
+        next += 1;
+        let parts = parts(&object);
+        let is_it = object.cast_exact::<PyFunction>().is_ok_and(|function| {
+            let has_code = function.getattr(intern!(code.py(), "__code__")).is_ok_and(|found| found.is(code));
+            has_code && parts.iter().filter_map(function_of).zip(inner).all(|(part, inner)| part.is(inner))
+        });
+        if is_it {
+            return true;
+        }
+        add_unseen(parts.into_iter(), &mut seen);
+    }
+    false
 }
 
 /// Returns the functions in an object, and what stands for functions: of a function what it closes over, of another object

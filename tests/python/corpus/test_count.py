@@ -37,6 +37,11 @@ def decorated():
 async def awaited():
     await asyncio.sleep(0)
     await asyncio.sleep(0)
+
+def recursive():
+    def again(depth):
+        return depth and again(depth - 1)
+    return again
 """,
     "app/web.py": """
 import asyncio
@@ -48,6 +53,7 @@ def request():
     helper.twice(items.one)
     list(items.several())
     items.decorated()
+    items.recursive()(3)
     thread = threading.Thread(target=items.one)
     thread.start()
     thread.join()
@@ -97,5 +103,7 @@ def test_starts_of_functions_are_counted_by_their_callers(tmp_path: Path) -> Non
         ["app.web", "app.items", "awaited", 1],
         ["app.web", "app.items", "decorated", 1],  # The call of its decorator's function.
         ["app.web", "app.items", "one", 2],
+        ["app.web", "app.items", "recursive", 1],
+        ["app.web", "app.items", "recursive.<locals>.again", 1],  # It closes over itself.
         ["app.web", "app.items", "several", 1],
     ]

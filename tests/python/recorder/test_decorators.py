@@ -33,7 +33,9 @@ def calls(runs, code):
         ("front.shelf('items', 1)", ["back:Shelf.items"]),
         ("front.shelf('half')", ["back:Shelf.half"]),
         # Nobody else finds the function by its name.
-        ("front.fresh()", ["back:fresh", "back:own.<locals>.wrapper"]),
+        ("front.fresh('fresh')", ["back:fresh", "back:own.<locals>.wrapper"]),
+        # No search walks around in it.
+        ("front.fresh('knot')", ["back:knot", "back:knot.<locals>.a"]),
     ],
 )
 def test_a_call_through_decorators_is_one_call_of_the_function(runs, code, expected):

@@ -175,8 +175,6 @@ VALUES_OF_LIBRARIES = [
 
 @pytest.mark.parametrize(("value", "class_", "path"), VALUES_OF_LIBRARIES)
 def test_values_of_libraries(together, value, class_, path):
-    for module in ("django", "flask", "redis", "attrs", "msgspec", "multidict", "dateutil"):
-        pytest.importorskip(module)
     found = together(taken(VALUES_OF_LIBRARIES), ROWS)
     check_value(found[f"back.take({value})"], class_, path)
 
@@ -194,7 +192,6 @@ def test_the_size_of_an_object_is_that_of_its_fields(runs):
 
 
 def test_loaded_relationships_count_and_others_are_not_fetched(runs):
-    pytest.importorskip("django")
     log = run(
         runs,
         "seen = []\n"
@@ -363,14 +360,12 @@ def test_many_objects_that_several_requests_use_are_data(runs):
 
 
 def test_a_row_is_data_as_a_receiver(runs):
-    pytest.importorskip("django")
     log = run(runs, "r.Order(id=3).total(); r.Person(name='a').total()", ROWS)
     for name in ("Order.total", "Person.total"):
         assert log.one(f"kinds.rows:{name}").payloads[False]["receiver"]["kind"] == "value"
 
 
 def test_loading_a_row_is_no_change_and_changing_it_is_one(runs):
-    pytest.importorskip("django")
     log = run(
         runs,
         "def read(order): return [line.id for line in order.lines]\n"

@@ -52,7 +52,6 @@ def test_a_statement_of_a_method_that_extends_nothing_belongs_to_it(runs):
     ids=["object", "function"],
 )
 def test_a_statement_under_a_wrapper_of_django_belongs_to_the_caller(runs, wrapper, name):
-    pytest.importorskip("django")
     log = run(
         runs,
         "from kinds import rows\n"
