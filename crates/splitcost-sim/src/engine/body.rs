@@ -1,4 +1,4 @@
-//! What a fiber does on its thread: the operations of its body, and the work of crossings around it.
+//! The run of a fiber on its thread: the operations of its body, and the work of crossings around it.
 
 use super::{BODY_CROWD, CROSSING_CROWD, Engine, Event, Fiber, NEVER, Pool, Role, Stage, Then, Thread};
 use crate::program::{BodyId, Cpu, Op};
