@@ -260,7 +260,7 @@ fn requests_that_take_longer_than_load_generators_wait_have_response_times() {
     let own_load = Scenario { load_reqs_per_sec: None, ..scenario };
     let estimate = estimate(&own_load, &mut |_| ControlFlow::Continue(())).expect("a sound scenario");
     let [endpoint] = &*estimate.endpoints else { panic!("one endpoint was recorded") };
-    assert_eq!(endpoint.timed_out_share, 0.0);
+    assert!(endpoint.timed_out_share < 1e-9);
     let [monolith, split] = [&endpoint.response.monolith, &endpoint.response.split].map(|arm| arm.as_ref().unwrap());
     assert!(monolith.p50_ms.value > 10_000.0 && split.p50_ms.value > 10_000.0, "{monolith:?} {split:?}");
     assert!(estimate.figures.split.saturation_reqs_per_sec.is_some_and(|saturation| saturation.value > 0.0));
@@ -271,7 +271,7 @@ fn calls_that_take_longer_than_their_timeout_fail_their_requests() {
     let short = Split { calls: "1ms".parse().unwrap(), ..split() };
     let estimate = estimated_as(&stretched(1e2), &short, 0.0);
     let [endpoint] = &*estimate.endpoints else { panic!("one endpoint was recorded") };
-    assert_eq!(endpoint.timed_out_share, 1.0);
+    assert!(endpoint.timed_out_share > 1.0 - 1e-9);
     assert!(endpoint.response.split.is_none() && endpoint.response.monolith.is_some());
 }
 
