@@ -74,6 +74,8 @@ def parse(options: argparse.ArgumentParser, names: list[str]) -> argparse.Namesp
     if arguments.wheel is None:
         options.error("there is no wheel in dist/ (hint: `make wheel`, or --wheel)")
     arguments.wheel = arguments.wheel.resolve()
+    # As after Ctrl-C: what was started ends first.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     return arguments
 
 
