@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 from http.client import HTTPConnection as Connection
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 CORPUS = Path(__file__).resolve().parent
 ROOT = CORPUS.parent
@@ -82,21 +82,29 @@ def parse(options: argparse.ArgumentParser, names: list[str]) -> argparse.Namesp
 # ---------------------------------------------------------------------------------------------------------- processes
 
 
+def begun(
+    command: list[str], env: dict[str, str], cwd: Path, outputs: tuple[IO[bytes], IO[bytes]]
+) -> subprocess.Popen[bytes]:
+    """Start a process in a group of its own, with its standard output and the other one."""
+    output, errors = outputs
+    return subprocess.Popen(
+        command,
+        env=env,
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=errors,
+        start_new_session=True,
+    )
+
+
 @contextlib.contextmanager
 def running(
     command: list[str], env: dict[str, str], cwd: Path, log: Path
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Start a process in a group of its own, which ends with this block."""
     with log.open("wb") as output:
-        process = subprocess.Popen(
-            command,
-            env=env,
-            cwd=cwd,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
+        process = begun(command, env, cwd, (output, output))
     try:
         yield process
     finally:
@@ -109,15 +117,7 @@ def run(command: list[str], env: dict[str, str], cwd: Path, deadline_secs: float
     """Run a command to its end and return its standard output; a failure holds the last lines of the other."""
     named = " ".join([Path(command[0]).name, *command[1:2]])
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
-        process = subprocess.Popen(
-            command,
-            env=env,
-            cwd=cwd,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=errors,
-            start_new_session=True,
-        )
+        process = begun(command, env, cwd, (output, errors))
         try:
             status = process.wait(deadline_secs)
         except subprocess.TimeoutExpired:

@@ -303,11 +303,10 @@ fn known_encoding(name: &str) -> Option<Encoding> {
         | "multidict._multidict:MultiDictProxy"
         | "multidict._multidict:CIMultiDictProxy" => Encoding::Pairs,
         "builtins:mappingproxy" => Encoding::Proxy,
-        "builtins:memoryview" | "array:array" | "numpy:ndarray" => Encoding::Buffer,
+        "builtins:memoryview" | "array:array" | "numpy:ndarray" | "msgspec:Raw" => Encoding::Buffer,
         "builtins:ellipsis"
         | "builtins:NotImplementedType"
         | "datetime:timezone"
-        | "msgspec:Raw"
         | "msgspec:UnsetType"
         | "flask_babel.speaklater:LazyString" => Encoding::Opaque,
         "sqlalchemy.engine.row:Row" | "sqlalchemy.engine.row:RowMapping" => Encoding::Made(&["_data"]),

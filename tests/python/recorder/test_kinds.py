@@ -191,6 +191,11 @@ def test_the_size_of_an_object_is_that_of_its_fields(runs):
     assert service["nodes"] == 1
 
 
+def test_encoded_bytes_of_a_library_count_with_their_length(runs):
+    log = run(runs, "back.take(r.msgspec.Raw(b'1' * 6000))", ROWS)
+    assert log.one(TAKE).payloads[False]["encoded_bytes"] > 6000
+
+
 def test_loaded_relationships_count_and_others_are_not_fetched(runs):
     log = run(
         runs,

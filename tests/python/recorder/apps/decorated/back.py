@@ -137,39 +137,3 @@ def fresh():
         return amount
 
     return inner
-
-
-def knot():
-    """Returns a function out of several that close over each other."""
-
-    def a(amount):
-        return amount or (a, b, c, d, e, f, g, h, i, j)
-
-    def b(amount):
-        return amount or (a, b, c, d, e, f, g, h, i, j)
-
-    def c(amount):
-        return amount or (a, b, c, d, e, f, g, h, i, j)
-
-    def d(amount):
-        return amount or (a, b, c, d, e, f, g, h, i, j)
-
-    def e(amount):
-        return amount or (a, b, c, d, e, f, g, h, i, j)
-
-    def f(amount):
-        return amount or (a, b, c, d, e, f, g, h, i, j)
-
-    def g(amount):
-        return amount or (a, b, c, d, e, f, g, h, i, j)
-
-    def h(amount):
-        return amount or (a, b, c, d, e, f, g, h, i, j)
-
-    def i(amount):
-        return amount or (a, b, c, d, e, f, g, h, i, j)
-
-    def j(amount):
-        return amount or (a, b, c, d, e, f, g, h, i, j)
-
-    return a

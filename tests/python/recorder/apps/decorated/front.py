@@ -19,5 +19,5 @@ def shelf(name, *args):
     return list(found(*args)) if name == "items" else found(*args) if callable(found) else found
 
 
-def fresh(name):
-    return getattr(back, name)()(1)
+def fresh():
+    return back.fresh()(1)

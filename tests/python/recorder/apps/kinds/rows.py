@@ -21,7 +21,6 @@ from starlette import datastructures
 from starlette.requests import Request
 
 LIBRARIES = (dateutil, multidict, datastructures, RequestContext, lazystr)
-"""What the tests make values of."""
 
 settings.configure(
     DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
