@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.abc
 import importlib.machinery
+import inspect
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from types import ModuleType
 from typing import Any
 
-__all__ = ["install"]
+__all__ = ["awaited", "install"]
 
 Hook = Callable[[ModuleType], None]
 #: Runs a hook's function on its arguments, and lets nothing escape.
@@ -29,6 +31,18 @@ def install(hooks: dict[str, Hook], guard: Guard | None = None) -> None:
     for name, module in list(sys.modules.items()):
         finder.run(module, name)
     sys.meta_path.insert(0, finder)
+
+
+def awaited(function: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    """Return a coroutine function, as libraries recognize them, that returns what ``function`` returns."""
+    if sys.version_info >= (3, 12):
+        return inspect.markcoroutinefunction(function)
+
+    @functools.wraps(function)
+    async def coroutine(*arguments: Any, **options: Any) -> Any:
+        return await function(*arguments, **options)
+
+    return coroutine
 
 
 def _report(step: Callable[..., Any], /, *args: Any) -> Any:

@@ -1,8 +1,7 @@
 """The Python half of the recorder: starts the native half, and follows requests into tasks and threads.
 
-Read :func:`attempt`, the guard around each step of the recorder, then :func:`start`, then the hooks below it. Each
-hook is put on when the app imports the library that it changes; no library is imported for it. Requests begin and
-end in :mod:`splitcost.gateways`.
+Read :func:`start`, then the hooks below it. Each hook is put on when the app imports the library that it changes; no
+library is imported for it. Requests begin and end in :mod:`splitcost.gateways`, which tells :class:`Watcher`.
 """
 
 from __future__ import annotations
@@ -11,46 +10,57 @@ import contextvars
 import functools
 import os
 import sys
-from collections.abc import Callable, Coroutine
-from types import ModuleType
-from typing import Any, NoReturn, ParamSpec, TypeVar
+from collections.abc import Awaitable, Coroutine
+from types import CodeType, ModuleType
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from splitcost import _hooks, _native
+from splitcost import _guard, _hooks, _native
+from splitcost._guard import attempt
+from splitcost._hooks import awaited
 from splitcost.databases import HOOKS
 
-__all__ = ["CONTEXT", "attempt", "start"]
+if TYPE_CHECKING:
+    from splitcost.gateways.request import Request
 
-_P = ParamSpec("_P")
-_R = TypeVar("_R")
+__all__ = ["CONTEXT", "Watcher", "start"]
 
 #: The origin on whose behalf this context runs: an opaque value of the native half.
 CONTEXT: contextvars.ContextVar[Any] = contextvars.ContextVar("splitcost", default=None)
 
-#: The header by which a load generator names the endpoint of a request; `None` where none runs.
-endpoint_header: str | None = None
 
+class Watcher:
+    """Tells the native half of requests, as :class:`splitcost.gateways.request.Watcher` says."""
 
-def attempt(step: Callable[_P, _R], /, *args: _P.args, **kwargs: _P.kwargs) -> _R | None:
-    """Run one step of the recorder, and return its result.
+    def __init__(self, endpoint_header: str | None) -> None:
+        self.context = CONTEXT
+        self.endpoint_header = endpoint_header
+        self.is_on = _native.is_on
 
-    Whatever goes wrong in it switches the recorder off, once, and never reaches the app; the result is then
-    `None`. A step must not call the app.
-    """
-    try:
-        return step(*args, **kwargs)
-    except (KeyboardInterrupt, SystemExit):
-        raise  # The app's, by way of a signal.
-    except BaseException as error:  # A panic of the native half is not an `Exception`.
-        # The message of an exception may hold a value of the app's: only its type is written.
-        _switch_off(f"an unexpected {type(error).__name__} in {getattr(step, '__name__', 'a step')}")
-        return None
+    def open(self) -> None:
+        """Do nothing: servers need nothing of the recorder's before they take requests."""
 
+    def own(self, app: Any) -> Any:
+        """Return the app as it is."""
+        return app
 
-def _switch_off(reason: str) -> None:
-    try:
-        _native.switch_off(reason)
-    except Exception as error:
-        print(f"splitcost: cannot switch the recorder off: {type(error).__name__}", file=sys.stderr)
+    def follow_root(self, code: CodeType, name: str) -> None:
+        """Make each call of the coroutine function with this code the root call of a request."""
+        _native.register_root(code, name)
+
+    def begin(self, request: Request) -> Any:
+        """Begin a request in the coroutine that runs, and return the value of the context."""
+        return _native.root(request.server, request.endpoint)
+
+    def begin_plain(self, request: Request, name: str) -> Any:
+        """Begin a request on this thread with a root call of this name, and return the value of the context."""
+        return _native.begin(name, request.server, request.endpoint, request.is_command)
+
+    def end(self, request: Request, endpoint: str, status: int, error: BaseException | None) -> None:
+        """End a request."""
+        if request.open is None:
+            _native.root_done(endpoint, status, request.handler)
+        else:
+            _native.end(request.open, endpoint, status, request.handler, error)
 
 
 def start() -> None:
@@ -63,22 +73,21 @@ def start() -> None:
 
     Raises :class:`ValueError` where the environment is incomplete.
     """
-    global endpoint_header
     directory = os.environ.get("SPLITCOST_LOG_DIR")
     packages = _names("SPLITCOST_PACKAGES")
     modules = _names("SPLITCOST_MODULES")
     if not directory or not (packages or modules):
         raise ValueError("SPLITCOST_LOG_DIR and SPLITCOST_PACKAGES must both be set")
-    endpoint_header = os.environ.get("SPLITCOST_ENDPOINT_HEADER", "").lower() or None
+    _guard.react(_native.switch_off)
     if sys.version_info < (3, 12):
         message = "splitcost: Python 3.11 is recorded in slow mode; 3.12 or later has true timings"
         print(message, file=sys.stderr)
     depth = int(os.environ.get("SPLITCOST_DEPTH") or 0) or None
     _native.start(directory, packages, modules, depth, _names("SPLITCOST_ENTRY_POINTS"), CONTEXT)
-    attempt(_follow)
+    attempt(_follow, os.environ.get("SPLITCOST_ENDPOINT_HEADER", "").lower() or None)
 
 
-def _follow() -> None:
+def _follow(endpoint_header: str | None) -> None:
     """Put on every hook."""
     os.register_at_fork(
         before=lambda: attempt(_native.before_fork),
@@ -92,7 +101,7 @@ def _follow() -> None:
     atexit.register(lambda: attempt(_native.finish))
     attempt(_hook_exit)
     _hooks.install(
-        gateways.hooks()
+        gateways.hooks(Watcher(endpoint_header), gateways.SERVERS | gateways.FRAMEWORKS)
         | {
             "asyncio.base_events": _hook_asyncio,
             "uvloop": _hook_uvloop,
@@ -183,26 +192,20 @@ def _follow_tasks(loop: Any) -> None:
 # --- threads -------------------------------------------------------------------------------------------
 
 
-def _handed(function: Any) -> Any:
-    handed = attempt(_native.handed, function)
-    # Not `or`: an object that can be called may be false.
-    return function if handed is None else handed
-
-
 def _hook_thread_pool(module: ModuleType) -> None:
     from splitcost.gateways import limits
 
     original = module.ThreadPoolExecutor.submit
     # The attributes themselves: a class of the app may have a property of this name.
     attributes_of = module._base.Executor.__dict__["__dict__"].__get__
-
-    def note_executor(executor: Any) -> None:
-        limits.note_executor(attributes_of(executor))
+    handed = _native.handed
 
     @functools.wraps(original)
     def submit(self: Any, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
-        attempt(note_executor, self)
-        return original(self, _handed(fn), *args, **kwargs)
+        attributes = attributes_of(self)
+        if limits.COUNTED not in attributes:
+            attempt(limits.note_executor, attributes)
+        return original(self, handed(fn), *args, **kwargs)
 
     module.ThreadPoolExecutor.submit = submit
 
@@ -212,13 +215,22 @@ def _hook_anyio(module: Any) -> None:
 
     original = module.run_sync
 
+    handed = _native.handed
+    calls = 0
+
     def note_limiter(limiter: Any) -> None:
         limits.note_limiter(module.current_default_thread_limiter() if limiter is None else limiter)
 
+    @awaited
     @functools.wraps(original)
-    async def run_sync(func: Any, *args: Any, **options: Any) -> Any:
-        attempt(note_limiter, options.get("limiter"))
-        return await original(_handed(func), *args, **options)
+    def run_sync(func: Any, *args: Any, **options: Any) -> Awaitable[Any]:
+        nonlocal calls
+        calls += 1
+        # Limiters are made, and set, when an app starts: it is enough to look more and more rarely.
+        if calls & (calls - 1) == 0:
+            attempt(note_limiter, options.get("limiter"))
+        awaitable: Awaitable[Any] = original(handed(func), *args, **options)
+        return awaitable
 
     module.run_sync = run_sync
 

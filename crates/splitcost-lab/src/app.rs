@@ -119,6 +119,8 @@ pub struct App {
     used: Option<Used>,
     /// True if only the port and the scratch directory differ between the copies.
     are_copies_alike: bool,
+    /// Where a service answers calls of others.
+    rpc_port: Option<u16>,
 }
 
 impl App {
@@ -175,7 +177,19 @@ impl App {
             arm: Arc::clone(&scratch.arm),
             used: Some(Used::default()),
             are_copies_alike: !spec.takes_arm(),
+            rpc_port: None,
         })
+    }
+
+    /// Makes it ready only when it answers calls of other services at this port, too.
+    pub(crate) fn called_at(self, rpc_port: u16) -> Self {
+        Self { rpc_port: Some(rpc_port), ..self }
+    }
+
+    /// Returns true when it answers calls of other services, or need not.
+    fn takes_calls(&self) -> bool {
+        let connects = |port| TcpStream::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).is_ok();
+        self.rpc_port.is_none_or(connects)
     }
 
     /// Returns the address at which it answers.
@@ -264,11 +278,17 @@ impl App {
                 return Err(Error::Exited { action: format!("start {}", self.name), status, log: self.log_tail() });
             }
             match probe(self.address(), &spec.ready) {
-                Ok(status) if (200..400).contains(&status) => return Ok(()),
+                Ok(status) if (200..400).contains(&status) => {
+                    if self.takes_calls() {
+                        return Ok(());
+                    }
+                    "it takes requests, but no calls of other services".clone_into(&mut last);
+                }
                 Ok(status) => last = format!("GET {} was answered {status}", spec.ready),
                 Err(reason) => last = reason.unwrap_or(last),
             }
-            let listening = socket::listening(self.group.id());
+            let mut listening = socket::listening(self.group.id());
+            listening.retain(|address| Some(address.port()) != self.rpc_port);
             let elsewhere = !listening.is_empty() && listening.iter().all(|address| address.port() != self.port());
             let since = elsewhere.then(|| *elsewhere_since.get_or_insert_with(Instant::now));
             elsewhere_since = since;

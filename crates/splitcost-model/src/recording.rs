@@ -207,25 +207,11 @@ impl Recording {
 }
 
 impl Meta {
-    /// The servers under which a service can answer calls of other services in a rehearsal.
-    const REHEARSED_SERVERS: [&str; 1] = ["uvicorn"];
-
-    /// Returns a server that took requests and under which no split can be rehearsed, if there is one.
-    pub fn unrehearsed_server(&self) -> Option<&str> {
-        let unknown = |server: &&String| !Self::REHEARSED_SERVERS.contains(&server.as_str());
-        self.servers.iter().find(unknown).map(String::as_str)
-    }
-
     /// Returns the number of the phase during which something began.
     pub fn phase_at(&self, start: Nanos) -> Option<u32> {
         let start = start.as_nanos();
         let phase = self.phases.iter().position(|phase| (phase.start_nanos..phase.end_nanos).contains(&start));
         phase.map(|index| index as u32)
-    }
-
-    /// Returns true if a split can be rehearsed under the servers that took requests, as they were started.
-    pub fn is_rehearsed(&self) -> bool {
-        self.unrehearsed_server().is_none() && self.limits.processes() == 1
     }
 
     /// Returns the phase of lone requests, if there is one: the one without the recorder, where the app was driven

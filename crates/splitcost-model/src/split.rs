@@ -97,11 +97,6 @@ impl StackName {
         }
     }
 
-    /// Returns whether the app's own server answers the calls, too.
-    pub fn shares_port(self) -> bool {
-        self == Self::Httpx
-    }
-
     /// Returns the largest number of connections that a service keeps to another one, beyond which calls wait; `None` where all
     /// calls share one.
     ///

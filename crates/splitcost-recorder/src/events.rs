@@ -23,7 +23,8 @@ use crate::makes::made_by;
 use crate::payload::Sample;
 use crate::shadow_stack::{CodeFacts, facts_of, has_greenlets, is_thrown_through, thrown_at};
 use crate::state::lock;
-use crate::tracking::{self, Outcome};
+use crate::shortcut;
+use crate::tracking::{self, Event, Outcome};
 use crate::type_info::dotted_name;
 use crate::wrapper::{Resolved, resolve};
 use crate::writer::{self, ON};
@@ -269,16 +270,18 @@ pub(crate) fn start_monitoring(py: Python<'_>) -> PyResult<()> {
     let event = |name: &str| -> PyResult<i32> { monitoring.getattr("events")?.getattr(name)?.extract() };
     let module = PyModule::new(py, "splitcost._events")?;
     let callbacks = [
-        ("PY_START", wrap_pyfunction!(py_start, &module)?),
-        ("PY_RETURN", wrap_pyfunction!(py_return, &module)?),
-        ("PY_YIELD", wrap_pyfunction!(py_yield, &module)?),
-        ("PY_RESUME", wrap_pyfunction!(py_resume, &module)?),
-        ("PY_THROW", wrap_pyfunction!(py_throw, &module)?),
-        ("PY_UNWIND", wrap_pyfunction!(py_unwind, &module)?),
+        ("PY_START", Event::Start, wrap_pyfunction!(py_start, &module)?),
+        ("PY_RETURN", Event::Return, wrap_pyfunction!(py_return, &module)?),
+        ("PY_YIELD", Event::Yield, wrap_pyfunction!(py_yield, &module)?),
+        ("PY_RESUME", Event::Resume, wrap_pyfunction!(py_resume, &module)?),
+        ("PY_UNWIND", Event::Unwind, wrap_pyfunction!(py_unwind, &module)?),
     ];
-    for (name, callback) in callbacks {
+    for (name, kind, callback) in callbacks {
+        let callback = shortcut::before(kind, &callback)?;
         monitoring.call_method1("register_callback", (tool, event(name)?, callback))?;
     }
+    let thrown = wrap_pyfunction!(py_throw, &module)?;
+    monitoring.call_method1("register_callback", (tool, event("PY_THROW")?, thrown))?;
     let local = event("PY_RETURN")? | event("PY_YIELD")? | event("PY_RESUME")?;
     // Set once, by the one thread that starts the recorder.
     let _ = DISABLE.set(py, monitoring.getattr("DISABLE")?.unbind());

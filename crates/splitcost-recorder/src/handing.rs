@@ -107,11 +107,12 @@ pub(crate) fn current() -> Option<Origins> {
 
 /// Wraps a function so that its calls belong to the running call, on whatever thread it runs.
 #[pyfunction]
-pub(crate) fn handed(py: Python<'_>, function: Py<PyAny>) -> PyResult<Py<PyAny>> {
-    match origin(py)? {
-        Some(origin) => Ok(Py::new(py, Handed { function, origin, site: 0 })?.into_any()),
-        None => Ok(function),
-    }
+pub(crate) fn handed(py: Python<'_>, function: Py<PyAny>) -> Py<PyAny> {
+    let handed = attempt(py, "a call that is handed over", || {
+        let handed = |origin| Py::new(py, Handed { function: function.clone_ref(py), origin, site: 0 });
+        origin(py)?.map(handed).transpose()
+    });
+    handed.flatten().map_or(function, Py::into_any)
 }
 
 /// Wraps a function that a driver hands to the thread of its connection, as [`handed`] does. If it executes a statement,

@@ -47,6 +47,7 @@ mod place;
 mod receiver;
 mod resource;
 mod shadow_stack;
+mod shortcut;
 mod source;
 mod state;
 mod statement;

@@ -30,6 +30,8 @@ pub(crate) struct CodeFacts {
     pub(crate) may_wrap: bool,
     /// 3.11 only: the code's first instruction, as `f_lasti` has it.
     pub(crate) first_instruction: u32,
+    /// The number of its calls that are suspended now, on any thread.
+    pub(crate) suspended: &'static AtomicU32,
 }
 
 /// An open call or a marker on a thread's stack.
@@ -102,8 +104,8 @@ pub(crate) struct Origin {
 
 /// Places for codes whose facts a thread finds without the lock.
 ///
-/// Chosen: the code that a request runs again and again, in 4 KiB.
-const CACHED_CODES: usize = 128;
+/// Chosen: the code that a request runs again and again, in 20 KiB.
+const CACHED_CODES: usize = 512;
 
 /// The facts of codes that ran on this thread, each at the one place that its address may have. Code that was recorded once
 /// stays so, and its address taken.
@@ -119,7 +121,7 @@ impl CodeCache {
         (spread >> 32) as usize % CACHED_CODES
     }
 
-    fn get(&self, code: usize) -> Option<CodeFacts> {
+    pub(crate) fn get(&self, code: usize) -> Option<CodeFacts> {
         self.places.get(Self::place(code)).filter(|(cached, _)| *cached == code).map(|(_, facts)| *facts)
     }
 
@@ -147,7 +149,7 @@ pub(crate) struct ThreadState {
     pub(crate) number: u32,
     pub(crate) clock: ThreadClock,
     pub(crate) stack: Vec<StackEntry>,
-    codes: CodeCache,
+    pub(crate) codes: CodeCache,
 }
 
 thread_local! {
@@ -284,7 +286,23 @@ pub(crate) fn forget_thread() {
     drop(gone);
 }
 
+impl CodeFacts {
+    /// Returns true when calls of the code are suspended on some thread.
+    pub(crate) fn has_suspended_calls(self) -> bool {
+        self.suspended.load(Ordering::Relaxed) > 0
+    }
+}
+
 impl StackEntry {
+    /// Returns true when a call that starts on top of this one is inside its module, and no call of its own for us.
+    pub(crate) fn contains(&mut self, facts: CodeFacts, code: usize) -> bool {
+        let is_inside = self.module == facts.module && !facts.is_root && !(facts.is_entry_point && self.is_command);
+        if is_inside && self.code == code && !facts.is_resumable {
+            self.recursion += 1;
+        }
+        is_inside
+    }
+
     /// Returns the origin of what this call does.
     pub(crate) fn origin(&self) -> Origin {
         let Self { request, is_command, call, module, endpoint, .. } = *self;

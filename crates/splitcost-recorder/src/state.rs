@@ -3,6 +3,7 @@
 //! Order of locks: the file, then [`Shared`], then the thread's own state, then the source's names. No Python code
 //! runs, and no Python object is dropped, while [`Shared`] is held: another thread could want it while it holds the GIL.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pyo3::prelude::*;
@@ -23,18 +24,11 @@ pub(crate) const FRAMEWORK: u32 = 0;
 ///
 /// Chosen: enough for a distribution of sizes at once.
 const FIRST_SAMPLES: u32 = 32;
-/// Afterwards one call in this many.
+/// Afterwards so many each time that the number of calls has doubled, evenly spread.
 ///
-/// Chosen: a walk of 5 µs then costs 80 ns a call.
-const SAMPLE_EVERY: u32 = 64;
-/// One in this many after [`MANY_CALLS`].
-///
-/// Chosen: a walk of 5 µs then costs 5 ns a call.
-const SAMPLE_RARELY: u32 = 1024;
-/// Calls after which only rarely one is sampled.
-///
-/// Chosen: some 160 samples, which show what a function carries.
-const MANY_CALLS: u32 = 8192;
+/// Chosen: some 100 samples of 8,000 calls show what a function carries, and a look, which takes 20 µs, costs the thousandth
+/// call 310 ns and the millionth 0.3 ns.
+const SAMPLES_PER_DOUBLING: u32 = 8;
 /// Bounds on the recorder's memory.
 ///
 /// Chosen: far above what a program needs; each is at most about 20 MB when it is reached.
@@ -52,6 +46,9 @@ pub(crate) const MAX_DEPTH: usize = 200_000;
 pub(crate) type Shared = Option<Recorder>;
 
 static SHARED: Mutex<Shared> = Mutex::new(None);
+
+/// Of a function that is no coroutine.
+static NEVER_SUSPENDED: AtomicU32 = AtomicU32::new(0);
 
 /// Takes the lock on the state of the process.
 pub(crate) fn lock() -> MutexGuard<'static, Shared> {
@@ -111,8 +108,6 @@ pub(crate) struct KnownFunction {
 /// A code object under recording.
 pub(crate) struct KnownCode {
     pub(crate) facts: CodeFacts,
-    /// Calls of it that are suspended now.
-    pub(crate) suspended: u32,
     arguments: Arc<Arguments>,
     wrappers: Option<Wrappers>,
     /// It runs where a library executes a statement that others have issued.
@@ -189,8 +184,8 @@ impl Recorder {
         self.has_requests = false;
         self.servers.clear();
         self.limits_written = [None; LimitCode::ALL.len()];
-        for code in self.codes.values_mut() {
-            code.suspended = 0;
+        for code in self.codes.values() {
+            code.facts.suspended.store(0, Ordering::Relaxed);
         }
         for function in &mut self.functions {
             (function.calls, function.calls_written, function.is_written) = (0, 0, false);
@@ -249,12 +244,12 @@ impl Recorder {
             is_entry_point: new.is_entry_point,
             may_wrap: new.wrappers.is_some(),
             first_instruction: new.first_instruction,
+            suspended: Box::leak(Box::default()),
         };
         let NewCode { arguments, wrappers, code, .. } = new;
         let address = code.as_ptr() as usize;
         let known = KnownCode {
             facts,
-            suspended: 0,
             arguments: Arc::new(arguments),
             wrappers,
             wraps_statements: false,
@@ -314,6 +309,7 @@ impl Recorder {
             is_entry_point: false,
             may_wrap: false,
             first_instruction: 0,
+            suspended: &NEVER_SUSPENDED,
         }
     }
 
@@ -425,9 +421,8 @@ impl Recorder {
             return false;
         }
         let calls = self.samples.entry(key).or_default();
-        *calls = calls.wrapping_add(1);
-        let every = if *calls <= MANY_CALLS { SAMPLE_EVERY } else { SAMPLE_RARELY };
-        *calls <= FIRST_SAMPLES || calls.is_multiple_of(every)
+        *calls = calls.saturating_add(1);
+        *calls <= FIRST_SAMPLES || calls.is_multiple_of((1 << calls.ilog2()) / SAMPLES_PER_DOUBLING)
     }
 
     /// Appends the definition of a function, once.

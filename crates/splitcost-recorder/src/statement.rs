@@ -22,7 +22,7 @@ use crate::handing::origin_of_statement;
 use crate::shadow_stack::{Origin, site_here};
 use crate::source;
 use crate::state::{Recorder, lock};
-use crate::type_info;
+use crate::type_info::{self, Encoding};
 use crate::writer::ON;
 
 /// Most texts, sites, tables, and statements with rows to come, that are remembered.
@@ -54,9 +54,6 @@ pub(crate) const MAX_DEPTH: usize = 3;
 ///
 /// Chosen: these have 8 to 36 bytes as text.
 const OTHER_BYTES: u64 = 16;
-
-/// Types of rows that are looked into, beside the built-in ones.
-const DRIVER_ROWS: [&str; 2] = ["sqlite3.Row", "asyncpg.protocol.record.Record"];
 
 thread_local! {
     /// The instant at which the statement began that a driver executes on this thread, or 0: one that the driver
@@ -441,8 +438,7 @@ pub(crate) fn approximate_bytes(value: &Bound<'_, PyAny>, depth: usize) -> u64 {
         return 8;
     }
     // Rows of drivers, which are sequences written in C.
-    let kind = value.get_type();
-    if DRIVER_ROWS.contains(&type_info::dotted_name(&kind).as_str()) {
+    if matches!(type_info::type_of(value).encoding, Encoding::Record) {
         let columns = 0..value.len().unwrap_or(0);
         return columns.filter_map(|i| value.get_item(i).ok()).map(|item| approximate_bytes(&item, depth - 1)).sum();
     }

@@ -1,5 +1,7 @@
 //! Calls and requests: the effects of an event on the state of the process and on its thread's shadow stack.
 
+use std::sync::atomic::Ordering;
+
 use pyo3::prelude::*;
 use splitcost_recording::clock::ThreadInstant;
 use splitcost_recording::division::function_name;
@@ -158,9 +160,7 @@ impl Recorder {
             self.end(above, stale.since, "GeneratorExit");
         }
         self.end(&stale.open, stale.since, "GeneratorExit");
-        if let Some(code) = self.codes.get_mut(&stale.open.code) {
-            code.suspended = code.suspended.saturating_sub(1);
-        }
+        self.count_suspended(stale.open.code, -1);
     }
 
     fn put_payloads(&mut self, call: u64, sample: &mut Sample) {
@@ -204,10 +204,7 @@ enum Relation {
 
 fn relation(thread: &mut ThreadState, facts: CodeFacts, code: usize) -> Relation {
     let Some(top) = thread.stack.last_mut() else { return Relation::Ask(None) };
-    if top.module == facts.module && !facts.is_root && !(facts.is_entry_point && top.is_command) {
-        if top.code == code && !facts.is_resumable {
-            top.recursion += 1;
-        }
+    if top.contains(facts, code) {
         return Relation::Inside;
     }
     let origin = top.origin();
@@ -216,6 +213,44 @@ fn relation(thread: &mut ThreadState, facts: CodeFacts, code: usize) -> Relation
         EntryKind::Loop => Relation::Ask((top.request != 0).then_some(origin)),
         _ => Relation::From(origin, ViaCode::Inline),
     }
+}
+
+/// An event of code under recording.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Event {
+    Start,
+    Return,
+    Yield,
+    Resume,
+    Unwind,
+}
+
+impl Event {
+    pub(crate) const ALL: [Self; 5] = [Self::Start, Self::Return, Self::Yield, Self::Resume, Self::Unwind];
+    pub(crate) const COUNT: usize = Self::ALL.len();
+}
+
+/// Settles an event that is no news: one of code that runs inside a call of its own module. Returns false for any other,
+/// and where this thread alone cannot tell.
+pub(crate) fn pass(event: Event, code: usize) -> bool {
+    let passed = THREAD.try_with(|thread| {
+        let thread = &mut *thread.borrow_mut();
+        let (Some(facts), Some(top)) = (thread.codes.get(code), thread.stack.last_mut()) else { return false };
+        if top.is_thrown_through {
+            return false;
+        }
+        match event {
+            Event::Start => !facts.may_wrap && top.contains(facts, code),
+            Event::Resume => !facts.has_suspended_calls(),
+            Event::Return | Event::Unwind if !facts.is_resumable && top.code == code => {
+                let is_inner = top.recursion > 0 && !shadow_stack::has_greenlets();
+                top.recursion -= u32::from(is_inner);
+                is_inner
+            }
+            Event::Return | Event::Unwind | Event::Yield => thread.stack.iter().all(|open| open.code != code),
+        }
+    });
+    passed.unwrap_or(false)
 }
 
 /// Notes that a function starts. `frame` returns the address of its frame object, `ask` the origin in its context, and
@@ -335,6 +370,14 @@ pub(crate) fn leave(
 }
 
 impl Recorder {
+    /// Notes that another call of a code is suspended, or one fewer. All changes are made under the lock.
+    fn count_suspended(&self, code: usize, change: i32) {
+        if let Some(known) = self.codes.get(&code) {
+            let suspended = known.facts.suspended;
+            suspended.store(suspended.load(Ordering::Relaxed).saturating_add_signed(change), Ordering::Relaxed);
+        }
+    }
+
     /// Takes a call off its thread's stack, and what a greenlet holds above it.
     fn suspend(
         &mut self,
@@ -353,9 +396,7 @@ impl Recorder {
             // Nobody may ever resume it: its arguments must not live as long as that is unknown.
             open.release(released);
         }
-        if let Some(code) = self.codes.get_mut(&open.code) {
-            code.suspended += 1;
-        }
+        self.count_suspended(open.code, 1);
         self.suspended.insert(open.frame, Suspended { open, above, since: now });
         Ok(())
     }
@@ -366,9 +407,7 @@ impl Recorder {
             return None;
         }
         let suspended = self.suspended.remove(&frame)?;
-        if let Some(code) = self.codes.get_mut(&code) {
-            code.suspended = code.suspended.saturating_sub(1);
-        }
+        self.count_suspended(code, -1);
         let now = now(thread, is_idle(&thread.stack));
         let at = thread.stack.len();
         for open in std::iter::once(suspended.open).chain(suspended.above) {
@@ -410,7 +449,7 @@ pub(crate) fn suspend_awaiting(is_suspended: impl Fn(usize) -> bool) -> Result<(
 
 /// Notes that a coroutine or generator runs again. `thrown_at` is for 3.11.
 pub(crate) fn resume(code: usize, frame: impl FnOnce() -> usize, thrown_at: i32) {
-    let is_suspended = |recorder: &Recorder| recorder.codes.get(&code).is_some_and(|known| known.suspended > 0);
+    let is_suspended = |recorder: &Recorder| recorder.facts(code).is_some_and(CodeFacts::has_suspended_calls);
     if !lock().as_ref().is_some_and(is_suspended) {
         return;
     }

@@ -222,10 +222,8 @@ struct CompiledScenario<'a> {
     split: Compiled,
     /// Absent where no call blocks an event loop.
     awaited: Option<Compiled>,
-    /// Absent where a rehearsal makes all calls remotely, and where there can be none.
+    /// Absent where a rehearsal makes all calls remotely.
     rehearsed: Option<Compiled>,
-    /// A split can be rehearsed under the app's server.
-    is_rehearsed: bool,
     /// The services that call each other, and with them the links between them.
     pairs: ServicePairs,
 }
@@ -267,9 +265,7 @@ impl<'a> CompiledScenario<'a> {
         let compile = |execution, awaited| replayed.compile(recording, scenario.split, CallForm { execution, awaited });
         let split = compile(Execution::Rewritten, false);
         let blocks = split.crossings.iter().flatten().any(|c| c.blocks_event_loop);
-        let is_rehearsed = recording.meta.is_rehearsed();
-        let rehearsed =
-            is_rehearsed.then(|| compile(Execution::Rehearsed, false)).filter(|compiled| *compiled != split);
+        let rehearsed = Some(compile(Execution::Rehearsed, false)).filter(|compiled| *compiled != split);
         let crossings = [Some(&split), rehearsed.as_ref()].into_iter().flatten().flat_map(|c| &c.crossings).flatten();
         Ok(Self {
             server: *scenario.server,
@@ -277,7 +273,6 @@ impl<'a> CompiledScenario<'a> {
             awaited: blocks.then(|| compile(Execution::Rewritten, true)),
             pairs: ServicePairs::of(crossings),
             rehearsed,
-            is_rehearsed,
             split,
             requests: replayed.requests,
             endpoints: replayed.endpoints,
@@ -387,13 +382,11 @@ impl CompiledScenario<'_> {
     fn evidence(&self) -> Evidence {
         let per_request = |calls: usize| calls as f64 / self.requests.len().max(1) as f64;
         let crossings = || self.split.crossings.iter().flatten();
-        let rehearsed = if self.is_rehearsed { self.rehearsed.as_ref().or(Some(&self.split)) } else { None };
+        let rehearsed = self.rehearsed.as_ref().unwrap_or(&self.split);
         Evidence {
             calls_per_request: per_request(crossings().count()),
             measured_per_request: per_request(crossings().filter(|c| c.is_measured).count()),
-            rehearsed_per_request: per_request(
-                rehearsed.map_or(0, |compiled| compiled.crossings.iter().flatten().count()),
-            ),
+            rehearsed_per_request: per_request(rehearsed.crossings.iter().flatten().count()),
         }
     }
 

@@ -2,7 +2,6 @@
 
 use splitcost_model::estimate::Estimate;
 use splitcost_model::number::short;
-use splitcost_model::recording::Recording;
 
 use crate::verdict::{circle_in_words, path_in_words};
 
@@ -16,24 +15,7 @@ pub struct Refusal {
 }
 
 /// Returns the reason why a split cannot be rehearsed, if there is one.
-pub fn refusal(recording: &Recording, estimate: &Estimate) -> Option<Refusal> {
-    if let Some(server) = recording.meta.unrehearsed_server() {
-        return Some(Refusal {
-            reason: format!("its requests are served by {server}, and splits can only be rehearsed under uvicorn yet"),
-            hint: "the estimate holds for any server; to rehearse an ASGI app, start it with uvicorn and record again"
-                .to_owned(),
-        });
-    }
-    let processes = recording.meta.limits.processes();
-    if processes > 1 {
-        return Some(Refusal {
-            reason: format!(
-                "its requests are served by {processes} processes, and services can only be rehearsed with one each yet"
-            ),
-            hint: "the estimate holds for any number; to rehearse, start the app with one worker and record again"
-                .to_owned(),
-        });
-    }
+pub fn refusal(estimate: &Estimate) -> Option<Refusal> {
     if let Some(call_back) = estimate.call_backs.first() {
         return Some(Refusal {
             reason: format!("{} would never be answered: {}", call_back.endpoint, path_in_words(call_back)),
@@ -69,32 +51,22 @@ pub fn refusal(recording: &Recording, estimate: &Estimate) -> Option<Refusal> {
 #[cfg(test)]
 mod tests {
     use splitcost_model::estimate::{CallBack, Evidence};
-    use splitcost_model::recording::Meta;
-    use splitcost_model::recording::limit::{Limit, ServerLimits};
 
     use super::*;
 
-    fn reason(servers: &[&str], estimate: &Estimate) -> Option<String> {
-        let servers = servers.iter().map(ToString::to_string).collect();
-        let recording = Recording { meta: Meta { servers, ..Meta::default() }, ..Recording::default() };
-        refusal(&recording, estimate).map(|refusal| refusal.reason)
+    fn reason(estimate: &Estimate) -> Option<String> {
+        refusal(estimate).map(|refusal| refusal.reason)
     }
 
     #[test]
     fn what_would_measure_something_else_is_refused() {
         let sound = Estimate::default();
-        assert_eq!(reason(&["uvicorn"], &sound), None);
-        let under = reason(&["uvicorn", "waitress"], &sound).expect("not under waitress");
-        assert!(under.contains("served by waitress"), "{under}");
-        let limits = ServerLimits { processes: Limit::Configured(4), ..ServerLimits::default() };
-        let workers = Recording { meta: Meta { limits, ..Meta::default() }, ..Recording::default() };
-        let several = refusal(&workers, &sound).expect("not with several workers").reason;
-        assert!(several.contains("served by 4 processes"), "{several}");
+        assert_eq!(reason(&sound), None);
         let evidence = Evidence { calls_per_request: 20.0, measured_per_request: 20.0, rehearsed_per_request: 0.0 };
-        let unable = reason(&[], &Estimate { evidence, ..Estimate::default() }).expect("nothing would cross");
+        let unable = reason(&Estimate { evidence, ..Estimate::default() }).expect("nothing would cross");
         assert_eq!(unable, "none of its calls between services (20 per request) can be made remotely as the code is");
         let call_back = CallBack { endpoint: "GET /1".into(), ..CallBack::default() };
         let stuck = Estimate { call_backs: vec![call_back], ..Estimate::default() };
-        assert!(reason(&[], &stuck).is_some_and(|reason| reason.starts_with("GET /1 would never be answered")));
+        assert!(reason(&stuck).is_some_and(|reason| reason.starts_with("GET /1 would never be answered")));
     }
 }

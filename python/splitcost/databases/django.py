@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from splitcost import _native
-from splitcost.recorder import attempt
+from splitcost._guard import attempt
 
 __all__ = ["follow"]
 

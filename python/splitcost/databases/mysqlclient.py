@@ -10,7 +10,7 @@ from typing import Any
 from splitcost import _native
 from splitcost.databases.mysql import driver_of
 from splitcost.databases.statements import ending, follow_cursor, replace
-from splitcost.recorder import attempt
+from splitcost._guard import attempt
 
 __all__ = ["follow"]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from splitcost import _native
 from splitcost.databases.statements import replace
-from splitcost.recorder import attempt
+from splitcost._guard import attempt
 
 __all__ = ["follow", "follow_later"]
 

@@ -6,7 +6,7 @@ import functools
 from typing import Any
 
 from splitcost import _native
-from splitcost.recorder import attempt
+from splitcost._guard import attempt
 
 __all__ = ["follow", "follow_relationships"]
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from splitcost import _native
 from splitcost._native import Driver
-from splitcost.recorder import attempt
+from splitcost._guard import attempt
 
 __all__ = [
     "MYSQL",

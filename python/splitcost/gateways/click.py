@@ -12,7 +12,7 @@ from typing import Any
 from splitcost.gateways import patch
 from splitcost.gateways.handler import function_id
 from splitcost.gateways.request import run_job
-from splitcost.recorder import attempt
+from splitcost._guard import attempt
 
 
 def hook(module: ModuleType) -> None:

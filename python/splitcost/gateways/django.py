@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from types import ModuleType
 from typing import Any
 
 from splitcost.gateways import patch
-from splitcost.gateways.request import found
+from splitcost.gateways.request import MOST_ROUTES, found
 
 
 def hook(module: ModuleType) -> None:
@@ -31,6 +32,7 @@ def view_of(view: Any, method: str) -> Any:
     return kind if name is None else getattr(kind, name, kind)
 
 
+@functools.lru_cache(MOST_ROUTES)
 def template(route: str) -> str:
     """Return a route, as ``users/<int:id>`` or ``^users/(?P<id>[0-9]+)$``, as ``users/{id}``."""
     route = _named_groups(route)

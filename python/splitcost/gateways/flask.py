@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from types import ModuleType
 from typing import Any
 
 from splitcost.gateways import patch
-from splitcost.gateways.request import found
+from splitcost.gateways.request import MOST_ROUTES, found
 
 
 def hook(module: ModuleType) -> None:
@@ -35,6 +36,7 @@ def note(app: Any, request: Any) -> None:
         found(template(rule.rule), view if view_class is None else view_class, request.method)
 
 
+@functools.lru_cache(MOST_ROUTES)
 def template(rule: str) -> str:
     """Return a rule of Werkzeug's, as ``/users/<int:id>``, as ``/users/{id}``."""
     parts = []

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-from splitcost import recorder
-from splitcost.gateways.request import Request, follow, is_inside
-from splitcost.recorder import attempt
+from splitcost.gateways.request import Request, endpoint_header, follow, is_inside
+from splitcost._guard import attempt
 
 __all__ = ["follow_http"]
 
@@ -31,7 +30,7 @@ def follow_http(
 def _request(server: str, asked: Any) -> Request | None:
     if is_inside():
         return None
-    header = recorder.endpoint_header
+    header = endpoint_header()
     return Request(server, asked.headers.get(header) if header else None).http(asked.method, asked.path)
 
 

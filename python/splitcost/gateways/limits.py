@@ -7,15 +7,15 @@ from collections.abc import Callable
 from typing import Any
 
 from splitcost import _native
-from splitcost.recorder import attempt
+from splitcost._guard import attempt
 
-__all__ = ["note_executor", "note_limiter", "processes", "server_threads"]
+__all__ = ["COUNTED", "note_executor", "note_limiter", "processes", "server_threads"]
 
 #: Chosen: an app whose requests use more threads of pools than this makes pools as it goes.
 MOST_POOL_THREADS = 1000
 
-#: The mark of an executor that is counted.
-_COUNTED = "_splitcost_counted"
+#: The attribute of an executor that is counted.
+COUNTED = "_splitcost_counted"
 
 #: The threads of all executors, and those of limiters by their identity.
 _executor_threads = 0
@@ -47,9 +47,9 @@ def _note(limit: str, count: Callable[[], int | None]) -> None:
 def note_executor(facts: dict[str, Any]) -> None:
     """Count the threads of an executor, by its attributes, to which a request hands a call over."""
     global _executor_threads
-    if _COUNTED in facts or _native.current() is None:
+    if _native.current() is None:
         return
-    facts[_COUNTED] = True
+    facts[COUNTED] = True
     most = facts.get("_max_workers")
     if type(most) is int:
         _executor_threads += most

@@ -7,7 +7,8 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from splitcost.recorder import attempt
+from splitcost._guard import attempt
+from splitcost._hooks import awaited
 
 __all__ = ["after", "around", "before"]
 
@@ -39,12 +40,10 @@ def around(owner: Any, name: str, call: Step) -> None:
     """Have ``call`` run in place of ``owner.name``, with that and its arguments."""
     original = getattr(owner, name)
 
+    @functools.wraps(original)
     def replacement(*arguments: Any, **options: Any) -> Any:
         return call(original, *arguments, **options)
 
-    async def awaited(*arguments: Any, **options: Any) -> Any:
-        return await call(original, *arguments, **options)
-
     # Servers look at the kind of function that they are given.
-    chosen = awaited if inspect.iscoroutinefunction(original) else replacement
-    setattr(owner, name, functools.wraps(original)(chosen))
+    is_awaited = inspect.iscoroutinefunction(original)
+    setattr(owner, name, awaited(replacement) if is_awaited else replacement)

@@ -9,7 +9,7 @@ from typing import Any
 from splitcost.gateways import patch
 from splitcost.gateways.request import found
 from splitcost.gateways.template import braces
-from splitcost.recorder import attempt
+from splitcost._guard import attempt
 
 
 def hook(module: ModuleType) -> None:

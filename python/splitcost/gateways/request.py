@@ -1,7 +1,7 @@
 """Requests: where they begin and end, and what the framework says about the one that runs.
 
-Read :class:`Request` first, then :func:`found`, by which frameworks name route and handler. The other functions
-begin requests: :func:`asgi` and :func:`wsgi` wrap the app that a server is given, :func:`follow` is for servers and
+Read :class:`Watcher` first, whom requests are for, then :class:`Request`, then :func:`found`, by which frameworks name
+route and handler. The other functions begin requests: :func:`asgi` and :func:`wsgi` wrap the app that a server is given, :func:`follow` is for servers and
 runners with coroutines of their own, :func:`run_job` for those without.
 
 A WebSocket connection is one request, from its handshake to its end: the messages that it handles are parts of it,
@@ -13,26 +13,30 @@ from __future__ import annotations
 import contextvars
 import types
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
-from splitcost import _native, recorder
+from splitcost import _native
+from splitcost._guard import attempt
 from splitcost.gateways.handler import function_id, innermost
-from splitcost.recorder import CONTEXT, attempt
 
 __all__ = [
+    "MOST_ROUTES",
     "Request",
+    "Watcher",
     "asgi",
+    "asgi_request",
     "begin_test",
     "end_test",
+    "endpoint_header",
     "follow",
     "follow_job",
     "found",
     "handled",
     "is_inside",
-    "is_request",
     "mounted",
+    "run_asgi",
     "run_job",
-    "serve",
+    "watch",
     "wsgi",
 ]
 
@@ -41,6 +45,9 @@ Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
 Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 _R = TypeVar("_R")
+
+#: Chosen: no app has as many; bounds what is remembered of them.
+MOST_ROUTES = 10_000
 
 #: Stands for the method of a WebSocket's handshake.
 _WEBSOCKET = "WebSocket"
@@ -55,8 +62,52 @@ _CURRENT: contextvars.ContextVar[Request | None] = contextvars.ContextVar("split
 _testing = False
 
 
+class Watcher(Protocol):
+    """Whoever follows the requests of this process: the recorder, or a service of a rehearsal."""
+
+    #: Says on whose behalf code runs.
+    context: contextvars.ContextVar[Any]
+    #: The header by which a load generator names the endpoint of a request; `None` where none runs.
+    endpoint_header: str | None
+    #: Return true while requests are followed.
+    is_on: Callable[[], bool]
+
+    def open(self) -> None:
+        """Get ready: a server of this process is about to take requests, in the loop that runs if one does."""
+
+    def own(self, app: Any) -> Any:
+        """Return the app that a server is to call where it was given ``app``."""
+
+    def follow_root(self, code: types.CodeType, name: str) -> None:
+        """Make each call of the coroutine function with this code the root call of a request."""
+
+    def begin(self, request: Request) -> Any:
+        """Begin a request in the coroutine that runs; the result is the context's value, `None` for no request."""
+
+    def begin_plain(self, request: Request, name: str) -> Any:
+        """Begin a request on this thread with a root call of this name; the result is as above."""
+
+    def end(self, request: Request, endpoint: str, status: int, error: BaseException | None) -> None:
+        """End a request that began."""
+
+
+#: Set once, before the app's first import.
+_watcher: Watcher
+
+
+def watch(watcher: Watcher) -> None:
+    """Tell ``watcher`` of all requests."""
+    global _watcher
+    _watcher = watcher
+
+
+def endpoint_header() -> str | None:
+    """Return the header by which a load generator names the endpoint of a request; `None` where none runs."""
+    return _watcher.endpoint_header
+
+
 class Request:
-    """The recorder's side of one request."""
+    """Our side of one request."""
 
     def __init__(self, server: str, endpoint: str | None = None, app: Any = None) -> None:
         self.server = server
@@ -82,11 +133,11 @@ class Request:
 
     def begin(self) -> None:
         """Begin in the coroutine that runs."""
-        self._enter(_native.root(self.server, self.endpoint))
+        self._enter(_watcher.begin(self))
 
     def begin_plain(self, name: str) -> Request | None:
-        """Begin on this thread, with a root call of this name; `None` if nothing is recorded."""
-        self.open = _native.begin(f"({name})", self.server, self.endpoint, self.is_command)
+        """Begin on this thread, with a root call of this name; `None` if the request is not followed."""
+        self.open = _watcher.begin_plain(self, f"({name})")
         if self.open is None:
             return None
         self._enter(self.open)
@@ -94,23 +145,22 @@ class Request:
 
     def _enter(self, origin: Any) -> None:
         if origin is not None:
-            self.tokens = (CONTEXT.set(origin), _CURRENT.set(self))
+            self.tokens = (_watcher.context.set(origin), _CURRENT.set(self))
 
     def end(self, error: BaseException | None) -> None:
         """End, as the last step of the coroutine or on the thread that began."""
         if self.tokens is None:
             return
-        status = self.status or (500 if error is not None and self.method else 0)
+        # The app may have said anything.
+        is_number = issubclass(type(self.status), int) and 0 <= self.status < 1000
+        status = self.status if is_number and self.status else 500 if error is not None and self.method else 0
         if not self.is_found and self.app is not None:
             self.handler = function_id(innermost(self.app))
-        if self.open is None:
-            _native.root_done(self._name(), status, self.handler)
-        else:
-            _native.end(self.open, self._name(), status, self.handler, error)
+        _watcher.end(self, self._name(), status, error)
         origin, current = self.tokens
         self.tokens = None
         try:
-            CONTEXT.reset(origin)
+            _watcher.context.reset(origin)
             _CURRENT.reset(current)
         except ValueError:  # It ended in another context than it began in, which nobody uses any more.
             pass
@@ -161,7 +211,7 @@ def is_inside(is_command: bool = False) -> bool:
     is_in_request = current is not None and current.tokens is not None
     if current is not None and current.is_command and not is_command:
         is_in_request = False
-    return _testing or not _native.is_on() or is_in_request
+    return _testing or not _watcher.is_on() or is_in_request
 
 
 # --- coroutines ----------------------------------------------------------------------------------------
@@ -186,7 +236,7 @@ def _root_named(name: str) -> Callable[..., Awaitable[Any]]:
     if root is None:
         root = types.FunctionType(_root.__code__.replace(co_name=name, co_qualname=name), globals(), name)
         _roots[name] = root
-        attempt(_native.register_root, root.__code__, f"({name})")
+        attempt(_watcher.follow_root, root.__code__, f"({name})")
     return root
 
 
@@ -196,65 +246,69 @@ def follow(name: str, request: Request, call: Callable[[], Awaitable[_R]]) -> Aw
 
 
 def asgi(app: Asgi, server: str) -> Asgi:
-    """Return the ASGI app with its requests recorded, for a server to run."""
+    """Return the ASGI app with its requests followed, for a server to run."""
+    app = _watcher.own(app)
 
     async def entry(scope: Scope, receive: Receive, send: Send) -> None:
-        if attempt(is_request, scope):
-            await serve(app, server, app, scope, receive, send)
+        request = attempt(asgi_request, server, app, scope)
+        if request is not None:
+            await run_asgi(request, app, scope, receive, send)
             return
+        is_lifespan = scope["type"] == "lifespan"
+        if is_lifespan:
+            attempt(_watcher.open)
         await app(scope, receive, send)
-        if scope["type"] == "lifespan":  # The server ends by a signal: nothing runs after this.
+        if is_lifespan:  # The server ends by a signal: nothing runs after this.
             attempt(_native.flush)
 
     return entry
 
 
-def is_request(scope: Scope) -> bool:
-    """Return true where this ASGI scope is that of a request which has no root call yet."""
-    return scope["type"] in ("http", "websocket") and _MARK not in scope and not _testing and _native.is_on()
+def asgi_request(server: str, app: Any, scope: Scope) -> Request | None:
+    """Return the request of an ASGI scope; `None` where it has begun already, and for other scopes."""
+    kind = scope["type"]
+    if kind not in ("http", "websocket") or _MARK in scope or _testing or not _watcher.is_on():
+        return None
+    scope[_MARK] = True
+    request = Request(server, _endpoint_in(scope["headers"]), app)
+    return request.http(scope["method"] if kind == "http" else _WEBSOCKET, scope["path"])
 
 
-async def serve(app: Any, server: str, given: Any, scope: Scope, receive: Receive, send: Send) -> None:
-    """Run one request of an ASGI app; ``given`` is the app that the server was given."""
-    request = attempt(_asgi_request, server, given, scope)
-    if request is None:
-        await app(scope, receive, send)
-        return
+def _endpoint_in(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
+    if _watcher.endpoint_header is not None:
+        header = _watcher.endpoint_header.encode("latin-1")
+        for name, value in headers:
+            if name == header:
+                return value.decode("latin-1")
+    return None
+
+
+def run_asgi(request: Request, app: Any, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+    """Return the coroutine that runs ``app`` as a request."""
 
     def noting_send(message: Any) -> Awaitable[None]:
-        attempt(_note, request, message)
+        # The message is the app's: what it finds wrong with it is the server's to say.
+        if type(message) is dict:
+            kind = message.get("type")
+            if kind == "http.response.start":
+                request.status = message.get("status", 0)
+            elif kind == "websocket.accept":
+                request.status = 101
         return send(message)
 
-    await follow("asgi", request, lambda: app(scope, receive, noting_send))
-
-
-def _asgi_request(server: str, given: Any, scope: Scope) -> Request:
-    method = scope["method"] if scope["type"] == "http" else _WEBSOCKET
-    header = recorder.endpoint_header.encode("latin-1") if recorder.endpoint_header else None
-    values = (value for name, value in scope["headers"] if name == header)
-    named: bytes | None = next(values, None) if header else None
-    scope[_MARK] = True
-    endpoint = named.decode("latin-1") if named is not None else None
-    return Request(server, endpoint, given).http(method, scope["path"])
-
-
-def _note(request: Request, message: Any) -> None:
-    """Read the status off a message of the app."""
-    if message["type"] == "http.response.start":
-        request.status = message["status"]
-    elif message["type"] == "websocket.accept":
-        request.status = 101
+    return follow("asgi", request, lambda: app(scope, receive, noting_send))
 
 
 # --- threads -------------------------------------------------------------------------------------------
 
 
 class _Wsgi:
-    """A WSGI app with its requests recorded."""
+    """A WSGI app with its requests followed."""
 
     def __init__(self, app: Any, server: str) -> None:
-        self.app = app
+        self.app = _watcher.own(app)
         self.server = server
+        attempt(_watcher.open)
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
         request: Request | None = attempt(_begin_wsgi, self, environ)
@@ -275,14 +329,14 @@ class _Wsgi:
 
 
 def wsgi(app: Any, server: str) -> Any:
-    """Return the WSGI app with its requests recorded, for a server to run."""
+    """Return the WSGI app with its requests followed, for a server to run."""
     return app if isinstance(app, _Wsgi) else _Wsgi(app, server)
 
 
 def _begin_wsgi(entry: _Wsgi, environ: dict[str, Any]) -> Request | None:
     if _testing:
         return None
-    header = recorder.endpoint_header
+    header = _watcher.endpoint_header
     named = environ.get("HTTP_" + header.upper().replace("-", "_")) if header else None
     request = Request(entry.server, named, entry.app)
     request.http(environ["REQUEST_METHOD"], environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", ""))

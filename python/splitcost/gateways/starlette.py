@@ -8,12 +8,23 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Awaitable
 from types import ModuleType
 from typing import Any
 
+from splitcost._guard import attempt
+from splitcost._hooks import awaited
 from splitcost.gateways import patch
-from splitcost.gateways.request import Receive, Scope, Send, found, is_request, mounted, serve
-from splitcost.recorder import attempt
+from splitcost.gateways.request import (
+    MOST_ROUTES,
+    Receive,
+    Scope,
+    Send,
+    asgi_request,
+    found,
+    mounted,
+    run_asgi,
+)
 
 
 def hook(module: ModuleType) -> None:
@@ -32,19 +43,20 @@ def _hook_app(kind: Any) -> None:
     original = kind.__call__
 
     # Servers look at the kind of this function, and at what it does without arguments.
+    @awaited
     @functools.wraps(original)
-    async def call(self: Any, scope: Scope, receive: Receive, send: Send) -> None:
-        if attempt(is_request, scope):
-            await serve(functools.partial(original, self), "starlette", self, scope, receive, send)
-        else:
-            await original(self, scope, receive, send)
+    def call(self: Any, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        request = attempt(asgi_request, "starlette", self, scope)
+        if request is None:
+            return original(self, scope, receive, send)  # type: ignore[no-any-return]
+        return run_asgi(request, functools.partial(original, self), scope, receive, send)
 
     kind.__call__ = call
 
 
 def find(route: Any, scope: Scope, *_: Any) -> None:
     """Tell the route of a request."""
-    found(template(route.path), route.endpoint, scope.get("method", ""))
+    _find(route, route.path, scope)
 
 
 def find_mount(mount: Any, *_: Any) -> None:
@@ -54,13 +66,17 @@ def find_mount(mount: Any, *_: Any) -> None:
 
 def find_included(module: ModuleType, route: Any, scope: Scope, *_: Any) -> None:
     """Tell the route of a request, with the prefix of the router that includes it."""
-    find(route, scope)
     context_of = getattr(module, "_get_scope_effective_route_context", None)
     context = context_of(scope) if context_of is not None else None
-    if context is not None and context.original_route is route:
-        found(template(context.path), route.endpoint, scope["method"])
+    is_included = context is not None and context.original_route is route
+    _find(route, context.path if is_included else route.path, scope)
 
 
+def _find(route: Any, path: str, scope: Scope) -> None:
+    found(template(path), route.endpoint, scope.get("method", ""))
+
+
+@functools.lru_cache(MOST_ROUTES)
 def template(path: str) -> str:
     """Return a path, as ``/users/{id:uuid}``, as ``/users/{id}``."""
     return re.sub(r"\{(\w+):\w+\}", r"{\1}", path)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+
+from splitcost.gateways.request import MOST_ROUTES
+
 __all__ = ["braces"]
 
 
+@functools.lru_cache(MOST_ROUTES)
 def braces(pattern: str) -> str:
     """Return a pattern, as ``items/{id:int}`` or ``/items/{id:\\d{2}}``, as ``/items/{id}``."""
     written, name, depth = "", "", 0

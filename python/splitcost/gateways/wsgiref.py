@@ -7,7 +7,7 @@ from typing import Any
 
 from splitcost.gateways import limits, patch
 from splitcost.gateways.request import wsgi
-from splitcost.recorder import attempt
+from splitcost._guard import attempt
 
 
 def hook(module: ModuleType) -> None:

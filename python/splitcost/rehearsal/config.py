@@ -16,18 +16,11 @@ from splitcost.rehearsal.policy import NO_LIMITS, NO_TIMEOUT_SECS, Policy
 
 @dataclass(frozen=True)
 class Service:
-    """One service of the split: its ports on loopback, the modules it claims, and the files of its report."""
+    """One service of the split: the port on loopback where it takes calls of others, and the modules it claims."""
 
     name: str
-    http_port: int
     rpc_port: int
-    """Where it takes calls of other services; the same as ``http_port`` over stacks whose calls the app's own
-    server takes."""
     modules: tuple[str, ...] = ()
-    report: Path | None = None
-    """Written at each request."""
-    report_request: Path | None = None
-    """The FIFO that requests come from."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +35,8 @@ class Config:
     main_service: str
     """The service that owns all modules that no service claims."""
     policy: Policy = NO_LIMITS
+    reports: Path | None = None
+    """The directory for the reports of this service's processes."""
     links: dict[str, str] = field(default_factory=dict)
     """Service → the address of the emulated link that leads there, where there is one."""
     faults: Path | None = None
@@ -49,8 +44,8 @@ class Config:
     """Modules of which every service has a copy."""
     local_functions: frozenset[str] = frozenset()
     """Functions whose calls stay in the caller, as their values cannot cross."""
-    endpoint_header: bytes = b""
-    """The header in which the load generator names a request's endpoint."""
+    endpoint_header: str = ""
+    """The header, in lower case, in which the load generator names a request's endpoint."""
     boundaries: tuple[str, ...] = ()
     """Modules that the settings name, classes included, the longest name first."""
     depth: int | None = None
@@ -88,11 +83,12 @@ class Config:
             services=services,
             main_service=main_service,
             policy=policy,
+            reports=_path((document.get("reports") or {}).get(service)),
             links=dict((document.get("links") or {}).get(service, {})),
             faults=_path(document.get("faults")),
             copied=tuple(document.get("copied") or ()),
             local_functions=frozenset(document.get("local_functions") or ()),
-            endpoint_header=str(document.get("endpoint_header") or "").encode("latin-1"),
+            endpoint_header=str(document.get("endpoint_header") or "").lower(),
             boundaries=tuple(sorted(boundaries, key=len, reverse=True)),
             depth=depth,
             claims=tuple(claims),
@@ -154,14 +150,7 @@ class Config:
 
 
 def _service(name: str, table: dict[str, Any]) -> Service:
-    return Service(
-        name=name,
-        http_port=int(table["http_port"]),
-        rpc_port=int(table["rpc_port"]),
-        modules=tuple(table["modules"]),
-        report=_path(table.get("report")),
-        report_request=_path(table.get("report_request")),
-    )
+    return Service(name=name, rpc_port=int(table["rpc_port"]), modules=tuple(table["modules"]))
 
 
 def _path(text: str | None) -> Path | None:

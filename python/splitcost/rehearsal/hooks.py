@@ -1,67 +1,92 @@
-"""The hooks of a rehearsal: on uvicorn, and on thread pools, which would lose the request."""
+"""The hooks of a rehearsal: on servers, whose requests get a context, and on thread pools, which would lose it."""
 
 from __future__ import annotations
 
 import concurrent.futures.thread
 import functools
+import os
 import sys
+from types import CodeType, ModuleType
 from typing import Any
+from urllib.parse import quote
 
-from splitcost import _hooks
-from splitcost.rehearsal.context import Context, Site, current, handed_by
+from splitcost import _guard, _hooks, gateways
+from splitcost.gateways.request import Request
+from splitcost.rehearsal.context import Context, Site, current, handed_by, new_request
 from splitcost.rehearsal.runtime import Runtime, is_stub
 
 
 def install(runtime: Runtime) -> None:
     """Put the hooks on modules that are imported already, and on the others when they are."""
-    _hooks.install(
-        {
-            "uvicorn.config": functools.partial(_patch_config, runtime),
-            "uvicorn.server": functools.partial(_patch_server, runtime),
-            "anyio.to_thread": functools.partial(_patch_to_thread, runtime),
-        }
-    )
+    _guard.react(_give_up)
+    hooks = gateways.hooks(Watcher(runtime), gateways.SERVERS)
+    follow_uvicorn = hooks["uvicorn.config"]
+
+    def patch_uvicorn(module: ModuleType) -> None:
+        _patch_uvicorn(module)
+        follow_uvicorn(module)
+
+    own = {
+        "uvicorn.config": patch_uvicorn,
+        "anyio.to_thread": functools.partial(_patch_to_thread, runtime),
+    }
+    _hooks.install(hooks | own, _guard.attempt)
     _patch_threads(runtime)
 
 
-def _patch_config(runtime: Runtime, module: Any) -> None:
-    load, import_from_string = module.Config.load, module.import_from_string
+def _give_up(reason: str) -> None:
+    """End the process: whatever it went on to do would be measured."""
+    print(f"splitcost: the rehearsal cannot go on: {reason}", file=sys.stderr, flush=True)
+    os._exit(2)
+
+
+class Watcher:
+    """Gives each request its context, as :class:`splitcost.gateways.request.Watcher` says."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.context = current
+        self.endpoint_header = runtime.config.endpoint_header or None
+        self.open = runtime.open
+        self._report = runtime.report
+        self._service = runtime.config.service
+
+    def is_on(self) -> bool:
+        """Return true: a rehearsal does not end before its processes."""
+        return True
+
+    def own(self, app: Any) -> Any:
+        """Return the app that this process serves, also where a function of another service is one."""
+        return app.__wrapped__ if is_stub(app) else app
+
+    def follow_root(self, code: CodeType, name: str) -> None:
+        """Do nothing: root calls are the recorder's."""
+
+    def begin(self, request: Request) -> Context | None:
+        """Return the context of a request that came by HTTP; jobs and commands are each process's own."""
+        if not request.method:
+            return None
+        self.open()
+        endpoint = quote(request.endpoint or "")
+        self._report.request(endpoint)
+        return new_request(self._service, endpoint)
+
+    def begin_plain(self, request: Request, name: str) -> Context | None:
+        """Return the same."""
+        return self.begin(request)
+
+    def end(self, request: Request, endpoint: str, status: int, error: BaseException | None) -> None:
+        """Do nothing: a request is counted when it begins."""
+
+
+def _patch_uvicorn(module: Any) -> None:
+    import_from_string = module.import_from_string
 
     def import_app(name: Any) -> Any:
-        # An app that is a plain function is not called as one of another service's: each process serves it.
+        # uvicorn puts its own layers around the app at once.
         app = import_from_string(name)
         return app.__wrapped__ if is_stub(app) else app
 
-    @functools.wraps(load)
-    def load_and_wrap(self: Any) -> None:
-        load(self)
-        self.loaded_app = runtime.wrap_app(self.loaded_app)
-
     module.import_from_string = import_app
-    module.Config.load = load_and_wrap
-
-
-def _patch_server(runtime: Runtime, module: Any) -> None:
-    startup, shutdown = module.Server.startup, module.Server.shutdown
-
-    @functools.wraps(startup)
-    async def startup_with_calls(self: Any, *args: Any, **kwargs: Any) -> None:
-        # First: whoever sees the app answer may call at once.
-        port = runtime.config.services[runtime.config.service].rpc_port
-        runtime.rpc_port = await runtime.stack.start(port, runtime.server.answer)
-        try:
-            await startup(self, *args, **kwargs)
-        except BaseException:
-            await runtime.stack.stop()
-            raise
-
-    @functools.wraps(shutdown)
-    async def shutdown_with_calls(self: Any, *args: Any, **kwargs: Any) -> None:
-        await runtime.stack.stop()
-        await shutdown(self, *args, **kwargs)
-
-    module.Server.startup = startup_with_calls
-    module.Server.shutdown = shutdown_with_calls
 
 
 def _patch_threads(runtime: Runtime) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import threading
@@ -64,24 +65,36 @@ class AttemptCount:
 class Report:
     """Counts by call site and by function. Thread-safe.
 
-    A daemon thread waits for requests at the FIFO ``request`` and answers each byte by writing ``path``. It
-    does not run in between, and it answers also while the event loop is blocked.
+    Each process of the service has a FIFO ``PID.request`` in ``directory``. A daemon thread waits there, and
+    answers each byte by writing ``PID.json``. It does not run in between, and it answers also while the event loop
+    is blocked. A process that ends by itself writes its last report.
     """
 
-    def __init__(self, service: str, path: Path | None, request: Path | None) -> None:
+    def __init__(self, service: str, directory: Path | None) -> None:
         self._service = service
+        self._directory = directory
+        self._forget()
+
+    def _forget(self) -> None:
         self._lock = threading.Lock()
         self._refusals: dict[Refusal, Occurrences] = {}
         self._calls: dict[Sent, CallCount] = {}
         self._answered: dict[tuple[str, str], int] = {}
         self._requests: dict[str, int] = {}
         self._attempts: dict[str, AttemptCount] = {}
-        if path is not None and request is not None:
-            # For writing as well, so that reading goes on when nobody else has it open.
-            fifo = os.open(request, os.O_RDWR | os.O_CLOEXEC)
-            threading.Thread(
-                target=self._answer, args=(path, fifo), name="splitcost-report", daemon=True
-            ).start()
+
+    def open(self) -> None:
+        """Report when asked from here on, for this process, what it counts from here on."""
+        if self._directory is None:
+            return
+        self._forget()  # This may be a fork of a process that has counted.
+        own = self._directory / str(os.getpid())
+        request, path = own.with_suffix(".request"), own.with_suffix(".json")
+        os.mkfifo(request, 0o600)
+        # For writing as well, so that reading goes on when nobody else has it open.
+        fifo = os.open(request, os.O_RDWR | os.O_CLOEXEC)
+        atexit.register(self._write, path, os.getpid())
+        threading.Thread(target=self._answer, args=(path, fifo), name="splitcost-report", daemon=True).start()
 
     def refusal(self, refusal: Refusal, path: str) -> None:
         """Count a value that could not cross; the first path seen at a call site is kept."""
@@ -165,8 +178,13 @@ class Report:
         }
 
     def _answer(self, path: Path, fifo: int) -> None:
-        draft = path.with_suffix(".part")
         while os.read(fifo, 1):
-            # Readers see a whole report or none.
-            draft.write_text(json.dumps(self.as_dict()), encoding="utf-8")
-            draft.replace(path)
+            self._write(path, os.getpid())
+
+    def _write(self, path: Path, process: int) -> None:
+        if process != os.getpid():  # A fork of that process has its exit steps as well.
+            return
+        draft = path.with_suffix(".part")
+        # Readers see a whole report or none.
+        draft.write_text(json.dumps(self.as_dict()), encoding="utf-8")
+        draft.replace(path)

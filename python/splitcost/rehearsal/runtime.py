@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import functools
 import inspect
+import os
 import re
+import socket
 import sys
+import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from types import FrameType
 from typing import Any
 from urllib.parse import quote
@@ -27,7 +31,6 @@ from splitcost.rehearsal.context import (
     endpoint_of,
     format_metadata,
     handed_by,
-    new_request,
 )
 from splitcost.rehearsal.errors import (
     CannotCross,
@@ -42,6 +45,8 @@ from splitcost.rehearsal.faults import Faults
 from splitcost.rehearsal.policy import Budget
 from splitcost.rehearsal.report import Refusal, Report, Sent
 from splitcost.rehearsal.server import CANNOT_CROSS, LRU_CACHED, MUTATED, RAISED, RESULT, Server
+from splitcost.stacks.harness import usual_loop
+from splitcost.stacks.service import shared_listener
 
 NOWHERE = Site("(framework)", "", 0)
 """The caller if no code of the app is on the stack: a dependency that the framework calls."""
@@ -108,12 +113,13 @@ class Runtime:
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        own = config.services[config.service]
-        self.report = Report(config.service, own.report, own.report_request)
+        self.report = Report(config.service, config.reports)
         self.faults = Faults(config.faults)
         self.server = Server(config, self.faults, self.report)
         self.stack = stacks.load(config.stack)
-        self.rpc_port = 0  # Known once the server has started.
+        self._opening = threading.Lock()
+        self._open_in = 0  # The process that answers calls; it may have forked since.
+        self._serving: asyncio.Task[None] | None = None
         self._policy = config.policy
         self._budgets = {service: Budget(config.policy) for service in config.services}
         self._callers: dict[tuple[str, str], str | None] = {}
@@ -392,30 +398,34 @@ class Runtime:
             self._callers[code] = found
             return found
 
-    # --- requests
+    # --- calls from other services
 
-    def wrap_app(self, app: Any) -> Any:
-        """Wrap the app: each HTTP request gets a context, and we answer the path of the stack's calls."""
-        service, header = self.config.service, self.config.endpoint_header
+    def open(self, listener: socket.socket | None = None) -> None:
+        """Answer calls and questions for the report from here on, once in each process.
 
-        async def with_context(scope: Any, receive: Any, send: Any) -> None:
-            if scope["type"] != "http":
-                await app(scope, receive, send)
+        Calls are answered in the event loop that runs, so that coroutine functions find what belongs to it. Where
+        none runs, as under WSGI, a thread has a loop for them. The processes of a service share its port.
+        """
+        with self._opening:
+            if self._open_in == os.getpid():
                 return
-            endpoint = _endpoint(scope["headers"], header)
-            self.report.request(endpoint)
-            token = current.set(new_request(service, endpoint))
-            try:
-                await app(scope, receive, send)
-            finally:
-                current.reset(token)
+            self._open_in = os.getpid()
+        self.report.open()
+        if listener is None:
+            listener = shared_listener(self.config.services[self.config.service].rpc_port)
+        serving = self.stack.serve(listener, self.server.answer)
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            name = "splitcost-serve"
+            threading.Thread(target=_serve_apart, args=(serving,), name=name, daemon=True).start()
+        else:
+            self._serving = loop.create_task(serving, context=contextvars.Context())
 
-        return self.stack.wrap_app(with_context, self.server.answer)
 
-
-def _endpoint(headers: Iterable[tuple[bytes, bytes]], header: bytes) -> str:
-    """The load generator's name of the endpoint, as one word; empty for a request that others sent."""
-    return next((quote(value) for name, value in headers if name == header), "")
+def _serve_apart(serving: Coroutine[Any, Any, None]) -> None:
+    with asyncio.Runner(loop_factory=usual_loop()) as runner:
+        runner.run(serving)
 
 
 def _write_back(mine: Iterable[Any], theirs: Iterable[Any]) -> None:

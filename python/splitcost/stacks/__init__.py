@@ -380,17 +380,8 @@ class Carrier(Protocol):
     async def call_async(self, address: str, line: str, body: bytes, timeout_secs: float) -> Answer:
         """Call from the running event loop, which runs other tasks meanwhile."""
 
-    def wrap_app(self, app: Any, answerer: Answerer) -> Any:
-        """Return the ASGI app that the server runs in place of ``app``."""
-
-    async def start(self, port: int, answerer: Answerer) -> int:
-        """Serve on loopback in the running loop; returns the port (0: the kernel chooses).
-
-        A carrier whose calls the app's own server takes returns the port that it was given.
-        """
-
-    async def stop(self) -> None:
-        """End everything that :meth:`start` began."""
+    async def serve(self, listener: socket.socket, answerer: Answerer) -> None:
+        """Answer calls in the running loop, at a bound socket that other processes may share, until cancelled."""
 
 
 # Name of a rehearsal's stack → its packages; of several alternatives the first that is installed is used.

@@ -1,4 +1,4 @@
-"""Calls over ASGI: the same small app behind uvicorn, hypercorn and granian, and in front of a rehearsed app.
+"""Calls over ASGI: the same small app behind uvicorn, hypercorn and granian, in benchmarks and in rehearsals.
 
 No framework: what is measured is the server.
 """
@@ -13,11 +13,10 @@ _HEADER_BYTES = HEADER.encode()
 
 
 class App:
-    """Answers calls; other requests go to ``rest``, or get a 404. ``announce`` is called once it serves."""
+    """Answers calls; other requests get a 404. ``announce`` is called once it serves."""
 
-    def __init__(self, answerer: Answerer, rest: Any = None, announce: Any = None) -> None:
+    def __init__(self, answerer: Answerer, announce: Any = None) -> None:
         self._answerer = answerer
-        self._rest = rest
         self._announce = announce
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -25,8 +24,6 @@ class App:
         if scope["type"] == "http" and scope["path"] == PATH and scope["method"] == "POST":
             answer = await _receive(scope, receive, self._answerer)
             await _answer(send, int(answer.status), answer.body)
-        elif self._rest is not None:
-            await self._rest(scope, receive, send)
         elif scope["type"] == "http":
             await _answer(send, 404, b"")
         elif scope["type"] == "lifespan":

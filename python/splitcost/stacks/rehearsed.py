@@ -6,8 +6,8 @@ A client is made when a service makes its first call of that kind: most services
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
-from typing import Any
 
 from splitcost.stacks import (
     PATH,
@@ -62,7 +62,7 @@ class _Clients:
             client = self._clients[loop] = part.make(self._transport)
         return await client.call(self._url_of(address), line, body, timeout_secs)
 
-    async def stop(self) -> None:
+    async def close(self) -> None:
         """Close the running loop's connections."""
         client = self._clients.pop(asyncio.get_running_loop(), None)
         if client is not None:
@@ -70,41 +70,35 @@ class _Clients:
 
 
 class HttpxCarrier(_Clients):
-    """httpx2 (or httpx) over HTTP/1.1 keep-alive to the uvicorn that serves the app anyway."""
+    """httpx2 (or httpx) over HTTP/1.1 keep-alive, and uvicorn."""
 
     def __init__(self, library: str) -> None:
         super().__init__(f"{library}_sync", f"{library}_async", "http/1.1", "http://{address}" + PATH)
 
-    def wrap_app(self, app: Any, answerer: Answerer) -> Any:
-        """Put the path of the calls in front of the app."""
-        return App(answerer, app)
+    async def serve(self, listener: socket.socket, answerer: Answerer) -> None:
+        """Answer calls by uvicorn."""
+        from splitcost.stacks.servers import uvicorn
 
-    async def start(self, port: int, answerer: Answerer) -> int:
-        """Return the port: the app's own server takes the calls."""
-        return port
+        try:
+            await uvicorn.serve_beside(App(answerer), listener)
+        finally:
+            await self.close()
 
 
 class GrpcCarrier(_Clients):
-    """grpcio's blocking client, `grpc.aio`'s, and a `grpc.aio` server in the app's loop."""
+    """grpcio's blocking client, `grpc.aio`'s, and its server."""
 
     def __init__(self) -> None:
         super().__init__("grpcio", "grpc_aio", "grpc", "http://{address}")
-        self._server: Any = None
 
-    def wrap_app(self, app: Any, answerer: Answerer) -> Any:
-        """Return the app as it is: calls have a port of their own."""
-        return app
-
-    async def start(self, port: int, answerer: Answerer) -> int:
-        """Serve on loopback in the running loop."""
+    async def serve(self, listener: socket.socket, answerer: Answerer) -> None:
+        """Answer calls by `grpc.aio`; those under way at the end get a second."""
         from splitcost.stacks.servers import grpc_aio
 
-        self._server, bound = await grpc_aio.start(answerer, port, share_port=False)
-        return bound
-
-    async def stop(self) -> None:
-        """Close the running loop's channels and the server; calls under way get a second."""
-        await super().stop()
-        if self._server is not None:
-            await self._server.stop(grace=1.0)
-            self._server = None
+        # The listener is bound, not listening: it keeps others away.
+        server, _ = await grpc_aio.start(answerer, listener.getsockname()[1], share_port=True)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await self.close()
+            await server.stop(grace=1.0)

@@ -158,6 +158,15 @@ def tcp_socket() -> socket.socket:
     return socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
 
 
+def shared_listener(port: int) -> socket.socket:
+    """Return a socket that is bound to a port on loopback, as other processes may be; 0 for any port."""
+    listener = tcp_socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    listener.bind(("127.0.0.1", port))
+    return listener
+
+
 def end_with_stdin() -> None:
     """Wait for the end of stdin, then ask this process to terminate."""
     # Not through sys.stdin: a forked worker would inherit its lock.

@@ -205,7 +205,7 @@ def test_a_rehearsal_names_modules_as_the_recorder_does(monkeypatch):
         "token": "",
         "stack": "",
     }
-    document["services"]["main"] = {"http_port": 0, "rpc_port": 0, "modules": []}
+    document["services"]["main"] = {"rpc_port": 0, "modules": []}
 
     def owner(module, qualname="", **options):
         config = Config.from_dict(document, "main", (CLASS, "onefile.services", "json"), **options)

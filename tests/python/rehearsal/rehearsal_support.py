@@ -79,7 +79,8 @@ class Split:
         self.app = app
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.reserved: list[socket.socket] = []
-        services = {name: self._describe(name, stack) for name in MODULES}
+        self.http_ports: dict[str, int] = {}
+        services = {name: self._describe(name) for name in MODULES}
         self.document: dict[str, Any] = {
             "token": secrets.token_hex(16),
             "stack": stack,
@@ -90,23 +91,17 @@ class Split:
             "main_service": "main",
             "packages": ["bazaar"],
             "endpoint_header": "x-splitcost-request",
+            "reports": {name: str(directory / "reports" / name) for name in MODULES},
             **extra,
         }
         self.description = directory / "rehearsal.json"
         self.description.write_text(json.dumps(self.document))
 
-    def _describe(self, name: str, stack: str) -> dict[str, Any]:
+    def _describe(self, name: str) -> dict[str, Any]:
         self.reserved += [reserved_port(), reserved_port()]
-        http_port, rpc_port = map(port_of, self.reserved[-2:])
-        request = self.directory / f"{name}.request"
-        os.mkfifo(request)
-        return {
-            "http_port": http_port,
-            "rpc_port": http_port if stack == "httpx" else rpc_port,
-            "modules": MODULES[name],
-            "report": str(self.directory / f"{name}.json"),
-            "report_request": str(request),
-        }
+        self.http_ports[name], rpc_port = map(port_of, self.reserved[-2:])
+        (self.directory / "reports" / name).mkdir(parents=True)
+        return {"rpc_port": rpc_port, "modules": MODULES[name]}
 
     def start(self, *services: str) -> None:
         for service in services:
@@ -119,8 +114,7 @@ class Split:
                 "SPLITCOST_REHEARSAL": str(self.description),
                 "SPLITCOST_SERVICE": service,
             }
-            port = self.document["services"][service]["http_port"]
-            command = [sys.executable, "-m", "uvicorn", self.app, "--port", str(port)]
+            command = [sys.executable, "-m", "uvicorn", self.app, "--port", str(self.http_ports[service])]
             command += ["--log-level", "warning", "--timeout-graceful-shutdown", "1"]
             self.processes[service] = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
         for service in services:
@@ -134,13 +128,14 @@ class Split:
             self.get("/health", service)
         except (urllib.error.URLError, ConnectionError):
             return False
-        return True
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.document["services"][service]["rpc_port"])) == 0
 
     def log(self, service: str) -> str:
         return (self.directory / f"{service}.log").read_text()
 
     def url(self, path: str, service: str = "main") -> str:
-        return f"http://127.0.0.1:{self.document['services'][service]['http_port']}{path}"
+        return f"http://127.0.0.1:{self.http_ports[service]}{path}"
 
     def get(self, path: str, service: str = "main") -> Any:
         with urllib.request.urlopen(self.url(path, service), timeout=DEADLINE_SECS) as answer:
@@ -169,11 +164,10 @@ class Split:
 
     def report(self, service: str = "main") -> dict[str, Any]:
         """The report that a running service writes when it is asked."""
-        description = self.document["services"][service]
-        file = Path(description["report"])
+        file = self.directory / "reports" / service / f"{self.pid(service)}.json"
         file.unlink(missing_ok=True)
         # Fails if nobody reads, where a write by name would wait.
-        request = os.open(description["report_request"], os.O_WRONLY | os.O_NONBLOCK)
+        request = os.open(file.with_suffix(".request"), os.O_WRONLY | os.O_NONBLOCK)
         os.write(request, b"\n")
         os.close(request)
         wait_for(file.exists, f"the report of {service}")

@@ -223,9 +223,9 @@ def test_a_wrong_token_is_refused(fresh_split: Split) -> None:
 
 
 def _post(split: Split, line: str, body: bytes) -> tuple[int, bytes]:
-    request = urllib.request.Request(
-        split.url("/__splitcost__/call", "pricing"), data=body, headers={"x-splitcost-call": line}
-    )
+    address = f"127.0.0.1:{split.document['services']['pricing']['rpc_port']}"
+    url = f"http://{address}/__splitcost__/call"
+    request = urllib.request.Request(url, data=body, headers={"x-splitcost-call": line})
     try:
         with urllib.request.urlopen(request, timeout=10) as answer:
             return answer.status, answer.read()

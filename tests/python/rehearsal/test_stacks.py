@@ -62,7 +62,7 @@ def test_the_pip_command_for_a_missing_package_is_shown(
 def test_a_rehearsal_without_its_packages_does_not_start_the_app(tmp_path: Path) -> None:
     environment = _without("orjson", tmp_path)
     description = tmp_path / "rehearsal.json"
-    service = {"http_port": 1, "rpc_port": 1, "modules": []}
+    service = {"rpc_port": 1, "modules": []}
     document = {"token": "t", "stack": "httpx", "services": {"main": service}, "packages": ["bazaar"]}
     document["main_service"] = "main"
     description.write_text(json.dumps(document))

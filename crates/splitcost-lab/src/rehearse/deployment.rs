@@ -6,7 +6,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use rustix::fs::{CWD, FileType, mknodat};
+use rustix::fs::OFlags;
+use rustix::io::Errno;
 use serde::Deserialize;
 use splitcost_load::{NAME_HEADER, Targets, Workload};
 use splitcost_model::audit::{CallSite, CountedCalls};
@@ -38,17 +39,13 @@ pub(crate) struct Deployment {
     network: Option<Network>,
 }
 
-/// A service's ports, and the files by which it is asked for its report.
+/// A service's port for calls of others, and the directory where it is asked for its report.
 struct Service {
     name: String,
-    http_port: u16,
-    /// The port that answers calls of other services, where it is not the app's own.
-    rpc_port: Option<ReservedPort>,
-    /// The file that it writes whenever it is asked.
-    report: PathBuf,
-    /// The FIFO by which it is asked, a byte each time.
-    report_request: File,
-    report_request_path: PathBuf,
+    rpc_port: ReservedPort,
+    /// Each process of the service has a FIFO `PID.request` in it, by which it is asked, a byte each time, and writes
+    /// `PID.json`: when it is asked, and when it ends.
+    reports: PathBuf,
 }
 
 /// Longest time until a service has written its report.
@@ -57,40 +54,44 @@ struct Service {
 const REPORT_DEADLINE: Duration = Duration::from_secs(10);
 
 impl Service {
-    fn new(name: &str, http_port: u16, shares_port: bool, report_dir: &Path) -> Result<Self> {
-        let rpc_port = if shares_port { None } else { Some(ReservedPort::new()?) };
-        let path = |extension| report_dir.join(format!("{name}.{extension}"));
-        let fifo = path("request");
-        mknodat(CWD, &fifo, FileType::Fifo, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR, 0)
-            .map_err(|error| Error::io("make", &fifo)(error.into()))?;
-        let report_request = File::options().read(true).write(true).open(&fifo).map_err(Error::io("open", &fifo))?;
-        Ok(Self {
-            name: name.to_owned(),
-            http_port,
-            rpc_port,
-            report: path("json"),
-            report_request,
-            report_request_path: fifo,
-        })
+    fn new(name: &str, reports: &Path) -> Result<Self> {
+        let reports = reports.join(name);
+        fs::create_dir_all(&reports).map_err(Error::io("make", &reports))?;
+        Ok(Self { name: name.to_owned(), rpc_port: ReservedPort::new()?, reports })
     }
 
-    /// Returns the port that answers calls of other services.
-    fn called_port(&self) -> u16 {
-        self.rpc_port.as_ref().map_or(self.http_port, ReservedPort::number)
+    /// Returns the files of its processes with this extension.
+    fn files(&self, extension: &str) -> Result<Vec<PathBuf>> {
+        let entries = fs::read_dir(&self.reports).map_err(Error::io("read", &self.reports))?;
+        let paths = entries.map(|entry| Ok(entry.map_err(Error::io("read", &self.reports))?.path()));
+        let paths = paths.collect::<Result<Vec<PathBuf>>>()?;
+        Ok(paths.into_iter().filter(|path| path.extension().is_some_and(|found| found == extension)).collect())
     }
 
-    /// Asks the running service for its report, and waits until it is written.
-    fn ask_for_report(&mut self, app: &mut App) -> Result<()> {
-        match fs::remove_file(&self.report) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(Error::io("remove", &self.report)(error));
+    /// Asks the processes of the service for their reports, and waits until these are written. One that has ended has
+    /// written its last report.
+    fn ask_for_reports(&self, app: &mut App) -> Result<()> {
+        let mut asked = Vec::new();
+        for request in self.files("request")? {
+            let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+            let mut fifo = match rustix::fs::open(&request, flags, rustix::fs::Mode::empty()) {
+                Ok(fifo) => File::from(fifo),
+                // Nobody reads it any more.
+                Err(Errno::NXIO) => continue,
+                Err(error) => return Err(Error::io("open", &request)(error.into())),
+            };
+            let report = request.with_extension("json");
+            match fs::remove_file(&report) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(Error::io("remove", &report)(error));
+                }
+                _ => {}
             }
-            _ => {}
+            fifo.write_all(b"\n").map_err(Error::io("write", &request))?;
+            asked.push(report);
         }
-        let asked = self.report_request.write_all(b"\n");
-        asked.map_err(Error::io("write", &self.report_request_path))?;
         let end = Instant::now() + REPORT_DEADLINE;
-        while !self.report.exists() {
+        while !asked.iter().all(|report| report.exists()) {
             app.check()?;
             if Instant::now() > end {
                 return Err(Error::Helper {
@@ -104,14 +105,17 @@ impl Service {
         Ok(())
     }
 
-    /// Reads the report.
-    fn read_report(&self) -> Result<Report> {
-        let text = fs::read_to_string(&self.report).map_err(Error::io("read", &self.report))?;
-        serde_json::from_str(&text).map_err(|error| Error::Helper {
-            action: format!("read what service {} saw", self.name),
-            reason: error.to_string(),
-            log: String::new(),
-        })
+    /// Reads the reports of its processes.
+    fn read_reports(&self) -> Result<Vec<Report>> {
+        let read = |path: PathBuf| {
+            let text = fs::read_to_string(&path).map_err(Error::io("read", &path))?;
+            serde_json::from_str(&text).map_err(|error| Error::Helper {
+                action: format!("read what service {} saw", self.name),
+                reason: error.to_string(),
+                log: String::new(),
+            })
+        };
+        self.files("json")?.into_iter().map(read).collect()
     }
 }
 
@@ -158,25 +162,20 @@ impl Deployment {
         let split = run.split;
         let scratch = Scratch::set_up(spec, python, cancel)?;
         let names = split.service_names();
-        let report_dir = scratch.path().join("report");
-        fs::create_dir(&report_dir).map_err(Error::io("make", &report_dir))?;
-        let mut services = Vec::new();
-        let mut ports = Vec::new();
-        for name in &names {
-            let port = ReservedPort::new()?;
-            services.push(Service::new(name, port.number(), split.stack.shares_port(), &report_dir)?);
-            ports.push(port);
-        }
-        let called: Vec<(&str, u16)> = services.iter().map(|s| (s.name.as_str(), s.called_port())).collect();
+        let reports = scratch.path().join("reports");
+        let services = names.iter().map(|name| Service::new(name, &reports)).collect::<Result<Vec<_>>>()?;
+        let called: Vec<(&str, u16)> = services.iter().map(|s| (s.name.as_str(), s.rpc_port.number())).collect();
         let network = Network::open(split, &called, fault, seed)?;
         let description = scratch.path().join("rehearsal.json");
         let document = describe(run, made_of, &services, network.as_ref(), scratch.path())?;
         fs::write(&description, document.to_string()).map_err(Error::io("write", &description))?;
         let mut apps = Vec::new();
-        for (service, port) in names.iter().zip(ports) {
-            let mode = Mode::Rehearse { description: description.clone(), service: (*service).to_owned() };
-            let name = format!("service {service} of split {}", split.name);
-            apps.push(App::spawn(spec, python, &scratch, &mode, &name, &spec.command, Some(port))?);
+        for service in &services {
+            let mode = Mode::Rehearse { description: description.clone(), service: service.name.clone() };
+            let name = format!("service {} of split {}", service.name, split.name);
+            let port = Some(ReservedPort::new()?);
+            let app = App::spawn(spec, python, &scratch, &mode, &name, &spec.command, port)?;
+            apps.push(app.called_at(service.rpc_port.number()));
         }
         let handlers = recording.handler_modules();
         let mut targets = Targets::all(apps[0].address());
@@ -207,7 +206,7 @@ impl Deployment {
     }
 
     fn ask_for_reports(&mut self) -> Result<()> {
-        self.services.iter_mut().zip(&mut self.apps).try_for_each(|(service, app)| service.ask_for_report(app))
+        self.services.iter().zip(&mut self.apps).try_for_each(|(service, app)| service.ask_for_reports(app))
     }
 
     /// Returns the calls that the services answered so far, of requests that the load generator sent.
@@ -278,7 +277,7 @@ impl Deployment {
 
     /// The report of each service.
     fn reports(&self) -> Result<Vec<Report>> {
-        self.services.iter().map(Service::read_report).collect()
+        Ok(self.services.iter().map(Service::read_reports).collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
     }
 
     /// Returns the records of the links.
@@ -324,11 +323,8 @@ fn describe(
         .iter()
         .map(|service| {
             let document = serde_json::json!({
-                "http_port": service.http_port,
-                "rpc_port": service.called_port(),
+                "rpc_port": service.rpc_port.number(),
                 "modules": split.services.get(&service.name).map_or(&[][..], Vec::as_slice),
-                "report": service.report,
-                "report_request": service.report_request_path,
             });
             (service.name.as_str(), document)
         })
@@ -345,6 +341,7 @@ fn describe(
         "copied": split.copied.as_deref().unwrap_or_default(),
         "local_functions": Boundary::new(parts.recording, split, Execution::Rehearsed).local_functions(),
         "links": links,
+        "reports": services.iter().map(|s| (s.name.as_str(), &s.reports)).collect::<BTreeMap<_, _>>(),
         "faults": faults(scratch),
         "services": described,
         "main_service": MAIN_SERVICE,

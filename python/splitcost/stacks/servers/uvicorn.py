@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from splitcost.stacks import Answerer, AwaitingServerPart
@@ -37,6 +38,36 @@ def run(app: Any, listener: socket.socket, **settings: Any) -> None:
         **settings,
     )
     uvicorn.Server(config).run(sockets=[listener])
+
+
+async def serve_beside(app: Any, listener: socket.socket) -> None:
+    """Serve an app in the running loop, which is another server's, until cancelled.
+
+    The process's signals and logs stay as they are: they are that server's.
+    """
+    import uvicorn
+    from uvicorn.protocols.http.auto import AutoHTTPProtocol
+
+    class Protocol(AutoHTTPProtocol):  # type: ignore[misc,valid-type]
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            self.access_log = False
+
+    class Server(uvicorn.Server):
+        @contextlib.contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            yield
+
+    config = uvicorn.Config(
+        app,
+        http=Protocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        proxy_headers=False,
+        timeout_graceful_shutdown=1,
+    )
+    await Server(config).serve(sockets=[listener])
 
 
 def _part(
