@@ -269,48 +269,76 @@ impl App {
 
     /// Waits until it is ready.
     pub(crate) fn wait_until_ready(&mut self, spec: &AppSpec, cancel: &Cancel) -> Result<()> {
-        let end = Instant::now() + spec.deadline;
-        let mut elsewhere_since = None;
-        let mut last = "nothing listened".to_owned();
-        loop {
-            cancel.check()?;
-            if let Some(status) = self.exit_status()? {
-                return Err(Error::Exited { action: format!("start {}", self.name), status, log: self.log_tail() });
-            }
-            match probe(self.address(), &spec.ready) {
-                Ok(status) if (200..400).contains(&status) => {
-                    if self.takes_calls() {
-                        return Ok(());
-                    }
-                    "it takes requests, but no calls of other services".clone_into(&mut last);
-                }
-                Ok(status) => last = format!("GET {} was answered {status}", spec.ready),
-                Err(reason) => last = reason.unwrap_or(last),
-            }
-            let mut listening = socket::listening(self.group.id());
-            listening.retain(|address| Some(address.port()) != self.rpc_port);
-            let elsewhere = !listening.is_empty() && listening.iter().all(|address| address.port() != self.port());
-            let since = elsewhere.then(|| *elsewhere_since.get_or_insert_with(Instant::now));
-            elsewhere_since = since;
-            if since.is_some_and(|since| since.elapsed() > ELSEWHERE) || elsewhere && Instant::now() > end {
-                let addresses: Vec<String> = listening.iter().map(ToString::to_string).collect();
-                return Err(Error::ListensElsewhere {
-                    what: self.name.clone(),
-                    listening: addresses.join(" and "),
-                    port: self.port(),
-                    log: self.log_tail(),
-                });
-            }
-            if Instant::now() > end {
-                return Err(Error::NeverReady {
-                    what: self.name.clone(),
-                    secs: spec.deadline.as_secs_f64(),
-                    last,
-                    log: self.log_tail(),
-                });
-            }
-            std::thread::sleep(POLL);
+        wait_until_all_ready(&mut [self], spec, cancel)
+    }
+
+    /// Returns true if it is ready.
+    fn is_ready(&mut self, spec: &AppSpec, waiting: &mut Waiting) -> Result<bool> {
+        if let Some(status) = self.exit_status()? {
+            return Err(Error::Exited { action: format!("start {}", self.name), status, log: self.log_tail() });
         }
+        match probe(self.address(), &spec.ready) {
+            Ok(status) if (200..400).contains(&status) => {
+                if self.takes_calls() {
+                    return Ok(true);
+                }
+                "it takes requests, but no calls of other services".clone_into(&mut waiting.last);
+            }
+            Ok(status) => waiting.last = format!("GET {} was answered {status}", spec.ready),
+            Err(Some(reason)) => waiting.last = reason,
+            Err(None) => {}
+        }
+        let mut listening = socket::listening(self.group.id());
+        listening.retain(|address| Some(address.port()) != self.rpc_port);
+        let elsewhere = !listening.is_empty() && listening.iter().all(|address| address.port() != self.port());
+        let since = elsewhere.then(|| *waiting.elsewhere_since.get_or_insert_with(Instant::now));
+        waiting.elsewhere_since = since;
+        let is_late = Instant::now() > waiting.end;
+        if since.is_some_and(|since| since.elapsed() > ELSEWHERE) || elsewhere && is_late {
+            let addresses: Vec<String> = listening.iter().map(ToString::to_string).collect();
+            return Err(Error::ListensElsewhere {
+                what: self.name.clone(),
+                listening: addresses.join(" and "),
+                port: self.port(),
+                log: self.log_tail(),
+            });
+        }
+        if is_late {
+            return Err(Error::NeverReady {
+                what: self.name.clone(),
+                secs: spec.deadline.as_secs_f64(),
+                last: waiting.last.clone(),
+                log: self.log_tail(),
+            });
+        }
+        Ok(false)
+    }
+}
+
+/// The state of waiting for an app.
+struct Waiting {
+    end: Instant,
+    is_ready: bool,
+    /// It listens at other ports only, since then.
+    elsewhere_since: Option<Instant>,
+    /// The last reason why it was not ready.
+    last: String,
+}
+
+/// Waits until all apps are ready. They are asked in turn: one may need another for the answer that shows it.
+pub(crate) fn wait_until_all_ready(apps: &mut [&mut App], spec: &AppSpec, cancel: &Cancel) -> Result<()> {
+    let end = Instant::now() + spec.deadline;
+    let begin = || Waiting { end, is_ready: false, elsewhere_since: None, last: "nothing listened".to_owned() };
+    let mut waiting: Vec<Waiting> = apps.iter().map(|_| begin()).collect();
+    loop {
+        for (app, waiting) in apps.iter_mut().zip(&mut waiting).filter(|(_, waiting)| !waiting.is_ready) {
+            cancel.check()?;
+            waiting.is_ready = app.is_ready(spec, waiting)?;
+        }
+        if waiting.iter().all(|waiting| waiting.is_ready) {
+            return Ok(());
+        }
+        std::thread::sleep(POLL);
     }
 }
 

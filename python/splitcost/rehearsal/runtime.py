@@ -389,7 +389,7 @@ class Runtime:
 
     def _app_module(self, frame: FrameType) -> str | None:
         """The boundary module a frame runs in; ``None`` for code that is not the app's."""
-        name = frame.f_globals.get("__name__", "")
+        name = _module_name(frame.f_globals)
         code = name, frame.f_code.co_qualname
         try:
             return self._callers[code]
@@ -426,6 +426,13 @@ class Runtime:
 def _serve_apart(serving: Coroutine[Any, Any, None]) -> None:
     with asyncio.Runner(loop_factory=usual_loop()) as runner:
         runner.run(serving)
+
+
+def _module_name(namespace: dict[str, Any]) -> str:
+    """Return a module's dotted name by its globals, also where it runs as the main program."""
+    name: str = namespace.get("__name__", "")
+    spec = namespace.get("__spec__") if name == "__main__" else None
+    return name if spec is None else spec.name  # type: ignore[no-any-return]
 
 
 def _write_back(mine: Iterable[Any], theirs: Iterable[Any]) -> None:

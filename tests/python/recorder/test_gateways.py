@@ -7,47 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from recorder_support import UNLIMITED, Runs
 from server_support import STORE, served
-
-WSGIREF = """
-import sys
-from importlib import import_module
-from wsgiref.simple_server import make_server
-make_server("127.0.0.1", {port}, import_module("store.APP").app).serve_forever()
-"""
-
-CHEROOT = """
-from importlib import import_module
-from cheroot.wsgi import Server
-Server(("127.0.0.1", {port}), import_module("store.APP").app).start()
-"""
-
-#: The name of each server, and how it runs `store.APP:app`; several with numbers of workers and threads of their own.
-SERVERS = {
-    "aiohttp": ("aiohttp", "-m store.APP {port}"),
-    "cheroot": ("cheroot", CHEROOT),
-    "daphne": ("daphne", "-m daphne -p {port} store.APP:app"),
-    "granian": ("granian", "-m granian --port {port} --interface asgi store.APP:app"),
-    "granian_wsgi": (
-        "granian",
-        "-m granian --port {port} --interface wsgi --blocking-threads 3 store.APP:app",
-    ),
-    "gunicorn": ("gunicorn", "-m gunicorn -w 2 -b 127.0.0.1:{port} store.APP:app"),
-    "gthread": ("gunicorn", "-m gunicorn -k gthread --threads 2 -b 127.0.0.1:{port} store.APP:app"),
-    "gunicorn_asgi": ("gunicorn", "-m gunicorn -k asgi -b 127.0.0.1:{port} store.APP:app"),
-    "gunicorn_uvicorn": (
-        "uvicorn",
-        "-m gunicorn -k uvicorn_worker.UvicornWorker -b 127.0.0.1:{port} store.APP:app",
-    ),
-    "hypercorn": ("hypercorn", "-m hypercorn -w 2 -b 127.0.0.1:{port} store.APP:app"),
-    "sanic": ("sanic", "-m store.APP {port}"),
-    "tornado": ("tornado", "-m store.APP {port}"),
-    "hypercorn_wsgi": ("hypercorn", "-m hypercorn -b 127.0.0.1:{port} wsgi:store.APP:app"),
-    "uvicorn": ("uvicorn", "-m uvicorn --port {port} store.APP:app"),
-    "uvicorn_workers": ("uvicorn", "-m uvicorn --workers 2 --port {port} store.APP:app"),
-    "waitress": ("waitress", "-m waitress --threads 6 --listen 127.0.0.1:{port} store.APP:app"),
-    "werkzeug": ("werkzeug", "-m flask --app store.APP run --port {port}"),
-    "wsgiref": ("wsgiref", WSGIREF),
-}
+from servers import SERVERS
 
 #: The processes that take requests, and the threads on which each runs them, where the server knows.
 LIMITS = {
@@ -117,7 +77,7 @@ WEB = [
 
 @pytest.mark.parametrize(("app", "place", "root", "paths"), WEB, ids=lambda part: str(part)[:12])
 def test_route_and_handler(runs, app, place, root, paths):
-    name, command = SERVERS[place]
+    name, command = SERVERS[place].name, SERVERS[place].command(app)
     for library in (
         name,
         {
@@ -129,9 +89,8 @@ def test_route_and_handler(runs, app, place, root, paths):
     ):
         if library not in ("wsgi", "asgi"):
             pytest.importorskip(library)
-    command = command.replace("APP", app)
     module = "store." + {"django": "by_django", "rest": "by_rest"}.get(app.partition("_")[0], app)
-    with served(runs, *(["-c", command] if "\n" in command else command.split())) as server:
+    with served(runs, *command) as server:
         for path in paths:
             assert server.get(path).status_code == 200, server.stderr.read_text()
         server.get(next(iter(paths)), named="GET /named")

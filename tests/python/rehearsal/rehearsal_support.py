@@ -1,8 +1,9 @@
-"""Helper of these tests: three real uvicorn services of the app under ``app/``, over either stack."""
+"""Helper of these tests: real services of the app under ``app/``, over either stack."""
 
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import secrets
@@ -73,14 +74,24 @@ class Split:
         directory: Path,
         app: str = "bazaar.main:app",
         policy: dict[str, Any] | None = None,
+        command: list[str] | None = None,
+        modules: dict[str, list[str]] | None = None,
+        ready: str = "/health",
+        path: Path = APP,
         **extra: Any,
     ) -> None:
         self.directory = directory
-        self.app = app
+        self.command = command or [
+            *("-m", "uvicorn", app, "--port", "{port}", "--log-level", "warning"),
+            *("--timeout-graceful-shutdown", "1"),
+        ]
+        self.ready = ready
+        self.path = path
+        modules = modules or MODULES
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.reserved: list[socket.socket] = []
         self.http_ports: dict[str, int] = {}
-        services = {name: self._describe(name) for name in MODULES}
+        services = {name: self._describe(name, modules[name]) for name in modules}
         self.document: dict[str, Any] = {
             "token": secrets.token_hex(16),
             "stack": stack,
@@ -91,17 +102,17 @@ class Split:
             "main_service": "main",
             "packages": ["bazaar"],
             "endpoint_header": "x-splitcost-request",
-            "reports": {name: str(directory / "reports" / name) for name in MODULES},
+            "reports": {name: str(directory / "reports" / name) for name in modules},
             **extra,
         }
         self.description = directory / "rehearsal.json"
         self.description.write_text(json.dumps(self.document))
 
-    def _describe(self, name: str) -> dict[str, Any]:
+    def _describe(self, name: str, modules: list[str]) -> dict[str, Any]:
         self.reserved += [reserved_port(), reserved_port()]
         self.http_ports[name], rpc_port = map(port_of, self.reserved[-2:])
         (self.directory / "reports" / name).mkdir(parents=True)
-        return {"rpc_port": rpc_port, "modules": MODULES[name]}
+        return {"rpc_port": rpc_port, "modules": modules}
 
     def start(self, *services: str) -> None:
         for service in services:
@@ -109,23 +120,27 @@ class Split:
             bootstrap = PACKAGE_PARENT / "splitcost" / "_bootstrap"
             environment = {
                 **os.environ,
-                "PYTHONPATH": os.pathsep.join(map(str, (bootstrap, PACKAGE_PARENT, APP))),
+                "PYTHONPATH": os.pathsep.join(map(str, (bootstrap, PACKAGE_PARENT, self.path))),
                 "SPLITCOST_MODE": "rehearse",
                 "SPLITCOST_REHEARSAL": str(self.description),
                 "SPLITCOST_SERVICE": service,
             }
-            command = [sys.executable, "-m", "uvicorn", self.app, "--port", str(self.http_ports[service])]
-            command += ["--log-level", "warning", "--timeout-graceful-shutdown", "1"]
-            self.processes[service] = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
-        for service in services:
-            wait_for(
-                lambda service=service: self._answers(service), f"an answer of {service}\n{self.log(service)}"
+            port = str(self.http_ports[service])
+            command = [sys.executable, *(part.replace("{port}", port) for part in self.command)]
+            self.processes[service] = subprocess.Popen(
+                command, env=environment, stdout=log, stderr=log, start_new_session=True
             )
+        # Each in turn: what shows that one is ready may be answered with the help of another.
+        wait_for(
+            lambda: all([self._answers(service) for service in services]),
+            f"answers of {services} in {self.directory}",
+        )
 
     def _answers(self, service: str) -> bool:
         assert self.processes[service].poll() is None, self.log(service)
         try:
-            self.get("/health", service)
+            with urllib.request.urlopen(self.url(self.ready, service), timeout=DEADLINE_SECS):
+                pass
         except (urllib.error.URLError, ConnectionError):
             return False
         with socket.socket() as probe:
@@ -163,14 +178,22 @@ class Split:
         return self.processes[service].pid
 
     def report(self, service: str = "main") -> dict[str, Any]:
-        """The report that a running service writes when it is asked."""
-        file = self.directory / "reports" / service / f"{self.pid(service)}.json"
+        """The report that a running service of one process writes when it is asked."""
+        return self.report_of(self.directory / "reports" / service / f"{self.pid(service)}.json")
+
+    def reports(self, service: str) -> list[dict[str, Any]]:
+        """The reports of all processes of a service."""
+        asked = (self.directory / "reports" / service).glob("*.request")
+        return [self.report_of(request.with_suffix(".json")) for request in asked]
+
+    def report_of(self, file: Path) -> dict[str, Any]:
+        """The report that a process writes when it is asked."""
         file.unlink(missing_ok=True)
         # Fails if nobody reads, where a write by name would wait.
         request = os.open(file.with_suffix(".request"), os.O_WRONLY | os.O_NONBLOCK)
         os.write(request, b"\n")
         os.close(request)
-        wait_for(file.exists, f"the report of {service}")
+        wait_for(file.exists, f"the report {file}")
         found: dict[str, Any] = json.loads(file.read_text())
         return found
 
@@ -181,7 +204,9 @@ class Split:
             try:
                 process.wait(10)
             except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+                pass
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
         for holder in self.reserved:
             holder.close()

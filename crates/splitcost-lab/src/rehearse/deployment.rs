@@ -21,7 +21,7 @@ use splitcost_model::recording::Recording;
 use splitcost_model::split::{MAIN_SERVICE, Split};
 
 use super::SplitRun;
-use crate::app::{App, AppSpec, Mode, Scratch};
+use crate::app::{App, AppSpec, Mode, Scratch, wait_until_all_ready};
 use crate::group::POLL;
 use crate::network::Network;
 use crate::port::ReservedPort;
@@ -190,7 +190,7 @@ impl Deployment {
     }
 
     pub(crate) fn wait(&mut self, spec: &AppSpec, cancel: &Cancel) -> Result<()> {
-        self.apps.iter_mut().try_for_each(|app| app.wait_until_ready(spec, cancel))
+        wait_until_all_ready(&mut self.apps.iter_mut().collect::<Vec<_>>(), spec, cancel)
     }
 
     pub(crate) fn parts(&mut self) -> (Vec<&mut App>, Targets) {
@@ -214,6 +214,17 @@ impl Deployment {
     /// # Errors
     /// A service counts other answers than the others got from it.
     pub(crate) fn answered_calls(&mut self) -> Result<AnsweredCalls> {
+        let end = Instant::now() + REPORT_DEADLINE;
+        loop {
+            match self.answered_so_far() {
+                // A request may go on after its answer, with a call under way.
+                Err(_) if Instant::now() < end => std::thread::sleep(POLL),
+                result => return result,
+            }
+        }
+    }
+
+    fn answered_so_far(&mut self) -> Result<AnsweredCalls> {
         self.ask_for_reports()?;
         let reports = self.reports()?;
         let mut found = AnsweredCalls::default();
