@@ -10,7 +10,7 @@ import contextvars
 import functools
 import os
 import sys
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from types import CodeType, ModuleType
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -31,10 +31,11 @@ CONTEXT: contextvars.ContextVar[Any] = contextvars.ContextVar("splitcost", defau
 class Watcher:
     """Tells the native half of requests, as :class:`splitcost.gateways.request.Watcher` says."""
 
-    def __init__(self, endpoint_header: str | None) -> None:
+    def __init__(self, endpoint_header: str | None, handler_of: Callable[[Any], int | None]) -> None:
         self.context = CONTEXT
         self.endpoint_header = endpoint_header
         self.is_on = _native.is_on
+        self._handler_of = handler_of
 
     def open(self) -> None:
         """Do nothing: servers need nothing of the recorder's before they take requests."""
@@ -55,12 +56,14 @@ class Watcher:
         """Begin a request on this thread with a root call of this name, and return the value of the context."""
         return _native.begin(name, request.server, request.endpoint, request.is_command)
 
-    def end(self, request: Request, endpoint: str, status: int, error: BaseException | None) -> None:
-        """End a request."""
+    def end(self, request: Request, status: int, error: BaseException | None) -> None:
+        """End a request, which the app handles itself where no framework has found a handler."""
+        if not request.is_found and request.app is not None:
+            request.handler = self._handler_of(request.app)
         if request.open is None:
-            _native.root_done(endpoint, status, request.handler)
+            _native.root_done(request.name(), status, request.handler)
         else:
-            _native.end(request.open, endpoint, status, request.handler, error)
+            _native.end(request.open, request.name(), status, request.handler, error)
 
 
 def start() -> None:
@@ -97,11 +100,12 @@ def _follow(endpoint_header: str | None) -> None:
     import atexit
 
     from splitcost import gateways
+    from splitcost.gateways.handler import handler_of_app
 
     atexit.register(lambda: attempt(_native.finish))
     attempt(_hook_exit)
     _hooks.install(
-        gateways.hooks(Watcher(endpoint_header), gateways.SERVERS | gateways.FRAMEWORKS)
+        gateways.hooks(Watcher(endpoint_header, handler_of_app), gateways.SERVERS | gateways.FRAMEWORKS)
         | {
             "asyncio.base_events": _hook_asyncio,
             "uvloop": _hook_uvloop,

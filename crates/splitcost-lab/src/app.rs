@@ -12,7 +12,7 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use splitcost_load::{Session, Targets, Workload, open_sessions};
+use splitcost_load::{NAME_HEADER, Session, Targets, Workload, open_sessions};
 use splitcost_model::quantity::Nanos;
 use tempfile::TempDir;
 
@@ -348,8 +348,10 @@ fn probe(address: SocketAddr, path: &str) -> Result<u16, Option<String>> {
     let said = |error: std::io::Error| Some(format!("GET {path} was not answered: {error}"));
     stream.set_read_timeout(Some(Duration::from_secs(5))).map_err(said)?;
     stream.set_write_timeout(Some(Duration::from_secs(5))).map_err(said)?;
-    let request =
-        format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nuser-agent: splitcost\r\nconnection: close\r\n\r\n");
+    // Without a name in the header it is no request, for recorder and rehearsal.
+    let request = format!(
+        "GET {path} HTTP/1.1\r\nhost: {address}\r\nuser-agent: splitcost\r\n{NAME_HEADER}: \r\nconnection: close\r\n\r\n"
+    );
     stream.write_all(request.as_bytes()).map_err(said)?;
     let mut answer = Vec::new();
     let mut buffer = [0_u8; 512];

@@ -248,13 +248,8 @@ impl Recorder {
         };
         let NewCode { arguments, wrappers, code, .. } = new;
         let address = code.as_ptr() as usize;
-        let known = KnownCode {
-            facts,
-            arguments: Arc::new(arguments),
-            wrappers,
-            wraps_statements: false,
-            _object: code,
-        };
+        let known =
+            KnownCode { facts, arguments: Arc::new(arguments), wrappers, wraps_statements: false, _object: code };
         self.codes.insert(address, known);
         Some(facts)
     }

@@ -10,7 +10,7 @@ from typing import Any
 
 from splitcost import _native
 
-__all__ = ["function_id", "innermost"]
+__all__ = ["function_id", "handler_of_app"]
 
 #: Chosen: no app has as many routes; bounds the memory, as each target is kept alive.
 _MAX_KNOWN = 10_000
@@ -41,7 +41,12 @@ def function_id(target: Any, verb: str = "") -> int | None:
     return found
 
 
-def innermost(app: Any) -> Any:
+def handler_of_app(app: Any) -> int | None:
+    """Return the number of the function that an app is, inside its middleware; `None` if it is none of the app's."""
+    return function_id(_innermost(app))
+
+
+def _innermost(app: Any) -> Any:
     """Return the app inside the middleware, as far as that keeps it where middleware does."""
     for _ in range(_MAX_DEPTH):
         inner = next(filter(callable, (_instance_attribute(app, name) for name in _INNER)), None)

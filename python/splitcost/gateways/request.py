@@ -17,7 +17,7 @@ from typing import Any, Protocol, TypeVar
 
 from splitcost import _native
 from splitcost._guard import attempt
-from splitcost.gateways.handler import function_id, innermost
+from splitcost.gateways.handler import function_id
 
 __all__ = [
     "MOST_ROUTES",
@@ -87,7 +87,7 @@ class Watcher(Protocol):
     def begin_plain(self, request: Request, name: str) -> Any:
         """Begin a request on this thread with a root call of this name; the result is as above."""
 
-    def end(self, request: Request, endpoint: str, status: int, error: BaseException | None) -> None:
+    def end(self, request: Request, status: int, error: BaseException | None) -> None:
         """End a request that began."""
 
 
@@ -154,9 +154,7 @@ class Request:
         # The app may have said anything.
         is_number = issubclass(type(self.status), int) and 0 <= self.status < 1000
         status = self.status if is_number and self.status else 500 if error is not None and self.method else 0
-        if not self.is_found and self.app is not None:
-            self.handler = function_id(innermost(self.app))
-        _watcher.end(self, self._name(), status, error)
+        _watcher.end(self, status, error)
         origin, current = self.tokens
         self.tokens = None
         try:
@@ -165,7 +163,8 @@ class Request:
         except ValueError:  # It ended in another context than it began in, which nobody uses any more.
             pass
 
-    def _name(self) -> str:
+    def name(self) -> str:
+        """Return the name of the endpoint; empty if it turned out to be no request."""
         if self.endpoint is not None:
             return self.endpoint
         if not self.method:

@@ -62,10 +62,15 @@ class Watcher:
         """Do nothing: root calls are the recorder's."""
 
     def begin(self, request: Request) -> Context | None:
-        """Return the context of a request that came by HTTP; jobs and commands are each process's own."""
+        """Return the context of a request that came by HTTP; jobs and commands are each process's own.
+
+        One that is named as nothing only asks if the process is ready.
+        """
         if not request.method:
             return None
         self.open()
+        if request.endpoint == "":
+            return None
         endpoint = quote(request.endpoint or "")
         self._report.request(endpoint)
         return new_request(self._service, endpoint)
@@ -74,7 +79,7 @@ class Watcher:
         """Return the same."""
         return self.begin(request)
 
-    def end(self, request: Request, endpoint: str, status: int, error: BaseException | None) -> None:
+    def end(self, request: Request, status: int, error: BaseException | None) -> None:
         """Do nothing: a request is counted when it begins."""
 
 

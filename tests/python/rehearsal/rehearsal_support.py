@@ -65,6 +65,12 @@ def wait_for(condition: Any, what: str) -> Any:
     raise AssertionError(f"never came: {what}")
 
 
+def by_uvicorn(app: str) -> list[str]:
+    """The arguments of the interpreter by which uvicorn serves an app."""
+    quiet = ["--log-level", "warning", "--timeout-graceful-shutdown", "1"]
+    return ["-m", "uvicorn", app, "--port", "{port}", *quiet]
+
+
 class Split:
     """The running services."""
 
@@ -81,10 +87,7 @@ class Split:
         **extra: Any,
     ) -> None:
         self.directory = directory
-        self.command = command or [
-            *("-m", "uvicorn", app, "--port", "{port}", "--log-level", "warning"),
-            *("--timeout-graceful-shutdown", "1"),
-        ]
+        self.command = command or by_uvicorn(app)
         self.ready = ready
         self.path = path
         modules = modules or MODULES
@@ -139,7 +142,8 @@ class Split:
     def _answers(self, service: str) -> bool:
         assert self.processes[service].poll() is None, self.log(service)
         try:
-            with urllib.request.urlopen(self.url(self.ready, service), timeout=DEADLINE_SECS):
+            probe = urllib.request.Request(self.url(self.ready, service), headers={"x-splitcost-request": ""})
+            with urllib.request.urlopen(probe, timeout=DEADLINE_SECS):
                 pass
         except (urllib.error.URLError, ConnectionError):
             return False

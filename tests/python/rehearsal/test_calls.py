@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from bazaar.types import Color, Line, Point, Product
-from rehearsal_support import Split
+from rehearsal_support import Split, by_uvicorn
 from splitcost import codec
 
 VALUES: list[Any] = [
@@ -151,7 +151,7 @@ def test_call_back_into_a_blocked_loop_is_refused_by_name(split: Split) -> None:
 
 
 def test_an_app_that_is_a_function_is_served_by_every_service(fresh_split: Split) -> None:
-    fresh_split.app = "bazaar.pricing:asgi"
+    fresh_split.command, fresh_split.ready = by_uvicorn("bazaar.pricing:asgi"), "/"
     fresh_split.start("main", "pricing")
     for service in ("main", "pricing"):
         assert fresh_split.get("/", service) == fresh_split.pid(service)
