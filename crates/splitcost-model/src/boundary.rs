@@ -2,7 +2,8 @@
 //!
 //! The simulator, the list of what needs work, the audit of a rehearsal and the settings of its import hook all ask
 //! [`Boundary`]. A call crosses if it was made for a request, if it goes into another service, if the other service does not
-//! share the code (a copied module, a value's method, a nested function), and, in a rehearsal, if it is [`Readiness::Ready`].
+//! share the code (a copied module, a value's method, a nested function), and, in a rehearsal, if it is [`Readiness::Ready`],
+//! or a method of an object that has a name.
 //!
 //! A rehearsal divides the code by files: a class that is a module of its own is where its file is. Code of another service
 //! that runs in the caller calls the functions of its own service directly, as it would at home.
@@ -59,11 +60,6 @@ impl Readiness {
             PayloadClass::ContextManager | PayloadClass::Reference => Self::ByReference,
             PayloadClass::Callback | PayloadClass::Live => Self::Rewrite,
         }
-    }
-
-    /// Returns true if a rehearsal makes such a call remotely.
-    pub fn is_rehearsed(self) -> bool {
-        self == Self::Ready
     }
 }
 
@@ -137,6 +133,8 @@ struct Crossability {
     verdict: Result<Readiness, Local>,
     /// Arguments and result were sampled, and neither needs a rewrite.
     is_measured: bool,
+    /// A rehearsal makes its calls remotely with the code as it is.
+    is_rehearsed: bool,
     /// The caller enters what it returns, and exits it later.
     is_context_manager: bool,
 }
@@ -145,7 +143,7 @@ impl Crossability {
     /// Returns the facts about a function that its own module hands out: a stub stands only where another module looks a
     /// function up by its name.
     fn handed_out(self) -> Self {
-        Self { verdict: self.verdict.map(|_| Readiness::Rewrite), ..self }
+        Self { verdict: self.verdict.map(|_| Readiness::Rewrite), is_rehearsed: false, ..self }
     }
 }
 
@@ -203,14 +201,14 @@ impl<'a> Boundary<'a> {
             return None;
         }
         let to = self.owners[call.function as usize].filter(|to| *to != from)?;
-        let readiness = self.functions[call.function as usize].verdict.ok()?;
-        let is_of_framework = is_of_framework(self.recording, request, call);
-        let is_made_here = match self.execution {
-            Execution::Rewritten => is_of_framework && readiness != Readiness::Ready,
-            Execution::Rehearsed => {
-                !readiness.is_rehearsed() || !is_of_framework && self.owner_of_caller(request, call) == Some(to)
-            }
+        let facts = &self.functions[call.function as usize];
+        let readiness = facts.verdict.ok()?;
+        let is_made_here = if is_of_framework(self.recording, request, call) {
+            readiness != Readiness::Ready
+        } else {
+            self.execution == Execution::Rehearsed && self.owner_of_caller(request, call) == Some(to)
         };
+        let is_made_here = is_made_here || self.execution == Execution::Rehearsed && !facts.is_rehearsed;
         (!is_made_here).then_some(Crosses { to, readiness })
     }
 
@@ -251,10 +249,20 @@ impl<'a> Boundary<'a> {
         let functions = self.recording.functions.iter().zip(&self.functions);
         // What makes a coroutine runs where it is called: a stub would return the coroutine's result.
         let stays = functions.filter(|(_, facts)| match facts.verdict {
-            Ok(readiness) => !readiness.is_rehearsed(),
+            Ok(_) => !facts.is_rehearsed,
             Err(local) => local == Local::CoroutineMaker,
         });
-        let mut names: Vec<String> = stays.map(|(function, _)| self.recording.function_name(function)).collect();
+        self.names(stays)
+    }
+
+    /// Returns the methods, as `module:Class.method`, that a rehearsal calls remotely: their objects are found by name.
+    pub fn methods(&self) -> Vec<String> {
+        let functions = self.recording.functions.iter().zip(&self.functions);
+        self.names(functions.filter(|(_, facts)| facts.is_rehearsed && facts.verdict == Ok(Readiness::Object)))
+    }
+
+    fn names<'b>(&self, functions: impl Iterator<Item = (&'b Function, &'b Crossability)>) -> Vec<String> {
+        let mut names: Vec<String> = functions.map(|(function, _)| self.recording.function_name(function)).collect();
         names.sort();
         names.dedup();
         names
@@ -291,6 +299,8 @@ struct Samples {
     class: PayloadClass,
     /// The receiver that needs most work.
     receiver: Option<ReceiverKind>,
+    /// A receiver cannot be found by a name.
+    is_nameless: bool,
     /// Calls that ended, and those of them that only made another call.
     ended: u32,
     makers: u32,
@@ -310,6 +320,7 @@ fn crossabilities(recording: &Recording) -> Vec<Crossability> {
             seen.arguments = true;
             seen.class = seen.class.max(arguments.class);
             seen.receiver = seen.receiver.max(arguments.receiver.as_ref().map(|receiver| receiver.kind));
+            seen.is_nameless |= arguments.receiver.as_ref().is_some_and(|receiver| receiver.place.is_none());
             // A call that raises has no result to be measured.
             seen.result = seen.result.or(call.exception.as_ref().map(|_| PayloadClass::Plain));
         }
@@ -325,7 +336,13 @@ fn crossabilities(recording: &Recording) -> Vec<Crossability> {
 fn crossability(function: &Function, seen: Samples) -> Crossability {
     let verdict = verdict(function, seen);
     let is_measured = seen.arguments && seen.result.is_some() && !seen.is_awaited && verdict != Ok(Readiness::Rewrite);
-    Crossability { verdict, is_measured, is_context_manager: seen.result == Some(PayloadClass::ContextManager) }
+    let is_rehearsed = match verdict {
+        Ok(Readiness::Ready) => true,
+        Ok(Readiness::Object) => seen.arguments && !seen.is_nameless && Readiness::of(seen.class) == Readiness::Ready,
+        _ => false,
+    };
+    let is_context_manager = seen.result == Some(PayloadClass::ContextManager);
+    Crossability { verdict, is_measured, is_rehearsed, is_context_manager }
 }
 
 fn verdict(function: &Function, seen: Samples) -> Result<Readiness, Local> {

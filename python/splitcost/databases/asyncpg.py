@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import Any
 
 from splitcost import _native
-from splitcost.databases.statements import POSTGRESQL, Driver, replace
 from splitcost._guard import attempt
+from splitcost.databases.statements import POSTGRESQL, Driver, replace
 
 __all__ = ["follow"]
 

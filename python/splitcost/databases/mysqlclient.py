@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import Any
 
 from splitcost import _native
+from splitcost._guard import attempt
 from splitcost.databases.mysql import driver_of
 from splitcost.databases.statements import ending, follow_cursor, replace
-from splitcost._guard import attempt
 
 __all__ = ["follow"]
 

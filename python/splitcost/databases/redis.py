@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from splitcost import _native
-from splitcost.databases.statements import replace
 from splitcost._guard import attempt
+from splitcost.databases.statements import replace
 
 __all__ = ["follow", "follow_later"]
 

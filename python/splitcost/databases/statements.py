@@ -12,8 +12,8 @@ from collections.abc import Callable
 from typing import Any
 
 from splitcost import _native
-from splitcost._native import Driver
 from splitcost._guard import attempt
+from splitcost._native import Driver
 
 __all__ = [
     "MYSQL",

@@ -1,8 +1,8 @@
 """The places where requests enter an app, one small file for each server, framework and runner of jobs.
 
-Each file has the function ``hook``, which is called with each module that :data:`SERVERS` or :data:`FRAMEWORKS` lists
-for it, right after the app has imported that module; no library is imported for it. A server's file has its requests recorded, by
-:func:`splitcost.gateways.request.asgi` and its like. A framework's file tells, by
+Each file has the function ``hook``, which is called with each module that :data:`SERVERS` or :data:`FRAMEWORKS`
+lists for it, right after the app has imported that module; no library is imported for it. A server's file has its
+requests followed, by :func:`splitcost.gateways.request.asgi` and its like. A framework's file tells, by
 :func:`splitcost.gateways.request.found`, the route and the function that the framework chose. To add one, add a
 file and a row.
 """

@@ -9,10 +9,10 @@ import functools
 from types import ModuleType
 from typing import Any
 
+from splitcost._guard import attempt
 from splitcost.gateways import patch
 from splitcost.gateways.handler import function_id
 from splitcost.gateways.request import run_job
-from splitcost._guard import attempt
 
 
 def hook(module: ModuleType) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Any
 
+from splitcost._guard import attempt
 from splitcost.gateways import limits, patch
 from splitcost.gateways.request import asgi, wsgi
-from splitcost._guard import attempt
 
 
 def hook(module: ModuleType) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-from splitcost.gateways.request import Request, endpoint_header, follow, is_inside
 from splitcost._guard import attempt
+from splitcost.gateways.request import Request, endpoint_header, follow, is_inside
 
 __all__ = ["follow_http"]
 

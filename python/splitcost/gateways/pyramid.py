@@ -6,10 +6,10 @@ import functools
 from types import ModuleType
 from typing import Any
 
+from splitcost._guard import attempt
 from splitcost.gateways import patch
 from splitcost.gateways.request import found
 from splitcost.gateways.template import braces
-from splitcost._guard import attempt
 
 
 def hook(module: ModuleType) -> None:

@@ -1,8 +1,8 @@
 """Requests: where they begin and end, and what the framework says about the one that runs.
 
-Read :class:`Watcher` first, whom requests are for, then :class:`Request`, then :func:`found`, by which frameworks name
-route and handler. The other functions begin requests: :func:`asgi` and :func:`wsgi` wrap the app that a server is given, :func:`follow` is for servers and
-runners with coroutines of their own, :func:`run_job` for those without.
+Read :class:`Watcher` first, whom requests are for, then :class:`Request`, then :func:`found`, by which frameworks
+name route and handler. The other functions begin requests: :func:`asgi` and :func:`wsgi` wrap the app that a server
+is given, :func:`follow` is for servers and runners with coroutines of their own, :func:`run_job` for those without.
 
 A WebSocket connection is one request, from its handshake to its end: the messages that it handles are parts of it,
 and it waits between them.

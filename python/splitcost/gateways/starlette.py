@@ -68,8 +68,10 @@ def find_included(module: ModuleType, route: Any, scope: Scope, *_: Any) -> None
     """Tell the route of a request, with the prefix of the router that includes it."""
     context_of = getattr(module, "_get_scope_effective_route_context", None)
     context = context_of(scope) if context_of is not None else None
-    is_included = context is not None and context.original_route is route
-    _find(route, context.path if is_included else route.path, scope)
+    if context is not None and context.original_route is route:
+        _find(route, context.path, scope)
+    else:
+        find(route, scope)
 
 
 def _find(route: Any, path: str, scope: Scope) -> None:

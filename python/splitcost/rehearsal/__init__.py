@@ -80,5 +80,5 @@ def _start(config: Any) -> Any:
 
     runtime = Runtime(config)
     hooks.install(runtime)
-    Finder(config, runtime.make_stub).install()
+    Finder(config, runtime).install()
     return runtime

@@ -44,6 +44,8 @@ class Config:
     """Modules of which every service has a copy."""
     local_functions: frozenset[str] = frozenset()
     """Functions whose calls stay in the caller, as their values cannot cross."""
+    methods: frozenset[str] = frozenset()
+    """Methods that are called remotely, as ``module:Class.method``."""
     endpoint_header: str = ""
     """The header, in lower case, in which the load generator names a request's endpoint."""
     boundaries: tuple[str, ...] = ()
@@ -88,6 +90,7 @@ class Config:
             faults=_path(document.get("faults")),
             copied=tuple(document.get("copied") or ()),
             local_functions=frozenset(document.get("local_functions") or ()),
+            methods=frozenset(document.get("methods") or ()),
             endpoint_header=str(document.get("endpoint_header") or "").lower(),
             boundaries=tuple(sorted(boundaries, key=len, reverse=True)),
             depth=depth,
@@ -115,6 +118,10 @@ class Config:
                 return service
         known = (*self.packages, *self.boundaries)
         return self.main_service if any(_within(module, name) for name in known) else None
+
+    def is_remote_method(self, module: str, qualname: str) -> bool:
+        """Return if calls of a method are made remotely."""
+        return not self.methods.isdisjoint((f"{module}:{qualname}", f"{self.boundary(module)}:{qualname}"))
 
     def boundary(self, module: str, qualname: str = "", namespace: dict[str, Any] | None = None) -> str:
         """Return the module that a function belongs to, as the recorder names it.

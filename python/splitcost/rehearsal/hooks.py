@@ -6,6 +6,7 @@ import concurrent.futures.thread
 import functools
 import os
 import sys
+from collections.abc import Callable
 from types import CodeType, ModuleType
 from typing import Any
 from urllib.parse import quote
@@ -26,7 +27,7 @@ def install(runtime: Runtime) -> None:
         _patch_uvicorn(module)
         follow_uvicorn(module)
 
-    own = {
+    own: dict[str, Callable[[ModuleType], None]] = {
         "uvicorn.config": patch_uvicorn,
         "anyio.to_thread": functools.partial(_patch_to_thread, runtime),
     }
@@ -47,12 +48,10 @@ class Watcher:
         self.context = current
         self.endpoint_header = runtime.config.endpoint_header or None
         self.open = runtime.open
+        #: A rehearsal does not end before its processes.
+        self.is_on = lambda: True
         self._report = runtime.report
         self._service = runtime.config.service
-
-    def is_on(self) -> bool:
-        """Return true: a rehearsal does not end before its processes."""
-        return True
 
     def own(self, app: Any) -> Any:
         """Return the app that this process serves, also where a function of another service is one."""

@@ -18,15 +18,24 @@ import functools
 import importlib.machinery
 import sys
 import types
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
-from typing import Any
+from typing import Any, Protocol
 
 from splitcost.rehearsal.config import Config
+from splitcost.rehearsal.objects import Method, methods_of
 
-StubMaker = Callable[[Any, str, str], Any]
-"""Makes the stub of a real function, given the module and the name by which the other side finds it."""
+
+class StubMaker(Protocol):
+    """Makes the stubs in place of functions and methods of another service."""
+
+    def make_stub(self, real: Any, module: str, name: str) -> Any:
+        """Make the stub of a function, given the module and the name by which the other side finds it."""
+
+    def make_method_stub(self, method: Method, module: str, qualname: str) -> Any:
+        """Make the stub of the function of a method, given its module and its qualified name."""
+
 
 _raw_dict: Any = vars(types.ModuleType)["__dict__"].__get__
 _FUNCTIONS = (types.FunctionType, type(functools.lru_cache(len)))
@@ -35,10 +44,10 @@ _FUNCTIONS = (types.FunctionType, type(functools.lru_cache(len)))
 class Unit:
     """All modules of one foreign service as this process sees them."""
 
-    def __init__(self, service: str, config: Config, make_stub: StubMaker) -> None:
+    def __init__(self, service: str, config: Config, stubs: StubMaker) -> None:
         self.service = service
         self._config = config
-        self._make_stub = make_stub
+        self._maker = stubs
         self._stubs: dict[Any, Any] = {}
         self.builtins = {**vars(builtins), "__import__": self._import}
 
@@ -57,8 +66,16 @@ class Unit:
                 home = sys.modules.get(module)
                 if type(home) is not Facade or not self.owns(module) or vars(home).get(name) is not value:
                     return value  # Another service's, or nobody could find it by its name on the other side.
-            stub = self._stubs[value] = self._make_stub(value, module, name)
+            stub = self._stubs[value] = self._maker.make_stub(value, module, name)
         return stub
+
+    def replace_methods(self, module: types.ModuleType) -> None:
+        """Replace the methods of a module's classes that are called remotely."""
+        for kind, name, method in methods_of(module):
+            qualname = f"{kind.__qualname__}.{name}"
+            if self._config.is_remote_method(module.__name__, qualname):
+                stub = self._maker.make_method_stub(method, module.__name__, qualname)
+                type.__setattr__(kind, name, method.rebuild(stub))
 
     def _import(
         self,
@@ -175,6 +192,7 @@ class _FacadeLoader(Loader):
     def exec_module(self, module: types.ModuleType) -> None:
         assert type(module) is Facade
         self._real.exec_module(module.__splitcost_real__)
+        self._unit.replace_methods(module.__splitcost_real__)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._real, name)  # get_source for tracebacks, resources for importlib.resources
@@ -183,9 +201,9 @@ class _FacadeLoader(Loader):
 class Finder(MetaPathFinder):
     """First on ``sys.meta_path``: puts facades before foreign modules."""
 
-    def __init__(self, config: Config, make_stub: StubMaker) -> None:
+    def __init__(self, config: Config, stubs: StubMaker) -> None:
         self._config = config
-        self._make_stub = make_stub
+        self._maker = stubs
         self._units: dict[str, Unit] = {}
 
     def install(self) -> None:
@@ -205,7 +223,7 @@ class Finder(MetaPathFinder):
         if not isinstance(spec.loader, importlib.machinery.ExtensionFileLoader):
             unit = self._units.get(owner)
             if unit is None:
-                unit = self._units[owner] = Unit(owner, self._config, self._make_stub)
+                unit = self._units[owner] = Unit(owner, self._config, self._maker)
             spec.loader = _FacadeLoader(spec.loader, unit)
         return spec
 

@@ -42,6 +42,7 @@ from splitcost.rehearsal.errors import (
     ServiceUnavailable,
 )
 from splitcost.rehearsal.faults import Faults
+from splitcost.rehearsal.objects import Method, Names, Receiver
 from splitcost.rehearsal.policy import Budget
 from splitcost.rehearsal.report import Refusal, Report, Sent
 from splitcost.rehearsal.server import CANNOT_CROSS, LRU_CACHED, MUTATED, RAISED, RESULT, Server
@@ -71,25 +72,38 @@ class Target:
         "is_local",
         "module",
         "name",
+        "names",
         "real",
+        "receiver",
         "service",
         "shown",
         "wire_name",
     )
 
     def __init__(
-        self, real: Any, module: str, name: str, config: Config, address_of: Callable[[str], str]
+        self, real: Any, module: str, name: str, runtime: Runtime, receiver: Receiver | None = None
     ) -> None:
+        config = runtime.config
         self.real = real
+        #: The thing that it is called on, where it is a method.
+        self.receiver = receiver
+        self.names = runtime.names
         self.module = module
         self.name = name
         self.wire_name = quote(f"{self.module}:{self.name}", safe=":._")
         self.shown = f"{config.boundary(self.module)}:{self.name}"
         self.service = str(config.owner(self.module))
-        self.address = address_of(self.service)
+        self.address = runtime.address_of(self.service)
         self.is_cached = isinstance(real, LRU_CACHED)
         # Calls stay in this process: the recording showed that they cannot cross, or the other side did.
         self.is_local = bool(config.local_functions & {self.shown, f"{self.module}:{self.name}"})
+
+    def sent(self, args: tuple[Any, ...]) -> list[Any]:
+        """Return the arguments as they are sent: what a method is called on goes by its name."""
+        sent = list(args)
+        if self.receiver is not None:
+            sent[0] = self.names.name_of(args[0], self.receiver)
+        return sent
 
 
 class OutgoingCall:
@@ -115,7 +129,8 @@ class Runtime:
         self.config = config
         self.report = Report(config.service, config.reports)
         self.faults = Faults(config.faults)
-        self.server = Server(config, self.faults, self.report)
+        self.names = Names(config)
+        self.server = Server(config, self.faults, self.report, self.names)
         self.stack = stacks.load(config.stack)
         self._opening = threading.Lock()
         self._open_in = 0  # The process that answers calls; it may have forked since.
@@ -123,6 +138,7 @@ class Runtime:
         self._policy = config.policy
         self._budgets = {service: Budget(config.policy) for service in config.services}
         self._callers: dict[tuple[str, str], str | None] = {}
+        self._owners: dict[str, str | None] = {}
         self._blocked_self = (config.service + BLOCKED,)
         named = (name.partition(":")[0] for name in config.boundaries)
         codec_packages = {name.partition(".")[0] for name in (*config.packages, *named)}
@@ -143,7 +159,19 @@ class Runtime:
 
     def stub_of(self, real: Any, module: str, name: str, *, awaited: bool) -> Any:
         """Make a stub that is awaited or one that blocks, whichever way the other side runs the function."""
-        target = Target(real, module, name, self.config, self._address_of)
+        return self._stub(Target(real, module, name, self), awaited, lambda frame: False)
+
+    def make_method_stub(self, method: Method, module: str, qualname: str) -> Any:
+        """Make the stub that a class of another service holds in place of a method."""
+        target = Target(method.function, module, qualname, self, method.receiver)
+        awaited = inspect.iscoroutinefunction(inspect.unwrap(method.function))
+        stub = self._stub(target, awaited, lambda frame: self._is_at_home(frame, target.service))
+        stub.__splitcost_stub__ = True
+        return stub
+
+    def _stub(self, target: Target, awaited: bool, is_at_home: Callable[[FrameType], bool]) -> Any:
+        """Make a stub; ``is_at_home`` returns if a call from a frame is to run in this process."""
+        real = target.real
         invoke, invoke_async = self._call, self._call_async
 
         if not awaited:
@@ -151,9 +179,10 @@ class Runtime:
             @functools.wraps(real)
             def stub(*args: Any, **kwargs: Any) -> Any:
                 context = current.get()
-                if context is None:
+                frame = sys._getframe(1)
+                if context is None or is_at_home(frame):
                     return real(*args, **kwargs)
-                return invoke(target, args, kwargs, sys._getframe(1), context)
+                return invoke(target, args, kwargs, frame, context)
 
             return stub
 
@@ -163,24 +192,26 @@ class Runtime:
             @functools.wraps(real)
             def async_stub(*args: Any, **kwargs: Any) -> Any:
                 context = current.get()
-                if context is None:
+                frame = sys._getframe(1)
+                if context is None or is_at_home(frame):
                     return real(*args, **kwargs)
-                return invoke_async(target, args, kwargs, sys._getframe(1), context)
+                return invoke_async(target, args, kwargs, frame, context)
 
             return async_stub
 
         @functools.wraps(real)
         async def awaited_stub(*args: Any, **kwargs: Any) -> Any:
             context = current.get()
-            if context is None:
+            frame = sys._getframe(1)
+            if context is None or is_at_home(frame):
                 return await real(*args, **kwargs)
-            return await invoke_async(target, args, kwargs, sys._getframe(1), context)
+            return await invoke_async(target, args, kwargs, frame, context)
 
         return awaited_stub
 
     def _generator_stub(self, real: Any, module: str, name: str) -> Any:
         """A generator function runs in the caller, and is listed: its values cannot be sent one by one."""
-        target = Target(real, module, name, self.config, self._address_of)
+        target = Target(real, module, name, self)
 
         def note(frame: FrameType) -> None:
             if current.get() is not None:
@@ -229,7 +260,8 @@ class Runtime:
 
         return async_stub
 
-    def _address_of(self, service: str) -> str:
+    def address_of(self, service: str) -> str:
+        """Return the address at which this process calls a service."""
         link = self.config.links.get(service)
         if link is not None:
             return link
@@ -286,7 +318,7 @@ class Runtime:
             raise ReentrantCall(target.shown, " → ".join((*context.chain, target.service)))
         call = OutgoingCall()
         try:
-            call.body = codec.encode([list(args), kwargs])
+            call.body = codec.encode([target.sent(args), kwargs])
         except CannotCross as error:
             error.path = _argument_path(target.real, error.path)
             self._note(target, error, frame)
@@ -336,7 +368,8 @@ class Runtime:
         if not changed:
             raise error
         args, kwargs, result = codec.decode(changed)
-        _write_back(call.args, args)
+        own = 0 if target.receiver is None else 1  # What a method is called on went by its name.
+        _write_back(call.args[own:], args[own:])
         _write_back(call.kwargs.values(), kwargs.values())
         return result
 
@@ -387,6 +420,24 @@ class Runtime:
             frame = frame.f_back
         return handed_by.site or NOWHERE
 
+    def _is_at_home(self, frame: FrameType | None, service: str) -> bool:
+        """Return if the nearest code of the app above a call is the service's own, or if a framework calls."""
+        for _ in range(MAX_FRAMES):
+            if frame is None:
+                break
+            owner = self._owner_of(_module_name(frame.f_globals))
+            if owner is not None:
+                return owner == service
+            frame = frame.f_back
+        return handed_by.site is None or self._owner_of(handed_by.site.caller) == service
+
+    def _owner_of(self, module: str) -> str | None:
+        try:
+            return self._owners[module]
+        except KeyError:
+            owner = self._owners[module] = self.config.owner(module)
+            return owner
+
     def _app_module(self, frame: FrameType) -> str | None:
         """The boundary module a frame runs in; ``None`` for code that is not the app's."""
         name = _module_name(frame.f_globals)
@@ -432,7 +483,7 @@ def _module_name(namespace: dict[str, Any]) -> str:
     """Return a module's dotted name by its globals, also where it runs as the main program."""
     name: str = namespace.get("__name__", "")
     spec = namespace.get("__spec__") if name == "__main__" else None
-    return name if spec is None else spec.name  # type: ignore[no-any-return]
+    return name if spec is None else str(spec.name)
 
 
 def _write_back(mine: Iterable[Any], theirs: Iterable[Any]) -> None:

@@ -27,6 +27,7 @@ from splitcost.rehearsal.context import (
     parse_metadata,
 )
 from splitcost.rehearsal.faults import Faults
+from splitcost.rehearsal.objects import Names, Receiver, find_method
 from splitcost.rehearsal.report import Report
 from splitcost.stacks import Answer, Status
 
@@ -48,11 +49,12 @@ LRU_CACHED = type(functools.lru_cache(len))
 class Served:
     """A function that this service owns, looked up once."""
 
-    __slots__ = ("calls", "function", "is_async", "shown")
+    __slots__ = ("calls", "function", "is_async", "receiver", "shown")
 
-    def __init__(self, function: Callable[..., Any], shown: str) -> None:
+    def __init__(self, function: Callable[..., Any], shown: str, receiver: Receiver | None = None) -> None:
         self.function = function
         self.shown = shown
+        self.receiver = receiver
         self.is_async = inspect.iscoroutinefunction(inspect.unwrap(function))
         self.calls = 0
 
@@ -60,8 +62,9 @@ class Served:
 class Server:
     """Answers calls for the functions of the modules this service owns."""
 
-    def __init__(self, config: Config, faults: Faults, report: Report) -> None:
+    def __init__(self, config: Config, faults: Faults, report: Report, names: Names) -> None:
         self._config = config
+        self._names = names
         self._report = report
         self._faults = faults
         self._token = config.token.encode()
@@ -82,6 +85,7 @@ class Server:
             args, kwargs = codec.decode(body)
             if type(args) is not list or type(kwargs) is not dict:
                 raise codec.DecodeError("arguments are a list and an object")
+            called_on = self._names.find(str(args[0]), served.receiver) if served.receiver and args else None
         except (codec.DecodeError, TypeError, ValueError) as error:
             return Answer(Status.INVALID, str(error).encode())
         served.calls += 1
@@ -89,7 +93,8 @@ class Server:
         watch = (served.calls <= FIRST_CALLS or served.calls % THEN_ONE_IN == 0) and _can_change(args, kwargs)
         before = codec.encode([args, kwargs]) if watch else b""
         try:
-            result = await self._run(served, metadata, args, kwargs)
+            given = args if served.receiver is None else [called_on, *args[1:]]
+            result = await self._run(served, metadata, given, kwargs)
         except (Exception, SystemExit) as error:
             return Answer(Status.OK, RAISED + self._encode_exception(error))
         if watch and (path := _changed(before, [args, kwargs])):
@@ -132,13 +137,20 @@ class Server:
                 module = __import__(module_name, fromlist=["_"])
             except ImportError:
                 return f"there is no module {module_name}"
+        shown = f"{self._config.boundary(module_name)}:{qualname}"
+        if self._config.is_remote_method(module_name, qualname):
+            method = find_method(module, qualname)
+            if method is None:
+                return f"{module_name} has no method {qualname}"
+            served = self._served[name] = Served(method.function, shown, method.receiver)
+            return served
         function = vars(module).get(qualname)
         if not isinstance(function, types.FunctionType | LRU_CACHED) or qualname.startswith("__"):
             return f"{module_name} has no function {qualname}"
         made_here = (module_name, qualname) == (function.__module__, function.__qualname__)
         if not made_here and "<" not in function.__qualname__:
             return f"{qualname} is not defined in {module_name}"
-        served = self._served[name] = Served(function, f"{self._config.boundary(module_name)}:{qualname}")
+        served = self._served[name] = Served(function, shown)
         return served
 
     def _encode_exception(self, error: BaseException) -> bytes:

@@ -53,6 +53,11 @@ MODULES: dict[str, list[str]] = {
 }
 
 
+METHODS = [
+    *("where", "where_async", "where_twice", "process", "added", "named", "__call__", "fill", "fail"),
+]
+
+
 def wait_for(condition: Any, what: str) -> Any:
     """Ask until the answer is true, or fail after the deadline."""
     deadline = time.monotonic() + DEADLINE_SECS
@@ -101,6 +106,7 @@ class Split:
             "policy": POLICY | (policy or {}),
             "copied": ["bazaar.copies"],
             "local_functions": ["bazaar.inventory:always_here"],
+            "methods": [f"bazaar.pricing:Register.{name}" for name in METHODS],
             "services": services,
             "main_service": "main",
             "packages": ["bazaar"],

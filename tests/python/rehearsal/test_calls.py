@@ -150,6 +150,32 @@ def test_call_back_into_a_blocked_loop_is_refused_by_name(split: Split) -> None:
     assert "main! → pricing → main" in error["text"]
 
 
+def test_methods_of_an_object_with_a_name_run_in_its_service(split: Split) -> None:
+    here, there = split.pid("main"), split.pid("pricing")
+    found = split.run("methods")
+    assert found == {
+        "plain": [there, "1.5"],
+        "awaited": there,
+        "twice": [there] * 3,
+        "kept": here,
+        "property": there,
+        "static": [there, 3],
+        "class": [there, "Register!"],
+        "subclass": [there, "Till?"],
+        "call": [there, 3],
+        "pool": [there, "1.5"],
+        "changed": [there],
+        "failed": found["failed"],
+        "nameless": [here, "2"],
+        "field": "1.5",
+    }
+    assert found["failed"]["product_id"] == 7
+    calls = {call["callee"]: call for call in split.report()["calls"]}
+    assert calls["bazaar.pricing:Register.where"]["caller"] == "bazaar.main"
+    (nameless,) = [e for e in split.report()["events"] if e["callee"] == "bazaar.pricing:Register.where"]
+    assert (nameless["path"], nameless["obstacle"]) == ("arguments.self", "is a live resource")
+
+
 def test_an_app_that_is_a_function_is_served_by_every_service(fresh_split: Split) -> None:
     fresh_split.command, fresh_split.ready = by_uvicorn("bazaar.pricing:asgi"), "/"
     fresh_split.start("main", "pricing")

@@ -330,6 +330,7 @@ fn describe(
     scratch: &Path,
 ) -> Result<serde_json::Value> {
     let split = run.split;
+    let boundary = Boundary::new(parts.recording, split, Execution::Rehearsed);
     let described: BTreeMap<&str, serde_json::Value> = services
         .iter()
         .map(|service| {
@@ -350,7 +351,8 @@ fn describe(
         "stack": split.stack.name(),
         "policy": policy(split),
         "copied": split.copied.as_deref().unwrap_or_default(),
-        "local_functions": Boundary::new(parts.recording, split, Execution::Rehearsed).local_functions(),
+        "local_functions": boundary.local_functions(),
+        "methods": boundary.methods(),
         "links": links,
         "reports": services.iter().map(|s| (s.name.as_str(), &s.reports)).collect::<BTreeMap<_, _>>(),
         "faults": faults(scratch),

@@ -164,6 +164,32 @@ def sum_lines():
     return pricing.quote([kinds.Line(1, kinds.Decimal("2.50")), kinds.Line(2, kinds.Decimal("0.10"))])
 
 
+async def methods():
+    """What becomes of each kind of method of a service object of `pricing`."""
+    register, nameless, changed = pricing.register, pricing.Register("2"), []
+    register.fill(changed)
+    try:
+        register.fail()
+    except kinds.OutOfStock as error:
+        failed = vars(error)
+    return {
+        "plain": register.where(),
+        "awaited": await register.where_async(),
+        "twice": register.where_twice(),
+        "kept": register.kept(),
+        "property": register.process,
+        "static": pricing.Register.added(1, 2),
+        "class": pricing.Register.named("!"),
+        "subclass": pricing.Till.named("?"),
+        "call": register(3),
+        "pool": await asyncio.to_thread(register.where),
+        "changed": changed,
+        "failed": failed,
+        "nameless": nameless.where(),
+        "field": str(register.rate),
+    }
+
+
 SPECIAL = {
     function.__name__: function
     for function in (
@@ -179,6 +205,7 @@ SPECIAL = {
         generate,
         generate_async,
         facts,
+        methods,
         patched,
         sum_lines,
     )

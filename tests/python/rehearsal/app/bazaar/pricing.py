@@ -15,6 +15,56 @@ CURRENCY = "EUR"
 RATES = {"EUR": Decimal(1)}
 
 
+class Register:
+    """A service object, which lives at module level."""
+
+    def __init__(self, rate):
+        self.rate = Decimal(rate)
+        self.lock = threading.Lock()
+
+    def where(self):
+        return [os.getpid(), str(self.rate)]
+
+    async def where_async(self):
+        return os.getpid()
+
+    def where_twice(self):
+        """Calls a method of its own service."""
+        return [os.getpid(), self.where()[0], self.kept()]
+
+    def kept(self):
+        """Not named in `methods`."""
+        return os.getpid()
+
+    @property
+    def process(self):
+        return os.getpid()
+
+    @staticmethod
+    def added(one, other):
+        return [os.getpid(), one + other]
+
+    @classmethod
+    def named(cls, suffix):
+        return [os.getpid(), cls.__name__ + suffix]
+
+    def __call__(self, value):
+        return [os.getpid(), value]
+
+    def fill(self, values):
+        values.append(os.getpid())
+
+    def fail(self):
+        raise OutOfStock(7, 2)
+
+
+class Till(Register):
+    """A subclass: a class method gets it."""
+
+
+register = Register("1.5")
+
+
 def echo(value, *rest, **named):
     return [value, list(rest), named] if rest or named else value
 

@@ -1,0 +1,127 @@
+"""Service objects: their methods in code of other services, and the names by which the other side finds them.
+
+A class of another service is the real one in this process, too. Those of its methods that cross are replaced in it:
+by a stub, which calls the real method itself where its own service's code calls it. An object that lives at module
+level is there in every process of the app, and goes by its name: ``module:attribute``.
+"""
+
+from __future__ import annotations
+
+import sys
+import types
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from splitcost import codec
+from splitcost.codec import CannotCross, Obstacle
+from splitcost.rehearsal.config import Config
+
+MAX_SEARCHES = 4
+"""Objects of a class that are searched for in vain before the search ends. Chosen: as in the recorder."""
+
+
+class Receiver(Enum):
+    """The thing that a method is called on, which is its first argument."""
+
+    INSTANCE = "instance"
+    CLASS = "class"
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method as its class holds it."""
+
+    function: Callable[..., Any]
+    #: Returns what the class is to hold in place of this, given a function in place of that one.
+    rebuild: Callable[[Callable[..., Any]], Any]
+    receiver: Receiver | None
+
+    @classmethod
+    def of(cls, held: Any) -> Method | None:
+        """Return the method that an attribute of a class is, if it is one."""
+        if isinstance(held, types.FunctionType):
+            return cls(held, lambda function: function, Receiver.INSTANCE)
+        if isinstance(held, staticmethod):
+            return cls(held.__func__, staticmethod, None)
+        if isinstance(held, classmethod):
+            return cls(held.__func__, classmethod, Receiver.CLASS)
+        if isinstance(held, property) and held.fget is not None:
+            other = held
+
+            def rebuild(function: Callable[..., Any]) -> property:
+                return property(function, other.fset, other.fdel, other.__doc__)
+
+            return cls(held.fget, rebuild, Receiver.INSTANCE)
+        return None
+
+
+def methods_of(module: types.ModuleType) -> Iterator[tuple[type, str, Method]]:
+    """Yield the methods of the classes that a module defines, each with its class and its name there."""
+    classes = [kind for kind in vars(module).values() if isinstance(kind, type)]
+    seen = set()
+    while classes:
+        kind = classes.pop()
+        if kind in seen or kind.__module__ != module.__name__:
+            continue
+        seen.add(kind)
+        for name, held in list(vars(kind).items()):
+            if isinstance(held, type):
+                classes.append(held)
+            elif (method := Method.of(held)) is not None:
+                yield kind, name, method
+
+
+def find_method(module: types.ModuleType, qualname: str) -> Method | None:
+    """Return the method of this qualified name, as the module's classes hold it."""
+    *classes, name = qualname.split(".")
+    found: Any = module
+    for part in classes:
+        found = vars(found).get(part)
+        if not isinstance(found, type):
+            return None
+    return Method.of(vars(found).get(name)) if classes else None
+
+
+class Names:
+    """The names of objects and classes that both sides have."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        #: By the identity of objects, which are kept so that it stays theirs.
+        self._known: dict[int, tuple[Any, str]] = {}
+        self._searches: dict[type, int] = {}
+
+    def name_of(self, value: Any, receiver: Receiver) -> str:
+        """Return the name of what a method is called on. Raises :class:`CannotCross` where it has none."""
+        if receiver is Receiver.CLASS:
+            return codec.name_of(value)
+        known = self._known.get(id(value))
+        if known is None:
+            known = self._search(value)
+        return known[1]
+
+    def _search(self, value: Any) -> tuple[Any, str]:
+        kind = type(value)
+        searches = self._searches.get(kind, 0)
+        if searches < MAX_SEARCHES:
+            for module_name, module in list(sys.modules.items()):
+                if self._config.owner(module_name) is None:
+                    continue
+                for attribute, held in list(vars(module).items()):
+                    if held is value:
+                        known = self._known[id(value)] = (value, f"{module_name}:{attribute}")
+                        return known
+            self._searches[kind] = searches + 1
+        raise CannotCross("[0][0]", Obstacle.LIVE, codec.name_of(kind))
+
+    def find(self, name: str, receiver: Receiver) -> Any:
+        """Return the object or class of that name. Raises ``ValueError`` where there is none."""
+        if receiver is Receiver.CLASS:
+            return codec.resolve(name)
+        module_name, _, attribute = name.partition(":")
+        module = sys.modules.get(module_name) if self._config.owner(module_name) is not None else None
+        if module is None or attribute not in vars(module):
+            raise ValueError(f"there is no object {name}")
+        return vars(module)[attribute]
