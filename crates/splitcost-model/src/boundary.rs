@@ -125,6 +125,8 @@ pub struct Crosses {
     pub to: u16,
     /// The work that it needs.
     pub readiness: Readiness,
+    /// A rehearsal makes it remotely with the code as it is.
+    pub is_rehearsed: bool,
 }
 
 /// The facts about a function that decide about its calls.
@@ -209,7 +211,7 @@ impl<'a> Boundary<'a> {
             self.execution == Execution::Rehearsed && self.owner_of_caller(request, call) == Some(to)
         };
         let is_made_here = is_made_here || self.execution == Execution::Rehearsed && !facts.is_rehearsed;
-        (!is_made_here).then_some(Crosses { to, readiness })
+        (!is_made_here).then_some(Crosses { to, readiness, is_rehearsed: facts.is_rehearsed })
     }
 
     /// Returns the service of the code that makes a call, wherever it runs.
@@ -585,7 +587,10 @@ mod tests {
         let split = Split { services, ..Split::default() };
         let boundary = |execution| Boundary::new(&recording, &split, execution);
         let crosses = |execution| boundary(execution).crossing(&recording.requests[0], 3, 0);
-        assert_eq!(crosses(Execution::Rewritten), Some(Crosses { to: 1, readiness: Readiness::Ready }));
+        assert_eq!(
+            crosses(Execution::Rewritten),
+            Some(Crosses { to: 1, readiness: Readiness::Ready, is_rehearsed: false })
+        );
         assert_eq!(crosses(Execution::Rehearsed), None);
         let local = boundary(Execution::Rehearsed).local_functions();
         assert_eq!(local, ["vault:Line.total", "vault:_lock", "vault:lock"]);

@@ -56,6 +56,8 @@ pub struct Crossing {
     pub callee_service: u16,
     /// The work that it needs before it can cross.
     pub readiness: Readiness,
+    /// A rehearsal makes it remotely with the code as it is.
+    pub is_rehearsed: bool,
     /// The size of what it carries was measured.
     pub is_measured: bool,
     /// The way in which the caller waits.
@@ -472,6 +474,7 @@ impl Builder<'_> {
                 statement: Some(statement.text),
                 callee_service: target,
                 readiness: Readiness::Adapted,
+                is_rehearsed: false,
                 is_measured: true,
                 // Drivers of async code are awaited; others block a thread.
                 client: if on_loop { ClientMode::Async } else { ClientMode::Sync },
@@ -500,7 +503,8 @@ impl Builder<'_> {
     /// Returns a call that is made in `service` as one to another service, if it crosses.
     fn remote(&mut self, index: CallIndex, service: u16, on_loop: bool) -> Option<Remote> {
         let compiler = self.compiler;
-        let Crosses { to: target, readiness } = compiler.boundary.crossing(self.request, index, service)?;
+        let Crosses { to: target, readiness, is_rehearsed } =
+            compiler.boundary.crossing(self.request, index, service)?;
         let call = &self.request.calls[index as usize];
         let coroutine = compiler.is_coroutine(self.request, index);
         let is_awaited = coroutine || call.makes == Makes::Awaitable;
@@ -533,6 +537,7 @@ impl Builder<'_> {
             statement: None,
             callee_service: target,
             readiness,
+            is_rehearsed,
             is_measured: compiler.boundary.is_measured(call.function),
             client: if blocking { ClientMode::Sync } else { ClientMode::Async },
             handler: if coroutine { HandlerMode::Async } else { HandlerMode::Sync },

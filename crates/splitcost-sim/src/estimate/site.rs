@@ -81,9 +81,7 @@ impl<'a> CallSites<'a> {
     /// Returns the calls between services that need work before they can cross, most per request first.
     pub(super) fn cannot_cross(&self, compiled: &Compiled, requests: usize) -> Vec<CannotCross> {
         let mut counts: BTreeMap<(ModuleId, FunctionId, Readiness), u64> = BTreeMap::new();
-        for crossing in
-            compiled.crossings.iter().flatten().filter(|c| c.readiness != Readiness::Ready && c.statement.is_none())
-        {
+        for crossing in compiled.crossings.iter().flatten().filter(|c| !c.is_rehearsed && c.statement.is_none()) {
             *counts.entry((crossing.caller, crossing.function, crossing.readiness)).or_default() += 1;
         }
         let mut list: Vec<CannotCross> = counts
