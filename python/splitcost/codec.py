@@ -6,8 +6,9 @@ cannot cross.
 The first byte says how to read the rest: ``p`` is plain JSON (no tag inside, so decoding is orjson alone),
 ``t`` is JSON in which an object with the single key ``$x`` stands for a value of another type. Nothing is
 unpickled or evaluated. A type is named ``module:qualname`` and only looked up: in modules that are loaded
-already, or in the packages given to :func:`allow_package`; it must be a dataclass, a pydantic model, an enum,
-a named tuple or an exception, and is rebuilt without calling its ``__init__``.
+already, or in the packages given to :func:`allow_package`. It must be a dataclass, a pydantic model, an enum,
+a named tuple or an exception, or a class of such a package whose objects are fields or derive from a built-in
+type. Its objects are rebuilt without calling their ``__init__``.
 
 It does not keep identity: one list that is passed twice arrives as two. Changes of arguments do not go back;
 the rehearsal watches for them.
@@ -15,21 +16,26 @@ the rehearsal watches for them.
 
 from __future__ import annotations
 
+import array
 import base64
+import collections
 import dataclasses
 import datetime
 import enum
+import fractions
 import functools
 import importlib
 import inspect
+import ipaddress
 import math
 import pathlib
+import re
 import sys
 import types
 import uuid
 import zoneinfo
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -128,6 +134,10 @@ def allow_package(name: str) -> None:
     _packages.add(name)
 
 
+def _is_allowed(module: str) -> bool:
+    return any(module == package or module.startswith(package + ".") for package in _packages)
+
+
 def name_of(cls: type) -> str:
     """The name a type goes by in messages."""
     return f"{cls.__module__}:{cls.__qualname__}"
@@ -144,7 +154,7 @@ def resolve(name: str) -> type:
         return known
     module_name, _, qualname = name.partition(":")
     module = sys.modules.get(module_name)
-    if module is None and any(module_name == p or module_name.startswith(p + ".") for p in _packages):
+    if module is None and _is_allowed(module_name):
         try:
             module = importlib.import_module(module_name)
         except ImportError as error:
@@ -344,11 +354,19 @@ def _tag_time(value: datetime.time, _active: Active) -> Any:
 
 def _instant(value: Any) -> Any:
     zone = value.tzinfo
+    if type(zone) is datetime.timezone and len(zone.__getinitargs__()) == 2:  # type: ignore[attr-defined]
+        return [value.replace(tzinfo=None).isoformat(), _offset(zone), value.fold]
     if zone is None or type(zone) is datetime.timezone:
         return [value.isoformat(), None, 1] if value.fold else value.isoformat()
     if type(zone) is zoneinfo.ZoneInfo and zone.key:
         return [value.replace(tzinfo=None).isoformat(), zone.key, value.fold]
     raise _refuse(zone)
+
+
+def _offset(zone: datetime.timezone) -> list[Any]:
+    """The offset of a time zone, and its name where it has one of its own."""
+    offset, *name = zone.__getinitargs__()  # type: ignore[attr-defined]
+    return [offset.days, offset.seconds, offset.microseconds, *name]
 
 
 def _tag_exception(value: BaseException, active: Active) -> Any:
@@ -357,12 +375,97 @@ def _tag_exception(value: BaseException, active: Active) -> Any:
         args = value.args
         if isinstance(value, OSError) and len(args) == 2 and value.filename is not None:
             args += (value.filename, None, value.filename2)  # Where OSError puts what it was made with.
-        out = {"$x": [name_of(type(value)), _tag_items(args, active), _tag_fields(vars(value), active)]}
+        fields = _tag_fields(_state(value), active)
+        content: list[Any] = [name_of(type(value)), _tag_items(args, active), fields]
     except CannotCross as error:
         error.within(".args" if error.path.startswith("[") else "")
         raise
+    cause, context = _tag_other(value.__cause__, active), _tag_other(value.__context__, active)
+    if cause is not None or context is not None or value.__suppress_context__:
+        content.append([cause, context, value.__suppress_context__])
+    active.discard(id(value))
+    return {"$x": content}
+
+
+def _tag_other(error: BaseException | None, active: Active) -> Any:
+    """The exception behind another one, as long as it can cross: nobody's `except` asks for it."""
+    try:
+        return None if error is None else _tag(error, type(active)(active))
+    except CannotCross:
+        return None
+
+
+_slots: dict[type, tuple[str, ...]] = {}
+
+
+def _slots_of(kind: type) -> tuple[str, ...]:
+    """The slots of a class and its bases, as attributes are called."""
+    if kind not in _slots:
+        _slots[kind] = tuple(_find_slots(kind))
+    return _slots[kind]
+
+
+def _find_slots(kind: type) -> Iterator[str]:
+    for base in kind.__mro__:
+        own = vars(base).get("__slots__", ())
+        for name in (own,) if isinstance(own, str) else own:
+            is_private = name.startswith("__") and not name.endswith("__")
+            if name not in ("__dict__", "__weakref__"):
+                yield f"_{base.__name__.lstrip('_')}{name}" if is_private else name
+
+
+def _state(value: Any) -> dict[str, Any]:
+    """The fields of an object, whatever its class makes of attribute access."""
+    try:
+        state: dict[str, Any] = dict(object.__getattribute__(value, "__dict__"))
+    except AttributeError:
+        state = {}
+    for name in _slots_of(type(value)):
+        try:
+            state[name] = object.__getattribute__(value, name)
+        except AttributeError:  # Nothing was put there.
+            pass
+    return state
+
+
+def _tag_array(value: Any, _active: Active) -> Any:
+    """An array of numpy: its type, shape and order, and its bytes."""
+    if value.dtype.kind not in "biufcSUMm" or value.dtype.fields is not None:
+        raise _refuse(value)
+    order = "F" if value.flags.f_contiguous and not value.flags.c_contiguous else "C"
+    return {"$a": [value.dtype.str, list(value.shape), order, _b64(value.tobytes(order))]}
+
+
+def _tag_scalar(value: Any, _active: Active) -> Any:
+    """A scalar of numpy."""
+    if value.dtype.kind not in "biufcSUMm":
+        raise _refuse(value)
+    return {"$c": [value.dtype.str, _b64(value.tobytes())]}
+
+
+def _tag_default(value: collections.defaultdict[Any, Any], active: Active) -> Any:
+    factory = value.default_factory
+    if factory is not None and not (isinstance(factory, type) and _is_found(factory)):
+        raise _refuse(factory)
+    _enter(value, active)
+    out = {"$F": [None if factory is None else name_of(factory), _pairs(value, active)]}
     active.discard(id(value))
     return out
+
+
+def _tag_class(value: type, _active: Active) -> Any:
+    """A class goes by its name."""
+    if not _is_found(value):
+        raise _refuse(value)
+    return {"$C": name_of(value)}
+
+
+def _is_found(kind: type) -> bool:
+    """Return if the other side finds a class by its name: not one that was made inside a function."""
+    try:
+        return resolve(name_of(kind)) is kind
+    except DecodeError:
+        return False
 
 
 _taggers: dict[type, Tagger] = {
@@ -389,6 +492,20 @@ _taggers: dict[type, Tagger] = {
     uuid.UUID: lambda value, active: {"$u": value.hex},
     pathlib.PosixPath: lambda value, active: {"$P": str(value)},
     pathlib.PurePosixPath: lambda value, active: {"$Q": str(value)},
+    fractions.Fraction: lambda value, active: {"$R": [hex(value.numerator), hex(value.denominator)]},
+    datetime.timezone: lambda value, active: {"$O": _offset(value)},
+    type(...): lambda value, active: {"$E": None},
+    range: lambda value, active: {
+        "$g": [_tag(part, active) for part in (value.start, value.stop, value.step)]
+    },
+    slice: lambda value, active: {
+        "$G": [_tag(part, active) for part in (value.start, value.stop, value.step)]
+    },
+    re.Pattern: lambda value, active: {"$k": [_tag(value.pattern, active), value.flags]},
+    ipaddress.IPv4Address: lambda value, active: {"$I": str(value)},
+    ipaddress.IPv6Address: lambda value, active: {"$I": str(value)},
+    array.array: lambda value, active: {"$v": [value.typecode, _b64(value.tobytes())]},
+    collections.defaultdict: _tag_default,
 }
 
 
@@ -406,15 +523,92 @@ def _tagger_of(kind: type, value: Any) -> Tagger:
         make = _namedtuple_tagger
     elif issubclass(kind, Exception | SystemExit):
         make = lambda _kind, _name: _tag_exception  # noqa: E731
-    if make is None:
+    elif issubclass(kind, type):
+        make = lambda _kind, _name: _tag_class  # noqa: E731
+    elif kind is zoneinfo.ZoneInfo and value.key:
+        make = lambda _kind, _name: lambda value, _active: {"$Z": value.key}  # noqa: E731
+    elif name in _SECRETS:
+        make = lambda _kind, name: (  # noqa: E731
+            lambda value, active: {"$K": [name, _tag(value.get_secret_value(), active)]}
+        )
+    elif kind.__module__ == "numpy":
+        make = _numpy_tagger(kind)
+    elif _is_allowed(kind.__module__) or name in _DERIVED:
+        make = _object_tagger if _base_of(kind) is object else _derived_tagger
+    if make is None or (make is _object_tagger and not _is_data(kind)):
         raise _refuse(value)
-    try:
-        same = resolve(name) is kind
-    except DecodeError:
-        same = False
-    if not same:  # A class made inside a function: the other side cannot find it.
+    if not _is_generic_model(kind) and not _is_found(kind):
         raise _refuse(value)
     _taggers[kind] = tagger = make(kind, name)
+    return tagger
+
+
+_SECRETS = ("pydantic.types:SecretStr", "pydantic.types:SecretBytes")
+_DERIVED = ("collections:Counter",)
+_BASES = (str, int, float, bytes, list, dict, tuple, set, frozenset)
+
+
+def _base_of(kind: type) -> type:
+    """The built-in type that a class derives from; `object` where it is one of fields."""
+    return next((base for base in kind.__mro__ if base in _BASES), object)
+
+
+def _is_data(kind: type) -> bool:
+    """Return if objects of a class without a built-in base are the fields that they have: no part of them is in C."""
+    is_iterator = hasattr(kind, "__next__") or hasattr(kind, "__anext__")
+    bases = (base for base in kind.__mro__ if base is not object)
+    return not is_iterator and all(_is_allowed(b.__module__) or b.__module__ in _BARE for b in bases)
+
+
+_BARE = ("typing", "abc", "collections.abc")
+"""Modules of classes that have no fields of their own."""
+
+
+def _numpy_tagger(kind: Any) -> Callable[[type, str], Tagger] | None:
+    numpy = sys.modules["numpy"]
+    if kind is numpy.ndarray:
+        return lambda _kind, _name: _tag_array
+    return (lambda _kind, _name: _tag_scalar) if issubclass(kind, numpy.generic) else None
+
+
+def _object_tagger(_kind: type, name: str) -> Tagger:
+    def tagger(value: Any, active: Active) -> Any:
+        _enter(value, active)
+        out = {"$o": [name, _tag_fields(_state(value), active)]}
+        active.discard(id(value))
+        return out
+
+    return tagger
+
+
+#: The value of a built-in type in an object of a class that derives from it, whatever that overrides.
+_PLAIN_VALUES: dict[type, Callable[[Any], Any]] = {
+    str: str.__str__,
+    int: int.__int__,
+    float: float.__float__,
+    bytes: lambda value: bytes.__getitem__(value, slice(None)),
+}
+
+
+def _derived_tagger(kind: type, name: str) -> Tagger:
+    """An object of a class that derives from a built-in one: what that one holds, and the object's own fields."""
+    base: Any = _base_of(kind)
+    plain = _PLAIN_VALUES.get(base, base)
+
+    def tagger(value: Any, active: Active) -> Any:
+        _enter(value, active)
+        held: Any
+        if base is dict:
+            held = [[_tag(key, active), _tag(item, active)] for key, item in dict.items(value)]
+        elif base in (list, tuple, set, frozenset):
+            held = _tag_items(list(base.__iter__(value)), active)
+        else:
+            held = _tag(plain(value), active)
+        fields = _state(value)
+        out = {"$B": [name, held, _tag_fields(fields, active)] if fields else [name, held]}
+        active.discard(id(value))
+        return out
+
     return tagger
 
 
@@ -433,17 +627,24 @@ def _enum_tagger(_kind: type, name: str) -> Tagger:
 
 
 def _dataclass_tagger(kind: Any, name: str) -> Tagger:
+    if _base_of(kind) is not object:
+        return _derived_tagger(kind, name)
     names = [field.name for field in dataclasses.fields(kind)]
+    known = frozenset(names)
+    slots = frozenset(_slots_of(kind))
 
     def tagger(value: Any, active: Active) -> Any:
         _enter(value, active)
-        try:
-            fields = {field: getattr(value, field) for field in names}
-        except AttributeError:  # A field without default that nothing has set yet.
-            fields = {field: getattr(value, field) for field in names if hasattr(value, field)}
-        out = {"$d": [name, _tag_fields(fields, active)]}
+        # In the order of declaration, so that equal values have equal bytes; a field may not be set yet.
+        state = _state(value) if slots else object.__getattribute__(value, "__dict__")
+        content = [name, _tag_fields({field: state[field] for field in names if field in state}, active)]
+        if not known.issuperset(
+            state
+        ):  # A cached property, an attribute that was added later, a base's slot.
+            more = {field: held for field, held in state.items() if field not in known}
+            content.append(_tag_fields(more, active))
         active.discard(id(value))
-        return out
+        return {"$d": content}
 
     return tagger
 
@@ -460,6 +661,7 @@ def _model_tagger(kind: Any, name: str) -> Tagger:
         kind.__pydantic_fields__
     )  # In the order of declaration, so that equal values have equal bytes.
     every = set(names)
+    name = _generic_name(kind) if _is_generic_model(kind) else name
 
     def tagger(value: Any, active: Active) -> Any:
         _enter(value, active)
@@ -474,6 +676,21 @@ def _model_tagger(kind: Any, name: str) -> Tagger:
         return {"$p": out}
 
     return tagger
+
+
+def _is_generic_model(kind: Any) -> bool:
+    """Return if a class is a generic pydantic model with parameters, which the other side may not have made yet."""
+    return _is_model(kind) and bool(kind.__pydantic_generic_metadata__["args"])
+
+
+def _generic_name(kind: Any) -> Any:
+    """The name of a generic model and those of its parameters."""
+    if not _is_generic_model(kind):
+        if not (isinstance(kind, type) and _is_found(kind)):
+            raise CannotCross("", Obstacle.LIVE, repr(kind))
+        return name_of(kind)
+    metadata = kind.__pydantic_generic_metadata__
+    return [name_of(metadata["origin"]), *map(_generic_name, metadata["args"])]
 
 
 def _table_tagger(kind: Any, name: str) -> Tagger:
@@ -556,7 +773,9 @@ def _un_instant(parse: Callable[[str], Any]) -> Callable[[Any], Any]:
             return parse(content)
         text, zone, fold = content
         value = parse(text).replace(fold=fold)
-        return value.replace(tzinfo=zoneinfo.ZoneInfo(zone)) if zone else value
+        if zone is None:
+            return value
+        return value.replace(tzinfo=zoneinfo.ZoneInfo(zone) if type(zone) is str else _un_offset(zone))
 
     return untagger
 
@@ -586,12 +805,84 @@ def _un_dataclass(content: Any) -> Any:
     if not known.issuperset(fields):
         raise DecodeError(f"{content[0]} has not all of the fields {', '.join(fields)}")
     value = object.__new__(cls)
+    if len(content) > 2:
+        fields |= _un_fields(content[2])
     if has_dict:
-        value.__dict__.update(fields)
+        object.__getattribute__(value, "__dict__").update(fields)
     else:
-        for name, item in fields.items():
-            object.__setattr__(value, name, item)
+        _set_state(value, fields)
     return value
+
+
+def _set_state(value: Any, state: dict[str, Any]) -> None:
+    """Give an object its fields, whatever its class makes of attribute access."""
+    slots = _slots_of(type(value))
+    for name, item in state.items():
+        if name in slots:
+            object.__setattr__(value, name, item)
+        else:
+            object.__getattribute__(value, "__dict__")[name] = item
+
+
+def _un_object(content: Any) -> Any:
+    cls = _class(content[0])
+    if not _is_allowed(cls.__module__) or _base_of(cls) is not object or not _is_data(cls):
+        raise DecodeError(f"{content[0]} is not a class of fields")
+    value = object.__new__(cls)
+    _set_state(value, _un_fields(content[1]))
+    return value
+
+
+def _un_derived(content: Any) -> Any:
+    cls = _class(content[0])
+    base: Any = _base_of(cls)
+    if not (_is_allowed(cls.__module__) or content[0] in _DERIVED) or base is object:
+        raise DecodeError(f"{content[0]} does not derive from a built-in type")
+    value: Any
+    if base is dict:
+        value = dict.__new__(cls)
+        dict.update(value, _dict(content[1]))
+    elif base in (list, set):
+        value = base.__new__(cls)
+        (list.extend if base is list else set.update)(value, map(_untag, content[1]))
+    elif base in (tuple, frozenset):
+        value = base.__new__(cls, map(_untag, content[1]))
+    else:
+        value = base.__new__(cls, _untag(content[1]))
+    if len(content) > 2:
+        _set_state(value, _un_fields(content[2]))
+    return value
+
+
+def _un_default(content: Any) -> Any:
+    factory = None if content[0] is None else resolve(content[0])
+    return collections.defaultdict(factory, _dict(content[1]))
+
+
+def _un_offset(content: Any) -> datetime.timezone:
+    days, seconds, microseconds, *name = content
+    if not (days or seconds or microseconds or name):
+        return datetime.UTC
+    return datetime.timezone(datetime.timedelta(days, seconds, microseconds), *name)
+
+
+def _un_array(content: Any) -> Any:
+    import numpy
+
+    dtype, shape, order, data = content
+    return numpy.frombuffer(bytearray(base64.b64decode(data)), dtype).reshape(shape, order=order)
+
+
+def _un_scalar(content: Any) -> Any:
+    import numpy
+
+    return numpy.frombuffer(base64.b64decode(content[1]), content[0])[0]
+
+
+def _un_secret(content: Any) -> Any:
+    if content[0] not in _SECRETS:
+        raise DecodeError(f"{content[0]} is no secret")
+    return _class(content[0])(_untag(content[1]))
 
 
 def _un_fields(fields: dict[str, Any]) -> dict[str, Any]:
@@ -603,8 +894,26 @@ def _un_namedtuple(content: Any) -> Any:
     return tuple.__new__(cls, [_untag(content[1][name]) for name in cls._fields])
 
 
+def _model_of(name: Any) -> tuple[Any, frozenset[str]]:
+    if type(name) is list:
+        cls = _generic(name)
+        return cls, frozenset(cls.__pydantic_fields__)
+    return _plain_model_of(name)
+
+
+def _generic(name: Any) -> Any:
+    """The model that :func:`_generic_name` describes, made if need be."""
+    if type(name) is str:
+        return resolve(name)
+    origin = _class(name[0])
+    if not _is_model(origin):
+        raise DecodeError(f"{name[0]} is not a pydantic model")
+    parameters = tuple(map(_generic, name[1:]))
+    return origin[parameters if len(parameters) > 1 else parameters[0]]
+
+
 @functools.cache
-def _model_of(name: str) -> tuple[Any, frozenset[str]]:
+def _plain_model_of(name: str) -> tuple[Any, frozenset[str]]:
     cls = _class(name)
     if not _is_model(cls):
         raise DecodeError(f"{name} is not a pydantic model")
@@ -657,7 +966,11 @@ def _un_exception(content: Any) -> Any:
     base.__init__(value, *args)
     if not (isinstance(value, OSError) and len(args) >= 2):
         value.args = tuple(args)
-    value.__dict__.update(_un_fields(content[2]))
+    _set_state(value, _un_fields(content[2]))
+    if len(content) > 3:
+        cause, context, suppress = content[3]
+        value.__cause__, value.__context__ = _untag(cause), _untag(context)
+        value.__suppress_context__ = suppress
     return value
 
 
@@ -688,4 +1001,20 @@ _untaggers: dict[str, Callable[[Any], Any]] = {
     "$p": _un_model,
     "$w": _un_table,
     "$x": _un_exception,
+    "$o": _un_object,
+    "$B": _un_derived,
+    "$F": _un_default,
+    "$R": lambda content: fractions.Fraction(int(content[0], 16), int(content[1], 16)),
+    "$Z": zoneinfo.ZoneInfo,
+    "$O": _un_offset,
+    "$E": lambda content: ...,
+    "$g": lambda content: range(*map(_untag, content)),
+    "$G": lambda content: slice(*map(_untag, content)),
+    "$k": lambda content: re.compile(_untag(content[0]), content[1] & ~re.DEBUG),
+    "$v": lambda content: array.array(content[0], base64.b64decode(content[1])),
+    "$I": ipaddress.ip_address,
+    "$C": resolve,
+    "$a": _un_array,
+    "$c": _un_scalar,
+    "$K": _un_secret,
 }

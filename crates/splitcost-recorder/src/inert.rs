@@ -125,6 +125,12 @@ impl Buffer {
         self.0.format.is_null() || unsafe { !CStr::from_ptr(self.0.format).to_bytes().contains(&b'O') }
     }
 
+    /// Returns true when its items have fields.
+    pub(crate) fn has_fields(&self) -> bool {
+        // SAFETY: as above.
+        !self.0.format.is_null() && unsafe { CStr::from_ptr(self.0.format).to_bytes().contains(&b'T') }
+    }
+
     /// Returns its length in bytes.
     pub(crate) fn len(&self) -> usize {
         self.0.len.cast_unsigned()

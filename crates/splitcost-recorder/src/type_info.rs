@@ -119,6 +119,8 @@ pub(crate) struct TypeInfo {
     pub(crate) name_len: u64,
     /// True for a class of the app.
     pub(crate) is_own: bool,
+    /// The codec of a rehearsal encodes its values, as long as it encodes what they hold.
+    pub(crate) is_encoded: bool,
     /// Classes of the app among the type and its bases, as `module:Qualname`, never written.
     pub(crate) own_bases: Vec<String>,
     /// The places of its objects.
@@ -162,8 +164,10 @@ pub(crate) fn info_of(kind: &Bound<'_, PyType>) -> Arc<TypeInfo> {
     // A type that does not let itself be looked at is no data.
     let looked = if room { encoding_of(kind, &name, &bases).ok() } else { None };
     let own_bases = bases.iter().filter(|base| base.is_own()).map(TypeName::text).collect();
+    let encoding = looked.unwrap_or(Encoding::DeadEnd(Class::Live));
     let info = Arc::new(TypeInfo {
-        encoding: looked.unwrap_or(Encoding::DeadEnd(Class::Live)),
+        is_encoded: is_encoded(kind, &name, &bases, &encoding),
+        encoding,
         name: written_name(&name, &bases),
         name_len: name.text().len() as u64,
         is_own: name.is_own(),
@@ -177,6 +181,39 @@ pub(crate) fn info_of(kind: &Bound<'_, PyType>) -> Arc<TypeInfo> {
         types.get_or_insert_default().insert(address, Arc::clone(&info));
     }
     info
+}
+
+/// Types, beside those of the app, whose values the codec of a rehearsal encodes.
+const ENCODED: [&str; 14] = [
+    "array:array",
+    "builtins:ellipsis",
+    "builtins:range",
+    "builtins:slice",
+    "collections:Counter",
+    "datetime:timezone",
+    "fractions:Fraction",
+    "ipaddress:IPv4Address",
+    "ipaddress:IPv6Address",
+    "numpy:ndarray",
+    "pydantic.types:SecretBytes",
+    "pydantic.types:SecretStr",
+    "re:Pattern",
+    "zoneinfo:ZoneInfo",
+];
+/// Modules whose classes add nothing to the fields of an object.
+const BARE: [&str; 3] = ["abc", "collections.abc", "typing"];
+
+/// Returns true when the codec (`splitcost.codec`) encodes values of a type as what they hold.
+fn is_encoded(kind: &Bound<'_, PyType>, name: &TypeName, bases: &[TypeName], encoding: &Encoding) -> bool {
+    let is_bare = |base: &TypeName| BARE.contains(&base.module.as_str()) || base.text() == "builtins:object";
+    let is_own = name.is_own() && name.module != "__main__" && is_found(kind);
+    match encoding {
+        Encoding::Fields(..) => true,
+        Encoding::Object(_) if is_own => bases.iter().all(|base| base.is_own() || is_bare(base)),
+        Encoding::Derived(_) if is_own => true,
+        Encoding::Opaque if name.module == "numpy" => !matches!(name.qualname.as_str(), "void" | "object_"),
+        _ => ENCODED.contains(&name.text().as_str()),
+    }
 }
 
 /// The name of a type.

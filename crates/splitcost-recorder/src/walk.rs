@@ -91,6 +91,11 @@ impl Walk {
         self.mix(value.hash().map_or(value.as_ptr() as u64, |hash| hash as u64));
     }
 
+    /// Notes data that is no plain JSON.
+    fn note_data(&mut self, info: &TypeInfo) {
+        self.note(if info.is_encoded { Class::Adapter } else { Class::Value }, info);
+    }
+
     fn note(&mut self, class: Class, info: &TypeInfo) {
         if class > Class::Adapter {
             self.obstacles.add(class, &self.path, &info.dotted());
@@ -297,7 +302,13 @@ impl Walk {
 
     /// A value whose class derives from a built-in one, as what that one holds. Nothing that the class overrides is called.
     fn derived(&mut self, base: Base, value: &Bound<'_, PyAny>, info: &TypeInfo) -> PyResult<Skeleton> {
-        self.note(Class::Value, info);
+        // The codec makes one with a class for its factory, which has a name.
+        let is_named = |factory: Bound<'_, PyAny>| factory.is_none() || factory.cast::<PyType>().is_ok_and(is_found);
+        if info.name == "collections:defaultdict" && generic_attr(value, "default_factory").is_some_and(is_named) {
+            self.note(Class::Adapter, info);
+        } else {
+            self.note_data(info);
+        }
         self.bytes += 14 + info.name_len;
         let skeleton = match base {
             Base::Str => {
@@ -348,7 +359,7 @@ impl Walk {
             }
             _ => value.try_iter()?.collect::<PyResult<_>>()?,
         };
-        self.note(Class::Value, info);
+        self.note_data(info);
         self.bytes += 16 + info.name_len;
         let len = parts.len();
         let parts = self.elements("tuple", parts.into_iter(), len)?;
@@ -357,7 +368,7 @@ impl Walk {
 
     /// Data that is not looked into.
     fn opaque(&mut self, value: &Bound<'_, PyAny>, info: &TypeInfo) -> Skeleton {
-        self.note(Class::Value, info);
+        self.note_data(info);
         self.bytes += OPAQUE_BYTES + info.name_len;
         self.mix(value.as_ptr() as u64);
         Skeleton::Fields("object", Some(info.name.clone()), Vec::new())
@@ -368,7 +379,11 @@ impl Walk {
         let Some(buffer) = Buffer::of(value).filter(Buffer::is_of_numbers) else {
             return self.dead_end(Class::Live, value, info);
         };
-        self.note(Class::Value, info);
+        if buffer.has_fields() {
+            self.note(Class::Value, info);
+        } else {
+            self.note_data(info);
+        }
         self.is_changeable = true;
         self.bytes += 14 + info.name_len + (buffer.len() as u64).div_ceil(3) * 4;
         let mut hasher = FxHasher::default();
@@ -403,7 +418,7 @@ impl Walk {
             return self.dead_end(Class::Callback, value, &named);
         }
         self.bytes += 14 + named.name_len;
-        self.note(Class::Value, &named);
+        self.note(Class::Adapter, &named);
         self.mix(value.as_ptr() as u64);
         Skeleton::Named("class", named.name.clone())
     }
@@ -449,6 +464,7 @@ impl Walk {
         let class = match info.encoding {
             _ if info.is_own && inside.service().is_some() => Class::Service,
             Encoding::Fields(..) => Class::Adapter,
+            _ if info.is_encoded && inside.worst().is_none() => Class::Adapter,
             _ if is_data => Class::Value,
             _ if info.is_own => Class::Reference,
             // Nobody can tell how an object of a library is made again that is more than data.
@@ -459,6 +475,7 @@ impl Walk {
             if is_encoded {
                 self.obstacles.append(inside);
             } else {
+                self.adapted = adapted;
                 self.note(class, info);
             }
             return skeleton;

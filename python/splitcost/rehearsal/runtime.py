@@ -12,6 +12,7 @@ import socket
 import sys
 import threading
 import time
+import types
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
 from types import FrameType
@@ -59,8 +60,9 @@ _running_loop = asyncio._get_running_loop
 
 
 def is_stub(function: Any) -> bool:
-    """Return if a function is one of our stubs."""
-    return getattr(function, "__splitcost_stub__", False) is True
+    """Return if something is one of our stubs, or a method that is one, without asking objects of the app."""
+    kinds = (types.FunctionType, types.MethodType, LRU_CACHED)
+    return type(function) in kinds and getattr(function, "__splitcost_stub__", False) is True
 
 
 class Target:

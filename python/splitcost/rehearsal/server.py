@@ -95,6 +95,8 @@ class Server:
         try:
             given = args if served.receiver is None else [called_on, *args[1:]]
             result = await self._run(served, metadata, given, kwargs)
+        except _Raised as raised:
+            return Answer(Status.OK, RAISED + self._encode_exception(raised.error))
         except (Exception, SystemExit) as error:
             return Answer(Status.OK, RAISED + self._encode_exception(error))
         if watch and (path := _changed(before, [args, kwargs])):
@@ -123,7 +125,10 @@ class Server:
         call = functools.partial(served.function, *args, **kwargs)
         if slowness > 1.0:
             call = functools.partial(_slow, slowness, call)
-        return await asyncio.get_running_loop().run_in_executor(pool, call)
+        result, error = await asyncio.get_running_loop().run_in_executor(pool, _outcome, call)
+        if error is not None:
+            raise _Raised(error)
+        return result
 
     def _find(self, name: str) -> Served | str:
         """Look up a function by name; a string is the reason why it cannot be called."""
@@ -162,6 +167,20 @@ class Server:
             return description + b"\n" + codec.encode(error)
         except codec.CannotCross:
             return description + b"\n"
+
+
+class _Raised(Exception):
+    """Carries what a plain function raised: a coroutine cannot raise a `StopIteration` itself."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+
+def _outcome(call: Callable[[], Any]) -> tuple[Any, BaseException | None]:
+    try:
+        return call(), None
+    except (Exception, SystemExit) as error:
+        return None, error
 
 
 def _slow(slowness: float, call: Callable[[], Any]) -> Any:

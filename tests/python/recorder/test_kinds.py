@@ -8,7 +8,8 @@ import sys
 from typing import Any
 
 import pytest
-from recorder_support import Runs
+from recorder_support import APPS, Runs
+from splitcost import codec
 
 PRELUDE = "from kinds import back, values as v\n"
 ROWS = "from kinds import rows as r\n"
@@ -71,16 +72,16 @@ VALUES = [
     ("v.Slotted('a')", "adapter", "(kinds.values.Slotted)"),
     ("v.Model(amount=1)", "adapter", "(kinds.values.Model)"),
     ("v.Error('a')", "adapter", "(kinds.values.Error)"),
-    ("v.Plain()", "value", "(kinds.values.Plain)"),
-    ("v.Child()", "value", "(kinds.values.Child)"),
-    ("v.Slots()", "value", "(kinds.values.Slots)"),
-    ("v.Empty()", "value", "(kinds.values.Empty)"),
-    ("v.Holder()", "value", "(kinds.values.Holder)"),
-    ("[v.Plain(), v.Plain()]", "value", "[0] (kinds.values.Plain)"),
+    ("v.Plain()", "adapter", "(kinds.values.Plain)"),
+    ("v.Child()", "adapter", "(kinds.values.Child)"),
+    ("v.Slots()", "adapter", "(kinds.values.Slots)"),
+    ("v.Empty()", "adapter", "(kinds.values.Empty)"),
+    ("v.Holder()", "adapter", "(kinds.values.Holder)"),
+    ("[v.Plain(), v.Plain()]", "adapter", "[0] (kinds.values.Plain)"),
     ("v.local()[0]()", "value", "(kinds.values.local.<locals>.Local)"),
     ("v.local()[1]()", "value", "(kinds.values.local.<locals>.LocalLine)"),
-    ("v.Plain", "value", "(kinds.values.Plain)"),
-    ("int", "value", "(int)"),
+    ("v.Plain", "adapter", "(kinds.values.Plain)"),
+    ("int", "adapter", "(int)"),
     ("v.local()[0]", "callback", "(kinds.values.local.<locals>.Local)"),
     ("v.service", "service", "(kinds.values.Service)"),
     ("v.Service()", "service", "(kinds.values.Service)"),
@@ -92,19 +93,20 @@ VALUES = [
     ("v.Locked()", "reference", "(kinds.values.Locked)"),
     ("v.Node()", "reference", "(kinds.values.Node)"),
     ("v.Numbers()", "generator", "(kinds.values.Numbers)"),
-    ("v.OwnDict(a=1)", "value", "(kinds.values.OwnDict)"),
-    ("v.OwnText('a')", "value", "(kinds.values.OwnText)"),
-    ("v.OwnNumber(1)", "value", "(kinds.values.OwnNumber)"),
+    ("v.OwnDict(a=1)", "adapter", "(kinds.values.OwnDict)"),
+    ("v.OwnText('a')", "adapter", "(kinds.values.OwnText)"),
+    ("v.OwnNumber(1)", "adapter", "(kinds.values.OwnNumber)"),
     ("v.OwnDict(a=len)", "callback", ".a (builtin_function_or_method)"),
-    ("v.collections.defaultdict(list, {'a': [1]})", "value", "(collections.defaultdict)"),
-    ("v.collections.Counter('aab')", "value", "(collections.Counter)"),
+    ("v.collections.defaultdict(list, {'a': [1]})", "adapter", "(collections.defaultdict)"),
+    ("v.collections.defaultdict(lambda: 1)", "value", "(collections.defaultdict)"),
+    ("v.collections.Counter('aab')", "adapter", "(collections.Counter)"),
     ("v.a_row()", "value", "(sqlite3.Row)"),
-    ("v.re.compile('a')", "value", "(re.Pattern)"),
-    ("range(3)", "value", "(range)"),
+    ("v.re.compile('a')", "adapter", "(re.Pattern)"),
+    ("range(3)", "adapter", "(range)"),
     ("v.zoned(v.OwnZone())", "value", "(datetime.datetime)"),
     ("v.zoned(v.zoneinfo.ZoneInfo('UTC'))", "adapter", "(datetime.datetime)"),
     ("v.OwnZone()", "value", "(kinds.values.OwnZone)"),
-    ("v.datetime.timezone.utc", "value", "(datetime.timezone)"),
+    ("v.datetime.timezone.utc", "adapter", "(datetime.timezone)"),
     ("v.OwnMoment(2026, 1, 1)", "value", "(kinds.values.OwnMoment)"),
     ("v.OwnAmount(1)", "value", "(kinds.values.OwnAmount)"),
     ("v.types.MappingProxyType({'a': [1]})", "value", "(mappingproxy)"),
@@ -112,11 +114,11 @@ VALUES = [
     ("v.types.SimpleNamespace(a=1)", "value", "(types.SimpleNamespace)"),
     ("{'a': 1}.keys()", "value", "(dict_keys)"),
     ("{'a': len}.values()", "callback", "[0] (builtin_function_or_method)"),
-    ("v.array.array('d', [1])", "value", "(array.array)"),
+    ("v.array.array('d', [1])", "adapter", "(array.array)"),
     ("memoryview(b'a')", "value", "(memoryview)"),
-    ("...", "value", "(ellipsis)"),
-    ("v.fractions.Fraction(1, 3)", "value", "(fractions.Fraction)"),
-    ("v.ipaddress.ip_address('127.0.0.1')", "value", "(ipaddress.IPv4Address)"),
+    ("...", "adapter", "(ellipsis)"),
+    ("v.fractions.Fraction(1, 3)", "adapter", "(fractions.Fraction)"),
+    ("v.ipaddress.ip_address('127.0.0.1')", "adapter", "(ipaddress.IPv4Address)"),
     ("v.asyncio.Event()", "live", "(asyncio.locks.Event)"),
     ("v.threading.Event()", "live", "(threading.Event)"),
     ("v.string.Template('a')", "value", "(string.Template)"),
@@ -141,8 +143,8 @@ VALUES_OF_LIBRARIES = [
     ("r.loaded", "value", "(kinds.rows.Order)"),
     ("r.with_lines", "value", "(kinds.rows.Order)"),
     ("r.Person(name='a')", "value", "(kinds.rows.Person)"),
-    ("r.Attrs(1)", "value", "(kinds.rows.Attrs)"),
-    ("r.AttrsDict(1)", "value", "(kinds.rows.AttrsDict)"),
+    ("r.Attrs(1)", "adapter", "(kinds.rows.Attrs)"),
+    ("r.AttrsDict(1)", "adapter", "(kinds.rows.AttrsDict)"),
     ("r.Struct(amount=1)", "value", "(kinds.rows.Struct)"),
     ("r.session", "resource", "(sqlalchemy.orm.session.Session)"),
     ("r.engine", "resource", "(sqlalchemy.engine.base.Engine)"),
@@ -160,7 +162,7 @@ VALUES_OF_LIBRARIES = [
     ("r.app", "resource", "(flask.app.Flask)"),
     ("r.parsed.tzinfo", "value", "(pydantic_core._pydantic_core.TzInfo)"),
     ("r.parsed", "value", "(datetime.datetime)"),
-    ("r.pydantic.SecretStr('a')", "value", "(pydantic.types.SecretStr)"),
+    ("r.pydantic.SecretStr('a')", "adapter", "(pydantic.types.SecretStr)"),
     ("r.pydantic.HttpUrl('http://a/')", "value", "(pydantic.networks.HttpUrl)"),
     ("r.dateutil.tz.gettz('Europe/Berlin')", "value", "(dateutil.tz.tz.tzfile)"),
     ("r.multidict.CIMultiDict(a=1)", "value", "(multidict._multidict.CIMultiDict)"),
@@ -177,6 +179,45 @@ VALUES_OF_LIBRARIES = [
 def test_values_of_libraries(together, value, class_, path):
     found = together(taken(VALUES_OF_LIBRARIES), ROWS)
     check_value(found[f"back.take({value})"], class_, path)
+
+
+def agree(prelude: str, value: str, class_: str) -> None:
+    """Check that the codec of a rehearsal encodes a value if the recorder says so."""
+    names: dict[str, Any] = {}
+    exec(PRELUDE + prelude + f"value = {value}", names)
+    if class_ not in ("plain", "adapter"):
+        with pytest.raises(codec.CannotCross):
+            codec.encode(names["value"])
+        return
+    back = codec.decode(codec.encode(names["value"]))
+    assert type(back) is type(names["value"])
+    assert codec.encode(back) == codec.encode(names["value"])
+
+
+@pytest.fixture
+def kinds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The app in this process."""
+    monkeypatch.syspath_prepend(str(APPS))
+    codec.allow_package("kinds")
+
+
+# A service object may have fields that are data: the recorder knows that it is shared, the codec does not.
+DATA = [case for case in VALUES if case[1] in ("plain", "adapter", "value", "live", "callback", "generator")]
+
+
+@pytest.mark.usefixtures("kinds")
+@pytest.mark.parametrize(("value", "class_", "path"), DATA)
+def test_the_codec_agrees(value, class_, path):
+    agree("", value, class_)
+
+
+DATA_OF_LIBRARIES = [case for case in VALUES_OF_LIBRARIES if case[1] in ("adapter", "value")]
+
+
+@pytest.mark.usefixtures("kinds")
+@pytest.mark.parametrize(("value", "class_", "path"), DATA_OF_LIBRARIES)
+def test_the_codec_agrees_about_libraries(value, class_, path):
+    agree(ROWS, value, class_)
 
 
 def test_the_size_of_an_object_is_that_of_its_fields(runs):
@@ -213,7 +254,7 @@ def test_loaded_relationships_count_and_others_are_not_fetched(runs):
 def test_every_obstacle_is_kept_once_and_the_worst_comes_first(runs):
     log = run(
         runs,
-        "back.take({'one': [v.Plain(), v.Plain()], 'two': v.logger, 'three': len,"
+        "back.take({'one': [memoryview(b'a')] * 2, 'two': v.logger, 'three': len,"
         " 'four': [v.service] * 3, 'five': iter([])})",
     )
     payload = log.one(TAKE).payloads[False]
@@ -223,7 +264,7 @@ def test_every_obstacle_is_kept_once_and_the_worst_comes_first(runs):
         ("service", "arguments.value[*][0] (kinds.values.Service)"),
         ("resource", "arguments.value[*] (logging.Logger)"),
         ("generator", "arguments.value[*] (list_iterator)"),
-        ("value", "arguments.value[*][0] (kinds.values.Plain)"),
+        ("value", "arguments.value[*][0] (memoryview)"),
     ]
     assert (payload["class"], payload["path"]) == payload["obstacles"][0]
 

@@ -69,7 +69,7 @@ from shop.pricing import Line
         (
             "collections.defaultdict(list)",
             '{"object":"collections:defaultdict","fields":{"*":{"dict":{}}}}',
-            "value",
+            "adapter",
         ),
     ],
 )

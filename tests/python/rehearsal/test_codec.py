@@ -203,7 +203,7 @@ class _Anything:
         ([Line(1, threading.Lock())], "[0].price", "live resource"),  # type: ignore[arg-type]
         ((1, lambda: 1), "[1]", "callback"),
         ([functools.partial(print)], "[0]", "callback"),
-        ([int], "[0]", "callback"),
+        ([type("Local", (), {})], "[0]", "callback"),
         ([(x for x in ())], "[0]", "generator"),
         ([iter([])], "[0]", "generator"),
         (_Anything(), "", "live resource"),
