@@ -1,0 +1,50 @@
+"""Runs the apps under ``cases/``: each of their checks sends values to the other service and looks at what comes back."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+from rehearsal_support import DEADLINE_SECS, Split
+
+CASES = Path(__file__).parent / "cases"
+
+
+def checks_of(case: str) -> list[str]:
+    """The names of a case's checks."""
+    source = (CASES / case / "app" / "checks.py").read_text()
+    found: list[str] = re.findall(r"@check\ndef (\w+)", source)
+    assert found
+    return found
+
+
+@contextlib.contextmanager
+def case_split(case: str, directory: Path) -> Iterator[Split]:
+    """The services `main` and `vault` of a case."""
+    modules = {"main": [], "vault": ["app.vault"]}
+    options = {"packages": ["app"], "copied": ["app.kinds"], "local_functions": [], "methods": []}
+    services = Split("httpx", directory, app="app.main:app", modules=modules, path=CASES / case, **options)
+    try:
+        services.start(*modules)
+        yield services
+    finally:
+        services.stop()
+
+
+def run_check(services: Split, check: str) -> None:
+    """Run a check in the service `main`."""
+    try:
+        with urllib.request.urlopen(services.url(f"/{check}"), timeout=DEADLINE_SECS) as answer:
+            assert answer.status == 200
+    except urllib.error.HTTPError as error:
+        raise AssertionError(json.load(error)["answer"]) from None
+
+
+def stayed(services: Split) -> set[str]:
+    """The types of values that could not cross, so that their calls ran in the caller."""
+    return {event["type"] for event in services.report()["events"]}
