@@ -1,4 +1,4 @@
-"""Runs the apps under ``cases/``: each of their checks sends values to the other service and looks at what comes back."""
+"""Runs the apps under ``cases/``: their checks send values to another service and look at what comes back."""
 
 from __future__ import annotations
 
