@@ -158,6 +158,8 @@ pub struct Boundary<'a> {
     services: Vec<u16>,
     /// The service of each function, by its file in a rehearsal; `None` where every service has a copy.
     owners: Vec<Option<u16>>,
+    /// The service that has each function's file.
+    file_owners: Vec<Option<u16>>,
     functions: Vec<Crossability>,
 }
 
@@ -166,14 +168,16 @@ impl<'a> Boundary<'a> {
     pub fn new(recording: &'a Recording, split: &Split, execution: Execution) -> Self {
         let names = split.service_names();
         let index = |service: &str| names.iter().position(|name| *name == service).unwrap_or(0) as u16;
-        let owner = |function: &Function| {
+        let owner = |function: &Function, by_file: bool| {
             let module = recording.modules.get(function.module as usize)?;
-            let module = if execution == Execution::Rehearsed { file_module(module) } else { module };
+            let module = if by_file { file_module(module) } else { module };
             (!split.is_copied(module)).then(|| index(split.service_of(module)))
         };
+        let owners = |by_file| recording.functions.iter().map(|function| owner(function, by_file)).collect();
         Self {
             services: recording.modules.iter().map(|module| index(split.service_of(module))).collect(),
-            owners: recording.functions.iter().map(owner).collect(),
+            owners: owners(execution == Execution::Rehearsed),
+            file_owners: owners(true),
             functions: crossabilities(recording)
                 .into_iter()
                 .zip(&recording.functions)
@@ -211,7 +215,8 @@ impl<'a> Boundary<'a> {
             self.execution == Execution::Rehearsed && self.owner_of_caller(request, call) == Some(to)
         };
         let is_made_here = is_made_here || self.execution == Execution::Rehearsed && !facts.is_rehearsed;
-        (!is_made_here).then_some(Crosses { to, readiness, is_rehearsed: facts.is_rehearsed })
+        let is_rehearsed = facts.is_rehearsed && self.file_owners[call.function as usize] == Some(to);
+        (!is_made_here).then_some(Crosses { to, readiness, is_rehearsed })
     }
 
     /// Returns the service of the code that makes a call, wherever it runs.

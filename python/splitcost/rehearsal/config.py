@@ -28,6 +28,7 @@ class Config:
     """The rehearsal as one service sees it."""
 
     service: str
+    """The service that this process is; empty for a loopback, where it is all of them."""
     token: str
     stack: str
     packages: tuple[str, ...]
@@ -71,7 +72,7 @@ class Config:
             policy = _policy(document["policy"]) if "policy" in document else NO_LIMITS
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"the rehearsal's description lacks {error}") from error
-        if service not in services:
+        if service and service not in services:
             raise ValueError(f"the rehearsal's description has no service {service!r}")
         claims = sorted(
             ((module, s.name) for s in services.values() for module in s.modules if ":" not in module),
@@ -109,18 +110,31 @@ class Config:
     def owner(self, module: str) -> str | None:
         """Return the service that owns a module, or ``None`` for one outside the app's packages.
 
-        Of a copied module each service owns its copy.
+        Of a copied module each service owns its copy; in a loopback nobody owns the only one.
         """
         if any(_within(module, name) for name in self.copied):
-            return self.service
+            return self.service or None
         for claimed, service in self.claims:
             if _within(module, claimed):
                 return service
         known = (*self.packages, *self.boundaries)
         return self.main_service if any(_within(module, name) for name in known) else None
 
+    @property
+    def is_loopback(self) -> bool:
+        """Return if this process is all services, which call each other in it."""
+        return not self.service
+
+    def serves(self, module: str) -> bool:
+        """Return if this process answers calls of functions of a module."""
+        owner = self.owner(module)
+        return owner == self.service or (self.is_loopback and owner is not None)
+
     def is_remote_method(self, module: str, qualname: str) -> bool:
-        """Return if calls of a method are made remotely."""
+        """Return if calls of a method are made remotely: in a loopback, of every object that has a name."""
+        _, dot, name = qualname.rpartition(".")
+        if self.is_loopback:
+            return bool(dot) and (not name.startswith("__") or name == "__call__")
         return not self.methods.isdisjoint((f"{module}:{qualname}", f"{self.boundary(module)}:{qualname}"))
 
     def boundary(self, module: str, qualname: str = "", namespace: dict[str, Any] | None = None) -> str:

@@ -35,6 +35,12 @@ def install(runtime: Runtime) -> None:
     _patch_threads(runtime)
 
 
+def follow_threads(runtime: Runtime) -> None:
+    """Put on the hooks on thread pools only, for a process without requests."""
+    _hooks.install({"anyio.to_thread": functools.partial(_patch_to_thread, runtime)})
+    _patch_threads(runtime)
+
+
 def _give_up(reason: str) -> None:
     """End the process: whatever it went on to do would be measured."""
     print(f"splitcost: the rehearsal cannot go on: {reason}", file=sys.stderr, flush=True)

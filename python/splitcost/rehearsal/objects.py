@@ -7,6 +7,7 @@ level is there in every process of the app, and goes by its name: ``module:attri
 
 from __future__ import annotations
 
+import inspect
 import sys
 import types
 from collections.abc import Callable, Iterator
@@ -20,6 +21,10 @@ from splitcost.rehearsal.config import Config
 
 MAX_SEARCHES = 4
 """Objects of a class that are searched for in vain before the search ends. Chosen: as in the recorder."""
+
+
+NAMELESS = "[0][0]"
+"""The path, in a message, of what a method is called on, where that has no name."""
 
 
 class Receiver(Enum):
@@ -58,7 +63,10 @@ class Method:
 
 
 def methods_of(module: types.ModuleType) -> Iterator[tuple[type, str, Method]]:
-    """Yield the methods of the classes that a module defines, each with its class and its name there."""
+    """Yield the methods of the classes that a module defines, each with its class and its name there.
+
+    Those that make generators are left out: what they make stays where it is.
+    """
     classes = [kind for kind in vars(module).values() if isinstance(kind, type)]
     seen = set()
     while classes:
@@ -70,7 +78,9 @@ def methods_of(module: types.ModuleType) -> Iterator[tuple[type, str, Method]]:
             if isinstance(held, type):
                 classes.append(held)
             elif (method := Method.of(held)) is not None:
-                yield kind, name, method
+                innermost = inspect.unwrap(method.function)
+                if not (inspect.isgeneratorfunction(innermost) or inspect.isasyncgenfunction(innermost)):
+                    yield kind, name, method
 
 
 def find_method(module: types.ModuleType, qualname: str) -> Method | None:
@@ -114,7 +124,7 @@ class Names:
                         known = self._known[id(value)] = (value, f"{module_name}:{attribute}")
                         return known
             self._searches[kind] = searches + 1
-        raise CannotCross("[0][0]", Obstacle.LIVE, codec.name_of(kind))
+        raise CannotCross(NAMELESS, Obstacle.LIVE, codec.name_of(kind))
 
     def find(self, name: str, receiver: Receiver) -> Any:
         """Return the object or class of that name. Raises ``ValueError`` where there is none."""

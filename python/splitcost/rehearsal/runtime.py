@@ -43,7 +43,7 @@ from splitcost.rehearsal.errors import (
     ServiceUnavailable,
 )
 from splitcost.rehearsal.faults import Faults
-from splitcost.rehearsal.objects import Method, Names, Receiver
+from splitcost.rehearsal.objects import NAMELESS, Method, Names, Receiver
 from splitcost.rehearsal.policy import Budget
 from splitcost.rehearsal.report import Refusal, Report, Sent
 from splitcost.rehearsal.server import CANNOT_CROSS, LRU_CACHED, MUTATED, RAISED, RESULT, Server
@@ -108,6 +108,24 @@ class Target:
         return sent
 
 
+class LoopbackCarrier:
+    """Carries calls to this process, as :class:`splitcost.stacks.Carrier` says."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+
+    def call(self, address: str, line: str, body: bytes, timeout_secs: float) -> stacks.Answer:
+        """Call a plain function on this thread."""
+        return self._server.answer_here(line, body)
+
+    async def call_async(self, address: str, line: str, body: bytes, timeout_secs: float) -> stacks.Answer:
+        """Await a coroutine function in a task of its own, as a server would."""
+        return await asyncio.ensure_future(self._server.answer(line, body))
+
+    async def serve(self, listener: socket.socket, answerer: stacks.Answerer) -> None:
+        """Do nothing: nobody else calls."""
+
+
 class OutgoingCall:
     """One call on its way: made by :meth:`Runtime._prepare`, ended by :meth:`Runtime._finish`."""
 
@@ -133,7 +151,7 @@ class Runtime:
         self.faults = Faults(config.faults)
         self.names = Names(config)
         self.server = Server(config, self.faults, self.report, self.names)
-        self.stack = stacks.load(config.stack)
+        self.stack = LoopbackCarrier(self.server) if config.is_loopback else stacks.load(config.stack)
         self._opening = threading.Lock()
         self._open_in = 0  # The process that answers calls; it may have forked since.
         self._serving: asyncio.Task[None] | None = None
@@ -161,7 +179,10 @@ class Runtime:
 
     def stub_of(self, real: Any, module: str, name: str, *, awaited: bool) -> Any:
         """Make a stub that is awaited or one that blocks, whichever way the other side runs the function."""
-        return self._stub(Target(real, module, name, self), awaited, lambda frame: False)
+        target = Target(real, module, name, self)
+        # In a process of one service its own code sees no stub; tests, which nobody owns, see all of a loopback.
+        is_at_home = self._is_at_home if self.config.is_loopback else lambda frame, service: False
+        return self._stub(target, awaited, lambda frame: is_at_home(frame, target.service))
 
     def make_method_stub(self, method: Method, module: str, qualname: str) -> Any:
         """Make the stub that a class of another service holds in place of a method."""
@@ -322,8 +343,11 @@ class Runtime:
         try:
             call.body = codec.encode([target.sent(args), kwargs])
         except CannotCross as error:
-            error.path = _argument_path(target.real, error.path)
-            self._note(target, error, frame)
+            # Without a recording a loopback takes the methods of values for those of service objects.
+            is_nameless = target.receiver is not None and error.path == NAMELESS
+            if not (self.config.is_loopback and is_nameless):
+                error.path = _argument_path(target.real, error.path)
+                self._note(target, error, frame)
             return None
         remaining = self._policy.timeout_secs
         if context.deadline is not None:

@@ -11,7 +11,7 @@ import time
 import types
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 import orjson
@@ -59,6 +59,19 @@ class Served:
         self.calls = 0
 
 
+class _Received(NamedTuple):
+    """A call that was read."""
+
+    served: Served
+    metadata: Metadata
+    args: list[Any]
+    kwargs: dict[str, Any]
+    #: The arguments as the function gets them.
+    given: list[Any]
+    #: Their encoding, where it is looked at whether the function changes them.
+    before: bytes
+
+
 class Server:
     """Answers calls for the functions of the modules this service owns."""
 
@@ -75,6 +88,33 @@ class Server:
 
     async def answer(self, line: str, body: bytes | memoryview) -> Answer:
         """Answer one call: the metadata line and the encoded arguments."""
+        call = self._receive(line, body)
+        if isinstance(call, Answer):
+            return call
+        try:
+            result = await self._run(call)
+        except _Raised as raised:
+            return self._raised(raised.error)
+        except (Exception, SystemExit) as error:
+            return self._raised(error)
+        return self._returned(call, result)
+
+    def answer_here(self, line: str, body: bytes | memoryview) -> Answer:
+        """Answer one call of a plain function on this thread, as a loopback does."""
+        call = self._receive(line, body)
+        if isinstance(call, Answer):
+            return call
+        token = current.set(self._context(call))
+        try:
+            result = call.served.function(*call.given, **call.kwargs)
+        except (Exception, SystemExit) as error:
+            return self._raised(error)
+        finally:
+            current.reset(token)
+        return self._returned(call, result)
+
+    def _receive(self, line: str, body: bytes | memoryview) -> _Received | Answer:
+        """Read a call, and count it; or refuse it."""
         metadata = parse_metadata(line)
         if metadata is None or not hmac.compare_digest(metadata.token.encode(), self._token):
             return Answer(Status.UNAUTHENTICATED, b"the token is not this run's")
@@ -90,17 +130,19 @@ class Server:
             return Answer(Status.INVALID, str(error).encode())
         served.calls += 1
         self._report.answer(endpoint_of(metadata.request), served.shown)
-        watch = (served.calls <= FIRST_CALLS or served.calls % THEN_ONE_IN == 0) and _can_change(args, kwargs)
+        is_due = served.calls <= FIRST_CALLS or served.calls % THEN_ONE_IN == 0 or self._config.is_loopback
+        watch = is_due and _can_change(args, kwargs)
         before = codec.encode([args, kwargs]) if watch else b""
-        try:
-            given = args if served.receiver is None else [called_on, *args[1:]]
-            result = await self._run(served, metadata, given, kwargs)
-        except _Raised as raised:
-            return Answer(Status.OK, RAISED + self._encode_exception(raised.error))
-        except (Exception, SystemExit) as error:
-            return Answer(Status.OK, RAISED + self._encode_exception(error))
-        if watch and (path := _changed(before, [args, kwargs])):
-            return Answer(Status.OK, MUTATED + path.encode() + b"\n" + _changed_message(args, kwargs, result))
+        given = args if served.receiver is None else [called_on, *args[1:]]
+        return _Received(served, metadata, args, kwargs, given, before)
+
+    def _raised(self, error: BaseException) -> Answer:
+        return Answer(Status.OK, RAISED + self._encode_exception(error))
+
+    def _returned(self, call: _Received, result: Any) -> Answer:
+        if call.before and (path := _changed(call.before, [call.args, call.kwargs])):
+            changed = _changed_message(call.args, call.kwargs, result)
+            return Answer(Status.OK, MUTATED + path.encode() + b"\n" + changed)
         try:
             return Answer(Status.OK, RESULT + codec.encode(result))
         except codec.CannotCross as error:
@@ -108,24 +150,25 @@ class Server:
                 result.close()
             return Answer(Status.OK, CANNOT_CROSS + orjson.dumps([error.path, error.reason, error.type]))
 
-    async def _run(self, served: Served, metadata: Metadata, args: list[Any], kwargs: dict[str, Any]) -> Any:
-        service = self._config.service
-        again = service in metadata.chain
-        current.set(
-            Context(
-                metadata.request, deadline_in(metadata.remaining_micros / 1e6), (*metadata.chain, service)
-            )
-        )
+    def _context(self, call: _Received) -> Context:
+        metadata = call.metadata
+        deadline = deadline_in(metadata.remaining_micros / 1e6)
+        return Context(metadata.request, deadline, (*metadata.chain, self._config.service))
+
+    async def _run(self, call: _Received) -> Any:
+        served, args, kwargs = call.served, call.given, call.kwargs
+        again = self._config.service in call.metadata.chain
+        current.set(self._context(call))
         slowness = self._faults.slowness()
         if served.is_async:
             if slowness > 1.0:
                 return await _slow_async(slowness, served.function, args, kwargs)
             return await served.function(*args, **kwargs)
         pool = self._reentrant_pool if again else self._pool
-        call = functools.partial(served.function, *args, **kwargs)
+        function = functools.partial(served.function, *args, **kwargs)
         if slowness > 1.0:
-            call = functools.partial(_slow, slowness, call)
-        result, error = await asyncio.get_running_loop().run_in_executor(pool, _outcome, call)
+            function = functools.partial(_slow, slowness, function)
+        result, error = await asyncio.get_running_loop().run_in_executor(pool, _outcome, function)
         if error is not None:
             raise _Raised(error)
         return result
@@ -133,7 +176,7 @@ class Server:
     def _find(self, name: str) -> Served | str:
         """Look up a function by name; a string is the reason why it cannot be called."""
         module_name, _, qualname = unquote(name).partition(":")
-        if self._config.owner(module_name) != self._config.service:
+        if not self._config.serves(module_name):
             return f"{module_name} does not live in service {self._config.service}"
         module = sys.modules.get(module_name)
         if module is None:

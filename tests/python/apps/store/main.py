@@ -25,4 +25,4 @@ async def cart(item: int):
 
 @app.get("/report/{item}")
 async def report(item: int):
-    return reports.text(item)
+    return kinds.text(reports.text(item))
