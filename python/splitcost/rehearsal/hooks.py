@@ -57,11 +57,18 @@ class Watcher:
         #: A rehearsal does not end before its processes.
         self.is_on = lambda: True
         self._report = runtime.report
+        self._server = runtime.server
         self._service = runtime.config.service
 
     def own(self, app: Any) -> Any:
-        """Return the app that this process serves, also where a function of another service is one."""
-        return app.__wrapped__ if is_stub(app) else app
+        """Return the app that this process serves, also where a function of another service is one.
+
+        Functions of an app of Flask's expect its context, which any process of the app has.
+        """
+        app = app.__wrapped__ if is_stub(app) else app
+        if any(base.__module__ == "flask.app" for base in type(app).__mro__):
+            self._server.around = app.app_context
+        return app
 
     def follow_root(self, code: CodeType, name: str) -> None:
         """Do nothing: root calls are the recorder's."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import hmac
 import inspect
@@ -11,6 +12,7 @@ import time
 import types
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
@@ -82,6 +84,8 @@ class Server:
         self._faults = faults
         self._token = config.token.encode()
         self._served: dict[str, Served] = {}
+        #: Makes what a framework wants around code that runs in no request of its own.
+        self.around: Callable[[], AbstractContextManager[Any]] = contextlib.nullcontext
         self._pool = ThreadPoolExecutor(POOL_THREADS, thread_name_prefix="splitcost-call")
         # Called back while a thread of the pool above waits for it: it must not wait for that thread.
         self._reentrant_pool = ThreadPoolExecutor(1024, thread_name_prefix="splitcost-callback")
@@ -165,13 +169,17 @@ class Server:
                 return await _slow_async(slowness, served.function, args, kwargs)
             return await served.function(*args, **kwargs)
         pool = self._reentrant_pool if again else self._pool
-        function = functools.partial(served.function, *args, **kwargs)
+        function = functools.partial(self._call, served.function, args, kwargs)
         if slowness > 1.0:
             function = functools.partial(_slow, slowness, function)
         result, error = await asyncio.get_running_loop().run_in_executor(pool, _outcome, function)
         if error is not None:
             raise _Raised(error)
         return result
+
+    def _call(self, function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> Any:
+        with self.around():
+            return function(*args, **kwargs)
 
     def _find(self, name: str) -> Served | str:
         """Look up a function by name; a string is the reason why it cannot be called."""

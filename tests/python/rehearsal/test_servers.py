@@ -37,21 +37,26 @@ WEB = [
 ]
 
 
-@pytest.fixture(params=WEB, ids=lambda web: f"{web[0]}-{web[1]}")
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Split, str, str]]:
+def store_split(directory: Path, app: str, place: str, path: str, owned: str = "store.pricing") -> Split:
     """The services `main` and `pricing` of an app under its server."""
-    app, place, path = request.param
-    services = Split(
+    return Split(
         "grpc" if place in ("gunicorn", "granian", "tornado") else "httpx",
-        tmp_path,
+        directory,
         command=SERVERS[place].command(app),
-        modules={"main": [], "pricing": ["store.pricing"]},
+        modules={"main": [], "pricing": [owned]},
         ready=path,
         path=STORE,
         packages=["store"],
         copied=[],
         local_functions=[],
     )
+
+
+@pytest.fixture(params=WEB, ids=lambda web: f"{web[0]}-{web[1]}")
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Split, str, str]]:
+    """The services `main` and `pricing` of an app under its server."""
+    app, place, path = request.param
+    services = store_split(tmp_path, app, place, path)
     try:
         services.start("main", "pricing")
         yield services, app, path
@@ -92,3 +97,14 @@ def _agreed(services: Split) -> Counter[tuple[str, str]] | None:
     for (_, callee), count in sent.items():
         given[callee] += count
     return sent if given == answered else None
+
+
+def test_functions_of_an_app_of_flask_have_its_context(tmp_path: Path) -> None:
+    services = store_split(tmp_path, "by_flask", "werkzeug", "/items/3", "store.flask_settings")
+    try:
+        services.start("main", "pricing")
+        assert services.get("/rates/3") == {"price": 6}
+        ((call,),) = [report["answered"] for report in services.reports("pricing")]
+        assert call["callee"] == "store.flask_settings:rate"
+    finally:
+        services.stop()

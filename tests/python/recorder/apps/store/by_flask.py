@@ -1,7 +1,7 @@
 from flask import Flask
 from flask.views import MethodView
 
-from store import middleware, pricing
+from store import flask_settings, middleware, pricing
 
 app = Flask(__name__)
 app.before_request(lambda: pricing.log())
@@ -12,6 +12,11 @@ app.teardown_request(pricing.log)
 @middleware.checked
 def item(item):
     return {"price": pricing.price(item)}
+
+
+@app.get("/rates/<int:item>")
+def rated(item):
+    return {"price": flask_settings.rate(item)}
 
 
 class Items(MethodView):
