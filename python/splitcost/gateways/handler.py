@@ -42,7 +42,7 @@ def function_id(target: Any, verb: str = "") -> int | None:
 
 
 def handler_of_app(app: Any) -> int | None:
-    """Return the number of the function that an app is, inside its middleware; `None` if it is none of the app's."""
+    """Return the number of the function that an app is, inside its middleware; `None` for one of a library's."""
     return function_id(_innermost(app))
 
 

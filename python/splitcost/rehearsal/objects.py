@@ -131,7 +131,7 @@ class Names:
         raise CannotCross(NAMELESS, Obstacle.LIVE, codec.name_of(kind))
 
     def find(self, name: str, receiver: Receiver) -> Any:
-        """Return the object or class of that name. Raises ``ValueError`` where there is none."""
+        """Return the object or class of that name. Raises ``ValueError`` for an unknown name."""
         if receiver is Receiver.CLASS:
             return codec.resolve(name)
         module_name, _, attribute = name.partition(":")

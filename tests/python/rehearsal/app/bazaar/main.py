@@ -165,7 +165,7 @@ def sum_lines():
 
 
 async def methods():
-    """What becomes of each kind of method of a service object of `pricing`."""
+    """Call each kind of method of a service object of `pricing`."""
     register, nameless, changed = pricing.register, pricing.Register("2"), []
     register.fill(changed)
     try:
