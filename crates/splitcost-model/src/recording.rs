@@ -207,6 +207,14 @@ impl Recording {
 }
 
 impl Meta {
+    /// The runners of jobs, as the recorder names them: a rehearsal sends them nothing.
+    const JOB_RUNNERS: [&str; 5] = ["apscheduler", "arq", "celery", "dramatiq", "rq"];
+
+    /// Returns a runner of jobs that took requests, if there is one.
+    pub fn job_runner(&self) -> Option<&str> {
+        self.servers.iter().map(String::as_str).find(|server| Self::JOB_RUNNERS.contains(server))
+    }
+
     /// Returns the number of the phase during which something began.
     pub fn phase_at(&self, start: Nanos) -> Option<u32> {
         let start = start.as_nanos();

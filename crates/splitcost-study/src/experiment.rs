@@ -455,7 +455,7 @@ impl Lab<'_> {
         let mut runnable = Vec::new();
         for (subject, scouted) in subjects.iter().zip(&scouted) {
             let split = subject.split;
-            match refusal(scouted) {
+            match refusal(experiment.recording, scouted) {
                 None => runnable.push(SplitRun { split, rate_reqs_per_sec: scouted.load_reqs_per_sec }),
                 Some(refusal) => {
                     let text = format!("cannot rehearse the split {}: {}", split.name, refusal.reason);

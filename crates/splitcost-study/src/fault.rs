@@ -72,7 +72,7 @@ impl Lab<'_> {
         })?;
         self.stage_ended();
         let run = SplitRun { split, rate_reqs_per_sec: load };
-        let rehearsal = if slowness.is_some() && refusal(&studied.estimate).is_none() {
+        let rehearsal = if slowness.is_some() && refusal(experiment.recording, &studied.estimate).is_none() {
             let workload = experiment.workload.ok_or(Error::NoWorkload)?;
             let calls_per_sec = studied.comparison.crossings_per_request * load;
             let made = plan.made(split.max_connections(), calls_per_sec);
