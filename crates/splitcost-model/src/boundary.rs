@@ -183,11 +183,13 @@ impl<'a> Boundary<'a> {
                 .zip(&recording.functions)
                 .map(|(facts, function)| {
                     // What its own module calls for the caller is called there, without a stub in between.
+                    let stays = function.is_unnamed || function.is_made;
                     let is_handed_out = match execution {
                         Execution::Rewritten => function.is_unnamed && !function.is_made,
-                        Execution::Rehearsed => function.is_unnamed || function.is_made,
+                        Execution::Rehearsed => stays,
                     };
-                    if is_handed_out { facts.handed_out() } else { facts }
+                    let is_rehearsed = facts.is_rehearsed && !stays;
+                    if is_handed_out { facts.handed_out() } else { Crossability { is_rehearsed, ..facts } }
                 })
                 .collect(),
             recording,
