@@ -1,6 +1,6 @@
 //! The way of the interpreter into the callbacks of events: most events are of calls inside a module, and end here.
 //!
-//! The interpreter calls a function of C. That asks [`pass`] if the event is news, which takes a twentieth of the time of
+//! The interpreter calls a function of C. That asks [`pass`] if the event is news, which takes a tenth of the time of
 //! the callback, and calls the callback itself only where it is.
 
 use std::ffi::CStr;
