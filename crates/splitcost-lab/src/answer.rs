@@ -126,16 +126,17 @@ fn different_line(before: &str, after: &str) -> Option<usize> {
     if before == after {
         return None;
     }
-    let (mut one, mut other) = (pieces(before), pieces(after));
+    let (mut expected, mut found) = (pieces(before), pieces(after));
     loop {
-        match (one.next(), other.next()) {
+        let at = match (expected.next(), found.next()) {
             (None, None) => return None,
-            (Some((_, piece)), Some((_, same))) if piece.is_like(&same) => {}
-            (_, at) => {
-                let until = at.map_or(after.len(), |(start, _)| start);
-                return Some(1 + after[..until].matches('\n').count());
+            (Some((_, piece)), Some((_, same))) if piece.is_like(&same) => continue,
+            (Some((_, Piece::Text(one))), Some((start, Piece::Text(other)))) => {
+                start + one.bytes().zip(other.bytes()).take_while(|(a, b)| a == b).count()
             }
-        }
+            (_, found) => found.map_or(after.len(), |(start, _)| start),
+        };
+        return Some(1 + after.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count());
     }
 }
 
@@ -227,7 +228,7 @@ fn is_identifier(word: &str) -> bool {
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Epoch {
     secs: f64,
-    per_sec: f64,
+    per_sec: u32,
 }
 
 /// Difference up to which two times since 1970 are taken for the time of the two requests.
@@ -243,7 +244,8 @@ impl Epoch {
 
 /// Returns the time since 1970 that a number is, in seconds, milli-, micro- or nanoseconds, if it is one of 2020 to 2040.
 fn epoch(number: f64) -> Option<Epoch> {
-    let units = [1.0, 1e3, 1e6, 1e9].map(|per_sec| Epoch { secs: number / per_sec, per_sec });
+    let units =
+        [1, 1_000, 1_000_000, 1_000_000_000].map(|per_sec| Epoch { secs: number / f64::from(per_sec), per_sec });
     units.into_iter().find(|time| (1.577e9..2.209e9).contains(&time.secs))
 }
 
@@ -311,7 +313,7 @@ mod tests {
                 "$.s: another string of 21 characters",
             ),
             (r#"{"day": "2026-11-29"}"#, r#"{"day": "2026-11-30"}"#, "$.day: another string of 10 characters"),
-            ("a\nb\n<td>12</td>", "a\nb\n<td>13</td>", "line 3 of a text of 16 bytes"),
+            ("a\nb\n<td>12</td>", "a\nb\n<td>13</td>", "line 3 of a text of 15 bytes"),
             ("at 2026-11-29 18:17 a", "at 2026-11-29 18:17 b", "line 1 of a text of 21 bytes"),
             ("", "a", "line 1 of a text of 1 bytes"),
         ];

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use splitcost_load::{Answer, Targets, send};
+use splitcost_load::{Answer, Request, Targets, send};
 use splitcost_model::answers::{AnswerDifference, Answers, Aspect, NotCompared};
 
 use super::{Arm, Deployment};
 use crate::Result;
 use crate::answer::{Difference, difference};
+use crate::app::App;
 use crate::drive::Driver;
 
 /// The seed of the compared requests: others than those of an audit.
@@ -31,7 +32,7 @@ pub(super) fn compare(
     });
     let targets: Vec<Targets> = targets.collect::<Result<_>>()?;
     let workload = driver.workload.in_turn();
-    let names: Vec<&str> = workload.requests().iter().map(|request| request.name()).collect();
+    let names: Vec<&str> = workload.requests().iter().map(Request::name).collect();
     let mut endpoints = Vec::new();
     // By deployment after the monolith: the second monolith is the last one.
     let mut found: Vec<Vec<Option<Difference>>> = vec![Vec::new(); all.len() - 1];
@@ -45,7 +46,7 @@ pub(super) fn compare(
         }
     }
     for deployment in all {
-        deployment.parts().0.into_iter().try_for_each(|app| app.check())?;
+        deployment.parts().0.into_iter().try_for_each(App::check)?;
     }
     let between_monoliths = found.pop().unwrap_or_default();
     Ok(found.iter().map(|of_split| tally(&endpoints, of_split, &between_monoliths)).collect())
