@@ -136,7 +136,7 @@ fn different_line(before: &str, after: &str) -> Option<usize> {
             }
             (_, found) => found.map_or(after.len(), |(start, _)| start),
         };
-        return Some(1 + after.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count());
+        return Some(after.as_bytes()[..at].split(|byte| *byte == b'\n').count());
     }
 }
 
