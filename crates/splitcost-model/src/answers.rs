@@ -65,7 +65,7 @@ impl Answers {
     /// Returns the outcome in words, without a full stop.
     pub fn in_words(&self) -> String {
         let compared = count(self.compared);
-        let mut words = if self.compared == 0 {
+        let words = if self.compared == 0 {
             "no answer was compared with the monolith's".to_owned()
         } else if self.differences.is_empty() {
             format!("{} of {compared} answers equal those of the monolith", count(self.equal))
@@ -76,15 +76,15 @@ impl Answers {
             let each = each.collect::<Vec<_>>().join(", ");
             format!("{different} of {compared} answers differ from the monolith's: {each}")
         };
-        for endpoint in &self.not_compared {
+        let not_compared = self.not_compared.iter().map(|endpoint| {
             let parts = match endpoint.from {
                 Aspect::Status => "answers",
                 Aspect::ContentType => "content types and bodies",
                 Aspect::Body => "bodies",
             };
-            words += &format!("; {parts} of {} differ between two monoliths: not compared", endpoint.endpoint);
-        }
-        words
+            format!("{parts} of {} differ between two monoliths: not compared", endpoint.endpoint)
+        });
+        std::iter::once(words).chain(not_compared).collect::<Vec<_>>().join("; ")
     }
 }
 
