@@ -57,6 +57,18 @@ impl Driver<'_> {
         self.apply(&workload, apps, targets, &plan, 0.0)
     }
 
+    /// Returns the targets with the sessions of the users, which the first call opens at the first of the apps.
+    pub(crate) fn opened(&self, apps: &mut [&mut App], targets: &Targets) -> Result<Targets> {
+        let targets = targets.clone();
+        Ok(match apps.first_mut() {
+            Some(app) => {
+                let sessions = app.sessions(self.workload, &targets, self.cancel)?;
+                targets.with_sessions(sessions)
+            }
+            None => targets,
+        })
+    }
+
     fn apply(
         &mut self,
         workload: &Workload,
@@ -65,10 +77,7 @@ impl Driver<'_> {
         plan: &Plan,
         secs: f64,
     ) -> Result<Driven> {
-        let targets = match apps.first_mut() {
-            Some(app) => &targets.clone().with_sessions(app.sessions(self.workload, targets, self.cancel)?),
-            None => targets,
-        };
+        let targets = &self.opened(apps, targets)?;
         let before: Nanos = apps.iter().map(|app| app.cpu()).sum();
         let mut step = self.step.clone();
         let base = step.done_secs;

@@ -15,6 +15,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+mod answer;
 pub mod app;
 mod arm;
 pub mod cache;

@@ -1,5 +1,6 @@
 //! Running splits for real, beside the monolith, in shuffled rounds.
 
+mod answers;
 mod deployment;
 
 use rand::SeedableRng;
@@ -69,6 +70,8 @@ pub struct Conditions<'a> {
     pub rounds: u32,
     /// Seed of the order and the intervals.
     pub seed: u64,
+    /// Requests whose answers are compared with the monolith's.
+    pub compare: u32,
 }
 
 /// The measurements of a rehearsal.
@@ -89,7 +92,7 @@ pub struct Rehearsed {
 /// Planned seconds for so many splits.
 pub fn planned_secs(splits: usize, rounds: u32) -> f64 {
     let splits = splits as f64;
-    let start = START_SECS * (1.0 + 2.0 * splits);
+    let start = START_SECS * (2.0 + 2.0 * splits);
     let round = 2.0 * splits * (OPEN_SECS + SETTLE_SECS)
         + (splits + 1.0) * (CLOSED_SECS.0 + SETTLE_SECS)
         + LONE_SECS
@@ -111,14 +114,16 @@ pub fn rehearse(
     let mut driver = Driver { workload, cancel, progress, step };
     driver.say("rehearse: starting the monolith and the splits");
     let parts = Parts { spec, python, workload, recording: conditions.recording, seed: conditions.seed, cancel };
-    let mut arms = vec![Arm::new(Deployment::monolith(parts)?)];
+    let mut arms = vec![Arm::new(Deployment::monolith(parts, "the monolith")?)];
     for run in runs {
         arms.push(Arm::new(Deployment::of(run, parts, None)?));
     }
-    for arm in &mut arms {
-        arm.deployment.wait(spec, cancel)?;
+    // Only as long as answers are compared.
+    let mut second = (conditions.compare > 0).then(|| Deployment::monolith(parts, "a second monolith")).transpose()?;
+    for deployment in arms.iter_mut().map(|arm| &mut arm.deployment).chain(&mut second) {
+        deployment.wait(spec, cancel)?;
     }
-    driver.step.done_secs = START_SECS * (1.0 + 2.0 * runs.len() as f64);
+    driver.step.done_secs = START_SECS * (2.0 + 2.0 * runs.len() as f64);
 
     driver.say("rehearse: which calls are answered");
     let mut answered = Vec::new();
@@ -129,6 +134,17 @@ pub fn rehearse(
         answered.push(arm.deployment.answered_calls()?);
     }
     answered.remove(0); // The monolith has no services.
+
+    let answers = match &mut second {
+        Some(second) => {
+            driver.say("rehearse: comparing answers");
+            answers::compare(&mut driver, &mut arms, second, conditions.compare)?
+        }
+        None => Vec::new(),
+    };
+    if let Some(mut second) = second {
+        second.stop()?;
+    }
 
     driver.say("rehearse: warming up");
     let mut warnings = Vec::new();
@@ -149,11 +165,14 @@ pub fn rehearse(
     for arm in &mut arms {
         arm.deployment.stop()?;
     }
-    let rehearsals = runs
+    let mut rehearsals = runs
         .iter()
         .enumerate()
         .map(|(index, run)| rehearsal(run, &measured, index, &arms[index + 1].deployment, conditions.seed))
         .collect::<Result<Vec<_>>>()?;
+    for (rehearsal, answers) in rehearsals.iter_mut().zip(answers) {
+        rehearsal.answers = Some(answers);
+    }
     let slowness = slowness(conditions.recording, &measured.lone);
     Ok(Rehearsed { rehearsals, answered, slowness, doubtful: measured.invalid(), warnings })
 }
@@ -171,7 +190,7 @@ pub fn slowness_now(
     let mut driver = Driver { workload, cancel, progress, step: Step { total_secs, ..Step::default() } };
     driver.say("rehearse: how fast the machine is now");
     let parts = Parts { spec, python, workload, recording: conditions.recording, seed: conditions.seed, cancel };
-    let mut monolith = Deployment::monolith(parts)?;
+    let mut monolith = Deployment::monolith(parts, "the monolith")?;
     monolith.wait(spec, cancel)?;
     let (mut apps, targets) = monolith.parts();
     let lone = |secs| Plan { seed_offset: 1, ..Plan::closed(1, after(secs)) };
@@ -327,6 +346,7 @@ fn rehearsal(
             .collect(),
         cannot_cross: deployment.cannot_cross()?,
         audit: Audit::default(),
+        answers: None,
         emulations: deployment.emulations()?,
     })
 }

@@ -62,7 +62,7 @@ mod target;
 mod template;
 mod workload;
 
-pub use connection::http1::{MAX_HEAD_BYTES, Malformed, Response, ResponseParser, SAMPLE_BYTES};
+pub use connection::http1::{Answer, MAX_HEAD_BYTES, Malformed, Response, ResponseParser, SAMPLE_BYTES};
 pub use engine::run;
 pub use error::Error;
 pub use histogram::Histogram;
@@ -70,7 +70,7 @@ pub use outcome::{EndpointOutcome, Failure, Failures, FirstFailure, Outcome, Pha
 pub use plan::{Arrivals, Mode, Phase, Plan, Progress, Stop};
 pub use resource::monotonic_now;
 pub use schedule::Schedule;
-pub use session::{Capture, Session, open_sessions};
+pub use session::{Capture, Session, open_sessions, send};
 pub use target::{Address, Roots, Target, Targets, Tls, Version};
 pub use template::{Piece, pieces};
 pub use workload::{

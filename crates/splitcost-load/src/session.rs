@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::connection::http1::{Kept, ResponseParser};
+use crate::connection::http1::{Answer, ResponseParser};
 use crate::target::{Address, Target, Targets, Version};
 use crate::workload::{Method, Workload};
 use crate::{Error, form};
@@ -73,7 +73,7 @@ impl Session {
     }
 
     /// Takes the cookies of an answer. Domain and path are ignored, since all requests go to one app.
-    fn keep_cookies(&mut self, answer: &Kept) {
+    fn keep_cookies(&mut self, answer: &Answer) {
         for line in answer.all("set-cookie") {
             let mut parts = line.split(';').map(str::trim);
             let Some((name, value)) = parts.next().and_then(|pair| pair.split_once('=')) else { continue };
@@ -91,7 +91,7 @@ impl Session {
     }
 
     /// Returns the value that `capture` finds. The error describes what there is instead.
-    fn find(&self, capture: &Capture, answer: &Kept) -> Result<Value, String> {
+    fn find(&self, capture: &Capture, answer: &Answer) -> Result<Value, String> {
         let known = |names: Vec<&str>| match names.as_slice() {
             [] => "there are none".to_owned(),
             names => format!("there are {}", names.join(", ")),
@@ -190,8 +190,24 @@ fn open(workload: &Workload, targets: &Targets, user: u32, cancel: &AtomicBool) 
     Ok(session)
 }
 
+/// Sends request `index` of the run with this seed offset, alone and over a connection of its own, as the user whose turn it
+/// is among the sessions of `targets`. Returns the answer, whatever its status.
+///
+/// # Errors
+/// Describes the reason why there is no complete answer.
+pub fn send(workload: &Workload, targets: &Targets, seed_offset: u64, index: u64) -> Result<Answer, String> {
+    let draw = workload.draw(seed_offset, index);
+    let request = &workload.requests()[draw.request];
+    let target = targets.of(request.name());
+    let none = [Session::default()];
+    let sessions = if targets.sessions().is_empty() { &none } else { targets.sessions() };
+    let mut bytes = Vec::new();
+    request.write(draw, &sessions[(index % sessions.len() as u64) as usize], &target.authority, &mut bytes);
+    exchange(target, &bytes, request.method() == Method::Head)
+}
+
 /// Sends one request over a connection of its own, and returns the answer.
-fn exchange(target: &Target, request: &[u8], is_head: bool) -> Result<Kept, String> {
+fn exchange(target: &Target, request: &[u8], is_head: bool) -> Result<Answer, String> {
     if target.tls.is_some() || target.version == Version::Http2 {
         return Err("it can only be sent over HTTP/1.1 without TLS".to_owned());
     }
@@ -210,7 +226,7 @@ fn exchange(target: &Target, request: &[u8], is_head: bool) -> Result<Kept, Stri
     }
 }
 
-fn receive(stream: &mut impl io::Read, is_head: bool) -> Result<Kept, String> {
+fn receive(stream: &mut impl io::Read, is_head: bool) -> Result<Answer, String> {
     let mut parser = ResponseParser::keeping(is_head);
     let mut buffer = [0; 16_384];
     let end = Instant::now() + DEADLINE;

@@ -5,9 +5,10 @@
 //! calls that cross), [`database`] (owners of tables, statements that a split cuts), [`link`] (the network between two
 //! services), [`policy`] (timeouts, retries and faults of calls), [`calibration`] (unit costs of a stack on one
 //! machine), [`estimate`] (a prediction), [`rehearsal`] (a measurement), [`audit`] (calls predicted and answered),
-//! [`fault`] (both of them while something is wrong), and [`study`], the document that holds them all. Apart from these
-//! stand [`bench`] (results of `splitcost bench`), [`emulation`] (an emulated link's own record), [`finding`] and
-//! [`graph`] (results of `splitcost scan`) and [`number`] (how numbers are written in text).
+//! [`answers`] (of a split and of the monolith), [`fault`] (prediction and measurement while something is wrong), and
+//! [`study`], the document that holds them all. Apart from these stand [`bench`] (results of `splitcost bench`),
+//! [`emulation`] (an emulated link's own record), [`finding`] and [`graph`] (results of `splitcost scan`) and [`number`]
+//! (how numbers are written in text).
 //!
 //! ```
 //! use splitcost_model::quantity::Nanos;
@@ -17,6 +18,7 @@
 //! This crate does no IO and reads no clock. Files belong to `splitcost-recording`, predictions to `splitcost-sim`, and
 //! real processes to `splitcost-lab`.
 
+pub mod answers;
 pub mod audit;
 pub mod bench;
 pub mod boundary;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::answers::Answers;
 use crate::audit::Audit;
 use crate::emulation::Emulation;
 use crate::estimate::{Arms, CannotCross, Figures, ResponseTimes};
@@ -20,6 +21,9 @@ pub struct Rehearsal {
     pub cannot_cross: Vec<CannotCross>,
     /// The calls between services that were predicted, beside those that the services answered.
     pub audit: Audit,
+    /// The answers of the split, compared with those of the monolith; absent where none were compared.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub answers: Option<Answers>,
     /// Requested and delivered delay of each emulated link, one entry per pair of services.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub emulations: Vec<Emulation>,

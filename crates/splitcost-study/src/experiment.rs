@@ -12,6 +12,7 @@ use splitcost_lab::record::now;
 use splitcost_lab::rehearse::{self, Conditions, SplitRun};
 use splitcost_lab::{Cancel, Step, cache, cpu};
 use splitcost_load::Workload;
+use splitcost_model::answers::Answers;
 use splitcost_model::calibration::Calibration;
 use splitcost_model::database::{DataCrossings, Owners, assumption_on_redis};
 use splitcost_model::estimate::Estimate;
@@ -109,6 +110,8 @@ pub struct Experiment<'a> {
     pub load: Load,
     /// Rounds of a rehearsal.
     pub rounds: u32,
+    /// Requests of a rehearsal whose answers are compared with the monolith's.
+    pub compare: u32,
     /// Seed of workload, order and simulation.
     pub seed: u64,
     /// Measure calibrations again, although the cache has them.
@@ -129,6 +132,7 @@ impl Experiment<'_> {
             concurrency: self.load.concurrency,
             rounds: self.rounds,
             seed: self.seed,
+            compare: self.compare,
         }
     }
 
@@ -192,7 +196,8 @@ pub enum Completion {
     Whole,
     /// A split or a fault did not run.
     Partly,
-    /// The data do not suffice for a judgement of every split, or an audit failed.
+    /// The data do not suffice for a judgement of every split, an audit failed, or a split answers otherwise than the
+    /// monolith.
     Invalid,
 }
 
@@ -500,7 +505,7 @@ impl Lab<'_> {
             if let Some(rehearsal) = &rehearsal {
                 match invalid_link(&subject.split.name, rehearsal) {
                     Some(warning) => study.provenance.warnings.push(warning),
-                    None if rehearsal.audit.holds() => {
+                    None if rehearsal.audit.holds() && rehearsal.answers.as_ref().is_none_or(Answers::holds) => {
                         found.push((self.circumstances(subject.split.stack), Residuals::of(&predicted, rehearsal)));
                     }
                     None => {}

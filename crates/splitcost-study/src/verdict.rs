@@ -117,6 +117,10 @@ pub fn lacks_evidence(split: &SplitStudy) -> Option<String> {
     if let Some(audit) = audit.filter(|audit| !audit.holds()) {
         return Some(failed_audit(audit));
     }
+    let answers = split.rehearsal.as_ref().and_then(|rehearsal| rehearsal.answers.as_ref());
+    if let Some(answers) = answers.filter(|answers| !answers.holds()) {
+        return Some(answers.in_words());
+    }
     if never_ends(split) || times_out(split).is_some() {
         return None;
     }

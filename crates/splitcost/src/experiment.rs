@@ -86,6 +86,7 @@ pub(crate) fn run(
         prices: &settings.prices,
         load: load(settings, scenario.rate, scenario.concurrency),
         rounds: scenario.rounds,
+        compare: scenario.compare,
         seed: scenario.seed,
         fresh_calibration: scenario.fresh_calibration,
         faults: &faults,

@@ -140,19 +140,12 @@ pub(crate) struct Parts<'a> {
 }
 
 impl Deployment {
-    pub(crate) fn monolith(parts: Parts<'_>) -> Result<Self> {
+    /// A monolith with a name for messages.
+    pub(crate) fn monolith(parts: Parts<'_>, name: &str) -> Result<Self> {
         let Parts { spec, python, cancel, .. } = parts;
         let scratch = Scratch::set_up(spec, python, cancel)?;
-        let app =
-            App::spawn(spec, python, &scratch, &Mode::None, "the monolith", &spec.command, Some(ReservedPort::new()?))?;
-        Ok(Self {
-            name: "the monolith".to_owned(),
-            apps: vec![app],
-            services: Vec::new(),
-            targets: None,
-            scratch,
-            network: None,
-        })
+        let app = App::spawn(spec, python, &scratch, &Mode::None, name, &spec.command, Some(ReservedPort::new()?))?;
+        Ok(Self { name: name.to_owned(), apps: vec![app], services: Vec::new(), targets: None, scratch, network: None })
     }
 
     /// One process per service, all on the same scratch directory; where something shall go wrong, calls pass an emulated

@@ -38,15 +38,18 @@ const MAX_KEPT_BYTES: usize = 16 * 1024 * 1024;
 
 /// An answer with its headers and its body.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Kept {
-    pub(crate) status: u16,
-    pub(crate) headers: Vec<(String, String)>,
-    pub(crate) body: Vec<u8>,
+pub struct Answer {
+    /// The final status.
+    pub status: u16,
+    /// The names and values of the headers, in their order.
+    pub headers: Vec<(String, String)>,
+    /// The body, without the framing of its chunks.
+    pub body: Vec<u8>,
 }
 
-impl Kept {
+impl Answer {
     /// Returns all values of a header.
-    pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         let is_wanted = move |(header, _): &&(String, String)| header.eq_ignore_ascii_case(name);
         self.headers.iter().filter(is_wanted).map(|(_, value)| value.as_str())
     }
@@ -66,7 +69,7 @@ pub struct ResponseParser {
     sample: Vec<u8>,
     response: Response,
     /// The headers and the body, where a caller wants them.
-    kept: Option<Kept>,
+    kept: Option<Answer>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -101,12 +104,12 @@ impl ResponseParser {
 
     /// Makes a parser that keeps the headers and the body of one answer.
     pub(crate) fn keeping(is_head: bool) -> Self {
-        Self { kept: Some(Kept::default()), ..Self::new(is_head) }
+        Self { kept: Some(Answer::default()), ..Self::new(is_head) }
     }
 
     /// Returns the answer of a parser that keeps it.
-    pub(crate) fn take_kept(&mut self) -> Kept {
-        Kept { status: self.response.status, ..self.kept.take().unwrap_or_default() }
+    pub(crate) fn take_kept(&mut self) -> Answer {
+        Answer { status: self.response.status, ..self.kept.take().unwrap_or_default() }
     }
 
     /// Prepares the parser for the answer to the next request on the connection.

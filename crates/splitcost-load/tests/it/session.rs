@@ -3,7 +3,7 @@
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
-use splitcost_load::{Plan, Stop, Targets, open_sessions};
+use splitcost_load::{Plan, Stop, Targets, open_sessions, send};
 
 use crate::engine::{drive, workload};
 use crate::server::{self, Received, ok};
@@ -99,6 +99,22 @@ fn sessions_are_opened_once_for_several_runs() {
     }
     let log = log.lock().unwrap();
     assert_eq!(log.iter().filter(|request| request.path == "/login").count(), 2);
+}
+
+#[test]
+fn a_request_that_is_sent_alone_is_that_of_a_run_and_returns_its_answer() {
+    let (address, log) = shop();
+    let table = format!("{LOG_IN}\n[[requests]]\npath = \"/form\"\n");
+    let shop = workload(&table).in_turn();
+    let targets = Targets::all(address);
+    let sessions = open_sessions(&shop, &targets, &AtomicBool::new(false)).unwrap();
+    let targets = targets.with_sessions(sessions.into());
+    let form = send(&shop, &targets, 5, 1).unwrap();
+    assert_eq!((form.status, form.all("X-Tag").collect::<Vec<_>>()), (200, vec!["t"]));
+    assert_eq!(form.body, b"<form><input type=hidden name=csrf value='a+/=b'></form>");
+    send(&shop, &targets, 5, 2).unwrap();
+    let sent: Vec<String> = log.lock().unwrap().split_off(4).into_iter().map(|request| request.path).collect();
+    assert_eq!(sent, ["/form", "/items/71"]);
 }
 
 #[test]

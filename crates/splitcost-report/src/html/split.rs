@@ -693,6 +693,9 @@ fn evidence(page: &mut Page, i: usize, split: &SplitStudy) {
     page.raw(" calls per request were predicted and ");
     page.short(&format!("{path}/answered_per_request"), audit.answered_per_request, 1.0);
     page.raw(" were answered.</p>\n");
+    if let Some(answers) = split.rehearsal.as_ref().and_then(|rehearsal| rehearsal.answers.as_ref()) {
+        page.raw(&format!("<p class=\"note\">Answers: {}.</p>\n", escape(&answers.in_words())));
+    }
     if audit.differences.is_empty() {
         return;
     }

@@ -1,6 +1,7 @@
 //! The report's texts, as snapshots of made-up studies; what a browser shows of the page is tested in
 //! `tests/python/report`.
 
+use splitcost_model::answers::{AnswerDifference, Answers, Aspect};
 use splitcost_model::estimate::{Estimate, ServiceWork, Work};
 use splitcost_model::number;
 use splitcost_model::rehearsal::Rehearsal;
@@ -267,6 +268,36 @@ fn the_work_of_a_service_is_on_the_terminal_and_on_the_page() {
     let page = html::render(&study);
     let path = "data-path=\"/splits/0/estimate/work/0/in_service/cpu_ms_per_request\"";
     assert!(page.contains(path), "{path}");
+}
+
+/// A hundred answers, of which so many equal the monolith's.
+fn answers(equal: u64) -> Answers {
+    let difference = AnswerDifference {
+        endpoint: "POST /orders".to_owned(),
+        aspect: Aspect::Body,
+        answers: 100 - equal,
+        place: "$.price: another number".to_owned(),
+    };
+    Answers { compared: 100, equal, differences: vec![difference], ..Answers::default() }
+}
+
+#[test]
+fn a_split_that_answers_otherwise_than_the_monolith_gets_no_verdict() {
+    let check = |equal| judged(fixture::shop().splits.remove(0), |_, run| run.answers = Some(answers(equal)));
+    let (class, sentence) = check(97);
+    assert_eq!(class, VerdictClass::Undecided);
+    insta::assert_snapshot!(sentence, @"No verdict on “billing”: 3 of 100 answers differ from the monolith's: 3 of POST /orders ($.price: another number).");
+    assert_eq!(check(98).0, VerdictClass::Cheap);
+}
+
+#[test]
+fn the_comparison_of_answers_is_on_the_terminal_and_on_the_page() {
+    let mut study = fixture::shop();
+    study.splits[0].rehearsal.as_mut().expect("it was rehearsed").answers = Some(answers(98));
+    let said = "2 of POST /orders ($.price: another number)";
+    for text in [screen(&study).replace("\n   ", ""), html::render(&study)] {
+        assert!(text.contains(said), "{text}");
+    }
 }
 
 #[test]

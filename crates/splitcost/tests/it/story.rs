@@ -92,6 +92,8 @@ fn a_small_app_is_recorded_predicted_run_and_reported() {
         (&0.5.into(), &0.5.into()),
         "{audit}"
     );
+    let answers = serde_json::json!({ "compared": 100, "equal": 100, "differences": [], "not_compared": [] });
+    assert_eq!(good["rehearsal"]["answers"], answers);
     let impossible = &study["splits"][1];
     let site = &impossible["cannot_cross"][0];
     assert_eq!(
@@ -113,6 +115,36 @@ fn a_small_app_is_recorded_predicted_run_and_reported() {
     far_away(&project);
     broken(&project);
     damaged(&project);
+}
+
+#[test]
+fn a_split_that_answers_otherwise_than_the_monolith_gets_no_verdict() {
+    let project = Project::with_command(UVICORN, &format!("{WORKLOAD}{SETTINGS}"));
+    // Each service has a count of its own, and the clock differs in every copy.
+    let edit = |file: &str, old: &str, new: &str| {
+        let source = fs::read_to_string(project.path(file)).unwrap();
+        assert!(source.contains(old), "{source}");
+        fs::write(project.path(file), source.replace(old, new)).unwrap();
+    };
+    edit("small/prices.py", "async def", "asked = 0\n\n\nasync def");
+    edit("small/prices.py", "    for _ in", "    global asked\n    asked += 1\n    for _ in");
+    edit("small/main.py", "\"left\":", "\"asked\": prices.asked, \"left\":");
+    edit("small/main.py", "\"no such page\"", "str(threading.get_native_id())");
+    let recorded = project.run(&["record"]);
+    assert!(recorded.starts_with("exit 0"), "{recorded}");
+    let rehearsed = project.run(&["rehearse", "--split", "good", "--rounds", "2", "--format", "json"]);
+    assert!(rehearsed.starts_with("exit 3"), "{rehearsed}");
+    let split = &json(&rehearsed)["splits"][0];
+    let expected = serde_json::json!({
+        "compared": 100,
+        "equal": 50,
+        "differences": [
+            { "endpoint": "GET /items/{item}", "aspect": "body", "answers": 50, "place": "$.asked: another number" },
+        ],
+        "not_compared": [{ "endpoint": "GET /nowhere", "from": "body" }],
+    });
+    assert_eq!(split["rehearsal"]["answers"], expected);
+    insta::assert_snapshot!(split["verdict"]["sentence"].as_str().unwrap(), @"No verdict on “good”: 50 of 100 answers differ from the monolith's: 50 of GET /items/{item} ($.asked: another number); bodies of GET /nowhere differ between two monoliths: not compared.");
 }
 
 /// The same over links: predicted over two, run over one.
