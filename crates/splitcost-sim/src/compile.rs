@@ -41,6 +41,7 @@ pub struct CallForm {
 
 /// A call between two services, with everything that its cost depends on.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is true or false of a call by itself")]
 pub struct Crossing {
     /// The number of the endpoint whose request makes the call.
     pub endpoint: u32,
