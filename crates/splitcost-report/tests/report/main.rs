@@ -13,6 +13,7 @@ use splitcost_study::verdict::judge;
 
 mod finding;
 mod fixture;
+mod interface;
 
 fn screen(study: &Study) -> String {
     text::render(study, &Style::default())

@@ -1,0 +1,71 @@
+"""The interface of a split as code, from a real recording: Python runs it, and the schemas are schemas."""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from apps_support import copied, splitcost
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The app with a recording of it."""
+    directory = copied("store", tmp_path_factory.mktemp("project"))
+    recorded = splitcost(directory, "record")
+    assert recorded.returncode == 0, recorded.stderr
+    return directory
+
+
+def shown(project: Path, split: str, *arguments: str) -> str:
+    answer = splitcost(project, "show", "--boundary", split, *arguments)
+    assert answer.returncode == 0, answer.stderr
+    return answer.stdout
+
+
+@pytest.fixture(scope="module")
+def called(project: Path) -> list[tuple[str, dict[str, Any]]]:
+    """The services that others call, each with its split."""
+    splits = ("vault", "pricing", "reports")
+    every = {split: json.loads(shown(project, split, "--format", "json")) for split in splits}
+    return [
+        (split, service)
+        for split, interfaces in every.items()
+        for service in interfaces["services"]
+        if service["functions"]
+    ]
+
+
+def test_the_models_can_be_imported(
+    project: Path, called: list[tuple[str, dict[str, Any]]], tmp_path: Path
+) -> None:
+    assert called
+    for number, (split, service) in zip(itertools.count(), called, strict=False):
+        source = shown(project, split, "--service", service["service"], "--format", "pydantic")
+        path = tmp_path / f"interface_{number}.py"
+        path.write_text(source)
+        spec = importlib.util.spec_from_file_location(path.stem, path)
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        results = [name for name in vars(module) if name.endswith("Result")]
+        assert len(results) == len(service["functions"])
+        for name in results:
+            getattr(module, name).model_json_schema()
+
+
+def test_the_openapi_document_holds_valid_schemas(
+    project: Path, called: list[tuple[str, dict[str, Any]]]
+) -> None:
+    for split, service in called:
+        text = shown(project, split, "--service", service["service"], "--format", "openapi")
+        document = json.loads(text)
+        assert document["openapi"] == "3.1.0"
+        assert len(document["paths"]) == len(service["functions"])
+        for schema in document["components"]["schemas"].values():
+            jsonschema.Draft202012Validator.check_schema(schema)
