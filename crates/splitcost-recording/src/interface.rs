@@ -328,3 +328,91 @@ impl<'a> FunctionCalls<'a> {
         call.result.iter().for_each(|payload| self.result_shapes.add(payload));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use splitcost_model::recording::Receiver;
+
+    use super::*;
+
+    const SHAPES: [&str; 3] =
+        [r#"{"arguments":{"item":"int","note":"str"}}"#, r#"{"arguments":{"item":"none"}}"#, r#""decimal""#];
+
+    fn payload(shape: u32, line: u32) -> Option<Payload> {
+        Some(Payload { shape, encoded_bytes: 10, file: "shop/main.py".into(), line, ..Payload::default() })
+    }
+
+    fn call(function: FunctionId, parent: u32) -> Call {
+        Call { function, parent, ..Call::default() }
+    }
+
+    fn request(status: u16, calls: Vec<Call>) -> Request {
+        Request { endpoint: "GET /".into(), status, handler: Some(1), calls, ..Request::default() }
+    }
+
+    /// `main:view` calls `vault:lock` three times in one request and not at all in another one, and `vault:Line.total`, the
+    /// method of a value; `vault:lock` calls `main:rate`.
+    fn recording() -> Recording {
+        let function = |module, qualname: &str| Function { module, qualname: qualname.into(), ..Function::default() };
+        let receiver = Receiver { kind: ReceiverKind::Value, ..Receiver::default() };
+        let of_value = Payload { receiver: Some(receiver), ..Payload::default() };
+        let lock = |shape, line| Call { arguments: payload(shape, line), result: payload(2, line), ..call(2, 1) };
+        let failing = Call { exception: Some("vault:Gone".into()), arguments: payload(1, 9), ..call(2, 1) };
+        Recording {
+            modules: ["(framework)", "main", "vault"].map(str::to_owned).to_vec(),
+            functions: vec![
+                function(0, "(asgi)"),
+                function(1, "view"),
+                function(2, "lock"),
+                function(2, "Line.total"),
+                function(1, "rate"),
+            ],
+            shapes: SHAPES.map(str::to_owned).to_vec(),
+            requests: vec![
+                request(
+                    200,
+                    vec![
+                        call(0, 0),
+                        call(1, 0),
+                        lock(0, 5),
+                        call(4, 2),
+                        lock(0, 5),
+                        lock(1, 7),
+                        Call { arguments: Some(of_value), ..call(3, 1) },
+                    ],
+                ),
+                request(200, vec![call(0, 0), call(1, 0)]),
+                request(500, vec![call(0, 0), call(1, 0), failing]),
+            ],
+            ..Recording::default()
+        }
+    }
+
+    #[test]
+    fn the_functions_that_others_call_are_the_interface() {
+        let recording = recording();
+        let services = BTreeMap::from([("vault".to_owned(), vec!["vault".to_owned()])]);
+        let split = Split { name: "vault".into(), services, ..Split::default() };
+        let interfaces = interfaces(&recording, &split, &Owners::default());
+        assert_eq!(interfaces.requests, 2);
+        let [main, vault] = interfaces.services.as_slice() else { panic!("two services: {interfaces:?}") };
+        assert_eq!(
+            (main.functions[0].function.as_str(), main.functions[0].callers[0].service.as_str()),
+            ("main:rate", "vault")
+        );
+        let [lock] = vault.functions.as_slice() else { panic!("one function: {vault:?}") };
+        let arguments: Vec<_> =
+            lock.arguments.iter().map(|one| (one.name.as_str(), one.shape.annotation(), one.is_required)).collect();
+        assert_eq!(arguments, [("item", "int | None".to_owned(), true), ("note", "str".to_owned(), false)]);
+        assert_eq!(lock.result, Some(Shape::Decimal));
+        assert_eq!(lock.exceptions, ["vault:Gone"]);
+        // Of the request that failed, only the payload counts.
+        assert_eq!((lock.calls_per_request, lock.bytes_per_request, lock.samples), (1.5, Some(30.0), 4));
+        let [caller] = lock.callers.as_slice() else { panic!("one caller: {lock:?}") };
+        assert_eq!((caller.caller.as_str(), caller.service.as_str()), ("main:view", "main"));
+        assert_eq!(caller.sites.iter().map(|site| site.line).collect::<Vec<_>>(), [5, 7, 9]);
+        assert_eq!((caller.calls_per_caller, caller.calls_per_caller_max), (3.0, 3));
+        let shared: Vec<_> = vault.shared_code.iter().map(|one| (one.function.as_str(), one.reason)).collect();
+        assert_eq!(shared, [("vault:Line.total", Local::ValueMethod)]);
+    }
+}

@@ -96,8 +96,8 @@ pub(super) fn render(service: &ServiceInterface, heading: &str) -> String {
             operation.result_name,
             annotation(&operation.result)
         );
-        for note in &operation.notes {
-            let _ = writeln!(out, "\n    # {}", one_line(note));
+        for (index, note) in operation.notes.iter().enumerate() {
+            let _ = writeln!(out, "{}    # {}", if index == 0 { "\n" } else { "" }, one_line(note));
         }
     }
     out
@@ -105,9 +105,7 @@ pub(super) fn render(service: &ServiceInterface, heading: &str) -> String {
 
 fn class(out: &mut String, object: &Object) {
     let _ = write!(out, "\n\nclass {}(pydantic.BaseModel):\n    \"\"\"{}.\"\"\"\n", object.name, object.origin);
-    if !object.fields.is_empty() {
-        out.push_str("\n    model_config = pydantic.ConfigDict(populate_by_name=True, protected_namespaces=())\n\n");
-    }
+    let (mut body, mut has_alias) = (String::new(), false);
     let mut taken = BTreeSet::new();
     for field in &object.fields {
         let mut of = annotation(&field.of);
@@ -118,6 +116,7 @@ fn class(out: &mut String, object: &Object) {
         while !taken.insert(name.clone()) {
             name.push('_');
         }
+        has_alias |= name != field.name;
         let default = if field.is_required { "" } else { "None" };
         let value = match (name == field.name, default) {
             (true, "") => String::new(),
@@ -125,7 +124,13 @@ fn class(out: &mut String, object: &Object) {
             (false, "") => format!(" = pydantic.Field(alias={})", literal(&field.name)),
             (false, default) => format!(" = pydantic.Field({default}, alias={})", literal(&field.name)),
         };
-        let _ = writeln!(out, "    {name}: {of}{value}");
+        let _ = writeln!(body, "    {name}: {of}{value}");
+    }
+    if has_alias {
+        out.push_str("\n    model_config = pydantic.ConfigDict(populate_by_name=True)\n");
+    }
+    if !body.is_empty() {
+        let _ = write!(out, "\n{body}");
     }
 }
 
