@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 use splitcost_model::recording::PayloadClass;
 use splitcost_model::recording::shape::{Field, Handle, Model, Shape};
 
-/// Returns the shape of a result; unknown where the skeleton is none of ours.
+/// Returns the shape of a result; unknown where the skeleton has another form.
 pub fn of_result(skeleton: &str) -> Shape {
     serde_json::from_str(skeleton).map_or(Shape::Unknown, |json: Value| shape(&json))
 }

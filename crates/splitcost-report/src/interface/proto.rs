@@ -10,19 +10,36 @@ use super::schema::{Names, Object, ObjectField, Operation, Schema, Type, camel, 
 /// Returns the `.proto` of a service.
 pub(super) fn render(service: &ServiceInterface, heading: &str) -> String {
     let schema = Schema::of(service);
+    let package = snake(&service.service);
+    let names: BTreeSet<&str> = schema.operations.iter().map(|operation| operation.name.as_str()).collect();
     let mut proto = Proto { names: schema.names, messages: String::new(), imports: BTreeSet::new() };
     let mut calls = String::new();
     for operation in &schema.operations {
-        calls.push_str(&proto.call(operation));
+        let result = proto.result(operation);
+        // In the scope of the service, the name of a call hides the message of that name.
+        let result = if names.contains(result.as_str()) { format!(".{package}.{result}") } else { result };
+        calls.push_str(&call(operation, &result));
     }
     for object in &schema.objects {
         proto.object(object);
     }
-    let mut out = format!("// {heading}\n\nsyntax = \"proto3\";\n\npackage {};\n", snake(&service.service));
+    let mut out = format!("// {heading}\n\nsyntax = \"proto3\";\n\npackage {package};\n");
     for (index, import) in proto.imports.iter().enumerate() {
         let _ = write!(out, "{}import \"google/protobuf/{import}.proto\";\n", if index == 0 { "\n" } else { "" });
     }
     let _ = write!(out, "\nservice {} {{\n{calls}}}\n{}", camel(&service.service), proto.messages);
+    out
+}
+
+/// Returns a call, with its notes as comments.
+fn call(operation: &Operation<'_>, result: &str) -> String {
+    let stream = if operation.is_stream { "stream " } else { "" };
+    let mut out = String::new();
+    let notes = operation.notes.iter().map(|note| note.split_whitespace().collect::<Vec<_>>().join(" "));
+    for note in std::iter::once(operation.function.function.clone()).chain(notes) {
+        let _ = writeln!(out, "  // {note}");
+    }
+    let _ = writeln!(out, "  rpc {}({}) returns ({stream}{result});", operation.name, operation.arguments);
     out
 }
 
@@ -41,8 +58,9 @@ struct Proto {
 }
 
 impl Proto {
-    fn call(&mut self, operation: &Operation<'_>) -> String {
-        let result = match &operation.result {
+    /// Returns the name of the message of a result.
+    fn result(&mut self, operation: &Operation<'_>) -> String {
+        match &operation.result {
             Type::Object(name) => name.clone(),
             Type::None => self.well_known("empty", "Empty"),
             result => {
@@ -52,15 +70,7 @@ impl Proto {
                 self.object(&Object { name: name.clone(), origin, fields: vec![field] });
                 name
             }
-        };
-        let stream = if operation.is_stream { "stream " } else { "" };
-        let mut out = String::new();
-        let notes = operation.notes.iter().map(|note| note.split_whitespace().collect::<Vec<_>>().join(" "));
-        for note in std::iter::once(operation.function.function.clone()).chain(notes) {
-            let _ = writeln!(out, "  // {note}");
         }
-        let _ = writeln!(out, "  rpc {}({}) returns ({stream}{result});", operation.name, operation.arguments);
-        out
     }
 
     fn object(&mut self, object: &Object) {

@@ -112,7 +112,8 @@ fn pricing() -> ServiceInterface {
             odd,
             other("shop.taxes:quote", InterfaceKind::Coroutine, Some(Shape::None)),
             other("shop.taxes:rows", InterfaceKind::Generator, None),
-            other("shop.tree:root", InterfaceKind::Function, Some(node)),
+            // A call and a message of one name.
+            other("shop.tree:node", InterfaceKind::Function, Some(node)),
         ],
         shared_code: vec![SharedFunction {
             function: "shop.pricing.models:Money.rounded".into(),
@@ -163,7 +164,40 @@ fn interfaces() -> Interfaces {
 fn the_interfaces_are_read_on_a_terminal() {
     let mut interfaces = interfaces();
     interfaces.services[1].functions.truncate(1);
-    insta::assert_snapshot!(interface::render(&interfaces, 100), @"");
+    insta::assert_snapshot!(interface::render(&interfaces, 100), @"
+    The split pricing, as recorded in 1,234 requests. Rates are per request of any endpoint.
+
+    # Service main: shop.main, shop.orders
+    No other service calls it.
+
+    # Service pricing: shop.pricing, shop.inventory
+    Other services call 1 function: 2.14 calls and 974 bytes per request.
+
+    shop.pricing:quote(request: PriceRequest, on: datetime = …) -> Decimal
+      function; 2.14 calls per request, 974 bytes
+      ready
+      raises shop.pricing.errors:UnknownCoupon
+      called by shop.orders:read in main at orders/service.py:41, orders/service.py:43: 2.14 per
+          request; 24.1 in GET /users/{user_id}/orders
+
+    Types in arguments and results
+      PriceRequest(product_id: int, tier: Tier, date: None | date, notes: list[str] | None)
+
+    Code that other services need too: its calls never cross
+    function                           calls  reason
+    shop.pricing.models:Money.rounded    3.5  a method of a value, which runs where the value is
+
+    Tables (statements and rows of its modules per request)
+    table    owner                            reads  writes  rows  shared with
+    product  pricing: shop.pricing (mapping)   1.25       0     0  main
+
+    Variables of the environment that its modules read
+      SHOP_TAX at pricing/service.py:3
+
+    Transactions that write tables of several services
+    endpoint      per request  tables                            writes at
+    POST /orders            1  main: orders; pricing: stockitem  orders/service.py:224
+    ");
 }
 
 #[test]
@@ -191,7 +225,22 @@ fn a_plan_is_read_on_a_terminal() {
         },
     ];
     let plan = Plan { split: "pricing".into(), requests: 1_234, steps };
-    insta::assert_snapshot!(interface::render_plan(&plan, 100), @"");
+    insta::assert_snapshot!(interface::render_plan(&plan, 100), @"
+    The split pricing, as recorded in 1,234 requests. Rates are per request of any endpoint.
+
+    Crosses as it is: 2.14 calls per request
+      shop.pricing:quote (pricing): 2.14 calls, 974 bytes
+
+    Batch: called many times by one caller: 2.14 calls per request
+      shop.pricing:quote (pricing): 2.14 calls, 974 bytes; 0.178 calls if batched
+        shop.orders:read calls it 12.0 times, at most 40
+        at orders/service.py:41
+
+    Rewrite: 2.14 calls per request
+      shop.pricing:walk (pricing): 2.14 calls, 974 bytes
+        rewrite: arguments.each is a callback
+        at orders/service.py:41
+    ");
 }
 
 #[test]
@@ -235,10 +284,12 @@ fn the_proto_compiles() {
             "RulesQuote(.pricing.RulesQuoteArguments) .pricing.RulesQuoteResult",
             "TaxesQuote(.pricing.TaxesQuoteArguments) .google.protobuf.Empty",
             "Rows(.pricing.RowsArguments) .pricing.RowsResult",
-            "Root(.pricing.RootArguments) .pricing.Node",
+            "Node(.pricing.NodeArguments) .pricing.Node",
         ]
     );
     assert!(file.service[0].method[3].server_streaming());
+    // In the scope of the service, `Node` is the call.
+    assert!(proto.contains("rpc Node(NodeArguments) returns (.pricing.Node);"), "{proto}");
 }
 
 #[test]
