@@ -92,19 +92,19 @@ struct FunctionCalls<'a> {
     calls: u64,
     by_caller: BTreeMap<Caller, CallerCalls<'a>>,
     exceptions: BTreeSet<&'a str>,
-    argument_shapes: Shapes,
-    result_shapes: Shapes,
+    arguments: Sampled,
+    results: Sampled,
 }
 
 /// The sampled payloads of one direction.
 #[derive(Default)]
-struct Shapes {
+struct Sampled {
     samples: u64,
     bytes: u64,
     shapes: BTreeSet<u32>,
 }
 
-impl Shapes {
+impl Sampled {
     fn add(&mut self, payload: &Payload) {
         self.samples += 1;
         self.bytes += payload.encoded_bytes;
@@ -226,8 +226,8 @@ impl<'a> Calls<'a> {
         sites: &CallSites<'_>,
     ) -> InterfaceFunction {
         let function = self.function(id);
-        let sizes = [calls.argument_shapes.bytes_mean(), calls.result_shapes.bytes_mean()];
-        let bytes_per_call = sizes.iter().any(Option::is_some).then(|| sizes.iter().flatten().sum::<f64>());
+        let means = [calls.arguments.bytes_mean(), calls.results.bytes_mean()];
+        let bytes_per_call = means.iter().any(Option::is_some).then(|| means.iter().flatten().sum::<f64>());
         let calls_per_request = self.rate(calls.calls);
         let mut callers: Vec<InterfaceCaller> =
             calls.by_caller.iter().filter_map(|(caller, from)| self.caller(*caller, from, names)).collect();
@@ -238,10 +238,10 @@ impl<'a> Calls<'a> {
             defined: Site { file: function.file.clone(), line: function.line },
             readiness: calls.readiness,
             reason: (calls.readiness != Readiness::Ready).then(|| sites.reason(id)),
-            arguments: self.arguments(&calls.argument_shapes),
-            result: self.result(&calls.result_shapes),
+            arguments: self.arguments(&calls.arguments),
+            result: self.result(&calls.results),
             exceptions: calls.exceptions.iter().map(|&name| name.to_owned()).collect(),
-            samples: calls.argument_shapes.samples,
+            samples: calls.arguments.samples,
             calls_per_request,
             bytes_per_call,
             bytes_per_request: bytes_per_call.map(|bytes| bytes * calls_per_request),
@@ -249,13 +249,13 @@ impl<'a> Calls<'a> {
         }
     }
 
-    fn arguments(&self, shapes: &Shapes) -> Vec<Field> {
-        let all = shapes.shapes.iter().map(|id| shape::of_arguments(&self.recording.shapes[*id as usize]));
+    fn arguments(&self, sampled: &Sampled) -> Vec<Field> {
+        let all = sampled.shapes.iter().map(|id| shape::of_arguments(&self.recording.shapes[*id as usize]));
         all.reduce(merge_fields).unwrap_or_default()
     }
 
-    fn result(&self, shapes: &Shapes) -> Option<Shape> {
-        let all = shapes.shapes.iter().map(|id| shape::of_result(&self.recording.shapes[*id as usize]));
+    fn result(&self, sampled: &Sampled) -> Option<Shape> {
+        let all = sampled.shapes.iter().map(|id| shape::of_result(&self.recording.shapes[*id as usize]));
         all.reduce(Shape::merge)
     }
 
@@ -324,8 +324,8 @@ impl<'a> FunctionCalls<'a> {
             }
         }
         self.exceptions.extend(call.exception.as_deref());
-        call.arguments.iter().for_each(|payload| self.argument_shapes.add(payload));
-        call.result.iter().for_each(|payload| self.result_shapes.add(payload));
+        call.arguments.iter().for_each(|payload| self.arguments.add(payload));
+        call.result.iter().for_each(|payload| self.results.add(payload));
     }
 }
 

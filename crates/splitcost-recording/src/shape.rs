@@ -54,10 +54,9 @@ fn of_leaf(leaf: &str) -> Shape {
 fn of_kind(kind: &str, value: &Value, more: Option<&Value>) -> Shape {
     let places = |all: &[Value]| all.iter().map(shape).collect();
     match (kind, value) {
-        ("list" | "deque", element) => Shape::List(Box::new(shape(element))),
         ("set" | "frozenset", element) => Shape::Set(Box::new(shape(element))),
         ("tuple", Value::Array(all)) => Shape::Tuple(places(all)),
-        ("tuple", element) => Shape::List(Box::new(shape(element))),
+        ("list" | "deque" | "tuple", element) => Shape::List(Box::new(shape(element))),
         ("any", Value::Array(all)) => all.iter().map(shape).reduce(Shape::merge).unwrap_or_default(),
         ("dict", Value::Object(named)) => of_dict(named),
         ("enum", Value::String(name)) => Shape::Enum(name.clone()),

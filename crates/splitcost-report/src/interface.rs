@@ -78,7 +78,9 @@ pub fn render_plan(plan: &Plan, width: usize) -> String {
         let calls: f64 = steps.iter().map(|step| step.calls_per_request).sum();
         page.line(0, "");
         page.line(0, &format!("{}: {} calls per request", work.heading(), short(calls)));
-        steps.into_iter().for_each(|step| page.step(step));
+        for step in steps {
+            page.step(step);
+        }
     }
     page.out
 }

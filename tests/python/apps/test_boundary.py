@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
-import itertools
+import importlib
 import json
 from pathlib import Path
 from typing import Any
@@ -42,21 +41,22 @@ def called(project: Path) -> list[tuple[str, dict[str, Any]]]:
 
 
 def test_the_models_can_be_imported(
-    project: Path, called: list[tuple[str, dict[str, Any]]], tmp_path: Path
+    project: Path,
+    called: list[tuple[str, dict[str, Any]]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert called
-    for number, (split, service) in zip(itertools.count(), called, strict=False):
+    monkeypatch.syspath_prepend(tmp_path)
+    for number, (split, service) in enumerate(called):
         source = shown(project, split, "--service", service["service"], "--format", "pydantic")
-        path = tmp_path / f"interface_{number}.py"
-        path.write_text(source)
-        spec = importlib.util.spec_from_file_location(path.stem, path)
-        assert spec is not None and spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        results = [name for name in vars(module) if name.endswith("Result")]
+        name = f"interface_{number}"
+        (tmp_path / f"{name}.py").write_text(source)
+        module = importlib.import_module(name)
+        results = [result for result in vars(module) if result.endswith("Result")]
         assert len(results) == len(service["functions"])
-        for name in results:
-            getattr(module, name).model_json_schema()
+        for result in results:
+            getattr(module, result).model_json_schema()
 
 
 def test_the_openapi_document_holds_valid_schemas(

@@ -137,17 +137,6 @@ impl Shape {
         }
     }
 
-    /// Returns the alternatives other than `None`, and true if `None` is one.
-    pub fn alternatives(&self) -> (Vec<&Self>, bool) {
-        match self {
-            Self::Any(all) => {
-                (all.iter().filter(|one| **one != Self::None).collect(), all.iter().any(|one| *one == Self::None))
-            }
-            Self::None => (Vec::new(), true),
-            one => (vec![one], false),
-        }
-    }
-
     /// Returns the shape as a short annotation of Python, as `list[PricedLine] | None`.
     pub fn annotation(&self) -> String {
         let last = |name: &str| name.rsplit([':', '.']).next().unwrap_or(name).to_owned();

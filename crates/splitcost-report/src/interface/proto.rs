@@ -25,7 +25,7 @@ pub(super) fn render(service: &ServiceInterface, heading: &str) -> String {
     }
     let mut out = format!("// {heading}\n\nsyntax = \"proto3\";\n\npackage {package};\n");
     for (index, import) in proto.imports.iter().enumerate() {
-        let _ = write!(out, "{}import \"google/protobuf/{import}.proto\";\n", if index == 0 { "\n" } else { "" });
+        let _ = writeln!(out, "{}import \"google/protobuf/{import}.proto\";", if index == 0 { "\n" } else { "" });
     }
     let _ = write!(out, "\nservice {} {{\n{calls}}}\n{}", camel(&service.service), proto.messages);
     out
@@ -125,8 +125,15 @@ impl Proto {
             Type::Int => "int64",
             Type::Float => "double",
             Type::Bytes => "bytes",
-            Type::Str | Type::Path | Type::Decimal | Type::Uuid | Type::Date | Type::Time | Type::Complex => "string",
-            Type::Name(_) | Type::Member(_) => "string",
+            Type::Str
+            | Type::Path
+            | Type::Decimal
+            | Type::Uuid
+            | Type::Date
+            | Type::Time
+            | Type::Complex
+            | Type::Name(_)
+            | Type::Member(_) => "string",
             Type::Object(name) => return name.clone(),
             Type::Datetime => return self.well_known("timestamp", "Timestamp"),
             Type::Timedelta => return self.well_known("duration", "Duration"),

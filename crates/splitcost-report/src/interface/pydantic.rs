@@ -11,79 +11,19 @@ use super::schema::{Object, Schema, Type};
 /// Names that a field cannot have in a class of pydantic, or that annotations use.
 ///
 /// Spec: the Python language reference, "Keywords"; attributes of `pydantic.BaseModel` without the `model_` prefix.
-const RESERVED: [&str; 63] = [
-    "False",
-    "None",
-    "True",
-    "and",
-    "as",
-    "assert",
-    "async",
-    "await",
-    "bool",
-    "break",
-    "bytes",
-    "class",
-    "complex",
-    "construct",
-    "continue",
-    "copy",
-    "datetime",
-    "decimal",
-    "def",
-    "del",
-    "dict",
-    "elif",
-    "else",
-    "except",
-    "finally",
-    "float",
-    "for",
-    "from",
-    "from_orm",
-    "global",
-    "if",
-    "import",
-    "in",
-    "int",
-    "is",
-    "json",
-    "lambda",
-    "list",
-    "nonlocal",
-    "not",
-    "or",
-    "parse_file",
-    "parse_obj",
-    "parse_raw",
-    "pass",
-    "pathlib",
-    "pydantic",
-    "raise",
-    "return",
-    "schema",
-    "schema_json",
-    "set",
-    "str",
-    "try",
-    "tuple",
-    "typing",
-    "update_forward_refs",
-    "uuid",
-    "validate",
-    "while",
-    "with",
-    "yield",
-    "self",
-];
+const RESERVED: &str = "False None True and as assert async await bool break bytes class complex construct continue copy \
+    datetime decimal def del dict elif else except finally float for from from_orm global if import in \
+    int is json lambda list nonlocal not or parse_file parse_obj parse_raw pass pathlib pydantic raise \
+    return schema schema_json self set str try tuple typing update_forward_refs uuid validate while with \
+    yield";
+
+/// The modules of the standard library that annotations use.
+const MODULES: [&str; 5] = ["datetime", "decimal", "pathlib", "typing", "uuid"];
 
 /// Returns a Python module with the models of a service.
 pub(super) fn render(service: &ServiceInterface, heading: &str) -> String {
     let schema = Schema::of(service);
-    let mut out = format!(
-        "\"\"\"{heading}\"\"\"\n\nfrom __future__ import annotations\n\nimport datetime\nimport decimal\nimport pathlib\n\
-         import typing\nimport uuid\n\nimport pydantic\n"
-    );
+    let mut out = String::new();
     for object in &schema.objects {
         class(&mut out, object);
     }
@@ -100,7 +40,12 @@ pub(super) fn render(service: &ServiceInterface, heading: &str) -> String {
             let _ = writeln!(out, "{}    # {}", if index == 0 { "\n" } else { "" }, one_line(note));
         }
     }
-    out
+    let mut imports = String::new();
+    for module in MODULES.iter().filter(|module| out.contains(&format!("{module}."))) {
+        let _ = writeln!(imports, "import {module}");
+    }
+    let gap = if imports.is_empty() { "" } else { "\n" };
+    format!("\"\"\"{heading}\"\"\"\n\nfrom __future__ import annotations\n\n{imports}{gap}import pydantic\n{out}")
 }
 
 fn class(out: &mut String, object: &Object) {
@@ -144,7 +89,7 @@ fn identifier(name: &str) -> String {
     if !identifier.starts_with(|c: char| c.is_ascii_alphabetic()) || identifier.starts_with("model_") {
         identifier = format!("field_{identifier}");
     }
-    if RESERVED.contains(&identifier.as_str()) {
+    if RESERVED.split(' ').any(|reserved| reserved == identifier) {
         identifier.push('_');
     }
     identifier
