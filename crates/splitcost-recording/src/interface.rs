@@ -338,8 +338,8 @@ mod tests {
     const SHAPES: [&str; 3] =
         [r#"{"arguments":{"item":"int","note":"str"}}"#, r#"{"arguments":{"item":"none"}}"#, r#""decimal""#];
 
-    fn payload(shape: u32, line: u32) -> Option<Payload> {
-        Some(Payload { shape, encoded_bytes: 10, file: "shop/main.py".into(), line, ..Payload::default() })
+    fn payload(shape: u32, line: u32) -> Payload {
+        Payload { shape, encoded_bytes: 10, file: "shop/main.py".into(), line, ..Payload::default() }
     }
 
     fn call(function: FunctionId, parent: u32) -> Call {
@@ -356,8 +356,9 @@ mod tests {
         let function = |module, qualname: &str| Function { module, qualname: qualname.into(), ..Function::default() };
         let receiver = Receiver { kind: ReceiverKind::Value, ..Receiver::default() };
         let of_value = Payload { receiver: Some(receiver), ..Payload::default() };
-        let lock = |shape, line| Call { arguments: payload(shape, line), result: payload(2, line), ..call(2, 1) };
-        let failing = Call { exception: Some("vault:Gone".into()), arguments: payload(1, 9), ..call(2, 1) };
+        let lock =
+            |shape, line| Call { arguments: Some(payload(shape, line)), result: Some(payload(2, line)), ..call(2, 1) };
+        let failing = Call { exception: Some("vault:Gone".into()), arguments: Some(payload(1, 9)), ..call(2, 1) };
         Recording {
             modules: ["(framework)", "main", "vault"].map(str::to_owned).to_vec(),
             functions: vec![

@@ -94,8 +94,8 @@ pub(crate) struct ShowArgs {
     /// Show the database's tables: their owners, who reads and writes them, and statements that are repeated
     #[arg(long)]
     pub(crate) tables: bool,
-    /// Show a split of the settings: the functions that each service's others call, with arguments, results, callers and
-    /// the work that is needed, its tables, and the variables of the environment that it reads
+    /// Show the services of a split in the settings: the functions that other services call, with arguments, results,
+    /// callers and the work that is needed, the tables, and the variables of the environment that are read
     #[arg(long, value_name = "SPLIT", conflicts_with = "tables")]
     pub(crate) boundary: Option<String>,
     /// Order the work that a real split needs: calls that cross as they are, adapters, batches, rewrites
