@@ -3,7 +3,10 @@
 //! A request has one root call (the framework's own work, owner [`Recording::ROOT_MODULE`]) and below it one
 //! [`Call`] per call that went from one module into another. Calls inside a module are part of it.
 
+pub mod interface;
 pub mod limit;
+pub mod shape;
+pub mod site;
 pub mod statement;
 pub mod summary;
 pub mod tables;

@@ -10,7 +10,8 @@
 //! With the feature `parquet`, read in this order: `assemble` (records to call trees, pure), `statement`
 //! (the tables of a statement), `convert` (the raw
 //! logs of a directory to a recording), `store` (a recording to Parquet and back), `tree` (quantities of a call
-//! tree), `summary` and `tables` (the numbers that `splitcost show` prints), `price` (the cost of the scanner's findings).
+//! tree), `summary`, `tables` and `interface` (the documents that `splitcost show` prints; `shape` reads the skeletons, `plan` orders the work),
+//! `price` (the cost of the scanner's findings).
 //!
 //! ```
 //! use splitcost_recording::log::{Frame, HEADER, Reader, Record, frame_header};
@@ -32,10 +33,16 @@ mod crc32;
 pub mod division;
 #[cfg(feature = "parquet")]
 mod error;
+#[cfg(feature = "parquet")]
+pub mod interface;
 pub mod log;
+#[cfg(feature = "parquet")]
+pub mod plan;
 #[cfg(feature = "parquet")]
 pub mod price;
 pub mod redact;
+#[cfg(feature = "parquet")]
+pub mod shape;
 pub mod skeleton;
 #[cfg(feature = "parquet")]
 pub mod statement;

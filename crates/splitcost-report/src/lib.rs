@@ -3,7 +3,7 @@
 //! Read in this order: [`text`] (a study on one screen), [`html`] (a study as one file that asks the network for nothing),
 //! [`distance`] (one split over several links), [`fault`] (outcomes under faults), [`emulation`] (the record of an emulated
 //! link), [`bench`] (results of `splitcost bench`), [`finding`] (results of `splitcost scan`) and [`graph`] (the call graph
-//! as DOT), [`recording`] and [`tables`] (a recording, and its database's tables).
+//! as DOT), [`recording`], [`tables`] and [`interface`] (a recording, its database's tables, and the interfaces of a split).
 //!
 //! ```
 //! use splitcost_model::study::Study;
@@ -21,6 +21,7 @@ pub mod fault;
 pub mod finding;
 pub mod graph;
 pub mod html;
+pub mod interface;
 pub mod recording;
 mod shorten;
 mod table;

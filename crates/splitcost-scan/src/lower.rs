@@ -1,5 +1,6 @@
 //! Lowering: from the text of a file to its [compact form](crate::form). No other module uses the parser.
 
+pub(crate) mod environment;
 mod expression;
 pub(crate) mod state;
 

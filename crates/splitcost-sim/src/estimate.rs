@@ -37,7 +37,7 @@ pub use network::PATIENCE;
 use network::ServicePairs;
 use replay::{Deployment, ReplayedRequests, RunConditions};
 pub use server::FittedServer;
-use site::CallSites;
+use site::SplitSites;
 use work::service_work;
 
 /// A scenario that is predicted.
@@ -356,7 +356,7 @@ impl CompiledScenario<'_> {
             |split| Arms { monolith: samples.figures(Variant::Monolith, load), split: samples.figures(split, load) };
         let gigabytes_per_month = self.bytes_per_request() * load * 3600.0 * Prices::HOURS_PER_MONTH / 1e9;
         let sidecars = Interval::of(&samples.sidecar_secs).map(|secs| secs.scale(load));
-        let sites = CallSites::of(scenario.recording);
+        let sites = SplitSites::of(scenario.recording);
         let work = |compiled| service_work(scenario.recording, scenario.split, compiled);
         Estimate {
             load_reqs_per_sec: load,
@@ -445,7 +445,7 @@ impl CompiledScenario<'_> {
     }
 
     /// The crossings by endpoint, caller and callee, dearest first.
-    fn calls(&self, scenario: &Scenario<'_>, sites: &CallSites<'_>) -> Vec<CrossingCost> {
+    fn calls(&self, scenario: &Scenario<'_>, sites: &SplitSites<'_>) -> Vec<CrossingCost> {
         let recording = scenario.recording;
         let rounds: Vec<&Round> = scenario.calibration.rounds.iter().collect();
         let model = CostModel::fit(&rounds, self.server.yardstick_nanos);
@@ -481,8 +481,8 @@ impl CompiledScenario<'_> {
                 let name = &self.endpoints[endpoint as usize];
                 let requests = self.requests.iter().filter(|r| r.endpoint == *name).count().max(1) as f64;
                 let (file, line) = match statement {
-                    Some(text) => sites.of_statement(text, function),
-                    None => sites.of_call(caller, function),
+                    Some(text) => sites.calls.of_statement(text, function),
+                    None => sites.calls.of_call(caller, function),
                 };
                 CrossingCost {
                     endpoint: name.clone(),

@@ -273,7 +273,7 @@ mod tests {
             let error = parse(&words).unwrap_err().error.to_string();
             error.lines().find_map(|line| line.trim().strip_prefix("[possible values: ")).unwrap_or(&error).to_owned()
         };
-        assert_eq!(formats("splitcost show"), "text, json]");
+        assert_eq!(formats("splitcost show"), "text, json, pydantic, proto, openapi]");
         assert_eq!(formats("splitcost bench http://h"), "text, json, csv, markdown]");
         assert_eq!(formats("splitcost bench codecs"), "text, json, markdown]");
         assert_eq!(formats("splitcost bench call a:b"), "text, json]");

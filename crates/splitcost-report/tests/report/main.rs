@@ -14,6 +14,7 @@ use splitcost_study::verdict::judge;
 
 mod finding;
 mod fixture;
+mod interface;
 
 fn screen(study: &Study) -> String {
     text::render(study, &Style::default())

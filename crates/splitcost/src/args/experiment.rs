@@ -7,7 +7,7 @@ use clap::Args;
 use splitcost_model::policy::{CallPolicy, Fault, MalformedPolicy};
 use splitcost_model::split::StackName;
 
-use super::shared::{OutputArgs, RecordingArgs, availability, concurrency, rate};
+use super::shared::{Format, OutputArgs, RecordingArgs, availability, concurrency, formats, rate};
 
 const CONCURRENCY_HELP: &str = "Requests in flight in closed loop [default: [load] in the settings, else 16]";
 
@@ -86,6 +86,9 @@ pub(crate) struct RecordArgs {
 #[command(after_help = "Examples:
   splitcost show
   splitcost show --tables                  # who reads and writes which tables, and statements in loops
+  splitcost show --boundary pricing        # the interfaces of a split's services, as they were recorded
+  splitcost show --boundary pricing --plan # what crosses as it is, and what to adapt, batch and rewrite
+  splitcost show --boundary pricing --service pricing --format proto > pricing.proto
   splitcost show rec --format json | jq '.endpoints[].name'")]
 pub(crate) struct ShowArgs {
     /// Recording to read [default: .splitcost/recording beside the settings file]
@@ -94,8 +97,24 @@ pub(crate) struct ShowArgs {
     /// Show the database's tables: their owners, who reads and writes them, and statements that are repeated
     #[arg(long)]
     pub(crate) tables: bool,
-    #[command(flatten)]
-    pub(crate) output: OutputArgs,
+    /// Show the services of a split in the settings: the functions that other services call, with arguments, results,
+    /// callers and the work that is needed, the tables, and the variables of the environment that are read
+    #[arg(long, value_name = "SPLIT", conflicts_with = "tables")]
+    pub(crate) boundary: Option<String>,
+    /// Order the work that a real split needs: calls that cross as they are, adapters, batches, rewrites
+    #[arg(long, requires = "boundary")]
+    pub(crate) plan: bool,
+    /// Service whose interface is shown [default: all]
+    #[arg(long, value_name = "NAME", requires = "boundary", conflicts_with = "plan")]
+    pub(crate) service: Option<String>,
+    /// Format of the answer on standard output [default: text]
+    #[arg(
+        long,
+        default_value = "text",
+        hide_default_value = true,
+        value_parser = formats(&[Format::Text, Format::Json, Format::Pydantic, Format::Proto, Format::Openapi])
+    )]
+    pub(crate) format: Format,
 }
 
 /// Arguments of `splitcost calibrate`.

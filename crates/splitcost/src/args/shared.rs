@@ -53,6 +53,12 @@ pub(crate) enum Format {
     Junit,
     /// A graph for Graphviz
     Dot,
+    /// Python source with pydantic models; with `--boundary`
+    Pydantic,
+    /// Protobuf messages and a service, proto3; with `--boundary`
+    Proto,
+    /// An `OpenAPI` 3.1 document in JSON; with `--boundary`
+    Openapi,
 }
 
 /// Returns a reader of the formats that a command takes.

@@ -1,37 +1,105 @@
 //! `splitcost show`: prints a recording.
 
+mod environment;
+
 use std::process::ExitCode;
 
 use splitcost_model::database::Owners;
+use splitcost_model::recording::Recording;
+use splitcost_model::recording::interface::{Interfaces, ServiceInterface};
+use splitcost_recording::interface::interfaces;
+use splitcost_recording::plan::plan;
 use splitcost_recording::summary::summarize;
 use splitcost_recording::tables::summarize_tables;
+use splitcost_report::interface;
 
 use crate::args::experiment::ShowArgs;
 use crate::args::shared::Format;
+use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::session::Session;
 
-/// Prints the summary of a recording, or of the tables in it.
+/// Prints the summary of a recording, of the tables in it, or of a split's boundary.
 pub(crate) fn run(session: &mut Session, args: &ShowArgs) -> anyhow::Result<ExitCode> {
     let dir = match &args.recording {
         Some(dir) => dir.clone(),
         None => Session::recording_dir(&session.settings()?, None),
     };
+    let is_code = !matches!(args.format, Format::Text | Format::Json);
+    if is_code && args.boundary.is_none() {
+        return Err(Failure::new("code is only written for the interface of a split")
+            .hint("name it: `splitcost show --boundary SPLIT`")
+            .into());
+    }
     let recording = Session::open(&dir)?;
+    if let Some(split) = &args.boundary {
+        return boundary(session, args, &recording, split);
+    }
     if args.tables {
         let settings = session.settings_if_any()?;
         let owners = Owners::of(&recording, &settings.map(|settings| settings.table_owners).unwrap_or_default());
         let summary = summarize_tables(&recording, &owners);
-        match args.output.format {
+        match args.format {
             Format::Json => session.printer.json(&summary)?,
             _ => session.printer.answer(&splitcost_report::tables::render(&summary, Printer::width()))?,
         }
         return Ok(ExitCode::SUCCESS);
     }
     let summary = summarize(&recording);
-    match args.output.format {
+    match args.format {
         Format::Json => session.printer.json(&summary)?,
         _ => session.printer.answer(&splitcost_report::recording::render(&summary, Printer::width()))?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Prints the interfaces of a split's services, or the work that the split needs.
+fn boundary(session: &mut Session, args: &ShowArgs, recording: &Recording, split: &str) -> anyhow::Result<ExitCode> {
+    let settings = session.settings()?;
+    let split = settings.splits(&[split.to_owned()])?.remove(0);
+    let mut interfaces = interfaces(recording, &split, &Owners::of(recording, &settings.table_owners));
+    if let Some(name) = &args.service {
+        let known = split.service_names().join(", ");
+        interfaces.services.retain(|service| service.service == *name);
+        if interfaces.services.is_empty() {
+            return Err(Failure::new(format!("the split {} has no service named {name}", split.name))
+                .hint(format!("its services are: {known}"))
+                .into());
+        }
+    }
+    if args.plan {
+        let plan = plan(&interfaces);
+        match args.format {
+            Format::Json => session.printer.json(&plan)?,
+            Format::Text => session.printer.answer(&interface::render_plan(&plan, Printer::width()))?,
+            _ => return Err(Failure::new("a plan is written as text or as json").into()),
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    environment::add(&mut interfaces, &split, &settings.app);
+    let text = match args.format {
+        Format::Json => serde_json::to_string_pretty(&interfaces)?,
+        Format::Pydantic => interface::pydantic(&interfaces, only_called(&interfaces)?),
+        Format::Proto => interface::proto(&interfaces, only_called(&interfaces)?),
+        Format::Openapi => interface::openapi(&interfaces, only_called(&interfaces)?),
+        _ => interface::render(&interfaces, Printer::width()),
+    };
+    session.printer.answer(&text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Returns the one service that others call.
+fn only_called(interfaces: &Interfaces) -> anyhow::Result<&ServiceInterface> {
+    let called: Vec<&ServiceInterface> =
+        interfaces.services.iter().filter(|service| !service.functions.is_empty()).collect();
+    match called.as_slice() {
+        [one] => Ok(one),
+        [] => Err(Failure::new("no other service calls a function of it: there is no interface to write").into()),
+        several => {
+            let names: Vec<&str> = several.iter().map(|service| service.service.as_str()).collect();
+            Err(Failure::new("several services are called by others, and a document of code describes one")
+                .hint(format!("choose it with --service: {}", names.join(", ")))
+                .into())
+        }
+    }
 }
