@@ -8,8 +8,11 @@ import re
 from pathlib import Path
 from typing import Any
 
+import grpc_tools
+import openapi_spec_validator
 import pytest
 from apps_support import copied, splitcost
+from grpc_tools import protoc
 
 
 @pytest.fixture(scope="module")
@@ -71,3 +74,19 @@ def test_the_openapi_document_defines_what_it_refers_to(
         referred = re.findall(r'"#/components/schemas/([^"]+)"', text)
         assert referred
         assert set(referred) <= set(schemas)
+
+
+def test_the_standard_tools_accept_the_documents(
+    project: Path, called: list[tuple[str, dict[str, Any]]], tmp_path: Path
+) -> None:
+    assert called
+    for number, (split, service) in enumerate(called):
+        of_service = ("--service", service["service"], "--format")
+        openapi_spec_validator.validate(json.loads(shown(project, split, *of_service, "openapi")))
+        proto = tmp_path / f"interface_{number}.proto"
+        proto.write_text(shown(project, split, *of_service, "proto"))
+        include = Path(grpc_tools.__file__).parent / "_proto"
+        paths = [f"--proto_path={tmp_path}", f"--proto_path={include}", f"--python_out={tmp_path}"]
+        assert protoc.main(["protoc", *paths, f"--grpc_python_out={tmp_path}", str(proto)]) == 0
+        generated = (tmp_path / f"interface_{number}_pb2_grpc.py").read_text()
+        assert generated.count("Servicer(object)") == 1
