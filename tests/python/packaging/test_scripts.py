@@ -166,7 +166,10 @@ def test_every_python_file_is_linted() -> None:
     listed = subprocess.run(list_all, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     files = [Path(name) for name in listed.split("\0") if name and (ROOT / name).is_file()]
     # Programs that are odd on purpose.
-    cases = ("crates/splitcost-scan/tests/it/cases/", "tests/python/recorder/cases/")
+    cases = (
+        *("crates/splitcost-scan/tests/it/cases/", "tests/python/recorder/cases/"),
+        "tests/python/rehearsal/cases/",
+    )
     ours = {file for file in files if is_python(ROOT / file) and not str(file).startswith(cases)}
     assert {Path("bench/load"), Path("setup.py"), Path("scripts/lint-english")} <= ours
     assert ours - linted == set()

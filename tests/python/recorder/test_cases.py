@@ -82,7 +82,7 @@ def test_values_that_watch_are_not_looked_at(runs):
     log = same(runs, "watched")
     assert log.counts["app.back:take"] == 40
     classes = [call.payloads[False]["class"] for call in log.named("app.back:take")[::5] if call.payloads]
-    assert classes[:2] == ["value", "live"]
+    assert classes[:2] == ["adapter", "live"]
 
 
 def test_no_code_of_the_app_runs_in_a_look(runs):

@@ -82,7 +82,8 @@ def test_shapes_sizes_and_classes(runs, value, skeleton, class_):
     if class_ in ("plain", "adapter"):
         space = {}
         exec(PRELUDE.replace("from shop.pricing import Line", ""), space)
-        if "Line" not in value and "pricing." not in value:
+        # The name of a factory has the length of the type's, for the recorder.
+        if not any(part in value for part in ("Line", "pricing.", "defaultdict")):
             encoded = len(codec.encode(eval(value, space)))
             assert result["encoded_bytes"] == encoded
 

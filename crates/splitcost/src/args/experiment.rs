@@ -105,7 +105,13 @@ pub(crate) struct ShowArgs {
     #[arg(long, requires = "boundary")]
     pub(crate) plan: bool,
     /// Service whose interface is shown [default: all]
-    #[arg(long, value_name = "NAME", requires = "boundary", conflicts_with = "plan")]
+    #[arg(
+        long,
+        env = "SPLITCOST_BOUNDARY_SERVICE",
+        value_name = "NAME",
+        requires = "boundary",
+        conflicts_with = "plan"
+    )]
     pub(crate) service: Option<String>,
     /// Format of the answer on standard output [default: text]
     #[arg(
