@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Awaitable
 from types import ModuleType
 from typing import Any
 
 from splitcost._guard import attempt
-from splitcost._hooks import awaited
 from splitcost.gateways import patch
 from splitcost.gateways.request import (
     MOST_ROUTES,
@@ -43,13 +41,13 @@ def _hook_app(kind: Any) -> None:
     original = kind.__call__
 
     # Servers look at the kind of this function, and at what it does without arguments.
-    @awaited
     @functools.wraps(original)
-    def call(self: Any, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+    async def call(self: Any, scope: Scope, receive: Receive, send: Send) -> None:
         request = attempt(asgi_request, "starlette", self, scope)
         if request is None:
-            return original(self, scope, receive, send)  # type: ignore[no-any-return]
-        return run_asgi(request, functools.partial(original, self), scope, receive, send)
+            await original(self, scope, receive, send)
+        else:
+            await run_asgi(request, functools.partial(original, self), scope, receive, send)
 
     kind.__call__ = call
 
