@@ -187,7 +187,7 @@ pub(crate) struct EstimateArgs {
   splitcost rehearse --profiles cross-az-aws   # as if the services were in two zones of a region
   splitcost rehearse --fault 'slow 10'         # as if called services took ten times as long for ten seconds
 
-Exit status: 0 success; 1 a split could not be run; 2 splitcost or its input failed.")]
+Exit status: 0 success; 1 a split could not be run; 2 splitcost or its input failed; 3 there is no verdict on a split.")]
 pub(crate) struct RehearseArgs {
     #[command(flatten)]
     pub(crate) from: RecordingArgs,
@@ -205,7 +205,7 @@ pub(crate) struct RehearseArgs {
 
 Without --recording, the app is recorded first.
 
-Exit status: 0 success; 1 a split could not be run; 2 splitcost or its input failed.")]
+Exit status: 0 success; 1 a split could not be run; 2 splitcost or its input failed; 3 there is no verdict on a split.")]
 #[command(mut_arg("recording", |arg| {
     arg.help("Recording to use [default: record the app first, into .splitcost/recording beside the settings file]")
 }))]
