@@ -169,7 +169,9 @@ pub(crate) struct CalibrateArgs {
   splitcost estimate
   splitcost estimate --split pricing --rate 40 --format json
   splitcost estimate --profiles all     # how far apart may the services be?
-  splitcost estimate --fault silent --policy 'no timeout' --policy '1s + 2 retries + budget 20%'")]
+  splitcost estimate --fault silent --policy 'no timeout' --policy '1s + 2 retries + budget 20%'
+
+Exit status: 0 success; 2 splitcost or its input failed; 3 there is no verdict on a split.")]
 pub(crate) struct EstimateArgs {
     #[command(flatten)]
     pub(crate) from: RecordingArgs,
