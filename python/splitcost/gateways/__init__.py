@@ -50,6 +50,7 @@ FRAMEWORKS = {
     ".bottle": "bottle",
     "celery.app.trace": "celery",
     "click.core": "click",
+    "datasette.app": "datasette",
     "django.core.handlers.base": "django",
     "dramatiq.worker": "dramatiq",
     "eventlet.patcher": "greenlets",

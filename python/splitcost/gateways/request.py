@@ -178,13 +178,14 @@ class Request:
 def found(route: str | None, handler: Any, verb: str = "") -> None:
     """Note the route and the handler that a framework chose for the request that runs.
 
-    The innermost framework is the last to choose. ``verb`` selects the method of a class.
+    The innermost framework is the last to choose. ``verb`` selects the method of a class; by default it is the
+    request's method.
     """
     request = _CURRENT.get()
     if request is not None:
         request.is_found = True
         request.route = route
-        request.handler = function_id(handler, verb)
+        request.handler = function_id(handler, verb or request.method)
 
 
 def handled(handler: Any) -> None:

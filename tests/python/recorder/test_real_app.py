@@ -48,7 +48,7 @@ def test_datasette(runs, tmp_path):
         end_group(process)
     (log,) = runs.logs()
     assert (log.troubles, log.damage) == ([], None)
-    request = log.request_named("GET /small/animals.json")
+    request = log.request_named("GET /{database}/{table}")
     tree = log.tree(request)
     assert tree[0] == "(framework):(asgi)"
     names = [line.split()[0] for line in tree]
@@ -58,4 +58,5 @@ def test_datasette(runs, tmp_path):
     calls = [call for call in log.calls.values() if call.request == request]
     assert all(call.events[-1] == "leave" for call in calls)
     assert log.requests[request]["status"] == 200
+    assert log.requests[request]["handler"].startswith("datasette.views:")
     assert b"vole" not in log.path.read_bytes()
