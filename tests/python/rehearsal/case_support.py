@@ -10,7 +10,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-from rehearsal_support import DEADLINE_SECS, Split
+from rehearsal_support import DEADLINE_SECS, Split, by_uvicorn
 
 CASES = Path(__file__).parent / "cases"
 
@@ -28,7 +28,9 @@ def case_split(case: str, directory: Path) -> Iterator[Split]:
     """The services `main` and `vault` of a case."""
     modules = {"main": [], "vault": ["app.vault"]}
     options = {"packages": ["app"], "copied": ["app.kinds"], "local_functions": [], "methods": []}
-    services = Split("httpx", directory, app="app.main:app", modules=modules, path=CASES / case, **options)
+    # The app that makes the checks is the same for all.
+    command = [*by_uvicorn("serve:app"), "--app-dir", str(CASES)]
+    services = Split("httpx", directory, command=command, modules=modules, path=CASES / case, **options)
     try:
         services.start(*modules)
         yield services
