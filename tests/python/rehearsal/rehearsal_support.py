@@ -21,7 +21,7 @@ from typing import Any
 from splitcost import codec
 
 APP = Path(__file__).parent / "app"
-PACKAGE_PARENT = Path(codec.__file__).parents[1]
+PACKAGE_PARENT = Path(codec.__file__).parents[2]
 DEADLINE_SECS = 30
 codec.allow_package("bazaar")
 

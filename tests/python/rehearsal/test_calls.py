@@ -311,7 +311,7 @@ def test_a_pickle_is_not_loaded(split: Split) -> None:
 def test_the_runtime_never_unpickles_or_evaluates() -> None:
     from pathlib import Path
 
-    for file in Path(codec.__file__).parent.rglob("*.py"):
+    for file in Path(codec.__file__).parents[1].rglob("*.py"):
         source = file.read_text()
         for word in ("import pickle", "marshal", "eval(", "exec("):
             assert word not in source, f"{word} in {file}"

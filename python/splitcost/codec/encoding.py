@@ -1,0 +1,535 @@
+"""From values to messages."""
+
+from __future__ import annotations
+
+import array
+import base64
+import collections
+import dataclasses
+import datetime
+import enum
+import fractions
+import inspect
+import ipaddress
+import math
+import pathlib
+import re
+import sys
+import uuid
+import zoneinfo
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+from typing import Any
+
+import orjson
+
+from splitcost.codec.kinds import (
+    DERIVED,
+    EASY,
+    SECRETS,
+    CannotCross,
+    Obstacle,
+    base_of,
+    is_allowed,
+    is_data,
+    is_found,
+    is_model,
+    name_of,
+    slots_of,
+)
+
+
+class Active(set[int]):
+    """Containers that are being encoded, by identity, and the types that need no look at each value."""
+
+    untagged: frozenset[type] = frozenset({type(None), bool, int, str})
+
+
+class Careful(Active):
+    """The second try: some integer is over 64 bits, or some string has a lone surrogate."""
+
+    untagged = frozenset({type(None), bool})
+
+
+Tagger = Callable[[Any, Active], Any]
+
+
+_PLAIN = EASY | {float, list, dict}
+_STR_ONLY = {str}
+_MAX_DEPTH = 200  # Chosen: orjson gives up at 254 levels.
+_MAX_LEVEL = (
+    1_000_000  # Chosen: so wide is only a list that holds itself twice; the other way finds that out.
+)
+_OPTIONS = (
+    orjson.OPT_PASSTHROUGH_SUBCLASS | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
+)
+
+
+def encode(value: Any) -> bytes:
+    """Encode a value so that :func:`decode` gives an equal one of the same types.
+
+    Raises :class:`CannotCross` with the path of the first value that cannot.
+    """
+    if _is_plain(value):
+        try:
+            return b"p" + orjson.dumps(value, option=_OPTIONS)
+        except TypeError:
+            pass  # A key that is no string, an integer over 64 bits or a lone surrogate: these need a tag.
+    try:
+        tagged = _tag(value, Active())
+        try:
+            return b"t" + orjson.dumps(tagged, option=_OPTIONS)
+        except TypeError:
+            return b"t" + orjson.dumps(_tag(value, Careful()), option=_OPTIONS)
+    except CannotCross:
+        raise
+    except (RecursionError, TypeError) as error:
+        raise CannotCross("", Obstacle.DEEP, type(value).__name__) from error
+
+
+def _is_plain(value: Any) -> bool:
+    """Return if orjson alone encodes all of it, keys apart. Level by level: most of the work is done in C."""
+    kind = type(value)
+    if kind is not list and kind is not dict:
+        return kind in EASY or (kind is float and math.isfinite(value))
+    level = [value]
+    for _ in range(_MAX_DEPTH):
+        children: list[Any] = []
+        for container in level:
+            children += container if type(container) is list else container.values()
+        kinds = set(map(type, children))
+        if kinds <= EASY:
+            return True
+        if not kinds <= _PLAIN or len(children) > _MAX_LEVEL:
+            return False
+        if float in kinds and not all(map(math.isfinite, [c for c in children if type(c) is float])):
+            return False
+        if list not in kinds and dict not in kinds:
+            return True
+        level = [c for c in children if type(c) is dict or type(c) is list]
+    return False
+
+
+def _tag(value: Any, active: Active) -> Any:
+    kind = type(value)
+    return (_taggers.get(kind) or _tagger_of(kind, value))(value, active)
+
+
+def _refuse(value: Any) -> CannotCross:
+    kind = type(value)
+    if hasattr(kind, "__next__") or hasattr(kind, "__anext__") or inspect.iscoroutine(value):
+        reason = Obstacle.GENERATOR
+    elif callable(value):
+        reason = Obstacle.CALLBACK
+    else:
+        reason = Obstacle.LIVE
+    return CannotCross("", reason, f"{kind.__module__}.{kind.__qualname__}")
+
+
+def _enter(value: Any, active: Active) -> None:
+    if id(value) in active:
+        raise CannotCross("", Obstacle.CYCLIC, type(value).__name__)
+    active.add(id(value))
+
+
+def _tag_items(values: Iterable[Any], active: Active) -> list[Any]:
+    out: list[Any] = []
+    untagged = active.untagged
+    try:
+        for value in values:
+            out.append(value if type(value) in untagged else _tag(value, active))
+    except CannotCross as error:
+        error.within(f"[{len(out)}]")
+        raise
+    return out
+
+
+def _tag_fields(fields: dict[str, Any], active: Active) -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    untagged = active.untagged
+    name = ""
+    try:
+        for name, value in fields.items():
+            out[name] = value if type(value) in untagged else _tag(value, active)
+    except CannotCross as error:
+        # A key that is no identifier is data, and data stays out of messages.
+        error.within(f".{name}" if name.isidentifier() and len(fields) <= 32 else "[*]")
+        raise
+    return out
+
+
+def _utf8(text: str) -> bool:
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _tag_str(value: str, _active: Active) -> Any:
+    return value if _utf8(value) else {"$S": _b64(value.encode("utf-8", "surrogatepass"))}
+
+
+def _tag_int(value: int, _active: Active) -> Any:
+    return value if -0x8000000000000000 <= value <= 0xFFFFFFFFFFFFFFFF else {"$i": hex(value)}
+
+
+def _tag_float(value: float, _active: Active) -> Any:
+    return value if math.isfinite(value) else {"$f": repr(value)}
+
+
+def _tag_list(value: list[Any], active: Active) -> Any:
+    _enter(value, active)
+    out = _tag_items(value, active)
+    active.discard(id(value))
+    return out
+
+
+def _tag_dict(value: dict[Any, Any], active: Active) -> Any:
+    _enter(value, active)
+    out: Any
+    names = not value or (
+        set(map(type, value)) == _STR_ONLY and (all(map(str.isascii, value)) or all(map(_utf8, value)))
+    )
+    if names and not (len(value) == 1 and next(iter(value)).startswith("$")):
+        out = _tag_fields(value, active)
+    else:
+        out = {"$m": _pairs(value, active)}
+    active.discard(id(value))
+    return out
+
+
+def _pairs(value: dict[Any, Any], active: Active) -> list[list[Any]]:
+    try:
+        return [[_tag(key, active), _tag(item, active)] for key, item in value.items()]
+    except CannotCross as error:
+        error.within("[*]")
+        raise
+
+
+def _sequence(tag: str) -> Tagger:
+    def tagger(value: Any, active: Active) -> Any:
+        _enter(value, active)
+        out = {tag: _tag_items(value, active)}
+        active.discard(id(value))
+        return out
+
+    return tagger
+
+
+def _b64(data: bytes | bytearray) -> str:
+    return base64.b64encode(data).decode("ascii")
+
+
+def _tag_datetime(value: datetime.datetime, _active: Active) -> Any:
+    return {"$T": _instant(value)}
+
+
+def _tag_time(value: datetime.time, _active: Active) -> Any:
+    return {"$h": _instant(value)}
+
+
+def _instant(value: Any) -> Any:
+    zone = value.tzinfo
+    if type(zone) is datetime.timezone and len(zone.__getinitargs__()) == 2:  # type: ignore[attr-defined]
+        return [value.replace(tzinfo=None).isoformat(), _offset(zone), value.fold]
+    if zone is None or type(zone) is datetime.timezone:
+        return [value.isoformat(), None, 1] if value.fold else value.isoformat()
+    if type(zone) is zoneinfo.ZoneInfo and zone.key:
+        return [value.replace(tzinfo=None).isoformat(), zone.key, value.fold]
+    raise _refuse(zone)
+
+
+def _offset(zone: datetime.timezone) -> list[Any]:
+    """The offset of a time zone, and its name where it has one of its own."""
+    offset, *name = zone.__getinitargs__()  # type: ignore[attr-defined]
+    return [offset.days, offset.seconds, offset.microseconds, *name]
+
+
+def _tag_exception(value: BaseException, active: Active) -> Any:
+    _enter(value, active)
+    try:
+        args = value.args
+        if isinstance(value, OSError) and len(args) == 2 and value.filename is not None:
+            args += (value.filename, None, value.filename2)  # Where OSError puts what it was made with.
+        fields = _tag_fields(_state(value), active)
+        content: list[Any] = [name_of(type(value)), _tag_items(args, active), fields]
+    except CannotCross as error:
+        error.within(".args" if error.path.startswith("[") else "")
+        raise
+    cause, context = _tag_other(value.__cause__, active), _tag_other(value.__context__, active)
+    if cause is not None or context is not None or value.__suppress_context__:
+        content.append([cause, context, value.__suppress_context__])
+    active.discard(id(value))
+    return {"$x": content}
+
+
+def _tag_other(error: BaseException | None, active: Active) -> Any:
+    """The exception behind another one, as long as it can cross: nobody's `except` asks for it."""
+    try:
+        return None if error is None else _tag(error, type(active)(active))
+    except CannotCross:
+        return None
+
+
+def _state(value: Any) -> dict[str, Any]:
+    """The fields of an object, whatever its class makes of attribute access."""
+    try:
+        state: dict[str, Any] = dict(object.__getattribute__(value, "__dict__"))
+    except AttributeError:
+        state = {}
+    for name in slots_of(type(value)):
+        try:
+            state[name] = object.__getattribute__(value, name)
+        except AttributeError:  # Nothing was put there.
+            pass
+    return state
+
+
+def _tag_array(value: Any, _active: Active) -> Any:
+    """An array of numpy: its type, shape and order, and its bytes."""
+    if value.dtype.kind not in "biufcSUMm" or value.dtype.fields is not None:
+        raise _refuse(value)
+    order = "F" if value.flags.f_contiguous and not value.flags.c_contiguous else "C"
+    return {"$a": [value.dtype.str, list(value.shape), order, _b64(value.tobytes(order))]}
+
+
+def _tag_scalar(value: Any, _active: Active) -> Any:
+    """A scalar of numpy."""
+    if value.dtype.kind not in "biufcSUMm":
+        raise _refuse(value)
+    return {"$c": [value.dtype.str, _b64(value.tobytes())]}
+
+
+def _tag_default(value: collections.defaultdict[Any, Any], active: Active) -> Any:
+    factory = value.default_factory
+    if factory is not None and not (isinstance(factory, type) and is_found(factory)):
+        raise _refuse(factory)
+    _enter(value, active)
+    out = {"$F": [None if factory is None else name_of(factory), _pairs(value, active)]}
+    active.discard(id(value))
+    return out
+
+
+def _tag_class(value: type, _active: Active) -> Any:
+    """A class goes by its name."""
+    if not is_found(value):
+        raise _refuse(value)
+    return {"$C": name_of(value)}
+
+
+_taggers: dict[type, Tagger] = {
+    type(None): lambda value, active: value,
+    bool: lambda value, active: value,
+    str: _tag_str,
+    int: _tag_int,
+    float: _tag_float,
+    list: _tag_list,
+    dict: _tag_dict,
+    tuple: _sequence("$t"),
+    set: _sequence("$s"),
+    frozenset: _sequence("$z"),
+    deque: lambda value, active: {"$q": [value.maxlen, _tag_list(list(value), active)]},
+    OrderedDict: lambda value, active: {"$r": _pairs(value, active)},
+    bytes: lambda value, active: {"$b": _b64(value)},
+    bytearray: lambda value, active: {"$y": _b64(value)},
+    complex: lambda value, active: {"$j": [repr(value.real), repr(value.imag)]},
+    Decimal: lambda value, active: {"$D": str(value)},
+    datetime.datetime: _tag_datetime,
+    datetime.date: lambda value, active: {"$A": value.isoformat()},
+    datetime.time: _tag_time,
+    datetime.timedelta: lambda value, active: {"$l": [value.days, value.seconds, value.microseconds]},
+    uuid.UUID: lambda value, active: {"$u": value.hex},
+    pathlib.PosixPath: lambda value, active: {"$P": str(value)},
+    pathlib.PurePosixPath: lambda value, active: {"$Q": str(value)},
+    fractions.Fraction: lambda value, active: {"$R": [hex(value.numerator), hex(value.denominator)]},
+    datetime.timezone: lambda value, active: {"$O": _offset(value)},
+    type(...): lambda value, active: {"$E": None},
+    range: lambda value, active: {
+        "$g": [_tag(part, active) for part in (value.start, value.stop, value.step)]
+    },
+    slice: lambda value, active: {
+        "$G": [_tag(part, active) for part in (value.start, value.stop, value.step)]
+    },
+    re.Pattern: lambda value, active: {"$k": [_tag(value.pattern, active), value.flags]},
+    ipaddress.IPv4Address: lambda value, active: {"$I": str(value)},
+    ipaddress.IPv6Address: lambda value, active: {"$I": str(value)},
+    array.array: lambda value, active: {"$v": [value.typecode, _b64(value.tobytes())]},
+    collections.defaultdict: _tag_default,
+}
+
+
+def _tagger_of(kind: type, value: Any) -> Tagger:
+    """Find out how to encode values of a type met for the first time, and keep the answer."""
+    name = name_of(kind)
+    make: Callable[[type, str], Tagger] | None = None
+    if issubclass(kind, enum.Enum):
+        make = _enum_tagger
+    elif is_model(kind):
+        make = _table_tagger if hasattr(kind, "__table__") else _model_tagger
+    elif dataclasses.is_dataclass(kind):
+        make = _dataclass_tagger
+    elif issubclass(kind, tuple) and hasattr(kind, "_fields"):
+        make = _namedtuple_tagger
+    elif issubclass(kind, Exception | SystemExit):
+        make = lambda _kind, _name: _tag_exception  # noqa: E731
+    elif issubclass(kind, type):
+        make = lambda _kind, _name: _tag_class  # noqa: E731
+    elif kind is zoneinfo.ZoneInfo and value.key:
+        make = lambda _kind, _name: lambda value, _active: {"$Z": value.key}  # noqa: E731
+    elif name in SECRETS:
+        make = lambda _kind, name: (  # noqa: E731
+            lambda value, active: {"$K": [name, _tag(value.get_secret_value(), active)]}
+        )
+    elif kind.__module__ == "numpy":
+        make = _numpy_tagger(kind)
+    elif is_allowed(kind.__module__) or name in DERIVED:
+        make = _object_tagger if base_of(kind) is object else _derived_tagger
+    if make is None or (make is _object_tagger and not is_data(kind)):
+        raise _refuse(value)
+    if not _is_generic_model(kind) and not is_found(kind):
+        raise _refuse(value)
+    _taggers[kind] = tagger = make(kind, name)
+    return tagger
+
+
+def _numpy_tagger(kind: Any) -> Callable[[type, str], Tagger] | None:
+    numpy = sys.modules["numpy"]
+    if kind is numpy.ndarray:
+        return lambda _kind, _name: _tag_array
+    return (lambda _kind, _name: _tag_scalar) if issubclass(kind, numpy.generic) else None
+
+
+def _object_tagger(_kind: type, name: str) -> Tagger:
+    def tagger(value: Any, active: Active) -> Any:
+        _enter(value, active)
+        out = {"$o": [name, _tag_fields(_state(value), active)]}
+        active.discard(id(value))
+        return out
+
+    return tagger
+
+
+#: The value of a built-in type in an object of a class that derives from it, whatever that overrides.
+_PLAIN_VALUES: dict[type, Callable[[Any], Any]] = {
+    str: str.__str__,
+    int: int.__int__,
+    float: float.__float__,
+    bytes: lambda value: bytes.__getitem__(value, slice(None)),
+}
+
+
+def _derived_tagger(kind: type, name: str) -> Tagger:
+    """An object of a class that derives from a built-in one: what that one holds, and the object's own fields."""
+    base: Any = base_of(kind)
+    plain = _PLAIN_VALUES.get(base, base)
+
+    def tagger(value: Any, active: Active) -> Any:
+        _enter(value, active)
+        held: Any
+        if base is dict:
+            held = [[_tag(key, active), _tag(item, active)] for key, item in dict.items(value)]
+        elif base in (list, tuple, set, frozenset):
+            held = _tag_items(list(base.__iter__(value)), active)
+        else:
+            held = _tag(plain(value), active)
+        fields = _state(value)
+        out = {"$B": [name, held, _tag_fields(fields, active)] if fields else [name, held]}
+        active.discard(id(value))
+        return out
+
+    return tagger
+
+
+def _enum_tagger(_kind: type, name: str) -> Tagger:
+    def tagger(value: Any, active: Active) -> Any:
+        member = value.name
+        known = member is not None and member in type(value).__members__
+        return {"$e": [name, member] if known else [name, None, _tag(value.value, active)]}
+
+    return tagger
+
+
+def _dataclass_tagger(kind: Any, name: str) -> Tagger:
+    if base_of(kind) is not object:
+        return _derived_tagger(kind, name)
+    names = [field.name for field in dataclasses.fields(kind)]
+    known = frozenset(names)
+    slots = frozenset(slots_of(kind))
+
+    def tagger(value: Any, active: Active) -> Any:
+        _enter(value, active)
+        # In the order of declaration, so that equal values have equal bytes; a field may not be set yet.
+        state = _state(value) if slots else object.__getattribute__(value, "__dict__")
+        content = [name, _tag_fields({field: state[field] for field in names if field in state}, active)]
+        if not known.issuperset(
+            state
+        ):  # A cached property, an attribute that was added later, a base's slot.
+            more = {field: held for field, held in state.items() if field not in known}
+            content.append(_tag_fields(more, active))
+        active.discard(id(value))
+        return {"$d": content}
+
+    return tagger
+
+
+def _namedtuple_tagger(_kind: type, name: str) -> Tagger:
+    def tagger(value: Any, active: Active) -> Any:
+        return {"$n": [name, _tag_fields(value._asdict(), active)]}
+
+    return tagger
+
+
+def _model_tagger(kind: Any, name: str) -> Tagger:
+    names = list(
+        kind.__pydantic_fields__
+    )  # In the order of declaration, so that equal values have equal bytes.
+    every = set(names)
+    name = _generic_name(kind) if _is_generic_model(kind) else name
+
+    def tagger(value: Any, active: Active) -> Any:
+        _enter(value, active)
+        held = value.__dict__
+        fields = _tag_fields({field: held[field] for field in names if field in held}, active)
+        given = value.__pydantic_fields_set__
+        out: list[Any] = [name, fields, None if given == every else sorted(given)]
+        extra, private = value.__pydantic_extra__, value.__pydantic_private__
+        if extra or private:
+            out += [_tag_fields(extra or {}, active), _tag_fields(private or {}, active)]
+        active.discard(id(value))
+        return {"$p": out}
+
+    return tagger
+
+
+def _is_generic_model(kind: Any) -> bool:
+    """Return if a class is a generic pydantic model with parameters, which the other side may not have made yet."""
+    return is_model(kind) and bool(kind.__pydantic_generic_metadata__["args"])
+
+
+def _generic_name(kind: Any) -> Any:
+    """The name of a generic model and those of its parameters."""
+    if not _is_generic_model(kind):
+        if not (isinstance(kind, type) and is_found(kind)):
+            raise CannotCross("", Obstacle.LIVE, repr(kind))
+        return name_of(kind)
+    metadata = kind.__pydantic_generic_metadata__
+    return [name_of(metadata["origin"]), *map(_generic_name, metadata["args"])]
+
+
+def _table_tagger(kind: Any, name: str) -> Tagger:
+    """A row of a SQLModel table goes as its columns and arrives detached; relations do not go along."""
+    names = list(kind.__pydantic_fields__)
+
+    def tagger(value: Any, active: Active) -> Any:
+        state = value._sa_instance_state
+        try:
+            fields = {field: getattr(value, field) for field in names}
+        except Exception as error:  # An expired row whose session is gone, or wants to be awaited.
+            raise CannotCross("", Obstacle.LIVE, name.replace(":", ".")) from error
+        return {"$w": [name, _tag_fields(fields, active), state.key is not None]}
+
+    return tagger

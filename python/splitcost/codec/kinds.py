@@ -1,0 +1,174 @@
+"""The types that messages name, and the reasons why a value cannot be in one."""
+
+from __future__ import annotations
+
+import enum
+import importlib
+import sys
+import types
+from collections.abc import Iterator
+from typing import Any
+
+try:
+    import orjson  # noqa: F401  # for the other two files
+except ImportError as error:  # pragma: no cover - depends on the environment
+    raise ImportError(
+        "splitcost needs orjson to encode calls between services: pip install orjson"
+    ) from error
+
+
+class Obstacle(enum.StrEnum):
+    """Why a value cannot go to another process."""
+
+    LIVE = "live resource"
+    CALLBACK = "callback"
+    GENERATOR = "generator"
+    CYCLIC = "cyclic data"
+    DEEP = "nested too deeply"
+    MUTATED = "mutated argument"
+
+    @property
+    def phrase(self) -> str:
+        """The reason as the rest of a sentence about the value."""
+        match self:
+            case Obstacle.MUTATED:
+                return "is changed in place by the callee"
+            case Obstacle.CYCLIC | Obstacle.DEEP:
+                return f"is {self}"
+            case _:
+                return f"is a {self}"
+
+
+class CannotCross(TypeError):
+    """A value that cannot go to another process: where it is, why, and of which type it is."""
+
+    def __init__(self, path: str, reason: Obstacle, type_name: str) -> None:
+        super().__init__(path, reason, type_name)
+        self.path = path
+        self.reason = reason
+        self.type = type_name
+        self.callee: str | None = None
+        self.file: str | None = None
+        self.line: int | None = None
+
+    def within(self, segment: str) -> None:
+        """Say that the path so far lies inside ``segment``."""
+        self.path = segment + self.path
+
+    def __str__(self) -> str:
+        callee = f" in a call of {self.callee}" if self.callee else ""
+        place = f" at {self.file}:{self.line}" if self.file else ""
+        kind = f" ({self.type})" if self.type else ""
+        return f"{self.path.lstrip('.')} cannot cross to another service{callee}{place}: {self.reason}{kind}"
+
+
+class DecodeError(ValueError):
+    """Bytes that are not a message of this encoding, or that name a type which may not be rebuilt."""
+
+
+_packages: set[str] = set()
+
+
+_resolved: dict[str, type] = {}
+
+
+def allow_package(name: str) -> None:
+    """Let modules of this package be imported when a message names one of their types."""
+    _packages.add(name)
+
+
+def is_allowed(module: str) -> bool:
+    return any(module == package or module.startswith(package + ".") for package in _packages)
+
+
+def name_of(cls: type) -> str:
+    """The name a type goes by in messages."""
+    return f"{cls.__module__}:{cls.__qualname__}"
+
+
+def resolve(name: str) -> type:
+    """The class of that name, if it is loaded already or lies in an allowed package.
+
+    Raises :class:`DecodeError` if there is no such class. No attribute hook runs: names are read from
+    ``__dict__``.
+    """
+    known = _resolved.get(name)
+    if known is not None:
+        return known
+    module_name, _, qualname = name.partition(":")
+    module = sys.modules.get(module_name)
+    if module is None and is_allowed(module_name):
+        try:
+            module = importlib.import_module(module_name)
+        except ImportError as error:
+            raise DecodeError(f"no module {module_name} for the type {name}") from error
+    if module is None:
+        raise DecodeError(f"the type {name} is of a module that is not loaded here")
+    found: Any = module
+    parts = [qualname] if qualname in vars(module) else qualname.split(".")
+    for part in parts:
+        found = vars(found).get(part) if isinstance(found, type | types.ModuleType) else None
+    if not isinstance(found, type):
+        raise DecodeError(f"there is no class {name}")
+    _resolved[name] = found
+    return found
+
+
+_slots: dict[type, tuple[str, ...]] = {}
+
+
+def slots_of(kind: type) -> tuple[str, ...]:
+    """The slots of a class and its bases, as attributes are called."""
+    if kind not in _slots:
+        _slots[kind] = tuple(_find_slots(kind))
+    return _slots[kind]
+
+
+def _find_slots(kind: type) -> Iterator[str]:
+    for base in kind.__mro__:
+        own = vars(base).get("__slots__", ())
+        for name in (own,) if isinstance(own, str) else own:
+            is_private = name.startswith("__") and not name.endswith("__")
+            if name not in ("__dict__", "__weakref__"):
+                yield f"_{base.__name__.lstrip('_')}{name}" if is_private else name
+
+
+def is_found(kind: type) -> bool:
+    """Return if the other side finds a class by its name: not one that was made inside a function."""
+    try:
+        return resolve(name_of(kind)) is kind
+    except DecodeError:
+        return False
+
+
+SECRETS = ("pydantic.types:SecretStr", "pydantic.types:SecretBytes")
+
+
+DERIVED = ("collections:Counter",)
+
+
+_BASES = (str, int, float, bytes, list, dict, tuple, set, frozenset)
+
+
+def base_of(kind: type) -> type:
+    """The built-in type that a class derives from; `object` where it is one of fields."""
+    return next((base for base in kind.__mro__ if base in _BASES), object)
+
+
+def is_data(kind: type) -> bool:
+    """Return if objects of a class without a built-in base are the fields that they have: no part of them is in C."""
+    is_iterator = hasattr(kind, "__next__") or hasattr(kind, "__anext__")
+    bases = (base for base in kind.__mro__ if base is not object)
+    return not is_iterator and all(is_allowed(b.__module__) or b.__module__ in _BARE for b in bases)
+
+
+_BARE = ("typing", "abc", "collections.abc")
+"""Modules of classes that have no fields of their own."""
+
+
+def is_model(kind: type) -> bool:
+    pydantic = sys.modules.get("pydantic")
+    return pydantic is not None and issubclass(kind, pydantic.BaseModel)
+
+
+EASY = frozenset({type(None), bool, int, str})
