@@ -16,11 +16,12 @@ the rehearsal watches for them.
 
 from splitcost.codec.decoding import decode
 from splitcost.codec.encoding import encode
-from splitcost.codec.kinds import CannotCross, DecodeError, Obstacle, allow_package, name_of, resolve
+from splitcost.codec.kinds import CannotCross, DecodeError, Foreign, Obstacle, allow_package, name_of, resolve
 
 __all__ = [
     "CannotCross",
     "DecodeError",
+    "Foreign",
     "Obstacle",
     "allow_package",
     "decode",

@@ -18,6 +18,7 @@ import uuid
 import zoneinfo
 from collections import OrderedDict, deque
 from collections.abc import Callable
+from contextvars import ContextVar
 from decimal import Decimal
 from typing import Any
 
@@ -28,6 +29,7 @@ from splitcost.codec.kinds import (
     EASY,
     SECRETS,
     DecodeError,
+    Foreign,
     base_of,
     is_allowed,
     is_data,
@@ -37,7 +39,10 @@ from splitcost.codec.kinds import (
 )
 
 
-def decode(data: bytes | memoryview) -> Any:
+_foreign: ContextVar[Foreign | None] = ContextVar("splitcost_foreign", default=None)
+
+
+def decode(data: bytes | memoryview, foreign: Foreign | None = None) -> Any:
     """The value that :func:`encode` was given. Raises :class:`DecodeError` for anything else."""
     view = memoryview(data)
     kind = bytes(view[:1])
@@ -46,7 +51,11 @@ def decode(data: bytes | memoryview) -> Any:
         if kind == b"p":
             return value
         if kind == b"t":
-            return _untag(value)
+            token = _foreign.set(foreign)
+            try:
+                return _untag(value)
+            finally:
+                _foreign.reset(token)
     except DecodeError:
         raise
     except (
@@ -69,9 +78,12 @@ def _untag(value: Any) -> Any:
             ((tag, content),) = value.items()
             if tag.startswith("$"):
                 untagger = _untaggers.get(tag)
-                if untagger is None:
+                if untagger is not None:
+                    return untagger(content)
+                foreign = _foreign.get()
+                if foreign is None:
                     raise DecodeError(f"unknown tag {tag}")
-                return untagger(content)
+                return foreign.untag(tag, content)
         return _un_fields(value)
     if kind is list:
         return [item if type(item) in _LEAF else _untag(item) for item in value]

@@ -29,6 +29,7 @@ from splitcost.codec.kinds import (
     EASY,
     SECRETS,
     CannotCross,
+    Foreign,
     Obstacle,
     base_of,
     is_allowed,
@@ -44,6 +45,10 @@ class Active(set[int]):
     """Containers that are being encoded, by identity, and the types that need no look at each value."""
 
     untagged: frozenset[type] = frozenset({type(None), bool, int, str})
+
+    def __init__(self, foreign: Foreign | None = None, within: Iterable[int] = ()) -> None:
+        super().__init__(within)
+        self.foreign = foreign
 
 
 class Careful(Active):
@@ -66,22 +71,22 @@ _OPTIONS = (
 )
 
 
-def encode(value: Any) -> bytes:
+def encode(value: Any, foreign: Foreign | None = None) -> bytes:
     """Encode a value so that :func:`decode` gives an equal one of the same types.
 
-    Raises :class:`CannotCross` with the path of the first value that cannot.
+    ``foreign`` encodes what is no data. Raises :class:`CannotCross` with the path of the first value that cannot.
     """
-    if _is_plain(value):
+    if (foreign is None or foreign.is_idle) and _is_plain(value):
         try:
             return b"p" + orjson.dumps(value, option=_OPTIONS)
         except TypeError:
             pass  # A key that is no string, an integer over 64 bits or a lone surrogate: these need a tag.
     try:
-        tagged = _tag(value, Active())
+        tagged = _tag(value, Active(foreign))
         try:
             return b"t" + orjson.dumps(tagged, option=_OPTIONS)
         except TypeError:
-            return b"t" + orjson.dumps(_tag(value, Careful()), option=_OPTIONS)
+            return b"t" + orjson.dumps(_tag(value, Careful(foreign)), option=_OPTIONS)
     except CannotCross:
         raise
     except (RecursionError, TypeError) as error:
@@ -113,7 +118,16 @@ def _is_plain(value: Any) -> bool:
 
 def _tag(value: Any, active: Active) -> Any:
     kind = type(value)
-    return (_taggers.get(kind) or _tagger_of(kind, value))(value, active)
+    foreign = active.foreign
+    if foreign is not None and (tagged := foreign.tag(value)) is not None:
+        return tagged
+    try:
+        tagger = _taggers.get(kind) or _tagger_of(kind, value)
+    except CannotCross as error:
+        if foreign is None or (tagged := foreign.tag_live(value, error.reason)) is None:
+            raise
+        return tagged
+    return tagger(value, active)
 
 
 def _refuse(value: Any) -> CannotCross:
@@ -270,7 +284,7 @@ def _tag_exception(value: BaseException, active: Active) -> Any:
 def _tag_other(error: BaseException | None, active: Active) -> Any:
     """The exception behind another one, as long as it can cross: nobody's `except` asks for it."""
     try:
-        return None if error is None else _tag(error, type(active)(active))
+        return None if error is None else _tag(error, type(active)(active.foreign, active))
     except CannotCross:
         return None
 

@@ -7,7 +7,7 @@ import importlib
 import sys
 import types
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Protocol
 
 try:
     import orjson  # noqa: F401  # for the other two files
@@ -60,6 +60,22 @@ class CannotCross(TypeError):
         place = f" at {self.file}:{self.line}" if self.file else ""
         kind = f" ({self.type})" if self.type else ""
         return f"{self.path.lstrip('.')} cannot cross to another service{callee}{place}: {self.reason}{kind}"
+
+
+class Foreign(Protocol):
+    """Gives values that are no data a place in a message, as the two processes agree on it."""
+
+    is_idle: bool
+    """:meth:`tag` returns ``None`` for everything."""
+
+    def tag(self, value: Any) -> Any:
+        """Return what stands for a value in place of its encoding, or ``None``."""
+
+    def tag_live(self, value: Any, reason: Obstacle) -> Any:
+        """Return what stands for a value that has no encoding, or ``None``."""
+
+    def untag(self, tag: str, content: Any) -> Any:
+        """Return the value that something stands for. Raises :class:`DecodeError`."""
 
 
 class DecodeError(ValueError):
