@@ -10,19 +10,21 @@ already, or in the packages given to :func:`allow_package`. It must be a datacla
 a named tuple or an exception, or a class of such a package whose objects are fields or derive from a built-in
 type. Its objects are rebuilt without calling their ``__init__``.
 
-It does not keep identity: one list that is passed twice arrives as two. Changes of arguments do not go back;
-the rehearsal watches for them.
+It does not keep identity: one list that is passed twice arrives as two. Something else can stand for a value that is no
+data (:class:`Foreign`), and :class:`Parts` finds what has changed in a value since it was decoded.
 """
 
 from splitcost.codec.decoding import decode
 from splitcost.codec.encoding import encode
 from splitcost.codec.kinds import CannotCross, DecodeError, Foreign, Obstacle, allow_package, name_of, resolve
+from splitcost.codec.parts import Parts
 
 __all__ = [
     "CannotCross",
     "DecodeError",
     "Foreign",
     "Obstacle",
+    "Parts",
     "allow_package",
     "decode",
     "encode",

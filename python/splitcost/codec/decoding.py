@@ -38,7 +38,6 @@ from splitcost.codec.kinds import (
     slots_of,
 )
 
-
 _foreign: ContextVar[Foreign | None] = ContextVar("splitcost_foreign", default=None)
 
 
@@ -147,11 +146,11 @@ def _un_dataclass(content: Any) -> Any:
     if has_dict:
         object.__getattribute__(value, "__dict__").update(fields)
     else:
-        _set_state(value, fields)
+        set_state(value, fields)
     return value
 
 
-def _set_state(value: Any, state: dict[str, Any]) -> None:
+def set_state(value: Any, state: dict[str, Any]) -> None:
     """Give an object its fields, whatever its class makes of attribute access."""
     slots = slots_of(type(value))
     for name, item in state.items():
@@ -166,7 +165,7 @@ def _un_object(content: Any) -> Any:
     if not is_allowed(cls.__module__) or base_of(cls) is not object or not is_data(cls):
         raise DecodeError(f"{content[0]} is not a class of fields")
     value = object.__new__(cls)
-    _set_state(value, _un_fields(content[1]))
+    set_state(value, _un_fields(content[1]))
     return value
 
 
@@ -187,7 +186,7 @@ def _un_derived(content: Any) -> Any:
     else:
         value = base.__new__(cls, _untag(content[1]))
     if len(content) > 2:
-        _set_state(value, _un_fields(content[2]))
+        set_state(value, _un_fields(content[2]))
     return value
 
 
@@ -303,7 +302,7 @@ def _un_exception(content: Any) -> Any:
     base.__init__(value, *args)
     if not (isinstance(value, OSError) and len(args) >= 2):
         value.args = tuple(args)
-    _set_state(value, _un_fields(content[2]))
+    set_state(value, _un_fields(content[2]))
     if len(content) > 3:
         cause, context, suppress = content[3]
         value.__cause__, value.__context__ = _untag(cause), _untag(context)

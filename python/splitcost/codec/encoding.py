@@ -269,7 +269,7 @@ def _tag_exception(value: BaseException, active: Active) -> Any:
         args = value.args
         if isinstance(value, OSError) and len(args) == 2 and value.filename is not None:
             args += (value.filename, None, value.filename2)  # Where OSError puts what it was made with.
-        fields = _tag_fields(_state(value), active)
+        fields = _tag_fields(state_of(value), active)
         content: list[Any] = [name_of(type(value)), _tag_items(args, active), fields]
     except CannotCross as error:
         error.within(".args" if error.path.startswith("[") else "")
@@ -289,7 +289,7 @@ def _tag_other(error: BaseException | None, active: Active) -> Any:
         return None
 
 
-def _state(value: Any) -> dict[str, Any]:
+def state_of(value: Any) -> dict[str, Any]:
     """The fields of an object, whatever its class makes of attribute access."""
     try:
         state: dict[str, Any] = dict(object.__getattribute__(value, "__dict__"))
@@ -420,7 +420,7 @@ def _numpy_tagger(kind: Any) -> Callable[[type, str], Tagger] | None:
 def _object_tagger(_kind: type, name: str) -> Tagger:
     def tagger(value: Any, active: Active) -> Any:
         _enter(value, active)
-        out = {"$o": [name, _tag_fields(_state(value), active)]}
+        out = {"$o": [name, _tag_fields(state_of(value), active)]}
         active.discard(id(value))
         return out
 
@@ -450,7 +450,7 @@ def _derived_tagger(kind: type, name: str) -> Tagger:
             held = _tag_items(list(base.__iter__(value)), active)
         else:
             held = _tag(plain(value), active)
-        fields = _state(value)
+        fields = state_of(value)
         out = {"$B": [name, held, _tag_fields(fields, active)] if fields else [name, held]}
         active.discard(id(value))
         return out
@@ -477,7 +477,7 @@ def _dataclass_tagger(kind: Any, name: str) -> Tagger:
     def tagger(value: Any, active: Active) -> Any:
         _enter(value, active)
         # In the order of declaration, so that equal values have equal bytes; a field may not be set yet.
-        state = _state(value) if slots else object.__getattribute__(value, "__dict__")
+        state = state_of(value) if slots else object.__getattribute__(value, "__dict__")
         content = [name, _tag_fields({field: state[field] for field in names if field in state}, active)]
         if not known.issuperset(
             state

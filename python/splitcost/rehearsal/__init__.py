@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 __all__ = [
     "CannotCross",
     "DeadlineExceeded",
+    "ObjectGone",
     "ReentrantCall",
     "RehearsalError",
     "RemoteError",
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from splitcost.rehearsal.errors import (
         CannotCross,
         DeadlineExceeded,
+        ObjectGone,
         ReentrantCall,
         RehearsalError,
         RemoteError,

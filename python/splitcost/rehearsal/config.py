@@ -45,8 +45,18 @@ class Config:
     """Modules of which every service has a copy."""
     local_functions: frozenset[str] = frozenset()
     """Functions whose calls stay in the caller, as their values cannot cross."""
+    adapted: frozenset[str] = frozenset()
+    """Functions that cross with something adapted; where a framework calls them, they do not."""
     methods: frozenset[str] = frozenset()
     """Methods that are called remotely, as ``module:Class.method``."""
+    by_reference: tuple[str, ...] = ()
+    """Classes, as ``module:Class``, whose objects stay where they are."""
+    sends_back: bool = True
+    """Changes that a callee makes to its arguments go back to the caller."""
+    batch: int = 100
+    """The most items of an iterator in one message."""
+    adapters: dict[str, str] = field(default_factory=dict)
+    """Class of a resource → ``module:attribute`` by which the callee makes its own."""
     endpoint_header: str = ""
     """The header, in lower case, in which the load generator names a request's endpoint."""
     boundaries: tuple[str, ...] = ()
@@ -91,7 +101,12 @@ class Config:
             faults=_path(document.get("faults")),
             copied=tuple(document.get("copied") or ()),
             local_functions=frozenset(document.get("local_functions") or ()),
+            adapted=frozenset(document.get("adapted") or ()),
             methods=frozenset(document.get("methods") or ()),
+            by_reference=tuple(document.get("by_reference") or ()),
+            sends_back=bool(document.get("send_back", True)),
+            batch=int(document.get("batch") or 100),
+            adapters=dict(document.get("adapt") or {}),
             endpoint_header=str(document.get("endpoint_header") or "").lower(),
             boundaries=tuple(sorted(boundaries, key=len, reverse=True)),
             depth=depth,

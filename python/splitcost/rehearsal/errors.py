@@ -8,6 +8,7 @@ __all__ = [
     "CannotCross",
     "DeadlineExceeded",
     "DecodeError",
+    "ObjectGone",
     "ReentrantCall",
     "RehearsalError",
     "RemoteError",
@@ -77,3 +78,14 @@ class RemoteError(RehearsalError):
 
     def __str__(self) -> str:
         return f"{self.args[0]}: {self.args[1]}"
+
+
+class ObjectGone(RehearsalError):
+    """An object that stayed in its service is used after its request, or its process, has ended."""
+
+    def __init__(self, kind: str, reason: str) -> None:
+        super().__init__(kind, reason)
+
+    def __str__(self) -> str:
+        kind, reason = self.args
+        return f"an object of {kind} that stayed in its service is gone: {reason}"

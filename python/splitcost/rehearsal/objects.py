@@ -7,24 +7,27 @@ level is there in every process of the app, and goes by its name: ``module:attri
 
 from __future__ import annotations
 
-import inspect
 import sys
 import types
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
-from splitcost import codec
-from splitcost.codec import CannotCross, Obstacle
 from splitcost.rehearsal.config import Config
 
 MAX_SEARCHES = 4
 """Objects of a class that are searched for in vain before the search ends. Chosen: as in the recorder."""
 
 
+MAX_STEPS, MAX_VISITED, MAX_ITEMS = 3, 20_000, 100
+"""Steps from module level to an object, objects on the way, and items of one of them.
+
+Chosen: an app that holds a catalog that holds a client is in, a search takes milliseconds, and data are left out.
+"""
+
 NAMELESS = "[0][0]"
-"""The path, in a message, of what a method is called on, where that has no name."""
+"""The path, in a message, of what a method is called on."""
 
 
 class Receiver(Enum):
@@ -63,10 +66,7 @@ class Method:
 
 
 def methods_of(module: types.ModuleType) -> Iterator[tuple[type, str, Method]]:
-    """Yield the methods of the classes that a module defines, each with its class and its name there.
-
-    Those that make generators are left out: what they make stays where it is.
-    """
+    """Yield the methods of the classes that a module defines, each with its class and its name there."""
     classes = [kind for kind in vars(module).values() if isinstance(kind, type)]
     seen = set()
     while classes:
@@ -78,9 +78,7 @@ def methods_of(module: types.ModuleType) -> Iterator[tuple[type, str, Method]]:
             if isinstance(held, type):
                 classes.append(held)
             elif (method := Method.of(held)) is not None:
-                innermost = inspect.unwrap(method.function)
-                if not (inspect.isgeneratorfunction(innermost) or inspect.isasyncgenfunction(innermost)):
-                    yield kind, name, method
+                yield kind, name, method
 
 
 def find_method(module: types.ModuleType, qualname: str) -> Method | None:
@@ -98,8 +96,19 @@ def find_method(module: types.ModuleType, qualname: str) -> Method | None:
     return method
 
 
+class Named(NamedTuple):
+    """An argument that goes by its name."""
+
+    name: str
+    value: Any
+
+
 class Names:
-    """The names of objects and classes that both sides have."""
+    """The names of objects that both sides have.
+
+    One at module level is `module:attribute`; one that such an object holds has the way to it after that, as in
+    `shop.app:app/state/catalog`. Steps are names of fields, keys or indices.
+    """
 
     def __init__(self, config: Config) -> None:
         self._config = config
@@ -107,35 +116,76 @@ class Names:
         self._known: dict[int, tuple[Any, str]] = {}
         self._searches: dict[type, int] = {}
 
-    def name_of(self, value: Any, receiver: Receiver) -> str:
-        """Return the name of what a method is called on. Raises :class:`CannotCross` where it has none."""
-        if receiver is Receiver.CLASS:
-            return codec.name_of(value)
+    def find_name(self, value: Any) -> str | None:
+        """Return the name of an object, if it has one."""
         known = self._known.get(id(value))
-        if known is None:
-            known = self._search(value)
-        return known[1]
-
-    def _search(self, value: Any) -> tuple[Any, str]:
+        if known is not None:
+            return known[1]
         kind = type(value)
         searches = self._searches.get(kind, 0)
-        if searches < MAX_SEARCHES:
-            for module_name, module in list(sys.modules.items()):
-                if self._config.owner(module_name) is None:
-                    continue
-                for attribute, held in list(vars(module).items()):
-                    if held is value:
-                        known = self._known[id(value)] = (value, f"{module_name}:{attribute}")
-                        return known
+        if searches >= MAX_SEARCHES:
+            return None
+        name = self._search(value)
+        if name is None:
             self._searches[kind] = searches + 1
-        raise CannotCross(NAMELESS, Obstacle.LIVE, codec.name_of(kind))
+        else:
+            self._known[id(value)] = (value, name)
+        return name
 
-    def find(self, name: str, receiver: Receiver) -> Any:
-        """Return the object or class of that name. Raises ``ValueError`` for an unknown name."""
-        if receiver is Receiver.CLASS:
-            return codec.resolve(name)
-        module_name, _, attribute = name.partition(":")
+    def _search(self, value: Any) -> str | None:
+        modules = [(n, m) for n, m in list(sys.modules.items()) if self._config.owner(n) is not None]
+        level = []
+        for module_name, module in modules:
+            for attribute, held in list(vars(module).items()):
+                if held is value:
+                    return f"{module_name}:{attribute}"
+                level.append((f"{module_name}:{attribute}", held))
+        seen: set[int] = set()
+        for _ in range(MAX_STEPS):
+            inside = []
+            for name, holder in level:
+                if id(holder) in seen:
+                    continue
+                seen.add(id(holder))
+                for step, held in _steps(holder):
+                    if held is value:
+                        return f"{name}/{step}"
+                    inside.append((f"{name}/{step}", held))
+            if len(seen) + len(inside) > MAX_VISITED:
+                return None
+            level = inside
+        return None
+
+    def find(self, name: str) -> Any:
+        """Return the object of that name. Raises ``ValueError`` for an unknown name."""
+        first, *steps = name.split("/")
+        module_name, _, attribute = first.partition(":")
         module = sys.modules.get(module_name) if self._config.owner(module_name) is not None else None
         if module is None or attribute not in vars(module):
             raise ValueError(f"there is no object {name}")
-        return vars(module)[attribute]
+        value = vars(module)[attribute]
+        for step in steps:
+            found = dict(_steps(value))
+            if step not in found:
+                raise ValueError(f"there is no object {name}")
+            value = found[step]
+        return value
+
+
+_PASSED_OVER = (type, types.FunctionType, types.ModuleType, types.BuiltinFunctionType, str, bytes, int, float)
+
+
+def _steps(holder: Any) -> Iterator[tuple[str, Any]]:
+    """The steps from an object to those that it holds, without running code of its class."""
+    kind = type(holder)
+    if kind in (dict, list, tuple):
+        items = holder.items() if kind is dict else enumerate(holder)
+        if len(holder) <= MAX_ITEMS:
+            yield from ((str(key), item) for key, item in list(items) if type(key) in (str, int))
+    elif not isinstance(holder, _PASSED_OVER) and holder is not None:
+        try:
+            fields = object.__getattribute__(holder, "__dict__")
+        except AttributeError:
+            return
+        if type(fields) is dict:
+            yield from list(fields.items())

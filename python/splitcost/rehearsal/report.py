@@ -82,6 +82,7 @@ class Report:
         self._answered: dict[tuple[str, str], int] = {}
         self._requests: dict[str, int] = {}
         self._attempts: dict[str, AttemptCount] = {}
+        self._uses: dict[tuple[str, str, str], int] = {}
 
     def open(self) -> None:
         """Report when asked from here on, for this process, what it counts from here on."""
@@ -126,6 +127,11 @@ class Report:
             counts.blocking += blocking
             counts.errors += failed
 
+    def use(self, endpoint: str, caller: str, kind: str) -> None:
+        """Count a use, by a module, of an object of this class that stays in another service."""
+        with self._lock:
+            self._uses[endpoint, caller, kind] = self._uses.get((endpoint, caller, kind), 0) + 1
+
     def attempt(self, endpoint: str, *, first: bool) -> None:
         """Count an attempt while something goes wrong on purpose, and with the first one its call."""
         with self._lock:
@@ -165,6 +171,10 @@ class Report:
                 {"endpoint": shown(endpoint), "callee": callee, "count": count}
                 for (endpoint, callee), count in self._answered.items()
             ]
+            uses = [
+                {"endpoint": shown(endpoint), "caller": caller, "class": kind, "count": count}
+                for (endpoint, caller, kind), count in self._uses.items()
+            ]
             requests = {shown(endpoint): count for endpoint, count in self._requests.items()}
             attempts = {shown(endpoint): [c.calls, c.attempts] for endpoint, c in self._attempts.items()}
         return {
@@ -173,6 +183,7 @@ class Report:
             "events": events,
             "calls": calls,
             "answered": answered,
+            "uses": uses,
             "requests": requests,
             "attempts": attempts,
         }

@@ -13,8 +13,7 @@ import sys
 import threading
 import time
 import types
-from collections import deque
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine
 from types import FrameType
 from typing import Any
 from urllib.parse import quote
@@ -37,16 +36,38 @@ from splitcost.rehearsal.errors import (
     CannotCross,
     DeadlineExceeded,
     DecodeError,
+    ObjectGone,
     ReentrantCall,
     RemoteError,
     ServiceRefused,
     ServiceUnavailable,
 )
 from splitcost.rehearsal.faults import Faults
-from splitcost.rehearsal.objects import NAMELESS, Method, Names, Receiver
+from splitcost.rehearsal.live import Exchange, Handle, Live
+from splitcost.rehearsal.objects import NAMELESS, Method, Named, Names, Receiver
 from splitcost.rehearsal.policy import Budget
+from splitcost.rehearsal.remote import (
+    AsyncRemoteContext,
+    Entered,
+    Items,
+    RemoteContext,
+    iterate,
+    iterate_async,
+    makes_context,
+)
 from splitcost.rehearsal.report import Refusal, Report, Sent
-from splitcost.rehearsal.server import CANNOT_CROSS, LRU_CACHED, MUTATED, RAISED, RESULT, Server
+from splitcost.rehearsal.server import (
+    CANNOT_CROSS,
+    CHANGED,
+    ENTERED,
+    ITEMS,
+    LENGTH_BYTES,
+    LRU_CACHED,
+    OPERATIONS,
+    RAISED,
+    RESULT,
+    Server,
+)
 from splitcost.stacks.harness import usual_loop
 from splitcost.stacks.service import shared_listener
 
@@ -66,12 +87,13 @@ def is_stub(function: Any) -> bool:
 
 
 class Target:
-    """A function that lives in another service."""
+    """A function that lives in another service, or an operation on something that is kept there."""
 
     __slots__ = (
         "address",
         "is_cached",
         "is_local",
+        "is_operation",
         "module",
         "name",
         "names",
@@ -97,14 +119,28 @@ class Target:
         self.service = str(config.owner(self.module))
         self.address = runtime.address_of(self.service)
         self.is_cached = isinstance(real, LRU_CACHED)
+        self.is_operation = False
         # Calls stay in this process: the recording showed that they cannot cross, or the other side did.
         self.is_local = bool(config.local_functions & {self.shown, f"{self.module}:{self.name}"})
 
+    @classmethod
+    def of_operation(cls, operation: str, handle: Handle, runtime: Runtime) -> Target:
+        """Return the operation of this name on something of another service."""
+        target = cls.__new__(cls)
+        target.real = target.receiver = None
+        target.names = runtime.names
+        target.module, target.name, target.wire_name = OPERATIONS, operation, f"{OPERATIONS}:{operation}"
+        target.shown, target.service = handle.shown, handle.service
+        target.address = runtime.address_of(handle.service)
+        target.is_cached = target.is_local = False
+        target.is_operation = True
+        return target
+
     def sent(self, args: tuple[Any, ...]) -> list[Any]:
-        """Return the arguments as they are sent: what a method is called on goes by its name."""
+        """Return the arguments as they are sent: what a method is called on goes by its name if it has one."""
         sent = list(args)
-        if self.receiver is not None:
-            sent[0] = self.names.name_of(args[0], self.receiver)
+        if self.receiver is Receiver.INSTANCE and (name := self.names.find_name(args[0])) is not None:
+            sent[0] = Named(name, args[0])
         return sent
 
 
@@ -129,7 +165,18 @@ class LoopbackCarrier:
 class OutgoingCall:
     """One call on its way: made by :meth:`Runtime._prepare`, ended by :meth:`Runtime._finish`."""
 
-    __slots__ = ("args", "body", "caller", "frame", "kwargs", "line", "remaining", "request", "target")
+    __slots__ = (
+        "args",
+        "body",
+        "caller",
+        "exchange",
+        "frame",
+        "kwargs",
+        "line",
+        "remaining",
+        "request",
+        "target",
+    )
 
     target: Target
     args: tuple[Any, ...]
@@ -137,9 +184,14 @@ class OutgoingCall:
     frame: FrameType | None
     caller: str
     body: bytes
+    exchange: Exchange
     line: str
     remaining: float
     request: str
+
+    def find_parts(self) -> codec.Parts:
+        """Return the parts of the arguments, as the other side numbers them."""
+        return codec.Parts([list(self.args), self.kwargs], self.exchange.foreign)
 
 
 class Runtime:
@@ -150,7 +202,8 @@ class Runtime:
         self.report = Report(config.service, config.reports)
         self.faults = Faults(config.faults)
         self.names = Names(config)
-        self.server = Server(config, self.faults, self.report, self.names)
+        self.live = Live(config, self.names, self._use)
+        self.server = Server(config, self.faults, self.report, self.live)
         self.stack = LoopbackCarrier(self.server) if config.is_loopback else stacks.load(config.stack)
         self._opening = threading.Lock()
         self._open_in = 0  # The process that answers calls; it may have forked since.
@@ -169,31 +222,39 @@ class Runtime:
 
     def make_stub(self, real: Any, module: str, name: str) -> Any:
         """Make the stub that other modules of this process get in place of a function of another service."""
-        innermost = inspect.unwrap(real)
-        if inspect.isgeneratorfunction(innermost) or inspect.isasyncgenfunction(innermost):
-            stub = self._generator_stub(real, module, name)
-        else:
-            stub = self.stub_of(real, module, name, awaited=inspect.iscoroutinefunction(innermost))
-        stub.__splitcost_stub__ = True
-        return stub
+        return self.stub_of(real, module, name, awaited=inspect.iscoroutinefunction(inspect.unwrap(real)))
 
     def stub_of(self, real: Any, module: str, name: str, *, awaited: bool) -> Any:
         """Make a stub that is awaited or one that blocks, whichever way the other side runs the function."""
         target = Target(real, module, name, self)
         # In a process of one service its own code sees no stub; tests, which nobody owns, see all of a loopback.
-        is_at_home = self._is_at_home if self.config.is_loopback else lambda frame, service: False
-        return self._stub(target, awaited, lambda frame: is_at_home(frame, target.service))
+        # What a framework calls crosses only where nothing has to be adapted.
+        is_adapted = not self.config.adapted.isdisjoint((target.shown, f"{module}:{name}"))
+        if self.config.is_loopback or is_adapted or _makes_iterator(real):
+            return self._any_stub(target, awaited, lambda frame: self._is_at_home(frame, target.service))
+        return self._any_stub(target, awaited, lambda frame: False)
 
     def make_method_stub(self, method: Method, module: str, qualname: str) -> Any:
         """Make the stub that a class of another service holds in place of a method."""
         target = Target(method.function, module, qualname, self, method.receiver)
         awaited = inspect.iscoroutinefunction(inspect.unwrap(method.function))
-        stub = self._stub(target, awaited, lambda frame: self._is_at_home(frame, target.service))
+        return self._any_stub(target, awaited, lambda frame: self._is_at_home(frame, target.service))
+
+    def _any_stub(self, target: Target, awaited: bool, is_at_home: Callable[[FrameType], bool]) -> Any:
+        """Make a stub; ``is_at_home`` returns if a call from a frame is to run in this process."""
+        if inspect.isgeneratorfunction(target.real):
+            stub = self._generator_stub(target, is_at_home)
+        elif inspect.isasyncgenfunction(target.real):
+            stub = self._async_generator_stub(target, is_at_home)
+        elif (is_async := makes_context(target.real)) is not None:
+            stub = self._context_stub(target, is_async, is_at_home)
+        else:
+            stub = self._stub(target, awaited, is_at_home)
         stub.__splitcost_stub__ = True
         return stub
 
     def _stub(self, target: Target, awaited: bool, is_at_home: Callable[[FrameType], bool]) -> Any:
-        """Make a stub; ``is_at_home`` returns if a call from a frame is to run in this process."""
+        """Make the stub of a plain function or a coroutine function."""
         real = target.real
         invoke, invoke_async = self._call, self._call_async
 
@@ -232,39 +293,32 @@ class Runtime:
 
         return awaited_stub
 
-    def _generator_stub(self, real: Any, module: str, name: str) -> Any:
-        """A generator function runs in the caller, and is listed: its values cannot be sent one by one."""
-        target = Target(real, module, name, self)
-
-        def note(frame: FrameType) -> None:
-            if current.get() is not None:
-                refusal = CannotCross("result", codec.Obstacle.GENERATOR, "generator")
-                self._note(target, refusal, frame)
-
-        if inspect.isgeneratorfunction(real):
-
-            @functools.wraps(real)
-            def stub(*args: Any, **kwargs: Any) -> Any:
-                note(sys._getframe(1))
-                return (yield from real(*args, **kwargs))
-
-            return stub
-
-        if not inspect.isasyncgenfunction(
-            real
-        ):  # `@contextmanager` and the like: it makes the generator inside.
-
-            @functools.wraps(real)
-            def wrapped_stub(*args: Any, **kwargs: Any) -> Any:
-                note(sys._getframe(1))
-                return real(*args, **kwargs)
-
-            return wrapped_stub
+    def _generator_stub(self, target: Target, is_at_home: Callable[[FrameType], bool]) -> Any:
+        """Make the stub of a generator function: its items come in batches."""
+        real = target.real
 
         @functools.wraps(real)
-        async def async_stub(*args: Any, **kwargs: Any) -> Any:
-            note(sys._getframe(1))
-            generator = real(*args, **kwargs)
+        def stub(*args: Any, **kwargs: Any) -> Any:
+            context = current.get()
+            frame = sys._getframe(1)
+            if context is None or is_at_home(frame):
+                return (yield from real(*args, **kwargs))
+            return (yield from self._call(target, args, kwargs, frame, context))
+
+        return stub
+
+    def _async_generator_stub(self, target: Target, is_at_home: Callable[[FrameType], bool]) -> Any:
+        """Make the stub of an asynchronous generator function."""
+        real = target.real
+
+        @functools.wraps(real)
+        async def stub(*args: Any, **kwargs: Any) -> Any:
+            context = current.get()
+            frame = sys._getframe(1)
+            if context is None or is_at_home(frame):
+                generator = real(*args, **kwargs)
+            else:
+                generator = await self._call_async(target, args, kwargs, frame, context)
             step = generator.__anext__()
             while True:
                 try:
@@ -281,7 +335,27 @@ class Runtime:
                 else:
                     step = generator.asend(sent)
 
-        return async_stub
+        return stub
+
+    def _context_stub(self, target: Target, is_async: bool, is_at_home: Callable[[FrameType], bool]) -> Any:
+        """Make the stub of a function that makes a context manager of a generator."""
+        real = target.real
+
+        @functools.wraps(real)
+        def stub(*args: Any, **kwargs: Any) -> Any:
+            context = current.get()
+            frame = sys._getframe(1)
+            if context is None or target.is_local or is_at_home(frame):
+                if context is not None and target.is_local:
+                    self._note(target, CannotCross("result", Obstacle.GENERATOR, "context manager"), frame)
+                return real(*args, **kwargs)
+            if is_async:
+                call_async = functools.partial(self._call_async, target, args, kwargs, frame, context)
+                return AsyncRemoteContext(call_async, self._use_async)
+            call = functools.partial(self._call, target, args, kwargs, frame, context)
+            return RemoteContext(call, self._use)
+
+        return stub
 
     def address_of(self, service: str) -> str:
         """Return the address at which this process calls a service."""
@@ -316,10 +390,10 @@ class Runtime:
         self, target: Target, args: Any, kwargs: Any, frame: FrameType, context: Context
     ) -> Any:
         if target.is_local:
-            return await target.real(*args, **kwargs)
+            return await _here(target, args, kwargs)
         call = self._prepare(target, args, kwargs, frame, context, False)
         if call is None:
-            return await target.real(*args, **kwargs)
+            return await _here(target, args, kwargs)
         retry = 0
         while True:
             try:
@@ -341,13 +415,16 @@ class Runtime:
             raise ReentrantCall(target.shown, " → ".join((*context.chain, target.service)))
         call = OutgoingCall()
         try:
-            call.body = codec.encode([target.sent(args), kwargs])
+            call.exchange = self.live.exchange(context.request)
+            call.body = codec.encode([target.sent(args), kwargs], call.exchange)
         except CannotCross as error:
             # Without a recording a loopback takes the methods of values for those of service objects.
-            is_nameless = target.receiver is not None and error.path == NAMELESS
+            is_nameless = target.receiver is not None and error.path.startswith(NAMELESS)
             if not (self.config.is_loopback and is_nameless):
                 error.path = _argument_path(target.real, error.path)
                 self._note(target, error, frame)
+            if target.is_operation:
+                raise
             return None
         remaining = self._policy.timeout_secs
         if context.deadline is not None:
@@ -373,31 +450,67 @@ class Runtime:
         if answer.status != stacks.Status.OK:
             raise ServiceRefused(target.service, body[:500].decode("utf-8", "replace"))
         kind, rest = body[:1], memoryview(body)[1:]
+        exchange = call.exchange
+        exchange.find_parts = call.find_parts
+        changed_path = None
+        if kind == CHANGED:
+            end = LENGTH_BYTES + int.from_bytes(rest[:LENGTH_BYTES])
+            changed_path = self._restore(exchange, rest[LENGTH_BYTES:end])
+            kind, rest = bytes(rest[end : end + 1]), rest[end + 1 :]
+            if not self.config.sends_back:
+                self._stay(call, CannotCross(_argument_path(target.real, changed_path), Obstacle.MUTATED, ""))
         if kind == RESULT:
-            return codec.decode(rest)
+            return codec.decode(rest, exchange)
         if kind == RAISED:
             raise _exception(bytes(rest), target.service)
-        changed = b""
-        if kind == MUTATED:
-            changed_path, _, changed = bytes(rest).partition(b"\n")
-            path, reason, kind_name = _argument_path(target.real, changed_path.decode()), Obstacle.MUTATED, ""
-        elif kind == CANNOT_CROSS:
-            path, reason, kind_name = _obstacle(rest)
-            path = "result" + path
-        else:
+        if kind == ITEMS:
+            items, handle, failure, is_async = codec.decode(rest, exchange)
+            error = None if failure is None else _exception(failure.encode(), target.service)
+            batch = Items(items, None if handle is None else Handle(*handle), error)
+            if target.is_operation:
+                return batch
+            return iterate_async(batch, self._use_async) if is_async else iterate(batch, self._use)
+        if kind == ENTERED:
+            value, handle = codec.decode(rest, exchange)
+            return Entered(value, Handle(*handle))
+        if kind != CANNOT_CROSS:
             raise DecodeError(f"service {target.service} answered neither a result nor an exception")
-        # From the first such answer on this function stays here. This call has had its effect there, and is
-        # not made again.
-        error = CannotCross(path, reason, kind_name)
-        target.is_local = True
-        self._note(target, error, call.frame)
-        if not changed:
-            raise error
-        args, kwargs, result = codec.decode(changed)
-        own = 0 if target.receiver is None else 1  # What a method is called on went by its name.
-        _write_back(call.args[own:], args[own:])
-        _write_back(call.kwargs.values(), kwargs.values())
-        return result
+        # This call has had its effect there, and is not made again.
+        path, reason, kind_name = _obstacle(rest)
+        path = _argument_path(target.real, path) if path.startswith(("[0]", "[1]")) else "result" + path
+        refused = CannotCross(path, reason, kind_name)
+        self._stay(call, refused)
+        raise refused
+
+    def _restore(self, exchange: Exchange, changes: memoryview) -> str:
+        """Give the caller's arguments what the callee changed in its own; returns the path to the first change."""
+        count, changed, path = codec.decode(changes, exchange)
+        if count != len(exchange.parts.values):
+            raise DecodeError("the arguments were changed in a way that cannot be told apart")
+        for number, items, fields in changed:
+            exchange.parts.restore(number, items, fields)
+        return str(path)
+
+    def _stay(self, call: OutgoingCall, error: CannotCross) -> None:
+        """Make calls of a function in this process from here on, and list the reason."""
+        call.target.is_local = True
+        self._note(call.target, error, call.frame)
+
+    def _use(self, handle: Handle, operation: str, *args: Any) -> Any:
+        """Use an object that stayed in another service: a crossing back."""
+        context = current.get()
+        if context is None or context.request != handle.request:
+            raise ObjectGone(handle.shown, "its request has ended")
+        target = Target.of_operation(operation, handle, self)
+        return self._call(target, (handle, *args), {}, sys._getframe(1), context)
+
+    async def _use_async(self, handle: Handle, operation: str, *args: Any) -> Any:
+        """Use an object that stayed in another service, from an event loop."""
+        context = current.get()
+        if context is None or context.request != handle.request:
+            raise ObjectGone(handle.shown, "its request has ended")
+        target = Target.of_operation(operation, handle, self)
+        return await self._call_async(target, (handle, *args), {}, sys._getframe(1), context)
 
     def _may_retry(self, call: OutgoingCall, retry: int, error: BaseException) -> bool:
         """Return if an attempt without an answer is made again, as retry ``retry``, and count that one."""
@@ -426,8 +539,11 @@ class Runtime:
         """Count an attempt; without an answer it failed on the way."""
         sent = Sent(endpoint_of(call.request), call.caller, call.target.shown, call.target.is_cached)
         size = len(call.body) + (len(answer.body) if answer else 0)
-        good = answer is not None and answer.status == stacks.Status.OK and answer.body[:1] == RESULT
-        self.report.call(sent, size, blocking=blocking, answered=answer is not None, failed=not good)
+        if call.target.is_operation:
+            self.report.use(sent.endpoint, sent.caller, sent.callee)
+            return
+        is_good = answer is not None and answer.status == stacks.Status.OK and _is_result(answer.body)
+        self.report.call(sent, size, blocking=blocking, answered=answer is not None, failed=not is_good)
 
     def _note(self, target: Target, error: CannotCross, frame: FrameType | None) -> None:
         caller, file, line = self.site(frame)
@@ -512,19 +628,21 @@ def _module_name(namespace: dict[str, Any]) -> str:
     return name if spec is None else str(spec.name)
 
 
-def _write_back(mine: Iterable[Any], theirs: Iterable[Any]) -> None:
-    """Give arguments the contents that they had when the callee was done."""
-    for old, new in zip(mine, theirs, strict=True):
-        if isinstance(old, list | deque | bytearray):
-            old.clear()
-            old.extend(new)
-        elif isinstance(old, dict | set):
-            old.clear()
-            old.update(new)
-        elif hasattr(old, "__dict__"):
-            # Not SQLAlchemy's record of which session a row belongs to.
-            fields = {name: value for name, value in vars(new).items() if not name.startswith("_sa_")}
-            vars(old).update(fields)
+async def _here(target: Target, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Call a function in this process, and await what is to be awaited."""
+    made = target.real(*args, **kwargs)
+    return await made if inspect.isawaitable(made) else made
+
+
+def _is_result(body: bytes) -> bool:
+    """Return if an answer has what the function returned."""
+    start = LENGTH_BYTES + 1 + int.from_bytes(body[1 : LENGTH_BYTES + 1]) if body[:1] == CHANGED else 0
+    return body[start : start + 1] not in (RAISED, CANNOT_CROSS)
+
+
+def _makes_iterator(real: Any) -> bool:
+    innermost = inspect.unwrap(real)
+    return inspect.isgeneratorfunction(innermost) or inspect.isasyncgenfunction(innermost)
 
 
 _ROOT = re.compile(r"\[0\]\[(\d+)\]|\[0\]|\[1\]")

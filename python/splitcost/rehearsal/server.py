@@ -28,13 +28,22 @@ from splitcost.rehearsal.context import (
     endpoint_of,
     parse_metadata,
 )
+from splitcost.rehearsal.errors import ObjectGone
 from splitcost.rehearsal.faults import Faults
-from splitcost.rehearsal.objects import Names, Receiver, find_method
+from splitcost.rehearsal.live import Exchange, Live
+from splitcost.rehearsal.objects import Receiver, find_method
 from splitcost.rehearsal.report import Report
 from splitcost.stacks import Answer, Status
 
-RESULT, RAISED, CANNOT_CROSS, MUTATED = b"r", b"x", b"c", b"m"
-"""First byte of an answer: it says how to read the rest."""
+RESULT, RAISED, CANNOT_CROSS, ITEMS, ENTERED, CHANGED = b"r", b"x", b"c", b"i", b"e", b"m"
+"""First byte of an answer: it says how to read the rest. After ``CHANGED`` come the length and encoding of what the
+callee changed in its arguments, and then the answer."""
+
+LENGTH_BYTES = 8
+"""Size of that length, big-endian."""
+
+BATCH_SECS = 0.01
+"""The time after which a batch of items is sent, full or not. Chosen: what an iterator waits for is not held back."""
 
 POOL_THREADS = 40
 """Threads that run plain functions. Chosen: as many as Starlette gives `def` routes."""
@@ -51,14 +60,17 @@ LRU_CACHED = type(functools.lru_cache(len))
 class Served:
     """A function that this service owns, looked up once."""
 
-    __slots__ = ("calls", "function", "is_async", "receiver", "shown")
+    __slots__ = ("calls", "changes", "function", "is_async", "receiver", "shown")
 
     def __init__(self, function: Callable[..., Any], shown: str, receiver: Receiver | None = None) -> None:
         self.function = function
+        #: Its name in reports; empty for an operation of ours on something that is kept here.
         self.shown = shown
         self.receiver = receiver
         self.is_async = inspect.iscoroutinefunction(inspect.unwrap(function))
         self.calls = 0
+        #: A call of it has changed its arguments.
+        self.changes = False
 
 
 class _Received(NamedTuple):
@@ -68,18 +80,17 @@ class _Received(NamedTuple):
     metadata: Metadata
     args: list[Any]
     kwargs: dict[str, Any]
-    #: The arguments as the function gets them.
-    given: list[Any]
-    #: Their encoding, where it is looked at whether the function changes them.
-    before: bytes
+    exchange: Exchange
+    #: The parts of the arguments, where it is looked at if the function changes them.
+    parts: codec.Parts | None
 
 
 class Server:
     """Answers calls for the functions of the modules this service owns."""
 
-    def __init__(self, config: Config, faults: Faults, report: Report, names: Names) -> None:
+    def __init__(self, config: Config, faults: Faults, report: Report, live: Live) -> None:
         self._config = config
-        self._names = names
+        self._live = live
         self._report = report
         self._faults = faults
         self._token = config.token.encode()
@@ -98,10 +109,10 @@ class Server:
         try:
             result = await self._run(call)
         except _Raised as raised:
-            return self._raised(raised.error)
+            return self._raised(call, raised.error)
         except (Exception, SystemExit) as error:
-            return self._raised(error)
-        return self._returned(call, result)
+            return self._raised(call, error)
+        return await self._answered(call, result)
 
     def answer_here(self, line: str, body: bytes | memoryview) -> Answer:
         """Answer one call of a plain function on this thread, as a loopback does."""
@@ -110,9 +121,11 @@ class Server:
             return call
         token = current.set(self._context(call))
         try:
-            result = call.served.function(*call.given, **call.kwargs)
+            result = self._begun(self._call(call.served.function, call.args, call.kwargs))
+            if isinstance(result, Batches):
+                result = result.pull()
         except (Exception, SystemExit) as error:
-            return self._raised(error)
+            return self._raised(call, error)
         finally:
             current.reset(token)
         return self._returned(call, result)
@@ -125,34 +138,86 @@ class Server:
         served = self._served.get(metadata.function) or self._find(metadata.function)
         if isinstance(served, str):
             return Answer(Status.NOT_FOUND, served.encode())
+        exchange = self._live.exchange(metadata.request)
         try:
-            args, kwargs = codec.decode(body)
+            args, kwargs = codec.decode(body, exchange)
             if type(args) is not list or type(kwargs) is not dict:
                 raise codec.DecodeError("arguments are a list and an object")
-            called_on = self._names.find(str(args[0]), served.receiver) if served.receiver and args else None
+        except ObjectGone as error:
+            return Answer(Status.OK, RAISED + self._encode_exception(error))
         except (codec.DecodeError, TypeError, ValueError) as error:
             return Answer(Status.INVALID, str(error).encode())
-        served.calls += 1
-        self._report.answer(endpoint_of(metadata.request), served.shown)
+        if served.shown:
+            served.calls += 1
+            self._report.answer(endpoint_of(metadata.request), served.shown)
         is_due = served.calls <= FIRST_CALLS or served.calls % THEN_ONE_IN == 0 or self._config.is_loopback
-        watch = is_due and _can_change(args, kwargs)
-        before = codec.encode([args, kwargs]) if watch else b""
-        given = args if served.receiver is None else [called_on, *args[1:]]
-        return _Received(served, metadata, args, kwargs, given, before)
+        is_copy = served.receiver is Receiver.INSTANCE and bool(args) and id(args[0]) not in exchange.foreign
+        watch = served.shown and (is_due or is_copy or served.changes) and _can_change(args, kwargs)
+        parts = codec.Parts([args, kwargs], exchange.foreign) if watch else None
+        return _Received(served, metadata, args, kwargs, exchange, parts)
 
-    def _raised(self, error: BaseException) -> Answer:
-        return Answer(Status.OK, RAISED + self._encode_exception(error))
+    def _raised(self, call: _Received, error: BaseException) -> Answer:
+        return self._with_changes(call, RAISED + self._encode_exception(error))
+
+    async def _answered(self, call: _Received, result: Any) -> Answer:
+        """Return the answer for a result, of which a first part may still be to come."""
+        try:
+            result = self._begun(result)
+            if isinstance(result, Batches) and result.is_async:
+                result = await result.pull_async()
+            elif isinstance(result, Batches):
+                result = await self._in_pool(call, result.pull)
+            elif isinstance(result, contextlib.AbstractAsyncContextManager) and _is_made_by_contextlib(
+                result
+            ):
+                result = Entered(await result.__aenter__(), result)
+        except _Raised as raised:
+            return self._raised(call, raised.error)
+        except (Exception, SystemExit) as error:
+            return self._raised(call, error)
+        return self._returned(call, result)
+
+    def _begun(self, result: Any) -> Any:
+        """Return an iterator that a call made as batches."""
+        if isinstance(result, types.GeneratorType | types.AsyncGeneratorType):
+            return Batches(result, self._config.batch)
+        return result
 
     def _returned(self, call: _Received, result: Any) -> Answer:
-        if call.before and (path := _changed(call.before, [call.args, call.kwargs])):
-            changed = _changed_message(call.args, call.kwargs, result)
-            return Answer(Status.OK, MUTATED + path.encode() + b"\n" + changed)
+        exchange, held = call.exchange, self._live.held
+        if call.parts is not None:
+            exchange.name_parts(call.parts)
+        request = call.metadata.request
         try:
-            return Answer(Status.OK, RESULT + codec.encode(result))
+            if isinstance(result, Batch):
+                rest = None if result.rest is None else list(held.keep(result.rest, request))
+                error = None if result.error is None else self._encode_exception(result.error).decode()
+                body = ITEMS + codec.encode([result.items, rest, error, result.is_async], exchange)
+            elif isinstance(result, Entered):
+                manager = list(held.keep(result.manager, request))
+                body = ENTERED + codec.encode([result.value, manager], exchange)
+            else:
+                body = RESULT + codec.encode(result, exchange)
         except codec.CannotCross as error:
             if inspect.iscoroutine(result):
                 result.close()
-            return Answer(Status.OK, CANNOT_CROSS + orjson.dumps([error.path, error.reason, error.type]))
+            body = CANNOT_CROSS + orjson.dumps([error.path, error.reason, error.type])
+        return self._with_changes(call, body)
+
+    def _with_changes(self, call: _Received, body: bytes) -> Answer:
+        """Return an answer with the changes that the callee made to its arguments before it."""
+        changed = [] if call.parts is None else call.parts.changed()
+        if not changed:
+            return Answer(Status.OK, body)
+        assert call.parts is not None
+        call.served.changes = True
+        call.exchange.name_parts(call.parts)
+        message = [len(call.parts.values), [[n, c.items, c.fields] for n, c, _ in changed], changed[0][2]]
+        try:
+            changes = codec.encode(message, call.exchange)
+        except codec.CannotCross as error:
+            return Answer(Status.OK, CANNOT_CROSS + orjson.dumps([changed[0][2], error.reason, error.type]))
+        return Answer(Status.OK, CHANGED + len(changes).to_bytes(LENGTH_BYTES) + changes + body)
 
     def _context(self, call: _Received) -> Context:
         metadata = call.metadata
@@ -160,18 +225,22 @@ class Server:
         return Context(metadata.request, deadline, (*metadata.chain, self._config.service))
 
     async def _run(self, call: _Received) -> Any:
-        served, args, kwargs = call.served, call.given, call.kwargs
-        again = self._config.service in call.metadata.chain
+        served, args, kwargs = call.served, call.args, call.kwargs
         current.set(self._context(call))
         slowness = self._faults.slowness()
         if served.is_async:
             if slowness > 1.0:
                 return await _slow_async(slowness, served.function, args, kwargs)
             return await served.function(*args, **kwargs)
-        pool = self._reentrant_pool if again else self._pool
         function = functools.partial(self._call, served.function, args, kwargs)
         if slowness > 1.0:
             function = functools.partial(_slow, slowness, function)
+        return await self._in_pool(call, function)
+
+    async def _in_pool(self, call: _Received, function: Callable[[], Any]) -> Any:
+        """Call a plain function on a thread."""
+        again = self._config.service in call.metadata.chain
+        pool = self._reentrant_pool if again else self._pool
         result, error = await asyncio.get_running_loop().run_in_executor(pool, _outcome, function)
         if error is not None:
             raise _Raised(error)
@@ -179,11 +248,17 @@ class Server:
 
     def _call(self, function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> Any:
         with self.around():
-            return function(*args, **kwargs)
+            result = function(*args, **kwargs)
+            if isinstance(result, contextlib.AbstractContextManager) and _is_made_by_contextlib(result):
+                return Entered(result.__enter__(), result)
+            return result
 
     def _find(self, name: str) -> Served | str:
         """Look up a function by name; a string is the reason why it cannot be called."""
         module_name, _, qualname = unquote(name).partition(":")
+        if module_name == OPERATIONS and (operation := _OPERATIONS.get(qualname)) is not None:
+            served = self._served[name] = Served(operation, "")
+            return served
         if not self._config.serves(module_name):
             return f"{module_name} does not live in service {self._config.service}"
         module = sys.modules.get(module_name)
@@ -279,41 +354,98 @@ def _can_change(args: list[Any], kwargs: dict[str, Any]) -> bool:
     return not (_FIXED.issuperset(map(type, args)) and _FIXED.issuperset(map(type, kwargs.values())))
 
 
-def _changed(before: bytes, arguments: list[Any]) -> str:
-    """Path of the first value whose encoding is not what it was; empty if all are."""
-    try:
-        after = codec.encode(arguments)
-    except codec.CannotCross as error:
-        return error.path
-    if after == before:
-        return ""
-    return _difference(orjson.loads(before[1:]), orjson.loads(after[1:])) or "[0]"
+# --- things that stay here while others use them
 
 
-def _changed_message(args: list[Any], kwargs: dict[str, Any], result: Any) -> bytes:
-    """The changed arguments and the result, for a caller that takes them; nothing if they cannot cross."""
-    try:
-        return codec.encode([args, kwargs, result])
-    except codec.CannotCross:
-        return b""
+class Batch(NamedTuple):
+    """The next items of an iterator: an end by an exception is there, and without one the rest if there is more."""
+
+    items: list[Any]
+    rest: Batches | None
+    is_async: bool
+    error: BaseException | None = None
 
 
-def _difference(before: object, after: object) -> str:
-    if isinstance(before, dict) and isinstance(after, dict):
-        tag = next(iter(before), "") if len(before) == 1 else ""
-        for key in before.keys() | after.keys():
-            if key not in before or key not in after or before[key] != after[key]:
-                inner = _difference(before.get(key), after.get(key))
-                if tag.startswith("$"):
-                    # `$d`: [type, fields] and the like: what counts is the field.
-                    return (
-                        inner[inner.index("]") + 1 :]
-                        if tag in ("$d", "$p", "$w", "$n") and "]" in inner
-                        else inner
-                    )
-                return f".{key}{inner}" if key.isidentifier() else f"[*]{inner}"
-    elif isinstance(before, list) and isinstance(after, list):
-        for index, (old, new) in enumerate(zip(before, after, strict=False)):
-            if old != new:
-                return f"[{index}]{_difference(old, new)}"
-    return ""
+class Batches:
+    """A generator whose items are taken in batches."""
+
+    def __init__(self, generator: Any, most: int) -> None:
+        self._generator = generator
+        self._most = most
+        self.is_async = isinstance(generator, types.AsyncGeneratorType)
+
+    def pull(self) -> Batch:
+        """Take the next items of a plain generator."""
+        items: list[Any] = []
+        until = time.monotonic() + BATCH_SECS
+        try:
+            for item in self._generator:
+                items.append(item)
+                if len(items) >= self._most or time.monotonic() > until:
+                    return Batch(items, self, is_async=False)
+        except Exception as error:
+            return Batch(items, None, is_async=False, error=error)
+        return Batch(items, None, is_async=False)
+
+    async def pull_async(self) -> Batch:
+        """Take the next items of an asynchronous generator."""
+        items: list[Any] = []
+        until = time.monotonic() + BATCH_SECS
+        try:
+            async for item in self._generator:
+                items.append(item)
+                if len(items) >= self._most or time.monotonic() > until:
+                    return Batch(items, self, is_async=True)
+        except Exception as error:
+            return Batch(items, None, is_async=True, error=error)
+        return Batch(items, None, is_async=True)
+
+    def close(self) -> Any:
+        """Close the generator: at once, or by what is to be awaited."""
+        return self._generator.aclose() if self.is_async else self._generator.close()
+
+
+class Entered(NamedTuple):
+    """A context manager that was entered here, and what it gave."""
+
+    value: Any
+    manager: Any
+
+
+def _is_made_by_contextlib(manager: Any) -> bool:
+    return isinstance(manager, contextlib._GeneratorContextManagerBase)
+
+
+def _next(batches: Any) -> Any:
+    return batches
+
+
+def _close(batches: Any) -> None:
+    batches.close()
+
+
+async def _close_async(batches: Any) -> None:
+    await batches.close()
+
+
+def _exit(manager: Any, error: BaseException | None) -> Any:
+    return manager.__exit__(None if error is None else type(error), error, None)
+
+
+async def _exit_async(manager: Any, error: BaseException | None) -> Any:
+    return await manager.__aexit__(None if error is None else type(error), error, None)
+
+
+OPERATIONS = "splitcost"
+"""The module that operations on things kept here have in messages."""
+
+_OPERATIONS: dict[str, Callable[..., Any]] = {
+    "get": getattr,
+    "set": setattr,
+    "delete": delattr,
+    "next": _next,
+    "close": _close,
+    "close_async": _close_async,
+    "exit": _exit,
+    "exit_async": _exit_async,
+}

@@ -1,0 +1,281 @@
+"""Values that are no data: what stands for them in a message, and the objects that a process keeps for others.
+
+- An object that has a name goes by it, and the other side has its own (:class:`~splitcost.rehearsal.objects.Names`).
+- A resource of a known kind is obtained by the other side (:mod:`splitcost.rehearsal.resources`).
+- A part of an argument is already at the other side; its number stands for it (:mod:`splitcost.codec.parts`).
+- Everything else that may leave stays where it is, by a *handle*: the service, process and number of an object that is
+  kept while its request lasts. What arrives is a *shell*: an object of the same class, each use of which goes back.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from splitcost import codec
+from splitcost.codec import DecodeError, Obstacle
+from splitcost.rehearsal.errors import ObjectGone
+from splitcost.rehearsal.objects import Named, Names
+
+if TYPE_CHECKING:
+    from splitcost.rehearsal.config import Config
+
+KEPT_SECS = 60.0
+"""The time after which an object is dropped if its request does not use it. Chosen: longer than a request takes."""
+
+PART, NAMED, HANDLE = "$&", "$N", "$H"
+"""Tags of what stands for a value: the number of a part, a name, and a handle."""
+
+
+class Handle(NamedTuple):
+    """The address of an object that stays in its process while a request lasts."""
+
+    service: str
+    process: str
+    number: int
+    #: The class, as messages name it.
+    kind: str
+    request: str
+
+    @property
+    def shown(self) -> str:
+        """The class as reports name it."""
+        return self.kind.replace(":", ".") if self.kind.startswith("builtins") else self.kind
+
+
+class Held:
+    """The objects that this process keeps for other services, by the request that uses them. Thread-safe."""
+
+    def __init__(self, service: str) -> None:
+        self._service = service
+        self._lock = threading.Lock()
+        self._process = (0, "")
+        self._requests: dict[str, _Kept] = {}
+
+    def _own_name(self) -> str:
+        if self._process[0] != os.getpid():
+            self._process = (os.getpid(), secrets.token_hex(6))
+        return self._process[1]
+
+    def keep(self, value: Any, request: str) -> Handle:
+        """Keep an object until its request ends; the same one has the same handle."""
+        now = time.monotonic()
+        with self._lock:
+            kept = self._requests.get(request)
+            if kept is None:
+                for name in [name for name, old in self._requests.items() if now - old.used > KEPT_SECS]:
+                    del self._requests[name]
+                kept = self._requests[request] = _Kept()
+            kept.used = now
+            number = kept.numbers.get(id(value))
+            if number is None:
+                number = kept.numbers[id(value)] = kept.next
+                kept.next += 1
+                kept.values[number] = value
+        return Handle(self._service, self._own_name(), number, codec.name_of(type(value)), request)
+
+    def find(self, handle: Handle, request: str) -> Any:
+        """Return the object of a handle. Raises :class:`ObjectGone` where it is of another process or request."""
+        if handle.process != self._own_name():
+            raise ObjectGone(handle.shown, f"its process of service {self._service} has ended")
+        if handle.request != request:
+            raise ObjectGone(handle.shown, "its request has ended")
+        with self._lock:
+            kept = self._requests.get(request)
+            if kept is None or handle.number not in kept.values:
+                raise ObjectGone(handle.shown, "it was given back")
+            kept.used = time.monotonic()
+            return kept.values[handle.number]
+
+    def drop(self, handle: Handle) -> Any:
+        """Keep an object no longer; returns it, or ``None`` if it is not here."""
+        with self._lock:
+            kept = self._requests.get(handle.request)
+            if kept is None or handle.process != self._own_name():
+                return None
+            value = kept.values.pop(handle.number, None)
+            kept.numbers.pop(id(value), None)
+            return value
+
+    def end(self, request: str) -> None:
+        """Drop the objects of a request that has ended."""
+        with self._lock:
+            kept = self._requests.pop(request, None)
+        del kept  # Outside of the lock: an object may have something to do at its end.
+
+    def count(self) -> int:
+        """Return the number of objects that are kept."""
+        with self._lock:
+            return sum(len(kept.values) for kept in self._requests.values())
+
+
+class _Kept:
+    __slots__ = ("next", "numbers", "used", "values")
+
+    def __init__(self) -> None:
+        self.values: dict[int, Any] = {}
+        self.numbers: dict[int, int] = {}
+        self.next = 0
+        self.used = 0.0
+
+
+class Shell:
+    """What the shells of all classes have: a handle, and the way to use the object."""
+
+
+#: Uses the object of a handle: gets, sets or deletes an attribute.
+Use = Callable[..., Any]
+
+_shells: dict[type, type] = {}
+_handles = "__splitcost_handle__"
+
+
+def handle_of(value: Shell) -> Handle:
+    """Return the handle of a shell."""
+    found: Handle = object.__getattribute__(value, "__dict__")[_handles]
+    return found
+
+
+def make_shell(handle: Handle, use: Use) -> Any:
+    """Make the shell of an object of the app."""
+    kind = codec.resolve(handle.kind)
+    shell = _shells.get(kind)
+    if shell is None:
+        shell = _shells[kind] = type(kind.__name__, (kind, Shell), _members(kind))
+    value: Any = object.__new__(shell)
+    object.__getattribute__(value, "__dict__").update({_handles: handle, "__splitcost_use__": use})
+    return value
+
+
+def _members(kind: type) -> dict[str, Any]:
+    def get(self: Any, name: str) -> Any:
+        own = object.__getattribute__(self, "__dict__")
+        if name.startswith("__") and name.endswith("__"):
+            raise AttributeError(name)
+        return own["__splitcost_use__"](own[_handles], "get", name)
+
+    def put(self: Any, name: str, value: Any) -> None:
+        own = object.__getattribute__(self, "__dict__")
+        own["__splitcost_use__"](own[_handles], "set", name, value)
+
+    def remove(self: Any, name: str) -> None:
+        own = object.__getattribute__(self, "__dict__")
+        own["__splitcost_use__"](own[_handles], "delete", name)
+
+    return {
+        "__getattr__": get,
+        "__setattr__": put,
+        "__delattr__": remove,
+        "__class__": property(lambda self: kind),
+        "__module__": kind.__module__,
+        "__qualname__": kind.__qualname__,
+    }
+
+
+class Exchange:
+    """One message's values that are no data, as :class:`splitcost.codec.Foreign` says."""
+
+    def __init__(self, live: Live, request: str) -> None:
+        self._live = live
+        self._request = request
+        self._numbers: dict[int, int] = {}
+        self.is_idle = True
+        #: The identities of values that something else stands for, or stood for.
+        self.foreign: set[int] = set()
+        #: Finds the parts of the arguments, which a message that answers a call can name.
+        self.find_parts: Callable[[], codec.Parts] | None = None
+        self._parts: codec.Parts | None = None
+
+    def name_parts(self, parts: codec.Parts) -> None:
+        """Let parts of the arguments stand for themselves from here on."""
+        self._numbers = parts.numbers()
+        self.is_idle = False
+
+    @property
+    def parts(self) -> codec.Parts:
+        """The parts of the arguments. Raises :class:`DecodeError` if the message can name none."""
+        if self._parts is None:
+            if self.find_parts is None:
+                raise DecodeError("a call cannot name parts of arguments")
+            self._parts = self.find_parts()
+        return self._parts
+
+    def tag(self, value: Any) -> Any:
+        """Return what stands for a part, a named thing, a shell, or an object that is to stay."""
+        number = self._numbers.get(id(value))
+        if number is not None:
+            return {PART: number}
+        kind = type(value)
+        if kind is Named:
+            self.foreign.add(id(value.value))
+            return {NAMED: value.name}
+        if kind is Handle:
+            return {HANDLE: list(value)}
+        if issubclass(kind, Shell):
+            handle = handle_of(value)
+        elif self._live.stays(kind):
+            handle = self._live.held.keep(value, self._request)
+        else:
+            return None
+        self.foreign.add(id(value))
+        return {HANDLE: list(handle)}
+
+    def tag_live(self, value: Any, reason: Obstacle) -> Any:
+        """Return what stands for a live value: its name."""
+        name = self._live.names.find_name(value) if reason is Obstacle.LIVE else None
+        if name is None:
+            return None
+        self.foreign.add(id(value))
+        return {NAMED: name}
+
+    def untag(self, tag: str, content: Any) -> Any:
+        """Return the value that something stands for."""
+        if tag == PART:
+            values = self.parts.values
+            if not 0 <= content < len(values):
+                raise DecodeError(f"the arguments have no part {content}")
+            return values[content]
+        if tag == NAMED:
+            value = self._live.names.find(str(content))
+        elif tag == HANDLE:
+            value = self._live.take(Handle(*content), self._request)
+        else:
+            raise DecodeError(f"unknown tag {tag}")
+        self.foreign.add(id(value))
+        return value
+
+
+class Live:
+    """What a process has of values that are no data."""
+
+    def __init__(self, config: Config, names: Names, use: Use) -> None:
+        self.names = names
+        self.held = Held(config.service)
+        self._service = config.service
+        self._use = use
+        self._by_reference = frozenset(config.by_reference)
+        self._stays: dict[type, bool] = {}
+
+    def stays(self, kind: type) -> bool:
+        """Return if objects of a class stay where they are, as the settings say."""
+        if not self._by_reference:
+            return False
+        found = self._stays.get(kind)
+        if found is None:
+            names = (codec.name_of(base) for base in kind.__mro__)
+            found = self._stays[kind] = not self._by_reference.isdisjoint(names)
+        return found
+
+    def take(self, handle: Handle, request: str) -> Any:
+        """Return the object of a handle if it is here, else its shell."""
+        if handle.service == self._service:
+            return self.held.find(handle, request)
+        return make_shell(handle, self._use)
+
+    def exchange(self, request: str) -> Exchange:
+        """Return what encodes or decodes the messages of a call that is made for a request."""
+        return Exchange(self, request)
