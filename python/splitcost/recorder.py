@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from types import CodeType, ModuleType
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from splitcost import _guard, _hooks, _native
+from splitcost import _guard, _hooks, _native, _places
 from splitcost._guard import attempt
 from splitcost._hooks import awaited
 from splitcost.databases import HOOKS
@@ -42,6 +42,7 @@ class Watcher:
 
     def own(self, app: Any) -> Any:
         """Return the app as it is."""
+        _places.serve(app)
         return app
 
     def follow_root(self, code: CodeType, name: str) -> None:

@@ -2,14 +2,15 @@
 //!
 //! The simulator, the list of what needs work, the audit of a rehearsal and the settings of its import hook all ask
 //! [`Boundary`]. A call crosses if it was made for a request, if it goes into another service, if the other service does not
-//! share the code (a copied module, a value's method, a nested function), and, in a rehearsal, if it is [`Readiness::Ready`],
-//! or a method of an object that has a name.
+//! share the code (a copied module, a value's method, a nested function), and, in a rehearsal, if all that it carries can go
+//! along: as it is, by its name, with its fields, or as the split's [`Adaptation`] says.
 //!
 //! A rehearsal divides the code by files: a class that is a module of its own is where its file is. Code of another service
 //! that runs in the caller calls the functions of its own service directly, as it would at home.
 
 use serde::{Deserialize, Serialize};
 
+use crate::adaptation::{self, Adaptation};
 use crate::recording::{
     Call, CallIndex, Function, FunctionId, FunctionKind, Makes, ModuleId, PayloadClass, ReceiverKind, Recording,
     Request,
@@ -53,10 +54,12 @@ impl Readiness {
     pub fn of(class: PayloadClass) -> Self {
         match class {
             PayloadClass::Plain | PayloadClass::Adapter => Self::Ready,
-            PayloadClass::Value | PayloadClass::Mutated | PayloadClass::Generator | PayloadClass::Resource => {
-                Self::Adapted
-            }
-            PayloadClass::Service => Self::Object,
+            PayloadClass::Value
+            | PayloadClass::Mutated
+            | PayloadClass::Generator
+            | PayloadClass::Resource
+            | PayloadClass::Named => Self::Adapted,
+            PayloadClass::Carried | PayloadClass::Service => Self::Object,
             PayloadClass::ContextManager | PayloadClass::Reference => Self::ByReference,
             PayloadClass::Callback | PayloadClass::Live => Self::Rewrite,
         }
@@ -139,6 +142,8 @@ struct Crossability {
     is_rehearsed: bool,
     /// The caller enters what it returns, and exits it later.
     is_context_manager: bool,
+    /// Its calls issued statements.
+    uses_database: bool,
 }
 
 impl Crossability {
@@ -161,6 +166,8 @@ pub struct Boundary<'a> {
     /// The service that has each function's file.
     file_owners: Vec<Option<u16>>,
     functions: Vec<Crossability>,
+    /// The classes whose objects stay where they are.
+    by_reference: Vec<String>,
 }
 
 impl<'a> Boundary<'a> {
@@ -178,7 +185,7 @@ impl<'a> Boundary<'a> {
             services: recording.modules.iter().map(|module| index(split.service_of(module))).collect(),
             owners: owners(execution == Execution::Rehearsed),
             file_owners: owners(true),
-            functions: crossabilities(recording)
+            functions: crossabilities(recording, &split.adaptation)
                 .into_iter()
                 .zip(&recording.functions)
                 .map(|(facts, function)| {
@@ -194,6 +201,7 @@ impl<'a> Boundary<'a> {
                 .collect(),
             recording,
             execution,
+            by_reference: split.adaptation.by_reference.clone(),
         }
     }
 
@@ -264,10 +272,45 @@ impl<'a> Boundary<'a> {
         self.names(stays)
     }
 
-    /// Returns the methods, as `module:Class.method`, that a rehearsal calls remotely: their objects are found by name.
+    /// Returns the methods, as `module:Class.method`, that a rehearsal calls remotely.
     pub fn methods(&self) -> Vec<String> {
+        self.names(self.rehearsed().filter(|(function, _)| function.qualname.contains('.')))
+    }
+
+    /// Returns the functions, as `module:qualname`, that a rehearsal calls remotely with something adapted. Where a framework
+    /// calls them, they run where it does.
+    pub fn adapted_functions(&self) -> Vec<String> {
+        let is_adapted = |facts: &Crossability| facts.verdict.is_ok_and(|readiness| readiness != Readiness::Ready);
+        self.names(self.rehearsed().filter(|(function, facts)| is_adapted(facts) && !function.qualname.contains('.')))
+    }
+
+    /// Returns the functions and methods, as `module:qualname`, whose calls issued statements.
+    pub fn database_functions(&self) -> Vec<String> {
         let functions = self.recording.functions.iter().zip(&self.functions);
-        self.names(functions.filter(|(_, facts)| facts.is_rehearsed && facts.verdict == Ok(Readiness::Object)))
+        self.names(functions.filter(|(_, facts)| facts.uses_database))
+    }
+
+    /// Returns the classes, as `module:Class`, whose objects stay where they are: those of the settings, or all that need to.
+    pub fn by_reference(&self) -> Vec<String> {
+        if !self.by_reference.iter().any(|class| class == Adaptation::AUTO) {
+            return self.by_reference.clone();
+        }
+        let calls = self.recording.requests.iter().flat_map(|request| &request.calls);
+        let payloads = calls.flat_map(|call| [&call.arguments, &call.result]).flatten();
+        let stay = |class: PayloadClass| matches!(class, PayloadClass::Service | PayloadClass::Reference);
+        let mut names: Vec<String> = payloads
+            .flat_map(|payload| payload.obstacles.iter().filter(move |obstacle| stay(obstacle.class)))
+            .filter_map(|obstacle| adaptation::type_of(obstacle).rsplit_once('.'))
+            .map(|(module, class)| format!("{module}:{class}"))
+            .collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    fn rehearsed(&self) -> impl Iterator<Item = (&Function, &Crossability)> {
+        let functions = self.recording.functions.iter().zip(&self.functions);
+        functions.filter(|(_, facts)| facts.is_rehearsed && facts.verdict.is_ok())
     }
 
     fn names<'b>(&self, functions: impl Iterator<Item = (&'b Function, &'b Crossability)>) -> Vec<String> {
@@ -290,12 +333,12 @@ fn is_of_framework(recording: &Recording, request: &Request, call: &Call) -> boo
 
 /// Returns, per function, the work that its calls need; `None` where they never cross, however the app is split.
 pub fn readiness(recording: &Recording) -> Vec<Option<Readiness>> {
-    crossabilities(recording).into_iter().map(|facts| facts.verdict.ok()).collect()
+    crossabilities(recording, &Adaptation::default()).into_iter().map(|facts| facts.verdict.ok()).collect()
 }
 
 /// Returns, per function, the reason why it never crosses; `None` where a call of it can.
 pub fn never_crosses(recording: &Recording) -> Vec<Option<Local>> {
-    crossabilities(recording).into_iter().map(|facts| facts.verdict.err()).collect()
+    crossabilities(recording, &Adaptation::default()).into_iter().map(|facts| facts.verdict.err()).collect()
 }
 
 /// The sampled payloads of a function.
@@ -308,8 +351,10 @@ struct Samples {
     class: PayloadClass,
     /// The receiver that needs most work.
     receiver: Option<ReceiverKind>,
-    /// A receiver cannot be found by a name.
-    is_nameless: bool,
+    /// Something that a call carried cannot leave its process.
+    stays: bool,
+    /// A call issued a statement, or called what issued one.
+    uses_database: bool,
     /// Calls that ended, and those of them that only made another call.
     ended: u32,
     makers: u32,
@@ -317,8 +362,17 @@ struct Samples {
     is_awaited: bool,
 }
 
-fn crossabilities(recording: &Recording) -> Vec<Crossability> {
+fn crossabilities(recording: &Recording, adaptation: &Adaptation) -> Vec<Crossability> {
     let mut samples = vec![Samples::default(); recording.functions.len()];
+    for request in &recording.requests {
+        for statement in &request.statements {
+            let mut call = statement.call as usize;
+            while call != 0 {
+                samples[request.calls[call].function as usize].uses_database = true;
+                call = request.calls[call].parent as usize;
+            }
+        }
+    }
     for call in recording.requests.iter().flat_map(|request| &request.calls) {
         let seen = &mut samples[call.function as usize];
         // A call that raises makes nothing, whatever its function does.
@@ -329,12 +383,14 @@ fn crossabilities(recording: &Recording) -> Vec<Crossability> {
             seen.arguments = true;
             seen.class = seen.class.max(arguments.class);
             seen.receiver = seen.receiver.max(arguments.receiver.as_ref().map(|receiver| receiver.kind));
-            seen.is_nameless |= arguments.receiver.as_ref().is_some_and(|receiver| receiver.place.is_none());
+            seen.stays |= arguments.obstacles.iter().any(|obstacle| !adaptation.takes_argument(obstacle));
+            seen.stays |= arguments.receiver.as_ref().is_some_and(|receiver| !adaptation.takes_receiver(receiver));
             // A call that raises has no result to be measured.
             seen.result = seen.result.or(call.exception.as_ref().map(|_| PayloadClass::Plain));
         }
         // What is made has a call with a result of its own.
         if let Some(result) = call.result.as_ref().filter(|_| call.makes != Makes::Call) {
+            seen.stays |= result.obstacles.iter().any(|obstacle| !adaptation.takes_result(obstacle));
             seen.result = seen.result.max(Some(result.class));
             seen.class = seen.class.max(result.class);
         }
@@ -345,13 +401,15 @@ fn crossabilities(recording: &Recording) -> Vec<Crossability> {
 fn crossability(function: &Function, seen: Samples) -> Crossability {
     let verdict = verdict(function, seen);
     let is_measured = seen.arguments && seen.result.is_some() && !seen.is_awaited && verdict != Ok(Readiness::Rewrite);
+    let is_context_manager = seen.result == Some(PayloadClass::ContextManager);
+    let uses_database = seen.uses_database;
     let is_rehearsed = match verdict {
         Ok(Readiness::Ready) => true,
-        Ok(Readiness::Object) => seen.arguments && !seen.is_nameless && Readiness::of(seen.class) == Readiness::Ready,
-        _ => false,
+        Ok(Readiness::Rewrite) | Err(_) => false,
+        // A transaction that is entered elsewhere is not the caller's.
+        Ok(_) => seen.arguments && !seen.stays && !(is_context_manager && uses_database),
     };
-    let is_context_manager = seen.result == Some(PayloadClass::ContextManager);
-    Crossability { verdict, is_measured, is_rehearsed, is_context_manager }
+    Crossability { verdict, is_measured, is_rehearsed, is_context_manager, uses_database }
 }
 
 fn verdict(function: &Function, seen: Samples) -> Result<Readiness, Local> {

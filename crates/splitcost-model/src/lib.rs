@@ -18,6 +18,7 @@
 //! This crate does no IO and reads no clock. Files belong to `splitcost-recording`, predictions to `splitcost-sim`, and
 //! real processes to `splitcost-lab`.
 
+pub mod adaptation;
 pub mod answers;
 pub mod audit;
 pub mod bench;

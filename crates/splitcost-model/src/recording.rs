@@ -446,7 +446,7 @@ pub struct Receiver {
     pub kind: ReceiverKind,
     /// Its type, as `shop.pricing.Pricing`; of a class, the class itself.
     pub type_name: String,
-    /// Its name where it lives at module level, as `shop.pricing:pricing`.
+    /// Its name where every process has it, as `shop.pricing:pricing` at module level, or `shop.app:app/state/pricing`.
     pub place: Option<String>,
     /// Size of its fields when encoded; zero unless it is a value.
     pub encoded_bytes: u64,
@@ -454,6 +454,8 @@ pub struct Receiver {
     pub nodes: u64,
     /// The reason why it is of this kind, in words: `it lives at module level`.
     pub reason: String,
+    /// What its fields hold besides data, the worst first.
+    pub obstacles: Vec<Obstacle>,
 }
 
 /// The way in which a split would reach the object that a method is called on.
@@ -507,7 +509,11 @@ pub enum PayloadClass {
     Generator,
     /// A resource of a known kind, which the callee can obtain for itself: database session, request, client, logger.
     Resource,
-    /// An object of the app that lives at module level, or that holds a resource or another such object.
+    /// An object that every process of the app has under the same name: it lives at module level, or such an object holds it.
+    Named,
+    /// An object of the app that holds resources or other such objects, and else data only: its fields go along.
+    Carried,
+    /// Any other object of the app that holds a resource or another such object.
     Service,
     /// A context manager that is made of a generator: its state stays at the callee.
     ContextManager,
@@ -521,13 +527,15 @@ pub enum PayloadClass {
 
 impl PayloadClass {
     /// Every class, in order.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Plain,
         Self::Adapter,
         Self::Value,
         Self::Mutated,
         Self::Generator,
         Self::Resource,
+        Self::Named,
+        Self::Carried,
         Self::Service,
         Self::ContextManager,
         Self::Reference,
@@ -549,6 +557,8 @@ impl PayloadClass {
             Self::Mutated => "mutated",
             Self::Generator => "generator",
             Self::Resource => "resource",
+            Self::Named => "named",
+            Self::Carried => "carried",
             Self::Service => "service",
             Self::ContextManager => "context_manager",
             Self::Reference => "reference",

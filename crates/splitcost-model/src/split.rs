@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::adaptation::Adaptation;
 use crate::database::Database;
 use crate::link::Links;
 use crate::policy::CallPolicy;
@@ -33,6 +34,9 @@ pub struct Split {
     /// The databases of the services.
     #[serde(default)]
     pub database: Database,
+    /// The treatment of values that are more than data.
+    #[serde(default)]
+    pub adaptation: Adaptation,
 }
 
 impl Split {

@@ -129,6 +129,12 @@ fn expect_greenlets() {
     shadow_stack::expect_greenlets();
 }
 
+/// Returns the instance dictionary of an object, whatever its class makes of `__dict__`; `None` if it has none.
+#[pyfunction]
+fn instance_dict<'py>(object: &Bound<'py, PyAny>) -> Option<Bound<'py, PyDict>> {
+    inert::instance_dict(object)
+}
+
 /// Returns the number of a function of the app, and `None` for one of anybody else.
 #[pyfunction]
 fn function_id(function: &Bound<'_, PyFunction>) -> PyResult<Option<u32>> {
@@ -336,9 +342,10 @@ fn record_as_dict<'py>(py: Python<'py>, record: &Record) -> PyResult<Bound<'py, 
 
 fn receiver_as_dict<'py>(py: Python<'py>, receiver: &LoggedReceiver) -> PyResult<Bound<'py, PyDict>> {
     let dict = PyDict::new(py);
-    let LoggedReceiver { kind, type_name, place, encoded_bytes, nodes, reason } = receiver;
+    let LoggedReceiver { kind, type_name, place, encoded_bytes, nodes, reason, obstacles } = receiver;
     let kind = kind.name();
-    set!(dict, kind, type_name, place, encoded_bytes, nodes, reason);
+    let obstacles: Vec<_> = obstacles.iter().map(|(class, path)| (class.name(), path)).collect();
+    set!(dict, kind, type_name, place, encoded_bytes, nodes, reason, obstacles);
     Ok(dict)
 }
 
@@ -354,6 +361,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(note_limit, module)?)?;
     module.add_function(wrap_pyfunction!(request_name, module)?)?;
     module.add_function(wrap_pyfunction!(root_done, module)?)?;
+    module.add_function(wrap_pyfunction!(instance_dict, module)?)?;
     module.add_function(wrap_pyfunction!(function_id, module)?)?;
     module.add_function(wrap_pyfunction!(class_id, module)?)?;
     module.add_function(wrap_pyfunction!(test_name, module)?)?;

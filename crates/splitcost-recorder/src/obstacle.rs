@@ -40,7 +40,14 @@ impl Obstacles {
 
     /// Returns the first resource or service object.
     pub(crate) fn service(&self) -> Option<&Obstacle> {
-        self.0.iter().find(|known| matches!(known.class, Class::Resource | Class::Service))
+        self.0
+            .iter()
+            .find(|known| matches!(known.class, Class::Resource | Class::Named | Class::Carried | Class::Service))
+    }
+
+    /// Returns true when an object that holds these can go along with its fields.
+    pub(crate) fn can_go_along(&self) -> bool {
+        self.0.iter().all(|known| matches!(known.class, Class::Resource | Class::Named | Class::Carried))
     }
 
     /// Returns the worst.

@@ -4,12 +4,14 @@
 use std::sync::PoisonError;
 
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyString, PyWeakrefMethods, PyWeakrefReference};
 
 use crate::code::module_name;
 use crate::inert::{instance_dict, loaded_modules};
 use crate::source;
 use crate::type_info::TypeInfo;
+use splitcost_recording::redact::VALUE;
 
 /// Objects of a type that are searched for in vain before the search ends.
 ///
@@ -85,39 +87,44 @@ struct Place {
     address: usize,
     /// Name of the module, and that under which the app knows it.
     loaded_as: String,
-    module: String,
+    /// The attribute of that module; empty where the name is a way from there.
     attribute: String,
+    /// Its name, as it is written.
+    name: String,
 }
 
-/// Returns the place of an object of the app that lives at module level, as `shop.pricing:pricing`.
+/// Returns the name of an object that each process of the app has: as `shop.pricing:pricing` at module level, or the way to
+/// it, as `(app)/state/pricing`.
 pub(crate) fn place_of(value: &Bound<'_, PyAny>, info: &TypeInfo) -> Option<String> {
-    if !info.is_own {
+    let address = value.as_ptr() as usize;
+    let lock = || info.places.lock().unwrap_or_else(PoisonError::into_inner);
+    let (known, searches) = {
+        let places = lock();
+        (places.known.iter().find(|place| place.address == address).cloned(), places.searches)
+    };
+    // Another object may have that address by now. A search runs our Python code: no lock is held meanwhile.
+    if let Some(place) = known.filter(|place| is_there(place, value)) {
+        return Some(place.name);
+    }
+    if searches >= MAX_SEARCHES {
         return None;
     }
-    let address = value.as_ptr() as usize;
-    let mut places = info.places.lock().unwrap_or_else(PoisonError::into_inner);
-    let known = places.known.iter().find(|place| place.address == address);
-    // Another object may have that address by now.
-    let place = known.filter(|place| is_there(place, value)).cloned();
-    let place = match place {
-        Some(place) => place,
-        None if places.searches >= MAX_SEARCHES => return None,
-        None => {
-            let Some(place) = search(value, info) else {
-                places.searches += 1;
-                return None;
-            };
-            places.known.retain(|known| known.address != address);
-            if places.known.len() < MAX_PLACES {
-                places.known.push(place.clone());
-            }
-            place
-        }
+    let Some(place) = search(value, info) else {
+        lock().searches += 1;
+        return None;
     };
-    Some(format!("{}:{}", place.module, place.attribute))
+    let mut places = lock();
+    places.known.retain(|known| known.address != address);
+    if places.known.len() < MAX_PLACES {
+        places.known.push(place.clone());
+    }
+    Some(place.name)
 }
 
 fn is_there(place: &Place, value: &Bound<'_, PyAny>) -> bool {
+    if place.attribute.is_empty() {
+        return resolve(value.py(), &place.loaded_as).is_ok_and(|found| found.is(value));
+    }
     let module = loaded_modules(value.py()).and_then(|modules| modules.get_item(&place.loaded_as).ok().flatten());
     let found = module.and_then(|module| instance_dict(&module)?.get_item(&place.attribute).ok().flatten());
     found.is_some_and(|found| found.is(value))
@@ -126,12 +133,14 @@ fn is_there(place: &Place, value: &Bound<'_, PyAny>) -> bool {
 /// Looks through the app's modules; the one that defines the type comes first.
 fn search(value: &Bound<'_, PyAny>, info: &TypeInfo) -> Option<Place> {
     let mut found = None;
+    let mut modules = Vec::new();
     for (name, module) in loaded_modules(value.py())?.iter() {
         let Some(loaded_as) = name.cast_exact::<PyString>().ok().and_then(|name| name.to_str().ok()) else { continue };
         if loaded_as != "__main__" && !source::is_recorded(loaded_as) {
             continue;
         }
-        let Some(globals) = instance_dict(&module) else { continue };
+        let loaded = module;
+        let Some(globals) = instance_dict(&loaded) else { continue };
         let Some(module) = module_name(&globals) else { continue };
         if !source::is_recorded(&module) {
             continue;
@@ -146,14 +155,36 @@ fn search(value: &Bound<'_, PyAny>, info: &TypeInfo) -> Option<Place> {
             let place = Place {
                 address: value.as_ptr() as usize,
                 loaded_as: loaded_as.to_owned(),
-                module: module.clone(),
                 attribute: attribute.to_owned(),
+                name: format!("{module}:{attribute}"),
             };
             if info.is_defined_in(loaded_as) {
                 return Some(place);
             }
             found.get_or_insert(place);
         }
+        modules.push((loaded_as.to_owned(), loaded));
     }
-    found
+    found.or_else(|| {
+        let way = find(value, modules).ok()??;
+        let name = way.split('/').map(|step| if is_written(step) { step } else { VALUE }).collect::<Vec<_>>().join("/");
+        Some(Place { address: value.as_ptr() as usize, loaded_as: way, attribute: String::new(), name })
+    })
+}
+
+/// Returns true for a step that is written: the root of a way, an index, or a name that the source spells out.
+fn is_written(step: &str) -> bool {
+    step.contains([':', '(']) || step.bytes().all(|byte| byte.is_ascii_digit()) || source::spells_out(step)
+}
+
+/// Returns the way to an object, as `splitcost._places` finds it.
+fn find<'py>(value: &Bound<'py, PyAny>, modules: Vec<(String, Bound<'py, PyAny>)>) -> PyResult<Option<String>> {
+    static FIND: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let py = value.py();
+    FIND.import(py, "splitcost._places", "find")?.call1((value, modules))?.extract()
+}
+
+fn resolve<'py>(py: Python<'py>, way: &str) -> PyResult<Bound<'py, PyAny>> {
+    static RESOLVE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    RESOLVE.import(py, "splitcost._places", "resolve")?.call1((way,))
 }

@@ -17,6 +17,8 @@ const CONSTRUCTORS: [&str; 5] = ["__init__", "__post_init__", "__attrs_post_init
 
 /// The reasons why a library calls code of the app.
 pub(crate) const EXTENDS_LIBRARY: &str = "its class extends one of a library, which calls it";
+/// The reason why an object that holds only data is a service object.
+const SHARED: &str = "several requests use it";
 pub(crate) const WRAPS_STATEMENTS: &str = "it is called for the statements of others";
 
 /// The method that a function is by its qualified name.
@@ -99,6 +101,7 @@ pub(crate) fn look(value: &Bound<'_, PyAny>, is_new: bool) -> PyResult<Looked> {
         encoded_bytes: 0,
         nodes: 0,
         reason: reason.to_owned(),
+        obstacles: Vec::new(),
     };
     if let Ok(class) = value.cast::<PyType>() {
         let info = info_of(class);
@@ -117,16 +120,19 @@ pub(crate) fn look(value: &Bound<'_, PyAny>, is_new: bool) -> PyResult<Looked> {
         let is_plain = matches!(info.encoding, Encoding::Object(_));
         let request = || origin(value.py()).map(|origin| origin.map(|origin| origin.request));
         if is_plain && !is_new && is_shared(value, &info, request()?) {
-            let receiver = receiver(Kind::Service, info.dotted(), None, "several requests use it");
+            let mut receiver = receiver(Kind::Service, info.dotted(), None, SHARED);
+            receiver.obstacles.push((Class::Service, format!("arguments.self ({})", info.dotted())));
             return Ok(Looked { receiver, hash: None });
         }
         let mut receiver = receiver(Kind::Value, info.dotted(), None, "its fields are data");
         (receiver.encoded_bytes, receiver.nodes) = (walk.bytes, walk.nodes);
         return Ok(Looked { receiver, hash: Some(walk.hash) });
     };
-    let is_service = matches!(decisive.class, Class::Resource | Class::Service);
+    let is_service = matches!(decisive.class, Class::Resource | Class::Named | Class::Carried | Class::Service);
     let kind = if is_service { Kind::Service } else { Kind::Reference };
-    Ok(Looked { receiver: receiver(kind, info.dotted(), None, &reason(decisive)), hash: None })
+    let mut receiver = receiver(kind, info.dotted(), None, &reason(decisive));
+    receiver.obstacles = walk.obstacles.into_log();
+    Ok(Looked { receiver, hash: None })
 }
 
 /// Returns the receiver of code that a library calls where it runs: a method, or else a function.
@@ -139,6 +145,7 @@ pub(crate) fn extension(value: Option<&Bound<'_, PyAny>>, reason: &str) -> Logge
         encoded_bytes: 0,
         nodes: 0,
         reason: reason.to_owned(),
+        obstacles: Vec::new(),
     }
 }
 
@@ -157,7 +164,7 @@ fn reason(obstacle: &Obstacle) -> String {
     let noun = match obstacle.class {
         Class::Generator => "an iterator",
         Class::Resource => "a resource",
-        Class::Service => "a service object",
+        Class::Named | Class::Carried | Class::Service => "a service object",
         Class::ContextManager => "a context manager",
         Class::Reference => "an object that stays where it is",
         Class::Callback => "a callback",

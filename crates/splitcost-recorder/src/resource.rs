@@ -93,6 +93,29 @@ pub(crate) fn executes_statements(module: &str) -> bool {
     STATEMENT_LAYERS.iter().any(|package| is_within(module, package))
 }
 
+/// Modules whose objects are of one process, even where another one has its own under the same name.
+const OF_A_PROCESS: [&str; 13] = [
+    "_io",
+    "_socket",
+    "_thread",
+    "asyncio",
+    "concurrent",
+    "io",
+    "multiprocessing",
+    "queue",
+    "select",
+    "socket",
+    "ssl",
+    "threading",
+    "werkzeug.local",
+];
+
+/// Returns true when an object of this class and type, as `module:Qualname`, goes by its name where it has one.
+pub(crate) fn is_named(class: Class, type_name: &str) -> bool {
+    let module = type_name.split(':').next().unwrap_or_default();
+    matches!(class, Class::Resource | Class::Live) && !OF_A_PROCESS.iter().any(|process| is_within(module, process))
+}
+
 fn find(known: &[Known], module: &str, qualname: &str) -> Option<Class> {
     let name = qualname.to_ascii_lowercase();
     let fits = |(package, _, ends): &&Known| is_within(module, package) && ends.iter().any(|end| name.ends_with(end));

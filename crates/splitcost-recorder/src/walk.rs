@@ -17,6 +17,7 @@ use crate::inert::{Buffer, exception_args, instance_dict, referents};
 use crate::obstacle::Obstacles;
 use crate::payload::Payload;
 use crate::place::{is_shared, place_of};
+use crate::resource;
 use crate::source;
 use crate::type_info::{Base, Encoding, FieldName, Slot, TypeInfo, generic_attr, info_of, is_found, type_of};
 
@@ -202,7 +203,10 @@ impl Walk {
                 None => Ok(self.dead_end(Class::Generator, value, &info)),
             },
             Encoding::Class => Ok(self.class_object(value, &info)),
-            Encoding::DeadEnd(class) => Ok(self.dead_end(*class, value, &info)),
+            Encoding::DeadEnd(class) => {
+                let is_named = resource::is_named(*class, &info.name) && place_of(value, &info).is_some();
+                Ok(self.dead_end(if is_named { Class::Named } else { *class }, value, &info))
+            }
             _ => self.adapted(value, &info),
         }
     }
@@ -453,7 +457,10 @@ impl Walk {
         fields: impl FnOnce(&mut Self) -> PyResult<Skeleton>,
     ) -> PyResult<Skeleton> {
         let is_encoded = matches!(info.encoding, Encoding::Fields(..));
-        if !is_encoded && (place_of(value, info).is_some() || is_shared(value, info, None)) {
+        if !is_encoded && info.is_own && place_of(value, info).is_some() {
+            return Ok(self.dead_end(Class::Named, value, info));
+        }
+        if !is_encoded && is_shared(value, info, None) {
             return Ok(self.dead_end(Class::Service, value, info));
         }
         let (bytes, nodes, hash, is_changeable) = (self.bytes, self.nodes, self.hash, self.is_changeable);
@@ -462,6 +469,7 @@ impl Walk {
         let inside = std::mem::replace(&mut self.obstacles, outside);
         let is_data = inside.worst().is_none_or(|worst| worst.class <= Class::Value);
         let class = match info.encoding {
+            _ if info.is_own && inside.service().is_some() && inside.can_go_along() => Class::Carried,
             _ if info.is_own && inside.service().is_some() => Class::Service,
             Encoding::Fields(..) => Class::Adapter,
             _ if info.is_encoded && inside.worst().is_none() => Class::Adapter,
@@ -482,7 +490,11 @@ impl Walk {
         }
         (self.bytes, self.nodes, self.hash, self.is_changeable) = (bytes, nodes, hash, is_changeable);
         self.adapted = adapted;
-        Ok(self.dead_end(class, value, info))
+        let skeleton = self.dead_end(class, value, info);
+        if class == Class::Carried {
+            self.obstacles.append(inside);
+        }
+        Ok(skeleton)
     }
 
     /// The columns and relationships of a row that are loaded. That more are loaded later is no change: where the mapper keeps

@@ -269,7 +269,6 @@ impl Assembler {
                 line,
             } => {
                 let class = PayloadClass::from(class);
-                let obstacle = |(class, path)| Obstacle { class: PayloadClass::from(class), path };
                 let obstacles = obstacles.into_iter().map(obstacle).collect();
                 let receiver = receiver.map(Receiver::from);
                 let shape = self.shape_of_id.get(&shape).copied();
@@ -633,6 +632,8 @@ impl From<PayloadClassCode> for PayloadClass {
             PayloadClassCode::Mutated => Self::Mutated,
             PayloadClassCode::Generator => Self::Generator,
             PayloadClassCode::Resource => Self::Resource,
+            PayloadClassCode::Named => Self::Named,
+            PayloadClassCode::Carried => Self::Carried,
             PayloadClassCode::Service => Self::Service,
             PayloadClassCode::ContextManager => Self::ContextManager,
             PayloadClassCode::Reference => Self::Reference,
@@ -642,9 +643,13 @@ impl From<PayloadClassCode> for PayloadClass {
     }
 }
 
+fn obstacle((class, path): (PayloadClassCode, String)) -> Obstacle {
+    Obstacle { class: PayloadClass::from(class), path }
+}
+
 impl From<LoggedReceiver> for Receiver {
     fn from(logged: LoggedReceiver) -> Self {
-        let LoggedReceiver { kind, type_name, place, encoded_bytes, nodes, reason } = logged;
+        let LoggedReceiver { kind, type_name, place, encoded_bytes, nodes, reason, obstacles } = logged;
         let kind = match kind {
             ReceiverKindCode::Class => ReceiverKind::Class,
             ReceiverKindCode::Value => ReceiverKind::Value,
@@ -653,7 +658,8 @@ impl From<LoggedReceiver> for Receiver {
             ReceiverKindCode::Extension => ReceiverKind::Extension,
         };
         let place = (!place.is_empty()).then_some(place);
-        Self { kind, type_name, place, encoded_bytes, nodes, reason }
+        let obstacles = obstacles.into_iter().map(obstacle).collect();
+        Self { kind, type_name, place, encoded_bytes, nodes, reason, obstacles }
     }
 }
 

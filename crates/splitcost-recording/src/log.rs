@@ -17,7 +17,7 @@ pub use reader::{Damage, Reader};
 use crate::crc32::crc32;
 
 /// First bytes of a log file; the last byte is the format's version.
-pub const HEADER: [u8; 16] = *b"splitcost-log\0\0\x03";
+pub const HEADER: [u8; 16] = *b"splitcost-log\0\0\x04";
 
 /// The name of module 0, which stands for framework and server code; no Python module can have it.
 pub const FRAMEWORK: &str = "(framework)";
@@ -37,6 +37,8 @@ pub struct LoggedReceiver {
     pub nodes: u64,
     /// The reason why it is of this kind, in words.
     pub reason: String,
+    /// What its fields hold besides data, the worst first: class, path and type.
+    pub obstacles: Vec<(PayloadClassCode, String)>,
 }
 
 /// One event, definition or count.
@@ -379,6 +381,7 @@ mod tests {
                     encoded_bytes: 0,
                     nodes: 0,
                     reason: "it lives at module level".into(),
+                    obstacles: vec![(PayloadClassCode::Resource, "arguments.self.session".into())],
                 }),
                 file: "shop/ü.py".into(),
                 line: 20,

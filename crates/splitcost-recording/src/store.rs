@@ -35,7 +35,7 @@ use crate::Error;
 pub use check::check;
 
 /// Version of the directory's format, in its JSON file.
-pub const FORMAT_VERSION: u32 = 4;
+pub const FORMAT_VERSION: u32 = 5;
 
 /// The file that makes a directory a recording.
 pub const MANIFEST: &str = "splitcost-recording.json";

@@ -17,7 +17,7 @@ data (:class:`Foreign`), and :class:`Parts` finds what has changed in a value si
 from splitcost.codec.decoding import decode
 from splitcost.codec.encoding import encode
 from splitcost.codec.kinds import CannotCross, DecodeError, Foreign, Obstacle, allow_package, name_of, resolve
-from splitcost.codec.parts import Parts
+from splitcost.codec.parts import Parts, is_object
 
 __all__ = [
     "CannotCross",
@@ -28,6 +28,7 @@ __all__ = [
     "allow_package",
     "decode",
     "encode",
+    "is_object",
     "name_of",
     "resolve",
 ]

@@ -53,9 +53,14 @@ def _find_holds(kind: type) -> Holds:
         )
     if is_model(kind) or dataclasses.is_dataclass(kind):
         return Holds(None, True)
-    is_object = is_allowed(kind.__module__) and base_of(kind) is object and is_data(kind)
+    return Holds(None, is_object(kind) and is_data(kind))
+
+
+def is_object(kind: type) -> bool:
+    """Return if a class of the app is neither a model, a dataclass, a row nor derived from a built-in type."""
     is_special = issubclass(kind, BaseException | type) or hasattr(kind, "__members__")
-    return Holds(None, is_object and not is_special)
+    is_record = is_model(kind) or dataclasses.is_dataclass(kind) or is_row(kind)
+    return is_allowed(kind.__module__) and base_of(kind) is object and not is_record and not is_special
 
 
 def is_row(kind: type) -> bool:

@@ -11,7 +11,7 @@ from types import CodeType, ModuleType
 from typing import Any
 from urllib.parse import quote
 
-from splitcost import _guard, _hooks, gateways
+from splitcost import _guard, _hooks, _places, gateways
 from splitcost.gateways.request import Request
 from splitcost.rehearsal.context import Context, Site, current, handed_by, new_request
 from splitcost.rehearsal.runtime import Runtime, is_stub
@@ -66,6 +66,7 @@ class Watcher:
         Functions of an app of Flask's expect its context, which any process of the app has.
         """
         app = app.__wrapped__ if is_stub(app) else app
+        _places.serve(app)
         if any(base.__module__ == "flask.app" for base in type(app).__mro__):
             self._server.around = app.app_context
         return app

@@ -27,6 +27,23 @@ if TYPE_CHECKING:
 KEPT_SECS = 60.0
 """The time after which an object is dropped if its request does not use it. Chosen: longer than a request takes."""
 
+OF_A_PROCESS = (
+    "_io",
+    "_socket",
+    "_thread",
+    "asyncio",
+    "concurrent",
+    "io",
+    "multiprocessing",
+    "queue",
+    "select",
+    "socket",
+    "ssl",
+    "threading",
+    "werkzeug.local",
+)
+"""Modules whose objects are of one process, even where another one has its own of that name; as in the recorder."""
+
 PART, NAMED, HANDLE = "$&", "$N", "$H"
 """Tags of what stands for a value: the number of a part, a name, and a handle."""
 
@@ -215,6 +232,9 @@ class Exchange:
             return {NAMED: value.name}
         if kind is Handle:
             return {HANDLE: list(value)}
+        if self._live.may_have_name(kind) and (name := self._live.names.find_name(value)) is not None:
+            self.foreign.add(id(value))
+            return {NAMED: name}
         if issubclass(kind, Shell):
             handle = handle_of(value)
         elif self._live.stays(kind):
@@ -226,7 +246,8 @@ class Exchange:
 
     def tag_live(self, value: Any, reason: Obstacle) -> Any:
         """Return what stands for a live value: its name."""
-        name = self._live.names.find_name(value) if reason is Obstacle.LIVE else None
+        is_of_process = type(value).__module__.startswith(OF_A_PROCESS)
+        name = None if reason is not Obstacle.LIVE or is_of_process else self._live.names.find_name(value)
         if name is None:
             return None
         self.foreign.add(id(value))
@@ -258,7 +279,9 @@ class Live:
         self._service = config.service
         self._use = use
         self._by_reference = frozenset(config.by_reference)
+        self._config = config
         self._stays: dict[type, bool] = {}
+        self._may_have_name: dict[type, bool] = {}
 
     def stays(self, kind: type) -> bool:
         """Return if objects of a class stay where they are, as the settings say."""
@@ -268,6 +291,16 @@ class Live:
         if found is None:
             names = (codec.name_of(base) for base in kind.__mro__)
             found = self._stays[kind] = not self._by_reference.isdisjoint(names)
+        return found
+
+    def may_have_name(self, kind: type) -> bool:
+        """Return if objects of a class of the app are nothing but fields, so that one of them may be shared."""
+        found = self._may_have_name.get(kind)
+        if found is None:
+            is_own = self._config.owner(kind.__module__) is not None
+            found = self._may_have_name[kind] = (
+                is_own and not issubclass(kind, Shell) and codec.is_object(kind)
+            )
         return found
 
     def take(self, handle: Handle, request: str) -> Any:

@@ -14,17 +14,12 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, NamedTuple
 
+from splitcost import _places
 from splitcost.rehearsal.config import Config
 
 MAX_SEARCHES = 4
 """Objects of a class that are searched for in vain before the search ends. Chosen: as in the recorder."""
 
-
-MAX_STEPS, MAX_VISITED, MAX_ITEMS = 3, 20_000, 100
-"""Steps from module level to an object, objects on the way, and items of one of them.
-
-Chosen: an app that holds a catalog that holds a client is in, a search takes milliseconds, and data are left out.
-"""
 
 NAMELESS = "[0][0]"
 """The path, in a message, of what a method is called on."""
@@ -106,8 +101,7 @@ class Named(NamedTuple):
 class Names:
     """The names of objects that both sides have.
 
-    One at module level is `module:attribute`; one that such an object holds has the way to it after that, as in
-    `shop.app:app/state/catalog`. Steps are names of fields, keys or indices.
+    One at module level is `module:attribute`; for others see :mod:`splitcost._places`.
     """
 
     def __init__(self, config: Config) -> None:
@@ -134,58 +128,18 @@ class Names:
 
     def _search(self, value: Any) -> str | None:
         modules = [(n, m) for n, m in list(sys.modules.items()) if self._config.owner(n) is not None]
-        level = []
         for module_name, module in modules:
             for attribute, held in list(vars(module).items()):
                 if held is value:
                     return f"{module_name}:{attribute}"
-                level.append((f"{module_name}:{attribute}", held))
-        seen: set[int] = set()
-        for _ in range(MAX_STEPS):
-            inside = []
-            for name, holder in level:
-                if id(holder) in seen:
-                    continue
-                seen.add(id(holder))
-                for step, held in _steps(holder):
-                    if held is value:
-                        return f"{name}/{step}"
-                    inside.append((f"{name}/{step}", held))
-            if len(seen) + len(inside) > MAX_VISITED:
-                return None
-            level = inside
-        return None
+        return _places.find(value, modules)
 
     def find(self, name: str) -> Any:
         """Return the object of that name. Raises ``ValueError`` for an unknown name."""
-        first, *steps = name.split("/")
-        module_name, _, attribute = first.partition(":")
-        module = sys.modules.get(module_name) if self._config.owner(module_name) is not None else None
-        if module is None or attribute not in vars(module):
+        module = name.partition("/")[0].partition(":")[0]
+        if module != _places.APP and self._config.owner(module) is None:
             raise ValueError(f"there is no object {name}")
-        value = vars(module)[attribute]
-        for step in steps:
-            found = dict(_steps(value))
-            if step not in found:
-                raise ValueError(f"there is no object {name}")
-            value = found[step]
-        return value
-
-
-_PASSED_OVER = (type, types.FunctionType, types.ModuleType, types.BuiltinFunctionType, str, bytes, int, float)
-
-
-def _steps(holder: Any) -> Iterator[tuple[str, Any]]:
-    """The steps from an object to those that it holds, without running code of its class."""
-    kind = type(holder)
-    if kind in (dict, list, tuple):
-        items = holder.items() if kind is dict else enumerate(holder)
-        if len(holder) <= MAX_ITEMS:
-            yield from ((str(key), item) for key, item in list(items) if type(key) in (str, int))
-    elif not isinstance(holder, _PASSED_OVER) and holder is not None:
         try:
-            fields = object.__getattribute__(holder, "__dict__")
-        except AttributeError:
-            return
-        if type(fields) is dict:
-            yield from list(fields.items())
+            return _places.resolve(name)
+        except LookupError:
+            raise ValueError(f"there is no object {name}") from None

@@ -98,16 +98,20 @@ wire_code! {
         Generator = 4, "generator";
         /// A resource of a known kind.
         Resource = 5, "resource";
-        /// An object that lives at module level, or that holds a resource or another such object.
-        Service = 6, "service";
+        /// An object that every process of the app has under the same name.
+        Named = 6, "named";
+        /// An object that holds resources or other such objects, and else data only: its fields go along.
+        Carried = 7, "carried";
+        /// Any other object that holds a resource or another such object.
+        Service = 8, "service";
         /// A context manager that is made of a generator.
-        ContextManager = 7, "context_manager";
+        ContextManager = 9, "context_manager";
         /// Any other object of the app.
-        Reference = 8, "reference";
+        Reference = 10, "reference";
         /// A callable.
-        Callback = 9, "callback";
+        Callback = 11, "callback";
         /// A live resource of another kind.
-        Live = 10, "live";
+        Live = 12, "live";
     }
 }
 

@@ -4,7 +4,7 @@
 //! record (calls, requests, clocks) are written as their differences from the last ones in the frame: 17 bytes for a call
 //! instead of 79, all of which are checksummed and copied by the app's process.
 
-use super::{LoggedReceiver, Record, Tag, UnknownCode};
+use super::{LoggedReceiver, PayloadClassCode, Record, Tag, UnknownCode};
 
 /// The payload of a frame in the making.
 #[derive(Clone, Debug, Default)]
@@ -218,11 +218,7 @@ impl Record {
         put_u64(out, *nodes);
         out.push(*class as u8);
         put_str(out, path);
-        put_u32(out, obstacles.len() as u32);
-        for (class, path) in obstacles {
-            out.push(*class as u8);
-            put_str(out, path);
-        }
+        put_obstacles(out, obstacles);
         out.push(u8::from(receiver.is_some()));
         if let Some(receiver) = receiver {
             receiver.encode(out);
@@ -301,9 +297,7 @@ impl Record {
                 nodes: get_u64(input)?,
                 class: get_u8(input)?.try_into()?,
                 path: get_str(input)?,
-                obstacles: (0..get_u32(input)?)
-                    .map(|_| Ok((get_u8(input)?.try_into()?, get_str(input)?)))
-                    .collect::<Result<_, Undecodable>>()?,
+                obstacles: get_obstacles(input)?,
                 receiver: if get_u8(input)? == 0 { None } else { Some(LoggedReceiver::decode(input)?) },
                 file: get_str(input)?,
                 line: get_u32(input)?,
@@ -344,6 +338,7 @@ impl LoggedReceiver {
         put_u64(out, self.encoded_bytes);
         put_u64(out, self.nodes);
         put_str(out, &self.reason);
+        put_obstacles(out, &self.obstacles);
     }
 
     fn decode(input: &mut &[u8]) -> Result<Self, Undecodable> {
@@ -354,8 +349,21 @@ impl LoggedReceiver {
             encoded_bytes: get_u64(input)?,
             nodes: get_u64(input)?,
             reason: get_str(input)?,
+            obstacles: get_obstacles(input)?,
         })
     }
+}
+
+fn put_obstacles(out: &mut Vec<u8>, obstacles: &[(PayloadClassCode, String)]) {
+    put_u32(out, obstacles.len() as u32);
+    for (class, path) in obstacles {
+        out.push(*class as u8);
+        put_str(out, path);
+    }
+}
+
+fn get_obstacles(input: &mut &[u8]) -> Result<Vec<(PayloadClassCode, String)>, Undecodable> {
+    (0..get_u32(input)?).map(|_| Ok((get_u8(input)?.try_into()?, get_str(input)?))).collect()
 }
 
 /// The reason why bytes are not a record.

@@ -20,7 +20,7 @@ use splitcost_model::recording::{
 
 use super::manifest::{FileSeal, Files};
 use super::schema::{CALLS, FUNCTIONS, OBSTACLES, PAYLOADS, RECEIVERS, REQUESTS, SEGMENTS, SHAPES, Table};
-use super::write::{DIRECTIONS, KINDS, VIAS};
+use super::write::{DIRECTIONS, KINDS, PLACES, VIAS};
 use crate::Error;
 
 /// Rows decoded at a time.
@@ -34,8 +34,8 @@ pub(super) fn read(dir: &Path, files: &Files, recording: &mut Recording) -> Resu
     read_calls(dir, files, recording)?;
     read_segments(dir, files, recording)?;
     read_payloads(dir, files, recording)?;
-    read_obstacles(dir, files, recording)?;
     read_receivers(dir, files, recording)?;
+    read_obstacles(dir, files, recording)?;
     statement::read(dir, files, recording)
 }
 
@@ -326,12 +326,17 @@ fn read_obstacles(dir: &Path, files: &Files, recording: &mut Recording) -> Resul
         let (requests, calls, directions) = (rows.u32s("request")?, rows.u32s("call")?, rows.names("direction")?);
         let (sequences, class, paths) = (rows.u32s("sequence")?, rows.names("class")?, rows.names("path")?);
         for row in 0..rows.batch.num_rows() {
-            let is_result = directions.one_of(rows, row, &DIRECTIONS, &[false, true])?;
+            let place = directions.one_of(rows, row, &PLACES, &[0, 1, 2])?;
             let call = call_of(rows, row, &mut recording.requests, requests[row], calls[row])?;
-            let payload = if is_result { &mut call.result } else { &mut call.arguments };
+            let payload = if place == 1 { &mut call.result } else { &mut call.arguments };
             let payload = payload.as_mut().ok_or_else(|| rows.corrupt(row, "the call has no such payload"))?;
-            expect_next(rows, row, "obstacle", sequences[row], payload.obstacles.len())?;
-            payload.obstacles.push(Obstacle {
+            let obstacles = match &mut payload.receiver {
+                _ if place < 2 => &mut payload.obstacles,
+                Some(receiver) => &mut receiver.obstacles,
+                None => return Err(rows.corrupt(row, "the call is not one of a method")),
+            };
+            expect_next(rows, row, "obstacle", sequences[row], obstacles.len())?;
+            obstacles.push(Obstacle {
                 class: class.one_of(rows, row, &class_names, &PayloadClass::ALL)?,
                 path: paths.text(row),
             });
@@ -358,6 +363,7 @@ fn read_receivers(dir: &Path, files: &Files, recording: &mut Recording) -> Resul
                 encoded_bytes: bytes[row],
                 nodes: nodes[row],
                 reason: reasons.text(row),
+                obstacles: Vec::new(),
             };
             if arguments.receiver.replace(receiver).is_some() {
                 return Err(rows.corrupt(row, "the call has a receiver already"));

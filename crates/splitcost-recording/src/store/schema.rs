@@ -150,13 +150,14 @@ pub static PAYLOADS: Table = table!("payloads.parquet";
     "request": Index, "call": U32, "direction": Name, "shape": U32, "encoded_bytes": U64, "nodes": U64, "class": Name,
     "path": Name, "file": Name, "line": U32);
 
-/// One row per value of a payload that needs more than encoding, the worst first.
+/// One row per value that needs more than encoding, in a payload or in the fields of what a method was called on; the worst
+/// first.
 ///
 /// # Shape
 /// | column | type | unit | meaning |
 /// |---|---|---|---|
-/// | `request`, `call`, `direction` | u32, u32, name | | row of `payloads` |
-/// | `sequence` | u32 | | 0, 1, 2, … within the payload |
+/// | `request`, `call`, `direction` | u32, u32, name | | row of `payloads`; direction `receiver`: row of `receivers` |
+/// | `sequence` | u32 | | 0, 1, 2, … within the payload or receiver |
 /// | `class` | name | | as in `payloads`, above `adapter` |
 /// | `path` | name | | as in `payloads` |
 pub static OBSTACLES: Table = table!("obstacles.parquet";
@@ -170,7 +171,7 @@ pub static OBSTACLES: Table = table!("obstacles.parquet";
 /// | `request`, `call` | u32 | | row of `calls` |
 /// | `kind` | name | | `class`, `value`, `service`, `reference` |
 /// | `type` | name | | its type, or the class itself |
-/// | `place` | name, nullable | | its name at module level, as `shop.pricing:pricing` |
+/// | `place` | name, nullable | | its name, as `shop.pricing:pricing`, or `shop.app:app/state/pricing` |
 /// | `encoded_bytes` | u64 | bytes | size of a value's fields as tagged JSON; else 0 |
 /// | `nodes` | u64 | | values in a value; else 0 |
 /// | `reason` | name | | why it is of this kind, in words |

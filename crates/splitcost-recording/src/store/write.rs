@@ -289,6 +289,8 @@ fn segment_columns(rows: &[(u32, u32, u32, &Segment)]) -> Vec<ArrayRef> {
 
 /// The two directions of a payload.
 pub(super) const DIRECTIONS: [&str; 2] = ["arguments", "result"];
+/// The places of an obstacle: a direction, or the fields of what a method was called on.
+pub(super) const PLACES: [&str; 3] = ["arguments", "result", "receiver"];
 
 fn payload_rows(recording: &Recording) -> impl Iterator<Item = (u32, u32, i32, &Payload)> {
     each_call(recording).flat_map(|(request, index, call)| {
@@ -315,22 +317,24 @@ fn payload_columns(rows: &[(u32, u32, i32, &Payload)]) -> Vec<ArrayRef> {
     ]
 }
 
-/// An obstacle with its request, call and direction, and its index there.
+/// An obstacle with its request, call and place, and its index there.
 type ObstacleRow<'a> = (u32, u32, i32, u32, &'a Obstacle);
 
 fn obstacle_rows(recording: &Recording) -> impl Iterator<Item = ObstacleRow<'_>> {
     payload_rows(recording).flat_map(|(request, index, direction, payload)| {
-        let obstacles = (0_u32..).zip(&payload.obstacles);
-        obstacles.map(move |(sequence, obstacle)| (request, index, direction, sequence, obstacle))
+        let own = (0_u32..).zip(&payload.obstacles).map(move |(sequence, obstacle)| (direction, sequence, obstacle));
+        let receiver = payload.receiver.as_ref().map_or(&[][..], |receiver| &receiver.obstacles);
+        let receiver = (0_u32..).zip(receiver).map(|(sequence, obstacle)| (2, sequence, obstacle));
+        own.chain(receiver).map(move |(place, sequence, obstacle)| (request, index, place, sequence, obstacle))
     })
 }
 
 fn obstacle_columns(rows: &[ObstacleRow<'_>]) -> Vec<ArrayRef> {
-    let directions: ArrayRef = Arc::new(StringArray::from_iter_values(DIRECTIONS));
+    let places: ArrayRef = Arc::new(StringArray::from_iter_values(PLACES));
     vec![
         u32s(rows.iter().map(|row| row.0)),
         u32s(rows.iter().map(|row| row.1)),
-        named(&directions, rows.iter().map(|row| row.2)),
+        named(&places, rows.iter().map(|row| row.2)),
         u32s(rows.iter().map(|row| row.3)),
         interned(rows.iter().map(|row| Some(row.4.class.name()))),
         interned(rows.iter().map(|row| Some(row.4.path.as_str()))),

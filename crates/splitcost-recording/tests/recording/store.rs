@@ -85,27 +85,28 @@ fn any_meta() -> impl Strategy<Value = Meta> {
 fn any_payload(is_result: bool) -> impl Strategy<Value = Option<Payload>> {
     let class = || proptest::sample::select(PayloadClass::ALL.to_vec());
     let kind = proptest::sample::select(ReceiverKind::ALL.to_vec());
-    let receiver =
-        (kind, proptest::option::of(".{1,5}"), any::<[u64; 2]>()).prop_map(|(kind, place, [encoded_bytes, nodes])| {
-            Receiver {
-                kind,
-                type_name: "shop.Pricing".into(),
-                place,
-                encoded_bytes,
-                nodes,
-                reason: "it lives at module level".into(),
-            }
-        });
-    let obstacles = proptest::collection::vec((class(), ".{0,5}"), 0..3);
+    let obstacle = || (class(), ".{0,5}").prop_map(|(class, path)| Obstacle { class, path });
+    let obstacles = || proptest::collection::vec(obstacle(), 0..3);
+    let receiver = (kind, proptest::option::of(".{1,5}"), any::<[u64; 2]>(), obstacles()).prop_map(
+        |(kind, place, [encoded_bytes, nodes], obstacles)| Receiver {
+            kind,
+            type_name: "shop.Pricing".into(),
+            place,
+            encoded_bytes,
+            nodes,
+            reason: "it lives at module level".into(),
+            obstacles,
+        },
+    );
     let size = (0_u32..2, any::<u64>(), any::<u64>());
-    let payload = (size, class(), ".{0,5}", any::<u32>(), obstacles, proptest::option::of(receiver)).prop_map(
+    let payload = (size, class(), ".{0,5}", any::<u32>(), obstacles(), proptest::option::of(receiver)).prop_map(
         move |((shape, encoded_bytes, nodes), class, text, line, obstacles, receiver)| Payload {
             shape,
             encoded_bytes,
             nodes,
             class,
             path: text.clone(),
-            obstacles: obstacles.into_iter().map(|(class, path)| Obstacle { class, path }).collect(),
+            obstacles,
             receiver: receiver.filter(|_| !is_result),
             file: text,
             line,
@@ -248,6 +249,7 @@ fn sample() -> Recording {
         encoded_bytes: 0,
         nodes: 0,
         reason: "it lives at module level".into(),
+        obstacles: vec![Obstacle { class: PayloadClass::Named, path: "arguments.self.clock".into() }],
     };
     let payload = |class| Payload {
         class,

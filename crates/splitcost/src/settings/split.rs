@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use splitcost_link::profile::Profile;
+use splitcost_model::adaptation::Adaptation;
 use splitcost_model::database::Database;
 use splitcost_model::link::{Link, Links};
 use splitcost_model::policy::CallPolicy;
@@ -11,7 +12,7 @@ use splitcost_model::split::{MAIN_SERVICE, Split, is_within};
 use toml::Spanned;
 
 use super::file::File;
-use super::table::SplitTable;
+use super::table::{OneOrMany, SplitTable};
 use crate::failure::Failure;
 
 /// A module, or a class of one, that the settings name.
@@ -96,13 +97,42 @@ pub(super) fn check(
     };
     let database = table.database.unwrap_or(app.database);
     let table_owners = app.table_owners.clone();
-    Ok(Split { name, services, stack: table.stack, copied, links, calls, database, table_owners })
+    let adaptation = adaptation(file, table.adapt, table.by_reference, table.send_back, table.batch)?;
+    Ok(Split { name, services, stack: table.stack, copied, links, calls, database, table_owners, adaptation })
 }
 
 /// Returns the link of a profile. The path of a profile's file is relative to `dir`.
 pub(crate) fn link(name: &str, dir: &Path) -> Result<Link, splitcost_link::Error> {
     let path = if name.contains(".toml") { dir.join(name).display().to_string() } else { name.to_owned() };
     Ok(Profile::find(&path)?.link)
+}
+
+/// Checks the treatment of values that are more than data, and returns it.
+fn adaptation(
+    file: &File<'_>,
+    adapt: BTreeMap<String, Spanned<String>>,
+    by_reference: Option<OneOrMany>,
+    send_back: Option<bool>,
+    batch: Option<Spanned<u32>>,
+) -> Result<Adaptation, Failure> {
+    let mut adaptation = Adaptation::default();
+    for (kind, factory) in adapt {
+        if factory.get_ref().split(':').filter(|part| !part.is_empty()).count() != 2 {
+            return Err(file
+                .wrong(&factory.span(), format_args!("`{}` is not of the form module:attribute", factory.get_ref()))
+                .hint("for example \"sqlalchemy.orm.Session\" = \"shop.db:SessionLocal\""));
+        }
+        adaptation.adapt.insert(kind, factory.into_inner());
+    }
+    adaptation.by_reference = by_reference.map(OneOrMany::into_vec).unwrap_or_default();
+    adaptation.send_back = send_back.unwrap_or(adaptation.send_back);
+    if let Some(batch) = batch {
+        if *batch.get_ref() == 0 {
+            return Err(file.wrong(&batch.span(), "batch must be a number from 1"));
+        }
+        adaptation.batch = batch.into_inner();
+    }
+    Ok(adaptation)
 }
 
 /// Checks the links between services, and returns them.

@@ -89,6 +89,11 @@ pub(super) struct SplitTable {
     pub(super) links: BTreeMap<Spanned<String>, Spanned<String>>,
     pub(super) calls: Option<Spanned<String>>,
     pub(super) database: Option<Database>,
+    #[serde(default)]
+    pub(super) adapt: BTreeMap<String, Spanned<String>>,
+    pub(super) by_reference: Option<OneOrMany>,
+    pub(super) send_back: Option<bool>,
+    pub(super) batch: Option<Spanned<u32>>,
 }
 
 /// The table `[tables]`: name of a table → module that owns it.

@@ -1,0 +1,109 @@
+//! The treatment, in a rehearsal, of values that are more than data: what goes along, and what keeps a call in its caller.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::recording::{Obstacle, PayloadClass, Receiver, ReceiverKind};
+use crate::split::is_within;
+
+/// The settings of a split about values that are more than data.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Adaptation {
+    /// Type of a resource, as `sqlalchemy.orm.Session` → `module:attribute` by which a callee obtains its own.
+    pub adapt: BTreeMap<String, String>,
+    /// The classes, as `shop.cart:Cart`, whose objects stay where they are, or [`Self::AUTO`].
+    pub by_reference: Vec<String>,
+    /// Changes that a callee makes to its arguments go back to the caller.
+    pub send_back: bool,
+    /// The most items of an iterator in one message.
+    pub batch: u32,
+}
+
+impl Default for Adaptation {
+    fn default() -> Self {
+        Self { adapt: BTreeMap::new(), by_reference: Vec::new(), send_back: true, batch: Self::BATCH }
+    }
+}
+
+impl Adaptation {
+    /// In place of classes: all that the recording shows to be needed.
+    pub const AUTO: &'static str = "auto";
+    /// The usual number of items in one message.
+    ///
+    /// Chosen: a page of rows; a message of them costs little more than one of a single row.
+    pub const BATCH: u32 = 100;
+
+    /// Returns true if a value that an argument holds can go along.
+    pub fn takes_argument(&self, obstacle: &Obstacle) -> bool {
+        match obstacle.class {
+            PayloadClass::Generator | PayloadClass::ContextManager => false,
+            _ => self.takes(obstacle),
+        }
+    }
+
+    /// Returns true if a value that a result holds can go along. An iterator and a context manager stay, if they are all of it.
+    pub fn takes_result(&self, obstacle: &Obstacle) -> bool {
+        let is_all = obstacle.path.split(' ').next() == Some("result");
+        match obstacle.class {
+            PayloadClass::Generator | PayloadClass::ContextManager => is_all,
+            _ => self.takes(obstacle),
+        }
+    }
+
+    /// Returns true if a method can be called elsewhere: its object has a name there, or its fields go along.
+    pub fn takes_receiver(&self, receiver: &Receiver) -> bool {
+        match receiver.kind {
+            ReceiverKind::Class => receiver.place.is_some(),
+            ReceiverKind::Extension | ReceiverKind::Value => true,
+            ReceiverKind::Service | ReceiverKind::Reference => {
+                let goes = receiver.place.is_some() || self.is_by_reference(&receiver.type_name);
+                // That no field is in the way leaves one reason to stay: the call changes it.
+                let changes_go_back = self.send_back || receiver.kind == ReceiverKind::Service;
+                goes || changes_go_back && receiver.obstacles.iter().all(|obstacle| self.takes_argument(obstacle))
+            }
+        }
+    }
+
+    fn takes(&self, obstacle: &Obstacle) -> bool {
+        match obstacle.class {
+            PayloadClass::Plain | PayloadClass::Adapter | PayloadClass::Named | PayloadClass::Carried => true,
+            PayloadClass::Mutated => self.send_back,
+            PayloadClass::Resource => self.is_obtained(type_of(obstacle)),
+            PayloadClass::Service | PayloadClass::Reference => self.is_by_reference(type_of(obstacle)),
+            PayloadClass::Value
+            | PayloadClass::Generator
+            | PayloadClass::ContextManager
+            | PayloadClass::Callback
+            | PayloadClass::Live => false,
+        }
+    }
+
+    /// Returns true if objects of a type, as `shop.cart.Cart`, stay where they are while a handle crosses.
+    fn is_by_reference(&self, type_name: &str) -> bool {
+        self.by_reference.iter().any(|class| class == Self::AUTO || class.replace(':', ".") == type_name)
+    }
+
+    /// Returns true if a callee obtains a resource of this type for itself.
+    fn is_obtained(&self, type_name: &str) -> bool {
+        self.adapt.keys().any(|known| is_same_class(known, type_name))
+            || KNOWN_RESOURCES.iter().any(|(package, name)| is_within(type_name, package) && type_name.ends_with(name))
+    }
+}
+
+/// Resources that a callee obtains without a setting: the package of a type, and the end of its name. As in
+/// `splitcost.rehearsal.resources`.
+const KNOWN_RESOURCES: [(&str, &str); 2] = [("logging", "Logger"), ("logging", "LoggerAdapter")];
+
+/// Returns true if a type of the settings, as `sqlalchemy.orm.Session`, is that of a value, whose module may lie deeper:
+/// `sqlalchemy.orm.session.Session`.
+fn is_same_class(known: &str, type_name: &str) -> bool {
+    let (known_package, known_name) = known.rsplit_once(['.', ':']).unwrap_or(("", known));
+    let (module, name) = type_name.rsplit_once('.').unwrap_or(("", type_name));
+    known_name == name && is_within(module, known_package)
+}
+
+/// Returns the type in the path of an obstacle, as `shop.cart.Cart` in `arguments.cart (shop.cart.Cart)`.
+pub(crate) fn type_of(obstacle: &Obstacle) -> &str {
+    obstacle.path.rsplit_once(" (").map_or("", |(_, kind)| kind.trim_end_matches(')'))
+}

@@ -1,0 +1,119 @@
+"""The ways to objects that outlive a request: from the app's modules, or from the app that is served.
+
+Each process of an app has such an object at the end of the same way, as `shop.pricing:register` at module level, or as
+`(app)/state/catalog` in the app that is served. Recorder and rehearsal search alike, and run no code of the app.
+"""
+
+from __future__ import annotations
+
+import sys
+import types
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from splitcost import _native
+
+APP = "(app)"
+"""The root of ways that begin at the app that is served."""
+
+MAX_STEPS = {APP: 6, "": 2}
+"""Steps from the served app, and from an attribute of a module. Chosen: an app is wrapped in middlewares, and holds a
+registry that holds a client; a module is not."""
+
+MAX_VISITED, MAX_ITEMS = 5_000, 100
+"""Objects that are looked at, and items of one. Chosen: a search takes milliseconds, and data are left out."""
+
+_served: list[Any] = []
+
+
+def serve(app: Any) -> None:
+    """Note the app that this process serves."""
+    _served[:] = [app]
+
+
+def find(value: Any, modules: Iterable[tuple[str, types.ModuleType]]) -> str | None:
+    """Return the shortest way to an object from the attributes of these modules and the app; ``None`` if it has none."""
+    seen: set[int] = set()
+    inside = [
+        (f"{name}:{attribute}", held)
+        for name, module in modules
+        for attribute, held in list(_attributes(module).items())
+        if type(attribute) is str and not attribute.startswith("__")
+    ]
+    return _find(value, [(APP, app) for app in _served], MAX_STEPS[APP], seen) or _find(
+        value, inside, MAX_STEPS[""], seen
+    )
+
+
+def _find(value: Any, level: list[tuple[str, Any]], most: int, seen: set[int]) -> str | None:
+    for _ in range(most):
+        inside = []
+        for way, holder in level:
+            if id(holder) in seen:
+                continue
+            seen.add(id(holder))
+            for step, held in _steps(holder):
+                if held is value:
+                    return f"{way}/{step}"
+                inside.append((f"{way}/{step}", held))
+            if len(seen) > MAX_VISITED:
+                return None
+        level = inside
+    return None
+
+
+def resolve(way: str) -> Any:
+    """Return the object at the end of a way. Raises ``LookupError`` if there is none."""
+    root, *steps = way.split("/")
+    if root == APP:
+        value = _served[0]
+    else:
+        module, _, attribute = root.partition(":")
+        value = _attributes(sys.modules[module])[attribute]
+    for step in steps:
+        value = dict(_steps(value))[step]
+    return value
+
+
+def _attributes(module: types.ModuleType) -> dict[str, Any]:
+    """The attributes of a module, also of one behind the facade that a rehearsal puts before it."""
+    own = _native.instance_dict(module) or {}
+    real = own.get("__splitcost_real__")
+    return own if real is None else _native.instance_dict(real) or {}
+
+
+_LEAVES = (type, str, bytes, int, float, types.BuiltinFunctionType, types.CodeType, type(None))
+
+
+def _steps(holder: Any) -> Iterator[tuple[str, Any]]:
+    """The steps from an object to those that it holds."""
+    kind = type(holder)
+    if issubclass(kind, _LEAVES):
+        return
+    if kind is dict:
+        if len(holder) <= MAX_ITEMS:
+            yield from (
+                (key, held) for key, held in list(holder.items()) if type(key) is str and "/" not in key
+            )
+    elif kind in (list, tuple):
+        if len(holder) <= MAX_ITEMS:
+            yield from ((str(index), held) for index, held in enumerate(holder))
+    elif kind is types.FunctionType:
+        yield from zip(holder.__code__.co_freevars, map(_content, holder.__closure__ or ()), strict=True)
+    elif kind is types.MethodType:
+        yield "__self__", holder.__self__
+    elif kind is not types.ModuleType or sys.modules.get(holder.__name__) is not holder:
+        fields = _native.instance_dict(holder)
+        if fields is not None:
+            yield from (
+                (name, held)
+                for name, held in list(fields.items())
+                if type(name) is str and name != "__builtins__"
+            )
+
+
+def _content(cell: types.CellType) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:  # Nothing was put there yet.
+        return None
