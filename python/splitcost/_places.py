@@ -6,6 +6,7 @@ Each process of an app has such an object at the end of the same way, as `shop.p
 
 from __future__ import annotations
 
+import inspect
 import sys
 import types
 from collections.abc import Iterable, Iterator
@@ -32,7 +33,7 @@ def serve(app: Any) -> None:
 
 
 def find(value: Any, modules: Iterable[tuple[str, types.ModuleType]]) -> str | None:
-    """Return the shortest way to an object from the attributes of these modules and the app; ``None`` if it has none."""
+    """Return the shortest way to an object from attributes of these modules or the app; ``None`` if it has none."""
     seen: set[int] = set()
     inside = [
         (f"{name}:{attribute}", held)
@@ -71,8 +72,15 @@ def resolve(way: str) -> Any:
         module, _, attribute = root.partition(":")
         value = _attributes(sys.modules[module])[attribute]
     for step in steps:
-        value = dict(_steps(value))[step]
+        value = _method(value, step[:-2]) if step.endswith("()") else dict(_steps(value))[step]
     return value
+
+
+def _method(owner: Any, name: str) -> Any:
+    found = inspect.getattr_static(type(owner), name, None)
+    if not isinstance(found, types.FunctionType):
+        raise LookupError(name)
+    return types.MethodType(found, owner)
 
 
 def _attributes(module: types.ModuleType) -> dict[str, Any]:

@@ -18,7 +18,7 @@ use crate::code::{
 };
 use crate::guard::attempt;
 use crate::handing::ask_context;
-use crate::inert::qualname;
+use crate::inert::{qualname, referents};
 use crate::makes::made_by;
 use crate::payload::Sample;
 use crate::shadow_stack::{CodeFacts, facts_of, has_greenlets, is_thrown_through, thrown_at};
@@ -208,6 +208,7 @@ fn py_yield(py: Python<'_>, code: &Bound<'_, PyAny>, offset: &Bound<'_, PyAny>, 
     let _ = offset;
     guarded(py, || {
         if let Some(facts) = facts(code) {
+            look_at_item(facts, code, current_frame_address, value)?;
             let outcome = tracking::suspend(facts, address(code), current_frame_address).map_err(trouble)?;
             settle(&outcome);
         }
@@ -215,6 +216,26 @@ fn py_yield(py: Python<'_>, code: &Bound<'_, PyAny>, offset: &Bound<'_, PyAny>, 
             suspend_awaiting(&frame, code, value)?;
         }
         Ok(Answer::Nothing)
+    })
+}
+
+/// Looks at what a generator gives. That of an asynchronous one is in a wrapper, which tells it from what is awaited.
+fn look_at_item(
+    facts: CodeFacts,
+    code: &Bound<'_, PyAny>,
+    frame: impl FnOnce() -> usize,
+    value: &Bound<'_, PyAny>,
+) -> PyResult<()> {
+    if !facts.is_resumable {
+        return Ok(());
+    }
+    tracking::look_at_item(facts, address(code), frame, |sample| {
+        if !sample.gives_wrapped_items() {
+            return sample.add_item(value);
+        }
+        let is_item = qualname(&value.get_type()).as_deref() == Some("async_generator_wrapped_value");
+        let wrapped = if is_item { referents(value)? } else { Vec::new() };
+        wrapped.first().map_or(Ok(()), |item| sample.add_item(item))
     })
 }
 
@@ -392,6 +413,7 @@ fn profile_return(
     let is_thrown = value.is_none() && thrown_at(here()) == at;
     if opcode == YIELD_VALUE_3_11 && !is_thrown {
         if let Some(facts) = facts {
+            look_at_item(facts, code, here, value)?;
             let outcome = tracking::suspend(facts, address(code), here).map_err(trouble)?;
             settle(&outcome);
         }

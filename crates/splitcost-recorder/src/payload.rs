@@ -14,6 +14,11 @@ use crate::state::Arguments;
 use crate::type_info::type_of;
 use crate::walk::Walk;
 
+/// Items of a generator that belong to the sample of its call.
+///
+/// Chosen: the items of one generator are alike.
+const MAX_ITEMS: u32 = 3;
+
 /// One payload, as the log has it.
 pub(crate) struct Payload {
     pub(crate) is_result: bool,
@@ -57,6 +62,9 @@ pub(crate) struct Sample {
     pub(crate) line: u32,
     pub(crate) payloads: Vec<Payload>,
     watched: Vec<Watched>,
+    /// Items that a generator may still give for the sample.
+    items_wanted: u32,
+    gives_wrapped_items: bool,
     /// The call belongs to the execution of a statement that others have issued.
     pub(crate) wraps_statements: bool,
 }
@@ -145,7 +153,15 @@ impl Sample {
         let mut payload = walk.into_payload(false, &Skeleton::Fields("arguments", None, fields));
         let wrapper = || wraps_statements.then(|| receiver::extension(None, receiver::WRAPS_STATEMENTS));
         payload.receiver = called_on.or_else(wrapper);
-        Ok(Self { file: site.file, line: site.line, payloads: vec![payload], watched, wraps_statements })
+        Ok(Self {
+            file: site.file,
+            line: site.line,
+            payloads: vec![payload],
+            watched,
+            items_wanted: 0,
+            gives_wrapped_items: false,
+            wraps_statements,
+        })
     }
 
     /// Notes that the call's result is a generator, which is iterated over or is a context manager.
@@ -154,6 +170,8 @@ impl Sample {
         Skeleton::Named(class.name(), format!("builtins:{type_name}")).write_json(&mut skeleton);
         let mut obstacles = Obstacles::default();
         obstacles.add(class, "result", type_name);
+        self.items_wanted = MAX_ITEMS;
+        self.gives_wrapped_items = type_name.starts_with("async");
         self.payloads.push(Payload {
             is_result: true,
             skeleton,
@@ -163,6 +181,27 @@ impl Sample {
             obstacles,
             receiver: None,
         });
+    }
+
+    /// Returns true when an item of the generator that the call is belongs to the sample.
+    pub(crate) fn wants_items(&self) -> bool {
+        self.items_wanted > 0
+    }
+
+    /// Returns true when items come in a wrapper, which tells them from what the generator awaits.
+    pub(crate) fn gives_wrapped_items(&self) -> bool {
+        self.gives_wrapped_items
+    }
+
+    /// Looks at an item that a generator gives, or at what a context manager gives when it is entered.
+    pub(crate) fn add_item(&mut self, item: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.items_wanted -= 1;
+        let mut walk = Walk::new("result[*]");
+        walk.value(item)?;
+        if let Some(result) = self.payloads.iter_mut().find(|payload| payload.is_result) {
+            result.obstacles.append(walk.obstacles);
+        }
+        Ok(())
     }
 
     /// Lets go of the arguments, for the caller to drop.

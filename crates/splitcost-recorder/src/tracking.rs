@@ -418,6 +418,35 @@ impl Recorder {
     }
 }
 
+/// Lets `look` look at an item that a generator gives, where its call has a sample that wants one.
+pub(crate) fn look_at_item(
+    facts: CodeFacts,
+    code: usize,
+    frame: impl FnOnce() -> usize,
+    look: impl FnOnce(&mut Sample) -> PyResult<()>,
+) -> PyResult<()> {
+    let found = THREAD.try_with(|thread| {
+        let thread = &mut *thread.borrow_mut();
+        if thread.stack.iter().all(|open| open.sample.as_ref().is_none_or(|sample| !sample.wants_items())) {
+            return None;
+        }
+        let at = position(&thread.stack, facts, code, frame)?;
+        let sample = thread.stack[at].sample.take_if(|sample| sample.wants_items())?;
+        Some((at, thread.stack[at].call, sample))
+    });
+    let Ok(Some((at, call, mut sample))) = found else { return Ok(()) };
+    let before = clock::thread_cpu();
+    // No lock is held meanwhile.
+    let looked = look(&mut sample);
+    let _: Option<()> = with(|_, thread| {
+        thread.clock.leave_out(clock::thread_cpu() - before);
+        if let Some(open) = thread.stack.get_mut(at).filter(|open| open.call == call) {
+            open.sample = Some(sample);
+        }
+    });
+    looked
+}
+
 /// Notes that a coroutine or generator is suspended.
 pub(crate) fn suspend(facts: CodeFacts, code: usize, frame: impl FnOnce() -> usize) -> Result<Outcome, &'static str> {
     if !facts.is_resumable {

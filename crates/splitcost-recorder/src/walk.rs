@@ -204,7 +204,10 @@ impl Walk {
             },
             Encoding::Class => Ok(self.class_object(value, &info)),
             Encoding::DeadEnd(class) => {
-                let is_named = resource::is_named(*class, &info.name) && place_of(value, &info).is_some();
+                let is_named = match method_owner(value, &info) {
+                    Some(owner) => place_of(&owner, &type_of(&owner)).is_some(),
+                    None => resource::is_named(*class, &info.name) && place_of(value, &info).is_some(),
+                };
                 Ok(self.dead_end(if is_named { Class::Named } else { *class }, value, &info))
             }
             _ => self.adapted(value, &info),
@@ -757,4 +760,9 @@ impl Write for ByteCount {
         self.0 += text.len() as u64;
         Ok(())
     }
+}
+
+/// Returns the object that a bound method belongs to.
+fn method_owner<'py>(value: &Bound<'py, PyAny>, info: &TypeInfo) -> Option<Bound<'py, PyAny>> {
+    (info.name == "builtins:method").then(|| generic_attr(value, "__self__")).flatten()
 }

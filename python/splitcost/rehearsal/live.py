@@ -13,6 +13,7 @@ import os
 import secrets
 import threading
 import time
+import types
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -247,7 +248,8 @@ class Exchange:
     def tag_live(self, value: Any, reason: Obstacle) -> Any:
         """Return what stands for a live value: its name."""
         is_of_process = type(value).__module__.startswith(OF_A_PROCESS)
-        name = None if reason is not Obstacle.LIVE or is_of_process else self._live.names.find_name(value)
+        may_have_name = reason is Obstacle.LIVE or type(value) is types.MethodType
+        name = self._live.names.find_name(value) if may_have_name and not is_of_process else None
         if name is None:
             return None
         self.foreign.add(id(value))

@@ -111,7 +111,10 @@ class Names:
         self._searches: dict[type, int] = {}
 
     def find_name(self, value: Any) -> str | None:
-        """Return the name of an object, if it has one."""
+        """Return the name of an object, if it has one; that of a bound method ends in the method's, as `/digest()`."""
+        if type(value) is types.MethodType:
+            owner = self.find_name(value.__self__)
+            return None if owner is None else f"{owner}/{value.__name__}()"
         known = self._known.get(id(value))
         if known is not None:
             return known[1]
