@@ -28,8 +28,9 @@ _served: list[Any] = []
 
 
 def serve(app: Any) -> None:
-    """Note the app that this process serves."""
-    _served[:] = [app]
+    """Note the app that this process serves, unless it is ours."""
+    if not type(app).__module__.startswith("splitcost."):
+        _served[:] = [app]
 
 
 def find(value: Any, modules: Iterable[tuple[str, types.ModuleType]]) -> str | None:
@@ -103,7 +104,7 @@ def _steps(holder: Any) -> Iterator[tuple[str, Any]]:
             yield from (
                 (key, held) for key, held in list(holder.items()) if type(key) is str and "/" not in key
             )
-    elif kind in (list, tuple):
+    elif kind is tuple:  # A list grows while the app runs.
         if len(holder) <= MAX_ITEMS:
             yield from ((str(index), held) for index, held in enumerate(holder))
     elif kind is types.FunctionType:

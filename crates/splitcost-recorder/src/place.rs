@@ -8,6 +8,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyString, PyWeakrefMethods, PyWeakrefReference};
 
 use crate::code::module_name;
+use crate::handing::origin;
 use crate::inert::{instance_dict, loaded_modules};
 use crate::source;
 use crate::type_info::TypeInfo;
@@ -109,8 +110,10 @@ pub(crate) fn place_of(value: &Bound<'_, PyAny>, info: &TypeInfo) -> Option<Stri
     if searches >= MAX_SEARCHES {
         return None;
     }
-    let Some(place) = search(value, info) else {
-        lock().searches += 1;
+    // While the app starts, it holds nothing yet: that counts as no search.
+    let is_in_request = origin(value.py()).ok().flatten().is_some();
+    let Some(place) = search(value, info, is_in_request) else {
+        lock().searches += u32::from(is_in_request || !info.is_own);
         return None;
     };
     let mut places = lock();
@@ -131,7 +134,7 @@ fn is_there(place: &Place, value: &Bound<'_, PyAny>) -> bool {
 }
 
 /// Looks through the app's modules; the one that defines the type comes first.
-fn search(value: &Bound<'_, PyAny>, info: &TypeInfo) -> Option<Place> {
+fn search(value: &Bound<'_, PyAny>, info: &TypeInfo, is_in_request: bool) -> Option<Place> {
     let mut found = None;
     let mut modules = Vec::new();
     for (name, module) in loaded_modules(value.py())?.iter() {
@@ -165,16 +168,20 @@ fn search(value: &Bound<'_, PyAny>, info: &TypeInfo) -> Option<Place> {
         }
         modules.push((loaded_as.to_owned(), loaded));
     }
-    found.or_else(|| {
-        let way = find(value, modules).ok()??;
-        let name = way.split('/').map(|step| if is_written(step) { step } else { VALUE }).collect::<Vec<_>>().join("/");
-        Some(Place { address: value.as_ptr() as usize, loaded_as: way, attribute: String::new(), name })
-    })
+    if found.is_some() || !is_in_request {
+        return found;
+    }
+    let way = find(value, modules).ok()??;
+    let mut steps = way.split('/');
+    let root = steps.next()?;
+    let written = steps.map(|step| if is_written(step) { step } else { VALUE });
+    let name = std::iter::once(root).chain(written).collect::<Vec<_>>().join("/");
+    Some(Place { address: value.as_ptr() as usize, loaded_as: way, attribute: String::new(), name })
 }
 
-/// Returns true for a step that is written: the root of a way, an index, or a name that the source spells out.
+/// Returns true for a step that is written: an index, or a name that the source spells out.
 fn is_written(step: &str) -> bool {
-    step.contains([':', '(']) || step.bytes().all(|byte| byte.is_ascii_digit()) || source::spells_out(step)
+    step.bytes().all(|byte| byte.is_ascii_digit()) || source::spells_out(step)
 }
 
 /// Returns the way to an object, as `splitcost._places` finds it.

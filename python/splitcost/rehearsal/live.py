@@ -233,13 +233,13 @@ class Exchange:
             return {NAMED: value.name}
         if kind is Handle:
             return {HANDLE: list(value)}
-        if self._live.may_have_name(kind) and (name := self._live.names.find_name(value)) is not None:
-            self.foreign.add(id(value))
-            return {NAMED: name}
         if issubclass(kind, Shell):
             handle = handle_of(value)
         elif self._live.stays(kind):
             handle = self._live.held.keep(value, self._request)
+        elif self._live.may_have_name(kind) and (name := self._live.names.find_name(value)) is not None:
+            self.foreign.add(id(value))
+            return {NAMED: name}
         else:
             return None
         self.foreign.add(id(value))

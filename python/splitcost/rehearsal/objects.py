@@ -98,6 +98,14 @@ class Named(NamedTuple):
     value: Any
 
 
+class UnknownName(LookupError):
+    """This process has no object of that name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
 class Names:
     """The names of objects that both sides have.
 
@@ -107,7 +115,7 @@ class Names:
     def __init__(self, config: Config) -> None:
         self._config = config
         #: By the identity of objects, which are kept so that it stays theirs.
-        self._known: dict[int, tuple[Any, str]] = {}
+        self._known: dict[int, tuple[Any, str | None]] = {}
         self._searches: dict[type, int] = {}
 
     def find_name(self, value: Any) -> str | None:
@@ -138,11 +146,18 @@ class Names:
         return _places.find(value, modules)
 
     def find(self, name: str) -> Any:
-        """Return the object of that name. Raises ``ValueError`` for an unknown name."""
+        """Return the object of that name. Raises :class:`UnknownName`."""
         module = name.partition("/")[0].partition(":")[0]
         if module != _places.APP and self._config.owner(module) is None:
-            raise ValueError(f"there is no object {name}")
+            raise UnknownName(name)
         try:
             return _places.resolve(name)
         except LookupError:
-            raise ValueError(f"there is no object {name}") from None
+            raise UnknownName(name) from None
+
+    def forget(self, name: str) -> None:
+        """Give an object no name any more: the other side has none of this name."""
+        way = name.removesuffix("()") if name.endswith("()") else name
+        for identity, (value, known) in list(self._known.items()):
+            if known is not None and way.startswith(known):
+                self._known[identity] = (value, None)

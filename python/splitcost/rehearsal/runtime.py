@@ -66,6 +66,7 @@ from splitcost.rehearsal.server import (
     OPERATIONS,
     RAISED,
     RESULT,
+    UNKNOWN_NAME,
     Server,
 )
 from splitcost.stacks.harness import usual_loop
@@ -384,6 +385,9 @@ class Runtime:
                 if not self._may_retry(call, retry, error):
                     self._translate(call, error)
             time.sleep(self._policy.wait_secs(retry))
+        if answer.body[:1] == UNKNOWN_NAME:
+            self.names.forget(answer.body[1:].decode())
+            return self._call(target, args, kwargs, frame, context)
         return self._finish(call, answer, blocking)
 
     async def _call_async(
@@ -405,6 +409,9 @@ class Runtime:
                 if not self._may_retry(call, retry, error):
                     self._translate(call, error)
             await asyncio.sleep(self._policy.wait_secs(retry))
+        if answer.body[:1] == UNKNOWN_NAME:
+            self.names.forget(answer.body[1:].decode())
+            return await self._call_async(target, args, kwargs, frame, context)
         return self._finish(call, answer, False)
 
     def _prepare(
@@ -477,7 +484,7 @@ class Runtime:
             raise DecodeError(f"service {target.service} answered neither a result nor an exception")
         # This call has had its effect there, and is not made again.
         path, reason, kind_name = _obstacle(rest)
-        path = _argument_path(target.real, path) if path.startswith(("[0]", "[1]")) else "result" + path
+        path = path if path.startswith("result") else _argument_path(target.real, path)
         refused = CannotCross(path, reason, kind_name)
         self._stay(call, refused)
         raise refused

@@ -31,13 +31,16 @@ from splitcost.rehearsal.context import (
 from splitcost.rehearsal.errors import ObjectGone
 from splitcost.rehearsal.faults import Faults
 from splitcost.rehearsal.live import Exchange, Live
-from splitcost.rehearsal.objects import Receiver, find_method
+from splitcost.rehearsal.objects import Receiver, UnknownName, find_method
 from splitcost.rehearsal.report import Report
 from splitcost.stacks import Answer, Status
 
-RESULT, RAISED, CANNOT_CROSS, ITEMS, ENTERED, CHANGED = b"r", b"x", b"c", b"i", b"e", b"m"
-"""First byte of an answer: it says how to read the rest. After ``CHANGED`` come the length and encoding of what the
-callee changed in its arguments, and then the answer."""
+RESULT, RAISED, CANNOT_CROSS, ITEMS, ENTERED, UNKNOWN_NAME, CHANGED = b"r", b"x", b"c", b"i", b"e", b"n", b"m"
+"""First byte of an answer: it says how to read the rest.
+
+``UNKNOWN_NAME`` means that nothing was done. After ``CHANGED`` come the length and encoding of what the callee changed in
+its arguments, and then the answer.
+"""
 
 LENGTH_BYTES = 8
 """Size of that length, big-endian."""
@@ -145,6 +148,8 @@ class Server:
                 raise codec.DecodeError("arguments are a list and an object")
         except ObjectGone as error:
             return Answer(Status.OK, RAISED + self._encode_exception(error))
+        except UnknownName as error:
+            return Answer(Status.OK, UNKNOWN_NAME + error.name.encode())
         except (codec.DecodeError, TypeError, ValueError) as error:
             return Answer(Status.INVALID, str(error).encode())
         if served.shown:
@@ -201,7 +206,8 @@ class Server:
         except codec.CannotCross as error:
             if inspect.iscoroutine(result):
                 result.close()
-            body = CANNOT_CROSS + orjson.dumps([error.path, error.reason, error.type])
+            path = error.path.removeprefix("[0]") if isinstance(result, Batch | Entered) else error.path
+            body = CANNOT_CROSS + orjson.dumps(["result" + path, error.reason, error.type])
         return self._with_changes(call, body)
 
     def _with_changes(self, call: _Received, body: bytes) -> Answer:

@@ -64,7 +64,9 @@ def check_value(payload, class_, path):
 
 VALUES = [
     # The first of its class: after some objects of a class, the recorder looks at module level no more.
-    ("v.plain", "service", "(kinds.values.Plain)"),
+    ("v.plain", "named", "(kinds.values.Plain)"),
+    ("v.plain.total", "named", "(method)"),
+    ("v.Plain().total", "callback", "(method)"),
     ("v.Color.RED", "adapter", "(kinds.values.Color)"),
     ("v.Point(1, 2)", "adapter", "(kinds.values.Point)"),
     ("v.Line('a')", "adapter", "(kinds.values.Line)"),
@@ -83,12 +85,12 @@ VALUES = [
     ("v.Plain", "adapter", "(kinds.values.Plain)"),
     ("int", "adapter", "(int)"),
     ("v.local()[0]", "callback", "(kinds.values.local.<locals>.Local)"),
-    ("v.service", "service", "(kinds.values.Service)"),
-    ("v.Service()", "service", "(kinds.values.Service)"),
+    ("v.service", "named", "(kinds.values.Service)"),
+    ("v.Service()", "carried", "(kinds.values.Service)"),
     ("v.Outer()", "service", "(kinds.values.Outer)"),
-    ("v.Command(v.service)", "service", "(kinds.values.Command)"),
+    ("v.Command(v.service)", "carried", "(kinds.values.Command)"),
     ("v.Job(len)", "callback", ".done (builtin_function_or_method)"),
-    ("v.Job(v.logger)", "service", "(kinds.values.Job)"),
+    ("v.Job(v.logger)", "carried", "(kinds.values.Job)"),
     ("v.Subscriber()", "reference", "(kinds.values.Subscriber)"),
     ("v.Locked()", "reference", "(kinds.values.Locked)"),
     ("v.Node()", "reference", "(kinds.values.Node)"),
@@ -124,8 +126,8 @@ VALUES = [
     ("v.string.Template('a')", "value", "(string.Template)"),
     ("v.collections.UserDict(a=v.threading.Lock())", "live", "(collections.UserDict)"),
     ("v.OwnConnection(':memory:')", "resource", "(kinds.values.OwnConnection)"),
-    ("v.logger", "resource", "(logging.Logger)"),
-    ("v.service.connection", "resource", "(sqlite3.Connection)"),
+    ("v.logger", "named", "(logging.Logger)"),
+    ("v.service.connection", "named", "(sqlite3.Connection)"),
     ("v.free", "callback", "(function)"),
     ("v.threading.Lock()", "live", "(_thread.lock)"),
     ("open('/dev/null')", "live", "(_io.TextIOWrapper)"),
@@ -146,20 +148,20 @@ VALUES_OF_LIBRARIES = [
     ("r.Attrs(1)", "adapter", "(kinds.rows.Attrs)"),
     ("r.AttrsDict(1)", "adapter", "(kinds.rows.AttrsDict)"),
     ("r.Struct(amount=1)", "value", "(kinds.rows.Struct)"),
-    ("r.session", "resource", "(sqlalchemy.orm.session.Session)"),
-    ("r.engine", "resource", "(sqlalchemy.engine.base.Engine)"),
-    ("r.maker", "resource", "(sqlalchemy.orm.session.sessionmaker)"),
+    ("r.session", "named", "(sqlalchemy.orm.session.Session)"),
+    ("r.engine", "named", "(sqlalchemy.engine.base.Engine)"),
+    ("r.maker", "named", "(sqlalchemy.orm.session.sessionmaker)"),
     ("r.session.query(r.Order)", "generator", "(sqlalchemy.orm.query.Query)"),
     ("r.django.db.connection", "resource", "(django.utils.connection.ConnectionProxy)"),
     ("r.django.db.connection.cursor()", "resource", "(django.db.backends.utils.CursorWrapper)"),
     ("r.Person.objects.all()", "generator", "(django.db.models.query.QuerySet)"),
-    ("r.settings", "resource", "(django.conf.LazySettings)"),
-    ("r.client", "resource", "(redis.client.Redis)"),
-    ("r.flask_request", "resource", "(flask.wrappers.Request)"),
-    ("r.starlette_request", "resource", "(starlette.requests.Request)"),
-    ("r.django_request", "resource", "(django.http.request.HttpRequest)"),
+    ("r.settings", "named", "(django.conf.LazySettings)"),
+    ("r.client", "named", "(redis.client.Redis)"),
+    ("r.flask_request", "named", "(flask.wrappers.Request)"),
+    ("r.starlette_request", "named", "(starlette.requests.Request)"),
+    ("r.django_request", "named", "(django.http.request.HttpRequest)"),
     ("r.proxy", "resource", "(werkzeug.local.LocalProxy)"),
-    ("r.app", "resource", "(flask.app.Flask)"),
+    ("r.app", "named", "(flask.app.Flask)"),
     ("r.parsed.tzinfo", "value", "(pydantic_core._pydantic_core.TzInfo)"),
     ("r.parsed", "value", "(datetime.datetime)"),
     ("r.pydantic.SecretStr('a')", "adapter", "(pydantic.types.SecretStr)"),
@@ -228,7 +230,7 @@ def test_the_size_of_an_object_is_that_of_its_fields(runs):
         '{"namedtuple":"kinds.values:Point","fields":{"x":"int","y":"int"}}}}}}}'
     )
     assert (plain["nodes"], plain["encoded_bytes"] > 60) == (6, True)
-    assert service["skeleton"] == '{"arguments":{"value":{"service":"kinds.values:Service"}}}'
+    assert service["skeleton"] == '{"arguments":{"value":{"named":"kinds.values:Service"}}}'
     assert service["nodes"] == 1
 
 
@@ -261,8 +263,8 @@ def test_every_obstacle_is_kept_once_and_the_worst_comes_first(runs):
     # The keys are spelled out nowhere in the app.
     assert payload["obstacles"] == [
         ("callback", "arguments.value[*] (builtin_function_or_method)"),
-        ("service", "arguments.value[*][0] (kinds.values.Service)"),
-        ("resource", "arguments.value[*] (logging.Logger)"),
+        ("named", "arguments.value[*] (logging.Logger)"),
+        ("named", "arguments.value[*][0] (kinds.values.Service)"),
         ("generator", "arguments.value[*] (list_iterator)"),
         ("value", "arguments.value[*][0] (memoryview)"),
     ]

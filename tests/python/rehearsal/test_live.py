@@ -1,0 +1,152 @@
+"""Values that are more than data: changes, service objects, iterators, context managers, and objects that stay."""
+
+from __future__ import annotations
+
+import json
+import os
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from rehearsal_support import DEADLINE_SECS, Split, by_uvicorn
+
+SHELF = ("put", "pid", "ticks", "report", "label", "each")
+METHODS = [
+    *(f"market.stock:Shelf.{name}" for name in SHELF),
+    *("market.stock:Clock.tick", "market.carts:Cart.add", "market.carts:Cart.total"),
+    *("market.main:Corner.report", "market.main:Corner.label"),
+]
+
+
+@pytest.fixture(scope="module", params=["httpx", "grpc"])
+def market(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Split]:
+    """Main and stock, shared by the tests of this module."""
+    split = Split(
+        request.param,
+        tmp_path_factory.mktemp(request.param),
+        command=by_uvicorn("market.main:app"),
+        modules={"main": [], "stock": ["market.stock"]},
+        packages=["market"],
+        methods=METHODS,
+        by_reference=["market.carts:Cart"],
+        local_functions=[],
+        copied=[],
+    )
+    try:
+        split.start("main", "stock")
+        yield split
+    finally:
+        split.stop()
+
+
+def answer(split: Split, name: str, *, thread: bool = True) -> dict[str, Any]:
+    """Let the app call one of its functions; on a thread, calls back are possible meanwhile."""
+    url = split.url(f"/call?name={name}&thread={int(thread)}")
+    with urllib.request.urlopen(url, timeout=DEADLINE_SECS) as response:
+        found: dict[str, Any] = json.load(response)
+    return found
+
+
+def call(split: Split, name: str, *, thread: bool = True) -> Any:
+    found = answer(split, name, thread=thread)
+    assert "error" not in found, found
+    return found["result"]
+
+
+@pytest.mark.parametrize("thread", [False, True])
+def test_changes_go_back_to_the_callers_own_objects(market: Split, thread: bool) -> None:
+    found = call(market, "changes", thread=thread)
+    assert found == {
+        "numbers": [1, 2, 3],
+        "table": {"kept": 2, "new": market.pid("stock")},
+        "names": ["a", "b"],
+        "item": ["changed", ["x"]],
+        "model": [1, ["count"]],
+        "nested": [{"deep": [[1]]}, [1]],
+        "same": [True] * 4,
+    }
+    assert call(market, "changed_before_failure", thread=thread) == [[1], "too many"]
+    # The objects change places; none of them gets the contents of the other.
+    assert call(market, "swapped", thread=thread) == [True, True, "first"]
+
+
+def test_a_service_object_goes_with_its_fields(market: Split) -> None:
+    there = market.pid("stock")
+    found = call(market, "shelves")
+    (first, second) = found.pop("ticks")
+    assert found == {
+        "pid": there,
+        "fluent": True,
+        "items": ["a", "b"],
+        "puts": 2,
+        "each": [[there, "a"], [there, "b"]],
+    }
+    # Its clock has a name, and is the other side's own: one object, which keeps its state.
+    assert (first[0], second[0], second[1] - first[1]) == (there, there, 1)
+    assert call(market, "clock")[1] - second[1] == 1
+    assert call(market, "bound") == there
+
+
+def test_a_method_runs_in_the_service_of_the_class_that_defines_it(market: Split) -> None:
+    here, there = market.pid("main"), market.pid("stock")
+    assert call(market, "corner") == [here, there, f"corner {here}", 0]
+
+
+def test_items_of_iterators_come_in_batches(market: Split) -> None:
+    there = market.pid("stock")
+    assert call(market, "counted") == [[there, i] for i in range(250)]
+    assert call(market, "counted_async", thread=False) == [[there, i] for i in range(250)]
+    assert call(market, "made") == ["generator", [0, 1, 2]]
+    assert call(market, "failing") == [120, 120]
+    (counted,) = (call for call in market.report()["calls"] if call["callee"] == "market.stock:count")
+    assert counted["count"] == 1
+    error = answer(market, "locks")["error"]
+    assert error.startswith("CannotCross: result[0] cannot cross"), error
+
+
+def test_abandoned_iterators_are_closed(market: Split) -> None:
+    closed = call(market, "abandoned")
+    assert {1000 + n for n in range(1000)} <= {n for n in closed if isinstance(n, int)}
+    assert -500 in call(market, "abandoned_async", thread=False)
+
+
+def test_context_managers_are_entered_and_left_there(market: Split) -> None:
+    there = market.pid("stock")
+    value, inside, ended = call(market, "contexts")
+    assert (value, inside) == ([there, "one"], "open one")
+    assert ended == ["close one", "open two", "suppressed", "close two"]
+    assert answer(market, "failing_context") == {"error": "ZeroDivisionError: here"}
+    assert call(market, "contexts_async", thread=False) == [[there, "four"], "open four", "close four"]
+
+
+def test_an_object_by_reference_stays_where_it_is(market: Split) -> None:
+    here, there = market.pid("main"), market.pid("stock")
+    filled, items, note, last, is_same = call(market, "cart")
+    assert filled == [there, [here, 2], ["apple", "pear"], True, "Cart"]
+    assert (items, note, last, is_same) == (["apple", "pear"], "filled", here, True)
+    uses = {(use["class"], use["caller"]) for use in market.report("stock")["uses"]}
+    assert ("market.carts:Cart", "market.stock") in uses
+    calls = {call["callee"] for call in market.report("stock")["calls"]}
+    assert {"market.carts:Cart.add", "market.carts:Cart.total"} <= calls
+
+
+def test_a_handle_ends_with_its_request(market: Split) -> None:
+    call(market, "kept_cart")
+    error = answer(market, "use_kept_cart")["error"]
+    assert error.startswith("ObjectGone: "), error
+    assert "its request has ended" in error
+
+
+def test_a_handle_ends_with_its_process(market: Split) -> None:
+    from splitcost.rehearsal.errors import ObjectGone
+    from splitcost.rehearsal.live import Handle, Held
+
+    held = Held("stock")
+    handle = held.keep([1], "request")
+    assert held.find(handle, "request") == [1]
+    assert held.keep([2], "request").number != handle.number
+    restarted = Held("stock")
+    with pytest.raises(ObjectGone, match="its process of service stock has ended"):
+        restarted.find(Handle(*handle), "request")
+    assert os.getpid() != market.pid("stock")
