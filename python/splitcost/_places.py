@@ -17,7 +17,7 @@ from splitcost import _native
 APP = "(app)"
 """The root of ways that begin at the app that is served."""
 
-MAX_STEPS = {APP: 6, "": 2}
+MAX_STEPS = {APP: 8, "": 2}
 """Steps from the served app, and from an attribute of a module. Chosen: an app is wrapped in middlewares, and holds a
 registry that holds a client; a module is not."""
 
@@ -34,7 +34,7 @@ def serve(app: Any) -> None:
 
 
 def find(value: Any, modules: Iterable[tuple[str, types.ModuleType]]) -> str | None:
-    """Return the shortest way to an object from attributes of these modules or the app; ``None`` if it has none."""
+    """Return the shortest way to an object from attributes of these modules or the app, if any."""
     seen: set[int] = set()
     inside = [
         (f"{name}:{attribute}", held)
@@ -65,7 +65,7 @@ def _find(value: Any, level: list[tuple[str, Any]], most: int, seen: set[int]) -
 
 
 def resolve(way: str) -> Any:
-    """Return the object at the end of a way. Raises ``LookupError`` if there is none."""
+    """Return the object at the end of a way. Raises ``LookupError`` if nothing is there."""
     root, *steps = way.split("/")
     if root == APP:
         value = _served[0]

@@ -345,6 +345,7 @@ fn rehearsal(
             })
             .collect(),
         cannot_cross: deployment.cannot_cross()?,
+        uses: deployment.uses()?,
         audit: Audit::default(),
         answers: None,
         emulations: deployment.emulations()?,

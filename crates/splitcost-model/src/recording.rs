@@ -454,7 +454,7 @@ pub struct Receiver {
     pub nodes: u64,
     /// The reason why it is of this kind, in words: `it lives at module level`.
     pub reason: String,
-    /// What its fields hold besides data, the worst first.
+    /// The values in its fields that are more than data, the worst first.
     pub obstacles: Vec<Obstacle>,
 }
 

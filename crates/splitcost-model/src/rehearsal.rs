@@ -19,6 +19,9 @@ pub struct Rehearsal {
     pub endpoints: Vec<RehearsedEndpoint>,
     /// Calls that the services met and that could not cross.
     pub cannot_cross: Vec<CannotCross>,
+    /// The uses of objects that stayed in their service, by class and by the module that uses them.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub uses: Vec<Use>,
     /// The calls between services that were predicted, beside those that the services answered.
     pub audit: Audit,
     /// The answers of the split, compared with those of the monolith; absent where none were compared.
@@ -27,6 +30,17 @@ pub struct Rehearsal {
     /// Requested and delivered delay of each emulated link, one entry per pair of services.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub emulations: Vec<Emulation>,
+}
+
+/// The uses that one module makes of the objects of a class that stay in their service: each is a crossing back.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Use {
+    /// The class, as `shop.cart:Cart`.
+    pub class: String,
+    /// The module that uses them.
+    pub caller: String,
+    /// Calls of methods, and reads and changes of fields, per request.
+    pub uses_per_request: f64,
 }
 
 /// One endpoint, measured.

@@ -37,7 +37,7 @@ pub struct LoggedReceiver {
     pub nodes: u64,
     /// The reason why it is of this kind, in words.
     pub reason: String,
-    /// What its fields hold besides data, the worst first: class, path and type.
+    /// The values in its fields that are more than data, the worst first: class, path and type.
     pub obstacles: Vec<(PayloadClassCode, String)>,
 }
 

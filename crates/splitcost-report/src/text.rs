@@ -6,6 +6,7 @@ use splitcost_model::answers::Answers;
 use splitcost_model::database::ServiceTables;
 use splitcost_model::estimate::{Arms, Figures, Quantile, ResponseTimes};
 use splitcost_model::number::{factor, number, short};
+use splitcost_model::rehearsal::Use;
 use splitcost_model::statistics::Interval;
 use splitcost_model::study::{EndpointComparison, SplitStudy, Study, VerdictClass};
 
@@ -378,6 +379,11 @@ fn verdict(split: &SplitStudy, width: usize, paint: Paint, lines: &mut Vec<Strin
     let answers = split.rehearsal.as_ref().and_then(|rehearsal| rehearsal.answers.as_ref()).map(Answers::in_words);
     // A verdict that is withheld for the answers has said it.
     let is_said = |words: &String| split.verdict.as_ref().is_some_and(|verdict| verdict.sentence.contains(words));
+    for used in split.rehearsal.iter().flat_map(|rehearsal| &rehearsal.uses) {
+        let Use { class, caller, uses_per_request } = used;
+        let words = format!("  {class} is called back {} × per request by {caller}", number(*uses_per_request));
+        wrap(&words, width, 2, lines);
+    }
     if let Some(answers) = answers.filter(|words| !is_said(words)) {
         wrap(&format!("  {answers}"), width, 2, lines);
     }

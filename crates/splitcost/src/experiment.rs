@@ -61,6 +61,9 @@ pub(crate) fn run(
             .hint(&format!("to choose another one, name it in the settings:\n{}", proposal.toml().trim_end()));
         splits.push(proposal.split());
     }
+    if !scenario.by_reference.is_empty() {
+        splits.iter_mut().for_each(|split| split.adaptation.by_reference.clone_from(&scenario.by_reference));
+    }
     splits.iter().try_for_each(|split| check_recorded(&settings.app, recording, split))?;
     let mut proposed_copies = BTreeMap::new();
     for split in splits.iter().filter(|split| split.copied.is_none()) {

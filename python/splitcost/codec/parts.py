@@ -82,7 +82,7 @@ def _columns(value: Any) -> dict[str, Any]:
 
 
 class Content(NamedTuple):
-    """What a part holds: copies of its items and its fields, not of what these hold."""
+    """The contents of a part: copies of its items and its fields, not of what these hold."""
 
     items: Any
     fields: dict[str, Any] | None

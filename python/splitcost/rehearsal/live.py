@@ -142,7 +142,7 @@ class _Kept:
 
 
 class Shell:
-    """What the shells of all classes have: a handle, and the way to use the object."""
+    """The base of all shells, which have a handle, and the way to use the object."""
 
 
 #: Uses the object of a handle: gets, sets or deletes an attribute.
@@ -273,7 +273,7 @@ class Exchange:
 
 
 class Live:
-    """What a process has of values that are no data."""
+    """The objects of a process that are no data: their names, and those that are kept for others."""
 
     def __init__(self, config: Config, names: Names, use: Use) -> None:
         self.names = names

@@ -35,7 +35,7 @@ class Items(NamedTuple):
 
 
 class Entered(NamedTuple):
-    """What a context manager gave, and the handle of the manager."""
+    """The value that a context manager gave, and the handle of the manager."""
 
     value: Any
     manager: Handle

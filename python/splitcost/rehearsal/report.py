@@ -111,7 +111,9 @@ class Report:
             self._requests[endpoint] = self._requests.get(endpoint, 0) + 1
 
     def answer(self, endpoint: str, callee: str) -> None:
-        """Count a call of another service that this one answers."""
+        """Count a call of another service that this one answers; one of no function is a use of something kept here."""
+        if not callee:
+            return
         with self._lock:
             self._answered[endpoint, callee] = self._answered.get((endpoint, callee), 0) + 1
 

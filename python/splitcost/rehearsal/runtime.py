@@ -43,7 +43,7 @@ from splitcost.rehearsal.errors import (
     ServiceUnavailable,
 )
 from splitcost.rehearsal.faults import Faults
-from splitcost.rehearsal.live import Exchange, Handle, Live
+from splitcost.rehearsal.live import Exchange, Handle, Live, Shell, handle_of
 from splitcost.rehearsal.objects import NAMELESS, Method, Named, Names, Receiver
 from splitcost.rehearsal.policy import Budget
 from splitcost.rehearsal.remote import (
@@ -493,7 +493,7 @@ class Runtime:
         """Give the caller's arguments what the callee changed in its own; returns the path to the first change."""
         count, changed, path = codec.decode(changes, exchange)
         if count != len(exchange.parts.values):
-            raise DecodeError("the arguments were changed in a way that cannot be told apart")
+            raise DecodeError("the arguments have other parts at the other side")
         for number, items, fields in changed:
             exchange.parts.restore(number, items, fields)
         return str(path)
@@ -549,6 +549,8 @@ class Runtime:
         if call.target.is_operation:
             self.report.use(sent.endpoint, sent.caller, sent.callee)
             return
+        if call.target.receiver is not None and isinstance(call.args[0], Shell):
+            self.report.use(sent.endpoint, sent.caller, handle_of(call.args[0]).shown)
         is_good = answer is not None and answer.status == stacks.Status.OK and _is_result(answer.body)
         self.report.call(sent, size, blocking=blocking, answered=answer is not None, failed=not is_good)
 

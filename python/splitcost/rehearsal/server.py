@@ -147,6 +147,7 @@ class Server:
             if type(args) is not list or type(kwargs) is not dict:
                 raise codec.DecodeError("arguments are a list and an object")
         except ObjectGone as error:
+            self._report.answer(endpoint_of(metadata.request), served.shown)
             return Answer(Status.OK, RAISED + self._encode_exception(error))
         except UnknownName as error:
             return Answer(Status.OK, UNKNOWN_NAME + error.name.encode())

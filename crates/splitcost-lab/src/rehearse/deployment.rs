@@ -18,6 +18,7 @@ use splitcost_model::fault::Attempts;
 use splitcost_model::policy::{CallPolicy, Fault};
 use splitcost_model::quantity::Nanos;
 use splitcost_model::recording::Recording;
+use splitcost_model::rehearsal::Use;
 use splitcost_model::split::{MAIN_SERVICE, Split};
 
 use super::SplitRun;
@@ -270,6 +271,23 @@ impl Deployment {
         Ok(found.into_values().collect())
     }
 
+    /// Returns the uses of objects that stayed in their service, those that are used most first.
+    pub(crate) fn uses(&self) -> Result<Vec<Use>> {
+        let reports = self.reports()?;
+        let requests: u64 = reports.iter().flat_map(|report| report.requests.values()).sum();
+        let mut found: BTreeMap<(String, String), u64> = BTreeMap::new();
+        for used in reports.into_iter().flat_map(|report| report.uses) {
+            *found.entry((used.class, used.caller)).or_default() += used.count;
+        }
+        let per_request = |count: u64| count as f64 / requests.max(1) as f64;
+        let mut uses: Vec<Use> = found
+            .into_iter()
+            .map(|((class, caller), count)| Use { class, caller, uses_per_request: per_request(count) })
+            .collect();
+        uses.sort_by(|a, b| b.uses_per_request.total_cmp(&a.uses_per_request));
+        Ok(uses)
+    }
+
     /// By endpoint, calls between services and attempts of these that began while something went wrong.
     pub(crate) fn attempts(&self) -> Result<BTreeMap<String, Attempts>> {
         let mut found: BTreeMap<String, Attempts> = BTreeMap::new();
@@ -380,8 +398,18 @@ struct Report {
     events: Vec<Event>,
     calls: Vec<SentCalls>,
     answered: Vec<GivenAnswers>,
+    #[serde(default)]
+    uses: Vec<CountedUse>,
     requests: BTreeMap<String, u64>,
     attempts: BTreeMap<String, Attempts>,
+}
+
+/// The uses, by a module, of objects of one class that stayed in their service.
+#[derive(Deserialize)]
+struct CountedUse {
+    caller: String,
+    class: String,
+    count: u64,
 }
 
 /// The calls that a service sent from one module to one function.

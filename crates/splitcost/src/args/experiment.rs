@@ -32,6 +32,10 @@ pub(crate) struct ScenarioArgs {
     /// Requests whose answers a rehearsal compares with the monolith's; 0 compares none
     #[arg(long, default_value_t = 100, value_name = "N", value_parser = clap::value_parser!(u32).range(..=100_000))]
     pub(crate) compare: u32,
+    /// Class, as shop.cart:Cart, whose objects stay in their service while a handle crosses; may be repeated, and `auto`
+    /// stands for all that could not cross otherwise [default: `by_reference` of the split]
+    #[arg(long, value_name = "CLASS")]
+    pub(crate) by_reference: Vec<String>,
     /// Measure the stacks again, even if this machine has been measured [default: use what is cached]
     #[arg(long)]
     pub(crate) fresh_calibration: bool,
