@@ -24,7 +24,7 @@ pub fn plan(interfaces: &Interfaces) -> Plan {
         })
         .collect();
     steps.sort_by(|a, b| a.work.cmp(&b.work).then_with(|| b.calls_per_request.total_cmp(&a.calls_per_request)));
-    Plan { split: interfaces.split.clone(), requests: interfaces.requests, steps }
+    Plan { split: interfaces.split.clone(), requests: interfaces.requests, priced_by: None, steps }
 }
 
 fn step(service: &ServiceInterface, function: &InterfaceFunction) -> PlanStep {
@@ -46,16 +46,24 @@ fn step(service: &ServiceInterface, function: &InterfaceFunction) -> PlanStep {
         batched_calls_per_request: None,
         caller: None,
         bytes_per_request: function.bytes_per_request,
+        added_ms_per_request: function.added_ms_per_request,
+        batched_ms_per_request: None,
     }
 }
 
 fn batch(service: &ServiceInterface, function: &InterfaceFunction, caller: &InterfaceCaller) -> PlanStep {
+    let calls = caller.calls_per_request;
+    let batched = calls / caller.calls_per_caller;
     PlanStep {
         work: PlanWork::Batch,
         sites: caller.sites.clone(),
-        calls_per_request: caller.calls_per_request,
-        batched_calls_per_request: Some(caller.calls_per_request / caller.calls_per_caller),
-        bytes_per_request: function.bytes_per_call.map(|bytes| bytes * caller.calls_per_request),
+        calls_per_request: calls,
+        batched_calls_per_request: Some(batched),
+        bytes_per_request: function.bytes_per_call.map(|bytes| bytes * calls),
+        added_ms_per_request: function.price.map(|price| price.added_ms * calls),
+        batched_ms_per_request: function
+            .price
+            .map(|price| price.added_ms * calls - price.fixed_ms * (calls - batched)),
         caller: Some(caller.clone()),
         ..step(service, function)
     }

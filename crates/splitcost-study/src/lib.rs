@@ -20,6 +20,7 @@ pub mod copies;
 mod error;
 mod experiment;
 mod fault;
+mod price;
 pub mod money;
 pub mod proposal;
 pub mod refusal;
@@ -27,4 +28,5 @@ pub mod residual;
 pub mod verdict;
 
 pub use error::{Error, Result};
+pub use price::price_calls;
 pub use experiment::{Completion, Depth, Event, Experiment, Faults, Load, Scope, Studied, calibration_secs, study};
