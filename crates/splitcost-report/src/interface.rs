@@ -124,15 +124,10 @@ impl Page {
         let added = price(step.added_ms_per_request);
         self.line(2, &format!("{} ({}): {calls} calls{bytes}{added}{batched}", step.function, step.service));
         if let Some(caller) = &step.caller {
-            self.line(
-                4,
-                &format!(
-                    "{} calls it {} times, at most {}",
-                    caller.caller,
-                    number(caller.calls_per_caller),
-                    count(caller.calls_per_caller_max)
-                ),
-            );
+            let added = step.added_ms_per_caller.map_or_else(String::new, |ms| format!(": +{} ms", number(ms)));
+            let most = count(caller.calls_per_caller_max);
+            let times = number(caller.calls_per_caller);
+            self.line(4, &format!("{} calls it {times} times, at most {most}{added}", caller.caller));
         }
         let reason = step.reason.as_ref().filter(|_| step.work != PlanWork::Batch);
         if let Some(reason) = reason {
@@ -290,7 +285,10 @@ pub(crate) fn types_of(service: &ServiceInterface) -> BTreeMap<String, Vec<Field
 pub(crate) fn settings_by_name(service: &ServiceInterface) -> BTreeMap<(SettingKind, &str), Vec<&Site>> {
     let mut by_name: BTreeMap<_, Vec<&Site>> = BTreeMap::new();
     for read in service.settings.iter().flatten() {
-        by_name.entry((read.kind, read.name.as_str())).or_default().push(&read.site);
+        let sites = by_name.entry((read.kind, read.name.as_str())).or_default();
+        if sites.last() != Some(&&read.site) {
+            sites.push(&read.site);
+        }
     }
     by_name
 }

@@ -234,7 +234,7 @@ pub enum SettingKind {
     /// A variable of the environment.
     #[default]
     Environment,
-    /// A field of a class of settings, as `Settings.database_url`.
+    /// A field of settings, as `Settings.database_url` where a class defines it and `settings.database_url` where it is read.
     Field,
     /// An attribute of Django's settings.
     Django,
@@ -247,7 +247,7 @@ impl SettingKind {
     pub fn name(self) -> &'static str {
         match self {
             Self::Environment => "variable of the environment",
-            Self::Field => "field of a settings class",
+            Self::Field => "field of settings",
             Self::Django => "Django setting",
             Self::Flask => "key of Flask's configuration",
         }
@@ -338,6 +338,9 @@ pub struct PlanStep {
     /// The price: wall time that the calls add per request, without queueing; absent without an estimate.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub added_ms_per_request: Option<f64>,
+    /// Wall time that the calls of one caller add, mean; only of a batch.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub added_ms_per_caller: Option<f64>,
     /// The price with one call for each caller that carries all the data; only of a batch.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub batched_ms_per_request: Option<f64>,

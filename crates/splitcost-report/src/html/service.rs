@@ -93,7 +93,15 @@ fn functions(page: &mut Page, path: &str, service: &ServiceInterface) {
     if service.functions.is_empty() {
         return;
     }
-    page.raw("<h3>Functions and methods</h3>\n");
+    page.raw("<h3>Functions and methods</h3>\n<p class=\"note legend\">");
+    for (class, names, meaning) in [
+        ("good", "ready", "crosses as it is"),
+        ("warn", "adapted, object", "needs an adapter"),
+        ("bad", "by reference, rewrite", "the code has to change"),
+    ] {
+        page.raw(&format!("<span><b class=\"readiness {class}\">{names}</b> {meaning}</span> "));
+    }
+    page.raw("</p>\n");
     for (f, function) in service.functions.iter().enumerate() {
         one_function(page, &format!("{path}/functions/{f}"), function);
     }
@@ -145,7 +153,7 @@ fn one_function(page: &mut Page, path: &str, function: &InterfaceFunction) {
     page.raw(&format!(
         "<table class=\"callers stack\">\n<thead><tr><th scope=\"col\">Called by</th><th scope=\"col\" class=\"n\">Calls per request {measured}</th>\
          <th scope=\"col\">Most by a request of</th><th scope=\"col\" class=\"n\">Its calls {measured}</th>\
-         <th scope=\"col\" class=\"n\">By one call of the caller {measured}</th></tr></thead>\n<tbody>\n"
+         <th scope=\"col\" class=\"n\">By one call of it {measured}</th></tr></thead>\n<tbody>\n"
     ));
     for (c, caller) in function.callers.iter().enumerate() {
         one_caller(page, &format!("{path}/callers/{c}"), c, caller);
@@ -171,11 +179,11 @@ fn one_caller(page: &mut Page, path: &str, c: usize, caller: &InterfaceCaller) {
         breakable(&caller.endpoint)
     ));
     page.short(&format!("{path}/calls_per_request_of_endpoint"), caller.calls_per_request_of_endpoint, 1.0);
-    page.raw("</td><td class=\"n\" data-label=\"By one call of the caller ●\">");
+    page.raw("</td><td class=\"n\" data-label=\"By one call of it ●\"><span>");
     page.short(&format!("{path}/calls_per_caller"), caller.calls_per_caller, 1.0);
     page.raw(" <small>at most ");
     page.count(&format!("{path}/calls_per_caller_max"), caller.calls_per_caller_max);
-    page.raw("</small></td></tr>\n");
+    page.raw("</small></span></td></tr>\n");
 }
 
 /// Returns a function as its definition would be written, with an argument a line where it is long.
@@ -306,10 +314,10 @@ fn table_head(service: &ServiceInterface, table: &InterfaceTable) -> String {
     let is_owned = table.owned_by.as_deref() == Some(&service.service);
     let (class, owner) = match (&table.owned_by, &table.owner) {
         (Some(_), Some(owner)) if is_owned => {
-            ("good", format!("owned by <code>{}</code> ({})", breakable(&owner.module), owner.by.name()))
+            ("good", format!("table of <code>{}</code> ({})", breakable(&owner.module), owner.by.name()))
         }
-        (Some(service), _) => ("bad", format!("owned by the service {}", escape(service))),
-        (None, _) => ("warn", "without an owner".to_owned()),
+        (Some(service), _) => ("bad", format!("table of the service {}", escape(service))),
+        (None, _) => ("warn", "table without an owner".to_owned()),
     };
     let shared = if table.shared_with.is_empty() {
         String::new()

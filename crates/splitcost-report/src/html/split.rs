@@ -173,6 +173,12 @@ pub(super) fn section(page: &mut Page, i: usize, split: &SplitStudy) {
         work(page, i, split, &service.name);
         page.raw("</dd></div>\n");
     }
+    if split.interfaces.is_some() {
+        page.raw(
+            "<div><dt></dt><dd><small>Each service has a page: its interface as recorded, its callers, tables and settings, \
+             and the interface as code.</small></dd></div>\n",
+        );
+    }
     page.raw(&format!(
         "</dl>\n<p class=\"note\">Over {}, link “{}” {}, at ",
         escape(&split.stack),

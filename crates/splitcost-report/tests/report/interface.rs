@@ -38,8 +38,8 @@ fn the_interfaces_are_read_on_a_terminal() {
     table    owner                            reads  writes  rows  shared with
     product  pricing: shop.pricing (mapping)   1.25       0     0  main
 
-    Variables of the environment that its modules read
-      SHOP_TAX at pricing/service.py:3
+    Settings that its modules read
+      SHOP_TAX (variable of the environment) at pricing/service.py:3
 
     Transactions that write tables of several services
     endpoint      per request  tables                            writes at
@@ -65,6 +65,7 @@ fn a_plan_is_read_on_a_terminal() {
             caller: Some(caller()),
             batched_calls_per_request: Some(0.178),
             added_ms_per_request: Some(26.4),
+            added_ms_per_caller: Some(148.0),
             batched_ms_per_request: Some(2.31),
             ..step(PlanWork::Batch, "shop.pricing:quote", Readiness::Ready)
         },
@@ -77,13 +78,16 @@ fn a_plan_is_read_on_a_terminal() {
     let plan = Plan { split: "pricing".into(), requests: 1_234, priced_by: Some(priced_by), steps };
     insta::assert_snapshot!(interface::render_plan(&plan, 100), @"
     The split pricing, as recorded in 1,234 requests. Rates are per request of any endpoint.
+    The prices are the times that calls add, without queueing, by the calibration of httpx at
+        2026-11-29T20:00:00Z.
 
     Crosses as it is: 2.14 calls per request
       shop.pricing:quote (pricing): 2.14 calls, 974 bytes
 
-    Batch: called many times by one caller: 2.14 calls per request
-      shop.pricing:quote (pricing): 2.14 calls, 974 bytes; 0.178 calls if batched
-        shop.orders:read calls it 12.0 times, at most 40
+    Batch: called many times by one caller: 2.14 calls per request, +26.4 ms/request
+      shop.pricing:quote (pricing): 2.14 calls, 974 bytes, +26.4 ms/request; if batched, 0.178 calls,
+          +2.31 ms/request
+        shop.orders:read calls it 12.0 times, at most 40: +148 ms
         at orders/service.py:41
 
     Rewrite: 2.14 calls per request
