@@ -63,9 +63,7 @@ fn batch(service: &ServiceInterface, function: &InterfaceFunction, caller: &Inte
         bytes_per_request: function.bytes_per_call.map(|bytes| bytes * calls),
         added_ms_per_request: function.price.map(|price| price.added_ms * calls),
         added_ms_per_caller: function.price.map(|price| price.added_ms * caller.calls_per_caller),
-        batched_ms_per_request: function
-            .price
-            .map(|price| price.added_ms * calls - price.fixed_ms * (calls - batched)),
+        batched_ms_per_request: function.price.map(|price| price.added_ms * calls - price.fixed_ms * (calls - batched)),
         caller: Some(caller.clone()),
         ..step(service, function)
     }

@@ -20,13 +20,13 @@ pub mod copies;
 mod error;
 mod experiment;
 mod fault;
-mod price;
 pub mod money;
+mod price;
 pub mod proposal;
 pub mod refusal;
 pub mod residual;
 pub mod verdict;
 
 pub use error::{Error, Result};
-pub use price::price_calls;
 pub use experiment::{Completion, Depth, Event, Experiment, Faults, Load, Scope, Studied, calibration_secs, study};
+pub use price::price_calls;

@@ -298,7 +298,9 @@ def test_the_page_of_a_service_shows_its_interface(browser: Browser, samples: di
             assert piece in text
 
 
-@pytest.mark.parametrize("name, begin", [("pricing.py", '"""'), ("pricing.proto", "//"), ("pricing.json", "{")])
+@pytest.mark.parametrize(
+    "name, begin", [("pricing.py", '"""'), ("pricing.proto", "//"), ("pricing.json", "{")]
+)
 def test_the_interface_is_downloaded_and_copied_as_code(
     browser: Browser, samples: dict[str, Path], name: str, begin: str
 ) -> None:

@@ -32,8 +32,7 @@ impl Interfaces {
         for service in &mut self.services {
             for function in &mut service.functions {
                 function.price = prices.of_call(&service.service, &function.function);
-                function.added_ms_per_request =
-                    function.price.map(|price| price.added_ms * function.calls_per_request);
+                function.added_ms_per_request = function.price.map(|price| price.added_ms * function.calls_per_request);
             }
             let added = service.functions.iter().filter_map(|function| function.added_ms_per_request);
             service.added_ms_per_request = added.reduce(|sum, millis| sum + millis);

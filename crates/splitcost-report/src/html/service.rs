@@ -371,7 +371,11 @@ fn cuts(page: &mut Page, i: usize, interfaces: &Interfaces, service: &ServiceInt
     let ours: Vec<_> =
         transactions.filter(|(_, cut)| cut.owners.iter().any(|owner| owner.service == service.service)).collect();
     if !ours.is_empty() {
-        head(page, "Transactions that are cut", "They write tables of several services: with a database for each service, these are several transactions.");
+        head(
+            page,
+            "Transactions that are cut",
+            "They write tables of several services: with a database for each service, these are several transactions.",
+        );
         for (t, one) in ours {
             let sites: Vec<String> = one.sites.iter().filter(|site| !site.file.is_empty()).map(place).collect();
             let path = format!("{path}/cut_transactions/{t}/transactions_per_request");

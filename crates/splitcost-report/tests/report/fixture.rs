@@ -5,8 +5,8 @@ use splitcost_model::boundary::{Local, Readiness};
 use splitcost_model::database::{CutJoin, CutTransaction, DataCrossings, Database, ForeignAccess, ServiceTables, Site};
 use splitcost_model::emulation::{Emulation, Spread};
 use splitcost_model::estimate::{
-    Arms, CallPrices, CannotCross, CrossingCost, Estimate, EstimatedEndpoint, Evidence, Figures, ResponseTimes, ServiceWork, Work,
-    WorkElsewhere,
+    Arms, CallPrices, CannotCross, CrossingCost, Estimate, EstimatedEndpoint, Evidence, Figures, ResponseTimes,
+    ServiceWork, Work, WorkElsewhere,
 };
 use splitcost_model::fault::{
     EndpointUnderFault, FaultEstimate, FaultRehearsal, FaultStudy, RehearsedUnderFault, UnderFault,

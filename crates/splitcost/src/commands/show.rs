@@ -105,7 +105,12 @@ fn boundary(session: &mut Session, args: &ShowArgs, recording: &Recording, split
 }
 
 /// Returns the calibration of a split's stack that the cache has. Without one, says what is missing.
-fn calibration(session: &mut Session, settings: &Settings, recording: &Recording, split: &Split) -> Option<Calibration> {
+fn calibration(
+    session: &mut Session,
+    settings: &Settings,
+    recording: &Recording,
+    split: &Split,
+) -> Option<Calibration> {
     let python = session.python(Some(settings));
     let cached = python.and_then(|python| {
         let needs = Needs::of(recording, &[split]);
