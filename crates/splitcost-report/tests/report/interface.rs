@@ -11,6 +11,7 @@ use crate::interface_fixture::{caller, interfaces, pricing, site};
 fn the_interfaces_are_read_on_a_terminal() {
     let mut interfaces = interfaces();
     interfaces.services[1].functions.truncate(1);
+    interfaces.services[1].calls_per_request = 2.14;
     insta::assert_snapshot!(interface::render(&interfaces, 100), @"
     The split pricing, as recorded in 1,234 requests. Rates are per request of any endpoint.
 
