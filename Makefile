@@ -52,7 +52,7 @@ test: test-rust test-python
 test-rust: $(VENV)/.tested $(VENV)/.test
 	$(ACTIVATED) $(CARGO) test $(ALL)
 
-test-python: $(VENV)/.tested $(VENV)/.test
+test-python: $(VENV)/.tested $(VENV)/.test $(VENV)/.generator
 	@scripts/need-chromium
 	@scripts/need-databases
 	$(ACTIVATED) python -m pytest tests/python $(PYTEST_FLAGS)
@@ -75,7 +75,7 @@ lint: $(VENV)/.test
 	$(ACTIVATED) zizmor --offline --quiet .github/workflows action.yml
 	$(ACTIVATED) $(CARGO) clippy $(ALL) --all-targets -- -D warnings
 
-hunt: $(VENV)/.tested $(VENV)/.test
+hunt: $(VENV)/.tested $(VENV)/.test $(VENV)/.generator
 	@scripts/need-chromium
 	@scripts/need-databases
 	$(ACTIVATED) python scripts/hunt-flakes $(RUNS)
@@ -98,7 +98,7 @@ clean:
 	$(CARGO) clean
 
 # All that tests need.
-build: $(VENV)/.tested $(VENV)/.test
+build: $(VENV)/.tested $(VENV)/.test $(VENV)/.generator
 
 # The virtual environment, with the tools that build the wheel.
 $(VENV)/.tools: $(PINS)
@@ -151,4 +151,11 @@ $(VENV)/.demo $(VENV)/.test: $(VENV)/.%: $(PINS) scripts/requirements pyproject.
 	@echo "Installing the Python packages of the $* …"
 	@$(BIN)/python scripts/requirements $* > $(VENV)/requirements-$*.txt
 	@$(PIP) install -c $(PINS) -r $(VENV)/requirements-$*.txt
+	@touch $@
+
+# The generator of server code, in a virtual environment of its own: requirements/generator.txt says why.
+$(VENV)/.generator: requirements/generator.txt $(VENV)/.tools
+	@echo "Installing the generator of server code …"
+	@$(BIN)/python -m venv --clear $(VENV)/generator
+	@$(VENV)/generator/bin/python -m pip --disable-pip-version-check --quiet install --no-deps -r requirements/generator.txt
 	@touch $@

@@ -229,6 +229,12 @@ pub fn calibrate(
     Ok(calibration)
 }
 
+/// Returns the calibration of a stack if the cache has it.
+pub fn cached(stack: StackName, needs: &Needs, python: &Python) -> Result<Option<Calibration>> {
+    let fingerprint = fingerprint(stack, needs, python)?;
+    Ok(cache_path(&fingerprint).and_then(|path| read(&path, &fingerprint)))
+}
+
 fn read(path: &Path, fingerprint: &str) -> Option<Calibration> {
     let calibration: Calibration = serde_json::from_str(&fs::read_to_string(path).ok()?).ok()?;
     (calibration.fingerprint == fingerprint && !calibration.rounds.is_empty()).then_some(calibration)

@@ -1,5 +1,7 @@
 //! The estimate of a split: predicted figures of the monolith and of the split, and the calls between services.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::boundary::{Local, Readiness};
@@ -336,12 +338,54 @@ pub struct CrossingCost {
     pub cpu_micros_per_call: f64,
     /// Wall time added per request of the endpoint, without queueing.
     pub added_ms_per_request: f64,
+    /// The part of it that does not depend on the size of the data: fewer, larger calls save it.
+    #[serde(default)]
+    pub fixed_ms_per_request: f64,
     /// True if it blocks an event loop.
     pub blocks_event_loop: bool,
     /// File of a call site.
     pub file: String,
     /// Line of that call site.
     pub line: u32,
+}
+
+/// The calls between services, priced, and the requests that they are averaged over.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CallPrices {
+    /// The calls.
+    pub calls: Vec<CrossingCost>,
+    /// Requests by endpoint.
+    pub requests: BTreeMap<String, u64>,
+}
+
+impl CallPrices {
+    /// Returns the prices in an estimate.
+    pub fn of(estimate: &Estimate) -> Self {
+        let requests = estimate.endpoints.iter().map(|endpoint| (endpoint.name.clone(), endpoint.requests));
+        Self { calls: estimate.calls.clone(), requests: requests.collect() }
+    }
+
+    /// Returns the price of a call of a service's function, averaged over its calls; `None` where no priced request made
+    /// one.
+    pub fn of_call(&self, service: &str, function: &str) -> Option<CallPrice> {
+        let (mut added, mut fixed, mut calls) = (0.0, 0.0, 0.0);
+        for call in self.calls.iter().filter(|call| call.callee_service == service && call.callee == function) {
+            let requests = self.requests.get(&call.endpoint).map_or(0.0, |count| *count as f64);
+            added += requests * call.added_ms_per_request;
+            fixed += requests * call.fixed_ms_per_request;
+            calls += requests * call.calls_per_request;
+        }
+        (calls > 0.0).then(|| CallPrice { added_ms: added / calls, fixed_ms: fixed / calls })
+    }
+}
+
+/// Wall time that a call adds, without queueing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct CallPrice {
+    /// All of it.
+    pub added_ms: f64,
+    /// The part that does not depend on the size of the data.
+    pub fixed_ms: f64,
 }
 
 /// A call that cannot cross as the code is: work that a real split has to do first. A rehearsal makes it in the caller.

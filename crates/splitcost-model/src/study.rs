@@ -11,6 +11,7 @@ use crate::database::{DataCrossings, Database};
 use crate::estimate::{Arms, CannotCross, Estimate, Quantile};
 use crate::fault::FaultStudy;
 use crate::recording::Phase;
+use crate::recording::interface::Interfaces;
 use crate::rehearsal::Rehearsal;
 use crate::statistics::Interval;
 
@@ -119,6 +120,9 @@ pub struct SplitStudy {
     /// The databases of the services.
     #[serde(default)]
     pub database: Database,
+    /// The interfaces of the services, priced by the prediction; absent in studies of an older splitcost.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub interfaces: Option<Interfaces>,
     /// Calls that cannot cross, seen in the recording or in the rehearsal, most frequent first.
     pub cannot_cross: Vec<CannotCross>,
     /// Outcomes under faults.

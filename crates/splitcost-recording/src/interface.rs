@@ -6,7 +6,8 @@ use rustc_hash::FxHashMap;
 use splitcost_model::boundary::{Boundary, Execution, Local, Readiness, never_crosses};
 use splitcost_model::database::{DataCrossings, Owners, Site};
 use splitcost_model::recording::interface::{
-    InterfaceCaller, InterfaceFunction, InterfaceKind, InterfaceTable, Interfaces, ServiceInterface, SharedFunction,
+    InterfaceCaller, InterfaceFunction, InterfaceKind, InterfaceTable, Interfaces, ServiceInterface, SettingRead,
+    SharedFunction,
 };
 use splitcost_model::recording::shape::{Field, Shape, merge_fields};
 use splitcost_model::recording::site::CallSites;
@@ -17,8 +18,13 @@ use splitcost_model::split::Split;
 use crate::shape;
 use crate::tables::summarize_tables;
 
-/// Returns the interfaces of a split's services.
-pub fn interfaces(recording: &Recording, split: &Split, owners: &Owners) -> Interfaces {
+/// Returns the interfaces of a split's services. `settings` are those that the app's modules read, if the source was looked at.
+pub fn interfaces(
+    recording: &Recording,
+    split: &Split,
+    owners: &Owners,
+    settings: Option<&[SettingRead]>,
+) -> Interfaces {
     let mut calls = Calls::new(recording, split);
     for request in recording.of_workload() {
         calls.add(request);
@@ -30,13 +36,18 @@ pub fn interfaces(recording: &Recording, split: &Split, owners: &Owners) -> Inte
     let service = |index: usize, name: &&str| {
         let of_service = |module: &&String| split.service_of(module) == *name;
         let modules = recording.modules.iter().skip(Recording::ROOT_MODULE as usize + 1).filter(of_service);
+        let functions = calls.functions(index as u16, &names, &sites);
+        let read = settings.map(|all| all.iter().filter(|read| of_service(&&read.module)).cloned().collect());
         ServiceInterface {
             service: (*name).to_owned(),
             modules: modules.cloned().collect(),
-            functions: calls.functions(index as u16, &names, &sites),
+            calls_per_request: functions.iter().map(|function| function.calls_per_request).sum(),
+            bytes_per_request: functions.iter().filter_map(|function| function.bytes_per_request).sum(),
+            added_ms_per_request: None,
+            functions,
             shared_code: calls.shared_code(index as u16),
             tables: of_tables(&tables, split, name),
-            environment: None,
+            settings: read,
         }
     };
     Interfaces {
@@ -245,6 +256,8 @@ impl<'a> Calls<'a> {
             calls_per_request,
             bytes_per_call,
             bytes_per_request: bytes_per_call.map(|bytes| bytes * calls_per_request),
+            price: None,
+            added_ms_per_request: None,
             callers,
         }
     }
@@ -394,7 +407,7 @@ mod tests {
         let recording = recording();
         let services = BTreeMap::from([("vault".to_owned(), vec!["vault".to_owned()])]);
         let split = Split { name: "vault".into(), services, ..Split::default() };
-        let interfaces = interfaces(&recording, &split, &Owners::default());
+        let interfaces = interfaces(&recording, &split, &Owners::default(), None);
         assert_eq!(interfaces.requests, 2);
         let [main, vault] = interfaces.services.as_slice() else { panic!("two services: {interfaces:?}") };
         assert_eq!(

@@ -24,7 +24,7 @@ pub fn plan(interfaces: &Interfaces) -> Plan {
         })
         .collect();
     steps.sort_by(|a, b| a.work.cmp(&b.work).then_with(|| b.calls_per_request.total_cmp(&a.calls_per_request)));
-    Plan { split: interfaces.split.clone(), requests: interfaces.requests, steps }
+    Plan { split: interfaces.split.clone(), requests: interfaces.requests, priced_by: None, steps }
 }
 
 fn step(service: &ServiceInterface, function: &InterfaceFunction) -> PlanStep {
@@ -46,16 +46,24 @@ fn step(service: &ServiceInterface, function: &InterfaceFunction) -> PlanStep {
         batched_calls_per_request: None,
         caller: None,
         bytes_per_request: function.bytes_per_request,
+        added_ms_per_request: function.added_ms_per_request,
+        added_ms_per_caller: None,
+        batched_ms_per_request: None,
     }
 }
 
 fn batch(service: &ServiceInterface, function: &InterfaceFunction, caller: &InterfaceCaller) -> PlanStep {
+    let calls = caller.calls_per_request;
+    let batched = calls / caller.calls_per_caller;
     PlanStep {
         work: PlanWork::Batch,
         sites: caller.sites.clone(),
-        calls_per_request: caller.calls_per_request,
-        batched_calls_per_request: Some(caller.calls_per_request / caller.calls_per_caller),
-        bytes_per_request: function.bytes_per_call.map(|bytes| bytes * caller.calls_per_request),
+        calls_per_request: calls,
+        batched_calls_per_request: Some(batched),
+        bytes_per_request: function.bytes_per_call.map(|bytes| bytes * calls),
+        added_ms_per_request: function.price.map(|price| price.added_ms * calls),
+        added_ms_per_caller: function.price.map(|price| price.added_ms * caller.calls_per_caller),
+        batched_ms_per_request: function.price.map(|price| price.added_ms * calls - price.fixed_ms * (calls - batched)),
         caller: Some(caller.clone()),
         ..step(service, function)
     }
@@ -63,6 +71,8 @@ fn batch(service: &ServiceInterface, function: &InterfaceFunction, caller: &Inte
 
 #[cfg(test)]
 mod tests {
+    use splitcost_model::estimate::CallPrice;
+
     use super::*;
 
     #[test]
@@ -83,7 +93,10 @@ mod tests {
         let functions = vec![
             function("hook", Readiness::Rewrite, &[caller(9.0, 1.0)]),
             function("save", Readiness::Adapted, &[caller(1.0, 2.9)]),
-            function("quote", Readiness::Ready, &[caller(6.0, 12.0), caller(1.0, 1.0)]),
+            InterfaceFunction {
+                price: Some(CallPrice { added_ms: 1.5, fixed_ms: 1.0 }),
+                ..function("quote", Readiness::Ready, &[caller(6.0, 12.0), caller(1.0, 1.0)])
+            },
             function("lock", Readiness::ByReference, &[caller(1.0, 1.0)]),
             function("open", Readiness::Object, &[caller(2.0, 1.0)]),
         ];
@@ -104,5 +117,9 @@ mod tests {
         );
         assert_eq!(plan.steps[3].batched_calls_per_request, Some(0.5));
         assert_eq!(plan.steps[3].bytes_per_request, Some(600.0));
+        // One call instead of twelve saves eleven times what a call costs without data.
+        assert_eq!(plan.steps[3].added_ms_per_request, Some(9.0));
+        assert_eq!(plan.steps[3].added_ms_per_caller, Some(18.0));
+        assert_eq!(plan.steps[3].batched_ms_per_request, Some(3.5));
     }
 }

@@ -199,7 +199,7 @@
     });
     drawAll();
   };
-  /** The split that the address names: itself, or one of its endpoints. */
+  /** The split that the address names: itself, or one of its endpoints. The page of a service has no tab: CSS shows it. */
   const fromAddress = () => {
     const target = location.hash && document.getElementById(location.hash.slice(1));
     const chosen = target ? panels.indexOf(target.closest(".split")) : -1;
@@ -230,11 +230,27 @@
         tabs[next].focus();
       });
     });
-    addEventListener("hashchange", fromAddress);
     if (!fromAddress()) select(0);
   } else {
     drawAll();
   }
+  // After the page of a service, the charts have a size again.
+  addEventListener("hashchange", () => fromAddress() || drawAll());
+
+  document.querySelectorAll("details.code").forEach((code) => {
+    const text = code.querySelector("pre").textContent;
+    code.querySelector(".copy").addEventListener("click", async ({ target }) => {
+      await navigator.clipboard.writeText(text);
+      target.textContent = "Copied";
+    });
+    code.querySelector(".save").addEventListener("click", ({ target }) => {
+      const link = document.createElement("a");
+      link.download = target.dataset.file;
+      link.href = URL.createObjectURL(new Blob([text], { type: "text/plain" }));
+      link.click();
+      URL.revokeObjectURL(link.href);
+    });
+  });
   document.querySelectorAll("select.endpoint").forEach((s) =>
     s.addEventListener("change", () => draw(s.closest("figure").querySelector("[data-chart]"))));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);

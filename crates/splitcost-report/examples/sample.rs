@@ -9,6 +9,8 @@ use splitcost_model::study::Study;
 
 #[path = "../tests/report/fixture.rs"]
 mod fixture;
+#[path = "../tests/report/interface_fixture.rs"]
+mod interface_fixture;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

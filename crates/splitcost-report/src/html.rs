@@ -7,6 +7,7 @@
 
 mod data;
 mod markup;
+mod service;
 mod split;
 
 use splitcost_model::recording::{Phase, PhaseKind};
@@ -53,6 +54,9 @@ pub fn render(study: &Study) -> String {
     }
     for (i, split) in study.splits.iter().enumerate() {
         split::section(&mut page, i, split);
+    }
+    for (i, split) in study.splits.iter().enumerate() {
+        service::pages(&mut page, i, split);
     }
     provenance(&mut page, study);
     page.raw("</main>\n");

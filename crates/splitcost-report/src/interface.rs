@@ -11,6 +11,7 @@ use std::fmt::Write;
 use splitcost_model::database::{ServiceTables, Site};
 use splitcost_model::recording::interface::{
     InterfaceCaller, InterfaceFunction, InterfaceTable, Interfaces, Plan, PlanStep, PlanWork, ServiceInterface,
+    SettingKind,
 };
 use splitcost_model::recording::shape::{Field, Shape, merge_fields};
 use splitcost_model::recording::tables::TableAccess;
@@ -70,14 +71,27 @@ pub fn render_plan(plan: &Plan, width: usize) -> String {
             count(plan.requests)
         ),
     );
+    if let Some(by) = &plan.priced_by {
+        let text = "The prices are the times that calls add, without queueing, by the calibration of";
+        page.line(0, &format!("{text} {} at {}.", by.stack, by.measured_at));
+    }
     for work in PlanWork::ALL {
         let steps: Vec<&PlanStep> = plan.steps.iter().filter(|step| step.work == work).collect();
         if steps.is_empty() {
             continue;
         }
         let calls: f64 = steps.iter().map(|step| step.calls_per_request).sum();
+        let priced = steps.iter().filter_map(|step| step.added_ms_per_request);
         page.line(0, "");
-        page.line(0, &format!("{}: {} calls per request", work.heading(), short(calls)));
+        page.line(
+            0,
+            &format!(
+                "{}: {} calls per request{}",
+                work.heading(),
+                short(calls),
+                price(priced.reduce(|sum, millis| sum + millis))
+            ),
+        );
         for step in steps {
             page.step(step);
         }
@@ -103,21 +117,17 @@ impl Page {
 
     fn step(&mut self, step: &PlanStep) {
         let bytes = step.bytes_per_request.map_or_else(String::new, |b| format!(", {} bytes", count(b.round() as u64)));
-        let batched = step
-            .batched_calls_per_request
-            .map_or_else(String::new, |calls| format!("; {} calls if batched", short(calls)));
+        let batched = step.batched_calls_per_request.map_or_else(String::new, |calls| {
+            format!("; if batched, {} calls{}", short(calls), price(step.batched_ms_per_request))
+        });
         let calls = short(step.calls_per_request);
-        self.line(2, &format!("{} ({}): {calls} calls{bytes}{batched}", step.function, step.service));
+        let added = price(step.added_ms_per_request);
+        self.line(2, &format!("{} ({}): {calls} calls{bytes}{added}{batched}", step.function, step.service));
         if let Some(caller) = &step.caller {
-            self.line(
-                4,
-                &format!(
-                    "{} calls it {} times, at most {}",
-                    caller.caller,
-                    number(caller.calls_per_caller),
-                    count(caller.calls_per_caller_max)
-                ),
-            );
+            let added = step.added_ms_per_caller.map_or_else(String::new, |ms| format!(": +{} ms", number(ms)));
+            let most = count(caller.calls_per_caller_max);
+            let times = number(caller.calls_per_caller);
+            self.line(4, &format!("{} calls it {times} times, at most {most}{added}", caller.caller));
         }
         let reason = step.reason.as_ref().filter(|_| step.work != PlanWork::Batch);
         if let Some(reason) = reason {
@@ -137,16 +147,14 @@ impl Page {
         if service.functions.is_empty() {
             self.line(0, "No other service calls it.");
         } else {
-            let calls: f64 = service.functions.iter().map(|function| function.calls_per_request).sum();
-            let bytes: f64 = service.functions.iter().filter_map(|function| function.bytes_per_request).sum();
             let functions = service.functions.len();
             let plural = if functions == 1 { "function" } else { "functions" };
             self.line(
                 0,
                 &format!(
                     "Other services call {functions} {plural}: {} calls and {} bytes per request.",
-                    short(calls),
-                    count(bytes.round() as u64)
+                    short(service.calls_per_request),
+                    count(service.bytes_per_request.round() as u64)
                 ),
             );
         }
@@ -157,7 +165,7 @@ impl Page {
         self.types(service);
         self.shared_code(service);
         self.tables(service);
-        self.environment(service);
+        self.settings(service);
     }
 
     fn function(&mut self, function: &InterfaceFunction) {
@@ -180,11 +188,7 @@ impl Page {
 
     /// Appends the fields of the objects in arguments and results.
     fn types(&mut self, service: &ServiceInterface) {
-        let mut types: BTreeMap<String, Vec<Field>> = BTreeMap::new();
-        for function in &service.functions {
-            let arguments = function.arguments.iter().map(|argument| &argument.shape);
-            arguments.chain(&function.result).for_each(|shape| collect(shape, &mut types));
-        }
+        let types = types_of(service);
         if types.is_empty() {
             return;
         }
@@ -224,16 +228,16 @@ impl Page {
         table.left(&[1, 5]).render_all(&mut self.out, "Tables (statements and rows of its modules per request)");
     }
 
-    fn environment(&mut self, service: &ServiceInterface) {
-        let Some(reads) = service.environment.as_ref().filter(|reads| !reads.is_empty()) else { return };
-        let mut by_name: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-        for read in reads {
-            by_name.entry(&read.variable).or_default().push(place(&read.site));
+    fn settings(&mut self, service: &ServiceInterface) {
+        let by_name = settings_by_name(service);
+        if by_name.is_empty() {
+            return;
         }
         self.line(0, "");
-        self.line(0, "Variables of the environment that its modules read");
-        for (variable, places) in by_name {
-            self.line(2, &format!("{variable} at {}", places.join(", ")));
+        self.line(0, "Settings that its modules read");
+        for ((kind, name), sites) in by_name {
+            let places: Vec<String> = sites.into_iter().map(place).collect();
+            self.line(2, &format!("{name} ({}) at {}", kind.name(), places.join(", ")));
         }
     }
 
@@ -262,6 +266,33 @@ impl Page {
     }
 }
 
+/// Returns a price as a further part of a sentence; nothing where it is not known.
+fn price(added_ms_per_request: Option<f64>) -> String {
+    added_ms_per_request.map_or_else(String::new, |millis| format!(", +{} ms/request", number(millis)))
+}
+
+/// Returns the fields of the objects in arguments and results, by the names of the objects.
+pub(crate) fn types_of(service: &ServiceInterface) -> BTreeMap<String, Vec<Field>> {
+    let mut types = BTreeMap::new();
+    for function in &service.functions {
+        let arguments = function.arguments.iter().map(|argument| &argument.shape);
+        arguments.chain(&function.result).for_each(|shape| collect(shape, &mut types));
+    }
+    types
+}
+
+/// Returns the places where each setting is read.
+pub(crate) fn settings_by_name(service: &ServiceInterface) -> BTreeMap<(SettingKind, &str), Vec<&Site>> {
+    let mut by_name: BTreeMap<_, Vec<&Site>> = BTreeMap::new();
+    for read in service.settings.iter().flatten() {
+        let sites = by_name.entry((read.kind, read.name.as_str())).or_default();
+        if sites.last() != Some(&&read.site) {
+            sites.push(&read.site);
+        }
+    }
+    by_name
+}
+
 /// Returns a function as its definition would be written.
 fn signature(function: &InterfaceFunction) -> String {
     let arguments: Vec<String> = function.arguments.iter().map(field).collect();
@@ -270,7 +301,7 @@ fn signature(function: &InterfaceFunction) -> String {
     format!("{}({arguments}){result}", function.function)
 }
 
-fn field(field: &Field) -> String {
+pub(crate) fn field(field: &Field) -> String {
     let optional = if field.is_required { "" } else { " = …" };
     format!("{}: {}{optional}", field.name, field.shape.annotation())
 }
@@ -312,7 +343,7 @@ fn owner(table: &InterfaceTable) -> String {
     }
 }
 
-fn owners(owners: &[ServiceTables]) -> String {
+pub(crate) fn owners(owners: &[ServiceTables]) -> String {
     let all = owners.iter().map(|owner| format!("{}: {}", owner.service, owner.tables.join(", ")));
     all.collect::<Vec<_>>().join("; ")
 }

@@ -43,7 +43,7 @@ use std::path::PathBuf;
 
 pub use baseline::Baseline;
 pub use glob::Glob;
-pub use lower::environment::{VariableRead, environment_reads};
+pub use lower::setting::{NamedSetting, settings};
 pub use lower::state::keeps_state;
 pub use options::Options;
 pub use rule::{RULES, Rule};

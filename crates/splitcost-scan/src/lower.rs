@@ -1,7 +1,7 @@
 //! Lowering: from the text of a file to its [compact form](crate::form). No other module uses the parser.
 
-pub(crate) mod environment;
 mod expression;
+pub(crate) mod setting;
 pub(crate) mod state;
 
 use std::mem;

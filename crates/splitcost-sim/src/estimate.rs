@@ -22,7 +22,7 @@ use splitcost_model::audit::{CallSite, CountedCalls};
 use splitcost_model::boundary::{Execution, Readiness};
 use splitcost_model::calibration::{Calibration, Round};
 use splitcost_model::estimate::{
-    Arms, AsRehearsed, CrossingCost, Estimate, EstimatedEndpoint, Evidence, Figures, ResponseTimes,
+    Arms, AsRehearsed, CallPrices, CrossingCost, Estimate, EstimatedEndpoint, Evidence, Figures, ResponseTimes,
 };
 use splitcost_model::recording::{Recording, Request};
 use splitcost_model::split::{Prices, Split};
@@ -32,6 +32,7 @@ use crate::compile::{CallForm, Compiled, Compiler, Crossing};
 use crate::cost::CostModel;
 use crate::demand::demand;
 use crate::engine::{LoadPattern, Outcome};
+use crate::program::Cost;
 pub use fault::estimate_fault;
 pub use network::PATIENCE;
 use network::ServicePairs;
@@ -131,6 +132,33 @@ pub fn estimate(scenario: &Scenario<'_>, progress: Progress<'_>) -> Result<Estim
         }
     }
     Ok(input.summed_up(scenario, load, &samples))
+}
+
+/// Prices the calls between services by a calibration: the part of an [`estimate`] that needs no simulation.
+pub fn price_calls(recording: &Recording, calibration: &Calibration, split: &Split) -> Result<CallPrices, Error> {
+    if calibration.rounds.is_empty() {
+        return Err(Error::NoRounds(split.stack.name()));
+    }
+    let replayed = ReplayedRequests::of(recording)?;
+    let server = FittedServer::observed(&recording.meta, &replayed.requests, &replayed.own_shares);
+    let scenario = Scenario {
+        recording,
+        server: &server,
+        calibration,
+        split,
+        host_cores: 1,
+        load_reqs_per_sec: None,
+        concurrency: 1,
+        slowness: 1.0,
+        seed: 0,
+        replications: 1,
+    };
+    let input = CompiledScenario::new(&scenario)?;
+    let mut requests = BTreeMap::new();
+    for request in &input.requests {
+        *requests.entry(request.endpoint.clone()).or_default() += 1;
+    }
+    Ok(CallPrices { calls: input.calls(&scenario, &SplitSites::of(recording)), requests })
 }
 
 /// Counts the calls between services that recorded requests make under a split.
@@ -457,23 +485,28 @@ impl CompiledScenario<'_> {
             requests: OPEN_REQUESTS,
             fault: None,
         };
-        let costs = self.deployment(scenario).costs(&self.split, &model, &at);
+        let costs = |crossings: &[_]| self.deployment(scenario).costs(crossings, &model, &at);
+        let without_data = |crossing: &Crossing| Crossing { nodes: 0.0, bytes: 0.0, ..crossing.clone() };
+        let empty: Vec<_> = self.split.crossings.iter().map(|crossing| crossing.as_ref().map(without_data)).collect();
         let links = self.pairs.links(scenario.split);
         let services = scenario.split.service_names();
         let mut groups = BTreeMap::new();
-        for (crossing, cost) in self.split.crossings.iter().zip(&costs) {
+        let costs = costs(&self.split.crossings).into_iter().zip(costs(&empty));
+        for (crossing, (cost, fixed)) in self.split.crossings.iter().zip(costs) {
             let Some(c) = crossing else { continue };
             let called = (c.function, c.statement);
             let key = (c.endpoint, c.caller_service, c.caller, c.callee_service, called, c.blocks_event_loop);
             let sum: &mut CrossingSum = groups.entry(key).or_default();
             sum.readiness = c.readiness;
-            let cpu_nanos = (cost.client.nanos + cost.server.nanos) as f64;
-            sum.calls += 1.0;
-            sum.bytes += c.bytes;
-            sum.cpu_nanos += cpu_nanos;
             let delay =
                 links.get(usize::from(cost.link)).map_or(0.0, |link| link.one_way_delay.median().as_nanos_f64());
-            sum.wall_nanos += cpu_nanos + 2.0 * (cost.one_way_nanos as f64 + delay);
+            let cpu_nanos = |cost: &Cost| (cost.client.nanos + cost.server.nanos) as f64;
+            let wall_nanos = |cost: &Cost| cpu_nanos(cost) + 2.0 * (cost.one_way_nanos as f64 + delay);
+            sum.calls += 1.0;
+            sum.bytes += c.bytes;
+            sum.cpu_nanos += cpu_nanos(&cost);
+            sum.wall_nanos += wall_nanos(&cost);
+            sum.fixed_nanos += wall_nanos(&fixed);
         }
         let mut calls: Vec<CrossingCost> = groups
             .into_iter()
@@ -498,6 +531,7 @@ impl CompiledScenario<'_> {
                     bytes_per_call: sum.bytes / sum.calls,
                     cpu_micros_per_call: sum.cpu_nanos / sum.calls / 1e3,
                     added_ms_per_request: sum.wall_nanos / requests / 1e6,
+                    fixed_ms_per_request: sum.fixed_nanos / requests / 1e6,
                     blocks_event_loop,
                     file,
                     line,
@@ -521,6 +555,7 @@ struct CrossingSum {
     bytes: f64,
     cpu_nanos: f64,
     wall_nanos: f64,
+    fixed_nanos: f64,
 }
 
 /// Response times in milliseconds, ascending: by endpoint, by replication.

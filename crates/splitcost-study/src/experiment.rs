@@ -15,13 +15,15 @@ use splitcost_load::Workload;
 use splitcost_model::answers::Answers;
 use splitcost_model::calibration::Calibration;
 use splitcost_model::database::{DataCrossings, Owners, assumption_on_redis};
-use splitcost_model::estimate::Estimate;
+use splitcost_model::estimate::{CallPrices, Estimate};
 use splitcost_model::link::Link;
 use splitcost_model::policy::{CallPolicy, Fault};
 use splitcost_model::recording::Recording;
+use splitcost_model::recording::interface::{Interfaces, SettingRead};
 use splitcost_model::rehearsal::Rehearsal;
 use splitcost_model::split::{Prices, Split, StackName};
 use splitcost_model::study::{FORMAT_VERSION, Provenance, ServiceModules, SplitStudy, StackProvenance, Study};
+use splitcost_recording::interface::interfaces;
 use splitcost_sim::ASSUMPTIONS;
 use splitcost_sim::cost::small_call_micros;
 use splitcost_sim::estimate::{FittedServer, Scenario, estimate};
@@ -102,6 +104,8 @@ pub struct Experiment<'a> {
     pub splits: &'a [Split],
     /// By the name of a split, the modules of which every service could have a copy.
     pub proposed_copies: &'a BTreeMap<String, Vec<String>>,
+    /// The settings that the app's modules read; `None` where the source was not looked at.
+    pub settings: Option<&'a [SettingRead]>,
     /// Links to compare every split over; empty for each split's own.
     pub links: &'a [Link],
     /// Price of computing.
@@ -385,6 +389,15 @@ impl Lab<'_> {
         data
     }
 
+    /// The interfaces of a split's services, priced by a prediction.
+    fn interfaces(&self, split: &Split, estimate: &Estimate) -> Interfaces {
+        let Experiment { recording, settings, app, .. } = *self.experiment;
+        let mut interfaces = interfaces(recording, split, &Owners::of(recording, &split.table_owners), settings);
+        interfaces.price(&CallPrices::of(estimate));
+        interfaces.sites_mut().for_each(|site| shorten(&mut site.file, &app.cwd));
+        interfaces
+    }
+
     fn note_on_residuals(&self, stack: StackName) -> String {
         let name = stack.name();
         match (self.past.of(&self.circumstances(stack)).known(), PastResiduals::path()) {
@@ -536,6 +549,7 @@ impl Lab<'_> {
             services: services(self.experiment.recording, split),
             data: self.data_crossings(split),
             database: split.database,
+            interfaces: Some(self.interfaces(split, &estimate)),
             copied: split.copied.clone().unwrap_or_default(),
             proposed_copies: Vec::new(),
             stack: split.stack.name().to_owned(),

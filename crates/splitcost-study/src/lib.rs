@@ -21,6 +21,7 @@ mod error;
 mod experiment;
 mod fault;
 pub mod money;
+mod price;
 pub mod proposal;
 pub mod refusal;
 pub mod residual;
@@ -28,3 +29,4 @@ pub mod verdict;
 
 pub use error::{Error, Result};
 pub use experiment::{Completion, Depth, Event, Experiment, Faults, Load, Scope, Studied, calibration_secs, study};
+pub use price::price_calls;

@@ -17,6 +17,7 @@ use splitcost_study::copies;
 use splitcost_study::proposal::{self, Proposal};
 use splitcost_study::{Completion, Depth, Event, Experiment, Faults, Load, Scope, Studied, study};
 
+use crate::app_settings;
 use crate::args::experiment::ScenarioArgs;
 use crate::args::shared::Format;
 use crate::failure::{Failed, Failure};
@@ -71,6 +72,7 @@ pub(crate) fn run(
         proposed.retain(|module| keeps_no_state(recording, module));
         proposed_copies.insert(split.name.clone(), proposed);
     }
+    let read = app_settings::read(&settings.app);
     let links = links(&scenario.profiles)?;
     let faults = Faults {
         kinds: scenario.faults.clone(),
@@ -85,6 +87,7 @@ pub(crate) fn run(
         recording_name: &shown(recording_dir).display().to_string(),
         splits: &splits,
         proposed_copies: &proposed_copies,
+        settings: read.as_deref(),
         links: &links,
         prices: &settings.prices,
         load: load(settings, scenario.rate, scenario.concurrency),

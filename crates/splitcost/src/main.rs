@@ -7,6 +7,7 @@
 //! Imports point down in this order only: commands, session, settings, arguments. Measuring, computing and rendering
 //! are left to the libraries.
 
+mod app_settings;
 mod args;
 mod commands;
 mod experiment;

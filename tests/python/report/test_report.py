@@ -150,6 +150,10 @@ def test_it_fits_and_is_quiet(browser: Browser, sample: Path, size: str, scheme:
             width = visit.page.evaluate("document.documentElement.scrollWidth")
             assert width <= SIZES[size][0]
         assert visit.page.evaluate("document.documentElement.scrollWidth") <= SIZES[size][0]
+        for service in visit.page.locator(".service").all():
+            visit.page.evaluate("id => location.hash = id", service.get_attribute("id"))
+            expect(service).to_be_visible()
+            assert visit.page.evaluate("document.documentElement.scrollWidth") <= SIZES[size][0]
         background = visit.page.evaluate("getComputedStyle(document.body).backgroundColor")
         channels = [int(part) for part in background.removeprefix("rgb(").removesuffix(")").split(",")]
         assert (sum(channels) / 3 < 64) == (scheme == "dark")
@@ -241,6 +245,78 @@ def test_transactions_joins_and_tables_of_several_services_are_shown(
         # The verdict names the transaction before any time.
         [verdict] = visit.page.locator(".verdict .sentence").all_inner_texts()
         assert verdict.index("cuts the transaction of POST /orders") < verdict.index("slower")
+
+
+def test_a_service_has_a_page_of_its_own(browser: Browser, samples: dict[str, Path]) -> None:
+    with Visit(browser, samples["full"], at="#split-1") as visit:
+        page = visit.page
+        page.locator(".services:visible a", has_text="pricing").click()
+        assert page.locator("main > :visible").evaluate_all("all => all.map(e => e.id)") == ["service-1-1"]
+        heading = page.get_by_role("heading", name="The service pricing")
+        expect(heading).to_be_in_viewport()
+        page.locator(".siblings:visible a", has_text="main").click()
+        expect(page.get_by_role("heading", name="The service main")).to_be_visible()
+        page.locator(".service:visible .brand a").click()
+        expect(page.locator("#split-1")).to_be_visible()
+        assert page.locator(".service:visible").count() == 0
+    # The charts had no size while the page of a service was seen.
+    with Visit(browser, samples["full"], at="#service-1-1") as visit:
+        assert visit.charts("graph") == []
+        visit.page.locator(".service:visible .brand a").click()
+        expect(visit.page.locator("#split-1 [data-chart=graph] svg")).to_be_visible()
+
+
+def test_the_page_of_a_service_shows_its_interface(browser: Browser, samples: dict[str, Path]) -> None:
+    with Visit(browser, samples["full"], at="#service-1-1") as visit:
+        interfaces = visit.study()["splits"][1]["interfaces"]
+        service = interfaces["services"][1]
+        shown_paths = {cell["path"] for cell in visit.page.evaluate(CELLS)}
+        base = "/splits/1/interfaces/services/1"
+        expected = {f"{base}/calls_per_request", f"{base}/bytes_per_request", f"{base}/added_ms_per_request"}
+        for f, function in enumerate(service["functions"]):
+            numbers = ("calls_per_request", "bytes_per_request", "bytes_per_call", "added_ms_per_request")
+            expected |= {f"{base}/functions/{f}/{key}" for key in numbers if key in function}
+            for c, caller in enumerate(function["callers"]):
+                keys = [key for key, value in caller.items() if isinstance(value, (int, float))]
+                expected |= {f"{base}/functions/{f}/callers/{c}/{key}" for key in keys}
+        for t, table in enumerate(service["tables"]):
+            keys = ("reads_per_request", "writes_per_request", "rows_per_request")
+            expected |= {
+                f"{base}/tables/{t}/accesses/{a}/{key}" for a in range(len(table["accesses"])) for key in keys
+            }
+        expected.add(f"{base}/shared_code/0/calls_per_request")
+        expected.add("/splits/1/interfaces/cut_transactions/0/transactions_per_request")
+        assert expected <= shown_paths
+        text = visit.page.locator(".service:visible").inner_text()
+        for piece in (
+            "shop.pricing:quote(request: PriceRequest, on: datetime = …) -> Decimal",
+            "arguments.session is a live resource",
+            "Raises shop.pricing.errors:UnknownCoupon",
+            "shared with main",
+            "SHOP_TAX",
+        ):
+            assert piece in text
+
+
+@pytest.mark.parametrize(
+    "name, begin", [("pricing.py", '"""'), ("pricing.proto", "//"), ("pricing.json", "{")]
+)
+def test_the_interface_is_downloaded_and_copied_as_code(
+    browser: Browser, samples: dict[str, Path], name: str, begin: str
+) -> None:
+    with Visit(browser, samples["full"], at="#service-1-1") as visit:
+        code = visit.page.locator(".service:visible details.code", has_text=name)
+        code.locator("summary").click()
+        with visit.page.expect_download() as download:
+            code.get_by_role("button", name="Download").click()
+        assert download.value.suggested_filename == name
+        text = download.value.path().read_text()
+        assert text.startswith(begin)
+        visit.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        code.get_by_role("button", name="Copy").click()
+        expect(code.get_by_role("button", name="Copied")).to_be_visible()
+        assert visit.page.evaluate("navigator.clipboard.readText()") == text
+        assert visit.troubles == []
 
 
 @pytest.mark.parametrize("size", list(SIZES))
@@ -343,5 +419,6 @@ CONTRAST = """() => {
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_its_text_has_contrast(browser: Browser, samples: dict[str, Path], scheme: str) -> None:
     # WCAG 2.2, 1.4.3: at least 4.5 to 1.
-    with Visit(browser, samples["full"], scheme=scheme) as visit:
-        assert visit.page.evaluate(CONTRAST) == []
+    for at in ("", "#service-1-1"):
+        with Visit(browser, samples["full"], scheme=scheme, at=at) as visit:
+            assert visit.page.evaluate(CONTRAST) == []

@@ -9,6 +9,7 @@ use super::shape::{Field, Shape};
 use super::tables::TableAccess;
 use crate::boundary::{Local, Readiness};
 use crate::database::{CutJoin, CutTransaction, Owner, Site};
+use crate::estimate::{CallPrice, CallPrices};
 
 /// The interfaces of all services of a split.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -25,6 +26,27 @@ pub struct Interfaces {
     pub cut_transactions: Vec<CutTransaction>,
 }
 
+impl Interfaces {
+    /// Adds the prices of an estimate to the functions.
+    pub fn price(&mut self, prices: &CallPrices) {
+        for service in &mut self.services {
+            for function in &mut service.functions {
+                function.price = prices.of_call(&service.service, &function.function);
+                function.added_ms_per_request = function.price.map(|price| price.added_ms * function.calls_per_request);
+            }
+            let added = service.functions.iter().filter_map(|function| function.added_ms_per_request);
+            service.added_ms_per_request = added.reduce(|sum, millis| sum + millis);
+        }
+    }
+
+    /// Returns all places in the app's source.
+    pub fn sites_mut(&mut self) -> impl Iterator<Item = &mut Site> {
+        let services = self.services.iter_mut().flat_map(ServiceInterface::sites_mut);
+        let cuts = self.cut_transactions.iter_mut().flat_map(|cut| &mut cut.sites);
+        services.chain(cuts).chain(self.cut_joins.iter_mut().map(|cut| &mut cut.site))
+    }
+}
+
 /// The interface of one service.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ServiceInterface {
@@ -32,15 +54,34 @@ pub struct ServiceInterface {
     pub service: String,
     /// Its modules in the recording; of `main`, those that no other service claims.
     pub modules: Vec<String>,
+    /// Calls of its functions from other services per request.
+    #[serde(default)]
+    pub calls_per_request: f64,
+    /// Encoded bytes of the arguments and results of these calls per request, as far as calls were sampled.
+    #[serde(default)]
+    pub bytes_per_request: f64,
+    /// Wall time that these calls add per request, without queueing, as far as they are priced; absent without an estimate.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub added_ms_per_request: Option<f64>,
     /// The functions that other services call, most calls first.
     pub functions: Vec<InterfaceFunction>,
     /// The functions that other services use where they are: these need the code.
     pub shared_code: Vec<SharedFunction>,
     /// The tables that its modules own, or use.
     pub tables: Vec<InterfaceTable>,
-    /// Variables of the environment that its modules read, by name; absent where the source was not looked at.
+    /// Variables of the environment and settings that its modules read, by name; absent where the source was not looked at.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub environment: Option<Vec<EnvironmentRead>>,
+    pub settings: Option<Vec<SettingRead>>,
+}
+
+impl ServiceInterface {
+    fn sites_mut(&mut self) -> impl Iterator<Item = &mut Site> {
+        let functions = self.functions.iter_mut().flat_map(|function| {
+            let called = function.callers.iter_mut().flat_map(|caller| &mut caller.sites);
+            std::iter::once(&mut function.defined).chain(called)
+        });
+        functions.chain(self.settings.iter_mut().flatten().map(|read| &mut read.site))
+    }
 }
 
 /// The kind of a function in an interface.
@@ -113,6 +154,12 @@ pub struct InterfaceFunction {
     /// Encoded bytes of the arguments and results per request.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub bytes_per_request: Option<f64>,
+    /// The price of a call, mean; absent without an estimate.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub price: Option<CallPrice>,
+    /// Wall time that the calls add per request, without queueing; absent without an estimate.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub added_ms_per_request: Option<f64>,
     /// The callers, most calls first.
     pub callers: Vec<InterfaceCaller>,
 }
@@ -166,15 +213,44 @@ pub struct InterfaceTable {
     pub shared_with: Vec<String>,
 }
 
-/// A variable of the environment that a module reads.
+/// A setting that a module reads.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct EnvironmentRead {
+pub struct SettingRead {
+    /// The kind of setting.
+    pub kind: SettingKind,
     /// Its name.
-    pub variable: String,
+    pub name: String,
     /// The module that reads it.
     pub module: String,
     /// The place.
     pub site: Site,
+}
+
+/// The kind of a setting.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SettingKind {
+    /// A variable of the environment.
+    #[default]
+    Environment,
+    /// A field of settings, as `Settings.database_url` where a class defines it and `settings.database_url` where it is read.
+    Field,
+    /// An attribute of Django's settings.
+    Django,
+    /// A key of Flask's configuration.
+    Flask,
+}
+
+impl SettingKind {
+    /// Returns the words used in text.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Environment => "variable of the environment",
+            Self::Field => "field of settings",
+            Self::Django => "Django setting",
+            Self::Flask => "key of Flask's configuration",
+        }
+    }
 }
 
 /// The work that a real split needs, in the order in which it is best done: the document behind `splitcost show --boundary
@@ -185,8 +261,20 @@ pub struct Plan {
     pub split: String,
     /// Requests that did not fail.
     pub requests: u64,
+    /// The origin of the prices; absent where there are none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub priced_by: Option<PricedBy>,
     /// The steps, by kind of work, and then with most calls first.
     pub steps: Vec<PlanStep>,
+}
+
+/// The calibration behind the prices of a plan.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PricedBy {
+    /// Its stack.
+    pub stack: String,
+    /// Time of the calibration.
+    pub measured_at: String,
 }
 
 /// The kind of work in a step of a plan.
@@ -246,4 +334,13 @@ pub struct PlanStep {
     /// Encoded bytes of the arguments and results per request.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub bytes_per_request: Option<f64>,
+    /// The price: wall time that the calls add per request, without queueing; absent without an estimate.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub added_ms_per_request: Option<f64>,
+    /// Wall time that the calls of one caller add, mean; only of a batch.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub added_ms_per_caller: Option<f64>,
+    /// The price with one call for each caller that carries all the data; only of a batch.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub batched_ms_per_request: Option<f64>,
 }

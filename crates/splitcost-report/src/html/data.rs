@@ -117,12 +117,12 @@ fn table(page: &mut Page, path: &str, heads: &[&str], rows: &[Row<'_>]) {
     show_all(page, path, rows.len());
 }
 
-fn place(site: &Site) -> String {
+pub(super) fn place(site: &Site) -> String {
     format!("<code>{}:{}</code>", breakable(&site.file), site.line)
 }
 
 /// The tables of each service.
-fn owners(owners: &[ServiceTables]) -> String {
+pub(super) fn owners(owners: &[ServiceTables]) -> String {
     let code = |name: &String| format!("<code>{}</code>", breakable(name));
     let of_service = |owner: &ServiceTables| {
         let tables: Vec<String> = owner.tables.iter().map(code).collect();

@@ -9,6 +9,7 @@ use splitcost_model::study::{EndpointComparison, Origin, SplitStudy, VerdictClas
 
 use super::data::data;
 use super::markup::{Mark, Page, breakable, escape};
+use super::service;
 use crate::fault;
 
 /// Rows of a long table that are seen before the reader asks for the rest.
@@ -167,9 +168,16 @@ pub(super) fn section(page: &mut Page, i: usize, split: &SplitStudy) {
     page.raw(&format!("<h2 class=\"split-name\">{name}</h2>\n<dl class=\"services\">\n"));
     for service in &split.services {
         let modules: Vec<String> = service.modules.iter().map(|m| format!("<code>{}</code>", escape(m))).collect();
-        page.raw(&format!("<div><dt>{}</dt><dd>{}", escape(&service.name), modules.join(" ")));
+        let name = service::link(i, split, &service.name);
+        page.raw(&format!("<div><dt>{name}</dt><dd>{}", modules.join(" ")));
         work(page, i, split, &service.name);
         page.raw("</dd></div>\n");
+    }
+    if split.interfaces.is_some() {
+        page.raw(
+            "<div><dt></dt><dd><small>Each service has a page: its interface as recorded, its callers, tables and settings, \
+             and the interface as code.</small></dd></div>\n",
+        );
     }
     page.raw(&format!(
         "</dl>\n<p class=\"note\">Over {}, link “{}” {}, at ",

@@ -2,8 +2,9 @@
 
 use serde_json::{Map, Value, json};
 use splitcost_model::recording::interface::ServiceInterface;
+use splitcost_model::recording::shape::Shape;
 
-use super::schema::{Object, Operation, Schema, Type};
+use super::schema::{Object, Operation, Schema, stands_for};
 
 /// Returns the `OpenAPI` 3.1 document of a service, as JSON.
 pub(super) fn render(service: &ServiceInterface, heading: &str) -> String {
@@ -26,7 +27,7 @@ pub(super) fn render(service: &ServiceInterface, heading: &str) -> String {
 
 fn path(operation: &Operation<'_>) -> Value {
     let answer = match &operation.result {
-        Type::None => json!({ "description": "The function returned None." }),
+        Shape::None => json!({ "description": "The function returned None." }),
         result => json!({
             "description": if operation.is_stream { "An item of the result." } else { "The result." },
             "content": { "application/json": { "schema": schema_of(result) } },
@@ -57,7 +58,7 @@ fn path(operation: &Operation<'_>) -> Value {
 
 fn object_schema(object: &Object) -> Value {
     let properties: Map<String, Value> =
-        object.fields.iter().map(|field| (field.name.clone(), schema_of(&field.of))).collect();
+        object.fields.iter().map(|field| (field.name.clone(), schema_of(&field.shape))).collect();
     let required: Vec<&str> =
         object.fields.iter().filter(|field| field.is_required).map(|field| field.name.as_str()).collect();
     let mut schema = json!({ "type": "object", "description": object.origin, "properties": properties });
@@ -67,34 +68,36 @@ fn object_schema(object: &Object) -> Value {
     schema
 }
 
-fn schema_of(of: &Type) -> Value {
+fn schema_of(of: &Shape) -> Value {
     let text = |format: &str| json!({ "type": "string", "format": format });
     match of {
-        Type::Any => json!({}),
-        Type::None => json!({ "type": "null" }),
-        Type::Bool => json!({ "type": "boolean" }),
-        Type::Int => json!({ "type": "integer" }),
-        Type::Float => json!({ "type": "number" }),
-        Type::Str | Type::Path | Type::Complex => json!({ "type": "string" }),
-        Type::Bytes => json!({ "type": "string", "contentEncoding": "base64" }),
-        Type::Decimal => text("decimal"),
-        Type::Datetime => text("date-time"),
-        Type::Date => text("date"),
-        Type::Time => text("time"),
-        Type::Timedelta => text("duration"),
-        Type::Uuid => text("uuid"),
-        Type::List(element) => json!({ "type": "array", "items": schema_of(element) }),
-        Type::Set(element) => json!({ "type": "array", "items": schema_of(element), "uniqueItems": true }),
-        Type::Tuple(all) => json!({
+        Shape::Unknown | Shape::Dict(_) => json!({}),
+        Shape::None => json!({ "type": "null" }),
+        Shape::Bool => json!({ "type": "boolean" }),
+        Shape::Int => json!({ "type": "integer" }),
+        Shape::Float => json!({ "type": "number" }),
+        Shape::Str | Shape::Path | Shape::Complex => json!({ "type": "string" }),
+        Shape::Bytes => json!({ "type": "string", "contentEncoding": "base64" }),
+        Shape::Decimal => text("decimal"),
+        Shape::Datetime => text("date-time"),
+        Shape::Date => text("date"),
+        Shape::Time => text("time"),
+        Shape::Timedelta => text("duration"),
+        Shape::Uuid => text("uuid"),
+        Shape::List(element) => json!({ "type": "array", "items": schema_of(element) }),
+        Shape::Set(element) => json!({ "type": "array", "items": schema_of(element), "uniqueItems": true }),
+        Shape::Tuple(all) => json!({
             "type": "array",
             "prefixItems": all.iter().map(schema_of).collect::<Vec<_>>(),
             "minItems": all.len(),
             "maxItems": all.len(),
         }),
-        Type::Map(value) => json!({ "type": "object", "additionalProperties": schema_of(value) }),
-        Type::Object(name) => json!({ "$ref": format!("#/components/schemas/{name}") }),
-        Type::Member(what) => json!({ "type": ["string", "integer"], "description": what }),
-        Type::Name(what) => json!({ "type": "string", "description": what }),
-        Type::Union(all) => json!({ "anyOf": all.iter().map(schema_of).collect::<Vec<_>>() }),
+        Shape::Map(value) => json!({ "type": "object", "additionalProperties": schema_of(value) }),
+        Shape::Model(model) => json!({ "$ref": format!("#/components/schemas/{}", model.type_name) }),
+        Shape::Enum(_) => json!({ "type": ["string", "integer"], "description": stands_for(of) }),
+        Shape::Exception(_) | Shape::Class(_) | Shape::Handle(_) => {
+            json!({ "type": "string", "description": stands_for(of) })
+        }
+        Shape::Any(all) => json!({ "anyOf": all.iter().map(schema_of).collect::<Vec<_>>() }),
     }
 }

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use splitcost_model::recording::interface::ServiceInterface;
+use splitcost_model::recording::shape::{Field, Shape};
 
-use super::schema::{Names, Object, ObjectField, Operation, Schema, Type, camel, snake};
+use super::schema::{Names, Object, Operation, Schema, camel, snake, without_none};
 
 /// Returns the `.proto` of a service.
 pub(super) fn render(service: &ServiceInterface, heading: &str) -> String {
@@ -61,10 +62,10 @@ impl Proto {
     /// Returns the name of the message of a result.
     fn result(&mut self, operation: &Operation<'_>) -> String {
         match &operation.result {
-            Type::Object(name) => name.clone(),
-            Type::None => self.well_known("empty", "Empty"),
+            Shape::Model(model) => model.type_name.clone(),
+            Shape::None => self.well_known("empty", "Empty"),
             result => {
-                let field = ObjectField { name: "value".to_owned(), of: result.clone(), is_required: true };
+                let field = Field { name: "value".to_owned(), shape: result.clone(), is_required: true };
                 let origin = format!("The result of {}", operation.function.function);
                 let name = operation.result_name.clone();
                 self.object(&Object { name: name.clone(), origin, fields: vec![field] });
@@ -91,9 +92,9 @@ impl Proto {
         let _ = write!(self.messages, "\n// {origin}.\nmessage {name} {{\n{body}}}\n");
     }
 
-    fn field(&mut self, field: &ObjectField, name: &str, number: usize, context: &str) -> String {
+    fn field(&mut self, field: &Field, name: &str, number: usize, context: &str) -> String {
         let context = format!("{context}{}", camel(name));
-        let (of, has_none) = field.of.without_none();
+        let (of, has_none) = without_none(&field.shape);
         let is_optional = has_none || !field.is_required;
         match self.field_type(&of, &context) {
             FieldType::One(of) if is_optional => format!("optional {of} {name} = {number}"),
@@ -108,62 +109,64 @@ impl Proto {
         }
     }
 
-    fn field_type(&mut self, of: &Type, context: &str) -> FieldType {
+    fn field_type(&mut self, of: &Shape, context: &str) -> FieldType {
         match of {
-            Type::List(element) | Type::Set(element) => {
+            Shape::List(element) | Shape::Set(element) => {
                 FieldType::Repeated(self.one(element, &format!("{context}Item")))
             }
-            Type::Map(value) => FieldType::Map(self.one(value, &format!("{context}Item"))),
+            Shape::Map(value) => FieldType::Map(self.one(value, &format!("{context}Item"))),
             of => FieldType::One(self.one(of, context)),
         }
     }
 
     /// Returns the name of the type of one value; what has none gets a message of its own.
-    fn one(&mut self, of: &Type, context: &str) -> String {
+    fn one(&mut self, of: &Shape, context: &str) -> String {
         let scalar = match of {
-            Type::Bool => "bool",
-            Type::Int => "int64",
-            Type::Float => "double",
-            Type::Bytes => "bytes",
-            Type::Str
-            | Type::Path
-            | Type::Decimal
-            | Type::Uuid
-            | Type::Date
-            | Type::Time
-            | Type::Complex
-            | Type::Name(_)
-            | Type::Member(_) => "string",
-            Type::Object(name) => return name.clone(),
-            Type::Datetime => return self.well_known("timestamp", "Timestamp"),
-            Type::Timedelta => return self.well_known("duration", "Duration"),
-            Type::Any => return self.well_known("struct", "Value"),
-            Type::None => return self.well_known("struct", "NullValue"),
-            Type::List(_) | Type::Set(_) | Type::Map(_) => {
+            Shape::Bool => "bool",
+            Shape::Int => "int64",
+            Shape::Float => "double",
+            Shape::Bytes => "bytes",
+            Shape::Str
+            | Shape::Path
+            | Shape::Decimal
+            | Shape::Uuid
+            | Shape::Date
+            | Shape::Time
+            | Shape::Complex
+            | Shape::Enum(_)
+            | Shape::Exception(_)
+            | Shape::Class(_)
+            | Shape::Handle(_) => "string",
+            Shape::Model(model) => return model.type_name.clone(),
+            Shape::Datetime => return self.well_known("timestamp", "Timestamp"),
+            Shape::Timedelta => return self.well_known("duration", "Duration"),
+            Shape::Unknown | Shape::Dict(_) => return self.well_known("struct", "Value"),
+            Shape::None => return self.well_known("struct", "NullValue"),
+            Shape::List(_) | Shape::Set(_) | Shape::Map(_) => {
                 let field_type = self.field_type(of, context);
                 return self.wrapped(field_type, context);
             }
-            Type::Tuple(all) => {
+            Shape::Tuple(all) => {
                 let name = self.names.take(&[format!("{context}Tuple")]);
-                let fields = (1..).zip(all).map(|(number, of)| ObjectField {
+                let fields = (1..).zip(all).map(|(number, of)| Field {
                     name: format!("item_{number}"),
-                    of: of.clone(),
+                    shape: of.clone(),
                     is_required: true,
                 });
                 let fields = fields.collect();
                 self.object(&Object { name: name.clone(), origin: "A tuple".to_owned(), fields });
                 return name;
             }
-            Type::Union(all) => return self.choice(all, context),
+            Shape::Any(all) => return self.choice(all, context),
         };
         scalar.to_owned()
     }
 
     /// Returns the name of a message that holds one of several types.
-    fn choice(&mut self, all: &[Type], context: &str) -> String {
+    fn choice(&mut self, all: &[Shape], context: &str) -> String {
         let name = self.names.take(&[format!("{context}Choice")]);
         let mut body = "  // None where it is empty.\n  oneof value {\n".to_owned();
-        let rest: Vec<&Type> = all.iter().filter(|one| **one != Type::None).collect();
+        let rest: Vec<&Shape> = all.iter().filter(|one| **one != Shape::None).collect();
         for (number, one) in (1..).zip(rest) {
             let of = self.one(one, &format!("{context}{number}"));
             let _ = writeln!(body, "    {of} choice_{number} = {number};");

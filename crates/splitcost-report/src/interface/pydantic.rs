@@ -5,8 +5,9 @@ use std::fmt::Write;
 
 use serde_json::Value;
 use splitcost_model::recording::interface::ServiceInterface;
+use splitcost_model::recording::shape::Shape;
 
-use super::schema::{Object, Schema, Type};
+use super::schema::{Object, Schema, stands_for, without_none};
 
 /// Names that a field cannot have in a class of pydantic, or that annotations use.
 ///
@@ -53,8 +54,8 @@ fn class(out: &mut String, object: &Object) {
     let (mut body, mut has_alias) = (String::new(), false);
     let mut taken = BTreeSet::new();
     for field in &object.fields {
-        let mut of = annotation(&field.of);
-        if !field.is_required && !field.of.without_none().1 && field.of != Type::Any {
+        let mut of = annotation(&field.shape);
+        if !field.is_required && !without_none(&field.shape).1 && field.shape != Shape::Unknown {
             of.push_str(" | None");
         }
         let mut name = identifier(&field.name);
@@ -104,42 +105,44 @@ fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-fn annotation(of: &Type) -> String {
-    let joined = |all: &[Type], separator: &str| all.iter().map(annotation).collect::<Vec<_>>().join(separator);
+fn annotation(of: &Shape) -> String {
+    let joined = |all: &[Shape], separator: &str| all.iter().map(annotation).collect::<Vec<_>>().join(separator);
     match of {
-        Type::Any => "typing.Any".to_owned(),
-        Type::None => "None".to_owned(),
-        Type::Bool => "bool".to_owned(),
-        Type::Int => "int".to_owned(),
-        Type::Float => "float".to_owned(),
-        Type::Str => "str".to_owned(),
-        Type::Bytes => "bytes".to_owned(),
-        Type::Decimal => "decimal.Decimal".to_owned(),
-        Type::Datetime => "datetime.datetime".to_owned(),
-        Type::Date => "datetime.date".to_owned(),
-        Type::Time => "datetime.time".to_owned(),
-        Type::Timedelta => "datetime.timedelta".to_owned(),
-        Type::Uuid => "uuid.UUID".to_owned(),
-        Type::Complex => "complex".to_owned(),
-        Type::Path => "pathlib.Path".to_owned(),
+        Shape::Unknown | Shape::Dict(_) => "typing.Any".to_owned(),
+        Shape::None => "None".to_owned(),
+        Shape::Bool => "bool".to_owned(),
+        Shape::Int => "int".to_owned(),
+        Shape::Float => "float".to_owned(),
+        Shape::Str => "str".to_owned(),
+        Shape::Bytes => "bytes".to_owned(),
+        Shape::Decimal => "decimal.Decimal".to_owned(),
+        Shape::Datetime => "datetime.datetime".to_owned(),
+        Shape::Date => "datetime.date".to_owned(),
+        Shape::Time => "datetime.time".to_owned(),
+        Shape::Timedelta => "datetime.timedelta".to_owned(),
+        Shape::Uuid => "uuid.UUID".to_owned(),
+        Shape::Complex => "complex".to_owned(),
+        Shape::Path => "pathlib.Path".to_owned(),
         // Models cannot be hashed.
-        Type::Set(element) if !is_hashable(element) => format!("list[{}]", annotation(element)),
-        Type::List(element) => format!("list[{}]", annotation(element)),
-        Type::Set(element) => format!("set[{}]", annotation(element)),
-        Type::Map(value) => format!("dict[typing.Any, {}]", annotation(value)),
-        Type::Tuple(all) if all.is_empty() => "tuple[()]".to_owned(),
-        Type::Tuple(all) => format!("tuple[{}]", joined(all, ", ")),
-        Type::Object(name) => name.clone(),
-        Type::Member(what) => format!("typing.Annotated[str | int, {}]", literal(what)),
-        Type::Name(what) => format!("typing.Annotated[str, {}]", literal(what)),
-        Type::Union(all) => joined(all, " | "),
+        Shape::Set(element) if !is_hashable(element) => format!("list[{}]", annotation(element)),
+        Shape::List(element) => format!("list[{}]", annotation(element)),
+        Shape::Set(element) => format!("set[{}]", annotation(element)),
+        Shape::Map(value) => format!("dict[typing.Any, {}]", annotation(value)),
+        Shape::Tuple(all) if all.is_empty() => "tuple[()]".to_owned(),
+        Shape::Tuple(all) => format!("tuple[{}]", joined(all, ", ")),
+        Shape::Model(model) => model.type_name.clone(),
+        Shape::Enum(_) => format!("typing.Annotated[str | int, {}]", literal(&stands_for(of))),
+        Shape::Exception(_) | Shape::Class(_) | Shape::Handle(_) => {
+            format!("typing.Annotated[str, {}]", literal(&stands_for(of)))
+        }
+        Shape::Any(all) => joined(all, " | "),
     }
 }
 
-fn is_hashable(of: &Type) -> bool {
+fn is_hashable(of: &Shape) -> bool {
     match of {
-        Type::Object(_) | Type::List(_) | Type::Set(_) | Type::Map(_) => false,
-        Type::Tuple(all) | Type::Union(all) => all.iter().all(is_hashable),
+        Shape::Model(_) | Shape::List(_) | Shape::Set(_) | Shape::Map(_) => false,
+        Shape::Tuple(all) | Shape::Any(all) => all.iter().all(is_hashable),
         _ => true,
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use splitcost_model::recording::PayloadClass;
 use splitcost_model::recording::interface::{InterfaceFunction, InterfaceKind, ServiceInterface};
-use splitcost_model::recording::shape::{Field, Shape, merge_fields};
+use splitcost_model::recording::shape::{Field, Model, Shape, merge_fields};
 
 /// The types and operations of a service.
 pub(super) struct Schema<'a> {
@@ -19,57 +19,29 @@ pub(super) struct Object {
     pub(super) name: String,
     /// The origin of it, as a sentence without a stop.
     pub(super) origin: String,
-    pub(super) fields: Vec<ObjectField>,
+    /// Its fields. Objects in them are models without fields, by the name of the object.
+    pub(super) fields: Vec<Field>,
 }
 
-/// A field of an object.
-pub(super) struct ObjectField {
-    pub(super) name: String,
-    pub(super) of: Type,
-    pub(super) is_required: bool,
+/// Returns a shape without `None`, and true if `None` is an alternative.
+pub(super) fn without_none(shape: &Shape) -> (Shape, bool) {
+    let Shape::Any(all) = shape else { return (shape.clone(), false) };
+    let rest: Vec<Shape> = all.iter().filter(|one| **one != Shape::None).cloned().collect();
+    let is_optional = rest.len() < all.len();
+    match rest.as_slice() {
+        [one] => (one.clone(), is_optional),
+        _ => (Shape::Any(rest), is_optional),
+    }
 }
 
-/// The type of a value.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Type {
-    Any,
-    None,
-    Bool,
-    Int,
-    Float,
-    Str,
-    Bytes,
-    Decimal,
-    Datetime,
-    Date,
-    Time,
-    Timedelta,
-    Uuid,
-    Complex,
-    Path,
-    List(Box<Type>),
-    Set(Box<Type>),
-    Tuple(Vec<Type>),
-    Map(Box<Type>),
-    /// An object, by its name.
-    Object(String),
-    /// A member of an enumeration, whose values are not recorded, with its description.
-    Member(String),
-    /// A text that stands for something else, with its description.
-    Name(String),
-    Union(Vec<Type>),
-}
-
-impl Type {
-    /// Returns the type without `None`, and true if `None` is an alternative.
-    pub(super) fn without_none(&self) -> (Self, bool) {
-        let Self::Union(all) = self else { return (self.clone(), false) };
-        let rest: Vec<Self> = all.iter().filter(|one| **one != Self::None).cloned().collect();
-        let is_optional = rest.len() < all.len();
-        match rest.as_slice() {
-            [one] => (one.clone(), is_optional),
-            _ => (Self::Union(rest), is_optional),
-        }
+/// Returns the description of a value that is sent as a text, or a number, which stands for it.
+pub(super) fn stands_for(shape: &Shape) -> String {
+    match shape {
+        Shape::Enum(name) => format!("a member of {name}"),
+        Shape::Exception(name) => format!("an exception {name}"),
+        Shape::Class(name) => format!("the class {name}"),
+        Shape::Handle(handle) => format!("stands for a {}", handle.type_name),
+        _ => String::new(),
     }
 }
 
@@ -82,7 +54,8 @@ pub(super) struct Operation<'a> {
     pub(super) arguments: String,
     /// The name of its result.
     pub(super) result_name: String,
-    pub(super) result: Type,
+    /// The result; objects in it as in fields.
+    pub(super) result: Shape,
     pub(super) is_stream: bool,
     /// Sentences about its readiness, about arguments that are not sent, and about exceptions.
     pub(super) notes: Vec<String>,
@@ -196,62 +169,44 @@ impl Builder {
         let origin = format!("The arguments of {}", function.function);
         self.objects.push(Object { name: arguments.clone(), origin, fields });
         let result_name = self.names.take(&[format!("{name}Result")]);
-        let result = function.result.as_ref().map_or(Type::Any, |result| self.type_of(result, &result_name));
         let is_stream = matches!(function.kind, InterfaceKind::Generator | InterfaceKind::AsyncGenerator);
         // The items of an iterator are not recorded.
-        let result = if is_stream { Type::Any } else { result };
+        let result = function.result.as_ref().filter(|_| !is_stream);
+        let result = result.map(|result| self.named(result, &result_name)).unwrap_or_default();
         Operation { function, name, arguments, result_name, result, is_stream, notes }
     }
 
-    fn fields(&mut self, fields: &[Field], context: &str) -> Vec<ObjectField> {
+    fn fields(&mut self, fields: &[Field], context: &str) -> Vec<Field> {
         let field = |field: &Field| {
             let context = format!("{context}{}", camel(&field.name));
-            let of = self.type_of(&field.shape, &context);
-            ObjectField { name: field.name.clone(), of, is_required: field.is_required }
+            Field { shape: self.named(&field.shape, &context), ..field.clone() }
         };
         fields.iter().map(field).collect()
     }
 
-    fn type_of(&mut self, shape: &Shape, context: &str) -> Type {
-        let element = |builder: &mut Self, of: &Shape| Box::new(builder.type_of(of, &format!("{context}Item")));
+    /// Returns a shape whose objects and dictionaries with names for keys stand among the objects, and are named in it.
+    fn named(&mut self, shape: &Shape, context: &str) -> Shape {
+        let item = format!("{context}Item");
         match shape {
-            Shape::Unknown => Type::Any,
-            Shape::None => Type::None,
-            Shape::Bool => Type::Bool,
-            Shape::Int => Type::Int,
-            Shape::Float => Type::Float,
-            Shape::Str => Type::Str,
-            Shape::Bytes => Type::Bytes,
-            Shape::Decimal => Type::Decimal,
-            Shape::Datetime => Type::Datetime,
-            Shape::Date => Type::Date,
-            Shape::Time => Type::Time,
-            Shape::Timedelta => Type::Timedelta,
-            Shape::Uuid => Type::Uuid,
-            Shape::Complex => Type::Complex,
-            Shape::Path => Type::Path,
-            Shape::List(of) => Type::List(element(self, of)),
-            Shape::Set(of) => Type::Set(element(self, of)),
-            Shape::Map(of) => Type::Map(element(self, of)),
-            Shape::Tuple(all) => Type::Tuple(self.types(all, context)),
-            Shape::Any(all) => Type::Union(self.types(all, context)),
-            Shape::Dict(fields) if fields.is_empty() => Type::Map(Box::new(Type::Any)),
+            Shape::List(of) => Shape::List(Box::new(self.named(of, &item))),
+            Shape::Set(of) => Shape::Set(Box::new(self.named(of, &item))),
+            Shape::Map(of) => Shape::Map(Box::new(self.named(of, &item))),
+            Shape::Tuple(all) => Shape::Tuple(self.each_named(all, context)),
+            Shape::Any(all) => Shape::Any(self.each_named(all, context)),
+            Shape::Dict(fields) if fields.is_empty() => Shape::Map(Box::default()),
             Shape::Dict(fields) => {
                 let name = self.names.take(&[context.to_owned()]);
                 let fields = self.fields(fields, &name);
                 self.objects.push(Object { name: name.clone(), origin: "A dictionary".to_owned(), fields });
-                Type::Object(name)
+                object(name)
             }
-            Shape::Model(model) => Type::Object(self.model(&model.type_name)),
-            Shape::Enum(name) => Type::Member(format!("a member of {name}")),
-            Shape::Exception(name) => Type::Name(format!("an exception {name}")),
-            Shape::Class(name) => Type::Name(format!("the class {name}")),
-            Shape::Handle(handle) => Type::Name(format!("stands for a {}", handle.type_name)),
+            Shape::Model(model) => object(self.model(&model.type_name)),
+            other => other.clone(),
         }
     }
 
-    fn types(&mut self, all: &[Shape], context: &str) -> Vec<Type> {
-        (1..).zip(all).map(|(number, one)| self.type_of(one, &format!("{context}{number}"))).collect()
+    fn each_named(&mut self, all: &[Shape], context: &str) -> Vec<Shape> {
+        (1..).zip(all).map(|(number, one)| self.named(one, &format!("{context}{number}"))).collect()
     }
 
     /// Returns the name of a class, and adds it on first use.
@@ -268,6 +223,10 @@ impl Builder {
         self.objects.push(Object { name: name.clone(), origin: type_name.to_owned(), fields });
         name
     }
+}
+
+fn object(type_name: String) -> Shape {
+    Shape::Model(Model { type_name, fields: Vec::new() })
 }
 
 /// Returns the reason why an argument is not sent at all.

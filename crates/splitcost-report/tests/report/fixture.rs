@@ -5,8 +5,8 @@ use splitcost_model::boundary::{Local, Readiness};
 use splitcost_model::database::{CutJoin, CutTransaction, DataCrossings, Database, ForeignAccess, ServiceTables, Site};
 use splitcost_model::emulation::{Emulation, Spread};
 use splitcost_model::estimate::{
-    Arms, CannotCross, CrossingCost, Estimate, EstimatedEndpoint, Evidence, Figures, ResponseTimes, ServiceWork, Work,
-    WorkElsewhere,
+    Arms, CallPrices, CannotCross, CrossingCost, Estimate, EstimatedEndpoint, Evidence, Figures, ResponseTimes,
+    ServiceWork, Work, WorkElsewhere,
 };
 use splitcost_model::fault::{
     EndpointUnderFault, FaultEstimate, FaultRehearsal, FaultStudy, RehearsedUnderFault, UnderFault,
@@ -20,6 +20,8 @@ use splitcost_model::study::{Provenance, ServiceModules, SplitStudy, StackProven
 use splitcost_study::comparison::{cannot_cross, compare};
 use splitcost_study::money::money;
 use splitcost_study::verdict::judge;
+
+use crate::interface_fixture::interfaces;
 
 /// An endpoint: name, requests, failed requests, p50 and p99 of the monolith in milliseconds, bytes per crossing.
 type Route = (&'static str, u64, u64, f64, f64, f64);
@@ -79,7 +81,7 @@ pub(crate) fn estimated() -> Study {
 /// Thirty endpoints, five services, and names that try to break out of the page.
 pub(crate) fn crowded() -> Study {
     let mut splits = vec![coarse(), chatty()];
-    let SplitStudy { services, estimate, rehearsal, .. } = &mut splits[1];
+    let SplitStudy { services, estimate, rehearsal, interfaces, .. } = &mut splits[1];
     let measured = &mut rehearsal.as_mut().expect("it was rehearsed").endpoints;
     for i in 0..21_usize {
         let more = |name: &str| format!("{name}/variant-{i}/{{with_a_rather_long_parameter}}");
@@ -94,6 +96,7 @@ pub(crate) fn crowded() -> Study {
         hostile.clone_into(&mut call.endpoint);
     }
     hostile.clone_into(&mut estimate.endpoints[4].name);
+    hostile.clone_into(&mut interfaces.as_mut().expect("it has interfaces").services[1].functions[1].function);
     hostile.clone_into(&mut measured[4].name);
     for (i, name) in ["billing", "inventory", "notifications"].iter().enumerate() {
         services.push(ServiceModules { name: (*name).to_owned(), modules: vec![format!("shop.{name}")] });
@@ -174,6 +177,9 @@ fn study(mut splits: Vec<SplitStudy>) -> Study {
         split.comparison = compare(&split.estimate, split.rehearsal.as_ref(), &split.usd_per_month);
         split.cannot_cross = cannot_cross(&split.estimate, split.rehearsal.as_ref());
         split.verdict = Some(judge(split));
+        if let Some(interfaces) = &mut split.interfaces {
+            interfaces.price(&CallPrices::of(&split.estimate));
+        }
     }
     Study { format_version: 2, provenance: provenance(), splits, ..Study::default() }
 }
@@ -342,6 +348,7 @@ fn chatty() -> SplitStudy {
             ),
             service("pricing", &["shop.pricing"]),
         ],
+        interfaces: Some(interfaces()),
         stack: "httpx".to_owned(),
         link: "same zone".to_owned(),
         link_round_trip_ms: 0.78,
@@ -512,6 +519,7 @@ fn call(
         bytes_per_call: 412.0 + f64::from(line),
         cpu_micros_per_call: 640.0 + f64::from(line % 7) * 31.0,
         added_ms_per_request,
+        fixed_ms_per_request: 0.75 * added_ms_per_request,
         blocks_event_loop,
         file: format!("shop/{from}/service.py"),
         line,

@@ -1,169 +1,17 @@
 //! The interfaces of a split as text and as code; the code is read by the tools that would read it.
 
 use serde_json::Value;
-use splitcost_model::boundary::{Local, Readiness};
-use splitcost_model::database::{CutTransaction, Owner, Ownership, ServiceTables, Site};
-use splitcost_model::recording::PayloadClass;
-use splitcost_model::recording::interface::{
-    EnvironmentRead, InterfaceCaller, InterfaceFunction, InterfaceKind, InterfaceTable, Interfaces, Plan, PlanStep,
-    PlanWork, ServiceInterface, SharedFunction,
-};
-use splitcost_model::recording::shape::{Field, Handle, Model, Shape};
-use splitcost_model::recording::tables::TableAccess;
+use splitcost_model::boundary::Readiness;
+use splitcost_model::recording::interface::{Plan, PlanStep, PlanWork, PricedBy};
 use splitcost_report::interface;
 
-fn field(name: &str, shape: Shape) -> Field {
-    Field { name: name.into(), shape, is_required: true }
-}
-
-fn site(file: &str, line: u32) -> Site {
-    Site { file: format!("/srv/app/{file}"), line }
-}
-
-fn model(name: &str, fields: Vec<Field>) -> Shape {
-    Shape::Model(Model { type_name: name.into(), fields })
-}
-
-fn list(of: Shape) -> Shape {
-    Shape::List(Box::new(of))
-}
-
-fn caller() -> InterfaceCaller {
-    InterfaceCaller {
-        service: "main".into(),
-        caller: "shop.orders:read".into(),
-        sites: vec![site("shop/orders/service.py", 41), site("shop/orders/service.py", 43)],
-        calls_per_request: 2.14,
-        endpoint: "GET /users/{user_id}/orders".into(),
-        calls_per_request_of_endpoint: 24.1,
-        calls_per_caller: 12.0,
-        calls_per_caller_max: 40,
-    }
-}
-
-/// A service with a function for each trouble of a format.
-fn pricing() -> ServiceInterface {
-    let request = model(
-        "shop.pricing.models:PriceRequest",
-        vec![
-            field("product_id", Shape::Int),
-            field("tier", Shape::Enum("shop.users:Tier".into())),
-            field("date", Shape::Any(vec![Shape::None, Shape::Date])),
-            field("notes", Shape::Any(vec![list(Shape::Str), Shape::None])),
-        ],
-    );
-    let session = Shape::Handle(Handle { type_name: "sqlalchemy.orm:Session".into(), class: PayloadClass::Resource });
-    let quote = InterfaceFunction {
-        function: "shop.pricing:quote".into(),
-        defined: site("shop/pricing/service.py", 7),
-        arguments: vec![
-            field("request", request.clone()),
-            Field { name: "on".into(), shape: Shape::Datetime, is_required: false },
-        ],
-        result: Some(Shape::Decimal),
-        exceptions: vec!["shop.pricing.errors:UnknownCoupon".into()],
-        samples: 1,
-        calls_per_request: 2.14,
-        bytes_per_call: Some(455.0),
-        bytes_per_request: Some(973.7),
-        callers: vec![caller()],
-        ..InterfaceFunction::default()
-    };
-    let odd = InterfaceFunction {
-        function: "shop.pricing:Rules.quote".into(),
-        kind: InterfaceKind::Method,
-        readiness: Readiness::Rewrite,
-        reason: Some("arguments.session is a live resource".into()),
-        arguments: vec![
-            field("session", session),
-            field("class", list(list(Shape::Int))),
-            field("class_", Shape::Tuple(vec![Shape::Int, list(request.clone())])),
-            field("_private", Shape::Map(Box::new(list(Shape::Any(vec![Shape::Int, Shape::Str]))))),
-            field("user-id", Shape::Any(vec![Shape::Int, Shape::Str, list(Shape::Uuid)])),
-            field("userId", Shape::None),
-            field("user_id", Shape::Unknown),
-            field("sizes", Shape::Set(Box::new(Shape::Float))),
-            field("options", Shape::Dict(vec![field("list", list(Shape::Bytes)), field("é", Shape::Bool)])),
-            field("none", Shape::Dict(Vec::new())),
-            field("how", Shape::Class("shop:Line".into())),
-            field("took", Shape::Timedelta),
-        ],
-        result: Some(list(Shape::Any(vec![request, Shape::None]))),
-        samples: 1,
-        calls_per_request: 0.5,
-        ..InterfaceFunction::default()
-    };
-    let node = model(
-        "shop.tree:Node",
-        vec![field("next", Shape::Any(vec![model("shop.tree:Node", vec![field("next", Shape::None)]), Shape::None]))],
-    );
-    let other = |name: &str, kind, result| InterfaceFunction {
-        function: name.into(),
-        kind,
-        result,
-        calls_per_request: 0.1,
-        ..InterfaceFunction::default()
-    };
-    ServiceInterface {
-        service: "pricing".into(),
-        modules: vec!["shop.pricing".into(), "shop.inventory".into()],
-        functions: vec![
-            quote,
-            odd,
-            other("shop.taxes:quote", InterfaceKind::Coroutine, Some(Shape::None)),
-            other("shop.taxes:rows", InterfaceKind::Generator, None),
-            // A call and a message of one name.
-            other("shop.tree:node", InterfaceKind::Function, Some(node)),
-        ],
-        shared_code: vec![SharedFunction {
-            function: "shop.pricing.models:Money.rounded".into(),
-            reason: Local::ValueMethod,
-            calls_per_request: 3.5,
-        }],
-        tables: vec![InterfaceTable {
-            table: "product".into(),
-            owned_by: Some("pricing".into()),
-            owner: Some(Owner { module: "shop.pricing".into(), by: Ownership::Mapping }),
-            accesses: vec![TableAccess {
-                module: "shop.pricing".into(),
-                reads_per_request: 1.25,
-                ..TableAccess::default()
-            }],
-            shared_with: vec!["main".into()],
-        }],
-        environment: Some(vec![EnvironmentRead {
-            variable: "SHOP_TAX".into(),
-            module: "shop.pricing".into(),
-            site: site("shop/pricing/service.py", 3),
-        }]),
-    }
-}
-
-fn interfaces() -> Interfaces {
-    let main = ServiceInterface {
-        service: "main".into(),
-        modules: vec!["shop.main".into(), "shop.orders".into()],
-        ..ServiceInterface::default()
-    };
-    let owner = |service: &str, table: &str| ServiceTables { service: service.into(), tables: vec![table.into()] };
-    Interfaces {
-        split: "pricing".into(),
-        requests: 1_234,
-        services: vec![main, pricing()],
-        cut_joins: Vec::new(),
-        cut_transactions: vec![CutTransaction {
-            endpoint: "POST /orders".into(),
-            owners: vec![owner("main", "orders"), owner("pricing", "stockitem")],
-            transactions_per_request: 1.0,
-            sites: vec![site("shop/orders/service.py", 224)],
-        }],
-    }
-}
+use crate::interface_fixture::{caller, interfaces, pricing, site};
 
 #[test]
 fn the_interfaces_are_read_on_a_terminal() {
     let mut interfaces = interfaces();
     interfaces.services[1].functions.truncate(1);
+    interfaces.services[1].calls_per_request = 2.14;
     insta::assert_snapshot!(interface::render(&interfaces, 100), @"
     The split pricing, as recorded in 1,234 requests. Rates are per request of any endpoint.
 
@@ -191,8 +39,8 @@ fn the_interfaces_are_read_on_a_terminal() {
     table    owner                            reads  writes  rows  shared with
     product  pricing: shop.pricing (mapping)   1.25       0     0  main
 
-    Variables of the environment that its modules read
-      SHOP_TAX at pricing/service.py:3
+    Settings that its modules read
+      SHOP_TAX (variable of the environment) at pricing/service.py:3
 
     Transactions that write tables of several services
     endpoint      per request  tables                            writes at
@@ -217,6 +65,9 @@ fn a_plan_is_read_on_a_terminal() {
         PlanStep {
             caller: Some(caller()),
             batched_calls_per_request: Some(0.178),
+            added_ms_per_request: Some(26.4),
+            added_ms_per_caller: Some(148.0),
+            batched_ms_per_request: Some(2.31),
             ..step(PlanWork::Batch, "shop.pricing:quote", Readiness::Ready)
         },
         PlanStep {
@@ -224,16 +75,20 @@ fn a_plan_is_read_on_a_terminal() {
             ..step(PlanWork::Rewrite, "shop.pricing:walk", Readiness::Rewrite)
         },
     ];
-    let plan = Plan { split: "pricing".into(), requests: 1_234, steps };
+    let priced_by = PricedBy { stack: "httpx".into(), measured_at: "2026-11-29T20:00:00Z".into() };
+    let plan = Plan { split: "pricing".into(), requests: 1_234, priced_by: Some(priced_by), steps };
     insta::assert_snapshot!(interface::render_plan(&plan, 100), @"
     The split pricing, as recorded in 1,234 requests. Rates are per request of any endpoint.
+    The prices are the times that calls add, without queueing, by the calibration of httpx at
+        2026-11-29T20:00:00Z.
 
     Crosses as it is: 2.14 calls per request
       shop.pricing:quote (pricing): 2.14 calls, 974 bytes
 
-    Batch: called many times by one caller: 2.14 calls per request
-      shop.pricing:quote (pricing): 2.14 calls, 974 bytes; 0.178 calls if batched
-        shop.orders:read calls it 12.0 times, at most 40
+    Batch: called many times by one caller: 2.14 calls per request, +26.4 ms/request
+      shop.pricing:quote (pricing): 2.14 calls, 974 bytes, +26.4 ms/request; if batched, 0.178 calls,
+          +2.31 ms/request
+        shop.orders:read calls it 12.0 times, at most 40: +148 ms
         at orders/service.py:41
 
     Rewrite: 2.14 calls per request

@@ -15,6 +15,7 @@ use splitcost_study::verdict::judge;
 mod finding;
 mod fixture;
 mod interface;
+mod interface_fixture;
 
 fn screen(study: &Study) -> String {
     text::render(study, &Style::default())

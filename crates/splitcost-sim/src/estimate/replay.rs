@@ -9,7 +9,7 @@ use splitcost_model::split::Split;
 use super::Error;
 use super::network::ServicePairs;
 use super::server::{FittedServer, own_shares};
-use crate::compile::{CallForm, Compiled, Compiler};
+use crate::compile::{CallForm, Compiled, Compiler, Crossing};
 use crate::cost::CostModel;
 use crate::demand::{Demand, demand};
 use crate::engine::{LoadPattern, Outcome, Run, simulate};
@@ -96,11 +96,10 @@ pub(super) struct Deployment<'a> {
 
 impl Deployment<'_> {
     /// Returns the costs of all crossings at the recording's speed of a machine that is `slow` times slower.
-    pub(super) fn costs(&self, compiled: &Compiled, model: &CostModel, at: &RunConditions) -> Vec<Cost> {
+    pub(super) fn costs(&self, crossings: &[Option<Crossing>], model: &CostModel, at: &RunConditions) -> Vec<Cost> {
         let entry = Cost { link: u16::MAX, ..self.server.entry(at.cold_nanos) };
         let links = self.pairs.links(self.split);
-        compiled
-            .crossings
+        crossings
             .iter()
             .map(|crossing| {
                 let Some(c) = crossing else { return entry };
@@ -168,7 +167,7 @@ impl Deployment<'_> {
             machine: &machine,
             programs: &compiled.programs,
             pool,
-            costs: &self.costs(compiled, model, at),
+            costs: &self.costs(&compiled.crossings, model, at),
             network: &self.pairs.network(self.split, at.slow, at.fault),
             crowding: self.server.crowding,
             free_share: self.server.free_share,

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use splitcost_model::boundary::{Execution, Readiness};
 use splitcost_model::calibration::{Calibration, ClientMode, HandlerMode, Pace, Point, Round};
 use splitcost_model::database::Database;
-use splitcost_model::estimate::{Estimate, EstimatedEndpoint, Figures};
+use splitcost_model::estimate::{CallPrices, Estimate, EstimatedEndpoint, Figures};
 use splitcost_model::quantity::Nanos;
 use splitcost_model::recording::limit::{Limit, ServerLimits};
 use splitcost_model::recording::statement::{Statement, StatementKind, StatementText};
@@ -18,7 +18,7 @@ use splitcost_model::split::Split;
 use splitcost_sim::compile::{CallForm, Compiler};
 use splitcost_sim::demand::{Demand, demand};
 use splitcost_sim::engine::{LoadPattern, Outcome, Run, simulate};
-use splitcost_sim::estimate::{Error, FittedServer, Scenario, count_calls, estimate};
+use splitcost_sim::estimate::{Error, FittedServer, Scenario, count_calls, estimate, price_calls};
 use splitcost_sim::program::{Cost, Crowding, Machine, Network};
 
 const MILLI: u64 = 1_000_000;
@@ -273,6 +273,16 @@ fn calls_that_take_longer_than_their_timeout_fail_their_requests() {
     let [endpoint] = &*estimate.endpoints else { panic!("one endpoint was recorded") };
     assert!(endpoint.timed_out_share > 1.0 - 1e-9);
     assert!(endpoint.response.split.is_none() && endpoint.response.monolith.is_some());
+}
+
+#[test]
+fn calls_have_the_same_price_without_a_simulation() {
+    let prices = price_calls(&recording(), &calibration(2e6), &split()).expect("there are requests");
+    assert_eq!(prices, CallPrices::of(&estimated(2e6)));
+    let call = &prices.calls[0];
+    let price = prices.of_call(&call.callee_service, &call.callee).expect("a call was priced");
+    assert!(0.0 < price.fixed_ms && price.fixed_ms <= price.added_ms, "{price:?}");
+    assert_eq!(prices.of_call(&call.caller_service, &call.callee), None);
 }
 
 #[test]

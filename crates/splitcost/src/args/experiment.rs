@@ -102,7 +102,7 @@ pub(crate) struct ShowArgs {
     #[arg(long)]
     pub(crate) tables: bool,
     /// Show the services of a split in the settings: the functions that other services call, with arguments, results,
-    /// callers and the work that is needed, the tables, and the variables of the environment that are read
+    /// callers and the work that is needed, the tables, and the settings and variables of the environment that are read
     #[arg(long, value_name = "SPLIT", conflicts_with = "tables")]
     pub(crate) boundary: Option<String>,
     /// Order the work that a real split needs: calls that cross as they are, adapters, batches, rewrites

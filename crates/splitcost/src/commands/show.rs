@@ -1,23 +1,27 @@
 //! `splitcost show`: prints a recording.
 
-mod environment;
-
 use std::process::ExitCode;
 
+use splitcost_lab::calibrate::{self, Needs};
+use splitcost_model::calibration::Calibration;
 use splitcost_model::database::Owners;
 use splitcost_model::recording::Recording;
-use splitcost_model::recording::interface::{Interfaces, ServiceInterface};
+use splitcost_model::recording::interface::{Interfaces, PricedBy, ServiceInterface};
+use splitcost_model::split::Split;
 use splitcost_recording::interface::interfaces;
 use splitcost_recording::plan::plan;
 use splitcost_recording::summary::summarize;
 use splitcost_recording::tables::summarize_tables;
 use splitcost_report::interface;
+use splitcost_study::price_calls;
 
+use crate::app_settings;
 use crate::args::experiment::ShowArgs;
 use crate::args::shared::Format;
-use crate::failure::Failure;
+use crate::failure::{Failed, Failure};
 use crate::printer::Printer;
 use crate::session::Session;
+use crate::settings::Settings;
 
 /// Prints the summary of a recording, of the tables in it, or of a split's boundary.
 pub(crate) fn run(session: &mut Session, args: &ShowArgs) -> anyhow::Result<ExitCode> {
@@ -57,7 +61,9 @@ pub(crate) fn run(session: &mut Session, args: &ShowArgs) -> anyhow::Result<Exit
 fn boundary(session: &mut Session, args: &ShowArgs, recording: &Recording, split: &str) -> anyhow::Result<ExitCode> {
     let settings = session.settings()?;
     let split = settings.splits(&[split.to_owned()])?.remove(0);
-    let mut interfaces = interfaces(recording, &split, &Owners::of(recording, &settings.table_owners));
+    let read = app_settings::read(&settings.app);
+    let owners = Owners::of(recording, &settings.table_owners);
+    let mut interfaces = interfaces(recording, &split, &owners, read.as_deref());
     if let Some(name) = &args.service {
         let known = split.service_names().join(", ");
         interfaces.services.retain(|service| service.service == *name);
@@ -68,7 +74,18 @@ fn boundary(session: &mut Session, args: &ShowArgs, recording: &Recording, split
         }
     }
     if args.plan {
-        let plan = plan(&interfaces);
+        let calibration = calibration(session, &settings, recording, &split);
+        let mut plan = match &calibration {
+            Some(calibration) => {
+                interfaces.price(&price_calls(recording, calibration, &split).failed()?);
+                plan(&interfaces)
+            }
+            None => plan(&interfaces),
+        };
+        plan.priced_by = calibration.map(|calibration| PricedBy {
+            stack: calibration.stack.name().to_owned(),
+            measured_at: calibration.measured_at,
+        });
         match args.format {
             Format::Json => session.printer.json(&plan)?,
             Format::Text => session.printer.answer(&interface::render_plan(&plan, Printer::width()))?,
@@ -76,7 +93,6 @@ fn boundary(session: &mut Session, args: &ShowArgs, recording: &Recording, split
         }
         return Ok(ExitCode::SUCCESS);
     }
-    environment::add(&mut interfaces, &split, &settings.app);
     let text = match args.format {
         Format::Json => serde_json::to_string_pretty(&interfaces)?,
         Format::Pydantic => interface::pydantic(&interfaces, only_called(&interfaces)?),
@@ -86,6 +102,28 @@ fn boundary(session: &mut Session, args: &ShowArgs, recording: &Recording, split
     };
     session.printer.answer(&text)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Returns the calibration of a split's stack that the cache has. Without one, says what is missing.
+fn calibration(
+    session: &mut Session,
+    settings: &Settings,
+    recording: &Recording,
+    split: &Split,
+) -> Option<Calibration> {
+    let python = session.python(Some(settings));
+    let cached = python.and_then(|python| {
+        let needs = Needs::of(recording, &[split]);
+        calibrate::cached(split.stack, &needs, &python).failed()
+    });
+    let missing = match cached {
+        Ok(Some(calibration)) => return Some(calibration),
+        Ok(None) => format!("{} was not calibrated on this machine for the calls of this split", split.stack.name()),
+        Err(error) => format!("{error:#}"),
+    };
+    session.printer.note(&format!("without prices: {missing}"));
+    session.printer.hint(&format!("`splitcost estimate --split {}` measures them once, in about a minute", split.name));
+    None
 }
 
 /// Returns the one service that others call.

@@ -55,6 +55,11 @@ fn a_small_app_is_recorded_predicted_run_and_reported() {
     let shown: serde_json::Value = json(&project.run(&["show", "--format", "json"]));
     assert!(shown["requests"].as_u64().unwrap() > 0);
 
+    let without = "without prices: httpx was not calibrated on this machine for the calls of this split\n\
+                   hint: `splitcost estimate --split good` measures them once, in about a minute";
+    let plan = project.run(&["show", "--boundary", "good", "--plan"]);
+    assert!(plan.contains(without) && !plan.contains("ms/request"), "{plan}");
+
     // One of two splits cannot be run: the other one is, and the exit status says so. It is 3 where the prediction would be
     // cheap, which nothing measured supports.
     let evaluate = ["evaluate", "--recording", ".splitcost/recording", "--rounds", "2", "--format", "json"];
@@ -104,6 +109,16 @@ fn a_small_app_is_recorded_predicted_run_and_reported() {
     assert!(!matches!(impossible["verdict"]["class"].as_str(), Some("cheap" | "gains")), "{impossible}");
     assert_eq!(study["splits"][1].get("rehearsal"), None);
     assert_eq!(study["splits"][1]["comparison"]["saturation"]["origin"], "predicted");
+
+    // The study holds the interface with prices; a plan has the same from the calibration that is kept.
+    let of_service = good["interfaces"]["services"].as_array().unwrap();
+    let prices = of_service.iter().find(|service| service["service"] == "prices").unwrap();
+    let function = &prices["functions"][0];
+    assert_eq!(function["defined"]["file"], "small/prices.py", "{prices}");
+    assert!(function["added_ms_per_request"].as_f64().unwrap() > 0.0, "{function}");
+    let plan = json(&project.run(&["show", "--boundary", "good", "--plan", "--format", "json"]));
+    assert_eq!(plan["priced_by"]["stack"], "httpx", "{plan}");
+    assert_eq!(plan["steps"][0]["added_ms_per_request"], function["added_ms_per_request"], "{plan}");
 
     let page = fs::read_to_string(project.path("report/index.html")).unwrap();
     assert!(page.contains("GET /items/{item}"));

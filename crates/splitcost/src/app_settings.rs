@@ -1,16 +1,14 @@
-//! Finds the variables of the environment that the modules of each service read, in the app's source.
+//! Finds the settings and the variables of the environment that the app's modules read, in its source.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use splitcost_lab::app::AppSpec;
 use splitcost_model::database::Site;
-use splitcost_model::recording::interface::{EnvironmentRead, Interfaces};
-use splitcost_model::split::Split;
-use splitcost_scan::environment_reads;
+use splitcost_model::recording::interface::SettingRead;
 
-/// Adds the variables to the services. Where the source of no package is found, they stay unknown.
-pub(super) fn add(interfaces: &mut Interfaces, split: &Split, app: &AppSpec) {
+/// Returns the settings that the app's modules read; `None` where the source of no package is found.
+pub(crate) fn read(app: &AppSpec) -> Option<Vec<SettingRead>> {
     let mut files = Vec::new();
     for package in &app.packages {
         let inside = package.replace('.', "/");
@@ -23,23 +21,21 @@ pub(super) fn add(interfaces: &mut Interfaces, split: &Split, app: &AppSpec) {
         }
     }
     if files.is_empty() {
-        return;
+        return None;
     }
     files.sort_by(|a, b| a.path.cmp(&b.path));
-    let mut reads: Vec<EnvironmentRead> = Vec::new();
+    let mut reads = Vec::new();
     for Source { module, path } in files {
         // A file that cannot be read is no part of the running app.
         let Ok(text) = fs::read_to_string(&path) else { continue };
-        reads.extend(environment_reads(&text).into_iter().map(|read| EnvironmentRead {
-            variable: read.name,
+        reads.extend(splitcost_scan::settings(&text).into_iter().map(|setting| SettingRead {
+            kind: setting.kind,
+            name: setting.name,
             module: module.clone(),
-            site: Site { file: path.display().to_string(), line: read.line },
+            site: Site { file: path.display().to_string(), line: setting.line },
         }));
     }
-    for service in &mut interfaces.services {
-        let ours = reads.iter().filter(|read| split.service_of(&read.module) == service.service);
-        service.environment = Some(ours.cloned().collect());
-    }
+    Some(reads)
 }
 
 /// A file of the app.
