@@ -23,11 +23,13 @@ from typing import TYPE_CHECKING, Any
 __all__ = [
     "CannotCross",
     "DeadlineExceeded",
+    "MessageTooLarge",
     "ReentrantCall",
     "RehearsalError",
     "RemoteError",
     "ServiceRefused",
     "ServiceUnavailable",
+    "UnreadableAnswer",
     "start",
 ]
 
@@ -36,11 +38,13 @@ if TYPE_CHECKING:
     from splitcost.rehearsal.errors import (
         CannotCross,
         DeadlineExceeded,
+        MessageTooLarge,
         ReentrantCall,
         RehearsalError,
         RemoteError,
         ServiceRefused,
         ServiceUnavailable,
+        UnreadableAnswer,
     )
 
 

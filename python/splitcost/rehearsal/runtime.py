@@ -37,10 +37,12 @@ from splitcost.rehearsal.errors import (
     CannotCross,
     DeadlineExceeded,
     DecodeError,
+    MessageTooLarge,
     ReentrantCall,
     RemoteError,
     ServiceRefused,
     ServiceUnavailable,
+    UnreadableAnswer,
 )
 from splitcost.rehearsal.faults import Faults
 from splitcost.rehearsal.objects import NAMELESS, Method, Names, Receiver
@@ -349,6 +351,9 @@ class Runtime:
                 error.path = _argument_path(target.real, error.path)
                 self._note(target, error, frame)
             return None
+        if len(call.body) > stacks.MAX_BODY_BYTES:
+            detail = stacks.too_large("the arguments", len(call.body))
+            raise MessageTooLarge(target.service, f"{target.shown}: {detail}")
         remaining = self._policy.timeout_secs
         if context.deadline is not None:
             remaining = min(remaining, context.deadline - time.monotonic())
@@ -371,29 +376,37 @@ class Runtime:
         target, body = call.target, answer.body
         self._count(call, answer, blocking)
         if answer.status != stacks.Status.OK:
-            raise ServiceRefused(target.service, body[:500].decode("utf-8", "replace"))
+            raise _refusal(target, answer)
         kind, rest = body[:1], memoryview(body)[1:]
-        if kind == RESULT:
-            return codec.decode(rest)
-        if kind == RAISED:
-            raise _exception(bytes(rest), target.service)
-        changed = b""
-        if kind == MUTATED:
-            changed_path, _, changed = bytes(rest).partition(b"\n")
-            path, reason, kind_name = _argument_path(target.real, changed_path.decode()), Obstacle.MUTATED, ""
-        elif kind == CANNOT_CROSS:
-            path, reason, kind_name = _obstacle(rest)
-            path = "result" + path
-        else:
-            raise DecodeError(f"service {target.service} answered neither a result nor an exception")
+        raised: BaseException | None = None
+        changed = None
+        try:
+            if kind == RESULT:
+                return codec.decode(rest)
+            if kind == RAISED:
+                raised = _exception(bytes(rest))
+            elif kind == MUTATED:
+                changed_path, encoded = bytes(rest).split(b"\n", 1)
+                path, reason, kind_name = changed_path.decode(), Obstacle.MUTATED, ""
+                path = _argument_path(target.real, path)
+                if encoded:
+                    changed = args, kwargs, result = codec.decode(encoded)
+            elif kind == CANNOT_CROSS:
+                path, reason, kind_name = _obstacle(rest)
+                path = "result" + path
+            else:
+                raise DecodeError("it is neither a result nor an exception")
+        except (ValueError, TypeError) as problem:  # Of any of the steps, as the bytes may be anything.
+            raise UnreadableAnswer(target.service, str(problem)) from problem
+        if raised is not None:
+            raise raised
         # From the first such answer on this function stays here. This call has had its effect there, and is
         # not made again.
         error = CannotCross(path, reason, kind_name)
         target.is_local = True
         self._note(target, error, call.frame)
-        if not changed:
+        if changed is None:
             raise error
-        args, kwargs, result = codec.decode(changed)
         own = 0 if target.receiver is None else 1  # What a method is called on went by its name.
         _write_back(call.args[own:], args[own:])
         _write_back(call.kwargs.values(), kwargs.values())
@@ -551,6 +564,19 @@ def _argument_path(function: Any, path: str) -> str:
     return f"arguments[{index}]{rest}"
 
 
+def _refusal(target: Target, answer: stacks.Answer) -> Exception:
+    """Return the exception for an answer that holds no outcome of the function."""
+    text = answer.body[:500].decode("utf-8", "replace")
+    if answer.status == stacks.Status.TOO_LARGE:
+        return MessageTooLarge(target.service, f"{target.shown}: {text}")
+    if answer.status in _REFUSALS:
+        return ServiceRefused(target.service, text)
+    return UnreadableAnswer(target.service, f"status {answer.status}: {text}")
+
+
+_REFUSALS = frozenset(stacks.Status)
+
+
 def _obstacle(data: memoryview) -> tuple[str, Obstacle, str]:
     """Path, reason and type of a result that cannot cross, as the other side describes it."""
     path, reason, kind_name = orjson.loads(data)
@@ -560,7 +586,7 @@ def _obstacle(data: memoryview) -> tuple[str, Obstacle, str]:
         raise DecodeError(f"malformed answer: {error}") from error
 
 
-def _exception(data: bytes, service: str) -> BaseException:
+def _exception(data: bytes) -> BaseException:
     description, _, encoded = data.partition(b"\n")
     type_name, message, origin, frames = orjson.loads(description)
     error: BaseException
@@ -569,6 +595,6 @@ def _exception(data: bytes, service: str) -> BaseException:
     except DecodeError:
         error = RemoteError(type_name, message)
     if not isinstance(error, BaseException):
-        raise DecodeError(f"service {service} answered something else where an exception was announced")
+        raise DecodeError("it is something else where an exception was announced")
     error.add_note(f"raised in service {origin}:\n{frames}")
     return error

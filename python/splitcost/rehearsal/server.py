@@ -31,7 +31,7 @@ from splitcost.rehearsal.context import (
 from splitcost.rehearsal.faults import Faults
 from splitcost.rehearsal.objects import Names, Receiver, find_method
 from splitcost.rehearsal.report import Report
-from splitcost.stacks import Answer, Status
+from splitcost.stacks import MAX_BODY_BYTES, Answer, Status, too_large
 
 RESULT, RAISED, CANNOT_CROSS, MUTATED = b"r", b"x", b"c", b"m"
 """First byte of an answer: it says how to read the rest."""
@@ -120,7 +120,9 @@ class Server:
     def _receive(self, line: str, body: bytes | memoryview) -> _Received | Answer:
         """Read a call, and count it; or refuse it."""
         metadata = parse_metadata(line)
-        if metadata is None or not hmac.compare_digest(metadata.token.encode(), self._token):
+        if isinstance(metadata, str):
+            return Answer(Status.INVALID, metadata.encode())
+        if not hmac.compare_digest(metadata.token.encode(), self._token):
             return Answer(Status.UNAUTHENTICATED, b"the token is not this run's")
         served = self._served.get(metadata.function) or self._find(metadata.function)
         if isinstance(served, str):
@@ -141,14 +143,14 @@ class Server:
         return _Received(served, metadata, args, kwargs, given, before)
 
     def _raised(self, error: BaseException) -> Answer:
-        return Answer(Status.OK, RAISED + self._encode_exception(error))
+        return _answer(RAISED + self._encode_exception(error))
 
     def _returned(self, call: _Received, result: Any) -> Answer:
         if call.before and (path := _changed(call.before, [call.args, call.kwargs])):
             changed = _changed_message(call.args, call.kwargs, result)
-            return Answer(Status.OK, MUTATED + path.encode() + b"\n" + changed)
+            return _answer(MUTATED + path.encode() + b"\n" + changed)
         try:
-            return Answer(Status.OK, RESULT + codec.encode(result))
+            return _answer(RESULT + codec.encode(result))
         except codec.CannotCross as error:
             if inspect.iscoroutine(result):
                 result.close()
@@ -218,6 +220,12 @@ class Server:
             return description + b"\n" + codec.encode(error)
         except codec.CannotCross:
             return description + b"\n"
+
+
+def _answer(body: bytes) -> Answer:
+    if len(body) > MAX_BODY_BYTES:
+        return Answer(Status.TOO_LARGE, too_large("the answer", len(body)).encode())
+    return Answer(Status.OK, body)
 
 
 class _Raised(Exception):
