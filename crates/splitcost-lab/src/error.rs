@@ -4,6 +4,8 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitStatus;
 
+use crate::python::VERSION;
+
 /// The result of an experiment.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -56,6 +58,14 @@ pub enum Error {
         path: PathBuf,
         /// Python's message.
         reason: String,
+    },
+    /// The interpreter's package `splitcost` has another version than this program.
+    #[error("use the Python interpreter {}: its package splitcost has version {version}, this program {VERSION}", .path.display())]
+    PackageDiffers {
+        /// The interpreter.
+        path: PathBuf,
+        /// The package's version.
+        version: String,
     },
     /// The interpreter lacks packages of a stack.
     #[error("use the {stack} stack: {} has no {}", .path.display(), .packages.join(", "))]
@@ -183,6 +193,9 @@ impl Error {
             }
             Self::PackageMissing { path, .. } => {
                 vec![format!("{} -m pip install splitcost", path.display())]
+            }
+            Self::PackageDiffers { path, .. } => {
+                vec![format!("{} -m pip install splitcost=={VERSION}", path.display())]
             }
             Self::StackMissing { path, packages, .. } => {
                 vec![format!("{} -m pip install {}", path.display(), packages.join(" "))]
