@@ -199,7 +199,7 @@ def test_a_service_of_another_version(tmp_path: Path, stack: str) -> None:
 @pytest.mark.parametrize("server", SERVERS)
 @pytest.mark.parametrize("stack", STACKS)
 def test_a_service_that_is_killed_and_comes_back(tmp_path: Path, stack: str, server: str) -> None:
-    split = Split(stack, tmp_path, command=SERVERS[server])
+    split = Split(stack, tmp_path, command=SERVERS[server], policy={"timeout_millis": None})
     # The last one holds the event loop of `main`, if there is one.
     waiting = [("hang", "loop"), ("hang_plain", "thread"), ("hang_plain", "loop")]
 
@@ -239,7 +239,7 @@ def kill_all_of(split: Split, service: str) -> None:
 @pytest.mark.parametrize("server", SERVERS)
 @pytest.mark.parametrize("stack", STACKS)
 def test_large_messages(tmp_path: Path, stack: str, server: str) -> None:
-    split = Split(stack, tmp_path, command=SERVERS[server])
+    split = Split(stack, tmp_path, command=SERVERS[server], policy={"timeout_millis": None})
     try:
         split.start("main", "pricing")
         for size in (10 * 1024 * 1024, MAX_BODY_BYTES - 100):
