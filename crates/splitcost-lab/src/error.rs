@@ -207,6 +207,9 @@ impl Error {
                 "another process has that port: write {port} in the command of [app], and splitcost will pick a free one"
                     .to_owned(),
             ],
+            Self::Exited { log, .. } if log.is_empty() => {
+                vec!["it printed nothing; run the same command by hand in its directory".to_owned()]
+            }
             Self::Exited { .. } => vec![
                 "the lines above are its own; run the same command by hand in its directory to see all of them".to_owned(),
             ],

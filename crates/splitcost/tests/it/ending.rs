@@ -85,6 +85,22 @@ fn ctrl_c_ends_every_phase_of_a_rehearsal() {
         end(&rehearse, phase, signal);
     }
     end(&["rehearse", "--fault", "down"], "under down", Signal::INT);
+    a_service_that_dies_ends_the_run(&project);
+}
+
+fn a_service_that_dies_ends_the_run(project: &Project) {
+    let running = project.start(&["rehearse", "--rounds", "2"]);
+    let pid = running.pid();
+    running.wait_for_line("rehearse: round 1 of");
+    let environ = |pid: &i32| fs::read_to_string(format!("/proc/{pid}/environ")).unwrap_or_default();
+    let service = processes_of(pid).into_iter().find(|pid| environ(pid).contains("\0SPLITCOST_SERVICE=prices\0"));
+    kill_process(Pid::from_raw(service.expect("it runs")).unwrap(), Signal::KILL).unwrap();
+    insta::assert_snapshot!(running.transcript(), @r"
+    exit 2
+    error: failed to keep service prices of split good running: it ended with signal: 9 (SIGKILL)
+    hint: it printed nothing; run the same command by hand in its directory
+    ");
+    wait_until_none_is_left(pid);
 }
 
 #[test]
