@@ -11,6 +11,8 @@ use serde_json::Value;
 use splitcost_load::Answer;
 use splitcost_model::answers::Aspect;
 
+use crate::spelled::SpelledNames;
+
 /// The first difference between two answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Difference {
@@ -19,8 +21,13 @@ pub(crate) struct Difference {
     pub(crate) place: String,
 }
 
-/// Returns the first difference of an answer from the expected one; `None` stands for no answer.
-pub(crate) fn difference(expected: Option<&Answer>, found: Option<&Answer>) -> Option<Difference> {
+/// Returns the first difference of an answer from the expected one; `None` stands for no answer. Keys of objects are shown
+/// if they are among the names.
+pub(crate) fn difference(
+    expected: Option<&Answer>,
+    found: Option<&Answer>,
+    names: &SpelledNames,
+) -> Option<Difference> {
     let status = |answer: Option<&Answer>| answer.map_or_else(|| "no answer".to_owned(), |a| a.status.to_string());
     let (Some(before), Some(after)) = (expected, found) else {
         let place = format!("status {} instead of {}", status(found), status(expected));
@@ -32,10 +39,10 @@ pub(crate) fn difference(expected: Option<&Answer>, found: Option<&Answer>) -> O
     }
     let [media_before, media_after] = [before, after].map(media_type);
     if media_before != media_after {
-        let place = format!("content type {media_after:?} instead of {media_before:?}");
+        let place = format!("content type {} instead of {}", shown(&media_after), shown(&media_before));
         return Some(Difference { aspect: Aspect::ContentType, place });
     }
-    body(&before.body, &after.body).map(|place| Difference { aspect: Aspect::Body, place })
+    body(&before.body, &after.body, names).map(|place| Difference { aspect: Aspect::Body, place })
 }
 
 /// Returns the content type without its parameters.
@@ -44,13 +51,39 @@ fn media_type(answer: &Answer) -> String {
     value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
-fn body(before: &[u8], after: &[u8]) -> Option<String> {
+/// Content types that are named; of others an app may have got the name from its users.
+///
+/// Chosen: what web apps send, and no more.
+const CONTENT_TYPES: [&str; 12] = [
+    "application/javascript",
+    "application/json",
+    "application/octet-stream",
+    "application/pdf",
+    "application/problem+json",
+    "application/xml",
+    "text/css",
+    "text/csv",
+    "text/event-stream",
+    "text/html",
+    "text/plain",
+    "text/xml",
+];
+
+fn shown(content_type: &str) -> &str {
+    match content_type {
+        "" => "none",
+        known if CONTENT_TYPES.contains(&known) => known,
+        _ => "another",
+    }
+}
+
+fn body(before: &[u8], after: &[u8], names: &SpelledNames) -> Option<String> {
     if before == after {
         return None;
     }
     let json = |bytes| serde_json::from_slice::<Value>(bytes).ok();
     if let (Some(before), Some(after)) = (json(before), json(after)) {
-        return value("$", &before, &after);
+        return value("$", &before, &after, names);
     }
     let (Ok(text), Ok(other)) = (str::from_utf8(before), str::from_utf8(after)) else {
         return Some(format!("{} bytes instead of {}", after.len(), before.len()));
@@ -60,14 +93,14 @@ fn body(before: &[u8], after: &[u8]) -> Option<String> {
 }
 
 /// Returns the place of the first difference between two JSON values.
-fn value(path: &str, before: &Value, after: &Value) -> Option<String> {
+fn value(path: &str, before: &Value, after: &Value, names: &SpelledNames) -> Option<String> {
     match (before, after) {
         (Value::Object(before), Value::Object(after)) => {
             let keys: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
             keys.into_iter().find_map(|key| {
-                let path = format!("{path}.{}", shown(key));
+                let path = format!("{path}.{}", names.shown(key));
                 match (before.get(key), after.get(key)) {
-                    (Some(before), Some(after)) => value(&path, before, after),
+                    (Some(before), Some(after)) => value(&path, before, after, names),
                     (Some(_), None) => Some(format!("{path}: it is missing")),
                     _ => Some(format!("{path}: only the split has it")),
                 }
@@ -78,7 +111,7 @@ fn value(path: &str, before: &Value, after: &Value) -> Option<String> {
         }
         (Value::Array(before), Value::Array(after)) => {
             let mut pairs = before.iter().zip(after).enumerate();
-            pairs.find_map(|(i, (before, after))| value(&format!("{path}[{i}]"), before, after))
+            pairs.find_map(|(i, (before, after))| value(&format!("{path}[{i}]"), before, after, names))
         }
         (Value::String(before), Value::String(after)) => {
             different_line(before, after)?;
@@ -99,15 +132,6 @@ fn value(path: &str, before: &Value, after: &Value) -> Option<String> {
         }
         (before, after) => (before != after).then(|| format!("{path}: another {}", kind(before))),
     }
-}
-
-/// Returns a key as it is if it looks like a name in a program; others may be values.
-fn shown(key: &str) -> &str {
-    let is_name = !key.starts_with(|c: char| c.is_ascii_digit())
-        && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-        && key.len() <= 40
-        && !is_identifier(key);
-    if is_name { key } else { "(key)" }
 }
 
 fn kind(value: &Value) -> &'static str {
@@ -260,6 +284,7 @@ mod tests {
 
     #[test]
     fn bodies_are_compared_without_what_differs_in_every_copy() {
+        let names = SpelledNames::default();
         let equal = [
             (r#"{"a": 1, "b": [true, null]}"#, r#"{"b":[true,null],"a":1}"#),
             (r#"{"at": "2026-11-29T18:17:00.123+01:00"}"#, r#"{"at": "2026-11-29T18:17:01Z"}"#),
@@ -279,12 +304,13 @@ mod tests {
             ("session c1d2e3f4g5h6i7j8k9l0", "session 0a9b8c7d6e5f4g3h2i1j"),
         ];
         for (before, after) in equal {
-            assert_eq!(body(before.as_bytes(), after.as_bytes()), None, "{before} {after}");
+            assert_eq!(body(before.as_bytes(), after.as_bytes(), &names), None, "{before} {after}");
         }
     }
 
     #[test]
     fn the_first_difference_is_named_without_a_value() {
+        let names = SpelledNames::in_source("a b n s at day items total");
         let different = [
             (r#"{"items": [{"total": 12}]}"#, r#"{"items": [{"total": 13}]}"#, "$.items[0].total: another number"),
             (r#"{"n": 1}"#, r#"{"n": 1.0}"#, "$.n: another number"),
@@ -298,6 +324,7 @@ mod tests {
             (r#"{"s": "red"}"#, r#"{"s": "tan"}"#, "$.s: another string of 3 characters"),
             (r#"{"s": "red"}"#, r#"{"s": "blue"}"#, "$.s: a string of 4 characters instead of 3"),
             (r#"{"a@b.org": 1, "17": 1}"#, r#"{"a@b.org": 2, "17": 1}"#, "$.(key): another number"),
+            (r#"{"total": {"alice": 1}}"#, r#"{"total": {"alice": 2}}"#, "$.total.(key): another number"),
             // Far apart, or no time at all.
             (r#"{"at": 1764440000}"#, r#"{"at": 1764443600}"#, "$.at: another number"),
             (r#"{"at": 17644400}"#, r#"{"at": 17644401}"#, "$.at: another number"),
@@ -318,23 +345,27 @@ mod tests {
             ("", "a", "line 1 of a text of 1 bytes"),
         ];
         for (before, after, place) in different {
-            assert_eq!(body(before.as_bytes(), after.as_bytes()).as_deref(), Some(place), "{before} {after}");
+            assert_eq!(body(before.as_bytes(), after.as_bytes(), &names).as_deref(), Some(place), "{before} {after}");
         }
-        assert_eq!(body(&[0xff, 1], &[0xff]).as_deref(), Some("1 bytes instead of 2"));
+        assert_eq!(body(&[0xff, 1], &[0xff], &names).as_deref(), Some("1 bytes instead of 2"));
     }
 
     #[test]
     fn status_comes_before_content_type_before_body() {
         let expected = answer(200, "text/html; charset=utf-8", "a");
-        let check = |found: Option<Answer>| difference(Some(&expected), found.as_ref()).map(|d| (d.aspect, d.place));
+        let names = SpelledNames::default();
+        let check =
+            |found: Option<Answer>| difference(Some(&expected), found.as_ref(), &names).map(|d| (d.aspect, d.place));
         assert_eq!(check(Some(answer(200, "Text/HTML", "a"))), None);
         assert_eq!(check(None), Some((Aspect::Status, "status no answer instead of 200".to_owned())));
         let place = "status 500 instead of 200".to_owned();
         assert_eq!(check(Some(answer(500, "text/plain", "b"))), Some((Aspect::Status, place)));
-        let place = r#"content type "text/plain" instead of "text/html""#.to_owned();
-        assert_eq!(check(Some(answer(200, "text/plain", "b"))), Some((Aspect::ContentType, place)));
+        for (content_type, shown) in [("text/plain", "text/plain"), ("x/alice", "another"), ("", "none")] {
+            let place = format!("content type {shown} instead of text/html");
+            assert_eq!(check(Some(answer(200, content_type, "b"))), Some((Aspect::ContentType, place)));
+        }
         let place = "line 1 of a text of 1 bytes".to_owned();
         assert_eq!(check(Some(answer(200, "text/html", "b"))), Some((Aspect::Body, place)));
-        assert_eq!(difference(None, None), None);
+        assert_eq!(difference(None, None, &names), None);
     }
 }

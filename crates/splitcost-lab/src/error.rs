@@ -4,6 +4,8 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitStatus;
 
+use crate::python::VERSION;
+
 /// The result of an experiment.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -56,6 +58,14 @@ pub enum Error {
         path: PathBuf,
         /// Python's message.
         reason: String,
+    },
+    /// The interpreter's package `splitcost` has another version than this program.
+    #[error("use the Python interpreter {}: its package splitcost has version {version}, this program {VERSION}", .path.display())]
+    PackageDiffers {
+        /// The interpreter.
+        path: PathBuf,
+        /// The package's version.
+        version: String,
     },
     /// The interpreter lacks packages of a stack.
     #[error("use the {stack} stack: {} has no {}", .path.display(), .packages.join(", "))]
@@ -184,6 +194,9 @@ impl Error {
             Self::PackageMissing { path, .. } => {
                 vec![format!("{} -m pip install splitcost", path.display())]
             }
+            Self::PackageDiffers { path, .. } => {
+                vec![format!("{} -m pip install splitcost=={VERSION}", path.display())]
+            }
             Self::StackMissing { path, packages, .. } => {
                 vec![format!("{} -m pip install {}", path.display(), packages.join(" "))]
             }
@@ -194,6 +207,9 @@ impl Error {
                 "another process has that port: write {port} in the command of [app], and splitcost will pick a free one"
                     .to_owned(),
             ],
+            Self::Exited { log, .. } if log.is_empty() => {
+                vec!["it printed nothing; run the same command by hand in its directory".to_owned()]
+            }
             Self::Exited { .. } => vec![
                 "the lines above are its own; run the same command by hand in its directory to see all of them".to_owned(),
             ],

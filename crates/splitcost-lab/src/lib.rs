@@ -37,6 +37,7 @@ pub mod record;
 pub mod rehearse;
 pub mod secret;
 mod socket;
+mod spelled;
 mod yardstick;
 
 pub use error::{Error, Result};

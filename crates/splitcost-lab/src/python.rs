@@ -34,6 +34,9 @@ const OLDEST_MINOR: u32 = 11;
 /// Chosen: a cold start from a slow disk takes about a second.
 pub(crate) const PROBE_DEADLINE: Duration = Duration::from_secs(30);
 
+/// The version of this program, which the package must have as well: what one writes the other reads.
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
+
 const PROBE: &str = r#"
 import json, os, sys
 out = {"major": sys.version_info[0], "minor": sys.version_info[1], "version": "%d.%d.%d" % sys.version_info[:3]}
@@ -77,6 +80,7 @@ impl Python {
             return Err(Error::PythonTooOld { path: path.to_owned(), version: probe.version });
         }
         match (probe.package_dir, probe.package_version) {
+            (_, Some(version)) if version != VERSION => Err(Error::PackageDiffers { path: path.to_owned(), version }),
             (Some(package_dir), Some(package_version)) => {
                 Ok(Self { executable: path.to_owned(), version: probe.version, package_dir, package_version })
             }

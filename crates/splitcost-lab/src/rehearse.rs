@@ -18,6 +18,7 @@ use splitcost_model::statistics::{Bootstrap, Interval, quantiles_of_counts};
 use crate::app::AppSpec;
 use crate::drive::{Driven, Driver, check_some_ok, failures};
 use crate::python::Python;
+use crate::spelled::SpelledNames;
 use crate::{Cancel, Progress, Result, Step};
 pub use deployment::AnsweredCalls;
 pub(crate) use deployment::{Deployment, Parts};
@@ -70,7 +71,7 @@ pub struct Conditions<'a> {
     pub rounds: u32,
     /// Seed of the order and the intervals.
     pub seed: u64,
-    /// Requests whose answers are compared with the monolith's.
+    /// Requests whose answers are compared with the monolith's, at least one of each kind; none of them for 0.
     pub compare: u32,
 }
 
@@ -138,7 +139,8 @@ pub fn rehearse(
     let answers = match &mut second {
         Some(second) => {
             driver.say("rehearse: comparing answers");
-            answers::compare(&mut driver, &mut arms, second, conditions.compare)?
+            let names = SpelledNames::of(spec, python)?;
+            answers::compare(&mut driver, &mut arms, second, conditions.compare, &names)?
         }
         None => Vec::new(),
     };

@@ -57,6 +57,9 @@ impl Answers {
     /// Chosen: as for the calls of an [`Audit`](crate::audit::Audit); one answer in fifty may depend on the clock.
     pub const TOLERANCE: f64 = 0.02;
 
+    /// The outcome where nothing was compared, in words.
+    pub const NONE: &str = "no answer was compared with the monolith's";
+
     /// Returns true if the split answers as the monolith does.
     pub fn holds(&self) -> bool {
         (self.compared - self.equal) as f64 <= Self::TOLERANCE * self.compared as f64
@@ -66,7 +69,7 @@ impl Answers {
     pub fn in_words(&self) -> String {
         let compared = count(self.compared);
         let words = if self.compared == 0 {
-            "no answer was compared with the monolith's".to_owned()
+            Self::NONE.to_owned()
         } else if self.differences.is_empty() {
             format!("{} of {compared} answers equal those of the monolith", count(self.equal))
         } else {

@@ -7,6 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::answers::Answers;
 use crate::database::{DataCrossings, Database};
 use crate::estimate::{Arms, CannotCross, Estimate, Quantile};
 use crate::fault::FaultStudy;
@@ -137,6 +138,19 @@ impl SplitStudy {
     /// Returns the modules of a service.
     pub fn modules_of(&self, service: &str) -> &[String] {
         self.services.iter().find(|one| one.name == service).map_or(&[], |one| one.modules.as_slice())
+    }
+
+    /// Returns what is known of the answers of a split that ran, in words without a full stop.
+    pub fn answers_in_words(&self) -> Option<String> {
+        match &self.rehearsal {
+            Some(rehearsal) => {
+                Some(rehearsal.answers.as_ref().map_or_else(|| Answers::NONE.to_owned(), Answers::in_words))
+            }
+            None if self.faults.iter().any(|fault| fault.rehearsal.is_some()) => {
+                Some(format!("{}: a rehearsal under faults compares none", Answers::NONE))
+            }
+            None => None,
+        }
     }
 }
 

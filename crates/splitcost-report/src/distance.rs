@@ -38,13 +38,13 @@ fn block(study: &Study, comparison: &LinkComparison) -> String {
     let loads = splits.iter().map(|split| split.estimate.load_reqs_per_sec);
     let (least, most) = (loads.clone().fold(f64::INFINITY, f64::min), loads.fold(0.0, f64::max));
     let load = if most - least < 0.5 { short(most) } else { format!("{} to {}", short(least), short(most)) };
-    let answers = splits.iter().filter_map(|split| Some((&split.link, split.rehearsal.as_ref()?.answers.as_ref()?)));
-    let answers: Vec<String> = answers.map(|(link, answers)| format!("{link}: {}\n", answers.in_words())).collect();
+    let answers = splits.iter().filter_map(|split| Some(format!("{}: {}\n", split.link, split.answers_in_words()?)));
+    let answers: String = answers.collect();
     format!(
         "{name}: {endpoint}, which suffers most, at {load} requests/s{}\n{}",
         if rehearsed { "" } else { "; all simulated" },
         table(&rows, table::Style::Text)
-    ) + &answers.concat()
+    ) + &answers
 }
 
 fn row(split: &SplitStudy, endpoint: &str, rehearsed: bool) -> Vec<String> {

@@ -49,7 +49,11 @@ pub fn render(study: &Study) -> String {
             let _ = writeln!(text, "{}\n{}", title(split, fault), block(fault));
         }
         if let Some(fault) = split.faults.first() {
-            let _ = writeln!(text, "{}\n", availability(fault));
+            let _ = writeln!(text, "{}", availability(fault));
+            if let Some(answers) = split.answers_in_words() {
+                let _ = writeln!(text, "{answers}");
+            }
+            text.push('\n');
         }
     }
     for warning in &study.provenance.warnings {
@@ -177,6 +181,7 @@ mod tests {
         GET /b         40.0         10.0           2,034         12.3       –           1.18          0.500
 
         Availability from the parts, by the services that a request needs: 1 service 99.90 % (1 endpoint), 2 services 99.80 % (1 endpoint)
+        no answer was compared with the monolith's: a rehearsal under faults compares none
         ");
     }
 }

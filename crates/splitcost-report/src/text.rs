@@ -2,7 +2,6 @@
 //! cross, and a plain verdict.
 
 use anstyle::{AnsiColor, Style as Ansi};
-use splitcost_model::answers::Answers;
 use splitcost_model::database::ServiceTables;
 use splitcost_model::estimate::{Arms, Figures, Quantile, ResponseTimes};
 use splitcost_model::number::{factor, number, short};
@@ -376,7 +375,6 @@ fn verdict(split: &SplitStudy, width: usize, paint: Paint, lines: &mut Vec<Strin
     if !totals.is_empty() {
         wrap(&format!("  {}", totals.join("; ")), width, 2, lines);
     }
-    let answers = split.rehearsal.as_ref().and_then(|rehearsal| rehearsal.answers.as_ref()).map(Answers::in_words);
     // A verdict that is withheld for the answers has said it.
     let is_said = |words: &String| split.verdict.as_ref().is_some_and(|verdict| verdict.sentence.contains(words));
     for used in split.rehearsal.iter().flat_map(|rehearsal| &rehearsal.uses) {
@@ -384,7 +382,7 @@ fn verdict(split: &SplitStudy, width: usize, paint: Paint, lines: &mut Vec<Strin
         let words = format!("  {class} is called back {} × per request by {caller}", number(*uses_per_request));
         wrap(&words, width, 2, lines);
     }
-    if let Some(answers) = answers.filter(|words| !is_said(words)) {
+    if let Some(answers) = split.answers_in_words().filter(|words| !is_said(words)) {
         wrap(&format!("  {answers}"), width, 2, lines);
     }
     if !split.proposed_copies.is_empty() {

@@ -32,7 +32,7 @@ use crate::session::Session;
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
-/// The exit status after Ctrl-C.
+/// The exit status after Ctrl-C and after SIGTERM.
 ///
 /// Spec: 128 plus the number of SIGINT, as in shells.
 const INTERRUPTED: u8 = 130;
@@ -47,7 +47,7 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let cancel = Cancel::default();
-    let asked = cancel.clone();
+    let (asked, interrupted) = (cancel.clone(), cancel.clone());
     let handler = ctrlc::set_handler(move || {
         if asked.is_cancelled() {
             splitcost_lab::app::kill_all();
@@ -58,7 +58,8 @@ fn main() -> ExitCode {
     let outcome = handler.map_err(anyhow::Error::from).and_then(|()| run(cli, cancel));
     match outcome {
         Ok(status) => status,
-        Err(error) if error.is::<Interrupted>() => {
+        // Ctrl-C in a terminal also ends a helper that is being asked something, which looks like a failure of it.
+        Err(error) if error.is::<Interrupted>() || interrupted.is_cancelled() => {
             anstream::eprintln!("interrupted");
             ExitCode::from(INTERRUPTED)
         }

@@ -23,12 +23,14 @@ from typing import TYPE_CHECKING, Any
 __all__ = [
     "CannotCross",
     "DeadlineExceeded",
+    "MessageTooLarge",
     "ObjectGone",
     "ReentrantCall",
     "RehearsalError",
     "RemoteError",
     "ServiceRefused",
     "ServiceUnavailable",
+    "UnreadableAnswer",
     "start",
 ]
 
@@ -37,12 +39,14 @@ if TYPE_CHECKING:
     from splitcost.rehearsal.errors import (
         CannotCross,
         DeadlineExceeded,
+        MessageTooLarge,
         ObjectGone,
         ReentrantCall,
         RehearsalError,
         RemoteError,
         ServiceRefused,
         ServiceUnavailable,
+        UnreadableAnswer,
     )
 
 

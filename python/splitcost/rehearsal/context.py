@@ -10,6 +10,8 @@ from contextvars import ContextVar
 from typing import NamedTuple
 from urllib.parse import unquote
 
+from splitcost import __version__
+
 
 class Context(NamedTuple):
     """The request this code runs for; ``chain`` ends with this service, and waiting hops may be marked."""
@@ -20,7 +22,7 @@ class Context(NamedTuple):
 
 
 class Metadata(NamedTuple):
-    """One line of ASCII beside each call's body, the same over every stack."""
+    """One line of ASCII beside each call's body, the same over every stack; it begins with :data:`SPEAKER`."""
 
     token: str
     function: str
@@ -29,6 +31,9 @@ class Metadata(NamedTuple):
     request: str
     chain: tuple[str, ...]
 
+
+SPEAKER = f"splitcost/{__version__}"
+"""Who speaks. Messages are not the same in all versions: services of two versions do not call each other."""
 
 BLOCKED = "!"
 """Follows the name of a service whose event loop stands still until its call returns."""
@@ -75,14 +80,16 @@ def format_metadata(
     token: str, function: str, caller: str, remaining: float, request: str, chain: tuple[str, ...]
 ) -> str:
     """The line that :func:`parse_metadata` reads."""
-    return f"{token} {function} {caller} {int(remaining * 1e6)} {request} {','.join(chain)}"
+    return f"{SPEAKER} {token} {function} {caller} {int(remaining * 1e6)} {request} {','.join(chain)}"
 
 
-def parse_metadata(line: str) -> Metadata | None:
-    """Read the line; ``None`` for a line that we did not write."""
-    parts = line.split(" ")
-    if len(parts) != 6 or not parts[3].isdecimal() or len(line) > 8192:
-        return None
+def parse_metadata(line: str) -> Metadata | str:
+    """Read the line; a string is the reason why it cannot be read."""
+    speaker, *parts = line.split(" ")
+    if speaker != SPEAKER and speaker.startswith("splitcost/"):
+        return f"the caller is {speaker[:40]}, and this is {SPEAKER}: all services need the same version"
+    if speaker != SPEAKER or len(parts) != 6 or not parts[3].isdecimal() or len(line) > 8192:
+        return "the metadata of the call is malformed"
     return Metadata(parts[0], parts[1], parts[2], int(parts[3]), parts[4], tuple(parts[5].split(",")))
 
 

@@ -8,12 +8,14 @@ __all__ = [
     "CannotCross",
     "DeadlineExceeded",
     "DecodeError",
+    "MessageTooLarge",
     "ObjectGone",
     "ReentrantCall",
     "RehearsalError",
     "RemoteError",
     "ServiceRefused",
     "ServiceUnavailable",
+    "UnreadableAnswer",
 ]
 
 
@@ -59,7 +61,7 @@ class ReentrantCall(RehearsalError):
 
 
 class ServiceRefused(RehearsalError):
-    """The other service refused the message: wrong token, a function it does not own, or malformed bytes."""
+    """The other service refused the call: wrong token, another version, a function it does not own, malformed bytes."""
 
     def __init__(self, service: str, detail: str) -> None:
         super().__init__(service, detail)
@@ -67,6 +69,28 @@ class ServiceRefused(RehearsalError):
 
     def __str__(self) -> str:
         return f"service {self.args[0]} refused the call: {self.args[1]}"
+
+
+class MessageTooLarge(RehearsalError):
+    """The arguments of a call, or its answer, are larger than a message may be. The text says size and limit."""
+
+    def __init__(self, service: str, detail: str) -> None:
+        super().__init__(service, detail)
+        self.service = service
+
+    def __str__(self) -> str:
+        return f"a message is too large in a call of service {self.args[0]}: {self.args[1]}"
+
+
+class UnreadableAnswer(RehearsalError):
+    """An answer that no service gives: another program has its port, or the types in it are not known here."""
+
+    def __init__(self, service: str, detail: str) -> None:
+        super().__init__(service, detail)
+        self.service = service
+
+    def __str__(self) -> str:
+        return f"the answer of service {self.args[0]} cannot be read: {self.args[1]}"
 
 
 class RemoteError(RehearsalError):

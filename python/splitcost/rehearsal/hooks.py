@@ -58,6 +58,7 @@ class Watcher:
         self.is_on = lambda: True
         self._report = runtime.report
         self._server = runtime.server
+        self._held = runtime.live.held
         self._service = runtime.config.service
 
     def own(self, app: Any) -> Any:
@@ -93,7 +94,10 @@ class Watcher:
         return self.begin(request)
 
     def end(self, request: Request, status: int, error: BaseException | None) -> None:
-        """Do nothing: a request is counted when it begins."""
+        """Keep the objects of the request no longer."""
+        context = current.get()
+        if context is not None:
+            self._held.end(context.request)
 
 
 def _patch_uvicorn(module: Any) -> None:

@@ -109,26 +109,18 @@ class Held:
             kept.used = time.monotonic()
             return kept.values[handle.number]
 
-    def drop(self, handle: Handle) -> Any:
-        """Keep an object no longer; returns it, or ``None`` if it is not here."""
+    def drop(self, value: Any, request: str) -> None:
+        """Keep an object no longer."""
         with self._lock:
-            kept = self._requests.get(handle.request)
-            if kept is None or handle.process != self._own_name():
-                return None
-            value = kept.values.pop(handle.number, None)
-            kept.numbers.pop(id(value), None)
-            return value
+            kept = self._requests.get(request)
+            if kept is not None and (number := kept.numbers.pop(id(value), None)) is not None:
+                del kept.values[number]
 
     def end(self, request: str) -> None:
         """Drop the objects of a request that has ended."""
         with self._lock:
             kept = self._requests.pop(request, None)
         del kept  # Outside of the lock: an object may have something to do at its end.
-
-    def count(self) -> int:
-        """Return the number of objects that are kept."""
-        with self._lock:
-            return sum(len(kept.values) for kept in self._requests.values())
 
 
 class _Kept:

@@ -36,15 +36,17 @@ from splitcost.rehearsal.errors import (
     CannotCross,
     DeadlineExceeded,
     DecodeError,
+    MessageTooLarge,
     ObjectGone,
     ReentrantCall,
     RemoteError,
     ServiceRefused,
     ServiceUnavailable,
+    UnreadableAnswer,
 )
 from splitcost.rehearsal.faults import Faults
 from splitcost.rehearsal.live import Exchange, Handle, Live, Shell, handle_of
-from splitcost.rehearsal.objects import NAMELESS, Method, Named, Names, Receiver
+from splitcost.rehearsal.objects import NAMELESS, Method, Named, Names, Receiver, UnknownName
 from splitcost.rehearsal.policy import Budget
 from splitcost.rehearsal.remote import (
     AsyncRemoteContext,
@@ -433,6 +435,9 @@ class Runtime:
             if target.is_operation:
                 raise
             return None
+        if len(call.body) > stacks.MAX_BODY_BYTES:
+            detail = stacks.too_large("the arguments", len(call.body))
+            raise MessageTooLarge(target.service, f"{target.shown}: {detail}")
         remaining = self._policy.timeout_secs
         if context.deadline is not None:
             remaining = min(remaining, context.deadline - time.monotonic())
@@ -455,39 +460,48 @@ class Runtime:
         target, body = call.target, answer.body
         self._count(call, answer, blocking)
         if answer.status != stacks.Status.OK:
-            raise ServiceRefused(target.service, body[:500].decode("utf-8", "replace"))
+            raise _refusal(target, answer)
+        call.exchange.find_parts = call.find_parts
+        try:
+            value, raised = self._read(call, body)
+        except (ValueError, TypeError) as problem:  # Of any of the steps, as the bytes may be anything.
+            raise UnreadableAnswer(target.service, str(problem)) from problem
+        except UnknownName as unknown:
+            value, raised = None, self._stay(call, CannotCross("result", Obstacle.LIVE, unknown.name))
+        if raised is not None:
+            raise raised
+        return value
+
+    def _read(self, call: OutgoingCall, body: bytes) -> tuple[Any, BaseException | None]:
+        """Return what a call returned or raised, after what it changed was changed here."""
+        target, exchange = call.target, call.exchange
         kind, rest = body[:1], memoryview(body)[1:]
-        exchange = call.exchange
-        exchange.find_parts = call.find_parts
-        changed_path = None
         if kind == CHANGED:
             end = LENGTH_BYTES + int.from_bytes(rest[:LENGTH_BYTES])
-            changed_path = self._restore(exchange, rest[LENGTH_BYTES:end])
+            path = self._restore(exchange, rest[LENGTH_BYTES:end])
             kind, rest = bytes(rest[end : end + 1]), rest[end + 1 :]
             if not self.config.sends_back:
-                self._stay(call, CannotCross(_argument_path(target.real, changed_path), Obstacle.MUTATED, ""))
+                self._stay(call, CannotCross(_argument_path(target.real, path), Obstacle.MUTATED, ""))
         if kind == RESULT:
-            return codec.decode(rest, exchange)
+            return codec.decode(rest, exchange), None
         if kind == RAISED:
-            raise _exception(bytes(rest), target.service)
+            return None, _exception(bytes(rest))
         if kind == ITEMS:
             items, handle, failure, is_async = codec.decode(rest, exchange)
-            error = None if failure is None else _exception(failure.encode(), target.service)
+            error = None if failure is None else _exception(failure.encode())
             batch = Items(items, None if handle is None else Handle(*handle), error)
             if target.is_operation:
-                return batch
-            return iterate_async(batch, self._use_async) if is_async else iterate(batch, self._use)
+                return batch, None
+            return iterate_async(batch, self._use_async) if is_async else iterate(batch, self._use), None
         if kind == ENTERED:
             value, handle = codec.decode(rest, exchange)
-            return Entered(value, Handle(*handle))
+            return Entered(value, Handle(*handle)), None
         if kind != CANNOT_CROSS:
-            raise DecodeError(f"service {target.service} answered neither a result nor an exception")
-        # This call has had its effect there, and is not made again.
+            raise DecodeError("it is neither a result nor an exception")
         path, reason, kind_name = _obstacle(rest)
         path = path if path.startswith("result") else _argument_path(target.real, path)
-        refused = CannotCross(path, reason, kind_name)
-        self._stay(call, refused)
-        raise refused
+        # This call has had its effect there, and is not made again.
+        return None, self._stay(call, CannotCross(path, reason, kind_name))
 
     def _restore(self, exchange: Exchange, changes: memoryview) -> str:
         """Give the caller's arguments what the callee changed in its own; returns the path to the first change."""
@@ -498,10 +512,11 @@ class Runtime:
             exchange.parts.restore(number, items, fields)
         return str(path)
 
-    def _stay(self, call: OutgoingCall, error: CannotCross) -> None:
+    def _stay(self, call: OutgoingCall, error: CannotCross) -> CannotCross:
         """Make calls of a function in this process from here on, and list the reason."""
         call.target.is_local = True
         self._note(call.target, error, call.frame)
+        return error
 
     def _use(self, handle: Handle, operation: str, *args: Any) -> Any:
         """Use an object that stayed in another service: a crossing back."""
@@ -678,6 +693,19 @@ def _argument_path(function: Any, path: str) -> str:
     return f"arguments[{index}]{rest}"
 
 
+def _refusal(target: Target, answer: stacks.Answer) -> Exception:
+    """Return the exception for an answer that holds no outcome of the function."""
+    text = answer.body[:500].decode("utf-8", "replace")
+    if answer.status == stacks.Status.TOO_LARGE:
+        return MessageTooLarge(target.service, f"{target.shown}: {text}")
+    if answer.status in _REFUSALS:
+        return ServiceRefused(target.service, text)
+    return UnreadableAnswer(target.service, f"status {answer.status}: {text}")
+
+
+_REFUSALS = frozenset(stacks.Status)
+
+
 def _obstacle(data: memoryview) -> tuple[str, Obstacle, str]:
     """Path, reason and type of a result that cannot cross, as the other side describes it."""
     path, reason, kind_name = orjson.loads(data)
@@ -687,7 +715,7 @@ def _obstacle(data: memoryview) -> tuple[str, Obstacle, str]:
         raise DecodeError(f"malformed answer: {error}") from error
 
 
-def _exception(data: bytes, service: str) -> BaseException:
+def _exception(data: bytes) -> BaseException:
     description, _, encoded = data.partition(b"\n")
     type_name, message, origin, frames = orjson.loads(description)
     error: BaseException
@@ -696,6 +724,6 @@ def _exception(data: bytes, service: str) -> BaseException:
     except DecodeError:
         error = RemoteError(type_name, message)
     if not isinstance(error, BaseException):
-        raise DecodeError(f"service {service} answered something else where an exception was announced")
+        raise DecodeError("it is something else where an exception was announced")
     error.add_note(f"raised in service {origin}:\n{frames}")
     return error

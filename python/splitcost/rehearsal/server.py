@@ -33,13 +33,13 @@ from splitcost.rehearsal.faults import Faults
 from splitcost.rehearsal.live import Exchange, Live
 from splitcost.rehearsal.objects import Receiver, UnknownName, find_method
 from splitcost.rehearsal.report import Report
-from splitcost.stacks import Answer, Status
+from splitcost.stacks import MAX_BODY_BYTES, Answer, Status, too_large
 
 RESULT, RAISED, CANNOT_CROSS, ITEMS, ENTERED, UNKNOWN_NAME, CHANGED = b"r", b"x", b"c", b"i", b"e", b"n", b"m"
 """First byte of an answer: it says how to read the rest.
 
-``UNKNOWN_NAME`` means that nothing was done. After ``CHANGED`` come the length and encoding of what the callee changed in
-its arguments, and then the answer.
+``UNKNOWN_NAME`` means that nothing was done. After ``CHANGED`` come the length and encoding of what the callee changed
+in its arguments, and then the answer.
 """
 
 LENGTH_BYTES = 8
@@ -136,7 +136,9 @@ class Server:
     def _receive(self, line: str, body: bytes | memoryview) -> _Received | Answer:
         """Read a call, and count it; or refuse it."""
         metadata = parse_metadata(line)
-        if metadata is None or not hmac.compare_digest(metadata.token.encode(), self._token):
+        if isinstance(metadata, str):
+            return Answer(Status.INVALID, metadata.encode())
+        if not hmac.compare_digest(metadata.token.encode(), self._token):
             return Answer(Status.UNAUTHENTICATED, b"the token is not this run's")
         served = self._served.get(metadata.function) or self._find(metadata.function)
         if isinstance(served, str):
@@ -194,6 +196,9 @@ class Server:
         if call.parts is not None:
             exchange.name_parts(call.parts)
         request = call.metadata.request
+        is_over = isinstance(result, Batch) and result.rest is None
+        if not call.served.shown and (is_over or call.served.function in _ENDINGS):
+            held.drop(call.args[0], request)
         try:
             if isinstance(result, Batch):
                 rest = None if result.rest is None else list(held.keep(result.rest, request))
@@ -215,7 +220,7 @@ class Server:
         """Return an answer with the changes that the callee made to its arguments before it."""
         changed = [] if call.parts is None else call.parts.changed()
         if not changed:
-            return Answer(Status.OK, body)
+            return _answer(body)
         assert call.parts is not None
         call.served.changes = True
         call.exchange.name_parts(call.parts)
@@ -223,8 +228,8 @@ class Server:
         try:
             changes = codec.encode(message, call.exchange)
         except codec.CannotCross as error:
-            return Answer(Status.OK, CANNOT_CROSS + orjson.dumps([changed[0][2], error.reason, error.type]))
-        return Answer(Status.OK, CHANGED + len(changes).to_bytes(LENGTH_BYTES) + changes + body)
+            return _answer(CANNOT_CROSS + orjson.dumps([changed[0][2], error.reason, error.type]))
+        return _answer(CHANGED + len(changes).to_bytes(LENGTH_BYTES) + changes + body)
 
     def _context(self, call: _Received) -> Context:
         metadata = call.metadata
@@ -300,6 +305,12 @@ class Server:
             return description + b"\n" + codec.encode(error)
         except codec.CannotCross:
             return description + b"\n"
+
+
+def _answer(body: bytes) -> Answer:
+    if len(body) > MAX_BODY_BYTES:
+        return Answer(Status.TOO_LARGE, too_large("the answer", len(body)).encode())
+    return Answer(Status.OK, body)
 
 
 class _Raised(Exception):
@@ -442,6 +453,9 @@ def _exit(manager: Any, error: BaseException | None) -> Any:
 async def _exit_async(manager: Any, error: BaseException | None) -> Any:
     return await manager.__aexit__(None if error is None else type(error), error, None)
 
+
+_ENDINGS = (_close, _close_async, _exit, _exit_async)
+"""Operations after which nobody uses the thing any more."""
 
 OPERATIONS = "splitcost"
 """The module that operations on things kept here have in messages."""

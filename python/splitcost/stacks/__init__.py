@@ -59,6 +59,7 @@ __all__ = [
     "missing",
     "require",
     "server_parts",
+    "too_large",
     "versions",
     "versions_of",
 ]
@@ -70,7 +71,10 @@ HEADER = "x-splitcost-call"
 """The header, in gRPC the metadata key, that carries a call's line."""
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
-"""Chosen: far above any call worth making; a larger body is refused before it is read."""
+"""The largest body of a call or of its answer; a larger one is refused.
+
+Chosen: far above any call worth making.
+"""
 
 KEPT_SECS = 3.0
 """The time for which clients keep a connection that is not used.
@@ -96,6 +100,11 @@ class Status(enum.IntEnum):
     UNAUTHENTICATED = 401
     NOT_FOUND = 404
     TOO_LARGE = 413
+
+
+def too_large(what: str, size: int) -> str:
+    """Return the reason to refuse a body of more than :data:`MAX_BODY_BYTES`."""
+    return f"{what} would be {size:,} bytes, and {MAX_BODY_BYTES:,} are allowed"
 
 
 class Answer(NamedTuple):

@@ -55,7 +55,7 @@ async def _receive(scope: Any, receive: Any, answerer: Answerer) -> Answer:
         chunks.append(message.get("body", b""))
         size += len(chunks[-1])
         if size > MAX_BODY_BYTES:
-            return Answer(Status.TOO_LARGE, b"the arguments are too large")
+            return Answer(Status.TOO_LARGE, f"the arguments are more than {MAX_BODY_BYTES:,} bytes".encode())
         if not message.get("more_body"):
             break
     return await answerer(line.decode("latin-1"), chunks[0] if len(chunks) == 1 else b"".join(chunks))

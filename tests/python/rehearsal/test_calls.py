@@ -12,6 +12,7 @@ import pytest
 from bazaar.types import Color, Line, Point, Product
 from rehearsal_support import Split, by_uvicorn
 from splitcost import codec
+from splitcost.rehearsal.context import SPEAKER
 
 VALUES: list[Any] = [
     None,
@@ -289,11 +290,13 @@ def test_only_owned_functions_are_served(
     split: Split, function: str, body: bytes, status: int, text: str
 ) -> None:
     ask = _post if split.document["stack"] == "httpx" else _grpc
-    found, answer = ask(split, f"{split.document['token']} {function} main 1000000 r main", body)
+    rest = f"{split.document['token']} {function} main 1000000 r main"
+    found, answer = ask(split, f"{SPEAKER} {rest}", body)
     assert found == status, answer
     assert text in answer.decode()
-    assert ask(split, f"x{split.document['token']} {function} main 1000000 r main", body)[0] == 401
-    assert ask(split, "garbage", body)[0] == 401
+    assert ask(split, f"{SPEAKER} x{rest}", body) == (401, b"the token is not this run's")
+    for garbage in (rest, f"{SPEAKER} {rest} more", "garbage", ""):
+        assert ask(split, garbage, body) == (400, b"the metadata of the call is malformed")
 
 
 def test_a_pickle_is_not_loaded(split: Split) -> None:
@@ -304,7 +307,7 @@ def test_a_pickle_is_not_loaded(split: Split) -> None:
             return (print, ("never",))
 
     ask = _post if split.document["stack"] == "httpx" else _grpc
-    line = f"{split.document['token']} bazaar.pricing:echo main 1000000 r main"
+    line = f"{SPEAKER} {split.document['token']} bazaar.pricing:echo main 1000000 r main"
     assert ask(split, line, pickle.dumps(Evil()))[0] == 400
     assert "never" not in split.log("pricing")
 

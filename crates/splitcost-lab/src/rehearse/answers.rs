@@ -10,17 +10,20 @@ use crate::Result;
 use crate::answer::{Difference, difference};
 use crate::app::App;
 use crate::drive::Driver;
+use crate::spelled::SpelledNames;
 
 /// The seed of the compared requests: others than those of an audit.
 const SEED_OFFSET: u64 = 2_000;
 
 /// Sends the same requests, one after the other, to every arm and to a second monolith, and compares the answers of each
-/// split with those of the first monolith. All of them have answered the same requests before.
+/// split with those of the first monolith. All of them have answered the same requests before. Each request of the workload
+/// is sent, even if these are more than were asked for.
 pub(super) fn compare(
     driver: &mut Driver<'_>,
     arms: &mut [Arm],
     second: &mut Deployment,
     requests: u32,
+    names: &SpelledNames,
 ) -> Result<Vec<Answers>> {
     let (mut apps, targets) = second.parts();
     driver.audit(&mut apps, &targets)?;
@@ -32,17 +35,17 @@ pub(super) fn compare(
     });
     let targets: Vec<Targets> = targets.collect::<Result<_>>()?;
     let workload = driver.workload.in_turn();
-    let names: Vec<&str> = workload.requests().iter().map(Request::name).collect();
+    let all_endpoints: Vec<&str> = workload.requests().iter().map(Request::name).collect();
     let mut endpoints = Vec::new();
     // By deployment after the monolith: the second monolith is the last one.
     let mut found: Vec<Vec<Option<Difference>>> = vec![Vec::new(); all.len() - 1];
-    for index in 0..u64::from(requests) {
+    for index in 0..u64::from(requests).max(all_endpoints.len() as u64) {
         driver.cancel.check()?;
-        endpoints.push(names[workload.draw(SEED_OFFSET, index).request]);
+        endpoints.push(all_endpoints[workload.draw(SEED_OFFSET, index).request]);
         let answer = |targets: &Targets| send(&workload, targets, SEED_OFFSET, index).ok();
         let monolith: Option<Answer> = answer(&targets[0]);
         for (found, targets) in found.iter_mut().zip(&targets[1..]) {
-            found.push(difference(monolith.as_ref(), answer(targets).as_ref()));
+            found.push(difference(monolith.as_ref(), answer(targets).as_ref(), names));
         }
     }
     for deployment in all {

@@ -692,6 +692,9 @@ fn evidence(page: &mut Page, i: usize, split: &SplitStudy) {
             page.raw(&format!("<p class=\"note\">{words} {}.</p>\n", names.join(", ")));
         }
     }
+    if let Some(answers) = split.answers_in_words() {
+        page.raw(&format!("<p class=\"note\">Answers: {}.</p>\n", escape(&answers)));
+    }
     let Some(audit) = split.rehearsal.as_ref().map(|rehearsal| &rehearsal.audit) else { return };
     let path = format!("/splits/{i}/rehearsal/audit");
     page.raw("<p class=\"note\">Audit: for the same ");
@@ -701,9 +704,6 @@ fn evidence(page: &mut Page, i: usize, split: &SplitStudy) {
     page.raw(" calls per request were predicted and ");
     page.short(&format!("{path}/answered_per_request"), audit.answered_per_request, 1.0);
     page.raw(" were answered.</p>\n");
-    if let Some(answers) = split.rehearsal.as_ref().and_then(|rehearsal| rehearsal.answers.as_ref()) {
-        page.raw(&format!("<p class=\"note\">Answers: {}.</p>\n", escape(&answers.in_words())));
-    }
     if audit.differences.is_empty() {
         return;
     }

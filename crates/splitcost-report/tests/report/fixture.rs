@@ -1,5 +1,6 @@
 //! Made-up studies of a shop like the one under `examples/`: the report's own tests need numbers that never change.
 
+use splitcost_model::answers::Answers;
 use splitcost_model::audit::{Audit, CallSite, Difference};
 use splitcost_model::boundary::{Local, Readiness};
 use splitcost_model::database::{CutJoin, CutTransaction, DataCrossings, Database, ForeignAccess, ServiceTables, Site};
@@ -74,6 +75,7 @@ pub(crate) fn estimated() -> Study {
     let mut splits = vec![coarse(), chatty()];
     for split in &mut splits {
         split.rehearsal = None;
+        split.faults.iter_mut().for_each(|fault| fault.rehearsal = None);
     }
     study(splits)
 }
@@ -317,6 +319,7 @@ fn coarse() -> SplitStudy {
         },
         rehearsal: Some(Rehearsal {
             load_reqs_per_sec: 60.0,
+            answers: Some(Answers { compared: 100, equal: 100, ..Answers::default() }),
             figures: Arms {
                 monolith: monolith_rehearsed(),
                 split: figures((126.2, 0.03), (0.007_94, 0.024), (0.476, 0.024)),
@@ -417,6 +420,7 @@ fn chatty() -> SplitStudy {
         },
         rehearsal: Some(Rehearsal {
             load_reqs_per_sec: 60.0,
+            answers: Some(Answers { compared: 100, equal: 100, ..Answers::default() }),
             figures: Arms {
                 monolith: monolith_rehearsed(),
                 split: figures((44.8, 0.048), (0.0209, 0.036), (1.254, 0.036)),

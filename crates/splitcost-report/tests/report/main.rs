@@ -24,7 +24,7 @@ fn screen(study: &Study) -> String {
 #[test]
 fn a_full_study_fits_a_screen() {
     let screen = screen(&fixture::shop());
-    assert!(screen.lines().count() <= 53, "{} lines", screen.lines().count());
+    assert!(screen.lines().count() <= 55, "{} lines", screen.lines().count());
     assert!(screen.lines().all(|line| line.chars().count() <= 100));
     insta::assert_snapshot!(screen, @"
     billing: httpx, loopback link, 60 requests/s. Response times in ms with 90 % intervals
@@ -66,6 +66,7 @@ fn a_full_study_fits_a_screen() {
       saturation in requests/s 130 → 128 ±6% predicted, 126 ±3% measured; CPU ms/request 7.68 → 7.81 ±4%
       predicted, 7.94 ±3% measured; cores 0.461 → 0.469 ±4% predicted, 0.476 ±3% measured; $/month 15.0
       → 15.2 ±4% predicted, 15.5 ±3% measured
+      100 of 100 answers equal those of the monolith
     pricing: Do not split here yet
       pricing as its own service makes GET /users/{user_id}/orders 6.6× slower at the median (12.1 →
       80.2 ms, measured), needs 0.8 more cores at 60 requests/s, saturates at 44.8 instead of 130
@@ -74,6 +75,7 @@ fn a_full_study_fits_a_screen() {
       saturation in requests/s 130 → 46.1 ±9% predicted, 44.8 ±5% measured; CPU ms/request 7.68 → 21.4
       ±7% predicted, 20.9 ±4% measured; cores 0.461 → 1.28 ±7% predicted, 1.25 ±4% measured; $/month
       15.0 → 41.7 ±7% predicted, 40.7 ±4% measured
+      100 of 100 answers equal those of the monolith
       link main → pricing same zone: asked for 393 µs (p99 1,116), late by 0.400 (p99 8.20)
     ! 14 recorded requests failed (status 400 and above); they are in no response time.
     = requests run in 1 process (seen while recording), 4 WSGI threads in each (configured)
@@ -84,7 +86,7 @@ fn a_full_study_fits_a_screen() {
 #[test]
 fn a_crowded_study_fits_a_screen_too() {
     let screen = screen(&fixture::crowded());
-    assert!(screen.lines().count() <= 53, "{} lines", screen.lines().count());
+    assert!(screen.lines().count() <= 55, "{} lines", screen.lines().count());
     assert!(screen.lines().all(|line| line.chars().count() <= 100));
 }
 
@@ -299,6 +301,13 @@ fn the_comparison_of_answers_is_on_the_terminal_and_on_the_page() {
     let said = "2 of POST /orders ($.price: another number)";
     for text in [screen(&study).replace("\n   ", ""), html::render(&study)] {
         assert!(text.contains(said), "{text}");
+        assert!(text.contains("100 of 100 answers equal those of the monolith"), "{text}");
+    }
+    for split in &mut study.splits {
+        split.rehearsal.as_mut().expect("it was rehearsed").answers = None;
+    }
+    for text in [screen(&study), html::render(&study)] {
+        assert_eq!(text.matches("no answer was compared with the monolith").count(), 2, "{text}");
     }
 }
 

@@ -29,7 +29,8 @@ pub(crate) struct ScenarioArgs {
     /// Rounds of the rehearsal; more rounds give narrower intervals and take longer
     #[arg(long, default_value_t = 8, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=1_000))]
     pub(crate) rounds: u32,
-    /// Requests whose answers a rehearsal compares with the monolith's; 0 compares none
+    /// Requests whose answers a rehearsal compares with the monolith's, each of the workload at least once; 0 compares
+    /// none, and neither does a rehearsal under faults
     #[arg(long, default_value_t = 100, value_name = "N", value_parser = clap::value_parser!(u32).range(..=100_000))]
     pub(crate) compare: u32,
     /// Class, as shop.cart:Cart, whose objects stay in their service while a handle crosses; may be repeated, and `auto`

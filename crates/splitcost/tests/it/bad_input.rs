@@ -1,5 +1,6 @@
 //! Bad input gives one message with its place and a hint, and exit status 2.
 
+use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
@@ -221,6 +222,19 @@ fn a_python_without_the_package() {
     error: failed to run the Python interpreter no/python: No such file or directory (os error 2)
     hint: set python in [app] to the app's interpreter, or activate its virtual environment
     ");
+}
+
+#[test]
+fn a_python_with_another_version_of_the_package() {
+    let project = Project::with_command(UVICORN, WORKLOAD);
+    fs::create_dir_all(project.path("old/splitcost")).unwrap();
+    fs::write(project.path("old/splitcost/__init__.py"), "__version__ = \"0.0.1\"\n").unwrap();
+    let transcript = project.run_with(&[("PYTHONPATH", "old")], &["record"]);
+    assert!(transcript.starts_with("exit 2\nerror: failed to use the Python interpreter "), "{transcript}");
+    let program = env!("CARGO_PKG_VERSION");
+    let said = format!(": its package splitcost has version 0.0.1, this program {program}\nhint: ");
+    assert!(transcript.contains(&said), "{transcript}");
+    assert!(transcript.ends_with(&format!(" -m pip install splitcost=={program}")), "{transcript}");
 }
 
 #[test]

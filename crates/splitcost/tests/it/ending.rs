@@ -1,10 +1,11 @@
 //! However splitcost ends, no process and no scratch directory is left, and what was recorded stays.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use crate::project::{Project, UVICORN, WORKLOAD, processes_of, wait_until, wait_until_none_is_left};
 
@@ -43,6 +44,78 @@ fn ctrl_c_before_anything_was_recorded_leaves_nothing() {
     ");
     wait_until_none_is_left(pid);
     assert!(!project.path(".splitcost/recording.partial").exists());
+}
+
+#[test]
+fn ctrl_c_ends_every_phase_of_a_rehearsal() {
+    let splits = "[splits.good]\nservices = { prices = [\"small.prices\"] }\n";
+    let project = Project::with_command(UVICORN, &format!("{WORKLOAD}{splits}"));
+    let recorded = project.run(&["record"]);
+    assert!(recorded.starts_with("exit 0"), "{recorded}");
+    let scratch = project.path("scratch");
+    fs::create_dir(&scratch).unwrap();
+    let end = |arguments: &[&str], line: &str, signal: Signal| {
+        let running = project.start_in_terminal(&[("TMPDIR", scratch.to_str().unwrap())], arguments);
+        let pid = running.pid();
+        running.wait_for_line(line);
+        let id = Pid::from_raw(pid).unwrap();
+        // Ctrl-C reaches all that is in the foreground; whoever wants an end by SIGTERM asks the program alone.
+        if signal == Signal::INT { kill_process_group(id, signal) } else { kill_process(id, signal) }.unwrap();
+        let transcript = running.transcript();
+        assert!(transcript.starts_with("exit 130\n") && transcript.ends_with("interrupted"), "{line}: {transcript}");
+        wait_until_none_is_left(pid);
+        let left: Vec<_> = fs::read_dir(&scratch).unwrap().map(|entry| entry.unwrap().path()).collect();
+        assert!(left.is_empty(), "{line}: {left:?}");
+    };
+    let rehearse = ["rehearse", "--rounds", "2"];
+    end(&rehearse, "calibrate", Signal::INT);
+    end(&rehearse, "round 1 of", Signal::TERM);
+    let calibrated = project.run(&["calibrate"]);
+    assert!(calibrated.starts_with("exit 0"), "{calibrated}");
+    let phases = [
+        "estimate: ",
+        "starting the monolith",
+        "which calls are answered",
+        "comparing answers",
+        "warming up",
+        "rehearse: round 1 of",
+        "stopping the services",
+    ];
+    for (phase, signal) in phases.into_iter().zip([Signal::TERM, Signal::INT].into_iter().cycle()) {
+        end(&rehearse, phase, signal);
+    }
+    end(&["rehearse", "--fault", "down"], "under down", Signal::INT);
+    a_service_that_dies_ends_the_run(&project);
+}
+
+fn a_service_that_dies_ends_the_run(project: &Project) {
+    let running = project.start(&["rehearse", "--rounds", "2"]);
+    let pid = running.pid();
+    running.wait_for_line("rehearse: round 1 of");
+    let environ = |pid: &i32| fs::read_to_string(format!("/proc/{pid}/environ")).unwrap_or_default();
+    let service = processes_of(pid).into_iter().find(|pid| environ(pid).contains("\0SPLITCOST_SERVICE=prices\0"));
+    kill_process(Pid::from_raw(service.expect("it runs")).unwrap(), Signal::KILL).unwrap();
+    insta::assert_snapshot!(running.transcript(), @r"
+    exit 2
+    error: failed to keep service prices of split good running: it ended with signal: 9 (SIGKILL)
+    hint: it printed nothing; run the same command by hand in its directory
+    ");
+    wait_until_none_is_left(pid);
+}
+
+#[test]
+fn ctrl_c_that_ends_a_helper_first_is_no_failure() {
+    let project = Project::with_command(UVICORN, WORKLOAD);
+    let python = project.path("python");
+    fs::write(&python, "#!/bin/sh\ntouch asked\nsleep 600\n").unwrap();
+    fs::set_permissions(&python, fs::Permissions::from_mode(0o755)).unwrap();
+    let running = project.start_in_terminal(&[], &["record", "--python", python.to_str().unwrap()]);
+    wait_until(|| project.path("asked").exists());
+    kill_process_group(Pid::from_raw(running.pid()).unwrap(), Signal::INT).unwrap();
+    insta::assert_snapshot!(running.transcript(), @r"
+    exit 130
+    interrupted
+    ");
 }
 
 #[test]
@@ -132,7 +205,31 @@ fn nothing_outlives_a_splitcost_that_is_killed_together_with_its_guard() {
     check_nothing_is_left(&project, &["calibrate", "--fresh"], "round 1 of", 3);
     // The monolith and two services, with a `sleep` each.
     check_nothing_is_left(&project, &["rehearse", "--rounds", "2"], "rehearse: round 1 of", 6);
+    fs::write(project.path("jobs.py"), JOBS).unwrap();
+    // The same and a second monolith, each with several processes.
+    for (command, processes) in [
+        (
+            r#"["gunicorn", "-k", "uvicorn_worker.UvicornWorker", "-w", "2", "-b", "127.0.0.1:{port}", "small.main:app"]"#,
+            12,
+        ),
+        (r#"["granian", "--interface", "asgi", "--workers", "2", "--port", "{port}", "small.main:app"]"#, 12),
+        (r#"["sh", "-c", "python jobs.py; exec uvicorn small.main:app --port {port} --log-level warning"]"#, 12),
+    ] {
+        project.start_by(command, &format!("{WORKLOAD}{splits}"));
+        check_nothing_is_left(&project, &["rehearse", "--rounds", "2"], "comparing answers", processes);
+    }
 }
+
+/// A worker of jobs that detaches itself, as Celery's can, with two processes of its own.
+const JOBS: &str = "
+import os, time
+for _ in range(2):
+    if os.fork():
+        os._exit(0)
+    os.setsid()
+os.fork()
+time.sleep(600)
+";
 
 /// Kills a run and its guard once it has printed a line and started so many processes, and checks that these end and
 /// that the next run removes its scratch directory.
@@ -140,7 +237,8 @@ fn check_nothing_is_left(project: &Project, arguments: &[&str], line: &str, proc
     let mut running = project.start(arguments);
     let pid = running.pid();
     running.wait_for_line(line);
-    let started = descendants(pid);
+    // A process that has detached itself is a child of nobody here, and others have lost their environment.
+    let started: BTreeSet<i32> = descendants(pid).into_iter().chain(processes_of(pid)).collect();
     let (guards, others): (Vec<i32>, Vec<i32>) = started.into_iter().partition(|pid| is_guard(*pid));
     assert_eq!(guards.len(), 1, "{arguments:?}");
     assert!(others.len() >= processes, "{arguments:?}: {others:?}");

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Read;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::{JoinHandle, sleep};
@@ -50,7 +51,15 @@ impl Project {
 
     /// The small app, started by this command, with more settings.
     pub(crate) fn with_command(command: &str, more: &str) -> Self {
-        Self::new(&format!("[app]\ncommand = {command}\npackage = \"small\"\nready = \"/health\"\n{more}"))
+        let project = Self::new("");
+        project.start_by(command, more);
+        project
+    }
+
+    /// Writes the settings of the small app, started by this command, with more settings.
+    pub(crate) fn start_by(&self, command: &str, more: &str) {
+        let settings = format!("[app]\ncommand = {command}\npackage = \"small\"\nready = \"/health\"\n{more}");
+        fs::write(self.path("splitcost.toml"), settings).unwrap();
     }
 
     /// A path in the directory.
@@ -73,12 +82,26 @@ impl Project {
         self.start_with(&[], arguments)
     }
 
+    /// Starts the program with more environment, in a process group of its own, as in a terminal.
+    pub(crate) fn start_in_terminal(&self, env: &[(&str, &str)], arguments: &[&str]) -> Running {
+        self.spawn(env, arguments, |command| command.process_group(0))
+    }
+
     fn start_with(&self, env: &[(&str, &str)], arguments: &[&str]) -> Running {
+        self.spawn(env, arguments, |command| command)
+    }
+
+    fn spawn(
+        &self,
+        env: &[(&str, &str)],
+        arguments: &[&str],
+        change: impl FnOnce(&mut Command) -> &mut Command,
+    ) -> Running {
         let mut command = Command::new(env!("CARGO_BIN_EXE_splitcost"));
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SPLITCOST_")) {
             command.env_remove(name);
         }
-        let child = command
+        let child = change(&mut command)
             .args(arguments)
             .current_dir(self.dir.path())
             .env("XDG_CACHE_HOME", self.path("cache"))

@@ -143,7 +143,8 @@ fn a_split_that_answers_otherwise_than_the_monolith_gets_no_verdict() {
     };
     edit("small/prices.py", "async def", "asked = 0\n\n\nasync def");
     edit("small/prices.py", "    for _ in", "    global asked\n    asked += 1\n    for _ in");
-    edit("small/main.py", "\"left\":", "\"asked\": prices.asked, \"left\":");
+    // A key that the source does not spell out may be a value of a user.
+    edit("small/main.py", "\"left\":", "\"asked\": {\"ali\" + \"ce\": prices.asked}, \"left\":");
     edit("small/main.py", "\"no such page\"", "str(threading.get_native_id())");
     let recorded = project.run(&["record"]);
     assert!(recorded.starts_with("exit 0"), "{recorded}");
@@ -154,12 +155,12 @@ fn a_split_that_answers_otherwise_than_the_monolith_gets_no_verdict() {
         "compared": 100,
         "equal": 50,
         "differences": [
-            { "endpoint": "GET /items/{item}", "aspect": "body", "answers": 50, "place": "$.asked: another number" },
+            { "endpoint": "GET /items/{item}", "aspect": "body", "answers": 50, "place": "$.asked.(key): another number" },
         ],
         "not_compared": [{ "endpoint": "GET /nowhere", "from": "body" }],
     });
     assert_eq!(split["rehearsal"]["answers"], expected);
-    insta::assert_snapshot!(split["verdict"]["sentence"].as_str().unwrap(), @"No verdict on “good”: 50 of 100 answers differ from the monolith's: 50 of GET /items/{item} ($.asked: another number); bodies of GET /nowhere differ between two monoliths: not compared.");
+    insta::assert_snapshot!(split["verdict"]["sentence"].as_str().unwrap(), @"No verdict on “good”: 50 of 100 answers differ from the monolith's: 50 of GET /items/{item} ($.asked.(key): another number); bodies of GET /nowhere differ between two monoliths: not compared.");
 }
 
 /// The same over links: predicted over two, run over one.
@@ -170,7 +171,9 @@ fn far_away(project: &Project) {
         assert!(table.contains(&format!("\n{profile} ")), "{table}");
     }
     let rehearse = ["rehearse", "--split", "good", "--profiles", "cross-az-aws", "--rounds", "2", "--format", "json"];
-    let far = &json(&project.run(&rehearse))["splits"][0];
+    let far = &json(&project.run(&[&rehearse[..], &["--compare", "1"]].concat()))["splits"][0];
+    // Each request of the workload at least once.
+    assert_eq!(far["rehearsal"]["answers"]["compared"], 2);
     assert_eq!(far["link"], "cross-az-aws");
     let p50 = |part: &str| {
         let items = endpoint(&far[part]["endpoints"], "GET /items/{item}");

@@ -53,7 +53,7 @@ class SyncClient:
             response = self._client.post(parsed, content=body, headers={HEADER: line}, timeout=timeout_secs)
         except self._httpx.TimeoutException as error:
             raise TimeoutError from error
-        except self._httpx.TransportError as error:
+        except self._httpx.RequestError as error:
             raise Unreachable(str(error) or type(error).__name__) from error
         return Answer(response.status_code, response.content)
 
@@ -78,7 +78,7 @@ class AsyncClient:
         try:
             async with asyncio.timeout(timeout_secs):
                 response = await self._client.post(parsed, content=body, headers={HEADER: line})
-        except self._httpx.TransportError as error:
+        except self._httpx.RequestError as error:
             raise Unreachable(str(error) or type(error).__name__) from error
         return Answer(response.status_code, response.content)
 
@@ -101,7 +101,7 @@ class SyncClientPerCall:
             )
         except self._httpx.TimeoutException as error:
             raise TimeoutError from error
-        except self._httpx.TransportError as error:
+        except self._httpx.RequestError as error:
             raise Unreachable(str(error) or type(error).__name__) from error
         return Answer(response.status_code, response.content)
 
@@ -123,7 +123,7 @@ class AsyncClientPerCall:
                 self._httpx.AsyncClient(timeout=None, trust_env=False) as client,
             ):
                 response = await client.post(url, content=body, headers={HEADER: line})
-        except self._httpx.TransportError as error:
+        except self._httpx.RequestError as error:
             raise Unreachable(str(error) or type(error).__name__) from error
         return Answer(response.status_code, response.content)
 

@@ -45,13 +45,7 @@ def session():
 async def run(request: Request, name: str, how: str = "loop"):
     """The body holds encoded arguments; the answer holds the encoded outcome."""
     args = codec.decode(await request.body())
-    function = SPECIAL.get(name)
-    if function is None:
-        module, _, attribute = name.partition(":")
-        function = getattr(
-            {"pricing": pricing, "inventory": inventory, "orders": orders.service, "copies": copies}[module],
-            attribute,
-        )
+    function = function_of(name)
     try:
         if how == "thread":
             result = await asyncio.to_thread(function, *args)
@@ -70,17 +64,36 @@ async def run(request: Request, name: str, how: str = "loop"):
             if asyncio.iscoroutine(result):
                 result = await result
     except Exception as error:
-        facts = {"type": type(error).__name__, "text": str(error), "notes": getattr(error, "__notes__", [])}
-        facts["trace"] = traceback.format_exc()
-        facts |= {
-            key: getattr(error, key)
-            for key in ("path", "reason", "file", "line", "callee")
-            if hasattr(error, key)
-        }
-        facts["attributes"] = {key: value for key, value in vars(error).items() if type(value) in (int, str)}
-        facts["args"] = repr(error.args)
-        return {"error": facts}
+        return failure(error)
+    return success(result)
+
+
+def function_of(name):
+    function = SPECIAL.get(name)
+    if function is None:
+        module, _, attribute = name.partition(":")
+        function = getattr(
+            {"pricing": pricing, "inventory": inventory, "orders": orders.service, "copies": copies}[module],
+            attribute,
+        )
+    return function
+
+
+def success(result):
     return {"result": base64.b64encode(codec.encode(result)).decode(), "pid": os.getpid()}
+
+
+def failure(error):
+    facts = {"type": type(error).__name__, "text": str(error), "notes": getattr(error, "__notes__", [])}
+    facts["trace"] = traceback.format_exc()
+    facts |= {
+        key: getattr(error, key)
+        for key in ("path", "reason", "file", "line", "callee")
+        if hasattr(error, key)
+    }
+    facts["attributes"] = {key: value for key, value in vars(error).items() if type(value) in (int, str)}
+    facts["args"] = repr(error.args)
+    return {"error": facts}
 
 
 @app.get("/stub-dependency")
@@ -164,6 +177,31 @@ def sum_lines():
     return pricing.quote([kinds.Line(1, kinds.Decimal("2.50")), kinds.Line(2, kinds.Decimal("0.10"))])
 
 
+def large_echo(size):
+    """The text is made here, and its way from the test is not measured."""
+    return len(pricing.echo("x" * size))
+
+
+async def large_echo_async(size):
+    return len(await pricing.echo_async("x" * size))
+
+
+def large_size(size):
+    return pricing.size("x" * size)
+
+
+async def large_size_async(size):
+    return await pricing.size_async("x" * size)
+
+
+def large_made(size):
+    return len(pricing.made(size))
+
+
+async def large_made_async(size):
+    return len(await pricing.made_async(size))
+
+
 async def methods():
     """Call each kind of method of a service object of `pricing`."""
     register, nameless, changed = pricing.register, pricing.Register("2"), []
@@ -205,6 +243,12 @@ SPECIAL = {
         generate,
         generate_async,
         facts,
+        large_echo,
+        large_echo_async,
+        large_size,
+        large_size_async,
+        large_made,
+        large_made_async,
         methods,
         patched,
         sum_lines,

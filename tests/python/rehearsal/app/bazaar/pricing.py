@@ -77,6 +77,18 @@ async def echo_async(value):
     return value
 
 
+async def size_async(value):
+    return len(value)
+
+
+def made(size):
+    return "x" * size
+
+
+async def made_async(size):
+    return "x" * size
+
+
 def where():
     """Process and thread that ran it."""
     return {"pid": os.getpid(), "thread": threading.current_thread().name}
@@ -174,6 +186,10 @@ async def nap_async():
 
 async def hang():
     await asyncio.Event().wait()
+
+
+def hang_plain():
+    threading.Event().wait()
 
 
 def decorated_badly(function):
