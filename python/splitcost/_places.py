@@ -33,6 +33,11 @@ def serve(app: Any) -> None:
         _served[:] = [app]
 
 
+def is_served() -> bool:
+    """Return if a server of this process has the app."""
+    return bool(_served)
+
+
 def find(value: Any, modules: Iterable[tuple[str, types.ModuleType]]) -> str | None:
     """Return the shortest way to an object from attributes of these modules or the app, if any."""
     seen: set[int] = set()

@@ -107,3 +107,65 @@ fn is_same_class(known: &str, type_name: &str) -> bool {
 pub(crate) fn type_of(obstacle: &Obstacle) -> &str {
     obstacle.path.rsplit_once(" (").map_or("", |(_, kind)| kind.trim_end_matches(')'))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn obstacle(class: PayloadClass, path: &str) -> Obstacle {
+        Obstacle { class, path: path.into() }
+    }
+
+    #[test]
+    fn a_value_goes_along_by_its_class_and_by_the_settings() {
+        let usual = Adaptation::default();
+        let strict = Adaptation { send_back: false, ..Adaptation::default() };
+        let settings = Adaptation {
+            adapt: BTreeMap::from([("sqlalchemy.orm.Session".to_owned(), "shop.db:Session".to_owned())]),
+            by_reference: vec!["shop.cart:Cart".into()],
+            ..Adaptation::default()
+        };
+        let table = [
+            (&usual, PayloadClass::Named, "arguments.clock (shop.Clock)", true),
+            (&usual, PayloadClass::Carried, "arguments.orders (shop.Orders)", true),
+            (&usual, PayloadClass::Mutated, "arguments.lines (list)", true),
+            (&strict, PayloadClass::Mutated, "arguments.lines (list)", false),
+            (&usual, PayloadClass::Resource, "arguments.log (logging.Logger)", true),
+            (&usual, PayloadClass::Resource, "arguments.pool (asyncpg.pool.Pool)", false),
+            (&settings, PayloadClass::Resource, "arguments.session (sqlalchemy.orm.session.Session)", true),
+            (&settings, PayloadClass::Resource, "arguments.session (sqlalchemy.orm.session.SessionTransaction)", false),
+            (&usual, PayloadClass::Reference, "arguments.cart (shop.cart.Cart)", false),
+            (&settings, PayloadClass::Reference, "arguments.cart (shop.cart.Cart)", true),
+            (&settings, PayloadClass::Reference, "arguments.cart (shop.cart.Basket)", false),
+            (&settings, PayloadClass::Live, "arguments.lock (_thread.lock)", false),
+            (&settings, PayloadClass::Generator, "arguments.items (generator)", false),
+        ];
+        for (adaptation, class, path, goes) in table {
+            assert_eq!(adaptation.takes_argument(&obstacle(class, path)), goes, "{class:?} {path}");
+        }
+    }
+
+    #[test]
+    fn an_iterator_stays_only_as_the_whole_result() {
+        let takes = |path| Adaptation::default().takes_result(&obstacle(PayloadClass::Generator, path));
+        assert!(takes("result (generator)"));
+        assert!(!takes("result.rows (generator)"));
+    }
+
+    #[test]
+    fn a_method_is_called_elsewhere_if_its_object_has_a_name_or_its_fields_go_along() {
+        let receiver = |kind, place: Option<&str>, field: Option<PayloadClass>| Receiver {
+            kind,
+            place: place.map(str::to_owned),
+            obstacles: field.map(|class| obstacle(class, ".field (shop.Part)")).into_iter().collect(),
+            ..Receiver::default()
+        };
+        let takes = |receiver| Adaptation::default().takes_receiver(&receiver);
+        assert!(takes(receiver(ReceiverKind::Service, Some("shop:till"), Some(PayloadClass::Live))));
+        assert!(takes(receiver(ReceiverKind::Service, None, Some(PayloadClass::Named))));
+        assert!(!takes(receiver(ReceiverKind::Service, None, Some(PayloadClass::Live))));
+        let changed = receiver(ReceiverKind::Reference, None, None);
+        assert!(takes(changed.clone()));
+        assert!(!Adaptation { send_back: false, ..Adaptation::default() }.takes_receiver(&changed));
+    }
+}

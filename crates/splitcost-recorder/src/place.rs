@@ -8,16 +8,18 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyString, PyWeakrefMethods, PyWeakrefReference};
 
 use crate::code::module_name;
-use crate::handing::origin;
 use crate::inert::{instance_dict, loaded_modules};
 use crate::source;
 use crate::type_info::TypeInfo;
 use splitcost_recording::redact::VALUE;
 
-/// Objects of a type that are searched for in vain before the search ends.
+/// Searches for objects of a type that may be in vain before the search ends, where each counts this much.
 ///
-/// Chosen: the objects of a service class are met at once; a search takes about 100 µs.
-const MAX_SEARCHES: u32 = 4;
+/// Chosen: the objects of a service class are met at once; a search takes about 100 µs, and milliseconds in a large app.
+/// While an app starts, nothing may hold its objects yet.
+const MAX_SEARCHES: u32 = 16;
+const SEARCH: u32 = 4;
+const SEARCH_AT_START: u32 = 1;
 /// Most places remembered of one type.
 ///
 /// Chosen: more objects of one class at module level are a table of data.
@@ -110,10 +112,8 @@ pub(crate) fn place_of(value: &Bound<'_, PyAny>, info: &TypeInfo) -> Option<Stri
     if searches >= MAX_SEARCHES {
         return None;
     }
-    // While the app starts, it holds nothing yet: that counts as no search.
-    let is_in_request = origin(value.py()).ok().flatten().is_some();
-    let Some(place) = search(value, info, is_in_request) else {
-        lock().searches += u32::from(is_in_request || !info.is_own);
+    let Some(place) = search(value, info) else {
+        lock().searches += if is_served(value.py()) { SEARCH } else { SEARCH_AT_START };
         return None;
     };
     let mut places = lock();
@@ -134,7 +134,7 @@ fn is_there(place: &Place, value: &Bound<'_, PyAny>) -> bool {
 }
 
 /// Looks through the app's modules; the one that defines the type comes first.
-fn search(value: &Bound<'_, PyAny>, info: &TypeInfo, is_in_request: bool) -> Option<Place> {
+fn search(value: &Bound<'_, PyAny>, info: &TypeInfo) -> Option<Place> {
     let mut found = None;
     let mut modules = Vec::new();
     for (name, module) in loaded_modules(value.py())?.iter() {
@@ -168,7 +168,7 @@ fn search(value: &Bound<'_, PyAny>, info: &TypeInfo, is_in_request: bool) -> Opt
         }
         modules.push((loaded_as.to_owned(), loaded));
     }
-    if found.is_some() || !is_in_request {
+    if found.is_some() {
         return found;
     }
     let way = find(value, modules).ok()??;
@@ -194,4 +194,11 @@ fn find<'py>(value: &Bound<'py, PyAny>, modules: Vec<(String, Bound<'py, PyAny>)
 fn resolve<'py>(py: Python<'py>, way: &str) -> PyResult<Bound<'py, PyAny>> {
     static RESOLVE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     RESOLVE.import(py, "splitcost._places", "resolve")?.call1((way,))
+}
+
+/// Returns true once a server has the app.
+fn is_served(py: Python<'_>) -> bool {
+    static IS_SERVED: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let ask = || IS_SERVED.import(py, "splitcost._places", "is_served")?.call0()?.extract();
+    ask().unwrap_or(true)
 }
