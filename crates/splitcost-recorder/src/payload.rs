@@ -113,8 +113,11 @@ impl Sample {
             {
                 let is_new = method.is_constructor();
                 wraps_statements |= method.extends_database(&first);
-                if site.is_of_library && method.extends_library(&first) {
+                let library = site.library.as_deref();
+                if library.is_some_and(|library| method.extends_library(&first, library)) {
                     called_on = Some(receiver::extension(Some(&first), receiver::EXTENDS_LIBRARY));
+                } else if site.is_installed && library.is_some_and(|library| method.is_given_to(library)) {
+                    called_on = Some(receiver::extension(Some(&first), receiver::GIVEN_TO_LIBRARY));
                 } else if wraps_statements {
                     called_on = Some(receiver::extension(Some(&first), receiver::WRAPS_STATEMENTS));
                 } else {

@@ -285,7 +285,7 @@ def _changed(before: bytes, arguments: list[Any]) -> str:
         after = codec.encode(arguments)
     except codec.CannotCross as error:
         return error.path
-    if after == before:
+    if not codec.is_changed(before, after):
         return ""
     return _difference(orjson.loads(before[1:]), orjson.loads(after[1:])) or "[0]"
 

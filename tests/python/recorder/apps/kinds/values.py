@@ -9,6 +9,7 @@ import decimal
 import enum
 import fractions
 import html.parser
+import http.cookies
 import ipaddress
 import logging
 import re
@@ -21,7 +22,7 @@ import zoneinfo
 
 import pydantic
 
-LIBRARIES = (array, asyncio, fractions, ipaddress, re, string, types, zoneinfo)
+LIBRARIES = (array, asyncio, fractions, http.cookies, ipaddress, re, string, types, zoneinfo)
 """Modules whose objects the tests pass on."""
 
 
@@ -208,6 +209,34 @@ class OwnDict(dict):
 
     def total(self):
         return 1
+
+    def given(self, done):
+        self.done = done
+        return self
+
+
+class OwnBytes(bytes):
+    pass
+
+
+class OwnSet(set):
+    def __iter__(self):
+        raise AssertionError
+
+
+class OwnOrder(collections.OrderedDict):
+    pass
+
+
+class OwnTime(datetime.time):
+    pass
+
+
+class Keeper(logging.Handler):
+    """Extends a class of a library; the app calls it by its name."""
+
+    def emit(self, record):
+        return record
 
 
 class Parser(html.parser.HTMLParser):
