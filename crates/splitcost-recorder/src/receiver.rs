@@ -43,6 +43,9 @@ const RUNNERS: [&str; 18] = [
     "trio",
 ];
 
+/// Modules whose classes only say which methods a class has.
+const MARKERS: [&str; 6] = ["abc", "collections.abc", "contextlib", "numbers", "typing", "typing_extensions"];
+
 /// The method that a function is by its qualified name.
 pub(crate) struct Method {
     /// Its class, as `module:Qualname`.
@@ -79,7 +82,8 @@ impl Method {
         let bases = inert::mro(&kind).unwrap_or_default();
         // The root of all classes is the last one, and is extended by each.
         let bases = bases.iter().rev().skip(1).filter(|base| !info_of(base).is_own);
-        let libraries: Vec<_> = bases.map(|base| (base, inert::module_of(base).unwrap_or_default())).collect();
+        let libraries = bases.map(|base| (base, inert::module_of(base).unwrap_or_default()));
+        let libraries: Vec<_> = libraries.filter(|(_, module)| !MARKERS.contains(&module.as_str())).collect();
         !self.is_constructor()
             && libraries.iter().any(|(base, _)| own_attr(base, &self.name).is_some())
             && libraries.iter().any(|(_, module)| package(module) == package(caller))

@@ -186,7 +186,7 @@ pub(crate) fn info_of(kind: &Bound<'_, PyType>) -> Arc<TypeInfo> {
 }
 
 /// Types, beside those of the app, whose values the codec of a rehearsal encodes.
-const ENCODED: [&str; 30] = [
+const ENCODED: [&str; 38] = [
     "array:array",
     "babel.core:Locale",
     "builtins:dict_items",
@@ -198,13 +198,21 @@ const ENCODED: [&str; 30] = [
     "builtins:slice",
     "collections:Counter",
     "datetime:timezone",
+    "dateutil.tz.tz:tzlocal",
+    "dateutil.tz.tz:tzoffset",
+    "dateutil.tz.tz:tzutc",
+    "flask_babel.speaklater:LazyString",
     "fractions:Fraction",
     "ipaddress:IPv4Address",
     "ipaddress:IPv6Address",
     "multidict._multidict:CIMultiDict",
+    "multidict._multidict:CIMultiDictProxy",
     "multidict._multidict:MultiDict",
+    "multidict._multidict:MultiDictProxy",
     "multidict._multidict:istr",
     "numpy:ndarray",
+    "pendulum.tz.timezone:FixedTimezone",
+    "pendulum.tz.timezone:Timezone",
     "pydantic.networks:AnyUrl",
     "pydantic.networks:HttpUrl",
     "pydantic.types:SecretBytes",
@@ -218,7 +226,7 @@ const ENCODED: [&str; 30] = [
     "yarl:URL",
     "zoneinfo:ZoneInfo",
 ];
-/// Modules of libraries whose objects are the fields that they have, and the names in them for which that is not so.
+/// Modules of libraries whose objects are the fields that they have, and the name in them for which that is not so.
 const PLAIN_MODULES: [&str; 12] = [
     "collections",
     "psycopg2.tz",
@@ -233,7 +241,7 @@ const PLAIN_MODULES: [&str; 12] = [
     "werkzeug.datastructures.range",
     "werkzeug.datastructures.structures",
 ];
-const NOT_PLAIN: [&str; 2] = ["State", "Address"];
+const NOT_PLAIN: &str = "State";
 /// Types of C from which others derive that are data.
 const BASES_OF_C: [&str; 15] = [
     "builtins:object",
@@ -264,7 +272,7 @@ fn is_encoded(kind: &Bound<'_, PyType>, name: &TypeName, bases: &[TypeName], enc
     let is_bare = |base: &TypeName| BARE.contains(&base.module.as_str()) || base.text() == "builtins:object";
     let is_plain = |base: &TypeName| {
         let is_listed = PLAIN_MODULES.contains(&base.module.as_str());
-        is_listed && !NOT_PLAIN.contains(&base.qualname.as_str())
+        is_listed && base.qualname != NOT_PLAIN
     };
     let is_named = name.module != "__main__" && is_found(kind);
     match encoding {

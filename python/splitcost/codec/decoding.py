@@ -352,15 +352,21 @@ _around: ContextVar[tuple[Any, ...]] = ContextVar("splitcost_rows", default=())
 
 def _un_row(content: Any) -> Any:
     name, loaded, origin, own = content
-    mapper = rows.mapper_of(rows.row_class(name))
-    if mapper is None:
-        raise DecodeError(f"{name} is not a class of rows")
-    value = mapper.make()
-    token = _around.set((*_around.get(), value))
+    token = None
     try:
+        mapper = rows.mapper_of(rows.row_class(name))
+        if mapper is None:
+            raise DecodeError(f"{name} is not a class of rows")
+        value = mapper.make()
+        token = _around.set((*_around.get(), value))
         mapper.give(value, _un_fields(loaded), _un_fields(own), origin)
+    except DecodeError:
+        raise
+    except Exception as error:  # The mapper may run code of the app.
+        raise DecodeError(f"the row {name} cannot be made: {error}") from error
     finally:
-        _around.reset(token)
+        if token is not None:
+            _around.reset(token)
     return value
 
 

@@ -423,7 +423,10 @@ def _tagger_of(kind: type, value: Any) -> Tagger:
     """Find out how to encode values of a type met for the first time, and keep the answer."""
     name = name_of(kind)
     make: Callable[[type, str], Tagger] | None = None
-    mapper = rows.mapper_of(kind)
+    try:
+        mapper = rows.mapper_of(kind)
+    except Exception as error:  # Its classes do not fit together.
+        raise _refuse(value) from error
     if mapper is not None:
         _taggers[kind] = tagger = _row_tagger(kind, mapper)
         return tagger
@@ -479,6 +482,8 @@ def _tagger_of_what_stands_in(kind: Any) -> Tagger | None:
         return _tag_lazy_object
     if "django.utils.functional:Promise" in bases:
         return _tag_lazy_text
+    if "flask_babel.speaklater:LazyString" in bases:
+        return lambda value, active: _tag_str(str(value), active)
     return None
 
 

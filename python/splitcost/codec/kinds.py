@@ -208,7 +208,7 @@ _BARE = ("typing", "abc", "collections.abc")
 
 def is_plain_of_library(kind: type) -> bool:
     """Return if a library's class is one whose objects are known to be the fields that they have."""
-    return kind.__module__ in _PLAIN_MODULES and kind.__name__ not in ("State", "Address")
+    return kind.__module__ in _PLAIN_MODULES and kind.__name__ != "State"
 
 
 _PLAIN_MODULES = (
@@ -266,10 +266,17 @@ def _attributes(*names: str) -> Callable[[Any], list[Any]]:
 
 
 MADE: dict[str, Callable[[Any], list[Any]]] = {
+    "dateutil.tz.tz:tzlocal": _attributes(),
+    "dateutil.tz.tz:tzoffset": _attributes("_name", "_offset"),
+    "dateutil.tz.tz:tzutc": _attributes(),
     "babel.core:Locale": _attributes("language", "territory", "script", "variant", "modifier"),
     "multidict._multidict:CIMultiDict": _items,
     "multidict._multidict:MultiDict": _items,
+    "multidict._multidict:CIMultiDictProxy": lambda value: [value.copy()],
+    "multidict._multidict:MultiDictProxy": lambda value: [value.copy()],
     "multidict._multidict:istr": _text,
+    "pendulum.tz.timezone:FixedTimezone": _attributes("_offset", "_name"),
+    "pendulum.tz.timezone:Timezone": _attributes("key"),
     "pydantic.networks:AnyUrl": _text,
     "pydantic.networks:HttpUrl": _text,
     "pydantic_core._pydantic_core:TzInfo": lambda value: [value.utcoffset(None).total_seconds()],

@@ -174,6 +174,13 @@ VALUES_OF_LIBRARIES = [
     ("r.parsed", "adapter", "(datetime.datetime)"),
     ("r.pydantic.SecretStr('a')", "adapter", "(pydantic.types.SecretStr)"),
     ("r.pydantic.HttpUrl('http://a/')", "adapter", "(pydantic.networks.HttpUrl)"),
+    ("r.dateutil.tz.tzutc()", "adapter", "(dateutil.tz.tz.tzutc)"),
+    ("r.dateutil.tz.tzoffset('a', 3600)", "adapter", "(dateutil.tz.tz.tzoffset)"),
+    (
+        "r.multidict.MultiDictProxy(r.multidict.MultiDict(a=1))",
+        "adapter",
+        "(multidict._multidict.MultiDictProxy)",
+    ),
     ("r.dateutil.tz.gettz('Europe/Berlin')", "value", "(dateutil.tz.tz.tzfile)"),
     ("r.multidict.CIMultiDict(a=1)", "adapter", "(multidict._multidict.CIMultiDict)"),
     ("r.multidict.MultiDict(a=len)", "callback", "[0][1] (builtin_function_or_method)"),
@@ -277,6 +284,19 @@ def test_loaded_relationships_count_and_others_are_not_fetched(runs):
     assert '"lines"' not in alone and '"name":"str"' in alone
 
 
+def test_loaded_rows_of_foreign_keys_count(runs):
+    log = run(runs, "back.take(r.Pet(owner=r.Person(name='a'))); back.take(r.Pet(owner_id=1))", ROWS)
+    loaded, alone = (call.payloads[False]["skeleton"] for call in log.named(TAKE))
+    assert '"owner":{"object":"kinds.rows:Person"' in loaded
+    assert '"owner":' not in alone and '"owner_id":"int"' in alone
+
+
+def test_rows_within_a_row_count_without_their_lists(runs):
+    log = run(runs, "v.taken = r.with_lines.lines[0]; back.take(v.taken)", ROWS)
+    skeleton = log.one(TAKE).payloads[False]["skeleton"]
+    assert '"order":{"object":"kinds.rows:Order"' in skeleton and '"lines"' not in skeleton
+
+
 def test_every_obstacle_is_kept_once_and_the_worst_comes_first(runs):
     log = run(
         runs,
@@ -375,6 +395,7 @@ RECEIVERS = [
         "",
         "its field lock holds a live resource (_thread.RLock)",
     ),
+    ("back.enter(v.Entered())", "Entered.__enter__", "value", "", "its fields are data"),
     ("v.OwnDict().total()", "OwnDict.total", "value", "", "its fields are data"),
     ("v.OwnConnection(':memory:').total()", "OwnConnection.total", "service", "", "it is a resource"),
     ("v.Plain.make(1)", "Plain.make", "class", "kinds.values:Plain", "it is a class"),

@@ -81,6 +81,13 @@ class Person(models.Model):
         return 1
 
 
+class Pet(models.Model):
+    owner = models.ForeignKey(Person, models.CASCADE)
+
+    class Meta:
+        app_label = "kinds"
+
+
 @attrs.define
 class Attrs:
     amount: int

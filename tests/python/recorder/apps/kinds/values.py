@@ -3,6 +3,7 @@
 import array
 import asyncio
 import collections
+import contextlib
 import dataclasses
 import datetime
 import decimal
@@ -237,6 +238,16 @@ class Keeper(logging.Handler):
 
     def emit(self, record):
         return record
+
+
+class Entered(contextlib.AbstractContextManager):
+    """Derives from a class that only says which methods it has."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_error):
+        pass
 
 
 class Parser(html.parser.HTMLParser):
