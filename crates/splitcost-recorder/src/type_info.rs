@@ -83,6 +83,19 @@ pub(crate) enum Base {
     Set,
 }
 
+/// The names of the built-in types.
+const DERIVED: [(&str, Base); 9] = [
+    ("builtins:str", Base::Str),
+    ("builtins:int", Base::Int),
+    ("builtins:float", Base::Float),
+    ("builtins:list", Base::List),
+    ("builtins:dict", Base::Dict),
+    ("builtins:tuple", Base::Tuple),
+    ("builtins:bytes", Base::Bytes),
+    ("builtins:set", Base::Set),
+    ("builtins:frozenset", Base::Set),
+];
+
 /// A field in a slot.
 pub(crate) struct Slot {
     /// Its name as it is written: `*` where no source spells it out.
@@ -521,18 +534,7 @@ fn encoding_of(kind: &Bound<'_, PyType>, type_name: &TypeName, bases: &[TypeName
     if has("__next__") || has("__anext__") || is_a("builtins:coroutine") {
         return Ok(Encoding::DeadEnd(Class::Generator));
     }
-    let derived = [
-        ("builtins:str", Base::Str),
-        ("builtins:int", Base::Int),
-        ("builtins:float", Base::Float),
-        ("builtins:list", Base::List),
-        ("builtins:dict", Base::Dict),
-        ("builtins:tuple", Base::Tuple),
-        ("builtins:bytes", Base::Bytes),
-        ("builtins:set", Base::Set),
-        ("builtins:frozenset", Base::Set),
-    ];
-    if let Some((_, base)) = derived.into_iter().find(|(base, _)| is_a(base)) {
+    if let Some((_, base)) = DERIVED.into_iter().find(|(base, _)| is_a(base)) {
         return Ok(Encoding::Derived(base));
     }
     // What can be called is data only where the app says how it is used.

@@ -70,6 +70,8 @@ def decode(data: bytes | memoryview, foreign: Foreign | None = None) -> Any:
         ArithmeticError,
         AttributeError,
         RecursionError,
+        ImportError,
+        sqlite3.Error,
     ) as error:
         raise DecodeError(f"malformed message: {error}") from error
     raise DecodeError("malformed message: it begins with neither p nor t")
@@ -222,7 +224,13 @@ def _un_made(content: Any) -> Any:
     name, parts = content
     if name not in MADE:
         raise DecodeError(f"{name} is not made by its constructor")
-    return _class(name)(*map(_untag, parts))
+    given = [_untag(part) for part in parts]
+    try:
+        return _class(name)(*given)
+    except DecodeError:
+        raise
+    except Exception as error:  # Each library has its own.
+        raise DecodeError(f"{name} cannot be made: {error}") from error
 
 
 def _un_view(content: Any) -> Any:
@@ -239,7 +247,7 @@ def _un_view(content: Any) -> Any:
 
 def _un_database_row(content: Any) -> Any:
     names, values = content
-    return sqlite3.Row(_cursor(tuple(names)), tuple(map(_untag, values)))
+    return sqlite3.Row(_cursor(tuple(names)), _values(names, values))
 
 
 @functools.lru_cache(maxsize=256)
@@ -249,12 +257,19 @@ def _cursor(names: tuple[str, ...]) -> sqlite3.Cursor:
     return sqlite3.connect(":memory:", check_same_thread=False).execute(f"SELECT {columns}")
 
 
+def _values(names: list[str], values: list[Any]) -> tuple[Any, ...]:
+    """The values of a row, one for each name."""
+    if len(names) != len(values):
+        raise DecodeError("a row has as many values as names")
+    return tuple(map(_untag, values))
+
+
 def _un_result_row(content: Any) -> Any:
     from sqlalchemy.engine import IteratorResult
     from sqlalchemy.engine.result import SimpleResultMetaData
 
     kind, names, values = content
-    row: Any = IteratorResult(SimpleResultMetaData(names), iter([tuple(map(_untag, values))])).one()
+    row: Any = IteratorResult(SimpleResultMetaData(names), iter([_values(names, values)])).one()
     return row if kind == "row" else row._mapping
 
 

@@ -430,7 +430,7 @@ def test_a_method_that_a_library_was_given_is_an_extension(runs):
         "def ask(kind): kind.objects.all().db\n"
         "back.apply(ask, r.Person)\n"
         "router = r.Router()\n"
-        "back.apply(router.allow_relation, None)\n",
+        "back.apply(router.allow_migrate, None)\n",
         ROWS,
     )
     receiver = log.named("kinds.rows:Router.db_for_read")[-1].payloads[False]["receiver"]
@@ -439,7 +439,7 @@ def test_a_method_that_a_library_was_given_is_an_extension(runs):
         "a library calls it, and no other module names it",
     )
     # Called by the app itself, it is as any other.
-    receiver = log.one("kinds.rows:Router.allow_relation").payloads[False]["receiver"]
+    receiver = log.one("kinds.rows:Router.allow_migrate").payloads[False]["receiver"]
     assert receiver["kind"] == "value"
 
 

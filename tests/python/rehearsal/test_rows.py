@@ -234,7 +234,14 @@ def test_a_row_of_a_package(tables: None) -> None:
         b't{"$w":[["bazaar.types:Product","a_library.builder:Former"],{},true,{}]}',
         b't{"$W":0}',
         b't{"$U":["os:system",["true"]]}',
+        b't{"$U":["yarl:URL",[1]]}',
         b't{"$V":["pairs",[]]}',
+        b't{"$L":[[1],[2]]}',
+        b't{"$L":[["a\\u0000"],[2]]}',
+        b't{"$L":[["a"],[2,3]]}',
+        b't{"$Y":["row",["a"],[1,2]]}',
+        b't{"$B":["flask.config:Config",[]]}',
+        b't{"$o":["starlette.datastructures:State",{}]}',
     ],
 )
 def test_malformed_rows_are_refused(data: bytes) -> None:

@@ -127,7 +127,7 @@ class Router:
     def db_for_read(self, model, **hints):
         return None
 
-    def allow_relation(self, other):
+    def allow_migrate(self, database, *_more, **_hints):
         return None
 
 
