@@ -524,9 +524,9 @@ impl Walk {
     fn row(&mut self, value: &Bound<'_, PyAny>, info: &TypeInfo) -> PyResult<Skeleton> {
         let before = self.hash;
         self.rows += 1;
-        let skeleton = self.attributes(value, info, &[])?;
+        let mut skeleton = self.attributes(value, info, &[])?;
         let after = self.hash;
-        self.related_rows(value)?;
+        self.related_rows(value, &mut skeleton)?;
         self.hash = after;
         self.rows -= 1;
         if let Some(state) = held_attr(value, "_sa_instance_state") {
@@ -550,7 +550,7 @@ impl Walk {
     }
 
     /// The rows that Django has loaded for the foreign keys of a row.
-    fn related_rows(&mut self, value: &Bound<'_, PyAny>) -> PyResult<()> {
+    fn related_rows(&mut self, value: &Bound<'_, PyAny>, skeleton: &mut Skeleton) -> PyResult<()> {
         let cache = held_attr(value, "_state").and_then(|state| held_attr(&state, "fields_cache"));
         let Some(cache) = cache.and_then(|cache| cache.cast_into_exact::<PyDict>().ok()) else { return Ok(()) };
         for (key, part) in cache.iter() {
@@ -558,7 +558,11 @@ impl Walk {
                 continue;
             }
             let name = key.cast_exact::<PyString>().ok().and_then(|key| key.to_str().ok()).unwrap_or("*");
-            self.part(if source::spells_out(name) { name } else { "*" }, name.len() as u64, &part)?;
+            let written = if source::spells_out(name) { name } else { "*" };
+            let related = self.part(written, name.len() as u64, &part)?;
+            if let Skeleton::Fields(_, _, fields) = skeleton {
+                add_field(fields, written, related);
+            }
         }
         Ok(())
     }
