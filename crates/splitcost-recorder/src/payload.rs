@@ -116,12 +116,14 @@ impl Sample {
                 let library = site.library.as_deref();
                 if library.is_some_and(|library| method.extends_library(&first, library)) {
                     called_on = Some(receiver::extension(Some(&first), receiver::EXTENDS_LIBRARY));
-                } else if site.is_installed && library.is_some_and(|library| method.is_given_to(library)) {
-                    called_on = Some(receiver::extension(Some(&first), receiver::GIVEN_TO_LIBRARY));
                 } else if wraps_statements {
                     called_on = Some(receiver::extension(Some(&first), receiver::WRAPS_STATEMENTS));
                 } else {
-                    let looked = receiver::look(&first, is_new)?;
+                    let mut looked = receiver::look(&first, is_new)?;
+                    let is_given = site.is_installed && library.is_some_and(|library| method.is_given_to(library));
+                    if is_given && receiver::is_kept(&looked.receiver) {
+                        looked.receiver = receiver::extension(Some(&first), receiver::GIVEN_TO_LIBRARY);
+                    }
                     called_on = Some(looked.receiver);
                     match looked.hash {
                         _ if is_new => watch(Role::New, first),

@@ -21,19 +21,23 @@ pub(crate) const EXTENDS_LIBRARY: &str = "its class extends one of a library, wh
 pub(crate) const GIVEN_TO_LIBRARY: &str = "a library calls it, and no other module names it";
 pub(crate) const WRAPS_STATEMENTS: &str = "it is called for the statements of others";
 
-/// Packages that call whatever they are handed: a call of theirs says nothing about who wants it.
-const RUNNERS: [&str; 18] = [
+/// Packages that call whatever they are handed, or what templates name: a call of theirs says nothing about who wants it.
+const RUNNERS: [&str; 22] = [
     "anyio",
     "asgiref",
     "asyncio",
     "backoff",
     "blinker",
     "celery",
+    "chameleon",
     "concurrent",
     "contextlib",
     "contextvars",
     "django.dispatch",
+    "django.template",
     "functools",
+    "jinja2",
+    "mako",
     "pluggy",
     "pydispatch",
     "splitcost",
@@ -93,7 +97,8 @@ impl Method {
     /// names it: the library knows its class from a setting, a table or a registration.
     pub(crate) fn is_given_to(&self, caller: &str) -> bool {
         let (module, _) = self.class.split_once(':').unwrap_or_default();
-        let is_runner = RUNNERS.iter().any(|runner| resource::is_within(caller, runner));
+        // The code of a template is in no module.
+        let is_runner = caller.is_empty() || RUNNERS.iter().any(|runner| resource::is_within(caller, runner));
         // The interpreter calls methods of such names without anybody who names them.
         let is_implied = self.name.starts_with("__");
         !is_runner && !is_implied && !source::is_named_outside(&self.name, &source::namer_of(module))
@@ -173,6 +178,11 @@ pub(crate) fn look(value: &Bound<'_, PyAny>, is_new: bool) -> PyResult<Looked> {
     let is_service = matches!(decisive.class, Class::Resource | Class::Service);
     let kind = if is_service { Kind::Service } else { Kind::Reference };
     Ok(Looked { receiver: receiver(kind, info.dotted(), None, &reason(decisive)), hash: None })
+}
+
+/// Returns true for an object that is no data.
+pub(crate) fn is_kept(receiver: &LoggedReceiver) -> bool {
+    matches!(receiver.kind, Kind::Service | Kind::Reference)
 }
 
 /// Returns the receiver of code that a library calls where it runs: a method, or else a function.

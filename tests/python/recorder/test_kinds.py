@@ -440,7 +440,7 @@ def test_a_method_that_a_library_was_given_is_an_extension(runs):
     )
     # Called by the app itself, it is as any other.
     receiver = log.one("kinds.rows:Router.allow_migrate").payloads[False]["receiver"]
-    assert receiver["kind"] == "value"
+    assert receiver["kind"] == "reference"
 
 
 ARGUMENTS = [

@@ -1,6 +1,7 @@
 """Rows of object-relational mappers, and the resources of libraries."""
 
 import datetime
+import threading
 
 import attrs
 import dateutil.tz
@@ -123,6 +124,9 @@ parsed = pydantic.TypeAdapter(datetime.datetime).validate_python("2026-01-01T00:
 
 class Router:
     """Django calls it for each query."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
 
     def db_for_read(self, model, **hints):
         return None
