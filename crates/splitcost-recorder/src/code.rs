@@ -290,20 +290,26 @@ fn is_entered(frame: &Bound<'_, PyAny>) -> PyResult<bool> {
     Ok(globals.and_then(|globals| module_name(&globals)).is_some_and(|module| module == "contextlib"))
 }
 
+/// Directories of installed packages.
+const INSTALLED: [&str; 2] = ["/site-packages/", "/dist-packages/"];
+
 /// The place in the app that a call comes from.
 #[derive(Default)]
 pub(crate) struct CallSite {
     /// File of the nearest outer frame under recording; empty where no frame is.
     pub(crate) file: String,
     pub(crate) line: u32,
-    /// Frames of libraries stand between it and the function: a library makes the call.
-    pub(crate) is_of_library: bool,
+    /// Module of the library that makes the call; `None` where code under recording makes it.
+    pub(crate) library: Option<String>,
+    /// That library is installed: it is neither the main program nor a test.
+    pub(crate) is_installed: bool,
     /// The library that makes the call executes statements.
     pub(crate) executes_statements: bool,
 }
 
 /// Returns the place in the app that the call of a frame comes from.
 pub(crate) fn call_site(frame: &Bound<'_, PyAny>) -> PyResult<CallSite> {
+    let py = frame.py();
     let mut site = CallSite::default();
     for outer in (Frames { next: Some(frame.clone()) }).skip(1) {
         let (outer, code) = outer?;
@@ -312,13 +318,17 @@ pub(crate) fn call_site(frame: &Bound<'_, PyAny>) -> PyResult<CallSite> {
             site.line = line_of(&outer)?;
             return Ok(CallSite { file, ..site });
         }
-        if !std::mem::replace(&mut site.is_of_library, true) {
-            let globals = outer.getattr(intern!(frame.py(), "f_globals"))?.cast_into::<PyDict>();
-            let module = globals.ok().and_then(|globals| module_name(&globals));
-            site.executes_statements = module.is_some_and(|module| resource::executes_statements(&module));
+        if site.library.is_none() {
+            let globals = outer.getattr(intern!(py, "f_globals"))?.cast_into::<PyDict>();
+            let module = globals.ok().and_then(|globals| module_name(&globals)).unwrap_or_default();
+            site.executes_statements = resource::executes_statements(&module);
+            site.library = Some(module);
+            let file: String = outer.getattr(intern!(py, "f_code"))?.getattr(intern!(py, "co_filename"))?.extract()?;
+            site.is_installed = INSTALLED.iter().any(|directory| file.contains(directory));
         }
     }
-    Ok(CallSite::default())
+    // The stack ends at a thread, an event loop or a greenlet of the library.
+    Ok(site)
 }
 
 /// Returns the file and line from which a statement comes that a frame executes: the nearest frame under recording outside

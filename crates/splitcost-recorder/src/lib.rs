@@ -25,8 +25,8 @@
 //! `python/splitcost/_native.abi3.so`.
 //!
 //! Known limits: a call that outlives its request (a task that nobody awaits) still names that request; an argument that
-//! something else changed while a coroutine was suspended counts as mutated; a row of an `SQLModel` table counts as data
-//! (its columns can be sent and rebuilt detached), though changes to the copy do not reach the session.
+//! something else changed while a coroutine was suspended counts as mutated; a row counts as data (it can be sent and
+//! rebuilt detached), though changes to the copy do not reach the session.
 
 mod buffer;
 mod clock;

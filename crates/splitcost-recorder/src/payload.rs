@@ -121,12 +121,17 @@ impl Sample {
             {
                 let is_new = method.is_constructor();
                 wraps_statements |= method.extends_database(&first);
-                if site.is_of_library && method.extends_library(&first) {
+                let library = site.library.as_deref();
+                if library.is_some_and(|library| method.extends_library(&first, library)) {
                     called_on = Some(receiver::extension(Some(&first), receiver::EXTENDS_LIBRARY));
                 } else if wraps_statements {
                     called_on = Some(receiver::extension(Some(&first), receiver::WRAPS_STATEMENTS));
                 } else {
-                    let looked = receiver::look(&first, is_new)?;
+                    let mut looked = receiver::look(&first, is_new)?;
+                    let is_given = site.is_installed && library.is_some_and(|library| method.is_given_to(library));
+                    if is_given && receiver::is_kept(&looked.receiver) {
+                        looked.receiver = receiver::extension(Some(&first), receiver::GIVEN_TO_LIBRARY);
+                    }
                     called_on = Some(looked.receiver);
                     match looked.hash {
                         _ if is_new => watch(Role::New, first),

@@ -9,6 +9,7 @@ use crate::inert::{self, is_of_c, own_attr};
 use crate::obstacle::Obstacle;
 use crate::place::{is_shared, place_of};
 use crate::resource;
+use crate::source;
 use crate::type_info::{Encoding, info_of, is_found, type_of};
 use crate::walk::Walk;
 
@@ -17,9 +18,39 @@ const CONSTRUCTORS: [&str; 5] = ["__init__", "__post_init__", "__attrs_post_init
 
 /// The reasons why a library calls code of the app.
 pub(crate) const EXTENDS_LIBRARY: &str = "its class extends one of a library, which calls it";
+pub(crate) const GIVEN_TO_LIBRARY: &str = "a library calls it, and no other module names it";
 /// The reason why an object that holds only data is a service object.
 const SHARED: &str = "several requests use it";
 pub(crate) const WRAPS_STATEMENTS: &str = "it is called for the statements of others";
+
+/// Packages that call whatever they are handed, or what templates name: a call of theirs says nothing about who wants it.
+const RUNNERS: [&str; 22] = [
+    "anyio",
+    "asgiref",
+    "asyncio",
+    "backoff",
+    "blinker",
+    "celery",
+    "chameleon",
+    "concurrent",
+    "contextlib",
+    "contextvars",
+    "django.dispatch",
+    "django.template",
+    "functools",
+    "jinja2",
+    "mako",
+    "pluggy",
+    "pydispatch",
+    "splitcost",
+    "stamina",
+    "tenacity",
+    "threading",
+    "trio",
+];
+
+/// Modules whose classes only say which methods a class has.
+const MARKERS: [&str; 6] = ["abc", "collections.abc", "contextlib", "numbers", "typing", "typing_extensions"];
 
 /// The method that a function is by its qualified name.
 pub(crate) struct Method {
@@ -51,13 +82,28 @@ impl Method {
         is_ours(&kind) && (self.name == "__new__" || !self.is_static(&kind))
     }
 
-    /// Returns true when it overrides a method of a library's class, as that library expects of those who extend it.
-    pub(crate) fn extends_library(&self, object: &Bound<'_, PyAny>) -> bool {
+    /// Returns true when it overrides a method of a library's class, and the module that calls it is of such a library.
+    pub(crate) fn extends_library(&self, object: &Bound<'_, PyAny>, caller: &str) -> bool {
         let kind = object.cast::<PyType>().map_or_else(|_| object.get_type(), Clone::clone);
         let bases = inert::mro(&kind).unwrap_or_default();
         // The root of all classes is the last one, and is extended by each.
-        let libraries = bases.iter().rev().skip(1).filter(|base| !info_of(base).is_own);
-        !self.is_constructor() && libraries.into_iter().any(|base| own_attr(base, &self.name).is_some())
+        let bases = bases.iter().rev().skip(1).filter(|base| !info_of(base).is_own);
+        let libraries = bases.map(|base| (base, inert::module_of(base).unwrap_or_default()));
+        let libraries: Vec<_> = libraries.filter(|(_, module)| !MARKERS.contains(&module.as_str())).collect();
+        !self.is_constructor()
+            && libraries.iter().any(|(base, _)| own_attr(base, &self.name).is_some())
+            && libraries.iter().any(|(_, module)| package(module) == package(caller))
+    }
+
+    /// Returns true when an installed library, of which `caller` is a module, calls it, and no module of the app but its own
+    /// names it: the library knows its class from a setting, a table or a registration.
+    pub(crate) fn is_given_to(&self, caller: &str) -> bool {
+        let (module, _) = self.class.split_once(':').unwrap_or_default();
+        // The code of a template is in no module.
+        let is_runner = caller.is_empty() || RUNNERS.iter().any(|runner| resource::is_within(caller, runner));
+        // The interpreter calls methods of such names without anybody who names them.
+        let is_implied = self.name.starts_with("__");
+        !is_runner && !is_implied && !source::is_named_outside(&self.name, &source::namer_of(module))
     }
 
     /// Returns true when it overrides a method of a library's connection to a database, or of what is like one.
@@ -83,6 +129,11 @@ impl Method {
         let stored = stored.map(|stored| stored.get_type());
         stored.is_some_and(|kind| is_of_c(&kind) && inert::qualname(&kind).as_deref() == Some("staticmethod"))
     }
+}
+
+/// Returns the top-level package of a module.
+fn package(module: &str) -> &str {
+    module.split('.').next().unwrap_or(module)
 }
 
 /// A receiver, looked at.
@@ -133,6 +184,11 @@ pub(crate) fn look(value: &Bound<'_, PyAny>, is_new: bool) -> PyResult<Looked> {
     let mut receiver = receiver(kind, info.dotted(), None, &reason(decisive));
     receiver.obstacles = walk.obstacles.into_log();
     Ok(Looked { receiver, hash: None })
+}
+
+/// Returns true for an object that is no data.
+pub(crate) fn is_kept(receiver: &LoggedReceiver) -> bool {
+    matches!(receiver.kind, Kind::Service | Kind::Reference)
 }
 
 /// Returns the receiver of code that a library calls where it runs: a method, or else a function.

@@ -122,6 +122,7 @@ fn find(known: &[Known], module: &str, qualname: &str) -> Option<Class> {
     known.iter().find(fits).map(|(_, class, _)| *class)
 }
 
-fn is_within(module: &str, package: &str) -> bool {
+/// Returns true for a package and for the modules in it.
+pub(crate) fn is_within(module: &str, package: &str) -> bool {
     module.strip_prefix(package).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }

@@ -91,6 +91,11 @@ pub(crate) fn namer(module: &str) -> u32 {
     *source.modules.entry(owner).or_insert(next)
 }
 
+/// Returns the module that owns the code at the top of a Python module.
+pub(crate) fn namer_of(module: &str) -> String {
+    owner_of(module, "").unwrap_or_else(|| module.to_owned())
+}
+
 /// Learns an identifier of a module's source.
 pub(crate) fn learn_identifier(name: &str, namer: u32) {
     learn(name, MAX_IDENTIFIER_LEN, namer);

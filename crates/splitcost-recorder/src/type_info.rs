@@ -79,7 +79,22 @@ pub(crate) enum Base {
     List,
     Dict,
     Tuple,
+    Bytes,
+    Set,
 }
+
+/// The names of the built-in types.
+const DERIVED: [(&str, Base); 9] = [
+    ("builtins:str", Base::Str),
+    ("builtins:int", Base::Int),
+    ("builtins:float", Base::Float),
+    ("builtins:list", Base::List),
+    ("builtins:dict", Base::Dict),
+    ("builtins:tuple", Base::Tuple),
+    ("builtins:bytes", Base::Bytes),
+    ("builtins:set", Base::Set),
+    ("builtins:frozenset", Base::Set),
+];
 
 /// A field in a slot.
 pub(crate) struct Slot {
@@ -184,36 +199,120 @@ pub(crate) fn info_of(kind: &Bound<'_, PyType>) -> Arc<TypeInfo> {
 }
 
 /// Types, beside those of the app, whose values the codec of a rehearsal encodes.
-const ENCODED: [&str; 14] = [
+const ENCODED: [&str; 38] = [
     "array:array",
+    "babel.core:Locale",
+    "builtins:dict_items",
+    "builtins:dict_keys",
+    "builtins:dict_values",
     "builtins:ellipsis",
+    "builtins:mappingproxy",
     "builtins:range",
     "builtins:slice",
     "collections:Counter",
     "datetime:timezone",
+    "dateutil.tz.tz:tzlocal",
+    "dateutil.tz.tz:tzoffset",
+    "dateutil.tz.tz:tzutc",
+    "flask_babel.speaklater:LazyString",
     "fractions:Fraction",
     "ipaddress:IPv4Address",
     "ipaddress:IPv6Address",
+    "multidict._multidict:CIMultiDict",
+    "multidict._multidict:CIMultiDictProxy",
+    "multidict._multidict:MultiDict",
+    "multidict._multidict:MultiDictProxy",
+    "multidict._multidict:istr",
     "numpy:ndarray",
+    "pendulum.tz.timezone:FixedTimezone",
+    "pendulum.tz.timezone:Timezone",
+    "pydantic.networks:AnyUrl",
+    "pydantic.networks:HttpUrl",
     "pydantic.types:SecretBytes",
     "pydantic.types:SecretStr",
+    "pydantic_core._pydantic_core:TzInfo",
     "re:Pattern",
+    "sqlalchemy.engine.row:Row",
+    "sqlalchemy.engine.row:RowMapping",
+    "sqlite3:Row",
+    "types:SimpleNamespace",
+    "yarl:URL",
     "zoneinfo:ZoneInfo",
+];
+/// Modules of libraries whose objects are the fields that they have, and the name in them for which that is not so.
+const PLAIN_MODULES: [&str; 12] = [
+    "collections",
+    "psycopg2.tz",
+    "starlette.datastructures",
+    "werkzeug.datastructures.accept",
+    "werkzeug.datastructures.auth",
+    "werkzeug.datastructures.cache_control",
+    "werkzeug.datastructures.csp",
+    "werkzeug.datastructures.etag",
+    "werkzeug.datastructures.headers",
+    "werkzeug.datastructures.mixins",
+    "werkzeug.datastructures.range",
+    "werkzeug.datastructures.structures",
+];
+const NOT_PLAIN: &str = "State";
+/// Types of C from which others derive that are data.
+const BASES_OF_C: [&str; 15] = [
+    "builtins:object",
+    "builtins:str",
+    "builtins:int",
+    "builtins:float",
+    "builtins:bytes",
+    "builtins:list",
+    "builtins:dict",
+    "builtins:tuple",
+    "builtins:set",
+    "builtins:frozenset",
+    "collections:OrderedDict",
+    "datetime:datetime",
+    "datetime:date",
+    "datetime:time",
+    "datetime:timedelta",
 ];
 /// Modules whose classes add nothing to the fields of an object.
 const BARE: [&str; 3] = ["abc", "collections.abc", "typing"];
 
 /// Returns true when the codec (`splitcost.codec`) encodes values of a type as what they hold.
 fn is_encoded(kind: &Bound<'_, PyType>, name: &TypeName, bases: &[TypeName], encoding: &Encoding) -> bool {
-    let is_bare = |base: &TypeName| BARE.contains(&base.module.as_str()) || base.text() == "builtins:object";
-    let is_own = name.is_own() && name.module != "__main__" && is_found(kind);
-    match encoding {
-        Encoding::Fields(..) => true,
-        Encoding::Object(_) if is_own => bases.iter().all(|base| base.is_own() || is_bare(base)),
-        Encoding::Derived(_) if is_own => true,
-        Encoding::Opaque if name.module == "numpy" => !matches!(name.qualname.as_str(), "void" | "object_"),
-        _ => ENCODED.contains(&name.text().as_str()),
+    if matches!(encoding, Encoding::Fields(..)) || ENCODED.contains(&name.text().as_str()) {
+        return true;
     }
+    let is_a = |name: &str| bases.iter().any(|base| base.text() == name);
+    let is_bare = |base: &TypeName| BARE.contains(&base.module.as_str()) || base.text() == "builtins:object";
+    let is_plain = |base: &TypeName| {
+        let is_listed = PLAIN_MODULES.contains(&base.module.as_str());
+        is_listed && base.qualname != NOT_PLAIN
+    };
+    let is_named = name.module != "__main__" && is_found(kind);
+    match encoding {
+        // A class that is made as the program runs is known beside the others of its mapper.
+        Encoding::Row => own_attr(kind, "_sa_class_manager").is_some() || is_named,
+        Encoding::Object(_) if is_a("django.utils.functional:Promise") => true,
+        Encoding::Object(_) => {
+            is_named
+                && (name.is_own() || is_plain(name))
+                && bases.iter().all(|base| base.is_own() || is_bare(base) || is_plain(base))
+        }
+        Encoding::Opaque if name.module == "numpy" => !matches!(name.qualname.as_str(), "void" | "object_"),
+        Encoding::Opaque if is_a("datetime:tzinfo") => is_named && (name.is_own() || is_plain(name)),
+        Encoding::Derived(_) | Encoding::Opaque => is_named && (name.is_own() || adds_nothing_of_c(kind, bases)),
+        _ => false,
+    }
+}
+
+/// Returns true when a class derives from a built-in type of data, and all that it adds is written in Python.
+fn adds_nothing_of_c(kind: &Bound<'_, PyType>, bases: &[TypeName]) -> bool {
+    let types = inert::mro(kind).unwrap_or_default();
+    let is_known = |base: &TypeName| {
+        let name = base.text();
+        BASES_OF_C.contains(&name.as_str()) || name.starts_with("decimal:") || BARE.contains(&base.module.as_str())
+    };
+    let has_base = bases.iter().any(|base| is_known(base) && base.text() != "builtins:object");
+    has_base && types.iter().zip(bases).all(|(kind, name)| is_known(name) || !is_of_c(kind))
 }
 
 /// The name of a type.
@@ -345,7 +444,10 @@ fn known_encoding(name: &str) -> Option<Encoding> {
         | "builtins:NotImplementedType"
         | "datetime:timezone"
         | "msgspec:UnsetType"
-        | "flask_babel.speaklater:LazyString" => Encoding::Opaque,
+        | "flask_babel.speaklater:LazyString"
+        | "pydantic.networks:AnyUrl"
+        | "pydantic.networks:HttpUrl"
+        | "yarl:URL" => Encoding::Opaque,
         "sqlalchemy.engine.row:Row" | "sqlalchemy.engine.row:RowMapping" => Encoding::Made(&["_data"]),
         "re:Pattern" => Encoding::Made(&["pattern", "flags"]),
         "builtins:range" | "builtins:slice" => Encoding::Made(&["start", "stop", "step"]),
@@ -432,15 +534,7 @@ fn encoding_of(kind: &Bound<'_, PyType>, type_name: &TypeName, bases: &[TypeName
     if has("__next__") || has("__anext__") || is_a("builtins:coroutine") {
         return Ok(Encoding::DeadEnd(Class::Generator));
     }
-    let derived = [
-        ("builtins:str", Base::Str),
-        ("builtins:int", Base::Int),
-        ("builtins:float", Base::Float),
-        ("builtins:list", Base::List),
-        ("builtins:dict", Base::Dict),
-        ("builtins:tuple", Base::Tuple),
-    ];
-    if let Some((_, base)) = derived.into_iter().find(|(base, _)| is_a(base)) {
+    if let Some((_, base)) = DERIVED.into_iter().find(|(base, _)| is_a(base)) {
         return Ok(Encoding::Derived(base));
     }
     // What can be called is data only where the app says how it is used.

@@ -8,7 +8,7 @@ use std::hash::{Hash, Hasher};
 
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyDict, PyFloat, PyFrozenSet, PyInt, PyList, PySet, PyString, PyTuple, PyType};
+use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyFrozenSet, PyInt, PyList, PySet, PyString, PyTuple, PyType};
 use rustc_hash::FxHasher;
 use splitcost_recording::log::PayloadClassCode as Class;
 use splitcost_recording::skeleton::{CUT, Skeleton, add_field};
@@ -43,6 +43,10 @@ const OPAQUE_BYTES: u64 = 41;
 const MAX_HASHED_BYTES: usize = 64 << 10;
 /// Attributes in which object-relational mappers keep their own state.
 const ROW_STATE: [&str; 3] = ["_sa_instance_state", "_state", "_prefetched_objects_cache"];
+/// Beginning of the names under which association proxies of `SQLAlchemy` are kept.
+const PROXY_OF_ROW: &str = "_AssociationProxy_";
+/// Rows within each other that the codec of a rehearsal sends.
+const MAX_ROWS: usize = 3;
 
 /// One walk through one payload.
 #[derive(Default)]
@@ -61,6 +65,8 @@ pub(crate) struct Walk {
     pub(crate) is_changeable: bool,
     /// The containers around the current value.
     around: Vec<usize>,
+    /// The rows among them.
+    rows: usize,
 }
 
 impl Walk {
@@ -160,11 +166,17 @@ impl Walk {
             Encoding::Object(slots) => {
                 self.inside(value, &info, |walk| walk.object(value, &info, |walk| walk.attributes(value, &info, slots)))
             }
+            Encoding::Row if self.around.contains(&(value.as_ptr() as usize)) => {
+                self.bytes += 8;
+                Ok(CUT)
+            }
             Encoding::Row => self.inside(value, &info, |walk| {
-                let outside = std::mem::take(&mut walk.obstacles);
+                let (outside, adapted) = (std::mem::take(&mut walk.obstacles), walk.adapted.clone());
                 let skeleton = walk.row(value, &info);
-                walk.obstacles = outside;
-                walk.note(Class::Value, &info);
+                let inside = std::mem::replace(&mut walk.obstacles, outside);
+                walk.adapted = adapted;
+                let is_encoded = info.is_encoded && inside.worst().is_none();
+                walk.note(if is_encoded { Class::Adapter } else { Class::Value }, &info);
                 walk.is_changeable = true;
                 skeleton
             }),
@@ -233,7 +245,7 @@ impl Walk {
                     let zone = type_of(&zone);
                     if !matches!(zone.name.as_str(), "builtins:NoneType" | "datetime:timezone" | "zoneinfo:ZoneInfo") {
                         // Text and hash need the offset, and to ask for it may run code of the app.
-                        self.note(Class::Value, info);
+                        self.note(if zone.is_encoded { Class::Adapter } else { Class::Value }, info);
                         self.bytes += OPAQUE_BYTES + zone.name_len;
                         self.mix(value.as_ptr() as u64);
                         return Ok(Skeleton::Leaf(word));
@@ -351,7 +363,29 @@ impl Walk {
                 let tuple = value.cast::<PyTuple>()?;
                 self.elements("tuple", tuple.iter(), tuple.len())?
             }
+            Base::Bytes => {
+                let bytes = value.cast::<PyBytes>()?.as_bytes();
+                self.bytes += 9 + (bytes.len() as u64).div_ceil(3) * 4;
+                let mut hasher = FxHasher::default();
+                bytes.hash(&mut hasher);
+                self.mix(hasher.finish());
+                Skeleton::Leaf("bytes")
+            }
+            Base::Set => {
+                let is_fixed = value.cast::<PyFrozenSet>().is_ok();
+                self.is_changeable = self.is_changeable || !is_fixed;
+                // A copy, since its own iterator could be overridden.
+                let copy = value.py().get_type::<PyFrozenSet>().call1((value,))?.cast_into::<PyFrozenSet>()?;
+                self.elements(if is_fixed { "frozenset" } else { "set" }, copy.iter(), copy.len())?
+            }
         };
+        // Its own fields go along; the rows that a mutable column is of do not.
+        for (key, part) in instance_dict(value).iter().flat_map(PyDictMethods::iter) {
+            let name = key.cast_exact::<PyString>().ok().and_then(|key| key.to_str().ok()).unwrap_or("*");
+            if name != "_parents" {
+                self.part(if source::spells_out(name) { name } else { "*" }, name.len() as u64, &part)?;
+            }
+        }
         Ok(Skeleton::Fields("object", Some(info.name.clone()), vec![("*".to_owned(), skeleton)]))
     }
 
@@ -503,10 +537,15 @@ impl Walk {
     /// The columns and relationships of a row that are loaded. That more are loaded later is no change: where the mapper keeps
     /// account of changed attributes, these alone make the fingerprint.
     fn row(&mut self, value: &Bound<'_, PyAny>, info: &TypeInfo) -> PyResult<Skeleton> {
-        let hash = self.hash;
-        let skeleton = self.attributes(value, info, &[])?;
+        let before = self.hash;
+        self.rows += 1;
+        let mut skeleton = self.attributes(value, info, &[])?;
+        let after = self.hash;
+        self.related_rows(value, &mut skeleton)?;
+        self.hash = after;
+        self.rows -= 1;
         if let Some(state) = held_attr(value, "_sa_instance_state") {
-            self.hash = hash;
+            self.hash = before;
             let account =
                 generic_attr(&state, "committed_state").and_then(|held| held.cast_into_exact::<PyDict>().ok());
             for name in account.iter().flat_map(PyDictMethods::keys) {
@@ -525,6 +564,35 @@ impl Walk {
         Ok(skeleton)
     }
 
+    /// The rows that Django has loaded for the foreign keys of a row.
+    fn related_rows(&mut self, value: &Bound<'_, PyAny>, skeleton: &mut Skeleton) -> PyResult<()> {
+        let cache = held_attr(value, "_state").and_then(|state| held_attr(&state, "fields_cache"));
+        let Some(cache) = cache.and_then(|cache| cache.cast_into_exact::<PyDict>().ok()) else { return Ok(()) };
+        for (key, part) in cache.iter() {
+            if !self.is_sent(&part) {
+                continue;
+            }
+            let name = key.cast_exact::<PyString>().ok().and_then(|key| key.to_str().ok()).unwrap_or("*");
+            let written = if source::spells_out(name) { name } else { "*" };
+            let related = self.part(written, name.len() as u64, &part)?;
+            if let Skeleton::Fields(_, _, fields) = skeleton {
+                add_field(fields, written, related);
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns true when the codec sends what an attribute of a row holds: rows within a row go without their lists, and only
+    /// so deep.
+    fn is_sent(&self, part: &Bound<'_, PyAny>) -> bool {
+        let info = type_of(part);
+        let is_around = self.around.contains(&(part.as_ptr() as usize));
+        match info.encoding {
+            Encoding::Row => is_around || self.rows < MAX_ROWS,
+            _ => self.rows == 1 || !info.name.starts_with("sqlalchemy.orm.collections:"),
+        }
+    }
+
     /// The instance dictionary and the slots of an object.
     fn attributes(&mut self, value: &Bound<'_, PyAny>, info: &TypeInfo, slots: &[Slot]) -> PyResult<Skeleton> {
         self.bytes += 14 + info.name_len;
@@ -532,9 +600,12 @@ impl Walk {
         if let Some(held) = instance_dict(value) {
             for (key, part) in held.iter() {
                 let Some(name) = key.cast_exact::<PyString>().ok().and_then(|key| key.to_str().ok()) else { continue };
-                if matches!(info.encoding, Encoding::Row) && ROW_STATE.contains(&name) {
+                let is_row = matches!(info.encoding, Encoding::Row);
+                let is_state = ROW_STATE.contains(&name) || name.starts_with(PROXY_OF_ROW);
+                if is_row && (is_state || !self.is_sent(&part)) {
                     continue;
                 }
+                let part = if is_row { name_of_file(part) } else { part };
                 let written = if source::spells_out(name) { name } else { "*" };
                 let skeleton = self.part(written, name.len() as u64, &part)?;
                 add_field(&mut fields, written, skeleton);
@@ -745,6 +816,12 @@ fn is_placeholder(value: &Bound<'_, PyAny>) -> bool {
 /// Returns what the instance dictionary of an object holds under this name.
 fn held_attr<'py>(object: &Bound<'py, PyAny>, name: &str) -> Option<Bound<'py, PyAny>> {
     instance_dict(object)?.get_item(name).ok()?
+}
+
+/// Returns the name of a file that a column of Django's holds, and any other value as it is.
+fn name_of_file(part: Bound<'_, PyAny>) -> Bound<'_, PyAny> {
+    let is_file = type_of(&part).name.starts_with("django.db.models.fields.files:");
+    if is_file { held_attr(&part, "name").unwrap_or(part) } else { part }
 }
 
 /// Returns the length of an integer in decimal.

@@ -7,8 +7,8 @@ The first byte says how to read the rest: ``p`` is plain JSON (no tag inside, so
 ``t`` is JSON in which an object with the single key ``$x`` stands for a value of another type. Nothing is
 unpickled or evaluated. A type is named ``module:qualname`` and only looked up: in modules that are loaded
 already, or in the packages given to :func:`allow_package`. It must be a dataclass, a pydantic model, an enum,
-a named tuple or an exception, or a class of such a package whose objects are fields or derive from a built-in
-type. Its objects are rebuilt without calling their ``__init__``.
+a named tuple, a row of an object-relational mapper or an exception, a class of such a package whose objects are
+fields, or a class that derives from a built-in type. Its objects are rebuilt without calling their ``__init__``.
 
 It does not keep identity: one list that is passed twice arrives as two. Something else can stand for a value that is no
 data (:class:`Foreign`), and :class:`Parts` finds what has changed in a value since it was decoded.

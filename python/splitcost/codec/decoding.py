@@ -14,6 +14,8 @@ import inspect
 import ipaddress
 import pathlib
 import re
+import sqlite3
+import types
 import uuid
 import zoneinfo
 from collections import OrderedDict, deque
@@ -24,16 +26,19 @@ from typing import Any
 
 import orjson
 
+from splitcost.codec import rows
 from splitcost.codec.kinds import (
-    DERIVED,
     EASY,
+    MADE,
     SECRETS,
     DecodeError,
     Foreign,
     base_of,
     is_allowed,
     is_data,
+    is_derived,
     is_model,
+    is_plain_of_library,
     resolve,
     slots_of,
 )
@@ -65,6 +70,8 @@ def decode(data: bytes | memoryview, foreign: Foreign | None = None) -> Any:
         ArithmeticError,
         AttributeError,
         RecursionError,
+        ImportError,
+        sqlite3.Error,
     ) as error:
         raise DecodeError(f"malformed message: {error}") from error
     raise DecodeError("malformed message: it begins with neither p nor t")
@@ -111,9 +118,15 @@ def _un_instant(parse: Callable[[str], Any]) -> Callable[[Any], Any]:
         value = parse(text).replace(fold=fold)
         if zone is None:
             return value
-        return value.replace(tzinfo=zoneinfo.ZoneInfo(zone) if type(zone) is str else _un_offset(zone))
+        return value.replace(tzinfo=_un_zone(zone))
 
     return untagger
+
+
+def _un_zone(content: Any) -> Any:
+    if type(content) is str:
+        return zoneinfo.ZoneInfo(content)
+    return _un_offset(content) if type(content) is list else _untag(content)
 
 
 def _un_enum(content: Any) -> Any:
@@ -162,9 +175,10 @@ def set_state(value: Any, state: dict[str, Any]) -> None:
 
 def _un_object(content: Any) -> Any:
     cls = _class(content[0])
-    if not is_allowed(cls.__module__) or base_of(cls) is not object or not is_data(cls):
+    is_known = is_allowed(cls.__module__) or is_plain_of_library(cls)
+    if not is_known or base_of(cls) is not object or not is_data(cls):
         raise DecodeError(f"{content[0]} is not a class of fields")
-    value = object.__new__(cls)
+    value = (datetime.tzinfo if issubclass(cls, datetime.tzinfo) else object).__new__(cls)
     set_state(value, _un_fields(content[1]))
     return value
 
@@ -172,22 +186,91 @@ def _un_object(content: Any) -> Any:
 def _un_derived(content: Any) -> Any:
     cls = _class(content[0])
     base: Any = base_of(cls)
-    if not (is_allowed(cls.__module__) or content[0] in DERIVED) or base is object:
+    if not is_derived(cls):
         raise DecodeError(f"{content[0]} does not derive from a built-in type")
     value: Any
-    if base is dict:
-        value = dict.__new__(cls)
-        dict.update(value, _dict(content[1]))
+    if base is dict or base is OrderedDict:
+        value = base.__new__(cls)
+        for key, item in content[1]:
+            base.__setitem__(value, _untag(key), _untag(item))
     elif base in (list, set):
         value = base.__new__(cls)
         (list.extend if base is list else set.update)(value, map(_untag, content[1]))
     elif base in (tuple, frozenset):
         value = base.__new__(cls, map(_untag, content[1]))
+    elif base in _PARTS:
+        plain = _untag(content[1])
+        fold = {"fold": plain.fold} if "fold" in _PARTS[base] else {}
+        parts = (getattr(plain, part) for part in _PARTS[base] if part != "fold")
+        value = base.__new__(cls, *parts, **fold)
     else:
         value = base.__new__(cls, _untag(content[1]))
     if len(content) > 2:
         set_state(value, _un_fields(content[2]))
     return value
+
+
+_TIME = ("hour", "minute", "second", "microsecond", "tzinfo", "fold")
+_PARTS: dict[type, tuple[str, ...]] = {
+    datetime.datetime: ("year", "month", "day", *_TIME),
+    datetime.date: ("year", "month", "day"),
+    datetime.time: _TIME,
+    datetime.timedelta: ("days", "seconds", "microseconds"),
+}
+"""What the constructors of built-in types are called with."""
+
+
+def _un_made(content: Any) -> Any:
+    name, parts = content
+    if name not in MADE:
+        raise DecodeError(f"{name} is not made by its constructor")
+    given = [_untag(part) for part in parts]
+    try:
+        return _class(name)(*given)
+    except DecodeError:
+        raise
+    except Exception as error:  # Each library has its own.
+        raise DecodeError(f"{name} cannot be made: {error}") from error
+
+
+def _un_view(content: Any) -> Any:
+    word, parts = content[0], [_untag(part) for part in content[1]]
+    match word:
+        case "keys":
+            return dict.fromkeys(parts).keys()
+        case "values":
+            return dict(enumerate(parts)).values()
+        case "items":
+            return dict(parts).items()
+    raise DecodeError(f"a dictionary has no view {word}")
+
+
+def _un_database_row(content: Any) -> Any:
+    names, values = content
+    return sqlite3.Row(_cursor(tuple(names)), _values(names, values))
+
+
+@functools.lru_cache(maxsize=256)
+def _cursor(names: tuple[str, ...]) -> sqlite3.Cursor:
+    """A cursor whose columns have these names: a row gets its names from one."""
+    columns = ", ".join('NULL AS "{}"'.format(name.replace('"', '""')) for name in names)
+    return sqlite3.connect(":memory:", check_same_thread=False).execute(f"SELECT {columns}")
+
+
+def _values(names: list[str], values: list[Any]) -> tuple[Any, ...]:
+    """The values of a row, one for each name."""
+    if len(names) != len(values):
+        raise DecodeError("a row has as many values as names")
+    return tuple(map(_untag, values))
+
+
+def _un_result_row(content: Any) -> Any:
+    from sqlalchemy.engine import IteratorResult
+    from sqlalchemy.engine.result import SimpleResultMetaData
+
+    kind, names, values = content
+    row: Any = IteratorResult(SimpleResultMetaData(names), iter([_values(names, values)])).one()
+    return row if kind == "row" else row._mapping
 
 
 def _un_default(content: Any) -> Any:
@@ -278,18 +361,27 @@ def _un_model(content: Any) -> Any:
     return value
 
 
-def _un_table(content: Any) -> Any:
-    cls, fields = _model_fields(content)
-    if not hasattr(cls, "__table__"):
-        raise DecodeError(f"{content[0]} is not a table")
-    from sqlalchemy.orm import attributes, instrumentation, make_transient_to_detached
+_around: ContextVar[tuple[Any, ...]] = ContextVar("splitcost_rows", default=())
+"""The rows around the value that is being decoded, the outermost first."""
 
-    value = instrumentation.manager_of_class(cls).new_instance()
-    for name, item in fields.items():
-        attributes.set_committed_value(value, name, item)
-    object.__setattr__(value, "__pydantic_fields_set__", set(fields))
-    if content[2]:
-        make_transient_to_detached(value)
+
+def _un_row(content: Any) -> Any:
+    name, loaded, origin, own = content
+    token = None
+    try:
+        mapper = rows.mapper_of(rows.row_class(name))
+        if mapper is None:
+            raise DecodeError(f"{name} is not a class of rows")
+        value = mapper.make()
+        token = _around.set((*_around.get(), value))
+        mapper.give(value, _un_fields(loaded), _un_fields(own), origin)
+    except DecodeError:
+        raise
+    except Exception as error:  # The mapper may run code of the app.
+        raise DecodeError(f"the row {name} cannot be made: {error}") from error
+    finally:
+        if token is not None:
+            _around.reset(token)
     return value
 
 
@@ -335,7 +427,13 @@ _untaggers: dict[str, Callable[[Any], Any]] = {
     "$d": _un_dataclass,
     "$n": _un_namedtuple,
     "$p": _un_model,
-    "$w": _un_table,
+    "$w": _un_row,
+    "$W": lambda content: _around.get()[content],
+    "$U": _un_made,
+    "$V": _un_view,
+    "$L": _un_database_row,
+    "$Y": _un_result_row,
+    "$N": lambda content: types.SimpleNamespace(**_un_fields(content)),
     "$x": _un_exception,
     "$o": _un_object,
     "$B": _un_derived,

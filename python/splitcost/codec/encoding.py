@@ -14,7 +14,9 @@ import ipaddress
 import math
 import pathlib
 import re
+import sqlite3
 import sys
+import types
 import uuid
 import zoneinfo
 from collections import OrderedDict, deque
@@ -24,9 +26,10 @@ from typing import Any
 
 import orjson
 
+from splitcost.codec import rows
 from splitcost.codec.kinds import (
-    DERIVED,
     EASY,
+    MADE,
     SECRETS,
     CannotCross,
     Foreign,
@@ -34,8 +37,10 @@ from splitcost.codec.kinds import (
     base_of,
     is_allowed,
     is_data,
+    is_derived,
     is_found,
     is_model,
+    is_plain_of_library,
     name_of,
     slots_of,
 )
@@ -49,6 +54,8 @@ class Active(set[int]):
     def __init__(self, foreign: Foreign | None = None, within: Iterable[int] = ()) -> None:
         super().__init__(within)
         self.foreign = foreign
+        #: The rows around the value that is being encoded, by identity, the outermost first.
+        self.rows: list[int] = list(within.rows) if isinstance(within, Active) else []
 
 
 class Careful(Active):
@@ -238,15 +245,15 @@ def _b64(data: bytes | bytearray) -> str:
     return base64.b64encode(data).decode("ascii")
 
 
-def _tag_datetime(value: datetime.datetime, _active: Active) -> Any:
-    return {"$T": _instant(value)}
+def _tag_datetime(value: datetime.datetime, active: Active) -> Any:
+    return {"$T": _instant(value, active)}
 
 
-def _tag_time(value: datetime.time, _active: Active) -> Any:
-    return {"$h": _instant(value)}
+def _tag_time(value: datetime.time, active: Active) -> Any:
+    return {"$h": _instant(value, active)}
 
 
-def _instant(value: Any) -> Any:
+def _instant(value: Any, active: Active) -> Any:
     zone = value.tzinfo
     if type(zone) is datetime.timezone and len(zone.__getinitargs__()) == 2:  # type: ignore[attr-defined]
         return [value.replace(tzinfo=None).isoformat(), _offset(zone), value.fold]
@@ -254,7 +261,7 @@ def _instant(value: Any) -> Any:
         return [value.isoformat(), None, 1] if value.fold else value.isoformat()
     if type(zone) is zoneinfo.ZoneInfo and zone.key:
         return [value.replace(tzinfo=None).isoformat(), zone.key, value.fold]
-    raise _refuse(zone)
+    return [value.replace(tzinfo=None).isoformat(), _tag(zone, active), value.fold]
 
 
 def _offset(zone: datetime.timezone) -> list[Any]:
@@ -328,6 +335,22 @@ def _tag_default(value: collections.defaultdict[Any, Any], active: Active) -> An
     return out
 
 
+def _tag_view(word: str) -> Tagger:
+    """A view of a dictionary goes as what it shows."""
+    return lambda value, active: {"$V": [word, _tag_items(list(value), active)]}
+
+
+def _tag_database_row(value: sqlite3.Row, active: Active) -> Any:
+    return {"$L": [value.keys(), _tag_items(tuple(value), active)]}
+
+
+def _tag_namespace(value: types.SimpleNamespace, active: Active) -> Any:
+    _enter(value, active)
+    out = {"$N": _tag_fields(vars(value), active)}
+    active.discard(id(value))
+    return out
+
+
 def _tag_class(value: type, _active: Active) -> Any:
     """A class goes by its name."""
     if not is_found(value):
@@ -373,17 +396,47 @@ _taggers: dict[type, Tagger] = {
     ipaddress.IPv6Address: lambda value, active: {"$I": str(value)},
     array.array: lambda value, active: {"$v": [value.typecode, _b64(value.tobytes())]},
     collections.defaultdict: _tag_default,
+    type({}.keys()): _tag_view("keys"),
+    type({}.values()): _tag_view("values"),
+    type({}.items()): _tag_view("items"),
+    sqlite3.Row: _tag_database_row,
+    types.SimpleNamespace: _tag_namespace,
 }
+
+
+def _made_tagger(_kind: type, name: str) -> Tagger:
+    parts = MADE[name]
+
+    def tagger(value: Any, active: Active) -> Any:
+        _enter(value, active)
+        out = {"$U": [name, _tag_items(parts(value), active)]}
+        active.discard(id(value))
+        return out
+
+    return tagger
+
+
+_taggers[types.MappingProxyType] = _made_tagger(types.MappingProxyType, "types:MappingProxyType")
 
 
 def _tagger_of(kind: type, value: Any) -> Tagger:
     """Find out how to encode values of a type met for the first time, and keep the answer."""
     name = name_of(kind)
     make: Callable[[type, str], Tagger] | None = None
+    try:
+        mapper = rows.mapper_of(kind)
+    except Exception as error:  # Its classes do not fit together.
+        raise _refuse(value) from error
+    if mapper is not None:
+        _taggers[kind] = tagger = _row_tagger(kind, mapper)
+        return tagger
+    if (standing := _tagger_of_what_stands_in(kind)) is not None:
+        _taggers[kind] = standing
+        return standing
     if issubclass(kind, enum.Enum):
         make = _enum_tagger
     elif is_model(kind):
-        make = _table_tagger if hasattr(kind, "__table__") else _model_tagger
+        make = _model_tagger
     elif dataclasses.is_dataclass(kind):
         make = _dataclass_tagger
     elif issubclass(kind, tuple) and hasattr(kind, "_fields"):
@@ -400,14 +453,53 @@ def _tagger_of(kind: type, value: Any) -> Tagger:
         )
     elif kind.__module__ == "numpy":
         make = _numpy_tagger(kind)
-    elif is_allowed(kind.__module__) or name in DERIVED:
-        make = _object_tagger if base_of(kind) is object else _derived_tagger
+    elif name in MADE:
+        make = _made_tagger
+    elif is_derived(kind):
+        make = _derived_tagger
+    elif base_of(kind) is object and (is_allowed(kind.__module__) or is_plain_of_library(kind)):
+        make = _object_tagger
     if make is None or (make is _object_tagger and not is_data(kind)):
         raise _refuse(value)
     if not _is_generic_model(kind) and not is_found(kind):
         raise _refuse(value)
     _taggers[kind] = tagger = make(kind, name)
     return tagger
+
+
+def _tagger_of_what_stands_in(kind: Any) -> Tagger | None:
+    """The tagger of values that arrive as what they stand for: collections of rows, lazy values, rows of a result."""
+    module, bases = kind.__module__, {name_of(base) for base in kind.__mro__}
+    if module == "sqlalchemy.orm.collections":
+        base: Any = base_of(kind)
+        plain = _taggers.get(base)
+        return None if plain is None else lambda value, active: plain(base(value), active)
+    if "sqlalchemy.engine.row:Row" in bases:
+        return lambda value, active: {"$Y": ["row", list(value._fields), _tag_items(tuple(value), active)]}
+    if "sqlalchemy.engine.row:RowMapping" in bases:
+        return lambda value, active: {"$Y": ["mapping", list(value), _tag_items(value.values(), active)]}
+    if "django.utils.functional:LazyObject" in bases:
+        return _tag_lazy_object
+    if "django.utils.functional:Promise" in bases:
+        return _tag_lazy_text
+    if "flask_babel.speaklater:LazyString" in bases:
+        return lambda value, active: _tag_str(str(value), active)
+    return None
+
+
+def _tag_lazy_object(value: Any, active: Active) -> Any:
+    made = object.__getattribute__(value, "__dict__").get("_wrapped")
+    if made is None or type(made) is object:
+        raise CannotCross("", Obstacle.LIVE, name_of(type(value)).replace(":", "."))
+    return _tag(made, active)
+
+
+def _tag_lazy_text(value: Any, active: Active) -> Any:
+    """Text that is made when it is wanted goes as the text of now."""
+    _, (_, _, _, *kinds) = value.__reduce__()
+    if kinds != [str]:
+        raise CannotCross("", Obstacle.LIVE, name_of(type(value)).replace(":", "."))
+    return _tag_str(str(value), active)
 
 
 def _numpy_tagger(kind: Any) -> Callable[[type, str], Tagger] | None:
@@ -433,7 +525,22 @@ _PLAIN_VALUES: dict[type, Callable[[Any], Any]] = {
     int: int.__int__,
     float: float.__float__,
     bytes: lambda value: bytes.__getitem__(value, slice(None)),
+    datetime.datetime: lambda value: datetime.datetime(
+        *(part.__get__(value) for part in _DATE + _TIME), fold=datetime.datetime.fold.__get__(value)
+    ),
+    datetime.date: lambda value: datetime.date(*(part.__get__(value) for part in _DATE)),
+    datetime.time: lambda value: datetime.time(
+        *(getattr(datetime.time, part.__name__).__get__(value) for part in _TIME),
+        fold=datetime.time.fold.__get__(value),
+    ),
+    datetime.timedelta: lambda value: datetime.timedelta(
+        *(getattr(datetime.timedelta, part).__get__(value) for part in ("days", "seconds", "microseconds"))
+    ),
 }
+_DATE: tuple[Any, ...] = (datetime.date.year, datetime.date.month, datetime.date.day)
+_TIME: tuple[Any, ...] = tuple(
+    getattr(datetime.datetime, name) for name in ("hour", "minute", "second", "microsecond", "tzinfo")
+)
 
 
 def _derived_tagger(kind: type, name: str) -> Tagger:
@@ -444,13 +551,14 @@ def _derived_tagger(kind: type, name: str) -> Tagger:
     def tagger(value: Any, active: Active) -> Any:
         _enter(value, active)
         held: Any
-        if base is dict:
-            held = [[_tag(key, active), _tag(item, active)] for key, item in dict.items(value)]
+        if base is dict or base is OrderedDict:
+            held = [[_tag(key, active), _tag(item, active)] for key, item in base.items(value)]
         elif base in (list, tuple, set, frozenset):
             held = _tag_items(list(base.__iter__(value)), active)
         else:
             held = _tag(plain(value), active)
         fields = state_of(value)
+        fields.pop("_parents", None)  # The rows that a mutable column of SQLAlchemy is of.
         out = {"$B": [name, held, _tag_fields(fields, active)] if fields else [name, held]}
         active.discard(id(value))
         return out
@@ -534,16 +642,32 @@ def _generic_name(kind: Any) -> Any:
     return [name_of(metadata["origin"]), *map(_generic_name, metadata["args"])]
 
 
-def _table_tagger(kind: Any, name: str) -> Tagger:
-    """A row of a SQLModel table goes as its columns and arrives detached; relations do not go along."""
-    names = list(kind.__pydantic_fields__)
+def _row_tagger(kind: type, mapper: rows.Mapper) -> Tagger:
+    """A row goes as its columns and the relations that are loaded, and arrives detached.
+
+    Rows within a row go with the single rows that they refer to, and without lists: a row and those around it often
+    hold each other. A row that is around goes as its place.
+    """
+    name = rows.row_name(kind)
 
     def tagger(value: Any, active: Active) -> Any:
-        state = value._sa_instance_state
+        if id(value) in active.rows:
+            return {"$W": active.rows.index(id(value))}
         try:
-            fields = {field: getattr(value, field) for field in names}
+            columns, relations, own, origin = mapper.take(value)
         except Exception as error:  # An expired row whose session is gone, or wants to be awaited.
-            raise CannotCross("", Obstacle.LIVE, name.replace(":", ".")) from error
-        return {"$w": [name, _tag_fields(fields, active), state.key is not None]}
+            raise CannotCross("", Obstacle.LIVE, name_of(kind).replace(":", ".")) from error
+        active.rows.append(id(value))
+        is_within = len(active.rows) > 1
+        loaded = columns | {
+            relation: held
+            for relation, held in relations.items()
+            if held is None
+            or id(held) in active.rows
+            or (len(active.rows) < rows.MAX_ROWS and not (is_within and type(held) is list))
+        }
+        content = [name, _tag_fields(loaded, active), origin, _tag_fields(own, active)]
+        active.rows.pop()
+        return {"$w": content}
 
     return tagger

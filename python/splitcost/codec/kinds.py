@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import collections
+import datetime
+import decimal
 import enum
 import importlib
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 try:
@@ -163,7 +166,23 @@ SECRETS = ("pydantic.types:SecretStr", "pydantic.types:SecretBytes")
 DERIVED = ("collections:Counter",)
 
 
-_BASES = (str, int, float, bytes, list, dict, tuple, set, frozenset)
+_BASES = (
+    str,
+    int,
+    float,
+    bytes,
+    list,
+    collections.OrderedDict,
+    dict,
+    tuple,
+    set,
+    frozenset,
+    datetime.datetime,
+    datetime.date,
+    datetime.time,
+    datetime.timedelta,
+    decimal.Decimal,
+)
 
 
 def base_of(kind: type) -> type:
@@ -173,13 +192,98 @@ def base_of(kind: type) -> type:
 
 def is_data(kind: type) -> bool:
     """Return if objects of a class without a built-in base are the fields that they have: no part of them is in C."""
-    is_iterator = hasattr(kind, "__next__") or hasattr(kind, "__anext__")
-    bases = (base for base in kind.__mro__ if base is not object)
-    return not is_iterator and all(is_allowed(b.__module__) or b.__module__ in _BARE for b in bases)
+    bases = (base for base in kind.__mro__ if base not in (object, datetime.tzinfo))
+    return not _is_iterator(kind) and all(
+        is_allowed(b.__module__) or b.__module__ in _BARE or is_plain_of_library(b) for b in bases
+    )
+
+
+def _is_iterator(kind: type) -> bool:
+    return hasattr(kind, "__next__") or hasattr(kind, "__anext__")
 
 
 _BARE = ("typing", "abc", "collections.abc")
 """Modules of classes that have no fields of their own."""
+
+
+def is_plain_of_library(kind: type) -> bool:
+    """Return if a library's class is one whose objects are known to be the fields that they have."""
+    return kind.__module__ in _PLAIN_MODULES and kind.__name__ != "State"
+
+
+_PLAIN_MODULES = (
+    "collections",
+    "psycopg2.tz",
+    "starlette.datastructures",
+    "werkzeug.datastructures.accept",
+    "werkzeug.datastructures.auth",
+    "werkzeug.datastructures.cache_control",
+    "werkzeug.datastructures.csp",
+    "werkzeug.datastructures.etag",
+    "werkzeug.datastructures.headers",
+    "werkzeug.datastructures.mixins",
+    "werkzeug.datastructures.range",
+    "werkzeug.datastructures.structures",
+)
+
+
+def is_derived(kind: type) -> bool:
+    """Return if objects of a class are what a built-in type holds and fields of their own."""
+    base = base_of(kind)
+    if is_allowed(kind.__module__) or name_of(kind) in DERIVED:
+        return base is not object
+    known = {object, *base.__mro__}
+    return (
+        base is not object
+        and not _is_iterator(kind)
+        and all(b in known or b.__module__ in _BARE or not is_of_c(b) for b in kind.__mro__)
+        and not any(name_of(b) in _SETTINGS for b in kind.__mro__)
+    )
+
+
+_SETTINGS = ("flask.config:Config",)
+"""What only looks like data."""
+
+
+def is_of_c(kind: type) -> bool:
+    """Return if a class is implemented in C."""
+    return not kind.__flags__ & _HEAP_TYPE or bool(kind.__flags__ & _IMMUTABLE_TYPE)
+
+
+_IMMUTABLE_TYPE, _HEAP_TYPE = 1 << 8, 1 << 9  # Spec: Py_TPFLAGS_IMMUTABLETYPE, Py_TPFLAGS_HEAPTYPE.
+
+
+def _text(value: Any) -> list[Any]:
+    return [str(value)]
+
+
+def _items(value: Any) -> list[Any]:
+    return [[[key, item] for key, item in value.items()]]
+
+
+def _attributes(*names: str) -> Callable[[Any], list[Any]]:
+    return lambda value: [getattr(value, name) for name in names]
+
+
+MADE: dict[str, Callable[[Any], list[Any]]] = {
+    "dateutil.tz.tz:tzlocal": _attributes(),
+    "dateutil.tz.tz:tzoffset": _attributes("_name", "_offset"),
+    "dateutil.tz.tz:tzutc": _attributes(),
+    "babel.core:Locale": _attributes("language", "territory", "script", "variant", "modifier"),
+    "multidict._multidict:CIMultiDict": _items,
+    "multidict._multidict:MultiDict": _items,
+    "multidict._multidict:CIMultiDictProxy": lambda value: [value.copy()],
+    "multidict._multidict:MultiDictProxy": lambda value: [value.copy()],
+    "multidict._multidict:istr": _text,
+    "pendulum.tz.timezone:FixedTimezone": _attributes("_offset", "_name"),
+    "pendulum.tz.timezone:Timezone": _attributes("key"),
+    "pydantic.networks:AnyUrl": _text,
+    "pydantic.networks:HttpUrl": _text,
+    "pydantic_core._pydantic_core:TzInfo": lambda value: [value.utcoffset(None).total_seconds()],
+    "types:MappingProxyType": lambda value: [dict(value)],
+    "yarl:URL": _text,
+}
+"""Types of libraries whose constructor makes an equal value of these parts."""
 
 
 def is_model(kind: type) -> bool:

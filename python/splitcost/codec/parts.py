@@ -13,6 +13,7 @@ import sys
 from collections.abc import Container, Iterable
 from typing import Any, NamedTuple
 
+from splitcost.codec import rows
 from splitcost.codec.decoding import set_state
 from splitcost.codec.encoding import state_of
 from splitcost.codec.kinds import EASY, base_of, is_allowed, is_data, is_model
@@ -25,7 +26,7 @@ class Holds(NamedTuple):
 
     items: type | None
     fields: bool
-    is_row: bool = False
+    row: rows.Mapper | None = None
 
 
 _holds: dict[type, Holds] = {}
@@ -41,8 +42,9 @@ def _holds_of(kind: type) -> Holds:
 
 
 def _find_holds(kind: type) -> Holds:
-    if is_row(kind):
-        return Holds(None, True, is_row=True)
+    mapper = rows.mapper_of(kind)
+    if mapper is not None:
+        return Holds(dict, True, mapper)
     numpy = sys.modules.get("numpy")
     if numpy is not None and kind is numpy.ndarray:
         return Holds(kind, False)
@@ -59,39 +61,34 @@ def _find_holds(kind: type) -> Holds:
 def is_object(kind: type) -> bool:
     """Return if a class of the app is neither a model, a dataclass, a row nor derived from a built-in type."""
     is_special = issubclass(kind, BaseException | type) or hasattr(kind, "__members__")
-    is_record = is_model(kind) or dataclasses.is_dataclass(kind) or is_row(kind)
+    is_record = is_model(kind) or dataclasses.is_dataclass(kind) or rows.mapper_of(kind) is not None
     return is_allowed(kind.__module__) and base_of(kind) is object and not is_record and not is_special
 
 
-def is_row(kind: type) -> bool:
-    """Return if objects of a class are rows of a database, whose columns go along."""
-    if hasattr(kind, "_sa_class_manager"):
-        return True
-    models = sys.modules.get("django.db.models")
-    return models is not None and issubclass(kind, models.Model)
-
-
-def _columns(value: Any) -> dict[str, Any]:
-    """The columns of a row that are loaded."""
+def _row(value: Any, mapper: rows.Mapper) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The attributes of a row that no mapper knows, and its columns that are loaded."""
     held = object.__getattribute__(value, "__dict__")
-    mapper = getattr(type(value), "__mapper__", None)
-    names = (
-        [c.key for c in mapper.column_attrs] if mapper else [f.attname for f in value._meta.concrete_fields]
-    )
-    return {name: held[name] for name in names if name in held}
+    columns = {name: held[name] for name in mapper.columns if name in held}
+    return {name: part for name, part in held.items() if mapper.is_own(name)}, columns
 
 
 class Content(NamedTuple):
-    """The contents of a part: copies of its items and its fields, not of what these hold."""
+    """The contents of a part: copies of its items and its fields, not of what these hold.
+
+    The items of a row are attributes that were set on it, and its fields the columns that are loaded.
+    """
 
     items: Any
     fields: dict[str, Any] | None
+    is_row: bool = False
 
     @classmethod
     def of(cls, value: Any) -> Content:
         """Return what a part holds at present."""
         holds = _holds_of(type(value))
         items: Any = None
+        if holds.row is not None:
+            return cls(*_row(value, holds.row), is_row=True)
         if holds.items is dict:
             items = dict(dict.items(value))
         elif holds.items in (list, tuple, collections.deque):
@@ -100,18 +97,18 @@ class Content(NamedTuple):
             items = set(set.__iter__(value))
         elif holds.items is not None:
             items = value.tobytes() if hasattr(value, "tobytes") else bytes(value)
-        fields = None
-        if holds.is_row:
-            fields = _columns(value)
-        elif holds.fields:
-            fields = dict(sorted(state_of(value).items()))
+        fields = dict(sorted(state_of(value).items())) if holds.fields else None
         return cls(items, fields)
 
     def differs(self, other: Content) -> str | None:
         """Return the place of the first difference, as a path; ``None`` where both hold the same things."""
         if (step := _difference(self.items, other.items)) is not None:
             return step
-        return _difference(self.fields, other.fields, of_fields=True)
+        fields = other.fields
+        if self.is_row and self.fields is not None and fields is not None:
+            # That a column was loaded, or let go of, is no change.
+            fields = {name: fields.get(name, held) for name, held in self.fields.items()}
+        return _difference(self.fields, fields, of_fields=True)
 
 
 def _difference(old: Any, new: Any, *, of_fields: bool = False) -> str | None:
@@ -157,7 +154,7 @@ class Parts:
         self.values.append(value)
         self._paths.append((parent, step))
         self._contents.append(content)
-        if holds.is_row:
+        if holds.row is not None:
             return
         if isinstance(content.items, dict):
             for key, item in content.items.items():
@@ -193,8 +190,11 @@ class Parts:
         """Let a part hold what its counterpart holds. Raises ``ValueError`` for another kind of part."""
         value = self.values[number]
         holds: Any = _holds_of(type(value))
-        if (items is None) != (holds.items is None) or (fields is None) == holds.fields:
+        if (items is None) != (holds.items is None):
             raise ValueError(f"part {number} is of another kind")
+        if holds.row is not None:
+            holds.row.change(value, fields or {}, items)
+            return
         if holds.items is dict:
             dict.clear(value)
             dict.update(value, items)
@@ -209,19 +209,7 @@ class Parts:
             import numpy
 
             value[...] = numpy.frombuffer(items, value.dtype).reshape(value.shape)
-        if holds.is_row:
-            _set_columns(value, fields or {})
-        elif fields is not None:
+        if fields is not None and holds.fields:
             for name in state_of(value).keys() - fields.keys():
                 object.__delattr__(value, name)
             set_state(value, fields)
-
-
-def _set_columns(row: Any, fields: dict[str, Any]) -> None:
-    if hasattr(type(row), "_sa_class_manager"):
-        from sqlalchemy.orm.attributes import set_committed_value
-
-        for name, item in fields.items():
-            set_committed_value(row, name, item)
-    else:
-        object.__getattribute__(row, "__dict__").update(fields)

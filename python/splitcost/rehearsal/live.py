@@ -218,7 +218,7 @@ class Exchange:
         """Return what stands for a part, a named thing, a shell, or an object that is to stay."""
         number = self._numbers.get(id(value))
         if number is not None:
-            return {PART: number}
+            return {PART: [number, len(self._numbers)]}
         kind = type(value)
         if kind is Named:
             self.foreign.add(id(value.value))
@@ -250,10 +250,10 @@ class Exchange:
     def untag(self, tag: str, content: Any) -> Any:
         """Return the value that something stands for."""
         if tag == PART:
-            values = self.parts.values
-            if not 0 <= content < len(values):
-                raise DecodeError(f"the arguments have no part {content}")
-            return values[content]
+            values, (number, most) = self.parts.values, content
+            if not 0 <= number < len(values) or most != len(self.parts.numbers()):
+                raise DecodeError("the arguments have other parts at the other side")
+            return values[number]
         if tag == NAMED:
             value = self._live.names.find(str(content))
         elif tag == HANDLE:

@@ -1,5 +1,7 @@
 """Takes values."""
 
+import contextlib
+
 
 def take(value):
     return value
@@ -7,6 +9,11 @@ def take(value):
 
 def apply(function, order):
     function(order)
+
+
+def enter(manager):
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(manager)
 
 
 def mark():

@@ -1,33 +1,51 @@
 """Rows of object-relational mappers, and the resources of libraries."""
 
 import datetime
+import threading
 
 import attrs
 import dateutil.tz
 import django
 import flask
+import markupsafe
 import msgspec
 import multidict
 import pydantic
 import redis
 import sqlalchemy
+import yarl
 from django.conf import settings
 from django.db import models
 from django.http import HttpRequest
 from django.template import RequestContext
 from django.utils.functional import SimpleLazyObject, lazystr
+from django.utils.safestring import SafeString
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship, sessionmaker
 from starlette import datastructures
 from starlette.requests import Request
+from werkzeug.datastructures import Headers, MultiDict
 
-LIBRARIES = (dateutil, multidict, datastructures, RequestContext, lazystr)
-
-settings.configure(
-    DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
-    INSTALLED_APPS=["django.contrib.contenttypes"],
-    DEFAULT_AUTO_FIELD="django.db.models.AutoField",
+LIBRARIES = (
+    dateutil,
+    multidict,
+    datastructures,
+    RequestContext,
+    lazystr,
+    SafeString,
+    markupsafe,
+    Headers,
+    MultiDict,
+    yarl,
 )
-django.setup()
+
+if not settings.configured:  # Another test's app may have done so in this process.
+    settings.configure(
+        DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
+        INSTALLED_APPS=["django.contrib.contenttypes", "django.contrib.auth"],
+        DATABASE_ROUTERS=["kinds.rows.Router"],
+        DEFAULT_AUTO_FIELD="django.db.models.AutoField",
+    )
+    django.setup()
 
 
 class Base(DeclarativeBase):
@@ -64,6 +82,13 @@ class Person(models.Model):
         return 1
 
 
+class Pet(models.Model):
+    owner = models.ForeignKey(Person, models.CASCADE)
+
+    class Meta:
+        app_label = "kinds"
+
+
 @attrs.define
 class Attrs:
     amount: int
@@ -95,6 +120,23 @@ starlette_request = Request({"type": "http", "headers": []})
 django_request = HttpRequest()
 proxy = flask.request
 parsed = pydantic.TypeAdapter(datetime.datetime).validate_python("2026-01-01T00:00:00+02:00")
+
+
+class Router:
+    """Django calls it for each query."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+
+    def db_for_read(self, model, **hints):
+        return None
+
+    def allow_migrate(self, database, *_more, **_hints):
+        return None
+
+
+def of_result():
+    return session.execute(sqlalchemy.select(Order.id, Order.name)).first()
 
 
 def lazy_row(is_made):

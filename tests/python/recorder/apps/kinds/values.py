@@ -3,12 +3,14 @@
 import array
 import asyncio
 import collections
+import contextlib
 import dataclasses
 import datetime
 import decimal
 import enum
 import fractions
 import html.parser
+import http.cookies
 import ipaddress
 import logging
 import re
@@ -21,7 +23,7 @@ import zoneinfo
 
 import pydantic
 
-LIBRARIES = (array, asyncio, fractions, ipaddress, re, string, types, zoneinfo)
+LIBRARIES = (array, asyncio, fractions, http.cookies, ipaddress, re, string, types, zoneinfo)
 """Modules whose objects the tests pass on."""
 
 
@@ -208,6 +210,44 @@ class OwnDict(dict):
 
     def total(self):
         return 1
+
+    def given(self, done):
+        self.done = done
+        return self
+
+
+class OwnBytes(bytes):
+    pass
+
+
+class OwnSet(set):
+    def __iter__(self):
+        raise AssertionError
+
+
+class OwnOrder(collections.OrderedDict):
+    pass
+
+
+class OwnTime(datetime.time):
+    pass
+
+
+class Keeper(logging.Handler):
+    """Extends a class of a library; the app calls it by its name."""
+
+    def emit(self, record):
+        return record
+
+
+class Entered(contextlib.AbstractContextManager):
+    """Derives from a class that only says which methods it has."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_error):
+        pass
 
 
 class Parser(html.parser.HTMLParser):

@@ -1,0 +1,260 @@
+"""Rows of object-relational mappers arrive detached, with what was loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import sqlalchemy
+from bazaar import rows as r
+from django.contrib.auth.models import User
+from django.db import connection
+from django.utils.translation import gettext_lazy
+from splitcost import codec
+from sqlalchemy import inspect, select
+from sqlalchemy.orm import Session, configure_mappers, joinedload, selectinload, undefer
+from sqlalchemy.orm.exc import DetachedInstanceError
+
+
+def sent(value: Any) -> Any:
+    return codec.decode(codec.encode(value))
+
+
+@pytest.fixture
+def session() -> Iterator[Session]:
+    engine = sqlalchemy.create_engine("sqlite://")
+    r.Base.metadata.create_all(engine)
+    with Session(engine) as session:
+        customer = r.Customer(id=1, name="a", street="s", town="t", friend=r.Customer(id=2, name="b"))
+        session.add(r.Order(id=1, customer=customer, lines=[r.Line(id=1), r.Line(id=2)], options={"a": 1}))
+        session.add(r.RushOrder(id=2, hours=3, customer=customer))
+        session.commit()
+        session.expunge_all()
+        yield session
+
+
+def test_columns_go_along_and_nothing_more_is_loaded(session: Session) -> None:
+    order = session.get(r.Order, 1)
+    statements: list[str] = []
+    sqlalchemy.event.listen(session.get_bind(), "before_cursor_execute", lambda *a: statements.append(a[2]))
+    back = sent(order)
+    assert not statements
+    assert (type(back), back.id, back.kind, back.customer_id, back.label) == (
+        r.Order,
+        1,
+        "order",
+        1,
+        "order 1",
+    )
+    assert inspect(back).detached and inspect(back).identity == (1,)
+    assert type(back.options) is type(order.options) and back.options == {"a": 1}
+    for unloaded in ("note", "customer", "lines"):
+        with pytest.raises(DetachedInstanceError):
+            getattr(back, unloaded)
+    merged = session.merge(back)
+    assert merged is order and not session.is_modified(order)
+
+
+def test_expired_columns_are_loaded_and_deferred_ones_are_not(session: Session) -> None:
+    order = session.get(r.Order, 1, options=[undefer(r.Order.note)])
+    assert sent(order).note == "long"
+    other = session.get(r.Order, 2)
+    session.expire(other)
+    back = sent(other)
+    assert (type(back), back.hours) == (r.RushOrder, 3)
+    assert "note" not in vars(back)
+
+
+def test_loaded_relations_go_along_and_rows_around_are_the_same(session: Session) -> None:
+    statement = (
+        select(r.Order).options(selectinload(r.Order.lines), joinedload(r.Order.customer)).filter_by(id=1)
+    )
+    order = session.scalars(statement).one()
+    back = sent([order])[0]
+    assert [line.id for line in back.lines] == [1, 2]
+    assert all(line.order is back for line in back.lines)
+    assert (back.customer.name, back.customer.place) == ("a", r.Place("s", "t"))
+    assert inspect(back.lines[0]).detached
+    again = sent(back)
+    assert again.lines[1].order is again
+
+
+def test_rows_within_a_row_have_no_lists_and_end_somewhere(session: Session) -> None:
+    order = session.get(r.Order, 1)
+    assert order.customer.friend.orders == [] and len(order.customer.orders) == 2
+    assert order.lines[0].order is order
+    back = sent(order)
+    assert back.customer.friend.name == "b"
+    with pytest.raises(DetachedInstanceError):
+        assert back.customer.orders
+    line = sent(order.lines[0])
+    assert line.order.customer.name == "a"
+    with pytest.raises(DetachedInstanceError):
+        assert line.order.customer.friend
+    assert len(sent(order.customer).orders) == 2
+
+
+def test_new_rows_stay_new_and_keep_what_was_set(session: Session) -> None:
+    order = r.Order(kind="order", options={"b": 2})
+    order.total = 3
+    back = sent(order)
+    assert inspect(back).transient
+    assert (back.total, "id" in vars(back)) == (3, False)
+    session.add(back)
+    session.commit()
+    assert session.get(r.Order, back.id).options == {"b": 2}
+
+
+def test_every_way_of_mapping(session: Session) -> None:
+    data = r.Data(id=7)
+    assert (type(sent(data)), sent(data).amount) == (r.Data, 2)
+    configure_mappers()
+    classic = inspect(r.Classic).class_manager.new_instance()
+    classic.name = "c"
+    assert (type(sent(classic)), sent(classic).name) == (r.Classic, "c")
+    former = r.Former(id=4)
+    assert (type(sent(former)), sent(former).id) == (r.Former, 4)
+
+
+def test_an_expired_row_without_a_session_cannot_cross(session: Session) -> None:
+    order = session.get(r.Order, 1)
+    session.expire(order)
+    session.expunge(order)
+    with pytest.raises(codec.CannotCross, match="live resource"):
+        codec.encode([order])
+
+
+def test_rows_of_a_result_keep_names_and_types(session: Session) -> None:
+    row = session.execute(
+        select(r.Order.id, r.Order, r.Order.kind.label("sort")).where(r.Order.id == 1)
+    ).one()
+    back = sent(row)
+    assert type(back) is type(row) and back._fields == row._fields
+    assert (back[0], back.Order.id, back.sort) == (1, 1, "order")
+    mapping = sent(row._mapping)
+    assert type(mapping) is type(row._mapping) and list(mapping) == ["id", "Order", "sort"]
+
+
+def test_loading_is_no_change_and_changing_is_one(session: Session) -> None:
+    order = session.get(r.Order, 1)
+    parts = codec.Parts([[order, order]])
+    assert order.lines and order.note
+    assert not parts.changed()
+    order.note = "changed"
+    assert [path for _, _, path in parts.changed()] == ["[0][0].note", "[0][1].note"]
+    parts = codec.Parts([order])
+    order.seen = 1
+    assert [path for _, _, path in parts.changed()] == ["[0].seen"]
+
+
+def test_changes_of_a_row_are_given_to_another(session: Session) -> None:
+    order = session.get(r.Order, 1)
+    mine, theirs = codec.Parts([order]), codec.Parts([sent(order)])
+    theirs.values[0].note, theirs.values[0].seen = "changed", True
+    ((number, content, _),) = theirs.changed()
+    mine.restore(number, content.items, content.fields)
+    assert (order.note, order.seen) == ("changed", True)
+    assert order not in session.dirty  # The other side has written it.
+
+
+@pytest.fixture(scope="module")
+def tables() -> None:
+    from django.contrib.contenttypes.models import ContentType
+
+    with connection.schema_editor() as editor:
+        for model in (r.Town, r.Person, r.Clerk, ContentType, User):
+            editor.create_model(model)
+
+
+@pytest.fixture
+def clerk(tables: None) -> Iterator[Any]:
+    town = r.Town.objects.create(name="t")
+    clerk = r.Clerk.objects.create(name="a", town=town, desk=3)
+    yield clerk
+    clerk.delete()
+
+
+def test_a_row_of_django_arrives_as_it_was_loaded(clerk: Any) -> None:
+    row = r.Boss.objects.only("name", "desk").annotate(twice=r.models.F("desk") * 2).get()
+    row.seen = True
+    with connection.execute_wrapper(_refuse):
+        back = sent(row)
+        assert (type(back), back.pk, back.name, back.desk, back.twice, back.seen) == (
+            r.Boss,
+            clerk.pk,
+            "a",
+            3,
+            6,
+            True,
+        )
+    assert back.get_deferred_fields() == row.get_deferred_fields()
+    assert (back._state.db, back._state.adding) == ("default", False)
+    back.name = "b"
+    back.save()
+    assert r.Clerk.objects.get().name == "b"
+    assert back.town.name == "t"
+
+
+def _refuse(*_args: Any) -> None:
+    raise AssertionError("a statement")
+
+
+def test_no_constructor_runs() -> None:
+    row = r.Person(name="a")
+    del row.made_by_init
+    assert "made_by_init" not in vars(sent(row))
+
+
+def test_relations_of_django_that_are_loaded_go_along(clerk: Any) -> None:
+    row = r.Clerk.objects.select_related("town").get()
+    with connection.execute_wrapper(_refuse):
+        assert sent(row).town.name == "t"
+    plain = r.Clerk.objects.get()
+    parts = codec.Parts([plain])
+    assert plain.town.name == "t"
+    assert not parts.changed()
+    plain.name = "b"
+    assert [path for _, _, path in parts.changed()] == ["[0].name"]
+
+
+def test_new_rows_files_and_lazy_text_of_django() -> None:
+    row = r.Person(name=gettext_lazy("a"), photo="p.png")
+    assert row.photo.name == "p.png"
+    back = sent(row)
+    assert (back.pk, back._state.adding, back._state.db, back.name) == (None, True, None, "a")
+    assert back.photo.name == "p.png" and back.photo.instance is back
+
+
+def test_a_row_of_a_package(tables: None) -> None:
+    user = User.objects.create_user("a", password="secret")
+    back = sent(User.objects.get(pk=user.pk))
+    assert type(back) is User and back == user and back.check_password("secret")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b't{"$w":["bazaar.types:Product",{},true,{}]}',
+        b't{"$w":["bazaar.rows:Order",{"nope":1},true,{}]}',
+        b't{"$w":["bazaar.rows:Order",{},true,{"id":1}]}',
+        b't{"$w":["bazaar.rows:Order",{},true,{"_sa_instance_state":1}]}',
+        b't{"$w":["bazaar.rows:Town",{"nope":1},[null,true],{}]}',
+        b't{"$w":["bazaar.rows:Town",{},[null,true],{"_state":1}]}',
+        b't{"$w":[["bazaar.rows:Order","a_library.builder:None"],{},true,{}]}',
+        b't{"$w":[["bazaar.types:Product","a_library.builder:Former"],{},true,{}]}',
+        b't{"$W":0}',
+        b't{"$U":["os:system",["true"]]}',
+        b't{"$U":["yarl:URL",[1]]}',
+        b't{"$V":["pairs",[]]}',
+        b't{"$L":[[1],[2]]}',
+        b't{"$L":[["a\\u0000"],[2]]}',
+        b't{"$L":[["a"],[2,3]]}',
+        b't{"$Y":["row",["a"],[1,2]]}',
+        b't{"$B":["flask.config:Config",[]]}',
+        b't{"$o":["starlette.datastructures:State",{}]}',
+    ],
+)
+def test_malformed_rows_are_refused(data: bytes) -> None:
+    with pytest.raises(codec.DecodeError):
+        codec.decode(data)
