@@ -45,7 +45,7 @@ OF_A_PROCESS = (
 )
 """Modules whose objects are of one process, even where another one has its own of that name; as in the recorder."""
 
-PART, NAMED, HANDLE = "$&", "$N", "$H"
+PART, NAMED, HANDLE = "$part", "$name", "$handle"
 """Tags of what stands for a value: the number of a part, a name, and a handle."""
 
 
