@@ -17,18 +17,19 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from splitcost import codec
-from splitcost.codec import DecodeError, Obstacle
+from splitcost.codec import CannotCross, DecodeError, Obstacle
 from splitcost.rehearsal.errors import ObjectGone
 from splitcost.rehearsal.objects import Named, Names
 
 if TYPE_CHECKING:
     from splitcost.rehearsal.config import Config
+    from splitcost.rehearsal.resources import Resources, Scope
 
 KEPT_SECS = 60.0
 """The time after which an object is dropped if its request does not use it. Chosen: longer than a request takes."""
 
-PART, NAMED, HANDLE = "$&", "$N", "$H"
-"""Tags of what stands for a value: the number of a part, a name, and a handle."""
+PART, NAMED, HANDLE, RESOURCE = "$&", "$N", "$H", "$W"
+"""Tags of what stands for a value: the number of a part, a name, a handle, and the description of a resource."""
 
 
 class Handle(NamedTuple):
@@ -189,6 +190,14 @@ class Exchange:
         #: Finds the parts of the arguments, which a message that answers a call can name.
         self.find_parts: Callable[[], codec.Parts] | None = None
         self._parts: codec.Parts | None = None
+        #: The resources that the callee obtains for itself.
+        self.resources: list[Any] = []
+        #: Where resources are obtained, in a process that answers the call.
+        self.scope: Scope | None = None
+        #: The caller has uncommitted writes: what uses its database cannot cross.
+        self.is_cut = False
+        #: Rows of a database are such things.
+        self.cuts_rows = False
 
     def name_parts(self, parts: codec.Parts) -> None:
         """Let parts of the arguments stand for themselves from here on."""
@@ -215,6 +224,10 @@ class Exchange:
             return {NAMED: value.name}
         if kind is Handle:
             return {HANDLE: list(value)}
+        if self.cuts_rows and self._live.resources.is_row(value):
+            raise CannotCross("", Obstacle.UNCOMMITTED, f"{kind.__module__}.{kind.__qualname__}")
+        if self._live.resources.adapter_for(kind) is not None:
+            return self._tag_resource(value)
         if issubclass(kind, Shell):
             handle = handle_of(value)
         elif self._live.stays(kind):
@@ -225,12 +238,32 @@ class Exchange:
         return {HANDLE: list(handle)}
 
     def tag_live(self, value: Any, reason: Obstacle) -> Any:
-        """Return what stands for a live value: its name."""
-        name = self._live.names.find_name(value) if reason is Obstacle.LIVE else None
-        if name is None:
+        """Return what stands for a live value: its name, or the description of a resource."""
+        resources = self._live.resources
+        if not resources.has_own_name(value) and (reason is Obstacle.LIVE or resources.is_nameable(value)):
+            name = self._live.names.find_name(value)
+            if name is not None:
+                self.foreign.add(id(value))
+                return {NAMED: name}
+        return self._tag_resource(value)
+
+    def _tag_resource(self, value: Any) -> Any:
+        resources = self._live.resources
+        if self.is_cut and resources.holds_transaction(value):
+            kind = type(value)
+            raise CannotCross("", Obstacle.UNCOMMITTED, f"{kind.__module__}.{kind.__qualname__}")
+        if self.scope is not None:
+            content = self.scope.describe(value)
+            return None if content is None else {RESOURCE: content}
+        content = resources.describe(value, self)
+        if content is None:
             return None
+        number = next((n for n, known in enumerate(self.resources) if known is value), None)
+        if number is None:
+            number = len(self.resources)
+            self.resources.append(value)
         self.foreign.add(id(value))
-        return {NAMED: name}
+        return {RESOURCE: [number, *content]}
 
     def untag(self, tag: str, content: Any) -> Any:
         """Return the value that something stands for."""
@@ -243,6 +276,8 @@ class Exchange:
             value = self._live.names.find(str(content))
         elif tag == HANDLE:
             value = self._live.take(Handle(*content), self._request)
+        elif tag == RESOURCE:
+            value = self.resources[content[0]] if self.scope is None else self.scope.find(content, self)
         else:
             raise DecodeError(f"unknown tag {tag}")
         self.foreign.add(id(value))
@@ -252,8 +287,9 @@ class Exchange:
 class Live:
     """What a process has of values that are no data."""
 
-    def __init__(self, config: Config, names: Names, use: Use) -> None:
+    def __init__(self, config: Config, names: Names, use: Use, resources: Resources) -> None:
         self.names = names
+        self.resources = resources
         self.held = Held(config.service)
         self._service = config.service
         self._use = use

@@ -56,9 +56,11 @@ from splitcost.rehearsal.remote import (
     makes_context,
 )
 from splitcost.rehearsal.report import Refusal, Report, Sent
+from splitcost.rehearsal.resources import Resources
 from splitcost.rehearsal.server import (
     CANNOT_CROSS,
     CHANGED,
+    COMMITTED,
     ENTERED,
     ITEMS,
     LENGTH_BYTES,
@@ -202,7 +204,8 @@ class Runtime:
         self.report = Report(config.service, config.reports)
         self.faults = Faults(config.faults)
         self.names = Names(config)
-        self.live = Live(config, self.names, self._use)
+        self.resources = Resources(config, self.names)
+        self.live = Live(config, self.names, self._use, self.resources)
         self.server = Server(config, self.faults, self.report, self.live)
         self.stack = LoopbackCarrier(self.server) if config.is_loopback else stacks.load(config.stack)
         self._opening = threading.Lock()
@@ -416,12 +419,15 @@ class Runtime:
         call = OutgoingCall()
         try:
             call.exchange = self.live.exchange(context.request)
+            if self.resources.transactions.has_writes(context.request) and not target.is_operation:
+                self._cut(target, call.exchange)
             call.body = codec.encode([target.sent(args), kwargs], call.exchange)
         except CannotCross as error:
             # Without a recording a loopback takes the methods of values for those of service objects.
             is_nameless = target.receiver is not None and error.path.startswith(NAMELESS)
             if not (self.config.is_loopback and is_nameless):
-                error.path = _argument_path(target.real, error.path)
+                if error.path != "call":
+                    error.path = _argument_path(target.real, error.path)
                 self._note(target, error, frame)
             if target.is_operation:
                 raise
@@ -443,8 +449,22 @@ class Runtime:
         )
         return call
 
+    def _cut(self, target: Target, exchange: Exchange) -> None:
+        """Let a call that uses the database not cross: it would not see the caller's uncommitted writes.
+
+        Raises :class:`CannotCross` if the function is known to use it.
+        """
+        known = self.config.database_functions
+        if known is not None and not known.isdisjoint((target.shown, f"{target.module}:{target.name}")):
+            raise CannotCross("call", Obstacle.UNCOMMITTED, "")
+        exchange.is_cut = True
+        exchange.cuts_rows = known is None
+
     def _finish(self, call: OutgoingCall, answer: stacks.Answer, blocking: bool) -> Any:
         """Do everything after the answer came: return the result, or raise what the other side reports."""
+        if answer.body[:1] == COMMITTED:
+            answer = stacks.Answer(answer.status, answer.body[1:])
+            self._committed(call)
         target, body = call.target, answer.body
         self._count(call, answer, blocking)
         if answer.status != stacks.Status.OK:
@@ -481,6 +501,14 @@ class Runtime:
         refused = CannotCross(path, reason, kind_name)
         self._stay(call, refused)
         raise refused
+
+    def _committed(self, call: OutgoingCall) -> None:
+        """Note that the callee has committed a transaction of its own."""
+        sessions = [value for value in call.exchange.resources if self.resources.holds_transaction(value)]
+        if sessions or self.resources.transactions.is_open(call.request):
+            self.report.transaction(endpoint_of(call.request), call.caller, call.target.shown)
+        for session in sessions:
+            self.resources.expire(session)
 
     def _restore(self, exchange: Exchange, changes: memoryview) -> str:
         """Give the caller's arguments what the callee changed in its own; returns the path to the first change."""

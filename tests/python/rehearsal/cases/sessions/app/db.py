@@ -1,0 +1,38 @@
+"""The database of the app."""
+import contextlib
+import os
+
+from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
+from sqlalchemy.orm import scoped_session, sessionmaker
+from sqlmodel import Session, create_engine
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+FILE = os.environ["CASE_DATABASE"]
+engine = create_engine(f"sqlite:///{FILE}", connect_args={"timeout": 1})
+async_engine = create_async_engine(f"sqlite+aiosqlite:///{FILE}", connect_args={"timeout": 1})
+LocalSession = sessionmaker(engine, class_=Session, autoflush=False)
+KeptSession = sessionmaker(engine, class_=Session, expire_on_commit=False)
+AsyncLocalSession = async_sessionmaker(async_engine, class_=AsyncSession, expire_on_commit=False)
+registry = scoped_session(sessionmaker(engine, class_=Session))
+
+
+class Ledger:
+    """A client with a type of its own, which is adapted as the settings say."""
+
+    def __init__(self, note):
+        self.note = note
+        self.lock = contextlib.nullcontext()
+
+
+made = []
+
+
+def ledgers():
+    made.append("open")
+    try:
+        yield Ledger("of the callee")
+    except BaseException as error:
+        made.append(repr(error))
+        raise
+    finally:
+        made.append("closed")
