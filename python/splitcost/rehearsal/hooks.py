@@ -15,6 +15,7 @@ from splitcost import _guard, _hooks, gateways
 from splitcost.gateways.request import Request
 from splitcost.rehearsal import transactions
 from splitcost.rehearsal.context import Context, Site, current, handed_by, new_request
+from splitcost.rehearsal.resources import web
 from splitcost.rehearsal.runtime import Runtime, is_stub
 
 
@@ -70,7 +71,7 @@ class Watcher:
         """
         app = app.__wrapped__ if is_stub(app) else app
         if any(base.__module__ == "flask.app" for base in type(app).__mro__):
-            self._server.around = app.app_context
+            self._server.around = functools.partial(web.flask_context, app)
         return app
 
     def follow_root(self, code: CodeType, name: str) -> None:

@@ -421,7 +421,12 @@ class Runtime:
             call.exchange = self.live.exchange(context.request)
             if self.resources.transactions.has_writes(context.request) and not target.is_operation:
                 self._cut(target, call.exchange)
-            call.body = codec.encode([target.sent(args), kwargs], call.exchange)
+            message: list[Any] = [target.sent(args), kwargs]
+            if not self.resources.is_simple and not target.is_operation:
+                found = self.resources.context(call.exchange, self._uses_database(target, or_else=True))
+                if found is not None:
+                    message.append(found)
+            call.body = codec.encode(message, call.exchange)
         except CannotCross as error:
             # Without a recording a loopback takes the methods of values for those of service objects.
             is_nameless = target.receiver is not None and error.path.startswith(NAMELESS)
@@ -454,11 +459,17 @@ class Runtime:
 
         Raises :class:`CannotCross` if the function is known to use it.
         """
-        known = self.config.database_functions
-        if known is not None and not known.isdisjoint((target.shown, f"{target.module}:{target.name}")):
+        if self._uses_database(target, or_else=False):
             raise CannotCross("call", Obstacle.UNCOMMITTED, "")
         exchange.is_cut = True
-        exchange.cuts_rows = known is None
+        exchange.cuts_rows = self.config.database_functions is None
+
+    def _uses_database(self, target: Target, *, or_else: bool) -> bool:
+        """Return if the recording shows statements below calls of a function, or else ``or_else`` without one."""
+        known = self.config.database_functions
+        if known is None:
+            return or_else
+        return not known.isdisjoint((target.shown, f"{target.module}:{target.name}"))
 
     def _finish(self, call: OutgoingCall, answer: stacks.Answer, blocking: bool) -> Any:
         """Do everything after the answer came: return the result, or raise what the other side reports."""
@@ -505,7 +516,7 @@ class Runtime:
     def _committed(self, call: OutgoingCall) -> None:
         """Note that the callee has committed a transaction of its own."""
         sessions = [value for value in call.exchange.resources if self.resources.holds_transaction(value)]
-        if sessions or self.resources.transactions.is_open(call.request):
+        if sessions or self.resources.has_transaction(call.request):
             self.report.transaction(endpoint_of(call.request), call.caller, call.target.shown)
         for session in sessions:
             self.resources.expire(session)

@@ -78,7 +78,18 @@ class Served:
 class _Received:
     """A call that was read."""
 
-    __slots__ = ("args", "body", "exchange", "kwargs", "metadata", "parts", "scope", "served", "wanted")
+    __slots__ = (
+        "args",
+        "body",
+        "context",
+        "exchange",
+        "kwargs",
+        "metadata",
+        "parts",
+        "scope",
+        "served",
+        "wanted",
+    )
 
     def __init__(
         self, served: Served, metadata: Metadata, body: bytes | memoryview, exchange: Exchange, scope: Scope
@@ -94,6 +105,8 @@ class _Received:
         self.parts: codec.Parts | None = None
         #: A resource without which the arguments cannot be decoded.
         self.wanted: Wanted | None = None
+        #: The caller's request and transactions, where a framework has its code find them.
+        self.context: dict[str, Any] = {}
 
 
 class Server:
@@ -106,8 +119,8 @@ class Server:
         self._faults = faults
         self._token = config.token.encode()
         self._served: dict[str, Served] = {}
-        #: Makes what a framework wants around code that runs in no request of its own.
-        self.around: Callable[[], AbstractContextManager[Any]] = contextlib.nullcontext
+        #: Makes what a framework wants around code that runs in no request of its own, of the caller's request.
+        self.around: Callable[[Any], AbstractContextManager[Any]] = contextlib.nullcontext
         self._pool = ThreadPoolExecutor(POOL_THREADS, thread_name_prefix="splitcost-call")
         # Called back while a thread of the pool above waits for it: it must not wait for that thread.
         self._reentrant_pool = ThreadPoolExecutor(1024, thread_name_prefix="splitcost-callback")
@@ -171,9 +184,11 @@ class Server:
 
     def _read(self, call: _Received) -> None:
         """Decode the arguments of a call. Raises :class:`Wanted` for a resource that is to be obtained first."""
-        args, kwargs = codec.decode(call.body, call.exchange)
+        args, kwargs, *more = codec.decode(call.body, call.exchange)
         if type(args) is not list or type(kwargs) is not dict:
             raise codec.DecodeError("arguments are a list and an object")
+        if more:
+            (call.context,) = more
         call.args, call.kwargs, call.wanted = args, kwargs, None
 
     def _look_at(self, call: _Received) -> None:
@@ -247,7 +262,7 @@ class Server:
         scope = batches.scope
         token = self._continue(call, scope)
         try:
-            with self.around():
+            with self.around(call.context.get("flask")):
                 batch = batches.pull()
                 return self._finish(call, scope, batch) if scope.is_used else batch
         except BaseException as error:
@@ -381,9 +396,11 @@ class Server:
     def _call(self, call: _Received) -> Any:
         """Call a plain function. The answer is returned if it is known already."""
         scope = call.scope
-        with self.around():
+        with self.around(call.context.get("flask")):
             try:
                 self._read_wanted(call)
+                if "atomic" in call.context:
+                    scope.begin(call.context["atomic"])
                 result = call.served.function(*call.args, **call.kwargs)
                 if isinstance(result, contextlib.AbstractContextManager) and _is_made_by_contextlib(result):
                     manager, result = result, Entered(result.__enter__(), result)

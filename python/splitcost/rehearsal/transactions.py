@@ -32,6 +32,14 @@ def is_write(statement: str) -> bool:
     return _WRITES.match(statement) is not None
 
 
+_BEGINS = re.compile(_COMMENT + r"(?:begin|savepoint|release|rollback|pragma)\b", re.IGNORECASE | re.DOTALL)
+
+
+@functools.lru_cache(4096)
+def _is_only_begin(statement: str) -> bool:
+    return _BEGINS.match(statement) is not None
+
+
 class Opened(NamedTuple):
     """Something that has a transaction."""
 
@@ -57,21 +65,23 @@ class Transactions:
             self._owners[number] = request
             self._requests.setdefault(request, {})[number] = Opened(reference, has_writes)
 
-    def end(self, holder: Any) -> bool:
-        """Follow something no longer; returns if it was followed."""
-        with self._lock:
-            return self._forget(id(holder))
+    def end(self, holder: Any) -> None:
+        """Follow something no longer."""
+        self._forget(id(holder))
 
-    def _forget(self, number: int) -> bool:
+    def _forget(self, number: int) -> None:
         with self._lock:
             request = self._owners.pop(number, None)
             if request is None:
-                return False
+                return
             opened = self._requests[request]
             del opened[number]
             if not opened:
                 del self._requests[request]
-            return True
+
+    def is_followed(self, holder: Any) -> bool:
+        """Return if something is followed."""
+        return id(holder) in self._owners
 
     def is_open(self, request: str) -> bool:
         """Return if a request has a transaction here."""
@@ -147,11 +157,16 @@ def _follow_connections(transactions: Transactions, module: Any) -> None:
             transactions.open(context.request, conn, _is_in_transaction)
             if context.uses is not None:
                 context.uses.connections.append(conn)
+        elif conn.dialect.name == "sqlite" and _holds_lock(conn, statement):
+            transactions.open(context.request, conn, _is_in_transaction)
 
     def commit(conn: Any, *_rest: Any) -> None:
+        transactions.end(conn)
         context = current.get()
-        if transactions.end(conn) and context is not None and context.uses is not None:
-            context.uses.commits += 1
+        uses = None if context is None else context.uses
+        if uses is not None and any(held is conn for held in uses.connections):
+            uses.connections[:] = [held for held in uses.connections if held is not conn]
+            uses.commits += 1
 
     def rollback(conn: Any, *_rest: Any) -> None:
         transactions.end(conn)
@@ -162,6 +177,15 @@ def _follow_connections(transactions: Transactions, module: Any) -> None:
         listen(engine, name, commit)
     for name in ("rollback", "rollback_twophase"):
         listen(engine, name, rollback)
+
+
+def _holds_lock(connection: Any, statement: str) -> bool:
+    """Return if a transaction of SQLite has read: until it ends no other can commit, or its own later writes fail.
+
+    The driver begins none for a statement that reads, unless the app says so.
+    """
+    driver = connection.connection.driver_connection
+    return bool(getattr(driver, "in_transaction", False)) and not _is_only_begin(statement)
 
 
 def _follow_sessions(transactions: Transactions, module: Any) -> None:
@@ -216,7 +240,9 @@ def _note(transactions: Transactions, context: Context, db: Any, sql: Any) -> No
             transactions.open(context.request, db, _is_in_block)
             if context.uses is not None:
                 context.uses.connections.append(db)
-        elif id(db) not in transactions._owners:
+        elif db.vendor == "sqlite" and type(sql) is str and not _is_only_begin(sql):
+            transactions.open(context.request, db, _is_in_block)
+        elif not transactions.is_followed(db):
             transactions.open(context.request, db, _never)
 
 

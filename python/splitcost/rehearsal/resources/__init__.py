@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from splitcost import codec
+from splitcost.codec.kinds import is_found
 from splitcost.rehearsal.config import Config
 from splitcost.rehearsal.objects import Names
 from splitcost.rehearsal.resources import sqlalchemy, web
@@ -104,6 +105,26 @@ class Resources:
         models = sys.modules.get("django.db.models")
         return models is not None and isinstance(value, models.Model) and value._state.db is not None
 
+    @property
+    def is_simple(self) -> bool:
+        """Return if nothing but arguments goes along with calls."""
+        return "flask" not in sys.modules and "django.db" not in sys.modules
+
+    def context(self, exchange: codec.Foreign, uses_database: bool) -> dict[str, Any] | None:
+        """Return what goes along with a call besides its arguments: a request of Flask's, and Django's transactions."""
+        if self.is_loopback:  # The callee has them, too.
+            return None
+        found = {}
+        if "flask" in sys.modules and (request := web.describe_flask(exchange)) is not None:
+            found["flask"] = request
+        if uses_database and "django.db" in sys.modules and (blocks := _django_blocks()):
+            found["atomic"] = blocks
+        return found or None
+
+    def has_transaction(self, request: str) -> bool:
+        """Return if a request has a transaction here, on this thread if it is one of Django's."""
+        return self.transactions.is_open(request) or ("django.db" in sys.modules and bool(_django_blocks()))
+
     def expire(self, session: Any) -> None:
         """Let a caller's session read again what the callee may have changed."""
         sqlalchemy.expire(session)
@@ -146,20 +167,13 @@ def _class_of(name: str) -> Any:
 
 
 def _describe_logger_adapter(value: Any, exchange: codec.Foreign) -> list[Any] | None:
-    kind = next((base for base in type(value).__mro__ if base is _found(base)), logging.LoggerAdapter)
+    kind = next(base for base in type(value).__mro__ if is_found(base))
     return [
         "logger adapter",
         codec.name_of(kind),
         value.logger.name,
         codec.encode(value.extra, exchange).decode(),
     ]
-
-
-def _found(kind: type) -> type | None:
-    try:
-        return codec.resolve(codec.name_of(kind))
-    except codec.DecodeError:
-        return None
 
 
 class Scope(Uses):
@@ -188,7 +202,7 @@ class Scope(Uses):
     def describe(self, value: Any) -> list[Any] | None:
         """Return what stands for a resource in the answer, if the caller has its own for it: its number."""
         for key, obtained in self._obtained.items():
-            if obtained.value is value:
+            if obtained.value is value and value is not None:
                 number: int = orjson.loads(key)[0]
                 return [number]
         return None
@@ -237,6 +251,15 @@ class Scope(Uses):
         """Load what a commit has expired in rows among the arguments."""
         if parts is not None and "sqlalchemy.orm" in sys.modules:
             sqlalchemy.load_expired(parts.values)
+
+    def begin(self, aliases: list[str]) -> None:
+        """Begin a transaction for each of these databases of Django's, which the end of the call ends."""
+        for alias in aliases:
+            from django.db import transaction
+
+            block = transaction.atomic(using=alias)
+            block.__enter__()
+            self._keep(f"atomic {alias}".encode(), Obtained(None, functools.partial(_leave, block)))
 
     def attach(self, rows: Iterable[Any]) -> None:
         """Attach rows among the arguments to the session, if there is one alone."""
@@ -327,6 +350,12 @@ class Scope(Uses):
 
 def _has_running_loop() -> bool:
     return asyncio._get_running_loop() is not None
+
+
+def _django_blocks() -> list[str]:
+    """The databases of Django's that this thread has a transaction for."""
+    connections = sys.modules["django.db"].connections
+    return [each.alias for each in connections.all(initialized_only=True) if each.in_atomic_block]
 
 
 def _close_old_connections() -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from splitcost import codec
+from splitcost.codec.kinds import is_found
 from splitcost.rehearsal.objects import Names
 from splitcost.rehearsal.transactions import has_pending
 
@@ -142,13 +143,7 @@ def _describe_class(kind: type, names: Names, bind: Any, options: dict[str, Any]
 
 def _find_base(kind: type) -> type:
     """Return the nearest class that the other side finds by its name."""
-    for base in kind.__mro__:
-        try:
-            if codec.resolve(codec.name_of(base)) is base:
-                return base
-        except codec.DecodeError:
-            pass
-    return kind
+    return next((base for base in kind.__mro__ if is_found(base)), kind)
 
 
 def _describe_engine(engine: Any, names: Names) -> list[Any] | None:

@@ -134,7 +134,7 @@ def callers_rows_are_read_again():
     with db.LocalSession() as session:
         mine = session.get(kinds.Book, book.id)
         assert mine.sold == 0
-        vault.sell(session, kinds.Book(id=book.id, title="read again")) if False else vault.sell(session, mine)
+        vault.sell_by_id(session, book.id)
         assert session.get(kinds.Book, book.id).sold == 1
 
 
@@ -262,8 +262,10 @@ def is_cut_while_a_lock_is_held():
     with db.engine.connect() as connection, db.LocalSession() as session:
         connection.execute(text("SELECT 1"))
         assert elsewhere(vault.count(session)[1])
+        connection.exec_driver_sql("BEGIN")
+        connection.execute(text("SELECT id FROM book")).all()
+        assert here(vault.count(session)[1])
         connection.rollback()
-        connection.connection.driver_connection.isolation_level = None
         connection.exec_driver_sql("BEGIN IMMEDIATE")
         assert here(vault.count(session)[1])
         connection.rollback()
@@ -312,9 +314,33 @@ def by_the_settings():
 def loggers_go_by_their_names():
     assert vault.log(logging.getLogger("app.some"))[0] == "app.some"
     assert elsewhere(vault.log(logging.getLogger("app.some"))[1])
-    assert elsewhere(vault.log(logging.LoggerAdapter(logging.getLogger("app.some"), {"user": 1}))[1]) if False else True
+    adapter = logging.LoggerAdapter(logging.getLogger("app.some"), {"user": 1})
+    assert vault.extra_of(adapter)[0] == ["app.some", {"user": 1}]
+    assert elsewhere(vault.extra_of(adapter)[1])
 
 
 @check
 def locks_stay():
     assert here(vault.same(threading.Lock(), 1)[1])
+
+
+@check
+async def requests_of_starlette():
+    from starlette.requests import Request
+
+    async def receive():
+        return {"type": "http.request", "body": b"{}", "more_body": False}
+
+    scope = {
+        "type": "http", "method": "POST", "path": "/a", "headers": [(b"x-asked", b"yes")], "query_string": b"arg=1",
+        "state": {"tenant": "acme", "lock": threading.Lock()}, "extensions": {}, "router": object(), "app": db.app,
+    }
+    request = Request(scope, receive)
+    found = await vault.read_request(request)
+    assert elsewhere(found.pop("pid"))
+    assert found == {
+        "path": "/a", "arg": "1", "header": "yes", "tenant": "acme", "lock": False, "app": True,
+        "body": "the body of this request was not read before the call to another service",
+    }, found
+    await request.body()
+    assert (await vault.read_request(request))["body"] == {}

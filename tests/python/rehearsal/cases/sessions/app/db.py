@@ -16,6 +16,16 @@ AsyncLocalSession = async_sessionmaker(async_engine, class_=AsyncSession, expire
 registry = scoped_session(sessionmaker(engine, class_=Session))
 
 
+class App:
+    """Stands for an app of Starlette's."""
+
+    def __call__(self, scope, receive, send):
+        raise NotImplementedError
+
+
+app = App()
+
+
 class Ledger:
     """A client with a type of its own, which is adapted as the settings say."""
 

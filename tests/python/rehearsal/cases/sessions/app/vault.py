@@ -146,3 +146,28 @@ def rows(books):
 
 def log(logger):
     return logger.name, os.getpid()
+
+
+def extra_of(adapter):
+    return [adapter.logger.name, adapter.extra], os.getpid()
+
+
+def sell_by_id(session, book_id):
+    session.get(kinds.Book, book_id).sold += 1
+
+
+async def read_request(request):
+    try:
+        body = await request.json()
+    except RuntimeError as error:
+        body = str(error)
+    return {
+        "pid": os.getpid(),
+        "path": request.url.path,
+        "arg": request.query_params["arg"],
+        "header": request.headers["x-asked"],
+        "tenant": request.state.tenant,
+        "lock": hasattr(request.state, "lock"),
+        "app": request.app is db.app,
+        "body": body,
+    }
