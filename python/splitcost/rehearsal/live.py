@@ -277,7 +277,10 @@ class Exchange:
         elif tag == HANDLE:
             value = self._live.take(Handle(*content), self._request)
         elif tag == RESOURCE:
-            value = self.resources[content[0]] if self.scope is None else self.scope.find(content, self)
+            if self.scope is None:
+                value = self._live.resources.take(content, self.resources)
+            else:
+                value = self.scope.find(content, self)
         else:
             raise DecodeError(f"unknown tag {tag}")
         self.foreign.add(id(value))

@@ -23,19 +23,25 @@ SCHEMA = """
         shelf_id INTEGER REFERENCES shelf (id)
     );
 """
-ADAPT = {"app.db.Ledger": "app.db:ledgers"}
+ADAPT = {
+    "app.db.Ledger": "app.db:ledgers",
+    "app.db.Special": "app.db:special",
+    "app.db.Shared": "app.db:shared",
+    "app.db:Closed": "app.db:closed",
+    "app.db.Awaited": "app.db:awaited",
+    "app.db.Generated": "app.db:generated",
+}
 
 
 @pytest.fixture(scope="module", params=["httpx", "grpc"])
 def sessions(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Split]:
     """The services of the case `sessions`, with a database of their own."""
     directory = tmp_path_factory.mktemp(request.param)
-    with contextlib.closing(sqlite3.connect(directory / "database")) as connection:
-        connection.executescript(SCHEMA)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CASE_DATABASE", str(directory / "database"))
-        with case_split("sessions", directory, request.param, adapt=ADAPT, batch=2) as services:
-            yield services
+    with (
+        _database(directory),
+        case_split("sessions", directory, request.param, adapt=ADAPT, batch=2) as services,
+    ):
+        yield services
 
 
 @pytest.mark.parametrize("check", checks_of("sessions"))
@@ -43,9 +49,12 @@ def test_a_session(sessions: Split, check: str) -> None:
     run_check(sessions, check)
 
 
+FUNCTIONS = [f"app.vault:{name}" for name in ("add", "add_and_fail", "add_manually", "count")]
+
+
 @pytest.fixture(scope="module")
 def under_flask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Split]:
-    """The services of an app of Flask's."""
+    """The services of an app of Flask's, with a database of their own."""
     served = "from werkzeug.serving import run_simple; from app.web import app; run_simple('127.0.0.1', {port}, app)"
     yield from _web("flask_context", tmp_path_factory.mktemp("flask"), served)
 
@@ -53,33 +62,34 @@ def under_flask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Split]:
 @pytest.fixture(scope="module")
 def under_django(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Split]:
     """The services of a project of Django's, with a database of their own."""
-    directory = tmp_path_factory.mktemp("django")
-    with contextlib.closing(sqlite3.connect(directory / "database")) as connection:
-        connection.executescript(SCHEMA)
     served = "import django; django.setup(); from app.web import serve; serve({port})"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CASE_DATABASE", str(directory / "database"))
         patch.setenv("DJANGO_SETTINGS_MODULE", "app.settings")
-        functions = [f"app.vault:{name}" for name in ("add", "add_and_fail", "add_manually", "count")]
-        yield from _web("django_data", directory, served, database_functions=functions)
+        yield from _web("django_data", tmp_path_factory.mktemp("django"), served)
 
 
-def _web(case: str, directory: Path, served: str, **extra: Any) -> Iterator[Split]:
-    options: dict[str, Any] = {
-        "packages": ["app"],
-        "copied": ["app.kinds"],
-        "local_functions": [],
-        "methods": [],
-    }
+def _web(case: str, directory: Path, served: str) -> Iterator[Split]:
     modules = {"main": [], "vault": ["app.vault"]}
-    services = Split(
-        "httpx", directory, command=["-c", served], modules=modules, path=CASES / case, **options, **extra
-    )
-    try:
-        services.start(*modules)
-        yield services
-    finally:
-        services.stop()
+    options: dict[str, Any] = {"packages": ["app"], "copied": [], "local_functions": [], "methods": []}
+    options |= {"database_functions": FUNCTIONS, "path": CASES / case, "modules": modules}
+    with _database(directory):
+        services = Split("httpx", directory, command=["-c", served], **options)
+        try:
+            services.start(*modules)
+            yield services
+        finally:
+            services.stop()
+
+
+@contextlib.contextmanager
+def _database(directory: Path) -> Iterator[None]:
+    """Make a database, and give the services its place."""
+    file = directory / "database"
+    with contextlib.closing(sqlite3.connect(file)) as connection:
+        connection.executescript(SCHEMA)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CASE_DATABASE", str(file))
+        yield
 
 
 def _ask(services: Split, path: str, body: bytes | None = None, kind: str = "") -> None:
@@ -95,7 +105,7 @@ def _ask(services: Split, path: str, body: bytes | None = None, kind: str = "") 
 FORM = "application/x-www-form-urlencoded"
 
 
-@pytest.mark.parametrize("path", ["/reads", "/items", "/proxies"])
+@pytest.mark.parametrize("path", ["/reads", "/items", "/proxies", "/session"])
 def test_code_under_flask_finds_the_callers_request(under_flask: Split, path: str) -> None:
     _ask(under_flask, path)
 

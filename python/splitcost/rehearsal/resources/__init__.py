@@ -30,6 +30,10 @@ from splitcost.rehearsal.transactions import Transactions, Uses, has_pending, it
 __all__ = ["Obtained", "Resources", "Scope", "Wanted"]
 
 
+LOGGER = "logger"
+"""The kind that needs nothing but its name, so that it can be in answers as well."""
+
+
 class Obtained(NamedTuple):
     """The callee's own resource, and the way it ends: an ordinary function, or one whose result is awaited."""
 
@@ -52,7 +56,7 @@ class Resources:
     def __init__(self, config: Config, names: Names) -> None:
         self.names = names
         self._adapters = config.adapters
-        self._adapted: dict[type, str] = {}
+        self._adapted: dict[type, str | None] = {}
         self.is_loopback = config.is_loopback
         self.transactions = Transactions()
 
@@ -60,17 +64,10 @@ class Resources:
         """Return the class in the settings that is this one or a base of it, the nearest."""
         if not self._adapters:
             return None
-        found = self._adapted.get(kind)
-        if found is None:
-            places = [
-                (kind.__mro__.index(base), name)
-                for name in self._adapters
-                if (base := _class_of(name)) in kind.__mro__
-            ]
-            if not places:
-                return None
-            found = self._adapted[kind] = min(places)[1]
-        return found
+        if kind not in self._adapted:
+            classes = {_class_of(name): name for name in self._adapters}
+            self._adapted[kind] = next((classes[base] for base in kind.__mro__ if base in classes), None)
+        return self._adapted[kind]
 
     def describe(self, value: Any, exchange: codec.Foreign) -> list[Any] | None:
         """Return what stands for a value, if it is a resource of a known kind."""
@@ -78,7 +75,7 @@ class Resources:
         if (name := self.adapter_for(kind)) is not None:
             return ["setting", name]
         if isinstance(value, logging.Logger):
-            return ["logger", value.name]
+            return [LOGGER, value.name]
         if isinstance(value, logging.LoggerAdapter) and isinstance(value.logger, logging.Logger):
             return _describe_logger_adapter(value, exchange)
         return sqlalchemy.describe(value, self.names) or web.describe(value, self.names, exchange)
@@ -114,7 +111,7 @@ class Resources:
         """Return what goes along with a call besides its arguments: a request of Flask's, and Django's transactions."""
         if self.is_loopback:  # The callee has them, too.
             return None
-        found = {}
+        found: dict[str, Any] = {}
         if "flask" in sys.modules and (request := web.describe_flask(exchange)) is not None:
             found["flask"] = request
         if uses_database and "django.db" in sys.modules and (blocks := _django_blocks()):
@@ -143,6 +140,15 @@ class Resources:
             case [str(kind), *_] if kind in web.KINDS:
                 return Obtained(web.make(content, self.names, exchange))
         return None
+
+    def take(self, content: list[Any], given: list[Any]) -> Any:
+        """Return what an answer has a description of: a resource that the caller gave, or a logger."""
+        match content:
+            case ["logger", str(name)]:
+                return logging.getLogger(name)
+            case [int(number)] if 0 <= number < len(given):
+                return given[number]
+        raise codec.DecodeError("an answer has no resources of its own")
 
     def adapter(self, name: str) -> Any:
         """Return what the settings name for a class. Raises :class:`ValueError` if there is none."""
@@ -205,7 +211,7 @@ class Scope(Uses):
             if obtained.value is value and value is not None:
                 number: int = orjson.loads(key)[0]
                 return [number]
-        return None
+        return [LOGGER, value.name] if isinstance(value, logging.Logger) else None
 
     def _keep(self, key: bytes, obtained: Obtained) -> None:
         self._obtained[key] = obtained
@@ -255,9 +261,7 @@ class Scope(Uses):
     def begin(self, aliases: list[str]) -> None:
         """Begin a transaction for each of these databases of Django's, which the end of the call ends."""
         for alias in aliases:
-            from django.db import transaction
-
-            block = transaction.atomic(using=alias)
+            block = importlib.import_module("django.db.transaction").atomic(using=alias)
             block.__enter__()
             self._keep(f"atomic {alias}".encode(), Obtained(None, functools.partial(_leave, block)))
 

@@ -7,6 +7,7 @@ request context of them (:func:`flask_context`).
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
 import sys
 from collections.abc import Iterator
@@ -171,34 +172,26 @@ def _fields_of(request: Any) -> dict[str, Any]:
 
 
 def _make_django(described: dict[str, Any]) -> Any:
-    from django.core.handlers.wsgi import WSGIRequest
-
     body = described["body"] or b""
     environ = described["meta"] | {"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
     environ.setdefault("REQUEST_METHOD", "GET")
     if described["is_form"]:
         environ["CONTENT_TYPE"] = "application/x-www-form-urlencoded"
-    request: Any = WSGIRequest(environ)
+    request: Any = importlib.import_module("django.core.handlers.wsgi").WSGIRequest(environ)
     for name, value in described["fields"].items():
         with contextlib.suppress(AttributeError):
             setattr(request, name, value)
     if "session_key" in described:
-        import importlib
-
-        from django.conf import settings
-
-        request.session = importlib.import_module(settings.SESSION_ENGINE).SessionStore(
-            described["session_key"]
-        )
+        engine = importlib.import_module("django.conf").settings.SESSION_ENGINE
+        request.session = importlib.import_module(engine).SessionStore(described["session_key"])
         if "session" in described:
             request.session._session_cache = described["session"]
     if "user" in described:
         request._cached_user = request.user = described["user"]
     elif "session_key" in described:
-        from django.contrib import auth
-        from django.utils.functional import SimpleLazyObject
-
-        request.user = SimpleLazyObject(lambda: auth.get_user(request))
+        auth = importlib.import_module("django.contrib.auth")
+        lazy = importlib.import_module("django.utils.functional").SimpleLazyObject
+        request.user = lazy(lambda: auth.get_user(request))
     return request
 
 

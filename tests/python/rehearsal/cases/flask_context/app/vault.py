@@ -3,8 +3,26 @@ import os
 
 from flask import current_app, g, request, session
 from flask_login import current_user
+from sqlalchemy import create_engine, text
+from sqlalchemy.orm import scoped_session, sessionmaker
 
 MAIN = os.environ["SPLITCOST_SERVICE"] == "main"
+engine = create_engine(f"sqlite:///{os.environ['CASE_DATABASE']}", connect_args={"timeout": 1})
+registry = scoped_session(sessionmaker(engine))
+
+
+def add(title):
+    registry.execute(text("INSERT INTO book (title, sold) VALUES (:title, 0)"), {"title": title})
+    return os.getpid()
+
+
+def add_and_fail(title):
+    add(title)
+    raise ValueError(title)
+
+
+def count():
+    return [registry.execute(text("SELECT count(*) FROM book")).scalar(), not MAIN]
 
 
 def reads():

@@ -5,6 +5,8 @@ import sqlite3
 from flask import Flask, current_app, g, request, session
 from flask_login import LoginManager, UserMixin, current_user, login_user
 
+from sqlalchemy import text
+
 from app import vault
 
 app = Flask(__name__)
@@ -66,6 +68,29 @@ def body():
 def form():
     assert request.form["amount"] == "3"
     assert vault.form() == ["3", True], vault.form()
+    return {}
+
+
+@app.teardown_appcontext
+def remove(_error):
+    vault.registry.remove()
+
+
+@app.get("/session")
+def own_session():
+    """The session of an app of Flask's is removed at the end of its context; changes are committed before."""
+    registry = vault.registry
+    registry.execute(text("DELETE FROM book"))
+    registry.commit()
+    assert vault.add("flask") != os.getpid()
+    assert vault.count() == [1, True]
+    try:
+        vault.add_and_fail("failed")
+    except ValueError:
+        pass
+    assert vault.count() == [1, True]
+    registry.execute(text("INSERT INTO book (title, sold) VALUES ('uncommitted', 0)"))
+    assert vault.count() == [2, False]
     return {}
 
 

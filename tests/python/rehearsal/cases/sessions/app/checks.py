@@ -43,10 +43,11 @@ def here(pid):
 
 @check
 def commits_at_the_end():
+    before = stored("new")
     with db.LocalSession() as session:
         book = vault.add(session, "new")
     assert book.id is not None and book.title == "new" and book.sold == 0
-    assert stored("new") == 1, stored("new")
+    assert stored("new") == before + 1
 
 
 @check
@@ -311,9 +312,36 @@ def by_the_settings():
 
 
 @check
+def by_what_the_settings_name():
+    """A session by a context manager, which is left with the exception; an object; a function."""
+    with db.Special(db.engine) as session:
+        vault.add(session, "special")
+        assert vault.steps()[-2:] == ["entered", "left"]
+        try:
+            vault.add_and_fail(session, "special, failed")
+        except kinds.Unsold:
+            pass
+        assert vault.steps()[-1] == "left by Unsold"
+    assert (stored("special"), stored("special, failed")) == (1, 0)
+    assert vault.note(db.Shared("mine"))[0] == "shared"
+    assert vault.note(db.Closed("mine"))[0] == "made"
+    assert vault.steps()[-1] == "closed"
+
+
+@check
+async def by_what_is_awaited():
+    assert (await vault.note_later(db.Awaited("mine")))[0] == "awaited"
+    assert elsewhere((await vault.note_later(db.Awaited("mine")))[1])
+    assert (await vault.note_later(db.Generated("mine")))[0] == "generated"
+    assert vault.steps()[-1] == "generated and closed"
+    assert (await vault.note_later(db.Ledger("mine")))[0] == "of the callee"
+
+
+@check
 def loggers_go_by_their_names():
     assert vault.log(logging.getLogger("app.some"))[0] == "app.some"
     assert elsewhere(vault.log(logging.getLogger("app.some"))[1])
+    assert vault.logger() is logging.getLogger("of the vault")
     adapter = logging.LoggerAdapter(logging.getLogger("app.some"), {"user": 1})
     assert vault.extra_of(adapter)[0] == ["app.some", {"user": 1}]
     assert elsewhere(vault.extra_of(adapter)[1])

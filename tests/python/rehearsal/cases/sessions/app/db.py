@@ -46,3 +46,57 @@ def ledgers():
         raise
     finally:
         made.append("closed")
+
+
+class Special(Session):
+    """A session that is adapted by a context manager."""
+
+
+class Shared(Ledger):
+    """Adapted by an object."""
+
+
+class Closed(Ledger):
+    """Adapted by a function, and closed."""
+
+    def close(self):
+        steps.append("closed")
+
+
+class Awaited(Ledger):
+    """Adapted by a coroutine function."""
+
+
+class Generated(Ledger):
+    """Adapted by an asynchronous generator function."""
+
+
+steps = []
+
+
+@contextlib.contextmanager
+def special():
+    steps.append("entered")
+    try:
+        with Special(engine) as session:
+            yield session
+    except BaseException as error:
+        steps.append(f"left by {type(error).__name__}")
+        raise
+    steps.append("left")
+
+
+shared = Shared("shared")
+
+
+def closed():
+    return Closed("made")
+
+
+async def awaited():
+    return Awaited("awaited")
+
+
+async def generated():
+    yield Generated("generated")
+    steps.append("generated and closed")

@@ -1,4 +1,5 @@
 """The other service."""
+import logging
 import os
 
 from sqlalchemy import text
@@ -171,3 +172,15 @@ async def read_request(request):
         "app": request.app is db.app,
         "body": body,
     }
+
+
+def steps():
+    return db.steps
+
+
+async def note_later(ledger):
+    return ledger.note, os.getpid()
+
+
+def logger():
+    return logging.getLogger("of the vault")
