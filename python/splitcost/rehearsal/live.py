@@ -226,7 +226,8 @@ class Exchange:
             return {HANDLE: list(value)}
         if self.cuts_rows and self._live.resources.is_row(value):
             raise CannotCross("", Obstacle.UNCOMMITTED, f"{kind.__module__}.{kind.__qualname__}")
-        if self._live.resources.adapter_for(kind) is not None:
+        resources = self._live.resources
+        if kind in resources.kinds or resources.adapter_for(kind) is not None:
             return self._tag_resource(value)
         if issubclass(kind, Shell):
             handle = handle_of(value)
@@ -240,7 +241,12 @@ class Exchange:
     def tag_live(self, value: Any, reason: Obstacle) -> Any:
         """Return what stands for a live value: its name, or the description of a resource."""
         resources = self._live.resources
-        if not resources.has_own_name(value) and (reason is Obstacle.LIVE or resources.is_nameable(value)):
+        if resources.has_own_name(value):
+            tagged = self._tag_resource(value)
+            if tagged is not None:
+                resources.kinds.add(type(value))  # The next one is known at once.
+            return tagged
+        if reason is Obstacle.LIVE or resources.is_nameable(value):
             name = self._live.names.find_name(value)
             if name is not None:
                 self.foreign.add(id(value))

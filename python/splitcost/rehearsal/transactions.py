@@ -125,6 +125,8 @@ def session_of(connection: Any) -> Any:
 def has_pending(session: Any) -> bool:
     """Return if a session has changes that it has not flushed."""
     try:
+        if session._is_clean():
+            return False
         if session.new or session.deleted:
             return True
         return any(session.is_modified(row) for row in session.dirty)

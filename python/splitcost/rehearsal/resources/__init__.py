@@ -57,6 +57,8 @@ class Resources:
         self.names = names
         self._adapters = config.adapters
         self._adapted: dict[type, str | None] = {}
+        #: Classes whose objects are described always, which was found out by one of them.
+        self.kinds: set[type] = set()
         self.is_loopback = config.is_loopback
         self.transactions = Transactions()
 
@@ -151,7 +153,7 @@ class Resources:
         raise codec.DecodeError("an answer has no resources of its own")
 
     def adapter(self, name: str) -> Any:
-        """Return what the settings name for a class. Raises :class:`ValueError` if there is none."""
+        """Return what the settings name for a class. Raises :class:`ValueError` where that cannot be found."""
         place = self._adapters.get(name)
         if place is None:
             raise ValueError(f"the settings adapt no {name}")
@@ -303,23 +305,27 @@ class Scope(Uses):
 
     def end(self, error: BaseException | None) -> None:
         """Commit, or roll back after an exception, and close what was obtained. What is awaited is left."""
-        ends = {key: obtained.end for key, obtained in self._obtained.items() if obtained.end is not None}
-        self._obtained = {key: each for key, each in self._obtained.items() if key not in ends}
-        steps: list[Callable[[], Any]] = [functools.partial(end, error) for end in reversed(ends.values())]
-        if not self._resources.is_loopback:
-            steps += [functools.partial(self._end_found, error), self._leave_idle, _close_old_connections]
-        with contextlib.ExitStack() as stack:
-            for step in reversed(steps):
-                stack.callback(step)
+        steps = [(each.end, error) for each in reversed(self._obtained.values()) if each.end is not None]
+        self._obtained = {key: each for key, each in self._obtained.items() if each.end is None}
+        if self.is_used and not self._resources.is_loopback:
+            steps += [(self._end_found, error), (self._leave_idle, error), (_close_old_connections, error)]
+        failure = None
+        for step, argument in steps:
+            try:
+                step(argument)
+            except BaseException as raised:
+                failure = failure or raised
+        if failure is not None:
+            raise failure
 
     def _end_found(self, error: BaseException | None) -> None:
-        for found in self._found():
+        for found in self._found() if self.sessions or self.connections else ():
             if not sqlalchemy.is_async(found):
                 (found.commit if error is None else found.rollback)()
         for connection in iterate_open_django(self):
             (connection.commit if error is None else connection.rollback)()
 
-    def _leave_idle(self) -> None:
+    def _leave_idle(self, _error: BaseException | None) -> None:
         """End transactions that only read and that this thread began: nobody else will."""
         for session, thread in self.sessions:
             is_left = (
@@ -362,7 +368,7 @@ def _django_blocks() -> list[str]:
     return [each.alias for each in connections.all(initialized_only=True) if each.in_atomic_block]
 
 
-def _close_old_connections() -> None:
+def _close_old_connections(_error: BaseException | None) -> None:
     django = sys.modules.get("django.db")
     if django is not None and not _has_running_loop():
         django.close_old_connections()

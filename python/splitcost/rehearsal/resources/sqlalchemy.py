@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import sys
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -24,10 +25,19 @@ _OPTIONS = ("autoflush", "expire_on_commit")
 _End = Callable[[BaseException | None], Any]
 
 
+_known: dict[tuple[str, ...], tuple[type, ...]] = {}
+
+
 def _classes(*names: str) -> Any:
     """The classes of these names, `module:class`, whose modules are imported."""
+    known = _known.get(names)
+    if known is not None:
+        return known
     found = ((sys.modules.get(name.partition(":")[0]), name.partition(":")[2]) for name in names)
-    return tuple(getattr(module, name) for module, name in found if hasattr(module, name))
+    classes = tuple(getattr(module, name) for module, name in found if hasattr(module, name))
+    if len(classes) == len(names):
+        _known[names] = classes
+    return classes
 
 
 def _session_classes() -> Any:
@@ -128,17 +138,23 @@ def _binds(value: Any, sync: Any) -> dict[str, Any]:
     return {codec.name_of(kind): bind for kind, bind in held.items() if isinstance(kind, type)}
 
 
+_made_by: weakref.WeakKeyDictionary[type, tuple[str | None, str]] = weakref.WeakKeyDictionary()
+
+
 def _describe_class(kind: type, names: Names, bind: Any, options: dict[str, Any]) -> list[Any] | None:
     """The name of the maker or the class of a session, and its engine and options."""
-    maker, found = None, _find_base(kind)
-    if found is not kind:
-        # A maker has a class of its own.
-        place = names.find_name(kind)
-        maker = place.removesuffix("/class_") if place is not None and place.endswith("/class_") else None
+    made_by = _made_by.get(kind)
+    if made_by is None:
+        maker, found = None, _find_base(kind)
+        if found is not kind:
+            # A maker has a class of its own.
+            place = names.find_name(kind)
+            maker = place.removesuffix("/class_") if place is not None and place.endswith("/class_") else None
+        made_by = _made_by[kind] = maker, codec.name_of(found)
     engine = None
     if bind is not None and (engine := _describe_engine(bind, names)) is None:
         return None
-    return [maker, codec.name_of(found), engine, options]
+    return [*made_by, engine, options]
 
 
 def _find_base(kind: type) -> type:
@@ -146,8 +162,18 @@ def _find_base(kind: type) -> type:
     return next((base for base in kind.__mro__ if is_found(base)), kind)
 
 
+_described: weakref.WeakKeyDictionary[Any, list[Any]] = weakref.WeakKeyDictionary()
+
+
 def _describe_engine(engine: Any, names: Names) -> list[Any] | None:
     """The name of an engine, or its URL, and its options; ``None`` where no other process has the same database."""
+    described = _described.get(engine)
+    if described is None and (described := _find_engine(engine, names)) is not None:
+        _described[engine] = described
+    return described
+
+
+def _find_engine(engine: Any, names: Names) -> list[Any] | None:
     if not isinstance(engine, _engines()):
         return None  # A session of one connection is in the transaction of whoever made that.
     if _is_in_memory(engine.url):

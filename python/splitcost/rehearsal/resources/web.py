@@ -162,7 +162,7 @@ def _describe_django(value: Any, exchange: codec.Foreign) -> list[Any]:
 
 
 def _fields_of(request: Any) -> dict[str, Any]:
-    """What middleware and views put on a request."""
+    """The attributes that middleware and views put on a request."""
     own = ("environ", "META", "GET", "POST", "COOKIES", "FILES", "session", "user", "resolver_match", "scope")
     return {
         name: value

@@ -25,7 +25,7 @@ def add_and_fail(session, title):
 
 
 def facts(session):
-    """What there is to know of a session."""
+    """The process, class and options of a session."""
     return {
         "pid": os.getpid(),
         "class": f"{type(session).__mro__[1].__module__}.{type(session).__mro__[1].__name__}",
