@@ -50,15 +50,20 @@ class Opened(NamedTuple):
 class Transactions:
     """The transactions of this process, by the request that uses them. Thread-safe."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, by_thread: bool = False) -> None:
+        #: Requests that run side by side have one name: those of a test, in a loopback.
+        self._by_thread = by_thread
         # Objects that are dropped report themselves, maybe on a thread that is inside of here.
         self._lock = threading.RLock()
         self._requests: dict[str, dict[int, Opened]] = {}
         self._owners: dict[int, str] = {}
 
+    def _name(self, request: str) -> str:
+        return f"{request} {threading.get_ident()}" if self._by_thread else request
+
     def open(self, request: str, holder: Any, has_writes: Callable[[Any], bool]) -> None:
         """Follow something that begins a transaction. ``has_writes`` returns if writes of it are uncommitted."""
-        number = id(holder)
+        number, request = id(holder), self._name(request)
         reference = weakref.ref(holder, lambda _: self._forget(number))
         with self._lock:
             self._forget(number)
@@ -85,11 +90,11 @@ class Transactions:
 
     def is_open(self, request: str) -> bool:
         """Return if a request has a transaction here."""
-        return request in self._requests
+        return self._name(request) in self._requests
 
     def has_writes(self, request: str) -> bool:
         """Return if a request has uncommitted writes here."""
-        if request not in self._requests:
+        if not self._requests or (request := self._name(request)) not in self._requests:
             return False
         with self._lock:
             opened = list(self._requests.get(request, {}).values())

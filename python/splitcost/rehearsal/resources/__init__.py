@@ -60,7 +60,7 @@ class Resources:
         #: Classes whose objects are described always, which was found out by one of them.
         self.kinds: set[type] = set()
         self.is_loopback = config.is_loopback
-        self.transactions = Transactions()
+        self.transactions = Transactions(by_thread=config.is_loopback)
 
     def adapter_for(self, kind: type) -> str | None:
         """Return the class in the settings that is this one or a base of it, the nearest."""
