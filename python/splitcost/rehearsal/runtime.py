@@ -474,8 +474,9 @@ class Runtime:
     def _finish(self, call: OutgoingCall, answer: stacks.Answer, blocking: bool) -> Any:
         """Do everything after the answer came: return the result, or raise what the other side reports."""
         if answer.body[:1] == COMMITTED:
-            answer = stacks.Answer(answer.status, answer.body[1:])
-            self._committed(call)
+            function, _, rest_of_body = answer.body[1:].partition(b"\0")
+            answer = stacks.Answer(answer.status, rest_of_body)
+            self._committed(call, function.decode())
         target, body = call.target, answer.body
         self._count(call, answer, blocking)
         if answer.status != stacks.Status.OK:
@@ -513,11 +514,11 @@ class Runtime:
         self._stay(call, refused)
         raise refused
 
-    def _committed(self, call: OutgoingCall) -> None:
-        """Note that the callee has committed a transaction of its own."""
+    def _committed(self, call: OutgoingCall, function: str) -> None:
+        """Note that a function of the callee's has committed a transaction of its own."""
         sessions = [value for value in call.exchange.resources if self.resources.holds_transaction(value)]
         if sessions or self.resources.has_transaction(call.request):
-            self.report.transaction(endpoint_of(call.request), call.caller, call.target.shown)
+            self.report.transaction(endpoint_of(call.request), call.caller, function)
         for session in sessions:
             self.resources.expire(session)
 

@@ -10,7 +10,7 @@ import inspect
 import sys
 import time
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
@@ -38,8 +38,8 @@ from splitcost.stacks import Answer, Status
 
 RESULT, RAISED, CANNOT_CROSS, ITEMS, ENTERED, CHANGED, COMMITTED = b"r", b"x", b"c", b"i", b"e", b"m", b"t"
 """First byte of an answer: it says how to read the rest. After ``CHANGED`` come the length and encoding of what the
-callee changed in its arguments, and then the answer. ``COMMITTED`` comes before everything, where the callee committed
-a transaction of its own."""
+callee changed in its arguments, and then the answer. ``COMMITTED``, a function's name and a zero come before it all,
+where that function committed a transaction of its own."""
 
 LENGTH_BYTES = 8
 """Size of that length, big-endian."""
@@ -138,7 +138,8 @@ class Server:
             return self._raised(call, error)
         if not isinstance(result, Answer):
             return await self._answered(call, result)
-        await call.scope.end_async(None)
+        if not call.scope.goes_on:  # What is awaited is left.
+            await call.scope.end_async(None)
         return result
 
     def answer_here(self, line: str, body: bytes | memoryview) -> Answer:
@@ -165,7 +166,7 @@ class Server:
         served = self._served.get(metadata.function) or self._find(metadata.function)
         if isinstance(served, str):
             return Answer(Status.NOT_FOUND, served.encode())
-        scope = Scope(self._live.resources)
+        scope = Scope(self._live.resources, served.shown)
         call = _Received(served, metadata, body, self._live.exchange(metadata.request), scope)
         try:
             self._read(call)
@@ -283,7 +284,8 @@ class Server:
         if error is None:
             scope.flush()
         answer = self._encoded(call, scope, result)
-        if not _goes_on(result):
+        scope.goes_on = _goes_on(result)
+        if not scope.goes_on:
             scope.end(error)
         return self._said(scope, answer)
 
@@ -292,7 +294,8 @@ class Server:
         if error is None:
             await scope.run(scope.flush)
         answer: Answer = await scope.run(functools.partial(self._encoded, call, scope, result))
-        if not _goes_on(result):
+        scope.goes_on = _goes_on(result)
+        if not scope.goes_on:
             await scope.end_async(error)
         return self._said(scope, answer)
 
@@ -321,7 +324,7 @@ class Server:
         if not scope.commits:
             return answer
         scope.commits = 0
-        return Answer(answer.status, COMMITTED + answer.body)
+        return Answer(answer.status, b"".join((COMMITTED, scope.function.encode(), b"\0", answer.body)))
 
     def _returned(self, call: _Received, result: Any) -> Answer:
         exchange, held = call.exchange, self._live.held
@@ -564,13 +567,15 @@ class Batches:
 
     def close(self) -> None:
         """Close a plain generator, and commit what it did."""
-        self._generator.close()
-        self.scope.end(None)
+        with _again(self.scope):
+            self._generator.close()
+            self.scope.end(None)
 
     async def close_async(self) -> None:
         """Close an asynchronous one."""
-        await self._generator.aclose()
-        await self.scope.end_async(None)
+        with _again(self.scope):
+            await self._generator.aclose()
+            await self.scope.end_async(None)
 
 
 class Entered(NamedTuple):
@@ -610,25 +615,41 @@ async def _close_async(batches: Any) -> None:
     await batches.close_async()
 
 
+@contextlib.contextmanager
+def _again(scope: Scope) -> Iterator[None]:
+    """Use the resources of an earlier call in this one."""
+    context = current.get()
+    assert context is not None
+    token = current.set(context._replace(uses=scope))
+    try:
+        yield
+    finally:
+        current.reset(token)
+        if isinstance(context.uses, Scope):
+            context.uses.take_commits(scope)
+
+
 def _exit(manager: Any, error: BaseException | None) -> Any:
     scope: Scope = manager.__splitcost_scope__
-    try:
-        is_caught = manager.__exit__(None if error is None else type(error), error, None)
-    except BaseException as raised:
-        scope.end(raised)
-        raise
-    scope.end(None if is_caught else error)
+    with _again(scope):
+        try:
+            is_caught = manager.__exit__(None if error is None else type(error), error, None)
+        except BaseException as raised:
+            scope.end(raised)
+            raise
+        scope.end(None if is_caught else error)
     return is_caught
 
 
 async def _exit_async(manager: Any, error: BaseException | None) -> Any:
     scope: Scope = manager.__splitcost_scope__
-    try:
-        is_caught = await manager.__aexit__(None if error is None else type(error), error, None)
-    except BaseException as raised:
-        await scope.end_async(raised)
-        raise
-    await scope.end_async(None if is_caught else error)
+    with _again(scope):
+        try:
+            is_caught = await manager.__aexit__(None if error is None else type(error), error, None)
+        except BaseException as raised:
+            await scope.end_async(raised)
+            raise
+        await scope.end_async(None if is_caught else error)
     return is_caught
 
 

@@ -160,7 +160,7 @@ def _follow_connections(transactions: Transactions, module: Any) -> None:
             return
         if context.uses is not None:
             context.uses.is_used = True
-        if is_write(statement) and not conn._is_autocommit_isolation():
+        if is_write(statement) and not _is_autocommit(conn):
             transactions.open(context.request, conn, _is_in_transaction)
             if context.uses is not None:
                 context.uses.connections.append(conn)
@@ -186,12 +186,17 @@ def _follow_connections(transactions: Transactions, module: Any) -> None:
         listen(engine, name, rollback)
 
 
+def _is_autocommit(connection: Any) -> bool:
+    ask = getattr(connection, "_is_autocommit_isolation", None)
+    return ask is not None and bool(ask())
+
+
 def _holds_lock(connection: Any, statement: str) -> bool:
     """Return if a transaction of SQLite has read: until it ends no other can commit, or its own later writes fail.
 
     The driver begins none for a statement that reads, unless the app says so.
     """
-    driver = connection.connection.driver_connection
+    driver = getattr(connection.connection, "driver_connection", None)
     return bool(getattr(driver, "in_transaction", False)) and not _is_only_begin(statement)
 
 

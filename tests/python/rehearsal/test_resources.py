@@ -146,6 +146,9 @@ def test_transactions_of_sessions_are_counted(sessions: Split) -> None:
     run_check(sessions, "rolls_back_what_failed")
     run_check(sessions, "is_that_of_a_registry")
     assert _transactions(sessions) == before + 1
+    run_check(sessions, "commits_when_batches_end")
+    found = [each for each in sessions.report()["transactions"] if each["callee"] == "app.vault:add_each"]
+    assert [each["caller"] for each in found] == ["app.checks"]
 
 
 def _transactions(services: Split) -> int:

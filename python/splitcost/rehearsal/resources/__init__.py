@@ -187,14 +187,16 @@ def _describe_logger_adapter(value: Any, exchange: codec.Foreign) -> list[Any] |
 class Scope(Uses):
     """The resources of one answered call, from its arguments to its encoded answer."""
 
-    __slots__ = ("_lock", "_obtained", "_resources", "kept_by")
+    __slots__ = ("_obtained", "_resources", "function", "goes_on")
 
-    def __init__(self, resources: Resources) -> None:
+    def __init__(self, resources: Resources, function: str) -> None:
         super().__init__()
+        #: The name of the function that is called, as reports have it.
+        self.function = function
+        #: Something is kept that uses the resources in later calls, and then ends them.
+        self.goes_on = False
         self._resources = resources
         self._obtained: dict[bytes, Obtained] = {}
-        #: Something that goes on after the call, as an iterator does, and ends the scope.
-        self.kept_by: Any = None
 
     def find(self, content: list[Any], exchange: codec.Foreign) -> Any:
         """Return the resource of a description. Raises :class:`Wanted` where it has to be obtained first."""
@@ -274,6 +276,12 @@ class Scope(Uses):
         ]
         if len(sessions) == 1:
             sqlalchemy.attach(sessions[0], rows)
+
+    def take_commits(self, other: Scope) -> None:
+        """Let this call answer for what an earlier one went on to commit."""
+        if other.commits:
+            self.commits, self.function, self.is_used = self.commits + other.commits, other.function, True
+            other.commits = 0
 
     # --- the end
 

@@ -151,10 +151,12 @@ def lasts_as_long_as_batches():
 
 @check
 def commits_when_batches_end():
+    before = stored("each 3")
     with db.LocalSession() as session:
+        session.connection()
         pids = list(vault.add_each(session, ["each 1", "each 2", "each 3"]))
     assert elsewhere(pids[0])
-    assert [stored(f"each {n}") for n in (1, 2, 3)] == [1, 1, 1]
+    assert [stored(f"each {n}") for n in (1, 2, 3)] == [before + 1] * 3
 
 
 @check
@@ -163,6 +165,23 @@ def commits_when_batches_are_left():
         for _ in vault.add_each(session, ["left 1", "left 2", "left 3", "left 4", "left 5"]):
             break
     assert stored("left 1") == 1
+
+
+@check
+async def last_as_long_as_contexts():
+    before = stored("inside"), stored("inside later")
+    with db.LocalSession() as session, vault.adding(session, "inside") as pid:
+        assert elsewhere(pid) and stored("inside") == before[0]
+    async with db.AsyncLocalSession() as session:
+        async with vault.adding_later(session, "inside later") as pid:
+            assert elsewhere(pid) and stored("inside later") == before[1]
+    assert (stored("inside"), stored("inside later")) == (before[0] + 1, before[1] + 1)
+    try:
+        with db.LocalSession() as session, vault.adding(session, "inside, failed"):
+            raise kinds.Unsold("in the caller")
+    except kinds.Unsold:
+        pass
+    assert stored("inside, failed") == 0
 
 
 @check

@@ -1,4 +1,5 @@
 """The other service."""
+import contextlib
 import logging
 import os
 
@@ -184,3 +185,17 @@ async def note_later(ledger):
 
 def logger():
     return logging.getLogger("of the vault")
+
+
+@contextlib.contextmanager
+def adding(session, title):
+    session.add(kinds.Book(title=title))
+    yield os.getpid()
+    session.flush()
+
+
+@contextlib.asynccontextmanager
+async def adding_later(session, title):
+    session.add(kinds.Book(title=title))
+    yield os.getpid()
+    await session.flush()
