@@ -473,7 +473,7 @@ class Runtime:
 
     def _finish(self, call: OutgoingCall, answer: stacks.Answer, blocking: bool) -> Any:
         """Do everything after the answer came: return the result, or raise what the other side reports."""
-        if answer.body[:1] == COMMITTED:
+        if answer.status == stacks.Status.OK and answer.body[:1] == COMMITTED:
             function, _, rest_of_body = answer.body[1:].partition(b"\0")
             answer = stacks.Answer(answer.status, rest_of_body)
             self._committed(call, function.decode())

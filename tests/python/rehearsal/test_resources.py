@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ from typing import Any
 import pytest
 from case_support import CASES, case_split, checks_of, run_check
 from rehearsal_support import DEADLINE_SECS, Split
+
+sys.path.append(str(Path(__file__).parents[1] / "recorder"))
 
 SCHEMA = """
     CREATE TABLE shelf (id INTEGER PRIMARY KEY, name VARCHAR NOT NULL);
@@ -33,13 +36,15 @@ ADAPT = {
 }
 
 
-@pytest.fixture(scope="module", params=["httpx", "grpc"])
+@pytest.fixture(scope="module", params=["httpx", "grpc", "postgresql"])
 def sessions(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Split]:
     """The services of the case `sessions`, with a database of their own."""
     directory = tmp_path_factory.mktemp(request.param)
+    on_postgresql = request.param == "postgresql"
+    stack = "httpx" if on_postgresql else request.param
     with (
-        _database(directory),
-        case_split("sessions", directory, request.param, adapt=ADAPT, batch=2) as services,
+        _postgresql() if on_postgresql else _database(directory),
+        case_split("sessions", directory, stack, adapt=ADAPT, batch=2) as services,
     ):
         yield services
 
@@ -79,6 +84,19 @@ def _web(case: str, directory: Path, served: str) -> Iterator[Split]:
             yield services
         finally:
             services.stop()
+
+
+@contextlib.contextmanager
+def _postgresql() -> Iterator[None]:
+    """Run PostgreSQL, and give the services its place."""
+    import database_support
+    import psycopg
+
+    with database_support.postgres() as place, pytest.MonkeyPatch.context() as patch:
+        with psycopg.connect(host=place, user="postgres", dbname="postgres") as connection:
+            connection.execute(SCHEMA.replace("INTEGER PRIMARY KEY", "SERIAL PRIMARY KEY"))
+        patch.setenv("CASE_DATABASE", place)
+        yield
 
 
 @contextlib.contextmanager

@@ -277,18 +277,22 @@ def is_cut_with_fields_and_rows():
         session.rollback()
 
 
+LOCKS = {
+    "sqlite": [["BEGIN", "SELECT id FROM book"], ["BEGIN IMMEDIATE"]],
+    "postgresql": [["SELECT id FROM book FOR UPDATE"], ["LOCK TABLE book IN SHARE ROW EXCLUSIVE MODE"]],
+}
+
+
 @check
 def is_cut_while_a_lock_is_held():
     with db.engine.connect() as connection, db.LocalSession() as session:
         connection.execute(text("SELECT 1"))
         assert elsewhere(vault.count(session)[1])
-        connection.exec_driver_sql("BEGIN")
-        connection.execute(text("SELECT id FROM book")).all()
-        assert here(vault.count(session)[1])
-        connection.rollback()
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-        assert here(vault.count(session)[1])
-        connection.rollback()
+        for statements in LOCKS[db.engine.dialect.name]:
+            for statement in statements:
+                connection.exec_driver_sql(statement)
+            assert here(vault.count(session)[1])
+            connection.rollback()
         assert elsewhere(vault.count(session)[1])
 
 

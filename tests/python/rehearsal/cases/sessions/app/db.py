@@ -7,9 +7,13 @@ from sqlalchemy.orm import scoped_session, sessionmaker
 from sqlmodel import Session, create_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-FILE = os.environ["CASE_DATABASE"]
-engine = create_engine(f"sqlite:///{FILE}", connect_args={"timeout": 1})
-async_engine = create_async_engine(f"sqlite+aiosqlite:///{FILE}", connect_args={"timeout": 1})
+PLACE = os.environ["CASE_DATABASE"]
+if os.path.isdir(PLACE):
+    engine = create_engine(f"postgresql+psycopg://postgres@/postgres?host={PLACE}")
+    async_engine = create_async_engine(engine.url)
+else:
+    engine = create_engine(f"sqlite:///{PLACE}", connect_args={"timeout": 1})
+    async_engine = create_async_engine(f"sqlite+aiosqlite:///{PLACE}", connect_args={"timeout": 1})
 LocalSession = sessionmaker(engine, class_=Session, autoflush=False)
 KeptSession = sessionmaker(engine, class_=Session, expire_on_commit=False)
 AsyncLocalSession = async_sessionmaker(async_engine, class_=AsyncSession, expire_on_commit=False)
