@@ -296,6 +296,10 @@ def _tag_other(error: BaseException | None, active: Active) -> Any:
         return None
 
 
+TYPING_FIELD = "__orig_class__"
+"""The field that `Counter[int]()` and its like leave in an object for type checkers."""
+
+
 def state_of(value: Any) -> dict[str, Any]:
     """The fields of an object, whatever its class makes of attribute access."""
     try:
@@ -307,6 +311,7 @@ def state_of(value: Any) -> dict[str, Any]:
             state[name] = object.__getattribute__(value, name)
         except AttributeError:  # Nothing was put there.
             pass
+    state.pop(TYPING_FIELD, None)
     return state
 
 
@@ -590,7 +595,9 @@ def _dataclass_tagger(kind: Any, name: str) -> Tagger:
         if not known.issuperset(
             state
         ):  # A cached property, an attribute that was added later, a base's slot.
-            more = {field: held for field, held in state.items() if field not in known}
+            more = {
+                field: held for field, held in state.items() if field not in known and field != TYPING_FIELD
+            }
             content.append(_tag_fields(more, active))
         active.discard(id(value))
         return {"$d": content}

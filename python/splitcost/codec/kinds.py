@@ -29,6 +29,7 @@ class Obstacle(enum.StrEnum):
     CYCLIC = "cyclic data"
     DEEP = "nested too deeply"
     MUTATED = "mutated argument"
+    UNCOMMITTED = "uncommitted writes"
 
     @property
     def phrase(self) -> str:
@@ -36,6 +37,8 @@ class Obstacle(enum.StrEnum):
         match self:
             case Obstacle.MUTATED:
                 return "is changed in place by the callee"
+            case Obstacle.UNCOMMITTED:
+                return "needs writes that are not committed yet"
             case Obstacle.CYCLIC | Obstacle.DEEP:
                 return f"is {self}"
             case _:

@@ -57,6 +57,8 @@ class Config:
     """The most items of an iterator in one message."""
     adapters: dict[str, str] = field(default_factory=dict)
     """Class of a resource → ``module:attribute`` by which the callee makes its own."""
+    database_functions: frozenset[str] | None = None
+    """Functions whose recorded calls, or calls below them, issued statements; ``None`` without a recording."""
     endpoint_header: str = ""
     """The header, in lower case, in which the load generator names a request's endpoint."""
     boundaries: tuple[str, ...] = ()
@@ -107,6 +109,9 @@ class Config:
             sends_back=bool(document.get("send_back", True)),
             batch=int(document.get("batch") or 100),
             adapters=dict(document.get("adapt") or {}),
+            database_functions=None
+            if document.get("database_functions") is None
+            else frozenset(document["database_functions"]),
             endpoint_header=str(document.get("endpoint_header") or "").lower(),
             boundaries=tuple(sorted(boundaries, key=len, reverse=True)),
             depth=depth,

@@ -7,10 +7,13 @@ import os
 import threading
 import time
 from contextvars import ContextVar
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
 from splitcost import __version__
+
+if TYPE_CHECKING:
+    from splitcost.rehearsal.transactions import Uses
 
 
 class Context(NamedTuple):
@@ -19,6 +22,8 @@ class Context(NamedTuple):
     request: str
     deadline: float | None
     chain: tuple[str, ...]
+    uses: Uses | None = None
+    """The transactions of the call that this process answers; `None` in the service that took the request."""
 
 
 class Metadata(NamedTuple):

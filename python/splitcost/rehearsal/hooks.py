@@ -13,7 +13,9 @@ from urllib.parse import quote
 
 from splitcost import _guard, _hooks, _places, gateways
 from splitcost.gateways.request import Request
+from splitcost.rehearsal import transactions
 from splitcost.rehearsal.context import Context, Site, current, handed_by, new_request
+from splitcost.rehearsal.resources import web
 from splitcost.rehearsal.runtime import Runtime, is_stub
 
 
@@ -31,13 +33,15 @@ def install(runtime: Runtime) -> None:
         "uvicorn.config": patch_uvicorn,
         "anyio.to_thread": functools.partial(_patch_to_thread, runtime),
     }
+    own |= transactions.hooks(runtime.resources.transactions)
     _hooks.install(hooks | own, _guard.attempt)
     _patch_threads(runtime)
 
 
 def follow_threads(runtime: Runtime) -> None:
     """Put on the hooks on thread pools only, for a process without requests."""
-    _hooks.install({"anyio.to_thread": functools.partial(_patch_to_thread, runtime)})
+    own = {"anyio.to_thread": functools.partial(_patch_to_thread, runtime)}
+    _hooks.install(own | transactions.hooks(runtime.resources.transactions))
     _patch_threads(runtime)
 
 
@@ -69,7 +73,7 @@ class Watcher:
         app = app.__wrapped__ if is_stub(app) else app
         _places.serve(app)
         if any(base.__module__ == "flask.app" for base in type(app).__mro__):
-            self._server.around = app.app_context
+            self._server.around = functools.partial(web.flask_context, app)
         return app
 
     def follow_root(self, code: CodeType, name: str) -> None:

@@ -18,12 +18,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from splitcost import codec
-from splitcost.codec import DecodeError, Obstacle
+from splitcost.codec import CannotCross, DecodeError, Obstacle
 from splitcost.rehearsal.errors import ObjectGone
 from splitcost.rehearsal.objects import Named, Names
 
 if TYPE_CHECKING:
     from splitcost.rehearsal.config import Config
+    from splitcost.rehearsal.resources import Resources, Scope
 
 KEPT_SECS = 60.0
 """The time after which an object is dropped if its request does not use it. Chosen: longer than a request takes."""
@@ -45,8 +46,8 @@ OF_A_PROCESS = (
 )
 """Modules whose objects are of one process, even where another one has its own of that name; as in the recorder."""
 
-PART, NAMED, HANDLE = "$part", "$name", "$handle"
-"""Tags of what stands for a value: the number of a part, a name, and a handle."""
+PART, NAMED, HANDLE, RESOURCE = "$part", "$name", "$handle", "$resource"
+"""Tags of what stands for a value: the number of a part, a name, a handle, and the description of a resource."""
 
 
 class Handle(NamedTuple):
@@ -199,6 +200,14 @@ class Exchange:
         #: Finds the parts of the arguments, which a message that answers a call can name.
         self.find_parts: Callable[[], codec.Parts] | None = None
         self._parts: codec.Parts | None = None
+        #: The resources that the callee obtains for itself.
+        self.resources: list[Any] = []
+        #: Where resources are obtained, in a process that answers the call.
+        self.scope: Scope | None = None
+        #: The caller has uncommitted writes: what uses its database cannot cross.
+        self.is_cut = False
+        #: Rows of a database are such things.
+        self.cuts_rows = False
 
     def name_parts(self, parts: codec.Parts) -> None:
         """Let parts of the arguments stand for themselves from here on."""
@@ -225,6 +234,11 @@ class Exchange:
             return {NAMED: value.name}
         if kind is Handle:
             return {HANDLE: list(value)}
+        if self.cuts_rows and self._live.resources.is_row(value):
+            raise CannotCross("", Obstacle.UNCOMMITTED, f"{kind.__module__}.{kind.__qualname__}")
+        resources = self._live.resources
+        if kind in resources.kinds or resources.adapter_for(kind) is not None:
+            return self._tag_resource(value)
         if issubclass(kind, Shell):
             handle = handle_of(value)
         elif self._live.stays(kind):
@@ -238,14 +252,40 @@ class Exchange:
         return {HANDLE: list(handle)}
 
     def tag_live(self, value: Any, reason: Obstacle) -> Any:
-        """Return what stands for a live value: its name."""
-        is_of_process = type(value).__module__.startswith(OF_A_PROCESS)
-        may_have_name = reason is Obstacle.LIVE or type(value) is types.MethodType
-        name = self._live.names.find_name(value) if may_have_name and not is_of_process else None
-        if name is None:
+        """Return what stands for a live value: its name, or the description of a resource."""
+        resources = self._live.resources
+        if resources.has_own_name(value):
+            tagged = self._tag_resource(value)
+            if tagged is not None:
+                resources.kinds.add(type(value))  # The next one is known at once.
+            return tagged
+        may_have_name = (
+            reason is Obstacle.LIVE or type(value) is types.MethodType or resources.is_nameable(value)
+        )
+        if may_have_name and not type(value).__module__.startswith(OF_A_PROCESS):
+            name = self._live.names.find_name(value)
+            if name is not None:
+                self.foreign.add(id(value))
+                return {NAMED: name}
+        return self._tag_resource(value)
+
+    def _tag_resource(self, value: Any) -> Any:
+        resources = self._live.resources
+        if self.is_cut and resources.holds_transaction(value):
+            kind = type(value)
+            raise CannotCross("", Obstacle.UNCOMMITTED, f"{kind.__module__}.{kind.__qualname__}")
+        if self.scope is not None:
+            content = self.scope.describe(value)
+            return None if content is None else {RESOURCE: content}
+        content = resources.describe(value, self)
+        if content is None:
             return None
+        number = next((n for n, known in enumerate(self.resources) if known is value), None)
+        if number is None:
+            number = len(self.resources)
+            self.resources.append(value)
         self.foreign.add(id(value))
-        return {NAMED: name}
+        return {RESOURCE: [number, *content]}
 
     def untag(self, tag: str, content: Any) -> Any:
         """Return the value that something stands for."""
@@ -258,6 +298,11 @@ class Exchange:
             value = self._live.names.find(str(content))
         elif tag == HANDLE:
             value = self._live.take(Handle(*content), self._request)
+        elif tag == RESOURCE:
+            if self.scope is None:
+                value = self._live.resources.take(content, self.resources)
+            else:
+                value = self.scope.find(content, self)
         else:
             raise DecodeError(f"unknown tag {tag}")
         self.foreign.add(id(value))
@@ -267,8 +312,9 @@ class Exchange:
 class Live:
     """The objects of a process that are no data: their names, and those that are kept for others."""
 
-    def __init__(self, config: Config, names: Names, use: Use) -> None:
+    def __init__(self, config: Config, names: Names, use: Use, resources: Resources) -> None:
         self.names = names
+        self.resources = resources
         self.held = Held(config.service)
         self._service = config.service
         self._use = use

@@ -70,6 +70,7 @@ def _config(split: str, directory: Path) -> Config:
         "main_service": MAIN,
         "services": {name: {"rpc_port": 0, "modules": services.get(name, [])} for name in {MAIN, *services}},
         "copied": splits[split].get("copied", []),
+        "adapt": splits[split].get("adapt", {}),
     }
     try:
         return Config.from_dict(document, "", tuple(app.get("modules", [])), app.get("depth"))

@@ -83,6 +83,7 @@ class Report:
         self._requests: dict[str, int] = {}
         self._attempts: dict[str, AttemptCount] = {}
         self._uses: dict[tuple[str, str, str], int] = {}
+        self._transactions: dict[tuple[str, str, str], int] = {}
 
     def open(self) -> None:
         """Report when asked from here on, for this process, what it counts from here on."""
@@ -134,6 +135,12 @@ class Report:
         with self._lock:
             self._uses[endpoint, caller, kind] = self._uses.get((endpoint, caller, kind), 0) + 1
 
+    def transaction(self, endpoint: str, caller: str, callee: str) -> None:
+        """Count a call that committed a transaction of its own, where its caller had one as well."""
+        with self._lock:
+            key = endpoint, caller, callee
+            self._transactions[key] = self._transactions.get(key, 0) + 1
+
     def attempt(self, endpoint: str, *, first: bool) -> None:
         """Count an attempt while something goes wrong on purpose, and with the first one its call."""
         with self._lock:
@@ -177,6 +184,10 @@ class Report:
                 {"endpoint": shown(endpoint), "caller": caller, "class": kind, "count": count}
                 for (endpoint, caller, kind), count in self._uses.items()
             ]
+            transactions = [
+                {"endpoint": shown(endpoint), "caller": caller, "callee": callee, "count": count}
+                for (endpoint, caller, callee), count in self._transactions.items()
+            ]
             requests = {shown(endpoint): count for endpoint, count in self._requests.items()}
             attempts = {shown(endpoint): [c.calls, c.attempts] for endpoint, c in self._attempts.items()}
         return {
@@ -186,6 +197,7 @@ class Report:
             "calls": calls,
             "answered": answered,
             "uses": uses,
+            "transactions": transactions,
             "requests": requests,
             "attempts": attempts,
         }

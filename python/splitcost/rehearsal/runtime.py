@@ -58,9 +58,11 @@ from splitcost.rehearsal.remote import (
     makes_context,
 )
 from splitcost.rehearsal.report import Refusal, Report, Sent
+from splitcost.rehearsal.resources import Resources
 from splitcost.rehearsal.server import (
     CANNOT_CROSS,
     CHANGED,
+    COMMITTED,
     ENTERED,
     ITEMS,
     LENGTH_BYTES,
@@ -205,7 +207,8 @@ class Runtime:
         self.report = Report(config.service, config.reports)
         self.faults = Faults(config.faults)
         self.names = Names(config)
-        self.live = Live(config, self.names, self._use)
+        self.resources = Resources(config, self.names)
+        self.live = Live(config, self.names, self._use, self.resources)
         self.server = Server(config, self.faults, self.report, self.live)
         self.stack = LoopbackCarrier(self.server) if config.is_loopback else stacks.load(config.stack)
         self._opening = threading.Lock()
@@ -425,12 +428,20 @@ class Runtime:
         call = OutgoingCall()
         try:
             call.exchange = self.live.exchange(context.request)
-            call.body = codec.encode([target.sent(args), kwargs], call.exchange)
+            if self.resources.transactions.has_writes(context.request) and not target.is_operation:
+                self._cut(target, call.exchange)
+            message: list[Any] = [target.sent(args), kwargs]
+            if not self.resources.is_simple and not target.is_operation:
+                found = self.resources.context(call.exchange, self._uses_database(target, or_else=True))
+                if found is not None:
+                    message.append(found)
+            call.body = codec.encode(message, call.exchange)
         except CannotCross as error:
             # Without a recording a loopback takes the methods of values for those of service objects.
             is_nameless = target.receiver is not None and error.path.startswith(NAMELESS)
             if not (self.config.is_loopback and is_nameless):
-                error.path = _argument_path(target.real, error.path)
+                if error.path != "call":
+                    error.path = _argument_path(target.real, error.path)
                 self._note(target, error, frame)
             if target.is_operation:
                 raise
@@ -455,8 +466,29 @@ class Runtime:
         )
         return call
 
+    def _cut(self, target: Target, exchange: Exchange) -> None:
+        """Let a call that uses the database not cross: it would not see the caller's uncommitted writes.
+
+        Raises :class:`CannotCross` if the function is known to use it.
+        """
+        if self._uses_database(target, or_else=False):
+            raise CannotCross("call", Obstacle.UNCOMMITTED, "")
+        exchange.is_cut = True
+        exchange.cuts_rows = self.config.database_functions is None
+
+    def _uses_database(self, target: Target, *, or_else: bool) -> bool:
+        """Return if the recording shows statements below calls of a function, or else ``or_else`` without one."""
+        known = self.config.database_functions
+        if known is None:
+            return or_else
+        return not known.isdisjoint((target.shown, f"{target.module}:{target.name}"))
+
     def _finish(self, call: OutgoingCall, answer: stacks.Answer, blocking: bool) -> Any:
         """Do everything after the answer came: return the result, or raise what the other side reports."""
+        if answer.status == stacks.Status.OK and answer.body[:1] == COMMITTED:
+            function, _, rest_of_body = answer.body[1:].partition(b"\0")
+            answer = stacks.Answer(answer.status, rest_of_body)
+            self._committed(call, function.decode())
         target, body = call.target, answer.body
         self._count(call, answer, blocking)
         if answer.status != stacks.Status.OK:
@@ -502,6 +534,14 @@ class Runtime:
         path = path if path.startswith("result") else _argument_path(target.real, path)
         # This call has had its effect there, and is not made again.
         return None, self._stay(call, CannotCross(path, reason, kind_name))
+
+    def _committed(self, call: OutgoingCall, function: str) -> None:
+        """Note that a function of the callee's has committed a transaction of its own."""
+        sessions = [value for value in call.exchange.resources if self.resources.holds_transaction(value)]
+        if sessions or self.resources.has_transaction(call.request):
+            self.report.transaction(endpoint_of(call.request), call.caller, function)
+        for session in sessions:
+            self.resources.expire(session)
 
     def _restore(self, exchange: Exchange, changes: memoryview) -> str:
         """Give the caller's arguments what the callee changed in its own; returns the path to the first change."""

@@ -10,7 +10,7 @@ import inspect
 import sys
 import time
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
@@ -33,13 +33,16 @@ from splitcost.rehearsal.faults import Faults
 from splitcost.rehearsal.live import Exchange, Live
 from splitcost.rehearsal.objects import Receiver, UnknownName, find_method
 from splitcost.rehearsal.report import Report
+from splitcost.rehearsal.resources import Scope, Wanted
 from splitcost.stacks import MAX_BODY_BYTES, Answer, Status, too_large
 
-RESULT, RAISED, CANNOT_CROSS, ITEMS, ENTERED, UNKNOWN_NAME, CHANGED = b"r", b"x", b"c", b"i", b"e", b"n", b"m"
+RESULT, RAISED, CANNOT_CROSS, ITEMS, ENTERED = b"r", b"x", b"c", b"i", b"e"
+UNKNOWN_NAME, CHANGED, COMMITTED = b"n", b"m", b"t"
 """First byte of an answer: it says how to read the rest.
 
 ``UNKNOWN_NAME`` means that nothing was done. After ``CHANGED`` come the length and encoding of what the callee changed
-in its arguments, and then the answer.
+in its arguments, and then the answer. ``COMMITTED``, a function's name and a zero come before it all, where that
+function committed a transaction of its own.
 """
 
 LENGTH_BYTES = 8
@@ -76,16 +79,38 @@ class Served:
         self.changes = False
 
 
-class _Received(NamedTuple):
+class _Received:
     """A call that was read."""
 
-    served: Served
-    metadata: Metadata
-    args: list[Any]
-    kwargs: dict[str, Any]
-    exchange: Exchange
-    #: The parts of the arguments, where it is looked at if the function changes them.
-    parts: codec.Parts | None
+    __slots__ = (
+        "args",
+        "body",
+        "context",
+        "exchange",
+        "kwargs",
+        "metadata",
+        "parts",
+        "scope",
+        "served",
+        "wanted",
+    )
+
+    def __init__(
+        self, served: Served, metadata: Metadata, body: bytes | memoryview, exchange: Exchange, scope: Scope
+    ) -> None:
+        self.served = served
+        self.metadata = metadata
+        self.body = body
+        self.exchange = exchange
+        self.scope = exchange.scope = scope
+        self.args: list[Any] = []
+        self.kwargs: dict[str, Any] = {}
+        #: The parts of the arguments, where it is looked at if the function changes them.
+        self.parts: codec.Parts | None = None
+        #: A resource without which the arguments cannot be decoded.
+        self.wanted: Wanted | None = None
+        #: The caller's request and transactions, where a framework has its code find them.
+        self.context: dict[str, Any] = {}
 
 
 class Server:
@@ -98,8 +123,8 @@ class Server:
         self._faults = faults
         self._token = config.token.encode()
         self._served: dict[str, Served] = {}
-        #: Makes what a framework wants around code that runs in no request of its own.
-        self.around: Callable[[], AbstractContextManager[Any]] = contextlib.nullcontext
+        #: Makes what a framework wants around code that runs in no request of its own, of the caller's request.
+        self.around: Callable[[Any], AbstractContextManager[Any]] = contextlib.nullcontext
         self._pool = ThreadPoolExecutor(POOL_THREADS, thread_name_prefix="splitcost-call")
         # Called back while a thread of the pool above waits for it: it must not wait for that thread.
         self._reentrant_pool = ThreadPoolExecutor(1024, thread_name_prefix="splitcost-callback")
@@ -115,7 +140,11 @@ class Server:
             return self._raised(call, raised.error)
         except (Exception, SystemExit) as error:
             return self._raised(call, error)
-        return await self._answered(call, result)
+        if not isinstance(result, Answer):
+            return await self._answered(call, result)
+        if not call.scope.goes_on:  # What is awaited is left.
+            await call.scope.end_async(None)
+        return result
 
     def answer_here(self, line: str, body: bytes | memoryview) -> Answer:
         """Answer one call of a plain function on this thread, as a loopback does."""
@@ -124,14 +153,14 @@ class Server:
             return call
         token = current.set(self._context(call))
         try:
-            result = self._begun(self._call(call.served.function, call.args, call.kwargs))
+            result = self._call(call)
             if isinstance(result, Batches):
-                result = result.pull()
+                result = self._pull(call, result)
         except (Exception, SystemExit) as error:
             return self._raised(call, error)
         finally:
             current.reset(token)
-        return self._returned(call, result)
+        return result if isinstance(result, Answer) else self._returned(call, result)
 
     def _receive(self, line: str, body: bytes | memoryview) -> _Received | Answer:
         """Read a call, and count it; or refuse it."""
@@ -143,11 +172,12 @@ class Server:
         served = self._served.get(metadata.function) or self._find(metadata.function)
         if isinstance(served, str):
             return Answer(Status.NOT_FOUND, served.encode())
-        exchange = self._live.exchange(metadata.request)
+        scope = Scope(self._live.resources, served.shown)
+        call = _Received(served, metadata, body, self._live.exchange(metadata.request), scope)
         try:
-            args, kwargs = codec.decode(body, exchange)
-            if type(args) is not list or type(kwargs) is not dict:
-                raise codec.DecodeError("arguments are a list and an object")
+            self._read(call)
+        except Wanted as wanted:
+            call.wanted = wanted
         except ObjectGone as error:
             self._report.answer(endpoint_of(metadata.request), served.shown)
             return Answer(Status.OK, RAISED + self._encode_exception(error))
@@ -158,38 +188,152 @@ class Server:
         if served.shown:
             served.calls += 1
             self._report.answer(endpoint_of(metadata.request), served.shown)
+        if call.wanted is None:
+            self._look_at(call)
+        return call
+
+    def _read(self, call: _Received) -> None:
+        """Decode the arguments of a call. Raises :class:`Wanted` for a resource that is to be obtained first."""
+        args, kwargs, *more = codec.decode(call.body, call.exchange)
+        if type(args) is not list or type(kwargs) is not dict:
+            raise codec.DecodeError("arguments are a list and an object")
+        if more:
+            (call.context,) = more
+        call.args, call.kwargs, call.wanted = args, kwargs, None
+
+    def _look_at(self, call: _Received) -> None:
+        """Look at the parts of the arguments where the function may change them, and attach rows."""
+        served, args, kwargs, exchange = call.served, call.args, call.kwargs, call.exchange
         is_due = served.calls <= FIRST_CALLS or served.calls % THEN_ONE_IN == 0 or self._config.is_loopback
         is_copy = served.receiver is Receiver.INSTANCE and bool(args) and id(args[0]) not in exchange.foreign
-        watch = served.shown and (is_due or is_copy or served.changes) and _can_change(args, kwargs)
-        parts = codec.Parts([args, kwargs], exchange.foreign) if watch else None
-        return _Received(served, metadata, args, kwargs, exchange, parts)
+        watch = served.shown and (is_due or is_copy or served.changes or call.scope.is_used)
+        if watch and _can_change(args, kwargs, exchange.foreign):
+            call.parts = codec.Parts([args, kwargs], exchange.foreign)
+            call.scope.attach(call.parts.values)
+
+    def _read_wanted(self, call: _Received) -> None:
+        """Obtain what the arguments want, on a thread that may wait, and decode them."""
+        while call.wanted is not None:
+            call.scope.obtain(call.wanted)
+            try:
+                self._read(call)
+            except Wanted as wanted:
+                call.wanted = wanted
+            else:
+                self._look_at(call)
+
+    async def _read_wanted_async(self, call: _Received) -> None:
+        while call.wanted is not None:
+            await call.scope.obtain_async(call.wanted)
+            try:
+                self._read(call)
+            except Wanted as wanted:
+                call.wanted = wanted
+            else:
+                self._look_at(call)
 
     def _raised(self, call: _Received, error: BaseException) -> Answer:
         return self._with_changes(call, RAISED + self._encode_exception(error))
 
     async def _answered(self, call: _Received, result: Any) -> Answer:
         """Return the answer for a result, of which a first part may still be to come."""
+        scope = call.scope
         try:
-            result = self._begun(result)
-            if isinstance(result, Batches) and result.is_async:
+            result = self._begun(call, result)
+            if isinstance(result, Batches):
+                scope = result.scope
+                if not result.is_async:
+                    result = await self._in_pool(call, functools.partial(self._pull, call, result))
+                    return result if isinstance(result, Answer) else self._returned(call, result)
+                self._continue(call, scope)
                 result = await result.pull_async()
-            elif isinstance(result, Batches):
-                result = await self._in_pool(call, result.pull)
-            elif isinstance(result, contextlib.AbstractAsyncContextManager) and _is_made_by_contextlib(
-                result
-            ):
-                result = Entered(await result.__aenter__(), result)
+            elif _is_async_context(result):
+                manager, result = result, Entered(await result.__aenter__(), result)
+                manager.__splitcost_scope__ = scope
+            if scope.is_used:
+                return await self._finish_async(call, scope, result)
         except _Raised as raised:
             return self._raised(call, raised.error)
         except (Exception, SystemExit) as error:
-            return self._raised(call, error)
+            return await self._fail_async(call, scope, error)
+        except BaseException as error:
+            await scope.end_async(error)
+            raise
         return self._returned(call, result)
 
-    def _begun(self, result: Any) -> Any:
+    def _begun(self, call: _Received, result: Any) -> Any:
         """Return an iterator that a call made as batches."""
         if isinstance(result, types.GeneratorType | types.AsyncGeneratorType):
-            return Batches(result, self._config.batch)
+            return Batches(result, self._config.batch, call.scope)
         return result
+
+    def _pull(self, call: _Received, batches: Batches) -> Any:
+        """Take the next items of a plain generator, and encode them while its resources are there."""
+        scope = batches.scope
+        token = self._continue(call, scope)
+        try:
+            with self.around(call.context.get("flask")):
+                batch = batches.pull()
+                return self._finish(call, scope, batch) if scope.is_used else batch
+        except BaseException as error:
+            return self._fail(call, scope, error)
+        finally:
+            current.reset(token)
+
+    def _continue(self, call: _Received, scope: Scope) -> Any:
+        """Use the resources of the call that began something from here on."""
+        call.scope = scope
+        return current.set(self._context(call))
+
+    # --- the end of a call that used resources
+
+    def _finish(self, call: _Received, scope: Scope, result: Any) -> Answer:
+        """Encode a result, and end the resources afterwards unless something goes on."""
+        error = result.error if isinstance(result, Batch) else None
+        if error is None:
+            scope.flush()
+        answer = self._encoded(call, scope, result)
+        scope.goes_on = _goes_on(result)
+        if not scope.goes_on:
+            scope.end(error)
+        return self._said(scope, answer)
+
+    async def _finish_async(self, call: _Received, scope: Scope, result: Any) -> Answer:
+        error = result.error if isinstance(result, Batch) else None
+        if error is None:
+            await scope.run(scope.flush)
+        answer: Answer = await scope.run(functools.partial(self._encoded, call, scope, result))
+        scope.goes_on = _goes_on(result)
+        if not scope.goes_on:
+            await scope.end_async(error)
+        return self._said(scope, answer)
+
+    def _encoded(self, call: _Received, scope: Scope, result: Any) -> Answer:
+        scope.load(call.parts)
+        return self._returned(call, result)
+
+    def _fail(self, call: _Received, scope: Scope, error: BaseException) -> Answer:
+        """Encode an exception, and end the resources."""
+        if not scope.is_used or not isinstance(error, Exception | SystemExit):
+            scope.end(error)
+            raise error
+        answer = self._raised(call, error)
+        scope.end(error)
+        return self._said(scope, answer)
+
+    async def _fail_async(self, call: _Received, scope: Scope, error: BaseException) -> Answer:
+        answer = self._raised(call, error)
+        if scope.is_used:
+            answer = await scope.run(functools.partial(self._raised, call, error))
+            await scope.end_async(error)
+        return self._said(scope, answer)
+
+    def _said(self, scope: Scope, answer: Answer) -> Answer:
+        """Say in an answer that a transaction was committed, once."""
+        if not scope.commits:
+            return answer
+        scope.commits = 0
+        return Answer(answer.status, b"".join((COMMITTED, scope.function.encode(), b"\0", answer.body)))
 
     def _returned(self, call: _Received, result: Any) -> Answer:
         exchange, held = call.exchange, self._live.held
@@ -234,17 +378,24 @@ class Server:
     def _context(self, call: _Received) -> Context:
         metadata = call.metadata
         deadline = deadline_in(metadata.remaining_micros / 1e6)
-        return Context(metadata.request, deadline, (*metadata.chain, self._config.service))
+        return Context(metadata.request, deadline, (*metadata.chain, self._config.service), call.scope)
 
     async def _run(self, call: _Received) -> Any:
-        served, args, kwargs = call.served, call.args, call.kwargs
+        served = call.served
         current.set(self._context(call))
         slowness = self._faults.slowness()
         if served.is_async:
-            if slowness > 1.0:
-                return await _slow_async(slowness, served.function, args, kwargs)
-            return await served.function(*args, **kwargs)
-        function = functools.partial(self._call, served.function, args, kwargs)
+            try:
+                await self._read_wanted_async(call)
+                if slowness > 1.0:
+                    return await _slow_async(slowness, served.function, call.args, call.kwargs)
+                return await served.function(*call.args, **call.kwargs)
+            except (Exception, SystemExit) as error:
+                return await self._fail_async(call, call.scope, error)
+            except BaseException as error:
+                await call.scope.end_async(error)
+                raise
+        function = functools.partial(self._call, call)
         if slowness > 1.0:
             function = functools.partial(_slow, slowness, function)
         return await self._in_pool(call, function)
@@ -258,12 +409,24 @@ class Server:
             raise _Raised(error)
         return result
 
-    def _call(self, function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> Any:
-        with self.around():
-            result = function(*args, **kwargs)
-            if isinstance(result, contextlib.AbstractContextManager) and _is_made_by_contextlib(result):
-                return Entered(result.__enter__(), result)
-            return result
+    def _call(self, call: _Received) -> Any:
+        """Call a plain function. The answer is returned if it is known already."""
+        scope = call.scope
+        with self.around(call.context.get("flask")):
+            try:
+                self._read_wanted(call)
+                if "atomic" in call.context:
+                    scope.begin(call.context["atomic"])
+                result = call.served.function(*call.args, **call.kwargs)
+                if isinstance(result, contextlib.AbstractContextManager) and _is_made_by_contextlib(result):
+                    manager, result = result, Entered(result.__enter__(), result)
+                    manager.__splitcost_scope__ = scope  # type: ignore[attr-defined]
+                result = self._begun(call, result)
+                if scope.is_used and not _is_begun(result):
+                    return self._finish(call, scope, result)
+                return result
+            except BaseException as error:
+                return self._fail(call, scope, error)
 
     def _find(self, name: str) -> Served | str:
         """Look up a function by name; a string is the reason why it cannot be called."""
@@ -368,8 +531,10 @@ def _frames(error: BaseException) -> str:
 _FIXED = frozenset({type(None), bool, int, float, str, bytes})
 
 
-def _can_change(args: list[Any], kwargs: dict[str, Any]) -> bool:
-    return not (_FIXED.issuperset(map(type, args)) and _FIXED.issuperset(map(type, kwargs.values())))
+def _can_change(args: list[Any], kwargs: dict[str, Any], foreign: set[int]) -> bool:
+    if _FIXED.issuperset(map(type, args)) and _FIXED.issuperset(map(type, kwargs.values())):
+        return False
+    return any(type(value) not in _FIXED and id(value) not in foreign for value in (*args, *kwargs.values()))
 
 
 # --- things that stay here while others use them
@@ -387,9 +552,10 @@ class Batch(NamedTuple):
 class Batches:
     """A generator whose items are taken in batches."""
 
-    def __init__(self, generator: Any, most: int) -> None:
+    def __init__(self, generator: Any, most: int, scope: Scope) -> None:
         self._generator = generator
         self._most = most
+        self.scope = scope
         self.is_async = isinstance(generator, types.AsyncGeneratorType)
 
     def pull(self) -> Batch:
@@ -418,9 +584,17 @@ class Batches:
             return Batch(items, None, is_async=True, error=error)
         return Batch(items, None, is_async=True)
 
-    def close(self) -> Any:
-        """Close the generator: at once, or by what is to be awaited."""
-        return self._generator.aclose() if self.is_async else self._generator.close()
+    def close(self) -> None:
+        """Close a plain generator, and commit what it did."""
+        with _again(self.scope):
+            self._generator.close()
+            self.scope.end(None)
+
+    async def close_async(self) -> None:
+        """Close an asynchronous one."""
+        with _again(self.scope):
+            await self._generator.aclose()
+            await self.scope.end_async(None)
 
 
 class Entered(NamedTuple):
@@ -428,6 +602,20 @@ class Entered(NamedTuple):
 
     value: Any
     manager: Any
+
+
+def _is_begun(result: Any) -> bool:
+    """Return if a result is something whose first part is still to come."""
+    return isinstance(result, Batches) or inspect.isawaitable(result) or _is_async_context(result)
+
+
+def _is_async_context(result: Any) -> bool:
+    return isinstance(result, contextlib.AbstractAsyncContextManager) and _is_made_by_contextlib(result)
+
+
+def _goes_on(result: Any) -> bool:
+    """Return if something is kept here for later calls, which uses resources until then."""
+    return isinstance(result, Entered) or (isinstance(result, Batch) and result.rest is not None)
 
 
 def _is_made_by_contextlib(manager: Any) -> bool:
@@ -443,15 +631,45 @@ def _close(batches: Any) -> None:
 
 
 async def _close_async(batches: Any) -> None:
-    await batches.close()
+    await batches.close_async()
+
+
+@contextlib.contextmanager
+def _again(scope: Scope) -> Iterator[None]:
+    """Use the resources of an earlier call in this one."""
+    context = current.get()
+    assert context is not None
+    token = current.set(context._replace(uses=scope))
+    try:
+        yield
+    finally:
+        current.reset(token)
+        if isinstance(context.uses, Scope):
+            context.uses.take_commits(scope)
 
 
 def _exit(manager: Any, error: BaseException | None) -> Any:
-    return manager.__exit__(None if error is None else type(error), error, None)
+    scope: Scope = manager.__splitcost_scope__
+    with _again(scope):
+        try:
+            is_caught = manager.__exit__(None if error is None else type(error), error, None)
+        except BaseException as raised:
+            scope.end(raised)
+            raise
+        scope.end(None if is_caught else error)
+    return is_caught
 
 
 async def _exit_async(manager: Any, error: BaseException | None) -> Any:
-    return await manager.__aexit__(None if error is None else type(error), error, None)
+    scope: Scope = manager.__splitcost_scope__
+    with _again(scope):
+        try:
+            is_caught = await manager.__aexit__(None if error is None else type(error), error, None)
+        except BaseException as raised:
+            await scope.end_async(raised)
+            raise
+        await scope.end_async(None if is_caught else error)
+    return is_caught
 
 
 _ENDINGS = (_close, _close_async, _exit, _exit_async)

@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from rehearsal_support import DEADLINE_SECS, Split, by_uvicorn
 
@@ -18,19 +19,25 @@ CASES = Path(__file__).parent / "cases"
 def checks_of(case: str) -> list[str]:
     """The names of a case's checks."""
     source = (CASES / case / "app" / "checks.py").read_text()
-    found: list[str] = re.findall(r"@check\ndef (\w+)", source)
+    found: list[str] = re.findall(r"@check\n(?:async )?def (\w+)", source)
     assert found
     return found
 
 
 @contextlib.contextmanager
-def case_split(case: str, directory: Path) -> Iterator[Split]:
+def case_split(case: str, directory: Path, stack: str = "httpx", **extra: Any) -> Iterator[Split]:
     """The services `main` and `vault` of a case."""
     modules = {"main": [], "vault": ["app.vault"]}
-    options = {"packages": ["app"], "copied": ["app.kinds"], "local_functions": [], "methods": []}
+    options: dict[str, Any] = {
+        "packages": ["app"],
+        "copied": ["app.kinds"],
+        "local_functions": [],
+        "methods": [],
+    }
+    options |= extra
     # The app that makes the checks is the same for all.
     command = [*by_uvicorn("serve:app"), "--app-dir", str(CASES)]
-    services = Split("httpx", directory, command=command, modules=modules, path=CASES / case, **options)
+    services = Split(stack, directory, command=command, modules=modules, path=CASES / case, **options)
     try:
         services.start(*modules)
         yield services

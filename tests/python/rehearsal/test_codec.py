@@ -8,7 +8,7 @@ import pathlib
 import pickle
 import threading
 import uuid
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from typing import Any
@@ -266,3 +266,7 @@ def test_nothing_is_imported_for_a_message() -> None:
     with pytest.raises(codec.DecodeError):
         codec.decode(b't{"$x":["antigravity:X",[],{}]}')
     assert "antigravity" not in sys.modules
+
+
+def test_what_a_generic_class_leaves_for_type_checkers_stays_out() -> None:
+    assert codec.decode(codec.encode(Counter[str]("aab"))) == Counter("aab")

@@ -1,0 +1,32 @@
+"""Rows, and values."""
+from sqlalchemy.orm import configure_mappers
+from sqlmodel import Field, Relationship, SQLModel
+
+
+class Shelf(SQLModel, table=True):
+    id: int | None = Field(default=None, primary_key=True)
+    name: str
+    books: list["Book"] = Relationship(back_populates="shelf")
+
+
+class Book(SQLModel, table=True):
+    id: int | None = Field(default=None, primary_key=True)
+    title: str
+    sold: int = 0
+    shelf_id: int | None = Field(default=None, foreign_key="shelf.id")
+    shelf: Shelf | None = Relationship(back_populates="books")
+
+
+configure_mappers()
+
+
+class Unsold(Exception):
+    pass
+
+
+class Library:
+    """A service object, made for a request."""
+
+    def __init__(self, session):
+        self.session = session
+        self.added = 0
