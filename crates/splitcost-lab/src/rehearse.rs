@@ -19,6 +19,7 @@ use crate::app::AppSpec;
 use crate::drive::{Driven, Driver, check_some_ok, failures};
 use crate::python::Python;
 use crate::{Cancel, Progress, Result, Step};
+pub(crate) use answers::compare as compare_answers;
 pub use deployment::AnsweredCalls;
 pub(crate) use deployment::{Deployment, Parts};
 
@@ -114,12 +115,13 @@ pub fn rehearse(
     let mut driver = Driver { workload, cancel, progress, step };
     driver.say("rehearse: starting the monolith and the splits");
     let parts = Parts { spec, python, workload, recording: conditions.recording, seed: conditions.seed, cancel };
-    let mut arms = vec![Arm::new(Deployment::monolith(parts, "the monolith")?)];
+    let mut arms = vec![Arm::new(Deployment::monolith(spec, python, "the monolith", cancel)?)];
     for run in runs {
         arms.push(Arm::new(Deployment::of(run, parts, None)?));
     }
     // Only as long as answers are compared.
-    let mut second = (conditions.compare > 0).then(|| Deployment::monolith(parts, "a second monolith")).transpose()?;
+    let second = || Deployment::monolith(spec, python, "a second monolith", cancel);
+    let mut second = (conditions.compare > 0).then(second).transpose()?;
     for deployment in arms.iter_mut().map(|arm| &mut arm.deployment).chain(&mut second) {
         deployment.wait(spec, cancel)?;
     }
@@ -138,7 +140,8 @@ pub fn rehearse(
     let answers = match &mut second {
         Some(second) => {
             driver.say("rehearse: comparing answers");
-            answers::compare(&mut driver, &mut arms, second, conditions.compare)?
+            let mut arms: Vec<&mut Deployment> = arms.iter_mut().map(|arm| &mut arm.deployment).collect();
+            compare_answers(&mut driver, &mut arms, second, conditions.compare)?
         }
         None => Vec::new(),
     };
@@ -189,8 +192,7 @@ pub fn slowness_now(
     let total_secs = START_SECS + WARM_UP_SECS + LONE_SECS * f64::from(conditions.rounds);
     let mut driver = Driver { workload, cancel, progress, step: Step { total_secs, ..Step::default() } };
     driver.say("rehearse: how fast the machine is now");
-    let parts = Parts { spec, python, workload, recording: conditions.recording, seed: conditions.seed, cancel };
-    let mut monolith = Deployment::monolith(parts, "the monolith")?;
+    let mut monolith = Deployment::monolith(spec, python, "the monolith", cancel)?;
     monolith.wait(spec, cancel)?;
     let (mut apps, targets) = monolith.parts();
     let lone = |secs| Plan { seed_offset: 1, ..Plan::closed(1, after(secs)) };

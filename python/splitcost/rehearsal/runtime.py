@@ -46,7 +46,16 @@ from splitcost.rehearsal.faults import Faults
 from splitcost.rehearsal.objects import NAMELESS, Method, Names, Receiver
 from splitcost.rehearsal.policy import Budget
 from splitcost.rehearsal.report import Refusal, Report, Sent
-from splitcost.rehearsal.server import CANNOT_CROSS, LRU_CACHED, MUTATED, RAISED, RESULT, Server
+from splitcost.rehearsal.server import (
+    CANNOT_CROSS,
+    KEPT,
+    LRU_CACHED,
+    MUTATED,
+    RAISED,
+    RESULT,
+    LoopbackAnswer,
+    Server,
+)
 from splitcost.stacks.harness import usual_loop
 from splitcost.stacks.service import shared_listener
 
@@ -109,18 +118,23 @@ class Target:
 
 
 class LoopbackCarrier:
-    """Carries calls to this process, as :class:`splitcost.stacks.Carrier` says."""
+    """Carries calls to this process, as :class:`splitcost.stacks.Carrier` says.
+
+    A call is answered without the context variables of its caller, which no message holds.
+    """
 
     def __init__(self, server: Server) -> None:
         self._server = server
 
     def call(self, address: str, line: str, body: bytes, timeout_secs: float) -> stacks.Answer:
         """Call a plain function on this thread."""
-        return self._server.answer_here(line, body)
+        self._server.follow_flask()
+        return contextvars.Context().run(self._server.answer_here, line, body)
 
     async def call_async(self, address: str, line: str, body: bytes, timeout_secs: float) -> stacks.Answer:
         """Await a coroutine function in a task of its own, as a server would."""
-        return await asyncio.ensure_future(self._server.answer(line, body))
+        answer = self._server.answer(line, body)
+        return await asyncio.get_running_loop().create_task(answer, context=contextvars.Context())
 
     async def serve(self, listener: socket.socket, answerer: stacks.Answerer) -> None:
         """Do nothing: nobody else calls."""
@@ -237,7 +251,8 @@ class Runtime:
         target = Target(real, module, name, self)
 
         def note(frame: FrameType) -> None:
-            if current.get() is not None:
+            is_at_home = self.config.is_loopback and self._is_at_home(frame, target.service)
+            if current.get() is not None and not is_at_home:
                 refusal = CannotCross("result", codec.Obstacle.GENERATOR, "generator")
                 self._note(target, refusal, frame)
 
@@ -349,6 +364,10 @@ class Runtime:
                 error.path = _argument_path(target.real, error.path)
                 self._note(target, error, frame)
             return None
+        if self.config.is_loopback:
+            named = {_argument_path(target.real, f"[0][{index}]"): value for index, value in enumerate(args)}
+            named |= {f"arguments.{name}": value for name, value in kwargs.items()}
+            self._note_rows(target, named, frame)
         remaining = self._policy.timeout_secs
         if context.deadline is not None:
             remaining = min(remaining, context.deadline - time.monotonic())
@@ -373,10 +392,19 @@ class Runtime:
         if answer.status != stacks.Status.OK:
             raise ServiceRefused(target.service, body[:500].decode("utf-8", "replace"))
         kind, rest = body[:1], memoryview(body)[1:]
-        if kind == RESULT:
-            return codec.decode(rest)
+        if kind in (RESULT, KEPT):
+            result = codec.decode(rest)
+            if kind == KEPT:
+                lost = CannotCross("result", Obstacle.IDENTITY, codec.name_of(type(result)))
+                self._note(target, lost, call.frame)
+            if self.config.is_loopback:
+                self._note_rows(target, {"result": result}, call.frame)
+            return result
         if kind == RAISED:
-            raise _exception(bytes(rest), target.service)
+            error = _exception(bytes(rest), target.service)
+            if self.config.is_loopback and (reason := _loss(error)) is not None:
+                self._note(target, CannotCross(_type_name(error), reason, ""), call.frame)
+            raise error
         changed = b""
         if kind == MUTATED:
             changed_path, _, changed = bytes(rest).partition(b"\n")
@@ -387,13 +415,19 @@ class Runtime:
         else:
             raise DecodeError(f"service {target.service} answered neither a result nor an exception")
         # From the first such answer on this function stays here. This call has had its effect there, and is
-        # not made again.
-        error = CannotCross(path, reason, kind_name)
-        target.is_local = True
-        self._note(target, error, call.frame)
-        if not changed:
-            raise error
-        args, kwargs, result = codec.decode(changed)
+        # not made again. In a loopback each call is tried, so that all tests and requests get the same.
+        obstacle = CannotCross(path, reason, kind_name)
+        target.is_local = not self.config.is_loopback
+        self._note(target, obstacle, call.frame)
+        if changed:
+            args, kwargs, result = codec.decode(changed)
+        elif isinstance(answer, LoopbackAnswer):
+            args, kwargs, result = answer.args, answer.kwargs, answer.result
+            self._note_rows(target, {"result": result}, call.frame)
+        else:
+            raise obstacle
+        if kind != MUTATED:
+            return result
         own = 0 if target.receiver is None else 1  # What a method is called on went by its name.
         _write_back(call.args[own:], args[own:])
         _write_back(call.kwargs.values(), kwargs.values())
@@ -426,14 +460,22 @@ class Runtime:
         """Count an attempt; without an answer it failed on the way."""
         sent = Sent(endpoint_of(call.request), call.caller, call.target.shown, call.target.is_cached)
         size = len(call.body) + (len(answer.body) if answer else 0)
-        good = answer is not None and answer.status == stacks.Status.OK and answer.body[:1] == RESULT
+        good = answer is not None and answer.status == stacks.Status.OK and answer.body[:1] in (RESULT, KEPT)
         self.report.call(sent, size, blocking=blocking, answered=answer is not None, failed=not good)
 
     def _note(self, target: Target, error: CannotCross, frame: FrameType | None) -> None:
         caller, file, line = self.site(frame)
         error.callee, error.file, error.line = target.shown, file or None, line or None
         refusal = Refusal(caller, target.shown, error.reason, error.type, file, line)
-        self.report.refusal(refusal, error.path.lstrip("."))
+        context = current.get()
+        self.report.refusal(refusal, error.path.lstrip("."), endpoint_of(context.request) if context else "")
+
+    def _note_rows(self, target: Target, values: dict[str, Any], frame: FrameType | None) -> None:
+        """Count the rows of a database mapper among values that cross, lists of them included."""
+        for path, value in values.items():
+            row = value[0] if type(value) in (list, tuple) and value else value
+            if hasattr(type(row), "_sa_class_manager"):
+                self._note(target, CannotCross(path, Obstacle.ROW, codec.name_of(type(row))), frame)
 
     def site(self, frame: FrameType | None) -> Site:
         """Return the nearest place in the app's code from which this frame was called."""
@@ -488,6 +530,8 @@ class Runtime:
                 return
             self._open_in = os.getpid()
         self.report.open()
+        if self.config.is_loopback:
+            return
         if listener is None:
             listener = shared_listener(self.config.services[self.config.service].rpc_port)
         serving = self.stack.serve(listener, self.server.answer)
@@ -558,6 +602,20 @@ def _obstacle(data: memoryview) -> tuple[str, Obstacle, str]:
         return path, Obstacle(reason), kind_name
     except ValueError as error:
         raise DecodeError(f"malformed answer: {error}") from error
+
+
+def _loss(error: BaseException) -> Obstacle | None:
+    """Return what made a call raise in a loopback that would not have raised without it, as far as it shows."""
+    text = str(error)
+    if isinstance(error, RuntimeError) and text.startswith("Working outside of "):
+        return Obstacle.STATE  # Flask's
+    if not isinstance(error, RemoteError):
+        return None
+    return Obstacle.STATE if error.args[1].startswith("<ContextVar ") else Obstacle.EXCEPTION
+
+
+def _type_name(error: BaseException) -> str:
+    return error.type_name if isinstance(error, RemoteError) else codec.name_of(type(error))
 
 
 def _exception(data: bytes, service: str) -> BaseException:

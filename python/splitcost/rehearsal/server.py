@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import enum
 import functools
 import hmac
 import inspect
 import sys
 import time
 import types
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
@@ -33,7 +35,7 @@ from splitcost.rehearsal.objects import Names, Receiver, find_method
 from splitcost.rehearsal.report import Report
 from splitcost.stacks import Answer, Status
 
-RESULT, RAISED, CANNOT_CROSS, MUTATED = b"r", b"x", b"c", b"m"
+RESULT, RAISED, CANNOT_CROSS, MUTATED, KEPT = b"r", b"x", b"c", b"m", b"k"
 """First byte of an answer: it says how to read the rest."""
 
 POOL_THREADS = 40
@@ -51,7 +53,7 @@ LRU_CACHED = type(functools.lru_cache(len))
 class Served:
     """A function that this service owns, looked up once."""
 
-    __slots__ = ("calls", "function", "is_async", "receiver", "shown")
+    __slots__ = ("calls", "function", "is_async", "last", "receiver", "shown")
 
     def __init__(self, function: Callable[..., Any], shown: str, receiver: Receiver | None = None) -> None:
         self.function = function
@@ -59,6 +61,8 @@ class Served:
         self.receiver = receiver
         self.is_async = inspect.iscoroutinefunction(inspect.unwrap(function))
         self.calls = 0
+        #: The last result, in a loopback.
+        self.last: Any = None
 
 
 class _Received(NamedTuple):
@@ -72,6 +76,14 @@ class _Received(NamedTuple):
     given: list[Any]
     #: Their encoding, where it is looked at whether the function changes them.
     before: bytes
+
+
+class LoopbackAnswer(Answer):
+    """An answer in a loopback, with the values of a call that cannot cross: the caller gets them as they are."""
+
+    args: list[Any]
+    kwargs: dict[str, Any]
+    result: Any
 
 
 class Server:
@@ -110,12 +122,18 @@ class Server:
             return call
         token = current.set(self._context(call))
         try:
-            result = call.served.function(*call.given, **call.kwargs)
+            result = self._call(call.served.function, call.given, call.kwargs)
         except (Exception, SystemExit) as error:
             return self._raised(error)
         finally:
             current.reset(token)
         return self._returned(call, result)
+
+    def follow_flask(self) -> None:
+        """Give calls the app of Flask's that runs here: functions of it expect its context in every process."""
+        flask = sys.modules.get("flask")
+        if flask is not None and flask.has_app_context():
+            self.around = flask.current_app.app_context
 
     def _receive(self, line: str, body: bytes | memoryview) -> _Received | Answer:
         """Read a call, and count it; or refuse it."""
@@ -146,13 +164,23 @@ class Server:
     def _returned(self, call: _Received, result: Any) -> Answer:
         if call.before and (path := _changed(call.before, [call.args, call.kwargs])):
             changed = _changed_message(call.args, call.kwargs, result)
-            return Answer(Status.OK, MUTATED + path.encode() + b"\n" + changed)
+            return self._stayed(MUTATED + path.encode() + b"\n" + changed, call, result)
+        kind = KEPT if self._config.is_loopback and _is_kept(call, result) else RESULT
         try:
-            return Answer(Status.OK, RESULT + codec.encode(result))
+            return Answer(Status.OK, kind + codec.encode(result))
         except codec.CannotCross as error:
-            if inspect.iscoroutine(result):
+            if inspect.iscoroutine(result) and not self._config.is_loopback:
                 result.close()
-            return Answer(Status.OK, CANNOT_CROSS + orjson.dumps([error.path, error.reason, error.type]))
+            refusal = CANNOT_CROSS + orjson.dumps([error.path, error.reason, error.type])
+            return self._stayed(refusal, call, result)
+
+    def _stayed(self, body: bytes, call: _Received, result: Any) -> Answer:
+        """Answer that values cannot cross; in a loopback with the values themselves."""
+        if not self._config.is_loopback:
+            return Answer(Status.OK, body)
+        answer = LoopbackAnswer(Status.OK, body)
+        answer.args, answer.kwargs, answer.result = call.args, call.kwargs, result
+        return answer
 
     def _context(self, call: _Received) -> Context:
         metadata = call.metadata
@@ -277,6 +305,15 @@ _FIXED = frozenset({type(None), bool, int, float, str, bytes})
 
 def _can_change(args: list[Any], kwargs: dict[str, Any]) -> bool:
     return not (_FIXED.issuperset(map(type, args)) and _FIXED.issuperset(map(type, kwargs.values())))
+
+
+def _is_kept(call: _Received, result: Any) -> bool:
+    """Return if a result that can be changed is one of the arguments, or the last call's result again."""
+    last, call.served.last = call.served.last, result
+    is_fields = hasattr(result, "__dict__") and not isinstance(result, type | enum.Enum)
+    if not (is_fields or isinstance(result, list | dict | set | deque | bytearray)):
+        return False
+    return any(result is value for value in (last, *call.args, *call.kwargs.values()))
 
 
 def _changed(before: bytes, arguments: list[Any]) -> str:
