@@ -30,7 +30,11 @@ fn lines(loopback: &Loopback) -> Vec<String> {
     let functions = crossed.len() as u64;
     let (calls, functions, requests) =
         (counted(calls, "call"), counted(functions, "function"), counted(*requests, "request"));
-    let mut lines = vec![format!("{split}: {calls} of {functions} crossed as messages in {requests}")];
+    let mut lines = vec![if crossed.is_empty() {
+        format!("! {split}: no call crossed in {requests}: nothing was tried")
+    } else {
+        format!("{split}: {calls} of {functions} crossed as messages in {requests}")
+    }];
     let shown = crossed.iter().take(SHOWN).map(|function| {
         let raised = if function.raised > 0 {
             format!(", {} raised, or need work", count(function.raised))
@@ -47,8 +51,9 @@ fn lines(loopback: &Loopback) -> Vec<String> {
         more(obstacles.len(), &mut lines);
     }
     lines.extend(failed.iter().map(|endpoint| {
+        let sign = if endpoint.failed > endpoint.failed_in_monolith { "! " } else { "" };
         let in_monolith = count(endpoint.failed_in_monolith);
-        format!("  ! {} of {} failed, {in_monolith} in the monolith", count(endpoint.failed), endpoint.endpoint)
+        format!("  {sign}{} of {} failed, {in_monolith} in the monolith", count(endpoint.failed), endpoint.endpoint)
     }));
     let sign = if answers.differences.is_empty() { "" } else { "! " };
     lines.push(format!("  {sign}{}", answers.in_words()));
@@ -115,6 +120,15 @@ mod tests {
                 not_compared: Vec::new(),
             },
         };
-        insta::assert_snapshot!(render(&Loopbacks { splits: vec![loopback] }, 200), @"");
+        insta::assert_snapshot!(render(&Loopbacks { splits: vec![loopback] }, 200), @r"
+        pricing: 1,201 calls of 2 functions crossed as messages in 140 requests
+          1,200 × shop.pricing:price
+          1 × shop.stock:reserve, 1 raised, or need work
+          Calls that lost something on the way, or stayed in the caller
+            2 × shop.stock:reserve stayed at orders.py:7: arguments.session (Session) is a live resource
+            2 × shop.pricing:fill crossed at shop.orders: arguments.lines is changed in place by the callee
+          ! 3 of POST /orders failed, 0 in the monolith
+          ! 3 of 100 answers differ from the monolith's: 3 of GET /orders ($[0].total: another number)
+        ");
     }
 }
