@@ -19,7 +19,6 @@ const REQUESTS_SECS: f64 = 1.0;
 
 /// Sends the same requests, one after the other, to the monolith, to a second one, and to a loopback of every split;
 /// the answers to `compare` of them are compared.
-#[expect(clippy::too_many_arguments, reason = "an app, its requests, its splits, and who watches")]
 pub fn run(
     spec: &AppSpec,
     python: &Python,

@@ -88,7 +88,8 @@ mod tests {
     fn it_holds_if_calls_crossed_and_requests_fail_as_in_the_monolith() {
         let crossed = vec![CrossedCalls { callee: "a:f".into(), calls: 1, raised: 0 }];
         let failing = |failed| FailedRequests { endpoint: "GET /".into(), failed, failed_in_monolith: 1 };
-        let loopback = |failed| Loopback { crossed: crossed.clone(), failed: vec![failing(failed)], ..Loopback::default() };
+        let loopback =
+            |failed| Loopback { crossed: crossed.clone(), failed: vec![failing(failed)], ..Loopback::default() };
         assert!(loopback(1).holds());
         assert!(!loopback(2).holds());
         assert!(!Loopback::default().holds());

@@ -195,8 +195,10 @@ def _policy(table: dict[str, Any]) -> Policy:
 
 def _is_test(module: str) -> bool:
     """Return if a module, or a package around it, is named as pytest and Django name tests."""
-    parts = module.split(".")
-    return any(part in ("test", "tests", "conftest") or part.startswith("test_") or part.endswith("_test") for part in parts)
+    names = ("test", "tests", "conftest")
+    return any(
+        part in names or part.startswith("test_") or part.endswith("_test") for part in module.split(".")
+    )
 
 
 def _within(module: str, name: str) -> bool:

@@ -37,13 +37,15 @@ MAX_NAME = 500
 MAX_LINES = 20
 """Calls of the summary, the most frequent ones. Chosen: a screen; the report has all."""
 
-LOSSES = frozenset({
-    Obstacle.MUTATED,
-    Obstacle.IDENTITY,
-    Obstacle.EXCEPTION,
-    Obstacle.STATE,
-    Obstacle.ROW,
-})
+LOSSES = frozenset(
+    {
+        Obstacle.MUTATED,
+        Obstacle.IDENTITY,
+        Obstacle.EXCEPTION,
+        Obstacle.STATE,
+        Obstacle.ROW,
+    }
+)
 """What is lost in calls that cross. All else stays in the caller, where it fails no test."""
 
 
@@ -69,13 +71,15 @@ class Tests:
         """Note a failed test, and return a line for each likely reason."""
         seen = [event for event in self._report.as_dict()["events"] if _name(test) in event["endpoints"]]
         losses = [event for event in seen if event["reason"] in LOSSES]
-        self._failures.append({
-            "test": test,
-            "phase": phase,
-            "exception": exception,
-            "reasons": [_without_tests(event) for event in losses],
-            "stayed": [_without_tests(event) for event in seen if event not in losses],
-        })
+        self._failures.append(
+            {
+                "test": test,
+                "phase": phase,
+                "exception": exception,
+                "reasons": [_without_tests(event) for event in losses],
+                "stayed": [_without_tests(event) for event in seen if event not in losses],
+            }
+        )
         if losses:
             return [f"{event['reason']}: {_sentence(event)}" for event in losses]
         return [

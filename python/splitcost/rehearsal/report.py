@@ -8,7 +8,7 @@ import os
 import threading
 from collections import Counter
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from splitcost.codec import Obstacle
 from splitcost.rehearsal.context import shown
@@ -136,7 +136,7 @@ class Report:
             counts.calls += first
             counts.attempts += 1
 
-    def as_dict(self) -> dict[str, object]:
+    def as_dict(self) -> dict[str, Any]:
         """Return the report's document."""
         with self._lock:
             events = [

@@ -128,8 +128,9 @@ class LoopbackCarrier:
 
     def call(self, address: str, line: str, body: bytes, timeout_secs: float) -> stacks.Answer:
         """Call a plain function on this thread."""
-        self._server.follow_flask()
-        return contextvars.Context().run(self._server.answer_here, line, body)
+        context = contextvars.Context()
+        self._server.follow_flask(context)
+        return context.run(self._server.answer_here, line, body)
 
     async def call_async(self, address: str, line: str, body: bytes, timeout_secs: float) -> stacks.Answer:
         """Await a coroutine function in a task of its own, as a server would."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import enum
 import functools
 import hmac
@@ -129,10 +130,17 @@ class Server:
             current.reset(token)
         return self._returned(call, result)
 
-    def follow_flask(self) -> None:
-        """Give calls the app of Flask's that runs here: functions of it expect its context in every process."""
+    def follow_flask(self, context: contextvars.Context) -> None:
+        """Give a call in this context the app of Flask's that runs here: its functions expect one in every process."""
         flask = sys.modules.get("flask")
-        if flask is not None and flask.has_app_context():
+        if flask is None or not flask.has_app_context():
+            return
+        mapper = sys.modules.get("flask_sqlalchemy")
+        if mapper is not None and str(mapper.__version__).startswith(("1.", "2.")):
+            # Its session is the thread's, thus the caller's too, and ends with any context of the app.
+            variable = flask.globals._cv_app
+            context.run(variable.set, variable.get())
+        else:
             self.around = flask.current_app.app_context
 
     def _receive(self, line: str, body: bytes | memoryview) -> _Received | Answer:

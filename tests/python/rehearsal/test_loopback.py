@@ -221,8 +221,8 @@ def test_what_does_not_survive_as_a_message_fails_with_its_reason(booth: Path) -
 def test_calls_that_crossed_and_calls_that_stayed_are_counted(booth: Path) -> None:
     found = run(booth, "--splitcost-loopback", "pricing")
     summary = found.stdout.partition("splitcost loopback ==")[2].splitlines()
-    # Twelve calls of the tests reach the other module; two are refused, one has no language, one changes its argument, and
-    # a lock is no result.
+    # Twelve calls of the tests reach the other module; two are refused, one has no language, one changes its
+    # argument, and a lock is no result.
     assert summary[1].startswith("12 calls of 8 functions crossed as messages; 6 raised"), found.stdout
     stayed = {line.split(" × ")[1].split(" stayed at ")[0]: line for line in summary if " stayed at " in line}
     assert stayed.keys() == {"booth.pricing:lock", "booth.pricing:pairs"}

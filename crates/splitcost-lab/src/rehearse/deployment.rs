@@ -138,7 +138,7 @@ pub struct AnsweredCalls {
     pub cached: BTreeSet<String>,
 }
 
-/// What the processes of a deployment report.
+/// The reports of a deployment's processes, added up.
 #[derive(Default)]
 pub(crate) struct Seen {
     pub(crate) requests: u64,

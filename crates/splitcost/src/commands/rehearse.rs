@@ -6,7 +6,7 @@ use splitcost_lab::loopback;
 use splitcost_model::loopback::{Loopback, Loopbacks};
 use splitcost_study::{Depth, Scope};
 
-use crate::args::experiment::{RehearseArgs, RehearsalMode};
+use crate::args::experiment::{RehearsalMode, RehearseArgs};
 use crate::args::shared::Format;
 use crate::experiment::{self, Subject};
 use crate::failure::{Failed, Failure};
