@@ -102,7 +102,7 @@ class Tests:
         if self._failures:
             kinds = Counter(kind for each in self._failures for kind in _kinds(each))
             shown = ", ".join(f"{count} × {kind}" for kind, count in kinds.most_common())
-            lines.append(f"{len(self._failures)} failures; what splitcost saw in them: {shown}")
+            lines.append(f"failed: {len(self._failures)}; what splitcost saw in them: {shown}")
         return lines
 
     def write(self, path: str) -> None:

@@ -199,7 +199,7 @@ def test_what_does_not_survive_as_a_message_fails_with_its_reason(booth: Path) -
     found = run(booth, "--splitcost-loopback", "pricing", "--splitcost-loopback-report", "report.json")
     failed = {line.split()[1] for line in found.stdout.splitlines() if line.startswith("FAILED")}
     assert failed == {f"test_booth.py::test_{name}" for name in ("is_same", "odd", "language")}, found.stdout
-    assert "3 failures; what splitcost saw in them: 1 × identity, 1 × exception, 1 × state" in found.stdout
+    assert "failed: 3; what splitcost saw in them: 1 × identity, 1 × exception, 1 × state" in found.stdout
     report = json.loads((booth / "report.json").read_text())
     seen = {
         failure["test"].partition("::test_")[2]: [
@@ -248,3 +248,98 @@ def test_a_split_that_is_not_there_is_a_usage_error(booth: Path) -> None:
     found = run(booth, "--splitcost-loopback", "pricing")
     assert found.returncode == pytest.ExitCode.USAGE_ERROR
     assert "there is no splitcost.toml" in found.stderr
+
+
+def test_functions_of_flask_have_the_app_and_not_the_request(booth: Path) -> None:
+    pricing = """
+        from flask import current_app, request
+
+        def price(item):
+            return item * current_app.config["RATE"]
+
+        def method():
+            return request.method
+    """
+    main = """
+        from flask import Flask
+        from booth import pricing
+
+        app = Flask("booth")
+        app.config["RATE"] = 3
+
+        @app.get("/price")
+        def price():
+            return str(pricing.price(2))
+
+        @app.get("/method")
+        def method():
+            return pricing.method()
+    """
+    tests = """
+        from booth.main import app
+
+        def test_price():
+            assert app.test_client().get("/price").text == "6"
+
+        def test_method():
+            assert app.test_client().get("/method").text == "GET"
+    """
+    for path, source in {"booth/pricing": pricing, "booth/main": main, "test_booth": tests}.items():
+        (booth / f"{path}.py").write_text(textwrap.dedent(source))
+    assert run(booth).returncode == 0
+    found = run(booth, "--splitcost-loopback", "pricing")
+    assert "1 failed, 1 passed" in found.stdout
+    assert "failed: 1; what splitcost saw in them: 1 × state" in found.stdout
+
+
+def test_rows_that_cross_are_listed(booth: Path) -> None:
+    kinds = """
+        from sqlalchemy import ForeignKey, create_engine
+        from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
+
+        class Base(DeclarativeBase):
+            pass
+
+        class Order(Base):
+            __tablename__ = "orders"
+            id: Mapped[int] = mapped_column(primary_key=True)
+            lines: Mapped[list["Line"]] = relationship()
+
+        class Line(Base):
+            __tablename__ = "lines"
+            id: Mapped[int] = mapped_column(primary_key=True)
+            order_id: Mapped[int] = mapped_column(ForeignKey("orders.id"))
+
+        engine = create_engine("sqlite://")
+        session = Session(engine)
+
+        def fill():
+            Base.metadata.create_all(engine)
+            session.add(Order(id=1, lines=[Line(id=1)]))
+            session.commit()
+    """
+    pricing = """
+        from booth import kinds
+
+        def order(number):
+            return kinds.session.get(kinds.Order, number)
+    """
+    main = """
+        from booth import pricing
+
+        def lines(number):
+            return pricing.order(number).id
+    """
+    tests = """
+        from booth import kinds, main
+
+        def test_lines():
+            kinds.fill()
+            assert main.lines(1) == 2
+    """
+    sources = {"booth/kinds": kinds, "booth/pricing": pricing, "booth/main": main, "test_booth": tests}
+    for path, source in sources.items():
+        (booth / f"{path}.py").write_text(textwrap.dedent(source))
+    found = run(booth, "--splitcost-loopback", "pricing")
+    assert "row: booth.pricing:order crossed at " in found.stdout
+    assert "result (booth.kinds:Order) arrives without its session" in found.stdout
