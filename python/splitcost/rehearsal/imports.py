@@ -69,6 +69,13 @@ class Unit:
             stub = self._stubs[value] = self._maker.make_stub(value, module, name)
         return stub
 
+    def gives_real_things_to(self, frame: types.FrameType) -> bool:
+        """Return if code is of no service in a loopback: tests patch and compare the functions themselves."""
+        if not self._config.is_loopback:
+            return False
+        name = frame.f_globals.get("__name__", "")
+        return name != "__main__" and self._config.owner(name) is None
+
     def replace_methods(self, module: types.ModuleType) -> None:
         """Replace the methods of a module's classes that are called remotely."""
         for kind, name, method in methods_of(module):
@@ -136,8 +143,11 @@ class Facade(types.ModuleType):
         return self.__splitcost_real__.__dict__
 
     def __getattr__(self, name: str) -> Any:
-        real = self.__splitcost_real__
-        return self.__splitcost_unit__.outside(getattr(real, name), real.__name__, name)
+        real, unit = self.__splitcost_real__, self.__splitcost_unit__
+        value = getattr(real, name)
+        if unit.gives_real_things_to(sys._getframe(1)):
+            return value
+        return unit.outside(value, real.__name__, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if type(value) is Facade and value.__splitcost_unit__ is self.__splitcost_unit__:

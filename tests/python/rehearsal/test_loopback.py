@@ -53,6 +53,11 @@ PRICING = """
     def rate():
         return 2
 
+    rate.digits = 2
+
+    def digits():
+        return rate.digits
+
     def same(value):
         return value
 
@@ -91,6 +96,9 @@ MAIN = """
         except kinds.Refused as error:
             return error.item
 
+    def rounded():
+        return pricing.digits()
+
     def is_same(value):
         return pricing.same(value) is value
 
@@ -127,6 +135,7 @@ MAIN = """
 """
 
 TESTS = """
+    from unittest.mock import patch
     from booth import main, pricing
 
     def test_total():
@@ -166,6 +175,11 @@ TESTS = """
     def test_of_the_module_itself():
         value = [1]
         assert pricing.same(value) is value
+
+    def test_attributes_of_functions():
+        assert main.rounded() == 2
+        with patch("booth.pricing.rate.digits", 3):
+            assert main.rounded() == 3
 """
 
 
@@ -221,9 +235,9 @@ def test_what_does_not_survive_as_a_message_fails_with_its_reason(booth: Path) -
 def test_calls_that_crossed_and_calls_that_stayed_are_counted(booth: Path) -> None:
     found = run(booth, "--splitcost-loopback", "pricing")
     summary = found.stdout.partition("splitcost loopback ==")[2].splitlines()
-    # Twelve calls of the tests reach the other module; two are refused, one has no language, one changes its
+    # Fourteen calls of the tests reach the other module; two are refused, one has no language, one changes its
     # argument, and a lock is no result.
-    assert summary[1].startswith("12 calls of 8 functions crossed as messages; 6 raised"), found.stdout
+    assert summary[1].startswith("14 calls of 9 functions crossed as messages; 6 raised"), found.stdout
     stayed = {line.split(" × ")[1].split(" stayed at ")[0]: line for line in summary if " stayed at " in line}
     assert stayed.keys() == {"booth.pricing:lock", "booth.pricing:pairs"}
     assert stayed["booth.pricing:lock"].startswith("  2 × "), "each call is tried"
@@ -235,7 +249,7 @@ def test_calls_that_crossed_and_calls_that_stayed_are_counted(booth: Path) -> No
 def test_tests_inside_the_package_are_of_no_service(booth: Path) -> None:
     (booth / "booth" / "tests.py").write_text((booth / "test_booth.py").read_text())
     found = run(booth, "--splitcost-loopback", "pricing", "booth/tests.py")
-    assert "12 calls of 8 functions crossed" in found.stdout
+    assert "14 calls of 9 functions crossed" in found.stdout
     assert "test_of_the_module_itself" not in found.stdout
 
 
