@@ -16,6 +16,7 @@ from __future__ import annotations
 import builtins
 import functools
 import importlib.machinery
+import inspect
 import sys
 import types
 from collections.abc import Iterable, Sequence
@@ -163,6 +164,19 @@ class Facade(types.ModuleType):
         return dir(self.__splitcost_real__)
 
 
+def _let_facades_be_inspected() -> None:
+    """Let :func:`inspect.getattr_static` find the attributes of a facade, which has none itself; pluggy asks it."""
+    found = inspect.getattr_static
+    if hasattr(found, "__wrapped__"):
+        return
+
+    @functools.wraps(found)
+    def getattr_static(obj: Any, *rest: Any) -> Any:
+        return found(obj.__splitcost_real__ if type(obj) is Facade else obj, *rest)
+
+    inspect.getattr_static = getattr_static  # type: ignore[assignment]
+
+
 class View(types.ModuleType):
     """A package outside a unit, seen from inside it: the unit's own modules below are the real ones."""
 
@@ -219,6 +233,7 @@ class Finder(MetaPathFinder):
     def install(self) -> None:
         """Begin."""
         sys.meta_path.insert(0, self)
+        _let_facades_be_inspected()
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: types.ModuleType | None = None

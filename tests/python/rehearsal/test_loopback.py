@@ -135,6 +135,7 @@ MAIN = """
 """
 
 TESTS = """
+    import inspect
     from unittest.mock import patch
     from booth import main, pricing
 
@@ -175,6 +176,9 @@ TESTS = """
     def test_of_the_module_itself():
         value = [1]
         assert pricing.same(value) is value
+
+    def test_functions_are_found_without_running_code():
+        assert inspect.isfunction(inspect.getattr_static(pricing, "price"))
 
     def test_attributes_of_functions():
         assert main.rounded() == 2
