@@ -26,11 +26,17 @@ _LOOPBACK = pytest.StashKey[Any]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the option."""
-    parser.getgroup("splitcost").addoption(
+    """Add the options."""
+    group = parser.getgroup("splitcost")
+    group.addoption(
         "--splitcost-loopback",
         metavar="SPLIT",
         help="encode and decode the calls between the services of this split of splitcost.toml, in this process",
+    )
+    group.addoption(
+        "--splitcost-loopback-report",
+        metavar="FILE",
+        help="with --splitcost-loopback: write the calls, the failed tests and their likely reasons as JSON",
     )
 
 
@@ -43,7 +49,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     from splitcost.rehearsal import loopback
 
     try:
-        early_config.stash[_LOOPBACK] = loopback.start(split, early_config.rootpath)
+        early_config.stash[_LOOPBACK] = loopback.Tests(split, early_config.invocation_params.dir)
     except (loopback.SettingsError, ImportError) as error:
         raise pytest.UsageError(f"--splitcost-loopback: {error}") from None
 
@@ -66,7 +72,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     if _LOOPBACK in item.config.stash:
         from splitcost.rehearsal import loopback
 
-        token = loopback.begin(item.name)
+        token = loopback.begin(item.nodeid)
         try:
             return (yield)
         finally:
@@ -92,39 +98,21 @@ def pytest_runtest_makereport(
     """Say what the crossing of values may have to do with a failure in a loopback."""
     report = yield
     if _LOOPBACK in item.config.stash and report.failed and call.excinfo is not None:
-        report.sections.append(("splitcost loopback", _reason(call.excinfo.value)))
+        tests = item.config.stash[_LOOPBACK]
+        reasons = tests.failed(item.nodeid, report.when, call.excinfo.typename)
+        report.sections.append(("splitcost loopback", "\n".join(reasons)))
     return report
 
 
-def _reason(error: BaseException) -> str:
-    from splitcost.rehearsal import errors
-
-    if isinstance(error, errors.CannotCross):
-        return f"{error}. The caller has no result: the function had its effect, and is not called again."
-    if isinstance(error, errors.RemoteError):
-        return "The exception could not be rebuilt in the caller: its class or its fields cannot cross."
-    return (
-        "If this test passes without --splitcost-loopback, it relies on what does not cross: the identity of an"
-        " object, a change of an argument, or state that is not sent."
-    )
-
-
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """Print the calls that crossed, and those that could not."""
-    report = config.stash.get(_LOOPBACK, None)
-    if report is None:
+    """Print the calls that crossed, and those that could not, and write the report."""
+    tests = config.stash.get(_LOOPBACK, None)
+    if tests is None:
         return
-    document = report.as_dict()
-    calls, stayed = document["calls"], document["events"]
-    crossed, failed = sum(call["answered"] for call in calls), sum(call["errors"] for call in calls)
-    functions = len({call["callee"] for call in calls})
     terminalreporter.section("splitcost loopback")
-    terminalreporter.line(
-        f"{crossed} calls of {functions} functions crossed as messages; {failed} raised, or could not return"
-    )
-    for event in sorted(stayed, key=lambda event: -event["count"]):
-        kind = f" ({event['type']})" if event["type"] else ""
-        place = f"{event['file']}:{event['line']}"
-        terminalreporter.line(
-            f"  {event['count']} × {event['callee']} stayed at {place}: {event['path']}{kind} {event['obstacle']}"
-        )
+    for line in tests.lines():
+        terminalreporter.line(line)
+    path = config.getoption("splitcost_loopback_report")
+    if path is not None:
+        tests.write(path)
+        terminalreporter.line(f"wrote {path}")

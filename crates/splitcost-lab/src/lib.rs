@@ -2,7 +2,7 @@
 //!
 //! Read in this order: [`python`] (which interpreter), [`app`] (an app that was started, and how it ends),
 //! [`cpu`] (what its processes used), [`guard`] (what ends
-//! them should this process be killed), then the experiments: [`record`], [`calibrate`], [`rehearse`], and
+//! them should this process be killed), then the experiments: [`record`], [`calibrate`], [`rehearse`], [`loopback`], and
 //! [`fault`] (the same with something going wrong), [`merge`], which puts what was measured beside what was predicted.
 //!
 //! Every experiment reports its [`Step`]s to a callback, stops soon after its [`Cancel`] flag is set, and leaves no
@@ -30,6 +30,7 @@ pub mod helper;
 mod leftovers;
 mod lifeline;
 mod log_tail;
+pub mod loopback;
 mod network;
 mod port;
 pub mod python;

@@ -20,6 +20,7 @@ use crate::drive::{Driven, Driver, check_some_ok, failures};
 use crate::python::Python;
 use crate::spelled::SpelledNames;
 use crate::{Cancel, Progress, Result, Step};
+pub(crate) use answers::compare as compare_answers;
 pub use deployment::AnsweredCalls;
 pub(crate) use deployment::{Deployment, Parts};
 
@@ -115,12 +116,13 @@ pub fn rehearse(
     let mut driver = Driver { workload, cancel, progress, step };
     driver.say("rehearse: starting the monolith and the splits");
     let parts = Parts { spec, python, workload, recording: conditions.recording, seed: conditions.seed, cancel };
-    let mut arms = vec![Arm::new(Deployment::monolith(parts, "the monolith")?)];
+    let mut arms = vec![Arm::new(Deployment::monolith(spec, python, "the monolith", cancel)?)];
     for run in runs {
         arms.push(Arm::new(Deployment::of(run, parts, None)?));
     }
     // Only as long as answers are compared.
-    let mut second = (conditions.compare > 0).then(|| Deployment::monolith(parts, "a second monolith")).transpose()?;
+    let second = || Deployment::monolith(spec, python, "a second monolith", cancel);
+    let mut second = (conditions.compare > 0).then(second).transpose()?;
     for deployment in arms.iter_mut().map(|arm| &mut arm.deployment).chain(&mut second) {
         deployment.wait(spec, cancel)?;
     }
@@ -140,7 +142,8 @@ pub fn rehearse(
         Some(second) => {
             driver.say("rehearse: comparing answers");
             let names = SpelledNames::of(spec, python)?;
-            answers::compare(&mut driver, &mut arms, second, conditions.compare, &names)?
+            let mut arms: Vec<&mut Deployment> = arms.iter_mut().map(|arm| &mut arm.deployment).collect();
+            compare_answers(&mut driver, &mut arms, second, conditions.compare, &names)?
         }
         None => Vec::new(),
     };
@@ -191,8 +194,7 @@ pub fn slowness_now(
     let total_secs = START_SECS + WARM_UP_SECS + LONE_SECS * f64::from(conditions.rounds);
     let mut driver = Driver { workload, cancel, progress, step: Step { total_secs, ..Step::default() } };
     driver.say("rehearse: how fast the machine is now");
-    let parts = Parts { spec, python, workload, recording: conditions.recording, seed: conditions.seed, cancel };
-    let mut monolith = Deployment::monolith(parts, "the monolith")?;
+    let mut monolith = Deployment::monolith(spec, python, "the monolith", cancel)?;
     monolith.wait(spec, cancel)?;
     let (mut apps, targets) = monolith.parts();
     let lone = |secs| Plan { seed_offset: 1, ..Plan::closed(1, after(secs)) };

@@ -5,7 +5,7 @@
 //! calls that cross), [`database`] (owners of tables, statements that a split cuts), [`link`] (the network between two
 //! services), [`policy`] (timeouts, retries and faults of calls), [`calibration`] (unit costs of a stack on one
 //! machine), [`estimate`] (a prediction), [`rehearsal`] (a measurement), [`audit`] (calls predicted and answered),
-//! [`answers`] (of a split and of the monolith), [`fault`] (prediction and measurement while something is wrong), and
+//! [`answers`] (of a split and of the monolith), [`loopback`] (calls as messages in one process), [`fault`] (prediction and measurement while something is wrong), and
 //! [`study`], the document that holds them all. Apart from these stand [`bench`] (results of `splitcost bench`),
 //! [`emulation`] (an emulated link's own record), [`finding`] and [`graph`] (results of `splitcost scan`) and [`number`]
 //! (how numbers are written in text).
@@ -31,6 +31,7 @@ pub mod fault;
 pub mod finding;
 pub mod graph;
 pub mod link;
+pub mod loopback;
 pub mod number;
 pub mod policy;
 pub mod quantity;

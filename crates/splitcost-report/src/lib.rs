@@ -1,7 +1,7 @@
 //! Documents for people and for other programs: one HTML file, terminal text, and the formats of code scanners.
 //!
 //! Read in this order: [`text`] (a study on one screen), [`html`] (a study as one file that asks the network for nothing),
-//! [`distance`] (one split over several links), [`fault`] (outcomes under faults), [`emulation`] (the record of an emulated
+//! [`distance`] (one split over several links), [`fault`] (outcomes under faults), [`loopback`] (calls as messages in one process), [`emulation`] (the record of an emulated
 //! link), [`bench`] (results of `splitcost bench`), [`finding`] (results of `splitcost scan`) and [`graph`] (the call graph
 //! as DOT), [`recording`], [`tables`] and [`interface`] (a recording, its database's tables, and the interfaces of a split).
 //!
@@ -22,6 +22,7 @@ pub mod finding;
 pub mod graph;
 pub mod html;
 pub mod interface;
+pub mod loopback;
 pub mod recording;
 mod shorten;
 mod table;

@@ -145,6 +145,7 @@ mod tests {
         let exceptions = BTreeMap::from([
             ("splitcost report --output", "SPLITCOST_REPORT"),
             ("splitcost show --service", "SPLITCOST_BOUNDARY_SERVICE"),
+            ("splitcost rehearse --mode", "SPLITCOST_REHEARSAL_MODE"),
         ]);
         // Processes that splitcost starts read these.
         let internal =

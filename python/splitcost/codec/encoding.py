@@ -139,7 +139,9 @@ def _tag(value: Any, active: Active) -> Any:
 
 def _refuse(value: Any) -> CannotCross:
     kind = type(value)
-    if hasattr(kind, "__next__") or hasattr(kind, "__anext__") or inspect.iscoroutine(value):
+    is_iterator = hasattr(kind, "__next__") or hasattr(kind, "__anext__")
+    is_more = hasattr(kind, "fileno") or hasattr(kind, "__getitem__")  # A file, or the proxy of anything.
+    if (is_iterator and not is_more) or inspect.iscoroutine(value):
         reason = Obstacle.GENERATOR
     elif callable(value):
         reason = Obstacle.CALLBACK

@@ -21,7 +21,7 @@ except ImportError as error:  # pragma: no cover - depends on the environment
 
 
 class Obstacle(enum.StrEnum):
-    """Why a value cannot go to another process."""
+    """Why a value cannot go to another process, or what is lost on the way."""
 
     LIVE = "live resource"
     CALLBACK = "callback"
@@ -30,6 +30,10 @@ class Obstacle(enum.StrEnum):
     DEEP = "nested too deeply"
     MUTATED = "mutated argument"
     UNCOMMITTED = "uncommitted writes"
+    IDENTITY = "identity"
+    EXCEPTION = "exception"
+    STATE = "state"
+    ROW = "row"
 
     @property
     def phrase(self) -> str:
@@ -39,6 +43,14 @@ class Obstacle(enum.StrEnum):
                 return "is changed in place by the callee"
             case Obstacle.UNCOMMITTED:
                 return "needs writes that are not committed yet"
+            case Obstacle.IDENTITY:
+                return "is an object that the callee was given or returned before: the caller gets a copy"
+            case Obstacle.EXCEPTION:
+                return "is an exception that cannot be rebuilt in the caller"
+            case Obstacle.STATE:
+                return "was raised as a context variable of the caller's is not sent"
+            case Obstacle.ROW:
+                return "arrives without its session: relations that are not loaded cannot be"
             case Obstacle.CYCLIC | Obstacle.DEEP:
                 return f"is {self}"
             case _:

@@ -78,7 +78,8 @@ def start(config: Any = None) -> Any:
 def _start(config: Any) -> Any:
     from splitcost import stacks
 
-    stacks.require(config.stack)
+    if not config.is_loopback:
+        stacks.require(config.stack)
     stacks.CONNECTIONS = config.policy.connections or stacks.CONNECTIONS
     from splitcost.rehearsal import hooks
     from splitcost.rehearsal.imports import Finder

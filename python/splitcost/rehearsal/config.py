@@ -130,8 +130,10 @@ class Config:
     def owner(self, module: str) -> str | None:
         """Return the service that owns a module, or ``None`` for one outside the app's packages.
 
-        Of a copied module each service owns its copy; in a loopback nobody owns the only one.
+        Of a copied module each service owns its copy; in a loopback nobody owns the only one, nor tests.
         """
+        if self.is_loopback and _is_test(module):
+            return None
         if any(_within(module, name) for name in self.copied):
             return self.service or None
         for claimed, service in self.claims:
@@ -208,6 +210,14 @@ def _policy(table: dict[str, Any]) -> Policy:
         budget=table["budget"],
         budget_tokens=float(table["budget_tokens"]),
         connections=table["connections"],
+    )
+
+
+def _is_test(module: str) -> bool:
+    """Return if a module, or a package around it, is named as pytest and Django name tests."""
+    names = ("test", "tests", "conftest")
+    return any(
+        part in names or part.startswith("test_") or part.endswith("_test") for part in module.split(".")
     )
 
 

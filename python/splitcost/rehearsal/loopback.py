@@ -7,17 +7,19 @@ decoded. What relies on identity, on changes of arguments, or on live objects th
 
 from __future__ import annotations
 
+import json
 import tomllib
+from collections import Counter
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from splitcost.codec import Obstacle
 from splitcost.rehearsal.config import Config
 from splitcost.rehearsal.context import Context, current
-from splitcost.rehearsal.report import Report
 from splitcost.rehearsal.runtime import Runtime
 
-__all__ = ["SettingsError", "begin", "end", "start"]
+__all__ = ["SettingsError", "Tests", "begin", "end"]
 
 MAIN = "main"
 """The service of all modules that no service claims, as in the settings."""
@@ -29,24 +31,116 @@ class SettingsError(ValueError):
     """The settings that a loopback needs are missing or wrong; the message is for people."""
 
 
-def start(split: str, directory: Path) -> Report:
-    """Make calls between the services of a split cross in this process from the next import on.
+MAX_NAME = 500
+"""Characters of a test's name that go along with its calls. Chosen: their line stays well below its limit."""
 
-    The settings are those of ``directory`` or the nearest directory above it that has some. Returns the report that
-    counts the calls. Raises :class:`SettingsError`, and ``ImportError`` with the pip command for a missing package.
-    """
-    from splitcost.rehearsal.hooks import follow_threads
-    from splitcost.rehearsal.imports import Finder
+MAX_LINES = 20
+"""Calls of the summary, the most frequent ones. Chosen: a screen; the report has all."""
 
-    runtime = Runtime(_config(split, directory))
-    follow_threads(runtime)
-    Finder(runtime.config, runtime).install()
-    return runtime.report
+LOSSES = frozenset(
+    {
+        Obstacle.MUTATED,
+        Obstacle.IDENTITY,
+        Obstacle.EXCEPTION,
+        Obstacle.STATE,
+        Obstacle.ROW,
+    }
+)
+"""What is lost in calls that cross. All else stays in the caller, where it fails no test."""
+
+
+class Tests:
+    """A run of tests in which calls between the services of a split cross, from the next import on."""
+
+    def __init__(self, split: str, directory: Path) -> None:
+        """Begin. The settings are those of ``directory`` or the nearest directory above it that has some.
+
+        Raises :class:`SettingsError`, and ``ImportError`` with the pip command for a missing package.
+        """
+        from splitcost.rehearsal.hooks import follow_threads
+        from splitcost.rehearsal.imports import Finder
+
+        self._split = split
+        self._failures: list[dict[str, Any]] = []
+        runtime = Runtime(_config(split, directory))
+        follow_threads(runtime)
+        Finder(runtime.config, runtime).install()
+        self._report = runtime.report
+
+    def failed(self, test: str, phase: str, exception: str) -> list[str]:
+        """Note a failed test, and return a line for each likely reason."""
+        seen = [event for event in self._report.as_dict()["events"] if _name(test) in event["endpoints"]]
+        losses = [event for event in seen if event["reason"] in LOSSES]
+        self._failures.append(
+            {
+                "test": test,
+                "phase": phase,
+                "exception": exception,
+                "reasons": [_without_tests(event) for event in losses],
+                "stayed": [_without_tests(event) for event in seen if event not in losses],
+            }
+        )
+        if losses:
+            return [f"{event['reason']}: {_sentence(event)}" for event in losses]
+        return [
+            "If this test passes without --splitcost-loopback, it relies on what does not cross, and splitcost did"
+            " not see what: state that is not sent (a context variable), or the identity of an object."
+        ]
+
+    def lines(self) -> list[str]:
+        """Return the summary."""
+        document = self._report.as_dict()
+        calls, events = document["calls"], sorted(document["events"], key=lambda event: -event["count"])
+        crossed, failed = sum(call["answered"] for call in calls), sum(call["errors"] for call in calls)
+        functions = len({call["callee"] for call in calls})
+        lines = [
+            f"{crossed} calls of {functions} functions crossed as messages; {failed} raised, or need work"
+        ]
+        lines += [f"  {event['count']} × {_sentence(event)}" for event in events[:MAX_LINES]]
+        if len(events) > MAX_LINES:
+            lines.append(f"  and {len(events) - MAX_LINES} more, with --splitcost-loopback-report FILE")
+        if self._failures:
+            kinds = Counter(kind for each in self._failures for kind in _kinds(each))
+            shown = ", ".join(f"{count} × {kind}" for kind, count in kinds.most_common())
+            lines.append(f"failed: {len(self._failures)}; what splitcost saw in them: {shown}")
+        return lines
+
+    def write(self, path: str) -> None:
+        """Write all as JSON."""
+        document = self._report.as_dict()
+        calls: dict[str, dict[str, int]] = {}
+        for call in document["calls"]:
+            known = calls.setdefault(call["callee"], {"calls": 0, "raised": 0})
+            known["calls"] += call["answered"]
+            known["raised"] += call["errors"]
+        events = [_without_tests(event) for event in document["events"]]
+        whole = {"split": self._split, "calls": calls, "events": events, "failures": self._failures}
+        Path(path).write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
+
+
+def _kinds(failure: dict[str, Any]) -> set[str]:
+    return {str(event["reason"]) for event in failure["reasons"]} or {"nothing"}
+
+
+def _without_tests(event: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in event.items() if name != "endpoints"}
+
+
+def _sentence(event: dict[str, Any]) -> str:
+    """Return a call, its site, and what became of a value of it."""
+    kind = f" ({event['type']})" if event["type"] else ""
+    verb = "crossed" if event["reason"] in LOSSES else "stayed"
+    place = f"{event['file']}:{event['line']}" if event["file"] else event["caller"]
+    return f"{event['callee']} {verb} at {place}: {event['path']}{kind} {event['obstacle']}"
+
+
+def _name(test: str) -> str:
+    return test[:MAX_NAME]
 
 
 def begin(name: str) -> Any:
-    """Let the calls of the running context cross, on behalf of something of this name; :func:`end` takes the result."""
-    return current.set(Context(f"loopback:{quote(name)}", None, ()))
+    """Let the calls of the running context cross, on behalf of a test of this name; :func:`end` takes the result."""
+    return current.set(Context(f"loopback:{quote(_name(name))}", None, ()))
 
 
 def end(token: Any) -> None:

@@ -6,8 +6,9 @@ import atexit
 import json
 import os
 import threading
+from collections import Counter
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from splitcost.codec import Obstacle
 from splitcost.rehearsal.context import shown
@@ -44,13 +45,13 @@ class CallCount:
 
 
 class Occurrences:
-    """The number of times that a value could not cross, and the path to it the first time."""
+    """The number of times that a value could not cross, by (quoted) endpoint, and the path to it the first time."""
 
-    __slots__ = ("count", "path")
+    __slots__ = ("by_endpoint", "path")
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self.count = 0
+        self.by_endpoint: Counter[str] = Counter()
 
 
 class AttemptCount:
@@ -98,13 +99,13 @@ class Report:
         atexit.register(self._write, path, os.getpid())
         threading.Thread(target=self._answer, args=(path, fifo), name="splitcost-report", daemon=True).start()
 
-    def refusal(self, refusal: Refusal, path: str) -> None:
+    def refusal(self, refusal: Refusal, path: str, endpoint: str) -> None:
         """Count a value that could not cross; the first path seen at a call site is kept."""
         with self._lock:
             found = self._refusals.get(refusal)
             if found is None:
                 found = self._refusals[refusal] = Occurrences(path)
-            found.count += 1
+            found.by_endpoint[endpoint] += 1
 
     def request(self, endpoint: str) -> None:
         """Count a request that came from outside."""
@@ -150,7 +151,7 @@ class Report:
             counts.calls += first
             counts.attempts += 1
 
-    def as_dict(self) -> dict[str, object]:
+    def as_dict(self) -> dict[str, Any]:
         """Return the report's document."""
         with self._lock:
             events = [
@@ -158,7 +159,8 @@ class Report:
                     **refusal._asdict(),
                     "obstacle": refusal.reason.phrase,
                     "path": found.path,
-                    "count": found.count,
+                    "count": found.by_endpoint.total(),
+                    "endpoints": {shown(name): count for name, count in found.by_endpoint.items()},
                 }
                 for refusal, found in self._refusals.items()
             ]

@@ -65,13 +65,16 @@ from splitcost.rehearsal.server import (
     COMMITTED,
     ENTERED,
     ITEMS,
+    KEPT,
     LENGTH_BYTES,
     LRU_CACHED,
     OPERATIONS,
     RAISED,
     RESULT,
     UNKNOWN_NAME,
+    LoopbackAnswer,
     Server,
+    with_body,
 )
 from splitcost.stacks.harness import usual_loop
 from splitcost.stacks.service import shared_listener
@@ -150,18 +153,24 @@ class Target:
 
 
 class LoopbackCarrier:
-    """Carries calls to this process, as :class:`splitcost.stacks.Carrier` says."""
+    """Carries calls to this process, as :class:`splitcost.stacks.Carrier` says.
+
+    A call is answered without the context variables of its caller, which no message holds.
+    """
 
     def __init__(self, server: Server) -> None:
         self._server = server
 
     def call(self, address: str, line: str, body: bytes, timeout_secs: float) -> stacks.Answer:
         """Call a plain function on this thread."""
-        return self._server.answer_here(line, body)
+        context = contextvars.Context()
+        self._server.follow_flask(context)
+        return context.run(self._server.answer_here, line, body)
 
     async def call_async(self, address: str, line: str, body: bytes, timeout_secs: float) -> stacks.Answer:
         """Await a coroutine function in a task of its own, as a server would."""
-        return await asyncio.ensure_future(self._server.answer(line, body))
+        answer = self._server.answer(line, body)
+        return await asyncio.get_running_loop().create_task(answer, context=contextvars.Context())
 
     async def serve(self, listener: socket.socket, answerer: stacks.Answerer) -> None:
         """Do nothing: nobody else calls."""
@@ -449,6 +458,10 @@ class Runtime:
         if len(call.body) > stacks.MAX_BODY_BYTES:
             detail = stacks.too_large("the arguments", len(call.body))
             raise MessageTooLarge(target.service, f"{target.shown}: {detail}")
+        if self.config.is_loopback:
+            named = {_argument_path(target.real, f"[0][{index}]"): value for index, value in enumerate(args)}
+            named |= {f"arguments.{name}": value for name, value in kwargs.items()}
+            self._note_rows(target, named, frame)
         remaining = self._policy.timeout_secs
         if context.deadline is not None:
             remaining = min(remaining, context.deadline - time.monotonic())
@@ -487,15 +500,15 @@ class Runtime:
         """Do everything after the answer came: return the result, or raise what the other side reports."""
         if answer.status == stacks.Status.OK and answer.body[:1] == COMMITTED:
             function, _, rest_of_body = answer.body[1:].partition(b"\0")
-            answer = stacks.Answer(answer.status, rest_of_body)
+            answer = with_body(answer, rest_of_body)
             self._committed(call, function.decode())
-        target, body = call.target, answer.body
+        target = call.target
         self._count(call, answer, blocking)
         if answer.status != stacks.Status.OK:
             raise _refusal(target, answer)
         call.exchange.find_parts = call.find_parts
         try:
-            value, raised = self._read(call, body)
+            value, raised = self._read(call, answer)
         except (ValueError, TypeError) as problem:  # Of any of the steps, as the bytes may be anything.
             raise UnreadableAnswer(target.service, str(problem)) from problem
         except UnknownName as unknown:
@@ -504,20 +517,29 @@ class Runtime:
             raise raised
         return value
 
-    def _read(self, call: OutgoingCall, body: bytes) -> tuple[Any, BaseException | None]:
+    def _read(self, call: OutgoingCall, answer: stacks.Answer) -> tuple[Any, BaseException | None]:
         """Return what a call returned or raised, after what it changed was changed here."""
-        target, exchange = call.target, call.exchange
+        target, exchange, body = call.target, call.exchange, answer.body
         kind, rest = body[:1], memoryview(body)[1:]
         if kind == CHANGED:
             end = LENGTH_BYTES + int.from_bytes(rest[:LENGTH_BYTES])
             path = self._restore(exchange, rest[LENGTH_BYTES:end])
             kind, rest = bytes(rest[end : end + 1]), rest[end + 1 :]
-            if not self.config.sends_back:
+            if self.config.is_loopback or not self.config.sends_back:
                 self._stay(call, CannotCross(_argument_path(target.real, path), Obstacle.MUTATED, ""))
-        if kind == RESULT:
-            return codec.decode(rest, exchange), None
+        if kind in (RESULT, KEPT):
+            result = codec.decode(rest, exchange)
+            if kind == KEPT:
+                lost = CannotCross("result", Obstacle.IDENTITY, codec.name_of(type(result)))
+                self._note(target, lost, call.frame)
+            if self.config.is_loopback:
+                self._note_rows(target, {"result": result}, call.frame)
+            return result, None
         if kind == RAISED:
-            return None, _exception(bytes(rest))
+            raised = _exception(bytes(rest))
+            if self.config.is_loopback and (reason := _loss(raised)) is not None:
+                self._note(target, CannotCross(_type_name(raised), reason, ""), call.frame)
+            return None, raised
         if kind == ITEMS:
             items, handle, failure, is_async = codec.decode(rest, exchange)
             error = None if failure is None else _exception(failure.encode())
@@ -533,7 +555,11 @@ class Runtime:
         path, reason, kind_name = _obstacle(rest)
         path = path if path.startswith("result") else _argument_path(target.real, path)
         # This call has had its effect there, and is not made again.
-        return None, self._stay(call, CannotCross(path, reason, kind_name))
+        refused = self._stay(call, CannotCross(path, reason, kind_name))
+        if isinstance(answer, LoopbackAnswer):
+            self._note_rows(target, {"result": answer.result}, call.frame)
+            return answer.result, None
+        return None, refused
 
     def _committed(self, call: OutgoingCall, function: str) -> None:
         """Note that a function of the callee's has committed a transaction of its own."""
@@ -553,8 +579,11 @@ class Runtime:
         return str(path)
 
     def _stay(self, call: OutgoingCall, error: CannotCross) -> CannotCross:
-        """Make calls of a function in this process from here on, and list the reason."""
-        call.target.is_local = True
+        """Make calls of a function in this process from here on, and list the reason.
+
+        In a loopback each call is tried, so that all tests and requests get the same.
+        """
+        call.target.is_local = not self.config.is_loopback
         self._note(call.target, error, call.frame)
         return error
 
@@ -613,7 +642,15 @@ class Runtime:
         caller, file, line = self.site(frame)
         error.callee, error.file, error.line = target.shown, file or None, line or None
         refusal = Refusal(caller, target.shown, error.reason, error.type, file, line)
-        self.report.refusal(refusal, error.path.lstrip("."))
+        context = current.get()
+        self.report.refusal(refusal, error.path.lstrip("."), endpoint_of(context.request) if context else "")
+
+    def _note_rows(self, target: Target, values: dict[str, Any], frame: FrameType | None) -> None:
+        """Count the rows of a database mapper among values that cross, lists of them included."""
+        for path, value in values.items():
+            row = value[0] if type(value) in (list, tuple) and value else value
+            if hasattr(type(row), "_sa_class_manager"):
+                self._note(target, CannotCross(path, Obstacle.ROW, codec.name_of(type(row))), frame)
 
     def site(self, frame: FrameType | None) -> Site:
         """Return the nearest place in the app's code from which this frame was called."""
@@ -668,6 +705,8 @@ class Runtime:
                 return
             self._open_in = os.getpid()
         self.report.open()
+        if self.config.is_loopback:
+            return
         if listener is None:
             listener = shared_listener(self.config.services[self.config.service].rpc_port)
         serving = self.stack.serve(listener, self.server.answer)
@@ -753,6 +792,20 @@ def _obstacle(data: memoryview) -> tuple[str, Obstacle, str]:
         return path, Obstacle(reason), kind_name
     except ValueError as error:
         raise DecodeError(f"malformed answer: {error}") from error
+
+
+def _loss(error: BaseException) -> Obstacle | None:
+    """Return what made a call raise in a loopback that would not have raised without it, as far as it shows."""
+    text = str(error)
+    if isinstance(error, RuntimeError) and text.startswith("Working outside of "):
+        return Obstacle.STATE  # Flask's
+    if not isinstance(error, RemoteError):
+        return None
+    return Obstacle.STATE if error.args[1].startswith("<ContextVar ") else Obstacle.EXCEPTION
+
+
+def _type_name(error: BaseException) -> str:
+    return error.type_name if isinstance(error, RemoteError) else codec.name_of(type(error))
 
 
 def _exception(data: bytes) -> BaseException:

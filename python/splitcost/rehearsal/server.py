@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
+import enum
 import functools
 import hmac
 import inspect
 import sys
 import time
 import types
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
@@ -33,16 +36,16 @@ from splitcost.rehearsal.faults import Faults
 from splitcost.rehearsal.live import Exchange, Live
 from splitcost.rehearsal.objects import Receiver, UnknownName, find_method
 from splitcost.rehearsal.report import Report
-from splitcost.rehearsal.resources import Scope, Wanted
+from splitcost.rehearsal.resources import Scope, Wanted, web
 from splitcost.stacks import MAX_BODY_BYTES, Answer, Status, too_large
 
 RESULT, RAISED, CANNOT_CROSS, ITEMS, ENTERED = b"r", b"x", b"c", b"i", b"e"
-UNKNOWN_NAME, CHANGED, COMMITTED = b"n", b"m", b"t"
+UNKNOWN_NAME, CHANGED, COMMITTED, KEPT = b"n", b"m", b"t", b"k"
 """First byte of an answer: it says how to read the rest.
 
 ``UNKNOWN_NAME`` means that nothing was done. After ``CHANGED`` come the length and encoding of what the callee changed
 in its arguments, and then the answer. ``COMMITTED``, a function's name and a zero come before it all, where that
-function committed a transaction of its own.
+function committed a transaction of its own. ``KEPT`` is a result that the callee has returned before, in a loopback.
 """
 
 LENGTH_BYTES = 8
@@ -66,7 +69,7 @@ LRU_CACHED = type(functools.lru_cache(len))
 class Served:
     """A function that this service owns, looked up once."""
 
-    __slots__ = ("calls", "changes", "function", "is_async", "receiver", "shown")
+    __slots__ = ("calls", "changes", "function", "is_async", "last", "receiver", "shown")
 
     def __init__(self, function: Callable[..., Any], shown: str, receiver: Receiver | None = None) -> None:
         self.function = function
@@ -77,6 +80,8 @@ class Served:
         self.calls = 0
         #: A call of it has changed its arguments.
         self.changes = False
+        #: The last result, in a loopback.
+        self.last: Any = None
 
 
 class _Received:
@@ -111,6 +116,20 @@ class _Received:
         self.wanted: Wanted | None = None
         #: The caller's request and transactions, where a framework has its code find them.
         self.context: dict[str, Any] = {}
+
+
+class LoopbackAnswer(Answer):
+    """An answer in a loopback, with the values of a call that cannot cross: the caller gets them as they are."""
+
+    result: Any
+
+
+def with_body(answer: Answer, body: bytes) -> Answer:
+    """Return the same answer with another body."""
+    changed = answer._replace(body=body)
+    if isinstance(changed, LoopbackAnswer) and isinstance(answer, LoopbackAnswer):
+        changed.result = answer.result
+    return changed
 
 
 class Server:
@@ -161,6 +180,19 @@ class Server:
         finally:
             current.reset(token)
         return result if isinstance(result, Answer) else self._returned(call, result)
+
+    def follow_flask(self, context: contextvars.Context) -> None:
+        """Give a call in this context the app of Flask's that runs here: its functions expect one in every process."""
+        flask = sys.modules.get("flask")
+        if flask is None or not flask.has_app_context():
+            return
+        mapper = sys.modules.get("flask_sqlalchemy")
+        if mapper is not None and str(mapper.__version__).startswith(("1.", "2.")):
+            # Its session is the thread's, thus the caller's too, and ends with any context of the app.
+            variable = flask.globals._cv_app
+            context.run(variable.set, variable.get())
+        else:
+            self.around = functools.partial(web.flask_context, flask.current_app._get_current_object())
 
     def _receive(self, line: str, body: bytes | memoryview) -> _Received | Answer:
         """Read a call, and count it; or refuse it."""
@@ -333,7 +365,7 @@ class Server:
         if not scope.commits:
             return answer
         scope.commits = 0
-        return Answer(answer.status, b"".join((COMMITTED, scope.function.encode(), b"\0", answer.body)))
+        return with_body(answer, b"".join((COMMITTED, scope.function.encode(), b"\0", answer.body)))
 
     def _returned(self, call: _Received, result: Any) -> Answer:
         exchange, held = call.exchange, self._live.held
@@ -352,12 +384,17 @@ class Server:
                 manager = list(held.keep(result.manager, request))
                 body = ENTERED + codec.encode([result.value, manager], exchange)
             else:
-                body = RESULT + codec.encode(result, exchange)
+                is_kept = self._config.is_loopback and _is_kept(call, result)
+                body = (KEPT if is_kept else RESULT) + codec.encode(result, exchange)
         except codec.CannotCross as error:
-            if inspect.iscoroutine(result):
+            if inspect.iscoroutine(result) and not self._config.is_loopback:
                 result.close()
             path = error.path.removeprefix("[0]") if isinstance(result, Batch | Entered) else error.path
             body = CANNOT_CROSS + orjson.dumps(["result" + path, error.reason, error.type])
+            if self._config.is_loopback:
+                answer = LoopbackAnswer(*self._with_changes(call, body))
+                answer.result = result
+                return answer
         return self._with_changes(call, body)
 
     def _with_changes(self, call: _Received, body: bytes) -> Answer:
@@ -535,6 +572,15 @@ def _can_change(args: list[Any], kwargs: dict[str, Any], foreign: set[int]) -> b
     if _FIXED.issuperset(map(type, args)) and _FIXED.issuperset(map(type, kwargs.values())):
         return False
     return any(type(value) not in _FIXED and id(value) not in foreign for value in (*args, *kwargs.values()))
+
+
+def _is_kept(call: _Received, result: Any) -> bool:
+    """Return if a result that can be changed is the last call's result again."""
+    last, call.served.last = call.served.last, result
+    is_fields = hasattr(result, "__dict__") and not isinstance(result, type | enum.Enum)
+    if not (is_fields or isinstance(result, list | dict | set | deque | bytearray)):
+        return False
+    return result is last
 
 
 # --- things that stay here while others use them

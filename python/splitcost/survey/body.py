@@ -38,7 +38,7 @@ def example_body(source: Source, module: Module, function: Function, path: str) 
 def required_query(
     source: Source, module: Module, function: Function, path: str
 ) -> dict[str, str | list[str]]:
-    """Return the parameters of the query that FastAPI requires, with their types or the values that they may have."""
+    """Return the parameters of the query that FastAPI or Litestar requires, with types or possible values."""
     found: dict[str, str | list[str]] = {}
     given = len(function.args.args) - len(function.args.defaults)
     bare = [each.arg for each in function.args.args[:given]]

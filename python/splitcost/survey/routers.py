@@ -22,6 +22,8 @@ INCLUSIONS = {
 """The methods by which one router includes another, with the name of the argument."""
 PREFIX_FIRST = ("mount", "add_subapp")
 """The inclusions whose first argument is the prefix."""
+OF_LITESTAR = ("data", "body", "headers", "cookies", "query")
+"""Parameters by whose names Litestar hands over other parts of a request."""
 ROUTERS = ("litestar.Router", "litestar.router.Router")
 
 
@@ -230,8 +232,10 @@ class Routers:
                 for prefix in prefixes:
                     path = joined(prefix, template or "") if template else prefix or "/"
                     body = example_body(self.source, module, function, path)
-                    is_fastapi = self.framework == "fastapi"
-                    required = required_query(self.source, module, function, path) if is_fastapi else NO_QUERY
+                    has_query = self.framework == "fastapi" or is_litestar
+                    required = required_query(self.source, module, function, path) if has_query else NO_QUERY
+                    if is_litestar:
+                        required = {name: kind for name, kind in required.items() if name not in OF_LITESTAR}
                     for method in methods:
                         sent = body if method.lower() in ("post", "put", "patch") else None
                         types = annotated_types(function)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -21,6 +22,10 @@ SETTINGS = """
 """
 
 KINDS = """
+    from contextvars import ContextVar
+
+    LANGUAGE = ContextVar("language")
+
     class Refused(Exception):
         def __init__(self, item):
             super().__init__(f"no {item}")
@@ -48,6 +53,11 @@ PRICING = """
     def rate():
         return 2
 
+    rate.digits = 2
+
+    def digits():
+        return rate.digits
+
     def same(value):
         return value
 
@@ -56,6 +66,14 @@ PRICING = """
 
     def lock():
         return threading.Lock()
+
+    def odd():
+        class Odd(Exception):
+            pass
+        raise Odd("odd")
+
+    def language():
+        return kinds.LANGUAGE.get()
 
     async def later(item):
         return item + 1
@@ -78,6 +96,9 @@ MAIN = """
         except kinds.Refused as error:
             return error.item
 
+    def rounded():
+        return pricing.digits()
+
     def is_same(value):
         return pricing.same(value) is value
 
@@ -88,6 +109,16 @@ MAIN = """
 
     def lock():
         return pricing.lock()
+
+    def odd():
+        try:
+            pricing.odd()
+        except Exception as error:
+            return type(error).__name__
+
+    def language():
+        kinds.LANGUAGE.set("en")
+        return pricing.language()
 
     def tariff(item):
         return pricing.tariff.price(item)
@@ -104,6 +135,8 @@ MAIN = """
 """
 
 TESTS = """
+    import inspect
+    from unittest.mock import patch
     from booth import main, pricing
 
     def test_total():
@@ -120,6 +153,13 @@ TESTS = """
 
     def test_lock():
         assert main.lock()
+        assert main.lock()
+
+    def test_odd():
+        assert main.odd() == "Odd"
+
+    def test_language():
+        assert main.language() == "en"
 
     def test_tariff():
         assert main.tariff(2) == 4
@@ -136,6 +176,14 @@ TESTS = """
     def test_of_the_module_itself():
         value = [1]
         assert pricing.same(value) is value
+
+    def test_functions_are_found_without_running_code():
+        assert inspect.isfunction(inspect.getattr_static(pricing, "price"))
+
+    def test_attributes_of_functions():
+        assert main.rounded() == 2
+        with patch("booth.pricing.rate.digits", 3):
+            assert main.rounded() == 3
 """
 
 
@@ -152,6 +200,9 @@ def booth(tmp_path: Path) -> Path:
     return tmp_path
 
 
+CALLED = ("same", "odd", "language")
+
+
 def run(booth: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the tests of the package."""
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", *arguments]
@@ -163,22 +214,47 @@ def run(booth: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_what_does_not_survive_as_a_message_fails_with_its_reason(booth: Path) -> None:
     assert run(booth).returncode == 0
-    found = run(booth, "--splitcost-loopback", "pricing")
+    found = run(booth, "--splitcost-loopback", "pricing", "--splitcost-loopback-report", "report.json")
     failed = {line.split()[1] for line in found.stdout.splitlines() if line.startswith("FAILED")}
-    assert failed == {"test_booth.py::test_is_same", "test_booth.py::test_lock"}, found.stdout
-    assert "it relies on what does not cross: the identity of an object" in found.stdout
-    assert "result cannot cross to another service in a call of booth.pricing:lock" in found.stdout
+    assert failed == {f"test_booth.py::test_{name}" for name in ("is_same", "odd", "language")}, found.stdout
+    assert "failed: 3; what splitcost saw in them: 1 × identity, 1 × exception, 1 × state" in found.stdout
+    report = json.loads((booth / "report.json").read_text())
+    seen = {
+        failure["test"].partition("::test_")[2]: [
+            (reason["reason"], reason["callee"], reason["line"]) for reason in failure["reasons"]
+        ]
+        for failure in report["failures"]
+    }
+    lines = textwrap.dedent(MAIN).splitlines()
+    line = {name: next(i for i, text in enumerate(lines, 1) if f"pricing.{name}(" in text) for name in CALLED}
+    assert seen == {
+        "is_same": [("identity", "booth.pricing:same", line["same"])],
+        "odd": [("exception", "booth.pricing:odd", line["odd"])],
+        "language": [("state", "booth.pricing:language", line["language"])],
+    }
+    assert report["split"] == "pricing"
+    assert report["calls"]["booth.pricing:price"] == {"calls": 4, "raised": 1}
 
 
 def test_calls_that_crossed_and_calls_that_stayed_are_counted(booth: Path) -> None:
     found = run(booth, "--splitcost-loopback", "pricing")
     summary = found.stdout.partition("splitcost loopback ==")[2].splitlines()
-    # Nine calls of the tests reach the other module; a refusal, a change and a lock are no results.
-    assert summary[1].startswith("9 calls of 6 functions crossed as messages; 3 raised"), found.stdout
+    # Fourteen calls of the tests reach the other module; two are refused, one has no language, one changes its
+    # argument, and a lock is no result.
+    assert summary[1].startswith("14 calls of 9 functions crossed as messages; 6 raised"), found.stdout
     stayed = {line.split(" × ")[1].split(" stayed at ")[0]: line for line in summary if " stayed at " in line}
-    assert stayed.keys() == {"booth.pricing:fill", "booth.pricing:lock", "booth.pricing:pairs"}
-    assert "is changed in place by the callee" in stayed["booth.pricing:fill"]
+    assert stayed.keys() == {"booth.pricing:lock", "booth.pricing:pairs"}
+    assert stayed["booth.pricing:lock"].startswith("  2 × "), "each call is tried"
     assert "booth/main.py:" in stayed["booth.pricing:lock"]
+    (changed,) = (line for line in summary if "booth.pricing:fill crossed at " in line)
+    assert "is changed in place by the callee" in changed
+
+
+def test_tests_inside_the_package_are_of_no_service(booth: Path) -> None:
+    (booth / "booth" / "tests.py").write_text((booth / "test_booth.py").read_text())
+    found = run(booth, "--splitcost-loopback", "pricing", "booth/tests.py")
+    assert "14 calls of 9 functions crossed" in found.stdout
+    assert "test_of_the_module_itself" not in found.stdout
 
 
 def test_a_split_that_is_not_there_is_a_usage_error(booth: Path) -> None:
@@ -190,3 +266,98 @@ def test_a_split_that_is_not_there_is_a_usage_error(booth: Path) -> None:
     found = run(booth, "--splitcost-loopback", "pricing")
     assert found.returncode == pytest.ExitCode.USAGE_ERROR
     assert "there is no splitcost.toml" in found.stderr
+
+
+def test_functions_of_flask_have_the_app_and_not_the_request(booth: Path) -> None:
+    pricing = """
+        from flask import current_app, request
+
+        def price(item):
+            return item * current_app.config["RATE"]
+
+        def method():
+            return request.method
+    """
+    main = """
+        from flask import Flask
+        from booth import pricing
+
+        app = Flask("booth")
+        app.config["RATE"] = 3
+
+        @app.get("/price")
+        def price():
+            return str(pricing.price(2))
+
+        @app.get("/method")
+        def method():
+            return pricing.method()
+    """
+    tests = """
+        from booth.main import app
+
+        def test_price():
+            assert app.test_client().get("/price").text == "6"
+
+        def test_method():
+            assert app.test_client().get("/method").text == "GET"
+    """
+    for path, source in {"booth/pricing": pricing, "booth/main": main, "test_booth": tests}.items():
+        (booth / f"{path}.py").write_text(textwrap.dedent(source))
+    assert run(booth).returncode == 0
+    found = run(booth, "--splitcost-loopback", "pricing")
+    assert "1 failed, 1 passed" in found.stdout
+    assert "failed: 1; what splitcost saw in them: 1 × state" in found.stdout
+
+
+def test_rows_that_cross_are_listed(booth: Path) -> None:
+    kinds = """
+        from sqlalchemy import ForeignKey, create_engine
+        from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
+
+        class Base(DeclarativeBase):
+            pass
+
+        class Order(Base):
+            __tablename__ = "orders"
+            id: Mapped[int] = mapped_column(primary_key=True)
+            lines: Mapped[list["Line"]] = relationship()
+
+        class Line(Base):
+            __tablename__ = "lines"
+            id: Mapped[int] = mapped_column(primary_key=True)
+            order_id: Mapped[int] = mapped_column(ForeignKey("orders.id"))
+
+        engine = create_engine("sqlite://")
+        session = Session(engine)
+
+        def fill():
+            Base.metadata.create_all(engine)
+            session.add(Order(id=1, lines=[Line(id=1)]))
+            session.commit()
+    """
+    pricing = """
+        from booth import kinds
+
+        def order(number):
+            return kinds.session.get(kinds.Order, number)
+    """
+    main = """
+        from booth import pricing
+
+        def lines(number):
+            return pricing.order(number).id
+    """
+    tests = """
+        from booth import kinds, main
+
+        def test_lines():
+            kinds.fill()
+            assert main.lines(1) == 2
+    """
+    sources = {"booth/kinds": kinds, "booth/pricing": pricing, "booth/main": main, "test_booth": tests}
+    for path, source in sources.items():
+        (booth / f"{path}.py").write_text(textwrap.dedent(source))
+    found = run(booth, "--splitcost-loopback", "pricing")
+    assert "row: booth.pricing:order crossed at " in found.stdout
+    assert "result (booth.kinds:Order) arrives without its session" in found.stdout

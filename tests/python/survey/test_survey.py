@@ -185,11 +185,14 @@ def test_django_urls_are_followed(tmp_path: Path) -> None:
                         @get()
                         async def index(self) -> list: ...
 
+                        @get("/{task:int}/log")
+                        async def log(self, task: int, since: str, query: str, page: int = 1) -> list: ...
+
                     app = Litestar([Router("/v1", route_handlers=[Tasks])])
                 """
             },
             "litestar app:app",
-            {"GET /v1/tasks", "GET /v1/tasks/{task}"},
+            {"GET /v1/tasks", "GET /v1/tasks/{task}", "GET /v1/tasks/{task}/log?since={since}"},
         ),
         (
             {

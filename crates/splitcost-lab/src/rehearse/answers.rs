@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use splitcost_load::{Answer, Request, Targets, send};
 use splitcost_model::answers::{AnswerDifference, Answers, Aspect, NotCompared};
 
-use super::{Arm, Deployment};
+use super::Deployment;
 use crate::Result;
 use crate::answer::{Difference, difference};
 use crate::app::App;
@@ -18,16 +18,16 @@ const SEED_OFFSET: u64 = 2_000;
 /// Sends the same requests, one after the other, to every arm and to a second monolith, and compares the answers of each
 /// split with those of the first monolith. All of them have answered the same requests before. Each request of the workload
 /// is sent, even if these are more than were asked for.
-pub(super) fn compare(
+pub(crate) fn compare(
     driver: &mut Driver<'_>,
-    arms: &mut [Arm],
+    arms: &mut [&mut Deployment],
     second: &mut Deployment,
     requests: u32,
     names: &SpelledNames,
 ) -> Result<Vec<Answers>> {
     let (mut apps, targets) = second.parts();
     driver.audit(&mut apps, &targets)?;
-    let mut all: Vec<&mut Deployment> = arms.iter_mut().map(|arm| &mut arm.deployment).collect();
+    let mut all: Vec<&mut Deployment> = arms.iter_mut().map(|arm| &mut **arm).collect();
     all.push(second);
     let targets = all.iter_mut().map(|deployment| {
         let (mut apps, targets) = deployment.parts();

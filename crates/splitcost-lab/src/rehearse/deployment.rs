@@ -15,6 +15,7 @@ use splitcost_model::boundary::{Boundary, Execution, Readiness};
 use splitcost_model::emulation::Emulation;
 use splitcost_model::estimate::CannotCross;
 use splitcost_model::fault::Attempts;
+use splitcost_model::loopback::MetObstacle;
 use splitcost_model::policy::{CallPolicy, Fault};
 use splitcost_model::quantity::Nanos;
 use splitcost_model::recording::Recording;
@@ -43,7 +44,8 @@ pub(crate) struct Deployment {
 /// A service's port for calls of others, and the directory where it is asked for its report.
 struct Service {
     name: String,
-    rpc_port: ReservedPort,
+    /// None in a loopback.
+    rpc_port: Option<ReservedPort>,
     /// Each process of the service has a FIFO `PID.request` in it, by which it is asked, a byte each time, and writes
     /// `PID.json`: when it is asked, and when it ends.
     reports: PathBuf,
@@ -58,7 +60,15 @@ impl Service {
     fn new(name: &str, reports: &Path) -> Result<Self> {
         let reports = reports.join(name);
         fs::create_dir_all(&reports).map_err(Error::io("make", &reports))?;
-        Ok(Self { name: name.to_owned(), rpc_port: ReservedPort::new()?, reports })
+        Ok(Self { name: name.to_owned(), rpc_port: None, reports })
+    }
+
+    fn on_a_port(self) -> Result<Self> {
+        Ok(Self { rpc_port: Some(ReservedPort::new()?), ..self })
+    }
+
+    fn port(&self) -> u16 {
+        self.rpc_port.as_ref().map_or(0, ReservedPort::number)
     }
 
     /// Returns the files of its processes with this extension.
@@ -129,6 +139,15 @@ pub struct AnsweredCalls {
     pub cached: BTreeSet<String>,
 }
 
+/// The reports of a deployment's processes, added up.
+#[derive(Default)]
+pub(crate) struct Seen {
+    pub(crate) requests: u64,
+    /// By function, its calls and those that raised.
+    pub(crate) calls: BTreeMap<String, (u64, u64)>,
+    pub(crate) obstacles: Vec<MetObstacle>,
+}
+
 /// The parts that all splits of a rehearsal share.
 #[derive(Clone, Copy)]
 pub(crate) struct Parts<'a> {
@@ -142,11 +161,37 @@ pub(crate) struct Parts<'a> {
 
 impl Deployment {
     /// A monolith with a name for messages.
-    pub(crate) fn monolith(parts: Parts<'_>, name: &str) -> Result<Self> {
-        let Parts { spec, python, cancel, .. } = parts;
+    pub(crate) fn monolith(spec: &AppSpec, python: &Python, name: &str, cancel: &Cancel) -> Result<Self> {
         let scratch = Scratch::set_up(spec, python, cancel)?;
         let app = App::spawn(spec, python, &scratch, &Mode::None, name, &spec.command, Some(ReservedPort::new()?))?;
         Ok(Self { name: name.to_owned(), apps: vec![app], services: Vec::new(), targets: None, scratch, network: None })
+    }
+
+    /// One process that holds all services of a split, and makes calls between them as messages.
+    pub(crate) fn loopback(spec: &AppSpec, python: &Python, split: &Split, cancel: &Cancel) -> Result<Self> {
+        let scratch = Scratch::set_up(spec, python, cancel)?;
+        let whole = Service::new("", &scratch.path().join("reports"))?;
+        let services: BTreeMap<&str, serde_json::Value> = split
+            .service_names()
+            .into_iter()
+            .map(|name| (name, serde_json::json!({ "rpc_port": 0, "modules": modules(split, name) })))
+            .collect();
+        let document = serde_json::json!({
+            "token": "",
+            "stack": "loopback",
+            "copied": split.copied.as_deref().unwrap_or_default(),
+            "reports": BTreeMap::from([("", &whole.reports)]),
+            "services": services,
+            "main_service": MAIN_SERVICE,
+            "packages": spec.packages,
+            "endpoint_header": NAME_HEADER,
+        });
+        let description = scratch.path().join("rehearsal.json");
+        fs::write(&description, document.to_string()).map_err(Error::io("write", &description))?;
+        let mode = Mode::Rehearse { description, service: String::new() };
+        let name = format!("the loopback of split {}", split.name);
+        let app = App::spawn(spec, python, &scratch, &mode, &name, &spec.command, Some(ReservedPort::new()?))?;
+        Ok(Self { name, apps: vec![app], services: vec![whole], targets: None, scratch, network: None })
     }
 
     /// One process per service, all on the same scratch directory; where something shall go wrong, calls pass an emulated
@@ -157,8 +202,9 @@ impl Deployment {
         let scratch = Scratch::set_up(spec, python, cancel)?;
         let names = split.service_names();
         let reports = scratch.path().join("reports");
-        let services = names.iter().map(|name| Service::new(name, &reports)).collect::<Result<Vec<_>>>()?;
-        let called: Vec<(&str, u16)> = services.iter().map(|s| (s.name.as_str(), s.rpc_port.number())).collect();
+        let services = names.iter().map(|name| Service::new(name, &reports)?.on_a_port());
+        let services = services.collect::<Result<Vec<_>>>()?;
+        let called: Vec<(&str, u16)> = services.iter().map(|s| (s.name.as_str(), s.port())).collect();
         let network = Network::open(split, &called, fault, seed)?;
         let description = scratch.path().join("rehearsal.json");
         let document = describe(run, made_of, &services, network.as_ref(), scratch.path())?;
@@ -169,7 +215,7 @@ impl Deployment {
             let name = format!("service {} of split {}", service.name, split.name);
             let port = Some(ReservedPort::new()?);
             let app = App::spawn(spec, python, &scratch, &mode, &name, &spec.command, port)?;
-            apps.push(app.called_at(service.rpc_port.number()));
+            apps.push(app.called_at(service.port()));
         }
         let handlers = recording.handler_modules();
         let mut targets = Targets::all(apps[0].address());
@@ -288,6 +334,28 @@ impl Deployment {
         Ok(uses)
     }
 
+    /// Returns all calls that the processes made or kept, and the number of their requests.
+    pub(crate) fn seen(&self) -> Result<Seen> {
+        let mut seen = Seen::default();
+        let mut obstacles: BTreeMap<(String, String, String, String, u32), MetObstacle> = BTreeMap::new();
+        for report in self.reports()? {
+            seen.requests += report.requests.values().sum::<u64>();
+            for call in report.calls {
+                let (calls, raised) = seen.calls.entry(call.callee).or_default();
+                *calls += call.answered;
+                *raised += call.errors;
+            }
+            for event in report.events {
+                let met = event.obstacle();
+                let key = (met.caller.clone(), met.callee.clone(), met.reason.clone(), met.file.clone(), met.line);
+                obstacles.entry(key).and_modify(|known| known.calls += met.calls).or_insert(met);
+            }
+        }
+        seen.obstacles = obstacles.into_values().collect();
+        seen.obstacles.sort_by_key(|met| std::cmp::Reverse(met.calls));
+        Ok(seen)
+    }
+
     /// By endpoint, calls between services and attempts of these that began while something went wrong.
     pub(crate) fn attempts(&self) -> Result<BTreeMap<String, Attempts>> {
         let mut found: BTreeMap<String, Attempts> = BTreeMap::new();
@@ -346,8 +414,8 @@ fn describe(
         .iter()
         .map(|service| {
             let document = serde_json::json!({
-                "rpc_port": service.rpc_port.number(),
-                "modules": split.services.get(&service.name).map_or(&[][..], Vec::as_slice),
+                "rpc_port": service.port(),
+                "modules": modules(split, &service.name),
             });
             (service.name.as_str(), document)
         })
@@ -378,6 +446,11 @@ fn describe(
         "packages": parts.spec.packages,
         "endpoint_header": NAME_HEADER,
     }))
+}
+
+/// Returns the modules that a service claims.
+fn modules<'a>(split: &'a Split, service: &str) -> &'a [String] {
+    split.services.get(service).map_or(&[], Vec::as_slice)
 }
 
 /// A policy as the services read it.
@@ -419,6 +492,7 @@ struct SentCalls {
     caller: String,
     callee: String,
     answered: u64,
+    errors: u64,
     cached: bool,
 }
 
@@ -434,6 +508,8 @@ struct GivenAnswers {
 struct Event {
     caller: String,
     callee: String,
+    /// The kind of obstacle: `live resource`.
+    reason: String,
     /// The reason, as the rest of a sentence about the value: `is a live resource`.
     obstacle: String,
     path: String,
@@ -444,10 +520,24 @@ struct Event {
     count: u64,
 }
 
+/// The kinds of obstacles of calls that cross nevertheless, as the runtime names them.
+const CROSSED: [&str; 5] = ["mutated argument", "identity", "exception", "state", "row"];
+
 impl Event {
+    /// Returns the value with its type, and what is wrong with it.
+    fn sentence(&self) -> String {
+        let Self { path, type_name, obstacle, .. } = self;
+        if type_name.is_empty() { format!("{path} {obstacle}") } else { format!("{path} ({type_name}) {obstacle}") }
+    }
+
+    fn obstacle(self) -> MetObstacle {
+        let (reason, crossed) = (self.sentence(), CROSSED.contains(&self.reason.as_str()));
+        let Self { caller, callee, reason: kind, file, line, count: calls, .. } = self;
+        MetObstacle { caller, callee, kind, crossed, reason, file, line, calls }
+    }
+
     fn cannot_cross(self, requests: u64) -> CannotCross {
-        let what = if self.type_name.is_empty() { self.path } else { format!("{} ({})", self.path, self.type_name) };
-        let reason = format!("{what} {}", self.obstacle);
+        let reason = self.sentence();
         let Self { caller, callee, file, line, count, .. } = self;
         let calls_per_request = count as f64 / requests.max(1) as f64;
         CannotCross { caller, callee, readiness: Readiness::Rewrite, reason, file, line, calls_per_request }

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use splitcost_model::policy::{CallPolicy, Fault, MalformedPolicy};
 use splitcost_model::split::StackName;
 
@@ -193,15 +193,31 @@ pub(crate) struct EstimateArgs {
   splitcost rehearse --split pricing --rate 40
   splitcost rehearse --profiles cross-az-aws   # as if the services were in two zones of a region
   splitcost rehearse --fault 'slow 10'         # as if called services took ten times as long for ten seconds
+  splitcost rehearse --mode loopback           # does it still work as messages? without a recording, in seconds
 
-Exit status: 0 success; 1 a split could not be run; 2 splitcost or its input failed; 3 there is no verdict on a split.")]
+Exit status: 0 success; 1 a split could not be run; 2 splitcost or its input failed; 3 there is no verdict on a split.
+With --mode loopback: 0 the app answers as before; 1 an answer differs, a request failed, or no call crossed; 2 splitcost
+or its input failed. Of the options it uses --split, --compare and --format.")]
 pub(crate) struct RehearseArgs {
+    /// Processes in which the services run: `services` runs each as its own and measures them; `loopback` runs all in one
+    /// process of the app, with every call between them encoded and decoded, and compares the answers
+    #[arg(long, env = "SPLITCOST_REHEARSAL_MODE", value_enum, default_value_t = RehearsalMode::Services, value_name = "MODE")]
+    pub(crate) mode: RehearsalMode,
     #[command(flatten)]
     pub(crate) from: RecordingArgs,
     #[command(flatten)]
     pub(crate) scenario: ScenarioArgs,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
+}
+
+/// The processes in which the services of a rehearsal run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RehearsalMode {
+    /// Each service as its own
+    Services,
+    /// All of them in one
+    Loopback,
 }
 
 /// Arguments of `splitcost evaluate`.

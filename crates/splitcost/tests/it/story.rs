@@ -163,6 +163,55 @@ fn a_split_that_answers_otherwise_than_the_monolith_gets_no_verdict() {
     insta::assert_snapshot!(split["verdict"]["sentence"].as_str().unwrap(), @"No verdict on “good”: 50 of 100 answers differ from the monolith's: 50 of GET /items/{item} ($.asked.(key): another number); bodies of GET /nowhere differ between two monoliths: not compared.");
 }
 
+#[test]
+fn a_loopback_finds_what_does_not_survive_as_a_message_without_a_recording() {
+    let project = Project::with_command(UVICORN, &format!("{WORKLOAD}{SETTINGS}"));
+    insta::with_settings!({ filters => vec![("loopback: .*\n", ""), (r"/\S*/small/", "[DIR]/small/")] }, {
+        insta::assert_snapshot!(project.run(&["rehearse", "--mode", "loopback"]), @r"
+        exit 1
+        good: 55 calls of 1 function crossed as messages in 110 requests
+          55 × small.prices:quote
+          5 of GET /nowhere failed, 5 in the monolith
+          100 of 100 answers equal those of the monolith
+        ! impossible: no call crossed in 110 requests: nothing was tried
+          Calls that lost something on the way, or stayed in the caller
+            55 × small.stock:left stayed at [DIR]/small/main.py:28: arguments.lock (_thread.lock) is a liv…
+          5 of GET /nowhere failed, 5 in the monolith
+          100 of 100 answers equal those of the monolith
+        ");
+    });
+    let edit = |file: &str, old: &str, new: &str| {
+        let source = fs::read_to_string(project.path(file)).unwrap();
+        assert!(source.contains(old), "{source}");
+        fs::write(project.path(file), source.replace(old, new)).unwrap();
+    };
+    edit("small/prices.py", "async def", "def same(value):\n    return value\n\n\nasync def");
+    edit("small/main.py", "LOCK = ", "BOX = []\nLOCK = ");
+    edit("small/main.py", "\"left\":", "\"same\": prices.same(BOX) is BOX, \"left\":");
+    let loopback = ["rehearse", "--mode", "loopback", "--split", "good", "--format", "json"];
+    let found = project.run(&loopback);
+    assert!(found.starts_with("exit 1"), "{found}");
+    let split = &json(&found)["splits"][0];
+    let expected = serde_json::json!([
+        { "endpoint": "GET /items/{item}", "aspect": "body", "answers": 50, "place": "$.same: another boolean" },
+    ]);
+    assert_eq!(split["answers"]["differences"], expected);
+    let met = &split["obstacles"][0];
+    assert_eq!((&met["callee"], &met["kind"]), (&"small.prices:same".into(), &"identity".into()), "{found}");
+    let refused = project.run(&["rehearse", "--mode", "loopback", "--fault", "silent"]);
+    insta::assert_snapshot!(refused, @r"
+    exit 2
+    error: a loopback has no links and no faults: its calls stay in one process
+    ");
+    let project = Project::with_command(UVICORN, WORKLOAD);
+    insta::assert_snapshot!(project.run(&["rehearse", "--mode", "loopback"]), @r#"
+    exit 2
+    error: the settings name no split
+    hint: add a table [splits.NAME] with services = { pricing = ["shop.pricing"] }
+    hint: `splitcost record` proposes one
+    "#);
+}
+
 /// The same over links: predicted over two, run over one.
 fn far_away(project: &Project) {
     let table = project.run(&["estimate", "--split", "good", "--profiles", "same-az-aws,cross-az-aws,cross-region"]);

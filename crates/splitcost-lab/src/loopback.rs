@@ -1,0 +1,96 @@
+//! Loopbacks: one process of the app per split, in which the calls between its services go through the codec and back.
+
+use std::collections::BTreeMap;
+
+use splitcost_load::{Outcome, Workload};
+use splitcost_model::loopback::{CrossedCalls, FailedRequests, Loopback};
+use splitcost_model::split::Split;
+
+use crate::app::AppSpec;
+use crate::drive::{Driver, check_some_ok};
+use crate::python::Python;
+use crate::rehearse::{Deployment, START_SECS, compare_answers};
+use crate::spelled::SpelledNames;
+use crate::{Cancel, Progress, Result, Step};
+
+/// Time for all requests to one process, for the progress only.
+///
+/// Chosen: a hundred requests of an app that answers in milliseconds, one after the other.
+const REQUESTS_SECS: f64 = 1.0;
+
+/// Sends the same requests, one after the other, to the monolith, to a second one, and to a loopback of every split;
+/// the answers to `compare` of them are compared.
+pub fn run(
+    spec: &AppSpec,
+    python: &Python,
+    workload: &Workload,
+    splits: &[Split],
+    compare: u32,
+    progress: Progress<'_>,
+    cancel: &Cancel,
+) -> Result<Vec<Loopback>> {
+    let processes = splits.len() as f64 + 2.0;
+    let step = Step { total_secs: processes * (START_SECS + REQUESTS_SECS), ..Step::default() };
+    let mut driver = Driver { workload, cancel, progress, step };
+    driver.say("loopback: starting the app");
+    let mut monolith = Deployment::monolith(spec, python, "the monolith", cancel)?;
+    let mut second = Deployment::monolith(spec, python, "a second monolith", cancel)?;
+    let loopbacks = splits.iter().map(|split| Deployment::loopback(spec, python, split, cancel));
+    let mut loopbacks = loopbacks.collect::<Result<Vec<_>>>()?;
+    let mut arms: Vec<&mut Deployment> = std::iter::once(&mut monolith).chain(&mut loopbacks).collect();
+    for deployment in arms.iter_mut().map(|arm| &mut **arm).chain(std::iter::once(&mut second)) {
+        deployment.wait(spec, cancel)?;
+    }
+    driver.step.done_secs = processes * START_SECS;
+
+    driver.say("loopback: sending requests");
+    let mut outcomes = Vec::new();
+    for arm in &mut arms {
+        let (mut apps, targets) = arm.parts();
+        let outcome = driver.audit(&mut apps, &targets)?.outcome;
+        cancel.check()?;
+        if outcomes.is_empty() {
+            check_some_ok(&outcome, &apps)?;
+        }
+        outcomes.push(outcome);
+    }
+    driver.say("loopback: comparing answers");
+    let names = SpelledNames::of(spec, python)?;
+    let answers = compare_answers(&mut driver, &mut arms, &mut second, compare, &names)?;
+
+    let mut found = Vec::new();
+    let of_monolith = outcomes.remove(0);
+    for (((split, deployment), outcome), answers) in splits.iter().zip(&mut loopbacks).zip(outcomes).zip(answers) {
+        deployment.stop()?;
+        let seen = deployment.seen()?;
+        found.push(Loopback {
+            split: split.name.clone(),
+            requests: seen.requests,
+            failed: failed(&outcome, &of_monolith),
+            crossed: crossed(seen.calls),
+            obstacles: seen.obstacles,
+            answers,
+        });
+    }
+    Ok(found)
+}
+
+/// Puts the failed requests of a loopback beside those of the monolith.
+fn failed(of_loopback: &Outcome, of_monolith: &Outcome) -> Vec<FailedRequests> {
+    let of_monolith = |name: &str| of_monolith.endpoint(name).map_or(0, |endpoint| endpoint.failed.total());
+    let failing = of_loopback.endpoints.iter().filter(|endpoint| endpoint.failed.total() > 0);
+    let failing = failing.map(|endpoint| FailedRequests {
+        endpoint: endpoint.name.clone(),
+        failed: endpoint.failed.total(),
+        failed_in_monolith: of_monolith(&endpoint.name),
+    });
+    failing.collect()
+}
+
+/// Orders functions by the number of their calls.
+fn crossed(calls: BTreeMap<String, (u64, u64)>) -> Vec<CrossedCalls> {
+    let calls = calls.into_iter().map(|(callee, (calls, raised))| CrossedCalls { callee, calls, raised });
+    let mut calls: Vec<CrossedCalls> = calls.collect();
+    calls.sort_by_key(|call| std::cmp::Reverse(call.calls));
+    calls
+}

@@ -1,0 +1,97 @@
+//! A loopback: the calls of a split as messages inside one process of the app.
+
+use serde::{Deserialize, Serialize};
+
+use crate::answers::Answers;
+
+/// The loopbacks of an app's splits, each on its own.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Loopbacks {
+    /// One per split.
+    pub splits: Vec<Loopback>,
+}
+
+/// One process of the app, in which every call between the services of a split went through the codec and back.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Loopback {
+    /// The split's name.
+    pub split: String,
+    /// Requests that the process answered.
+    pub requests: u64,
+    /// Endpoints with requests that failed.
+    pub failed: Vec<FailedRequests>,
+    /// The functions whose calls crossed, the most frequent one first.
+    pub crossed: Vec<CrossedCalls>,
+    /// The calls that lost something on the way, or stayed in the caller; the most frequent ones first.
+    pub obstacles: Vec<MetObstacle>,
+    /// The answers, compared with those of the monolith.
+    pub answers: Answers,
+}
+
+/// Requests of an endpoint that were not answered as the workload expects.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailedRequests {
+    /// `METHOD /path/{template}`.
+    pub endpoint: String,
+    /// Failed requests.
+    pub failed: u64,
+    /// Failed requests of the monolith, which got the same ones.
+    pub failed_in_monolith: u64,
+}
+
+/// The calls of one function that crossed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CrossedCalls {
+    /// The function.
+    pub callee: String,
+    /// Its calls.
+    pub calls: u64,
+    /// Calls of these that raised, returned a value that cannot be sent, or changed an argument.
+    pub raised: u64,
+}
+
+/// A value of calls at one site that does not go there and back as it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MetObstacle {
+    /// The module that calls.
+    pub caller: String,
+    /// The function that is called.
+    pub callee: String,
+    /// The kind of obstacle, as `live resource`.
+    pub kind: String,
+    /// True if the call crossed and only lost something; else it stayed in the caller.
+    pub crossed: bool,
+    /// The value, with its type and what is wrong with it.
+    pub reason: String,
+    /// The file of the call; empty if a framework calls.
+    pub file: String,
+    /// Its line there.
+    pub line: u32,
+    /// Number of these calls.
+    pub calls: u64,
+}
+
+impl Loopback {
+    /// Returns true if calls crossed, and the app answered as the monolith does.
+    pub fn holds(&self) -> bool {
+        !self.crossed.is_empty()
+            && self.answers.differences.is_empty()
+            && self.failed.iter().all(|endpoint| endpoint.failed <= endpoint.failed_in_monolith)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_holds_if_calls_crossed_and_requests_fail_as_in_the_monolith() {
+        let crossed = vec![CrossedCalls { callee: "a:f".into(), calls: 1, raised: 0 }];
+        let failing = |failed| FailedRequests { endpoint: "GET /".into(), failed, failed_in_monolith: 1 };
+        let loopback =
+            |failed| Loopback { crossed: crossed.clone(), failed: vec![failing(failed)], ..Loopback::default() };
+        assert!(loopback(1).holds());
+        assert!(!loopback(2).holds());
+        assert!(!Loopback::default().holds());
+    }
+}
