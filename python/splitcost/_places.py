@@ -28,9 +28,8 @@ _served: list[Any] = []
 
 
 def serve(app: Any) -> None:
-    """Note the app that this process serves, unless it is ours."""
-    if not type(app).__module__.startswith("splitcost."):
-        _served[:] = [app]
+    """Note the app that this process serves."""
+    _served[:] = [app]
 
 
 def is_served() -> bool:

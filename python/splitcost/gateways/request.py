@@ -246,7 +246,9 @@ def follow(name: str, request: Request, call: Callable[[], Awaitable[_R]]) -> Aw
 
 
 def asgi(app: Asgi, server: str) -> Asgi:
-    """Return the ASGI app with its requests followed, for a server to run."""
+    """Return the ASGI app with its requests followed, for a server to run; ours has none."""
+    if type(app).__module__.startswith("splitcost."):
+        return app
     app = _watcher.own(app)
 
     async def entry(scope: Scope, receive: Receive, send: Send) -> None:

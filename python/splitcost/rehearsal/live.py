@@ -194,6 +194,7 @@ class Exchange:
         self._live = live
         self._request = request
         self._numbers: dict[int, int] = {}
+        self._most = 0
         self.is_idle = True
         #: The identities of values that something else stands for, or stood for.
         self.foreign: set[int] = set()
@@ -211,7 +212,7 @@ class Exchange:
 
     def name_parts(self, parts: codec.Parts) -> None:
         """Let parts of the arguments stand for themselves from here on."""
-        self._numbers = parts.numbers()
+        self._numbers, self._most = parts.numbers(), len(parts.values)
         self.is_idle = False
 
     @property
@@ -227,7 +228,7 @@ class Exchange:
         """Return what stands for a part, a named thing, a shell, or an object that is to stay."""
         number = self._numbers.get(id(value))
         if number is not None:
-            return {PART: [number, len(self._numbers)]}
+            return {PART: [number, self._most]}
         kind = type(value)
         if kind is Named:
             self.foreign.add(id(value.value))
@@ -291,7 +292,7 @@ class Exchange:
         """Return the value that something stands for."""
         if tag == PART:
             values, (number, most) = self.parts.values, content
-            if not 0 <= number < len(values) or most != len(self.parts.numbers()):
+            if not 0 <= number < len(values) or most != len(values):
                 raise DecodeError("the arguments have other parts at the other side")
             return values[number]
         if tag == NAMED:

@@ -191,7 +191,7 @@ VALUES_OF_LIBRARIES = [
     ("r.Headers([('a', 'b')])", "adapter", "(werkzeug.datastructures.headers.Headers)"),
     ("r.MultiDict([('a', 'b')])", "adapter", "(werkzeug.datastructures.structures.MultiDict)"),
     ("r.yarl.URL('http://a/b')", "adapter", "(yarl.URL)"),
-    ("r.app.config", "resource", "(flask.config.Config)"),
+    ("r.app.config", "named", "(flask.config.Config)"),
     ("r.datastructures.State()", "resource", "(starlette.datastructures.State)"),
     ("r.of_result()", "adapter", "(sqlalchemy.engine.row.Row)"),
     ("r.of_result()._mapping", "adapter", "(sqlalchemy.engine.row.RowMapping)"),

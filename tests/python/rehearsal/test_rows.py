@@ -141,8 +141,8 @@ def test_loading_is_no_change_and_changing_is_one(session: Session) -> None:
     parts = codec.Parts([[order, order]])
     assert order.lines and order.note
     assert not parts.changed()
-    order.note = "changed"
-    assert [path for _, _, path in parts.changed()] == ["[0][0].note", "[0][1].note"]
+    order.kind = "changed"
+    assert [path for _, _, path in parts.changed()] == ["[0][0].kind", "[0][1].kind"]
     parts = codec.Parts([order])
     order.seen = 1
     assert [path for _, _, path in parts.changed()] == ["[0].seen"]
@@ -151,10 +151,10 @@ def test_loading_is_no_change_and_changing_is_one(session: Session) -> None:
 def test_changes_of_a_row_are_given_to_another(session: Session) -> None:
     order = session.get(r.Order, 1)
     mine, theirs = codec.Parts([order]), codec.Parts([sent(order)])
-    theirs.values[0].note, theirs.values[0].seen = "changed", True
+    theirs.values[0].kind, theirs.values[0].seen = "changed", True
     ((number, content, _),) = theirs.changed()
     mine.restore(number, content.items, content.fields)
-    assert (order.note, order.seen) == ("changed", True)
+    assert (order.kind, order.seen) == ("changed", True)
     assert order not in session.dirty  # The other side has written it.
 
 
