@@ -47,8 +47,15 @@ impl Adaptation {
         let is_all = obstacle.path.split(' ').next() == Some("result");
         match obstacle.class {
             PayloadClass::Generator | PayloadClass::ContextManager => is_all,
+            // The caller has asked for the callee's own.
+            PayloadClass::Resource => is_known(&BY_NAME, type_of(obstacle)),
             _ => self.takes(obstacle),
         }
+    }
+
+    /// Returns true if a value is a session or a connection to a database.
+    pub fn is_of_database(obstacle: &Obstacle) -> bool {
+        obstacle.class == PayloadClass::Resource && is_known(&OF_DATABASES, type_of(obstacle))
     }
 
     /// Returns true if a method can be called elsewhere: its object has a name there, or its fields go along.
@@ -87,13 +94,39 @@ impl Adaptation {
     /// Returns true if a callee obtains a resource of this type for itself.
     fn is_obtained(&self, type_name: &str) -> bool {
         self.adapt.keys().any(|known| is_same_class(known, type_name))
-            || KNOWN_RESOURCES.iter().any(|(package, name)| is_within(type_name, package) && type_name.ends_with(name))
+            || [&BY_NAME[..], &OF_DATABASES, &REQUESTS].into_iter().any(|known| is_known(known, type_name))
     }
 }
 
-/// Resources that a callee obtains without a setting: the package of a type, and the end of its name. As in
-/// `splitcost.rehearsal.resources`.
-const KNOWN_RESOURCES: [(&str, &str); 2] = [("logging", "Logger"), ("logging", "LoggerAdapter")];
+/// The package of a type, and the end of its name.
+type Known = (&'static str, &'static str);
+
+/// Resources that go by a name of their own. As in `splitcost.rehearsal.resources`, like the following.
+const BY_NAME: [Known; 2] = [("logging", "Logger"), ("logging", "LoggerAdapter")];
+
+/// Resources of which the callee makes its own without a setting.
+const OF_DATABASES: [Known; 7] = [
+    ("sqlalchemy", "Session"),
+    ("sqlalchemy", "scoped_session"),
+    ("sqlalchemy", "Connection"),
+    ("sqlalchemy", "Engine"),
+    ("sqlalchemy", "sessionmaker"),
+    ("sqlmodel", "Session"),
+    ("flask_sqlalchemy", "Session"),
+];
+
+/// Requests, which cross as what is known of them.
+const REQUESTS: [Known; 5] = [
+    ("starlette.requests", "Request"),
+    ("starlette.requests", "HTTPConnection"),
+    ("django", "Request"),
+    ("flask", "Request"),
+    ("werkzeug.local", "LocalProxy"),
+];
+
+fn is_known(known: &[Known], type_name: &str) -> bool {
+    known.iter().any(|(package, name)| is_within(type_name, package) && type_name.ends_with(name))
+}
 
 /// Returns true if a type of the settings, as `sqlalchemy.orm.Session`, is that of a value, whose module may lie deeper:
 /// `sqlalchemy.orm.session.Session`.

@@ -11,6 +11,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::adaptation::{self, Adaptation};
+use crate::recording::statement::{Dialect, Statement};
 use crate::recording::{
     Call, CallIndex, Function, FunctionId, FunctionKind, Makes, ModuleId, PayloadClass, ReceiverKind, Recording,
     Request,
@@ -144,9 +145,16 @@ struct Crossability {
     is_context_manager: bool,
     /// Its calls issued statements.
     uses_database: bool,
+    /// Its calls carry a session or a connection.
+    carries_session: bool,
 }
 
 impl Crossability {
+    /// Returns true if a transaction of its caller's that is open keeps a call there.
+    fn needs_writes(&self) -> bool {
+        self.uses_database || self.carries_session
+    }
+
     /// Returns the facts about a function that its own module hands out: a stub stands only where another module looks a
     /// function up by its name.
     fn handed_out(self) -> Self {
@@ -224,9 +232,30 @@ impl<'a> Boundary<'a> {
         } else {
             self.execution == Execution::Rehearsed && self.owner_of_caller(request, call) == Some(to)
         };
-        let is_made_here = is_made_here || self.execution == Execution::Rehearsed && !facts.is_rehearsed;
-        let is_rehearsed = facts.is_rehearsed && self.file_owners[call.function as usize] == Some(to);
+        let is_rehearsed = facts.is_rehearsed && !(facts.needs_writes() && self.has_writes(request, call, from));
+        let is_made_here = is_made_here || self.execution == Execution::Rehearsed && !is_rehearsed;
+        let is_rehearsed = is_rehearsed && self.file_owners[call.function as usize] == Some(to);
         (!is_made_here).then_some(Crosses { to, readiness, is_rehearsed })
+    }
+
+    /// Returns true if a call begins while a transaction of its caller's service is open that another one would have to see, or
+    /// to wait for: one with writes, or any that `SQLite` has begun.
+    fn has_writes(&self, request: &Request, call: &Call, from: u16) -> bool {
+        let start = call.start();
+        let is_of_caller = |call: CallIndex| {
+            self.owners[request.calls[call as usize].function as usize].is_none_or(|owner| owner == from)
+        };
+        let counts = |text: u32| {
+            let text = &self.recording.statement_texts[text as usize];
+            text.dialect == Dialect::Sqlite || !text.writes.is_empty()
+        };
+        let (before, after): (Vec<&Statement>, Vec<&Statement>) = request
+            .statements
+            .iter()
+            .filter(|statement| statement.transaction.is_some())
+            .partition(|statement| statement.start < start);
+        let mut writes = before.iter().filter(|statement| is_of_caller(statement.call) && counts(statement.text));
+        writes.any(|write| after.iter().any(|later| later.transaction == write.transaction))
     }
 
     /// Returns the service of the code that makes a call, wherever it runs.
@@ -355,6 +384,8 @@ struct Samples {
     stays: bool,
     /// A call issued a statement, or called what issued one.
     uses_database: bool,
+    /// A call carried a session or a connection.
+    carries_session: bool,
     /// Calls that ended, and those of them that only made another call.
     ended: u32,
     makers: u32,
@@ -384,6 +415,8 @@ fn crossabilities(recording: &Recording, adaptation: &Adaptation) -> Vec<Crossab
             seen.class = seen.class.max(arguments.class);
             seen.receiver = seen.receiver.max(arguments.receiver.as_ref().map(|receiver| receiver.kind));
             seen.stays |= arguments.obstacles.iter().any(|obstacle| !adaptation.takes_argument(obstacle));
+            let fields = arguments.receiver.iter().flat_map(|receiver| &receiver.obstacles);
+            seen.carries_session |= arguments.obstacles.iter().chain(fields).any(Adaptation::is_of_database);
             seen.stays |= arguments.receiver.as_ref().is_some_and(|receiver| !adaptation.takes_receiver(receiver));
             // A call that raises has no result to be measured.
             seen.result = seen.result.or(call.exception.as_ref().map(|_| PayloadClass::Plain));
@@ -409,7 +442,8 @@ fn crossability(function: &Function, seen: Samples) -> Crossability {
         // A transaction that is entered elsewhere is not the caller's.
         Ok(_) => seen.arguments && !seen.stays && !(is_context_manager && uses_database),
     };
-    Crossability { verdict, is_measured, is_rehearsed, is_context_manager, uses_database }
+    let carries_session = seen.carries_session;
+    Crossability { verdict, is_measured, is_rehearsed, is_context_manager, uses_database, carries_session }
 }
 
 fn verdict(function: &Function, seen: Samples) -> Result<Readiness, Local> {
@@ -447,7 +481,9 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::recording::{Payload, Receiver};
+    use crate::quantity::Nanos;
+    use crate::recording::statement::StatementText;
+    use crate::recording::{Payload, Receiver, Segment};
 
     fn function(qualname: &str, kind: FunctionKind) -> Function {
         Function { module: 1, qualname: qualname.into(), kind, ..Function::default() }
@@ -659,6 +695,41 @@ mod tests {
         assert_eq!(crosses(Execution::Rehearsed), None);
         let local = boundary(Execution::Rehearsed).local_functions();
         assert_eq!(local, ["vault:Line.total", "vault:_lock", "vault:lock"]);
+    }
+
+    /// `main:view` writes, and calls `vault:lock`, which reads.
+    #[test]
+    fn a_call_that_needs_writes_stays_until_they_are_committed() {
+        let stays = |dialect, writes: &[&str], transaction| {
+            let mut recording = recording();
+            let text = |writes: &[&str]| StatementText {
+                dialect,
+                writes: writes.iter().map(|table| (*table).to_owned()).collect(),
+                ..StatementText::default()
+            };
+            recording.statement_texts = vec![text(writes), text(&[])];
+            let statement = |call, text, start, transaction| Statement {
+                call,
+                text,
+                start: Nanos::from_nanos(start),
+                transaction,
+                ..Statement::default()
+            };
+            let request = &mut recording.requests[0];
+            request.calls[2].segments = vec![Segment { start: Nanos::from_nanos(10), ..Segment::default() }];
+            request.statements = vec![statement(1, 0, 5, Some(1)), statement(2, 1, 12, transaction)];
+            let services = BTreeMap::from([("vault".to_owned(), vec!["vault".to_owned()])]);
+            let split = Split { services, ..Split::default() };
+            let crosses =
+                |execution| Boundary::new(&recording, &split, execution).crossing(&recording.requests[0], 2, 0);
+            assert!(crosses(Execution::Rewritten).is_some(), "a real split would have two transactions");
+            crosses(Execution::Rehearsed).is_none()
+        };
+        assert!(stays(Dialect::Postgresql, &["orders"], Some(1)));
+        assert!(!stays(Dialect::Postgresql, &["orders"], Some(2)), "the writes are committed");
+        assert!(!stays(Dialect::Postgresql, &["orders"], None));
+        assert!(!stays(Dialect::Postgresql, &[], Some(1)), "nothing is written");
+        assert!(stays(Dialect::Sqlite, &[], Some(1)), "another connection would wait for the lock");
     }
 
     #[test]
