@@ -346,7 +346,7 @@ fn bad_recordings_are_clear_errors() {
         check(&|dir| fs::write(dir.join(MANIFEST), "{").unwrap()),
         check(&|dir| fs::write(dir.join(MANIFEST), "[1]").unwrap()),
         check(&edit("splitcost-recording", "another tool")),
-        check(&edit("\"format_version\": 4", "\"format_version\": 5")),
+        check(&edit("\"format_version\": 5", "\"format_version\": 6")),
         check(&edit("a machine", "b machine")),
         check(&|dir| fs::remove_file(dir.join("calls.parquet")).unwrap()),
         check(&|dir| fs::write(dir.join("calls.parquet"), "").unwrap()),
@@ -362,7 +362,7 @@ fn bad_recordings_are_clear_errors() {
     read REC/splitcost-recording.json: line 1, column 1: EOF while parsing an object at line 1 column 1
     read REC/splitcost-recording.json: it is not a splitcost recording (its name is another)
     read REC/splitcost-recording.json: it is not a splitcost recording (its name is another)
-    read REC/splitcost-recording.json: its format version is 5, this splitcost reads version 4
+    read REC/splitcost-recording.json: its format version is 6, this splitcost reads version 5
     read REC/splitcost-recording.json: the whole file: its checksum is wrong: it was cut or altered
     access REC/calls.parquet: No such file or directory (os error 2)
     read REC/calls.parquet: the whole file: it was cut or altered: [bytes] with checksum [checksum], not [bytes] [checksum]

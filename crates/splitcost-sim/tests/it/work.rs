@@ -9,7 +9,7 @@ use splitcost_model::estimate::Estimate;
 use splitcost_model::quantity::Nanos;
 use splitcost_model::recording::statement::Statement;
 use splitcost_model::recording::{
-    Call, Function, FunctionKind, Payload, PayloadClass, Receiver, ReceiverKind, Recording, Request, Segment,
+    Call, Function, FunctionKind, Obstacle, Payload, PayloadClass, Receiver, ReceiverKind, Recording, Request, Segment,
 };
 use splitcost_model::split::Split;
 use splitcost_sim::compile::{CallForm, Compiler, FunctionWork};
@@ -232,7 +232,9 @@ fn copied_modules_are_no_services_own() {
 fn methods_of_service_objects_stay_as_rehearsed() {
     let mut recording = recording(&[view()]);
     for call in recording.requests[0].calls.iter_mut().filter(|call| call.function == 4) {
-        let receiver = Some(Receiver { kind: ReceiverKind::Service, ..Receiver::default() });
+        // It holds what cannot go along.
+        let lock = Obstacle { class: PayloadClass::Live, path: ".lock (_thread.lock)".into() };
+        let receiver = Some(Receiver { kind: ReceiverKind::Service, obstacles: vec![lock], ..Receiver::default() });
         call.arguments = Some(Payload { receiver, ..Payload::default() });
     }
     let estimate = estimated(&recording, &split());
