@@ -16,12 +16,12 @@ import types
 from collections.abc import Callable, Coroutine
 from types import FrameType
 from typing import Any
-from urllib.parse import quote
 
 import orjson
 
 from splitcost import codec, stacks
 from splitcost.codec import Obstacle
+from splitcost.rehearsal.call import OutgoingCall, Target
 from splitcost.rehearsal.config import Config
 from splitcost.rehearsal.context import (
     BLOCKED,
@@ -45,8 +45,9 @@ from splitcost.rehearsal.errors import (
     UnreadableAnswer,
 )
 from splitcost.rehearsal.faults import Faults
+from splitcost.rehearsal.kept import FIELD_ACCESS
 from splitcost.rehearsal.live import Exchange, Handle, Live, Shell, handle_of
-from splitcost.rehearsal.objects import NAMELESS, Method, Named, Names, Receiver, UnknownName
+from splitcost.rehearsal.objects import NAMELESS, Method, Names, UnknownName
 from splitcost.rehearsal.policy import Budget
 from splitcost.rehearsal.remote import (
     AsyncRemoteContext,
@@ -68,7 +69,6 @@ from splitcost.rehearsal.server import (
     KEPT,
     LENGTH_BYTES,
     LRU_CACHED,
-    OPERATIONS,
     RAISED,
     RESULT,
     UNKNOWN_NAME,
@@ -94,64 +94,6 @@ def is_stub(function: Any) -> bool:
     return type(function) in kinds and getattr(function, "__splitcost_stub__", False) is True
 
 
-class Target:
-    """A function that lives in another service, or an operation on something that is kept there."""
-
-    __slots__ = (
-        "address",
-        "is_cached",
-        "is_local",
-        "is_operation",
-        "module",
-        "name",
-        "names",
-        "real",
-        "receiver",
-        "service",
-        "shown",
-        "wire_name",
-    )
-
-    def __init__(
-        self, real: Any, module: str, name: str, runtime: Runtime, receiver: Receiver | None = None
-    ) -> None:
-        config = runtime.config
-        self.real = real
-        #: The thing that it is called on, where it is a method.
-        self.receiver = receiver
-        self.names = runtime.names
-        self.module = module
-        self.name = name
-        self.wire_name = quote(f"{self.module}:{self.name}", safe=":._")
-        self.shown = f"{config.boundary(self.module)}:{self.name}"
-        self.service = str(config.owner(self.module))
-        self.address = runtime.address_of(self.service)
-        self.is_cached = isinstance(real, LRU_CACHED)
-        self.is_operation = False
-        # Calls stay in this process: the recording showed that they cannot cross, or the other side did.
-        self.is_local = bool(config.local_functions & {self.shown, f"{self.module}:{self.name}"})
-
-    @classmethod
-    def of_operation(cls, operation: str, handle: Handle, runtime: Runtime) -> Target:
-        """Return the operation of this name on something of another service."""
-        target = cls.__new__(cls)
-        target.real = target.receiver = None
-        target.names = runtime.names
-        target.module, target.name, target.wire_name = OPERATIONS, operation, f"{OPERATIONS}:{operation}"
-        target.shown, target.service = handle.shown, handle.service
-        target.address = runtime.address_of(handle.service)
-        target.is_cached = target.is_local = False
-        target.is_operation = True
-        return target
-
-    def sent(self, args: tuple[Any, ...]) -> list[Any]:
-        """Return the arguments as they are sent: what a method is called on goes by its name if it has one."""
-        sent = list(args)
-        if self.receiver is Receiver.INSTANCE and (name := self.names.find_name(args[0])) is not None:
-            sent[0] = Named(name, args[0])
-        return sent
-
-
 class LoopbackCarrier:
     """Carries calls to this process, as :class:`splitcost.stacks.Carrier` says.
 
@@ -174,38 +116,6 @@ class LoopbackCarrier:
 
     async def serve(self, listener: socket.socket, answerer: stacks.Answerer) -> None:
         """Do nothing: nobody else calls."""
-
-
-class OutgoingCall:
-    """One call on its way: made by :meth:`Runtime._prepare`, ended by :meth:`Runtime._finish`."""
-
-    __slots__ = (
-        "args",
-        "body",
-        "caller",
-        "exchange",
-        "frame",
-        "kwargs",
-        "line",
-        "remaining",
-        "request",
-        "target",
-    )
-
-    target: Target
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
-    frame: FrameType | None
-    caller: str
-    body: bytes
-    exchange: Exchange
-    line: str
-    remaining: float
-    request: str
-
-    def find_parts(self) -> codec.Parts:
-        """Return the parts of the arguments, as the other side numbers them."""
-        return codec.Parts([list(self.args), self.kwargs], self.exchange.foreign)
 
 
 class Runtime:
@@ -631,7 +541,8 @@ class Runtime:
         sent = Sent(endpoint_of(call.request), call.caller, call.target.shown, call.target.is_cached)
         size = len(call.body) + (len(answer.body) if answer else 0)
         if call.target.is_operation:
-            self.report.use(sent.endpoint, sent.caller, sent.callee)
+            if call.target.name in FIELD_ACCESS:
+                self.report.use(sent.endpoint, sent.caller, sent.callee)
             return
         if call.target.receiver is not None and isinstance(call.args[0], Shell):
             self.report.use(sent.endpoint, sent.caller, handle_of(call.args[0]).shown)

@@ -13,10 +13,10 @@ import sys
 import time
 import types
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import unquote
 
 import orjson
@@ -33,6 +33,18 @@ from splitcost.rehearsal.context import (
 )
 from splitcost.rehearsal.errors import ObjectGone
 from splitcost.rehearsal.faults import Faults
+from splitcost.rehearsal.kept import (
+    ENDINGS,
+    FUNCTIONS,
+    OPERATIONS,
+    Batch,
+    Batches,
+    Opened,
+    goes_on,
+    is_async_context,
+    is_begun,
+    is_made_by_contextlib,
+)
 from splitcost.rehearsal.live import Exchange, Live
 from splitcost.rehearsal.objects import Receiver, UnknownName, find_method
 from splitcost.rehearsal.report import Report
@@ -50,9 +62,6 @@ function committed a transaction of its own. ``KEPT`` is a result that the calle
 
 LENGTH_BYTES = 8
 """Size of that length, big-endian."""
-
-BATCH_SECS = 0.01
-"""The time after which a batch of items is sent, full or not. Chosen: what an iterator waits for is not held back."""
 
 POOL_THREADS = 40
 """Threads that run plain functions. Chosen: as many as Starlette gives `def` routes."""
@@ -279,8 +288,8 @@ class Server:
                     return result if isinstance(result, Answer) else self._returned(call, result)
                 self._continue(call, scope)
                 result = await result.pull_async()
-            elif _is_async_context(result):
-                manager, result = result, Entered(await result.__aenter__(), result)
+            elif is_async_context(result):
+                manager, result = result, Opened(await result.__aenter__(), result)
                 manager.__splitcost_scope__ = scope
             if scope.is_used:
                 return await self._finish_async(call, scope, result)
@@ -325,7 +334,7 @@ class Server:
         if error is None:
             scope.flush()
         answer = self._encoded(call, scope, result)
-        scope.goes_on = _goes_on(result)
+        scope.goes_on = goes_on(result)
         if not scope.goes_on:
             scope.end(error)
         return self._said(scope, answer)
@@ -335,7 +344,7 @@ class Server:
         if error is None:
             await scope.run(scope.flush)
         answer: Answer = await scope.run(functools.partial(self._encoded, call, scope, result))
-        scope.goes_on = _goes_on(result)
+        scope.goes_on = goes_on(result)
         if not scope.goes_on:
             await scope.end_async(error)
         return self._said(scope, answer)
@@ -373,14 +382,14 @@ class Server:
             exchange.name_parts(call.parts)
         request = call.metadata.request
         is_over = isinstance(result, Batch) and result.rest is None
-        if not call.served.shown and (is_over or call.served.function in _ENDINGS):
+        if not call.served.shown and (is_over or call.served.function in ENDINGS):
             held.drop(call.args[0], request)
         try:
             if isinstance(result, Batch):
                 rest = None if result.rest is None else list(held.keep(result.rest, request))
                 error = None if result.error is None else self._encode_exception(result.error).decode()
                 body = ITEMS + codec.encode([result.items, rest, error, result.is_async], exchange)
-            elif isinstance(result, Entered):
+            elif isinstance(result, Opened):
                 manager = list(held.keep(result.manager, request))
                 body = ENTERED + codec.encode([result.value, manager], exchange)
             else:
@@ -389,7 +398,7 @@ class Server:
         except codec.CannotCross as error:
             if inspect.iscoroutine(result) and not self._config.is_loopback:
                 result.close()
-            path = error.path.removeprefix("[0]") if isinstance(result, Batch | Entered) else error.path
+            path = error.path.removeprefix("[0]") if isinstance(result, Batch | Opened) else error.path
             body = CANNOT_CROSS + orjson.dumps(["result" + path, error.reason, error.type])
             if self._config.is_loopback:
                 answer = LoopbackAnswer(*self._with_changes(call, body))
@@ -455,11 +464,11 @@ class Server:
                 if "atomic" in call.context:
                     scope.begin(call.context["atomic"])
                 result = call.served.function(*call.args, **call.kwargs)
-                if isinstance(result, contextlib.AbstractContextManager) and _is_made_by_contextlib(result):
-                    manager, result = result, Entered(result.__enter__(), result)
+                if isinstance(result, contextlib.AbstractContextManager) and is_made_by_contextlib(result):
+                    manager, result = result, Opened(result.__enter__(), result)
                     manager.__splitcost_scope__ = scope  # type: ignore[attr-defined]
                 result = self._begun(call, result)
-                if scope.is_used and not _is_begun(result):
+                if scope.is_used and not is_begun(result):
                     return self._finish(call, scope, result)
                 return result
             except BaseException as error:
@@ -468,7 +477,7 @@ class Server:
     def _find(self, name: str) -> Served | str:
         """Look up a function by name; a string is the reason why it cannot be called."""
         module_name, _, qualname = unquote(name).partition(":")
-        if module_name == OPERATIONS and (operation := _OPERATIONS.get(qualname)) is not None:
+        if module_name == OPERATIONS and (operation := FUNCTIONS.get(qualname)) is not None:
             served = self._served[name] = Served(operation, "")
             return served
         if not self._config.serves(module_name):
@@ -581,156 +590,3 @@ def _is_kept(call: _Received, result: Any) -> bool:
     if not (is_fields or isinstance(result, list | dict | set | deque | bytearray)):
         return False
     return result is last
-
-
-# --- things that stay here while others use them
-
-
-class Batch(NamedTuple):
-    """The next items of an iterator: an end by an exception is there, and without one the rest if there is more."""
-
-    items: list[Any]
-    rest: Batches | None
-    is_async: bool
-    error: BaseException | None = None
-
-
-class Batches:
-    """A generator whose items are taken in batches."""
-
-    def __init__(self, generator: Any, most: int, scope: Scope) -> None:
-        self._generator = generator
-        self._most = most
-        self.scope = scope
-        self.is_async = isinstance(generator, types.AsyncGeneratorType)
-
-    def pull(self) -> Batch:
-        """Take the next items of a plain generator."""
-        items: list[Any] = []
-        until = time.monotonic() + BATCH_SECS
-        try:
-            for item in self._generator:
-                items.append(item)
-                if len(items) >= self._most or time.monotonic() > until:
-                    return Batch(items, self, is_async=False)
-        except Exception as error:
-            return Batch(items, None, is_async=False, error=error)
-        return Batch(items, None, is_async=False)
-
-    async def pull_async(self) -> Batch:
-        """Take the next items of an asynchronous generator."""
-        items: list[Any] = []
-        until = time.monotonic() + BATCH_SECS
-        try:
-            async for item in self._generator:
-                items.append(item)
-                if len(items) >= self._most or time.monotonic() > until:
-                    return Batch(items, self, is_async=True)
-        except Exception as error:
-            return Batch(items, None, is_async=True, error=error)
-        return Batch(items, None, is_async=True)
-
-    def close(self) -> None:
-        """Close a plain generator, and commit what it did."""
-        with _again(self.scope):
-            self._generator.close()
-            self.scope.end(None)
-
-    async def close_async(self) -> None:
-        """Close an asynchronous one."""
-        with _again(self.scope):
-            await self._generator.aclose()
-            await self.scope.end_async(None)
-
-
-class Entered(NamedTuple):
-    """A context manager that was entered here, and what it gave."""
-
-    value: Any
-    manager: Any
-
-
-def _is_begun(result: Any) -> bool:
-    """Return if a result is something whose first part is still to come."""
-    return isinstance(result, Batches) or inspect.isawaitable(result) or _is_async_context(result)
-
-
-def _is_async_context(result: Any) -> bool:
-    return isinstance(result, contextlib.AbstractAsyncContextManager) and _is_made_by_contextlib(result)
-
-
-def _goes_on(result: Any) -> bool:
-    """Return if something is kept here for later calls, which uses resources until then."""
-    return isinstance(result, Entered) or (isinstance(result, Batch) and result.rest is not None)
-
-
-def _is_made_by_contextlib(manager: Any) -> bool:
-    return isinstance(manager, contextlib._GeneratorContextManagerBase)
-
-
-def _next(batches: Any) -> Any:
-    return batches
-
-
-def _close(batches: Any) -> None:
-    batches.close()
-
-
-async def _close_async(batches: Any) -> None:
-    await batches.close_async()
-
-
-@contextlib.contextmanager
-def _again(scope: Scope) -> Iterator[None]:
-    """Use the resources of an earlier call in this one."""
-    context = current.get()
-    assert context is not None
-    token = current.set(context._replace(uses=scope))
-    try:
-        yield
-    finally:
-        current.reset(token)
-        if isinstance(context.uses, Scope):
-            context.uses.take_commits(scope)
-
-
-def _exit(manager: Any, error: BaseException | None) -> Any:
-    scope: Scope = manager.__splitcost_scope__
-    with _again(scope):
-        try:
-            is_caught = manager.__exit__(None if error is None else type(error), error, None)
-        except BaseException as raised:
-            scope.end(raised)
-            raise
-        scope.end(None if is_caught else error)
-    return is_caught
-
-
-async def _exit_async(manager: Any, error: BaseException | None) -> Any:
-    scope: Scope = manager.__splitcost_scope__
-    with _again(scope):
-        try:
-            is_caught = await manager.__aexit__(None if error is None else type(error), error, None)
-        except BaseException as raised:
-            await scope.end_async(raised)
-            raise
-        await scope.end_async(None if is_caught else error)
-    return is_caught
-
-
-_ENDINGS = (_close, _close_async, _exit, _exit_async)
-"""Operations after which nobody uses the thing any more."""
-
-OPERATIONS = "splitcost"
-"""The module that operations on things kept here have in messages."""
-
-_OPERATIONS: dict[str, Callable[..., Any]] = {
-    "get": getattr,
-    "set": setattr,
-    "delete": delattr,
-    "next": _next,
-    "close": _close,
-    "close_async": _close_async,
-    "exit": _exit,
-    "exit_async": _exit_async,
-}
