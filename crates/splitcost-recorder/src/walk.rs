@@ -21,6 +21,9 @@ use crate::resource;
 use crate::source;
 use crate::type_info::{Base, Encoding, FieldName, Slot, TypeInfo, generic_attr, info_of, is_found, type_of};
 
+/// A note of `typing` in an object, as of `Counter[int]()`, which is not sent.
+const TYPING_FIELD: &str = "__orig_class__";
+
 /// Values looked at in one payload; what lies beyond is extrapolated from the list it lies in.
 ///
 /// Chosen: 20,000 values take about 2 ms.
@@ -602,7 +605,7 @@ impl Walk {
                 let Some(name) = key.cast_exact::<PyString>().ok().and_then(|key| key.to_str().ok()) else { continue };
                 let is_row = matches!(info.encoding, Encoding::Row);
                 let is_state = ROW_STATE.contains(&name) || name.starts_with(PROXY_OF_ROW);
-                if is_row && (is_state || !self.is_sent(&part)) {
+                if name == TYPING_FIELD || is_row && (is_state || !self.is_sent(&part)) {
                     continue;
                 }
                 let part = if is_row { name_of_file(part) } else { part };
@@ -612,7 +615,7 @@ impl Walk {
                 // That decides: the rest need not be looked at.
                 let is_decided = match info.encoding {
                     Encoding::Row => false,
-                    _ if info.is_own => self.obstacles.service().is_some(),
+                    _ if info.is_own => self.obstacles.service().is_some() && !self.obstacles.can_go_along(),
                     _ => self.obstacles.worst().is_some_and(|worst| worst.class > Class::Value),
                 };
                 if is_decided {

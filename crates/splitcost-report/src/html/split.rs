@@ -1,5 +1,6 @@
 //! The part of the page about one split, and its column in the comparison.
 
+use splitcost_model::answers::Aspect;
 use splitcost_model::estimate::{Arms, EstimatedEndpoint, Figures, Quantile, ResponseTimes};
 use splitcost_model::fault::FaultStudy;
 use splitcost_model::number::{byte_unit, short};
@@ -692,9 +693,8 @@ fn evidence(page: &mut Page, i: usize, split: &SplitStudy) {
             page.raw(&format!("<p class=\"note\">{words} {}.</p>\n", names.join(", ")));
         }
     }
-    if let Some(answers) = split.answers_in_words() {
-        page.raw(&format!("<p class=\"note\">Answers: {}.</p>\n", escape(&answers)));
-    }
+    answers(page, i, split);
+    uses(page, i, split);
     let Some(audit) = split.rehearsal.as_ref().map(|rehearsal| &rehearsal.audit) else { return };
     let path = format!("/splits/{i}/rehearsal/audit");
     page.raw("<p class=\"note\">Audit: for the same ");
@@ -729,6 +729,48 @@ fn evidence(page: &mut Page, i: usize, split: &SplitStudy) {
     show_all(page, &format!("{path}/differences"), audit.differences.len());
 }
 
+/// The answers of the split, compared with those of the monolith.
+fn answers(page: &mut Page, i: usize, split: &SplitStudy) {
+    let found = split.rehearsal.as_ref().and_then(|rehearsal| rehearsal.answers.as_ref());
+    let Some(found) = found.filter(|found| found.compared > 0) else {
+        if let Some(words) = split.answers_in_words() {
+            page.raw(&format!("<p class=\"note\">Answers: {}.</p>\n", escape(&words)));
+        }
+        return;
+    };
+    let path = format!("/splits/{i}/rehearsal/answers");
+    page.raw("<p class=\"note\">Answers: ");
+    page.count(&format!("{path}/equal"), found.equal);
+    page.raw(" of ");
+    page.count(&format!("{path}/compared"), found.compared);
+    page.raw(" equal those of the monolith");
+    for (d, difference) in found.differences.iter().enumerate() {
+        page.raw("; ");
+        page.count(&format!("{path}/differences/{d}/answers"), difference.answers);
+        let (endpoint, place) = (breakable(&difference.endpoint), breakable(&difference.place));
+        page.raw(&format!(" of <code>{endpoint}</code> differ (<code>{place}</code>)"));
+    }
+    for endpoint in &found.not_compared {
+        let parts = match endpoint.from {
+            Aspect::Status => "answers",
+            Aspect::ContentType => "content types and bodies",
+            Aspect::Body => "bodies",
+        };
+        let name = breakable(&endpoint.endpoint);
+        page.raw(&format!("; {parts} of <code>{name}</code> differ between two monoliths: not compared"));
+    }
+    page.raw(".</p>\n");
+}
+
+/// The uses of objects that stayed in their service.
+fn uses(page: &mut Page, i: usize, split: &SplitStudy) {
+    for (u, used) in split.rehearsal.iter().flat_map(|rehearsal| &rehearsal.uses).enumerate() {
+        page.raw(&format!("<p class=\"note\"><code>{}</code> is called back ", breakable(&used.class)));
+        page.number(&format!("/splits/{i}/rehearsal/uses/{u}/uses_per_request"), used.uses_per_request, 1.0);
+        page.raw(&format!(" times per request by <code>{}</code>.</p>\n", breakable(&used.caller)));
+    }
+}
+
 fn cannot_cross(page: &mut Page, i: usize, split: &SplitStudy) {
     page.raw("<h3>Calls that need work before they can cross</h3>\n");
     if split.cannot_cross.is_empty() {
@@ -737,7 +779,7 @@ fn cannot_cross(page: &mut Page, i: usize, split: &SplitStudy) {
     }
     page.raw(&format!(
         "<p class=\"note\">Work that a real split has to do first. The prediction prices these calls as if they were \
-         rewritten; a rehearsal makes them in the caller.</p>\n<table class=\"cannot stack\">\n<thead><tr>\
+         rewritten; a rehearsal sends what can go along, and makes the other calls in the caller.</p>\n<table class=\"cannot stack\">\n<thead><tr>\
          <th scope=\"col\">Call site</th><th scope=\"col\">Call</th><th scope=\"col\">Why</th>\
          <th scope=\"col\" class=\"n\">Calls per request {}</th><th scope=\"col\">Readiness</th></tr></thead>\n<tbody>\n",
         Mark::Measured.tag()
