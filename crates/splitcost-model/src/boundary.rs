@@ -143,18 +143,26 @@ struct Crossability {
     is_rehearsed: bool,
     /// The caller enters what it returns, and exits it later.
     is_context_manager: bool,
-    /// Its calls issued statements.
-    uses_database: bool,
-    /// Its calls carry a session or a connection.
+    database: DatabaseUse,
+}
+
+/// The use that the calls of a function make of a database.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct DatabaseUse {
+    /// A call issued a statement, or called what issued one.
+    issues_statements: bool,
+    /// A call carried a session or a connection.
     carries_session: bool,
 }
 
-impl Crossability {
+impl DatabaseUse {
     /// Returns true if a transaction of its caller's that is open keeps a call there.
-    fn needs_writes(&self) -> bool {
-        self.uses_database || self.carries_session
+    fn needs_writes(self) -> bool {
+        self.issues_statements || self.carries_session
     }
+}
 
+impl Crossability {
     /// Returns the facts about a function that its own module hands out: a stub stands only where another module looks a
     /// function up by its name.
     fn handed_out(self) -> Self {
@@ -232,7 +240,8 @@ impl<'a> Boundary<'a> {
         } else {
             self.execution == Execution::Rehearsed && self.owner_of_caller(request, call) == Some(to)
         };
-        let is_rehearsed = facts.is_rehearsed && !(facts.needs_writes() && self.has_writes(request, call, from));
+        let is_rehearsed =
+            facts.is_rehearsed && !(facts.database.needs_writes() && self.has_writes(request, call, from));
         let is_made_here = is_made_here || self.execution == Execution::Rehearsed && !is_rehearsed;
         let is_rehearsed = is_rehearsed && self.file_owners[call.function as usize] == Some(to);
         (!is_made_here).then_some(Crosses { to, readiness, is_rehearsed })
@@ -316,7 +325,7 @@ impl<'a> Boundary<'a> {
     /// Returns the functions and methods, as `module:qualname`, whose calls issued statements.
     pub fn database_functions(&self) -> Vec<String> {
         let functions = self.recording.functions.iter().zip(&self.functions);
-        self.names(functions.filter(|(_, facts)| facts.uses_database))
+        self.names(functions.filter(|(_, facts)| facts.database.issues_statements))
     }
 
     /// Returns the classes, as `module:Class`, whose objects stay where they are: those of the settings, or all that need to.
@@ -382,10 +391,7 @@ struct Samples {
     receiver: Option<ReceiverKind>,
     /// Something that a call carried cannot leave its process.
     stays: bool,
-    /// A call issued a statement, or called what issued one.
-    uses_database: bool,
-    /// A call carried a session or a connection.
-    carries_session: bool,
+    database: DatabaseUse,
     /// Calls that ended, and those of them that only made another call.
     ended: u32,
     makers: u32,
@@ -399,7 +405,7 @@ fn crossabilities(recording: &Recording, adaptation: &Adaptation) -> Vec<Crossab
         for statement in &request.statements {
             let mut call = statement.call as usize;
             while call != 0 {
-                samples[request.calls[call].function as usize].uses_database = true;
+                samples[request.calls[call].function as usize].database.issues_statements = true;
                 call = request.calls[call].parent as usize;
             }
         }
@@ -416,7 +422,7 @@ fn crossabilities(recording: &Recording, adaptation: &Adaptation) -> Vec<Crossab
             seen.receiver = seen.receiver.max(arguments.receiver.as_ref().map(|receiver| receiver.kind));
             seen.stays |= arguments.obstacles.iter().any(|obstacle| !adaptation.takes_argument(obstacle));
             let fields = arguments.receiver.iter().flat_map(|receiver| &receiver.obstacles);
-            seen.carries_session |= arguments.obstacles.iter().chain(fields).any(Adaptation::is_of_database);
+            seen.database.carries_session |= arguments.obstacles.iter().chain(fields).any(Adaptation::is_of_database);
             seen.stays |= arguments.receiver.as_ref().is_some_and(|receiver| !adaptation.takes_receiver(receiver));
             // A call that raises has no result to be measured.
             seen.result = seen.result.or(call.exception.as_ref().map(|_| PayloadClass::Plain));
@@ -435,15 +441,13 @@ fn crossability(function: &Function, seen: Samples) -> Crossability {
     let verdict = verdict(function, seen);
     let is_measured = seen.arguments && seen.result.is_some() && !seen.is_awaited && verdict != Ok(Readiness::Rewrite);
     let is_context_manager = seen.result == Some(PayloadClass::ContextManager);
-    let uses_database = seen.uses_database;
     let is_rehearsed = match verdict {
         Ok(Readiness::Ready) => true,
         Ok(Readiness::Rewrite) | Err(_) => false,
         // A transaction that is entered elsewhere is not the caller's.
-        Ok(_) => seen.arguments && !seen.stays && !(is_context_manager && uses_database),
+        Ok(_) => seen.arguments && !seen.stays && !(is_context_manager && seen.database.issues_statements),
     };
-    let carries_session = seen.carries_session;
-    Crossability { verdict, is_measured, is_rehearsed, is_context_manager, uses_database, carries_session }
+    Crossability { verdict, is_measured, is_rehearsed, is_context_manager, database: seen.database }
 }
 
 fn verdict(function: &Function, seen: Samples) -> Result<Readiness, Local> {

@@ -63,7 +63,9 @@ pub(crate) fn run(
         splits.push(proposal.split());
     }
     if !scenario.by_reference.is_empty() {
-        splits.iter_mut().for_each(|split| split.adaptation.by_reference.clone_from(&scenario.by_reference));
+        for split in &mut splits {
+            split.adaptation.by_reference.clone_from(&scenario.by_reference);
+        }
     }
     splits.iter().try_for_each(|split| check_recorded(&settings.app, recording, split))?;
     let mut proposed_copies = BTreeMap::new();
