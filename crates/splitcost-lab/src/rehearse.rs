@@ -350,6 +350,7 @@ fn rehearsal(
             .collect(),
         cannot_cross: deployment.cannot_cross()?,
         uses: deployment.uses()?,
+        transactions: deployment.transactions()?,
         audit: Audit::default(),
         answers: None,
         emulations: deployment.emulations()?,

@@ -22,6 +22,9 @@ pub struct Rehearsal {
     /// The uses of objects that stayed in their service, by class and by the module that uses them.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub uses: Vec<Use>,
+    /// The calls that committed a transaction of their own while their caller had one: of one transaction the split made two.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub transactions: Vec<SplitTransaction>,
     /// The calls between services that were predicted, beside those that the services answered.
     pub audit: Audit,
     /// The answers of the split, compared with those of the monolith; absent where none were compared.
@@ -41,6 +44,19 @@ pub struct Use {
     pub caller: String,
     /// Calls of methods, and reads and changes of fields, per request.
     pub uses_per_request: f64,
+}
+
+/// Calls that committed a transaction of their own, of one endpoint's requests.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SplitTransaction {
+    /// `METHOD /path/{template}`.
+    pub endpoint: String,
+    /// The module that called.
+    pub caller: String,
+    /// The function that committed, as `shop.inventory:reserve`.
+    pub callee: String,
+    /// Such calls per request of the endpoint.
+    pub calls_per_request: f64,
 }
 
 /// One endpoint, measured.

@@ -5,7 +5,7 @@ use anstyle::{AnsiColor, Style as Ansi};
 use splitcost_model::database::ServiceTables;
 use splitcost_model::estimate::{Arms, Figures, Quantile, ResponseTimes};
 use splitcost_model::number::{factor, number, short};
-use splitcost_model::rehearsal::Use;
+use splitcost_model::rehearsal::{SplitTransaction, Use};
 use splitcost_model::statistics::Interval;
 use splitcost_model::study::{EndpointComparison, SplitStudy, Study, VerdictClass};
 
@@ -377,6 +377,12 @@ fn verdict(split: &SplitStudy, width: usize, paint: Paint, lines: &mut Vec<Strin
     }
     // A verdict that is withheld for the answers has said it.
     let is_said = |words: &String| split.verdict.as_ref().is_some_and(|verdict| verdict.sentence.contains(words));
+    for two in split.rehearsal.iter().flat_map(|rehearsal| &rehearsal.transactions) {
+        let SplitTransaction { endpoint, caller, callee, calls_per_request } = two;
+        let often = number(*calls_per_request);
+        let words = format!("  {callee} commits its own transaction, not {caller}'s, {often} × per {endpoint}");
+        wrap(&words, width, 2, lines);
+    }
     for used in split.rehearsal.iter().flat_map(|rehearsal| &rehearsal.uses) {
         let Use { class, caller, uses_per_request } = used;
         let words = format!("  {class} is called back {} × per request by {caller}", number(*uses_per_request));

@@ -19,7 +19,7 @@ use splitcost_model::loopback::MetObstacle;
 use splitcost_model::policy::{CallPolicy, Fault};
 use splitcost_model::quantity::Nanos;
 use splitcost_model::recording::Recording;
-use splitcost_model::rehearsal::Use;
+use splitcost_model::rehearsal::{SplitTransaction, Use};
 use splitcost_model::split::{MAIN_SERVICE, Split};
 
 use super::SplitRun;
@@ -356,6 +356,31 @@ impl Deployment {
         Ok(seen)
     }
 
+    /// Returns the calls that committed a transaction of their own while their caller had one.
+    pub(crate) fn transactions(&self) -> Result<Vec<SplitTransaction>> {
+        let reports = self.reports()?;
+        let mut requests: BTreeMap<String, u64> = BTreeMap::new();
+        let mut found: BTreeMap<(String, String, String), u64> = BTreeMap::new();
+        for report in reports {
+            for (endpoint, count) in report.requests {
+                *requests.entry(endpoint).or_default() += count;
+            }
+            for committed in report.transactions {
+                let key = (committed.endpoint, committed.caller, committed.callee);
+                *found.entry(key).or_default() += committed.count;
+            }
+        }
+        let per_request =
+            |endpoint: &str, count: u64| count as f64 / requests.get(endpoint).copied().unwrap_or(1) as f64;
+        let transactions = found.into_iter().map(|((endpoint, caller, callee), count)| SplitTransaction {
+            calls_per_request: per_request(&endpoint, count),
+            endpoint,
+            caller,
+            callee,
+        });
+        Ok(transactions.collect())
+    }
+
     /// By endpoint, calls between services and attempts of these that began while something went wrong.
     pub(crate) fn attempts(&self) -> Result<BTreeMap<String, Attempts>> {
         let mut found: BTreeMap<String, Attempts> = BTreeMap::new();
@@ -471,10 +496,19 @@ struct Report {
     events: Vec<Event>,
     calls: Vec<SentCalls>,
     answered: Vec<GivenAnswers>,
-    #[serde(default)]
     uses: Vec<CountedUse>,
+    transactions: Vec<Committed>,
     requests: BTreeMap<String, u64>,
     attempts: BTreeMap<String, Attempts>,
+}
+
+/// The calls, of one endpoint's requests, that committed a transaction of their own.
+#[derive(Deserialize)]
+struct Committed {
+    endpoint: String,
+    caller: String,
+    callee: String,
+    count: u64,
 }
 
 /// The uses, by a module, of objects of one class that stayed in their service.

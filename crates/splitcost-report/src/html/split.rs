@@ -762,8 +762,17 @@ fn answers(page: &mut Page, i: usize, split: &SplitStudy) {
     page.raw(".</p>\n");
 }
 
-/// The uses of objects that stayed in their service.
+/// The transactions of which the split made two, and the uses of objects that stayed in their service.
 fn uses(page: &mut Page, i: usize, split: &SplitStudy) {
+    for (t, two) in split.rehearsal.iter().flat_map(|rehearsal| &rehearsal.transactions).enumerate() {
+        let (caller, callee) = (breakable(&two.caller), breakable(&two.callee));
+        page.raw(&format!(
+            "<p class=\"note\"><code>{callee}</code> commits its own transaction, not that of <code>{caller}</code>, "
+        ));
+        let path = format!("/splits/{i}/rehearsal/transactions/{t}/calls_per_request");
+        page.number(&path, two.calls_per_request, 1.0);
+        page.raw(&format!(" times per <code>{}</code>.</p>\n", breakable(&two.endpoint)));
+    }
     for (u, used) in split.rehearsal.iter().flat_map(|rehearsal| &rehearsal.uses).enumerate() {
         page.raw(&format!("<p class=\"note\"><code>{}</code> is called back ", breakable(&used.class)));
         page.number(&format!("/splits/{i}/rehearsal/uses/{u}/uses_per_request"), used.uses_per_request, 1.0);

@@ -14,7 +14,7 @@ use splitcost_model::fault::{
 };
 use splitcost_model::policy::Fault;
 use splitcost_model::recording::{Phase, PhaseEndpoint, PhaseKind};
-use splitcost_model::rehearsal::{Rehearsal, RehearsedEndpoint};
+use splitcost_model::rehearsal::{Rehearsal, RehearsedEndpoint, SplitTransaction, Use};
 use splitcost_model::split::Prices;
 use splitcost_model::statistics::{Interval, Level};
 use splitcost_model::study::{Provenance, ServiceModules, SplitStudy, StackProvenance, Study};
@@ -320,6 +320,13 @@ fn coarse() -> SplitStudy {
         rehearsal: Some(Rehearsal {
             load_reqs_per_sec: 60.0,
             answers: Some(Answers { compared: 100, equal: 100, ..Answers::default() }),
+            uses: vec![Use { class: "shop.cart:Cart".into(), caller: "shop.pricing".into(), uses_per_request: 14.0 }],
+            transactions: vec![SplitTransaction {
+                endpoint: "POST /orders".into(),
+                caller: "shop.orders".into(),
+                callee: "shop.inventory:reserve".into(),
+                calls_per_request: 1.0,
+            }],
             figures: Arms {
                 monolith: monolith_rehearsed(),
                 split: figures((126.2, 0.03), (0.007_94, 0.024), (0.476, 0.024)),
