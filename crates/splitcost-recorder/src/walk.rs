@@ -385,7 +385,7 @@ impl Walk {
         // Its own fields go along; the rows that a mutable column is of do not.
         for (key, part) in instance_dict(value).iter().flat_map(PyDictMethods::iter) {
             let name = key.cast_exact::<PyString>().ok().and_then(|key| key.to_str().ok()).unwrap_or("*");
-            if name != "_parents" {
+            if name != "_parents" && name != TYPING_FIELD {
                 self.part(if source::spells_out(name) { name } else { "*" }, name.len() as u64, &part)?;
             }
         }

@@ -65,6 +65,7 @@ def check_value(payload, class_, path):
 VALUES = [
     # The first of its class: after some objects of a class, the recorder looks at module level no more.
     ("v.plain", "named", "(kinds.values.Plain)"),
+    ("__import__('collections').Counter[str]('ab')", "adapter", "(collections.Counter)"),
     ("v.plain.total", "named", "(method)"),
     ("v.Plain().total", "callback", "(method)"),
     ("v.Color.RED", "adapter", "(kinds.values.Color)"),

@@ -86,6 +86,23 @@ fn a_module_that_two_services_claim() {
 }
 
 #[test]
+fn an_adapter_without_an_attribute_and_a_batch_of_nothing() {
+    let check = |line: &str| {
+        let split = format!("[splits.a]\nservices = {{ one = [\"small.prices\"] }}\n{line}\n");
+        Project::with_command(UVICORN, &format!("{WORKLOAD}{split}")).run(&["evaluate"])
+    };
+    assert_transcript!(check("adapt = { \"sqlalchemy.orm.Session\" = \"small.db\" }"), @r#"
+    exit 2
+    error: splitcost.toml:13:38: `small.db` is not of the form module:attribute
+    hint: for example "sqlalchemy.orm.Session" = "shop.db:SessionLocal"
+    "#);
+    assert_transcript!(check("batch = 0"), @r"
+    exit 2
+    error: splitcost.toml:13:9: batch must be a number from 1
+    ");
+}
+
+#[test]
 fn a_directory_that_does_not_exist() {
     let project = Project::with_command(UVICORN, &format!("cwd = \"nope\"\n{WORKLOAD}"));
     assert_transcript!(project.run(&["record"]), @r"
