@@ -93,14 +93,19 @@ def test_a_method_runs_in_the_service_of_the_class_that_defines_it(market: Split
     assert call(market, "corner") == [here, there, f"corner {here}", 0]
 
 
+def calls_of_count(market: Split) -> int:
+    calls = market.report()["calls"]
+    return sum(call["count"] for call in calls if call["callee"] == "market.stock:count")
+
+
 def test_items_of_iterators_come_in_batches(market: Split) -> None:
     there = market.pid("stock")
+    before = calls_of_count(market)
     assert call(market, "counted") == [[there, i] for i in range(250)]
+    assert calls_of_count(market) - before == 1
     assert call(market, "counted_async", thread=False) == [[there, i] for i in range(250)]
     assert call(market, "made") == ["generator", [0, 1, 2]]
     assert call(market, "failing") == [120, 120]
-    (counted,) = (call for call in market.report()["calls"] if call["callee"] == "market.stock:count")
-    assert counted["count"] == 1
     error = answer(market, "locks")["error"]
     assert error.startswith("CannotCross: result[0] cannot cross"), error
 
