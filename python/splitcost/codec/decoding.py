@@ -217,7 +217,7 @@ _PARTS: dict[type, tuple[str, ...]] = {
     datetime.time: _TIME,
     datetime.timedelta: ("days", "seconds", "microseconds"),
 }
-"""What the constructors of built-in types are called with."""
+"""The arguments with which the constructors of built-in types are called."""
 
 
 def _un_made(content: Any) -> Any:

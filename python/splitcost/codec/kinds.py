@@ -257,7 +257,7 @@ def is_derived(kind: type) -> bool:
 
 
 _SETTINGS = ("flask.config:Config",)
-"""What only looks like data."""
+"""Classes whose objects only look like data."""
 
 
 def is_of_c(kind: type) -> bool:

@@ -38,7 +38,7 @@ class Metadata(NamedTuple):
 
 
 SPEAKER = f"splitcost/{__version__}"
-"""Who speaks. Messages are not the same in all versions: services of two versions do not call each other."""
+"""The version that speaks. Messages differ between versions: services of two versions do not call each other."""
 
 BLOCKED = "!"
 """Follows the name of a service whose event loop stands still until its call returns."""

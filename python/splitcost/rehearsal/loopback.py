@@ -46,7 +46,7 @@ LOSSES = frozenset(
         Obstacle.ROW,
     }
 )
-"""What is lost in calls that cross. All else stays in the caller, where it fails no test."""
+"""The losses of calls that cross. All else stays in the caller, where it fails no test."""
 
 
 class Tests:
