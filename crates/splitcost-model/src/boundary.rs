@@ -8,6 +8,8 @@
 //! A rehearsal divides the code by files: a class that is a module of its own is where its file is. Code of another service
 //! that runs in the caller calls the functions of its own service directly, as it would at home.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::adaptation::{self, Adaptation};
@@ -320,6 +322,20 @@ impl<'a> Boundary<'a> {
     pub fn adapted_functions(&self) -> Vec<String> {
         let is_adapted = |facts: &Crossability| facts.verdict.is_ok_and(|readiness| readiness != Readiness::Ready);
         self.names(self.rehearsed().filter(|(function, facts)| is_adapted(facts) && !function.qualname.contains('.')))
+    }
+
+    /// Returns the functions and methods, as `module:qualname`, that changed an argument or their object.
+    pub fn changing_functions(&self) -> Vec<String> {
+        let calls = self.recording.requests.iter().flat_map(|request| &request.calls);
+        let changes = calls.filter(|call| {
+            call.arguments.as_ref().is_some_and(|arguments| {
+                let is_changed = arguments.receiver.as_ref().is_some_and(|it| it.kind == ReceiverKind::Reference);
+                is_changed || arguments.obstacles.iter().any(|obstacle| obstacle.class == PayloadClass::Mutated)
+            })
+        });
+        let functions: BTreeSet<FunctionId> = changes.map(|call| call.function).collect();
+        let name = |function: &FunctionId| self.recording.function_name(&self.recording.functions[*function as usize]);
+        functions.iter().map(name).collect()
     }
 
     /// Returns the functions and methods, as `module:qualname`, whose calls issued statements.

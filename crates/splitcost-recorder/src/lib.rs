@@ -135,6 +135,18 @@ fn instance_dict<'py>(object: &Bound<'py, PyAny>) -> Option<Bound<'py, PyDict>> 
     inert::instance_dict(object)
 }
 
+/// Returns true for a module whose objects are of one process, even where another one has its own under the same name.
+#[pyfunction]
+fn is_of_a_process(module: &str) -> bool {
+    resource::is_of_a_process(module)
+}
+
+/// Returns true for a library's class whose objects are known to be the fields that they have.
+#[pyfunction]
+fn is_plain_of_library(module: &str, qualname: &str) -> bool {
+    type_info::is_plain_of_library(module, qualname)
+}
+
 /// Returns the number of a function of the app, and `None` for one of anybody else.
 #[pyfunction]
 fn function_id(function: &Bound<'_, PyFunction>) -> PyResult<Option<u32>> {
@@ -362,6 +374,8 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(request_name, module)?)?;
     module.add_function(wrap_pyfunction!(root_done, module)?)?;
     module.add_function(wrap_pyfunction!(instance_dict, module)?)?;
+    module.add_function(wrap_pyfunction!(is_of_a_process, module)?)?;
+    module.add_function(wrap_pyfunction!(is_plain_of_library, module)?)?;
     module.add_function(wrap_pyfunction!(function_id, module)?)?;
     module.add_function(wrap_pyfunction!(class_id, module)?)?;
     module.add_function(wrap_pyfunction!(test_name, module)?)?;

@@ -113,7 +113,12 @@ const OF_A_PROCESS: [&str; 13] = [
 /// Returns true when an object of this class and type, as `module:Qualname`, goes by its name where it has one.
 pub(crate) fn is_named(class: Class, type_name: &str) -> bool {
     let module = type_name.split(':').next().unwrap_or_default();
-    matches!(class, Class::Resource | Class::Live) && !OF_A_PROCESS.iter().any(|process| is_within(module, process))
+    matches!(class, Class::Resource | Class::Live) && !is_of_a_process(module)
+}
+
+/// Returns true for a module whose objects are of one process.
+pub(crate) fn is_of_a_process(module: &str) -> bool {
+    OF_A_PROCESS.iter().any(|process| is_within(module, process))
 }
 
 fn find(known: &[Known], module: &str, qualname: &str) -> Option<Class> {

@@ -276,6 +276,11 @@ const BASES_OF_C: [&str; 15] = [
 /// Modules whose classes add nothing to the fields of an object.
 const BARE: [&str; 3] = ["abc", "collections.abc", "typing"];
 
+/// Returns true for a library's class whose objects are known to be the fields that they have.
+pub(crate) fn is_plain_of_library(module: &str, qualname: &str) -> bool {
+    PLAIN_MODULES.contains(&module) && qualname != NOT_PLAIN
+}
+
 /// Returns true when the codec (`splitcost.codec`) encodes values of a type as what they hold.
 fn is_encoded(kind: &Bound<'_, PyType>, name: &TypeName, bases: &[TypeName], encoding: &Encoding) -> bool {
     if matches!(encoding, Encoding::Fields(..)) || ENCODED.contains(&name.text().as_str()) {
@@ -283,10 +288,7 @@ fn is_encoded(kind: &Bound<'_, PyType>, name: &TypeName, bases: &[TypeName], enc
     }
     let is_a = |name: &str| bases.iter().any(|base| base.text() == name);
     let is_bare = |base: &TypeName| BARE.contains(&base.module.as_str()) || base.text() == "builtins:object";
-    let is_plain = |base: &TypeName| {
-        let is_listed = PLAIN_MODULES.contains(&base.module.as_str());
-        is_listed && base.qualname != NOT_PLAIN
-    };
+    let is_plain = |base: &TypeName| is_plain_of_library(&base.module, &base.qualname);
     let is_named = name.module != "__main__" && is_found(kind);
     match encoding {
         // A class that is made as the program runs is known beside the others of its mapper.

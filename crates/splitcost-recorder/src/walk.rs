@@ -3,6 +3,8 @@
 //! Sizes are those of `splitcost.codec`. No code of the app runs: attributes are read from instance dictionaries
 //! and slots, never through properties or descriptors, so nothing is lazily loaded, and no row is fetched.
 
+mod row;
+
 use std::fmt::Write;
 use std::hash::{Hash, Hasher};
 
@@ -44,13 +46,6 @@ const OPAQUE_BYTES: u64 = 41;
 ///
 /// Chosen: reading them takes 5 µs.
 const MAX_HASHED_BYTES: usize = 64 << 10;
-/// Attributes in which object-relational mappers keep their own state.
-const ROW_STATE: [&str; 3] = ["_sa_instance_state", "_state", "_prefetched_objects_cache"];
-/// Beginning of the names under which association proxies of `SQLAlchemy` are kept.
-const PROXY_OF_ROW: &str = "_AssociationProxy_";
-/// Rows within each other that the codec of a rehearsal sends.
-const MAX_ROWS: usize = 3;
-
 /// One walk through one payload.
 #[derive(Default)]
 pub(crate) struct Walk {
@@ -537,65 +532,6 @@ impl Walk {
         Ok(skeleton)
     }
 
-    /// The columns and relationships of a row that are loaded. That more are loaded later is no change: where the mapper keeps
-    /// account of changed attributes, these alone make the fingerprint.
-    fn row(&mut self, value: &Bound<'_, PyAny>, info: &TypeInfo) -> PyResult<Skeleton> {
-        let before = self.hash;
-        self.rows += 1;
-        let mut skeleton = self.attributes(value, info, &[])?;
-        let after = self.hash;
-        self.related_rows(value, &mut skeleton)?;
-        self.hash = after;
-        self.rows -= 1;
-        if let Some(state) = held_attr(value, "_sa_instance_state") {
-            self.hash = before;
-            let account =
-                generic_attr(&state, "committed_state").and_then(|held| held.cast_into_exact::<PyDict>().ok());
-            for name in account.iter().flat_map(PyDictMethods::keys) {
-                let name = name.cast_exact::<PyString>().ok().and_then(|name| name.to_str().ok());
-                match name.and_then(|name| held_attr(value, name)) {
-                    Some(part) if is_scalar(&part) => self.mix_hash(&part),
-                    // What else it holds is the same as long as it is the same object of the same length.
-                    Some(part) => {
-                        self.mix(part.as_ptr() as u64);
-                        self.mix(part.cast::<PyList>().map_or(0, |list| list.len() as u64));
-                    }
-                    None => self.mix(0),
-                }
-            }
-        }
-        Ok(skeleton)
-    }
-
-    /// The rows that Django has loaded for the foreign keys of a row.
-    fn related_rows(&mut self, value: &Bound<'_, PyAny>, skeleton: &mut Skeleton) -> PyResult<()> {
-        let cache = held_attr(value, "_state").and_then(|state| held_attr(&state, "fields_cache"));
-        let Some(cache) = cache.and_then(|cache| cache.cast_into_exact::<PyDict>().ok()) else { return Ok(()) };
-        for (key, part) in cache.iter() {
-            if !self.is_sent(&part) {
-                continue;
-            }
-            let name = key.cast_exact::<PyString>().ok().and_then(|key| key.to_str().ok()).unwrap_or("*");
-            let written = if source::spells_out(name) { name } else { "*" };
-            let related = self.part(written, name.len() as u64, &part)?;
-            if let Skeleton::Fields(_, _, fields) = skeleton {
-                add_field(fields, written, related);
-            }
-        }
-        Ok(())
-    }
-
-    /// Returns true when the codec sends what an attribute of a row holds: rows within a row go without their lists, and only
-    /// so deep.
-    fn is_sent(&self, part: &Bound<'_, PyAny>) -> bool {
-        let info = type_of(part);
-        let is_around = self.around.contains(&(part.as_ptr() as usize));
-        match info.encoding {
-            Encoding::Row => is_around || self.rows < MAX_ROWS,
-            _ => self.rows == 1 || !info.name.starts_with("sqlalchemy.orm.collections:"),
-        }
-    }
-
     /// The instance dictionary and the slots of an object.
     fn attributes(&mut self, value: &Bound<'_, PyAny>, info: &TypeInfo, slots: &[Slot]) -> PyResult<Skeleton> {
         self.bytes += 14 + info.name_len;
@@ -604,11 +540,10 @@ impl Walk {
             for (key, part) in held.iter() {
                 let Some(name) = key.cast_exact::<PyString>().ok().and_then(|key| key.to_str().ok()) else { continue };
                 let is_row = matches!(info.encoding, Encoding::Row);
-                let is_state = ROW_STATE.contains(&name) || name.starts_with(PROXY_OF_ROW);
-                if name == TYPING_FIELD || is_row && (is_state || !self.is_sent(&part)) {
+                if name == TYPING_FIELD || is_row && (row::is_state(name) || !self.is_sent(&part)) {
                     continue;
                 }
-                let part = if is_row { name_of_file(part) } else { part };
+                let part = if is_row { row::name_of_file(part) } else { part };
                 let written = if source::spells_out(name) { name } else { "*" };
                 let skeleton = self.part(written, name.len() as u64, &part)?;
                 add_field(&mut fields, written, skeleton);
@@ -804,13 +739,6 @@ impl Walk {
     }
 }
 
-/// Returns true for text and numbers of the built-in types.
-fn is_scalar(value: &Bound<'_, PyAny>) -> bool {
-    value.is_exact_instance_of::<PyString>()
-        || value.is_exact_instance_of::<PyInt>()
-        || value.is_exact_instance_of::<PyFloat>()
-}
-
 /// Returns true for what an object that is made lazily holds until then: a bare `object`, or nothing.
 fn is_placeholder(value: &Bound<'_, PyAny>) -> bool {
     value.is_none() || value.get_type().is(value.py().get_type::<PyAny>())
@@ -819,12 +747,6 @@ fn is_placeholder(value: &Bound<'_, PyAny>) -> bool {
 /// Returns what the instance dictionary of an object holds under this name.
 fn held_attr<'py>(object: &Bound<'py, PyAny>, name: &str) -> Option<Bound<'py, PyAny>> {
     instance_dict(object)?.get_item(name).ok()?
-}
-
-/// Returns the name of a file that a column of Django's holds, and any other value as it is.
-fn name_of_file(part: Bound<'_, PyAny>) -> Bound<'_, PyAny> {
-    let is_file = type_of(&part).name.starts_with("django.db.models.fields.files:");
-    if is_file { held_attr(&part, "name").unwrap_or(part) } else { part }
 }
 
 /// Returns the length of an integer in decimal.

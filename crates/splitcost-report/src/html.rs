@@ -6,6 +6,7 @@
 //! of a list. A policy in the page's head forbids every network request.
 
 mod data;
+mod evidence;
 mod markup;
 mod service;
 mod split;

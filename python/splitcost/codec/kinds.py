@@ -12,6 +12,8 @@ import types
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
+from splitcost import _native
+
 try:
     import orjson  # noqa: F401  # for the other two files
 except ImportError as error:  # pragma: no cover - depends on the environment
@@ -223,23 +225,7 @@ _BARE = ("typing", "abc", "collections.abc")
 
 def is_plain_of_library(kind: type) -> bool:
     """Return if a library's class is one whose objects are known to be the fields that they have."""
-    return kind.__module__ in _PLAIN_MODULES and kind.__name__ != "State"
-
-
-_PLAIN_MODULES = (
-    "collections",
-    "psycopg2.tz",
-    "starlette.datastructures",
-    "werkzeug.datastructures.accept",
-    "werkzeug.datastructures.auth",
-    "werkzeug.datastructures.cache_control",
-    "werkzeug.datastructures.csp",
-    "werkzeug.datastructures.etag",
-    "werkzeug.datastructures.headers",
-    "werkzeug.datastructures.mixins",
-    "werkzeug.datastructures.range",
-    "werkzeug.datastructures.structures",
-)
+    return _native.is_plain_of_library(kind.__module__, kind.__qualname__)
 
 
 def is_derived(kind: type) -> bool:

@@ -47,6 +47,8 @@ class Config:
     """Functions whose calls stay in the caller, as their values cannot cross."""
     adapted: frozenset[str] = frozenset()
     """Functions that cross with something adapted; where a framework calls them, they do not."""
+    changing_functions: frozenset[str] = frozenset()
+    """Functions and methods that changed an argument, or their object, in the recording."""
     methods: frozenset[str] = frozenset()
     """Methods that are called remotely, as ``module:Class.method``."""
     by_reference: tuple[str, ...] = ()
@@ -104,6 +106,7 @@ class Config:
             copied=tuple(document.get("copied") or ()),
             local_functions=frozenset(document.get("local_functions") or ()),
             adapted=frozenset(document.get("adapted") or ()),
+            changing_functions=frozenset(document.get("changing_functions") or ()),
             methods=frozenset(document.get("methods") or ()),
             by_reference=tuple(document.get("by_reference") or ()),
             sends_back=bool(document.get("send_back", True)),

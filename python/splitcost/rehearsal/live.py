@@ -17,7 +17,7 @@ import types
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from splitcost import codec
+from splitcost import _native, codec
 from splitcost.codec import CannotCross, DecodeError, Obstacle
 from splitcost.rehearsal.errors import ObjectGone
 from splitcost.rehearsal.objects import Named, Names
@@ -28,23 +28,6 @@ if TYPE_CHECKING:
 
 KEPT_SECS = 60.0
 """The time after which an object is dropped if its request does not use it. Chosen: longer than a request takes."""
-
-OF_A_PROCESS = (
-    "_io",
-    "_socket",
-    "_thread",
-    "asyncio",
-    "concurrent",
-    "io",
-    "multiprocessing",
-    "queue",
-    "select",
-    "socket",
-    "ssl",
-    "threading",
-    "werkzeug.local",
-)
-"""Modules whose objects are of one process, even where another one has its own of that name; as in the recorder."""
 
 PART, NAMED, HANDLE, RESOURCE = "$part", "$name", "$handle", "$resource"
 """Tags of what stands for a value: the number of a part, a name, a handle, and the description of a resource."""
@@ -263,7 +246,7 @@ class Exchange:
         may_have_name = (
             reason is Obstacle.LIVE or type(value) is types.MethodType or resources.is_nameable(value)
         )
-        if may_have_name and not type(value).__module__.startswith(OF_A_PROCESS):
+        if may_have_name and not _native.is_of_a_process(type(value).__module__):
             name = self._live.names.find_name(value)
             if name is not None:
                 self.foreign.add(id(value))

@@ -494,15 +494,20 @@ class Server:
             method = find_method(module, qualname)
             if method is None:
                 return f"{module_name} has no method {qualname}"
-            served = self._served[name] = Served(method.function, shown, method.receiver)
-            return served
+            return self._keep(name, Served(method.function, shown, method.receiver), module_name)
         function = vars(module).get(qualname)
         if not isinstance(function, types.FunctionType | LRU_CACHED) or qualname.startswith("__"):
             return f"{module_name} has no function {qualname}"
         made_here = (module_name, qualname) == (function.__module__, function.__qualname__)
         if not made_here and "<" not in function.__qualname__:
             return f"{qualname} is not defined in {module_name}"
-        served = self._served[name] = Served(function, shown)
+        return self._keep(name, Served(function, shown), module_name)
+
+    def _keep(self, name: str, served: Served, module: str) -> Served:
+        """Keep what was looked up, with what the recording says of it."""
+        own = f"{module}:{served.shown.partition(':')[2]}"
+        served.changes = not self._config.changing_functions.isdisjoint((served.shown, own))
+        self._served[name] = served
         return served
 
     def _encode_exception(self, error: BaseException) -> bytes:

@@ -30,6 +30,7 @@ def market(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         packages=["market"],
         methods=METHODS,
         by_reference=["market.carts:Cart"],
+        changing_functions=["market.stock:change_late"],
         local_functions=[],
         copied=[],
     )
@@ -69,6 +70,10 @@ def test_changes_go_back_to_the_callers_own_objects(market: Split, thread: bool)
     assert call(market, "changed_before_failure", thread=thread) == [[1], "too many"]
     # The objects change places; none of them gets the contents of the other.
     assert call(market, "swapped", thread=thread) == [True, True, "first"]
+
+
+def test_a_function_that_changed_something_in_the_recording_is_watched_always(market: Split) -> None:
+    assert call(market, "changed_late") == [30]
 
 
 def test_a_service_object_goes_with_its_fields(market: Split) -> None:

@@ -459,6 +459,7 @@ fn describe(
         "methods": boundary.methods(),
         "adapted": boundary.adapted_functions(),
         "database_functions": boundary.database_functions(),
+        "changing_functions": boundary.changing_functions(),
         "adapt": split.adaptation.adapt,
         "by_reference": boundary.by_reference(),
         "send_back": split.adaptation.send_back,

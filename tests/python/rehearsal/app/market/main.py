@@ -68,6 +68,13 @@ def changed_before_failure():
         return [numbers, str(error)]
 
 
+def changed_late():
+    items = []
+    for number in range(40):
+        stock.change_late(number, items)
+    return items
+
+
 def swapped():
     first, second = {"name": "first"}, {"name": "second"}
     items = [first, second]

@@ -78,6 +78,12 @@ def change_and_fail(numbers):
     raise ValueError("too many")
 
 
+def change_late(number, items):
+    """Changes its argument after the first calls of a function, which are watched anyway."""
+    if number == 30:
+        items.append(number)
+
+
 def swap(items):
     items.reverse()
 

@@ -6,6 +6,7 @@ from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 from sqlalchemy.orm import scoped_session, sessionmaker
 from sqlmodel import Session, create_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
+from starlette.applications import Starlette
 
 PLACE = os.environ["CASE_DATABASE"]
 if os.path.isdir(PLACE):
@@ -20,14 +21,7 @@ AsyncLocalSession = async_sessionmaker(async_engine, class_=AsyncSession, expire
 registry = scoped_session(sessionmaker(engine, class_=Session))
 
 
-class App:
-    """Stands for an app of Starlette's."""
-
-    def __call__(self, scope, receive, send):
-        raise NotImplementedError
-
-
-app = App()
+app = Starlette()
 
 
 class Ledger:
