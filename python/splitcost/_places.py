@@ -77,8 +77,23 @@ def resolve(way: str) -> Any:
         module, _, attribute = root.partition(":")
         value = _attributes(sys.modules[module])[attribute]
     for step in steps:
-        value = _method(value, step[:-2]) if step.endswith("()") else dict(_steps(value))[step]
+        value = _method(value, step[:-2]) if step.endswith("()") else _step(value, step)
     return value
+
+
+def leads_to(way: str, value: Any) -> bool:
+    """Return if an object is at the end of a way."""
+    try:
+        return resolve(way) is value
+    except LookupError:
+        return False
+
+
+def _step(holder: Any, step: str) -> Any:
+    for name, held in _steps(holder):
+        if name == step:
+            return held
+    raise LookupError(step)
 
 
 def _method(owner: Any, name: str) -> Any:

@@ -215,7 +215,7 @@ class Exchange:
         kind = type(value)
         if kind is Named:
             self.foreign.add(id(value.value))
-            return {NAMED: value.name}
+            return {NAMED: [value.name, codec.name_of(type(value.value))]}
         if kind is Handle:
             return {HANDLE: list(value)}
         if self.cuts_rows and self._live.resources.is_row(value):
@@ -229,7 +229,7 @@ class Exchange:
             handle = self._live.held.keep(value, self._request)
         elif self._live.may_have_name(kind) and (name := self._live.names.find_name(value)) is not None:
             self.foreign.add(id(value))
-            return {NAMED: name}
+            return {NAMED: [name, codec.name_of(kind)]}
         else:
             return None
         self.foreign.add(id(value))
@@ -250,7 +250,7 @@ class Exchange:
             name = self._live.names.find_name(value)
             if name is not None:
                 self.foreign.add(id(value))
-                return {NAMED: name}
+                return {NAMED: [name, codec.name_of(type(value))]}
         return self._tag_resource(value)
 
     def _tag_resource(self, value: Any) -> Any:
@@ -279,7 +279,7 @@ class Exchange:
                 raise DecodeError("the arguments have other parts at the other side")
             return values[number]
         if tag == NAMED:
-            value = self._live.names.find(str(content))
+            value = self._live.names.find(*content)
         elif tag == HANDLE:
             value = self._live.take(Handle(*content), self._request)
         elif tag == RESOURCE:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, NamedTuple
 
-from splitcost import _places
+from splitcost import _places, codec
 from splitcost.rehearsal.config import Config
 
 MAX_SEARCHES = 4
@@ -115,7 +115,9 @@ class Names:
     def __init__(self, config: Config) -> None:
         self._config = config
         #: By the identity of objects, which are kept so that it stays theirs.
-        self._known: dict[int, tuple[Any, str | None]] = {}
+        self._known: dict[int, tuple[Any, str]] = {}
+        #: By name, of which each has one object at a time.
+        self._identities: dict[str, int] = {}
         self._searches: dict[type, int] = {}
 
     def find_name(self, value: Any) -> str | None:
@@ -125,7 +127,9 @@ class Names:
             return None if owner is None else f"{owner}/{value.__name__}()"
         known = self._known.get(id(value))
         if known is not None:
-            return known[1]
+            if _places.leads_to(known[1], value):
+                return known[1]
+            self._drop(known[1])  # Another object is there by now.
         kind = type(value)
         searches = self._searches.get(kind, 0)
         if searches >= MAX_SEARCHES:
@@ -133,9 +137,15 @@ class Names:
         name = self._search(value)
         if name is None:
             self._searches[kind] = searches + 1
-        else:
-            self._known[id(value)] = (value, name)
+            return None
+        self._drop(name)
+        self._known[id(value)], self._identities[name] = (value, name), id(value)
         return name
+
+    def _drop(self, name: str) -> None:
+        identity = self._identities.pop(name, None)
+        if identity is not None:
+            self._known.pop(identity, None)
 
     def _search(self, value: Any) -> str | None:
         modules = [(n, m) for n, m in list(sys.modules.items()) if self._config.owner(n) is not None]
@@ -145,19 +155,22 @@ class Names:
                     return f"{module_name}:{attribute}"
         return _places.find(value, modules)
 
-    def find(self, name: str) -> Any:
-        """Return the object of that name. Raises :class:`UnknownName`."""
+    def find(self, name: str, kind: str | None = None) -> Any:
+        """Return the object of that name. Raises :class:`UnknownName`, also if it is of another class than ``kind``."""
         module = name.partition("/")[0].partition(":")[0]
         if module != _places.APP and self._config.owner(module) is None:
             raise UnknownName(name)
         try:
-            return _places.resolve(name)
+            value = _places.resolve(name)
         except LookupError:
             raise UnknownName(name) from None
+        if kind is not None and codec.name_of(type(value)) != kind:
+            raise UnknownName(name)
+        return value
 
     def forget(self, name: str) -> None:
-        """Give an object no name any more: the other side has none of this name."""
-        way = name.removesuffix("()") if name.endswith("()") else name
-        for identity, (value, known) in list(self._known.items()):
-            if known is not None and way.startswith(known):
-                self._known[identity] = (value, None)
+        """Forget a name under which the other side has nothing. After a few, objects of the class have no names."""
+        for value, known in list(self._known.values()):
+            if name == known or name.startswith(f"{known}/"):
+                self._searches[type(value)] = self._searches.get(type(value), 0) + 1
+                self._drop(known)

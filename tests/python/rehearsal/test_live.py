@@ -41,10 +41,12 @@ def market(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         split.stop()
 
 
-def answer(split: Split, name: str, *, thread: bool = True) -> dict[str, Any]:
+def answer(
+    split: Split, name: str, *, thread: bool = True, deadline_secs: float = DEADLINE_SECS
+) -> dict[str, Any]:
     """Let the app call one of its functions; on a thread, calls back are possible meanwhile."""
     url = split.url(f"/call?name={name}&thread={int(thread)}")
-    with urllib.request.urlopen(url, timeout=DEADLINE_SECS) as response:
+    with urllib.request.urlopen(url, timeout=deadline_secs) as response:
         found: dict[str, Any] = json.load(response)
     return found
 
@@ -93,6 +95,12 @@ def test_a_service_object_goes_with_its_fields(market: Split) -> None:
     assert call(market, "bound") == there
 
 
+def test_a_name_is_that_of_an_object_which_the_other_side_has(market: Split) -> None:
+    there = market.pid("stock")
+    assert call(market, "current") == [[there, 1], [there, 2]]
+    assert call(market, "other_class") == 1
+
+
 def test_a_method_runs_in_the_service_of_the_class_that_defines_it(market: Split) -> None:
     here, there = market.pid("main"), market.pid("stock")
     assert call(market, "corner") == [here, there, f"corner {here}", 0]
@@ -116,7 +124,8 @@ def test_items_of_iterators_come_in_batches(market: Split) -> None:
 
 
 def test_abandoned_iterators_are_closed(market: Split) -> None:
-    closed = call(market, "abandoned")
+    # Two thousand messages, one after the other, take a while on a machine that does much else.
+    closed = answer(market, "abandoned", deadline_secs=10 * DEADLINE_SECS)["result"]
     assert {1000 + n for n in range(1000)} <= {n for n in closed if isinstance(n, int)}
     assert -500 in call(market, "abandoned_async", thread=False)
 
