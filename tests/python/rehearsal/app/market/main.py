@@ -98,14 +98,14 @@ def current():
     """An object of this request where another request, or another process, has its own, or none."""
     found = []
     for names in (["a"], ["a", "b"]):
-        app.state.current = stock.Shelf([stock.Item(name) for name in names], None)
+        app.state.current = stock.Stand([stock.Item(name) for name in names], None)
         found.append([app.state.current.pid(), len(list(app.state.current.each()))])
     return found
 
 
 def other_class():
     """The other process has an object of another class under this name."""
-    app.state.registry, registry = stock.Shelf([stock.Item("a")], None), app.state.registry
+    app.state.registry, registry = stock.Booth([stock.Item("a")], None), app.state.registry
     try:
         return len(list(app.state.registry.each()))
     finally:
