@@ -113,7 +113,9 @@ def running(
         process.wait()
 
 
-def run(command: list[str], env: dict[str, str], cwd: Path, deadline_secs: float) -> str:
+def run(
+    command: list[str], env: dict[str, str], cwd: Path, deadline_secs: float, good: tuple[int, ...] = (0,)
+) -> str:
     """Run a command to its end and return its standard output; a failure holds the last lines of the other."""
     named = " ".join([Path(command[0]).name, *command[1:2]])
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
@@ -133,8 +135,7 @@ def run(command: list[str], env: dict[str, str], cwd: Path, deadline_secs: float
             process.wait()
         errors.seek(0)
         output.seek(0)
-        # `estimate` ends with 3 where it has no verdict.
-        if status not in (0, 3):
+        if status not in good:
             tail = errors.read().decode(errors="replace").splitlines()[-15:]
             raise Failure(f"`{named}` ended with {status}:\n  " + "\n  ".join(tail))
         return output.read().decode()
@@ -331,9 +332,13 @@ class App:
             packages = ["--no-deps", *pins, *stack]
         return cls(home, environment(name, python, packages, wheel))
 
-    def splitcost(self, arguments: list[str], deadline_secs: float) -> str:
-        """Run splitcost in the directory of the app."""
-        return run([str(self.venv / "bin" / "splitcost"), *arguments], self.env, self.home, deadline_secs)
+    def splitcost(
+        self, arguments: list[str], deadline_secs: float, env: dict[str, str] | None = None
+    ) -> str:
+        """Run splitcost in the directory of the app, with more environment variables."""
+        command = [str(self.venv / "bin" / "splitcost"), *arguments]
+        # It ends with 1 where a split was not run, and with 3 where there is no verdict.
+        return run(command, self.env | (env or {}), self.home, deadline_secs, good=(0, 1, 3))
 
     def say(self, text: str) -> None:
         """Print what the script is doing."""

@@ -118,11 +118,11 @@ def _steps(holder: Any) -> Iterator[tuple[str, Any]]:
     kind = type(holder)
     if issubclass(kind, _LEAVES):
         return
-    if kind is dict:
-        if len(holder) <= MAX_ITEMS:
-            yield from (
-                (key, held) for key, held in list(holder.items()) if type(key) is str and "/" not in key
-            )
+    if issubclass(kind, dict):
+        # The methods of `dict`: those of a subclass are the app's.
+        if dict.__len__(holder) <= MAX_ITEMS:
+            items = list(dict.items(holder))
+            yield from ((key, held) for key, held in items if type(key) is str and "/" not in key)
     elif kind is tuple:  # A list grows while the app runs.
         if len(holder) <= MAX_ITEMS:
             yield from ((str(index), held) for index, held in enumerate(holder))

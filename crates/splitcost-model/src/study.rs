@@ -111,6 +111,9 @@ pub struct SplitStudy {
     /// The measurement; absent where the split was not run.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub rehearsal: Option<Rehearsal>,
+    /// The reason why the split was not run although that was asked for, as the rest of a sentence.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub not_rehearsed: Option<String>,
     /// Computing and data transfer for a month (730 h) at the load.
     pub usd_per_month: Money,
     /// Changes from the monolith to the split, and from the prediction to the measurement.

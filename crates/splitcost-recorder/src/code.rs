@@ -18,7 +18,7 @@ use crate::receiver::Method;
 use crate::resource;
 use crate::shadow_stack::CodeFacts;
 use crate::source;
-use crate::state::{Arguments, NewCode, lock};
+use crate::state::{Arguments, NewCode, is_at_top, lock};
 use crate::wrapper::Wrappers;
 
 /// Spec: `Include/cpython/code.h`.
@@ -207,7 +207,8 @@ pub(crate) fn arguments(code: &Bound<'_, PyAny>, module: &str, qualname: &str) -
     names.truncate(count);
     let has_first = positional > 0 || gathered.is_some();
     let method = if has_first { Method::of(module, qualname) } else { None };
-    Ok(Arguments { names, method, gathered })
+    let function = is_at_top(qualname).then(|| (module.to_owned(), qualname.to_owned()));
+    Ok(Arguments { names, method, function, gathered })
 }
 
 /// Returns the offset of the first instruction that is traced, as `f_lasti` has it; only 3.11 needs it.

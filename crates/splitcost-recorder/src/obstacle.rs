@@ -22,6 +22,12 @@ pub(crate) struct Obstacle {
     likeness: u64,
 }
 
+impl Obstacle {
+    fn can_go_along(&self) -> bool {
+        matches!(self.class, Class::Resource | Class::Named | Class::Carried)
+    }
+}
+
 impl Obstacles {
     pub(crate) fn add(&mut self, class: Class, path: &str, type_name: &str) {
         let mut hasher = FxHasher::default();
@@ -47,7 +53,12 @@ impl Obstacles {
 
     /// Returns true when an object that holds these can go along with its fields.
     pub(crate) fn can_go_along(&self) -> bool {
-        self.0.iter().all(|known| matches!(known.class, Class::Resource | Class::Named | Class::Carried))
+        self.0.iter().all(Obstacle::can_go_along)
+    }
+
+    /// Returns the worst of those for which an object that holds them cannot go along with its fields.
+    pub(crate) fn blocking(&self) -> Option<&Obstacle> {
+        self.0.iter().find(|known| !known.can_go_along())
     }
 
     /// Returns the worst.

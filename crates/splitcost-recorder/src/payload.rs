@@ -97,7 +97,7 @@ impl Sample {
         defaults: &Defaults<'py>,
         site: CallSite,
     ) -> PyResult<Self> {
-        let Arguments { names, method, gathered } = arguments;
+        let Arguments { names, method, function, gathered } = arguments;
         let mut walk = Walk::new("arguments");
         let mut fields = Vec::with_capacity(names.len());
         let mut watched = Vec::new();
@@ -129,7 +129,7 @@ impl Sample {
                 } else {
                     let mut looked = receiver::look(&first, is_new)?;
                     let is_given = site.is_installed && library.is_some_and(|library| method.is_given_to(library));
-                    if is_given && receiver::is_kept(&looked.receiver) {
+                    if is_given && !receiver::is_data(&looked.receiver) {
                         looked.receiver = receiver::extension(Some(&first), receiver::GIVEN_TO_LIBRARY);
                     }
                     called_on = Some(looked.receiver);
@@ -156,6 +156,12 @@ impl Sample {
         }
         walk.bytes -= u64::from(!fields.is_empty());
         let mut payload = walk.into_payload(false, &Skeleton::Fields("arguments", None, fields));
+        let library = site.library.as_deref().filter(|_| site.is_installed);
+        if let (Some((module, name)), Some(library)) = (function, library)
+            && receiver::is_given_to(library, module, name)
+        {
+            called_on = Some(receiver::extension(None, receiver::GIVEN_TO_LIBRARY));
+        }
         let wrapper = || wraps_statements.then(|| receiver::extension(None, receiver::WRAPS_STATEMENTS));
         payload.receiver = called_on.or_else(wrapper);
         Ok(Self {

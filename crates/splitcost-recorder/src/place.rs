@@ -13,13 +13,12 @@ use crate::source;
 use crate::type_info::TypeInfo;
 use splitcost_recording::redact::VALUE;
 
-/// Searches for objects of a type that may be in vain before the search ends, where each counts this much.
+/// Searches for objects of a type that may be in vain before the search ends: once the app is served, and while it starts,
+/// when nothing may hold its objects yet.
 ///
 /// Chosen: the objects of a service class are met at once; a search takes about 100 µs, and milliseconds in a large app.
-/// While an app starts, nothing may hold its objects yet.
-const MAX_SEARCHES: u32 = 16;
-const SEARCH: u32 = 4;
-const SEARCH_AT_START: u32 = 1;
+const MAX_SEARCHES: u32 = 4;
+const MAX_SEARCHES_AT_START: u32 = 16;
 /// Most places remembered of one type.
 ///
 /// Chosen: more objects of one class at module level are a table of data.
@@ -34,6 +33,7 @@ const MAX_WATCHED: usize = 4;
 #[derive(Default)]
 pub(crate) struct Places {
     searches: u32,
+    searches_at_start: u32,
     known: Vec<Place>,
 }
 
@@ -101,9 +101,10 @@ struct Place {
 pub(crate) fn place_of(value: &Bound<'_, PyAny>, info: &TypeInfo) -> Option<String> {
     let address = value.as_ptr() as usize;
     let lock = || info.places.lock().unwrap_or_else(PoisonError::into_inner);
-    let (known, searches) = {
+    let (known, searches, searches_at_start) = {
         let places = lock();
-        (places.known.iter().find(|place| place.address == address).cloned(), places.searches)
+        let known = places.known.iter().find(|place| place.address == address).cloned();
+        (known, places.searches, places.searches_at_start)
     };
     // Another object may have that address by now. A search runs our Python code: no lock is held meanwhile.
     if let Some(place) = known.filter(|place| is_there(place, value)) {
@@ -112,8 +113,17 @@ pub(crate) fn place_of(value: &Bound<'_, PyAny>, info: &TypeInfo) -> Option<Stri
     if searches >= MAX_SEARCHES {
         return None;
     }
+    let is_start = !is_served(value.py());
+    if is_start && searches_at_start >= MAX_SEARCHES_AT_START {
+        return None;
+    }
     let Some(place) = search(value, info) else {
-        lock().searches += if is_served(value.py()) { SEARCH } else { SEARCH_AT_START };
+        let mut places = lock();
+        if is_start {
+            places.searches_at_start += 1;
+        } else {
+            places.searches += 1;
+        }
         return None;
     };
     let mut places = lock();

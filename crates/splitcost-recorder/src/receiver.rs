@@ -99,11 +99,7 @@ impl Method {
     /// names it: the library knows its class from a setting, a table or a registration.
     pub(crate) fn is_given_to(&self, caller: &str) -> bool {
         let (module, _) = self.class.split_once(':').unwrap_or_default();
-        // The code of a template is in no module.
-        let is_runner = caller.is_empty() || RUNNERS.iter().any(|runner| resource::is_within(caller, runner));
-        // The interpreter calls methods of such names without anybody who names them.
-        let is_implied = self.name.starts_with("__");
-        !is_runner && !is_implied && !source::is_named_outside(&self.name, &source::namer_of(module))
+        is_given_to(caller, module, &self.name)
     }
 
     /// Returns true when it overrides a method of a library's connection to a database, or of what is like one.
@@ -129,6 +125,15 @@ impl Method {
         let stored = stored.map(|stored| stored.get_type());
         stored.is_some_and(|kind| is_of_c(&kind) && inert::qualname(&kind).as_deref() == Some("staticmethod"))
     }
+}
+
+/// Returns true when a library that calls a function or method of a module was given it there: no other module names it.
+pub(crate) fn is_given_to(library: &str, module: &str, name: &str) -> bool {
+    // The code of a template is in no module.
+    let is_runner = library.is_empty() || RUNNERS.iter().any(|runner| resource::is_within(library, runner));
+    // The interpreter calls methods of such names without anybody who names them.
+    let is_implied = name.starts_with("__");
+    !is_runner && !is_implied && !source::is_named_outside(name, &source::namer_of(module))
 }
 
 /// Returns the top-level package of a module.
@@ -181,14 +186,14 @@ pub(crate) fn look(value: &Bound<'_, PyAny>, is_new: bool) -> PyResult<Looked> {
     };
     let is_service = matches!(decisive.class, Class::Resource | Class::Named | Class::Carried | Class::Service);
     let kind = if is_service { Kind::Service } else { Kind::Reference };
-    let mut receiver = receiver(kind, info.dotted(), None, &reason(decisive));
+    let mut receiver = receiver(kind, info.dotted(), None, &reason(walk.obstacles.blocking().unwrap_or(decisive)));
     receiver.obstacles = walk.obstacles.into_log();
     Ok(Looked { receiver, hash: None })
 }
 
-/// Returns true for an object that is no data.
-pub(crate) fn is_kept(receiver: &LoggedReceiver) -> bool {
-    matches!(receiver.kind, Kind::Service | Kind::Reference)
+/// Returns true for an object that is data, whose methods run where it is.
+pub(crate) fn is_data(receiver: &LoggedReceiver) -> bool {
+    receiver.kind == Kind::Value
 }
 
 /// Returns the receiver of code that a library calls where it runs: a method, or else a function.

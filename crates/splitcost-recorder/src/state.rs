@@ -122,6 +122,8 @@ pub(crate) struct Arguments {
     pub(crate) names: Vec<String>,
     /// The method that it is, if the first one may be what it is called on.
     pub(crate) method: Option<Method>,
+    /// The module and the name of a function at module level.
+    pub(crate) function: Option<(String, String)>,
     /// The position of `*args`, where no argument has a name before it.
     pub(crate) gathered: Option<usize>,
 }
@@ -141,11 +143,15 @@ pub(crate) struct NewCode {
     pub(crate) first_instruction: u32,
 }
 
+/// Returns true for the qualified name of a function at module level.
+pub(crate) fn is_at_top(qualname: &str) -> bool {
+    !qualname.contains(['.', '<', '{'])
+}
+
 /// Returns true if no module but its own names a function: whoever calls it was given the function itself.
 fn is_unnamed(function: &KnownFunction, modules: &[String]) -> bool {
-    let is_at_top = !function.qualname.contains(['.', '<', '{']);
     function.module != FRAMEWORK
-        && is_at_top
+        && is_at_top(&function.qualname)
         && !source::is_named_outside(&function.qualname, &modules[function.module as usize])
 }
 

@@ -388,6 +388,9 @@ fn verdict(split: &SplitStudy, width: usize, paint: Paint, lines: &mut Vec<Strin
         let words = format!("  {class} is called back {} × per request by {caller}", number(*uses_per_request));
         wrap(&words, width, 2, lines);
     }
+    if let Some(reason) = &split.not_rehearsed {
+        wrap(&format!("  not rehearsed: {reason}"), width, 2, lines);
+    }
     if let Some(answers) = split.answers_in_words().filter(|words| !is_said(words)) {
         wrap(&format!("  {answers}"), width, 2, lines);
     }

@@ -471,6 +471,7 @@ impl Lab<'_> {
         self.later_secs = rehearse::planned_secs(subjects.len(), experiment.rounds);
         let scouted = self.estimates(subjects, SCOUT_REPLICATIONS)?;
         let mut runnable = Vec::new();
+        let mut refused: BTreeMap<&str, String> = BTreeMap::new();
         for (subject, scouted) in subjects.iter().zip(&scouted) {
             let split = subject.split;
             match refusal(experiment.recording, scouted) {
@@ -478,12 +479,16 @@ impl Lab<'_> {
                 Some(refusal) => {
                     let text = format!("cannot rehearse the split {}: {}", split.name, refusal.reason);
                     self.warn(text, vec![refusal.hint]);
+                    refused.insert(&split.name, refusal.reason);
                 }
             }
         }
         let all_run = runnable.len() == subjects.len();
         if runnable.is_empty() {
             self.predict(subjects, study)?;
+            for split in &mut study.splits {
+                split.not_rehearsed = refused.remove(split.name.as_str());
+            }
             self.fail(subjects, study, None)?;
             return Ok(false);
         }
@@ -524,7 +529,8 @@ impl Lab<'_> {
                     None => {}
                 }
             }
-            study.splits.push(self.compose(subject, predicted, rehearsal));
+            let not_rehearsed = refused.remove(subject.split.name.as_str());
+            study.splits.push(SplitStudy { not_rehearsed, ..self.compose(subject, predicted, rehearsal) });
         }
         // Numbers that a late load generator made say nothing about the model.
         if rehearsed.doubtful.is_none() {
@@ -560,6 +566,7 @@ impl Lab<'_> {
             cannot_cross: cannot_cross(&estimate, rehearsal.as_ref()),
             estimate,
             rehearsal,
+            not_rehearsed: None,
             faults: Vec::new(),
             verdict: None,
         }

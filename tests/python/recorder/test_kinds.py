@@ -320,6 +320,13 @@ def test_every_obstacle_is_kept_once_and_the_worst_comes_first(runs):
 
 RECEIVERS = [
     ("v.plain.total()", "Plain.total", "service", "kinds.values:plain", "it lives at module level"),
+    (
+        "v.services['main'].total()",
+        "Service.total",
+        "service",
+        "kinds.values:services/main",
+        "it lives at module level",
+    ),
     ("v.plain()", "Plain.__call__", "service", "kinds.values:plain", "it lives at module level"),
     ("v.line.double()", "Line.double", "service", "kinds.values:line", "it lives at module level"),
     ("v.Plain().total()", "Plain.total", "value", "", "its fields are data"),
@@ -346,7 +353,7 @@ RECEIVERS = [
         "Outer.total",
         "service",
         "",
-        "its field service holds a service object (kinds.values.Service)",
+        "its field callback holds a callback (builtin_function_or_method)",
     ),
     (
         "v.Command(v.service).total()",
@@ -444,6 +451,46 @@ def test_a_method_that_a_library_was_given_is_an_extension(runs):
     # Called by the app itself, it is as any other.
     receiver = log.one("kinds.rows:Router.allow_migrate").payloads[False]["receiver"]
     assert receiver["kind"] == "reference"
+
+
+def test_a_function_that_a_library_was_given_is_an_extension(runs):
+    """Validators run where their model does."""
+    code = "back.apply(lambda text: v.Label(text=text), 'abcd')\nv.shortened('abcd')\nv.Label.lowered('A')\n"
+    log = run(runs, code)
+    for name, kind, type_name in (("shortened", None, "function"), ("Label.lowered", "class", "kinds.values.Label")):
+        calls = log.named(f"kinds.values:{name}")
+        by_pydantic, by_app = (call.payloads[False]["receiver"] for call in calls)
+        assert (by_pydantic["kind"], by_pydantic["type_name"], by_pydantic["reason"]) == (
+            "extension",
+            type_name,
+            "a library calls it, and no other module names it",
+        )
+        assert (by_app and by_app["kind"]) == kind
+
+
+SERVED = """
+from splitcost import _places
+
+class App: pass
+
+def held():
+    app = App()
+    app.service = v.Service()
+    for _ in range(20):
+        back.apply(v.Service.total, app.service)
+    _places.serve(app)
+    back.apply(v.Service.total, app.service)
+    return app
+
+app = held()
+"""
+
+
+def test_an_object_of_the_served_app_has_a_name_however_often_the_start_used_it(runs):
+    log = run(runs, SERVED)
+    receivers = [call.payloads[False]["receiver"] for call in log.named("kinds.values:Service.total")]
+    assert {found["place"] for found in receivers[:-1]} == {""}
+    assert receivers[-1]["place"] == "(app)/service"
 
 
 ARGUMENTS = [

@@ -74,6 +74,9 @@ pub(super) fn evidence(page: &mut Page, i: usize, split: &SplitStudy) {
 fn answers(page: &mut Page, i: usize, split: &SplitStudy) {
     let found = split.rehearsal.as_ref().and_then(|rehearsal| rehearsal.answers.as_ref());
     let Some(found) = found.filter(|found| found.compared > 0) else {
+        if let Some(reason) = &split.not_rehearsed {
+            page.raw(&format!("<p class=\"note\">Not rehearsed: {}.</p>\n", escape(reason)));
+        }
         if let Some(words) = split.answers_in_words() {
             page.raw(&format!("<p class=\"note\">Answers: {}.</p>\n", escape(&words)));
         }

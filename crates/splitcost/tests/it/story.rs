@@ -108,6 +108,8 @@ fn a_small_app_is_recorded_predicted_run_and_reported() {
     assert_eq!(impossible["estimate"]["evidence"]["measured_per_request"], 0.0, "{impossible}");
     assert!(!matches!(impossible["verdict"]["class"].as_str(), Some("cheap" | "gains")), "{impossible}");
     assert_eq!(study["splits"][1].get("rehearsal"), None);
+    let reason = impossible["not_rehearsed"].as_str().unwrap();
+    assert!(reason.starts_with("none of its calls between services (1 per request)"), "{reason}");
     assert_eq!(study["splits"][1]["comparison"]["saturation"]["origin"], "predicted");
 
     // The study holds the interface with prices; a plan has the same from the calibration that is kept.

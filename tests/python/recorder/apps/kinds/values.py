@@ -59,6 +59,19 @@ class Slotted:
     sku: str
 
 
+def shortened(text):
+    return text[:3]
+
+
+class Label(pydantic.BaseModel):
+    text: typing.Annotated[str, pydantic.AfterValidator(shortened)]
+
+    @pydantic.field_validator("text")
+    @classmethod
+    def lowered(cls, text):
+        return text.lower()
+
+
 class Model(pydantic.BaseModel):
     amount: int
 
@@ -336,6 +349,7 @@ def nested(first):
 
 plain = Plain(3)
 service = Service()
+services = collections.OrderedDict(main=Service())
 line = Line("a")
 logger = logging.getLogger("kinds")
 Row = collections.namedtuple("Row", "a b")
