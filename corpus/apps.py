@@ -332,9 +332,7 @@ class App:
             packages = ["--no-deps", *pins, *stack]
         return cls(home, environment(name, python, packages, wheel))
 
-    def splitcost(
-        self, arguments: list[str], deadline_secs: float, env: dict[str, str] | None = None
-    ) -> str:
+    def splitcost(self, arguments: list[str], deadline_secs: float, env: dict[str, str] | None = None) -> str:
         """Run splitcost in the directory of the app, with more environment variables."""
         command = [str(self.venv / "bin" / "splitcost"), *arguments]
         # It ends with 1 where a split was not run, and with 3 where there is no verdict.

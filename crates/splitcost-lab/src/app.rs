@@ -211,6 +211,11 @@ impl App {
         cpu::group_cpu(self.group.id())
     }
 
+    /// Returns how often the threads of its processes have waited for something until now.
+    pub(crate) fn switches(&self) -> u64 {
+        cpu::group_switches(self.group.id())
+    }
+
     /// Returns the last lines that it wrote, as a block for a message.
     pub fn log_tail(&self) -> String {
         log_tail::tail(&self.log)

@@ -11,8 +11,10 @@ pub(crate) struct Process {
     pub(crate) pid: i32,
     pub(crate) group: i32,
     pub(crate) alive: bool,
-    /// User and system time in clock ticks, reaped children's included.
-    pub(crate) ticks: u64,
+    /// User and system time in clock ticks.
+    ticks: u64,
+    /// The same of reaped children.
+    reaped_ticks: u64,
 }
 
 /// Clock ticks per second.
@@ -30,7 +32,8 @@ impl Process {
             pid: pid.parse().ok()?,
             group: fields.get(2)?.parse().ok()?,
             alive: !matches!(*fields.first()?, "Z" | "X"),
-            ticks: number(11)? + number(12)? + number(13)? + number(14)?,
+            ticks: number(11)? + number(12)?,
+            reaped_ticks: number(13)? + number(14)?,
         })
     }
 }
@@ -54,13 +57,33 @@ pub(crate) fn group(group: i32) -> Vec<Process> {
 /// Returns the CPU time that the processes of a group have used until now, that of reaped children included.
 ///
 /// # Units
-/// Resolved to 10 ms: use it over seconds.
+/// Resolved to nanoseconds for running processes, and to 10 ms for those that have ended.
 ///
 /// # Source
-/// proc(5), `/proc/pid/stat`, fields 14 to 17.
+/// clock_getcpuclockid(3); proc(5), `/proc/pid/stat`, fields 14 to 17.
 pub fn group_cpu(group_id: u32) -> Nanos {
-    let ticks: u64 = group(group_id.cast_signed()).iter().map(|p| p.ticks).sum();
-    Nanos::from_secs_f64(ticks as f64 / TICKS_PER_SEC)
+    let in_ticks = |ticks: u64| Nanos::from_secs_f64(ticks as f64 / TICKS_PER_SEC);
+    let of = |process: &Process| {
+        let own = process_cpu(process.pid.cast_unsigned()).unwrap_or_else(|| in_ticks(process.ticks));
+        own + in_ticks(process.reaped_ticks)
+    };
+    group(group_id.cast_signed()).iter().map(of).sum()
+}
+
+/// Returns how often the threads of a group's processes have waited for something until now.
+///
+/// # Source
+/// proc(5), `voluntary_ctxt_switches` of `/proc/pid/task/tid/status`.
+pub(crate) fn group_switches(group_id: u32) -> u64 {
+    let of_task = |task: fs::DirEntry| {
+        let status = fs::read_to_string(task.path().join("status")).ok()?;
+        status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:")?.trim().parse::<u64>().ok())
+    };
+    let of_process = |process: &Process| {
+        let tasks = fs::read_dir(format!("/proc/{}/task", process.pid));
+        tasks.into_iter().flatten().flatten().filter_map(of_task).sum::<u64>()
+    };
+    group(group_id.cast_signed()).iter().map(of_process).sum()
 }
 
 /// Returns the processes that listen on a TCP port of this host, as far as we may see them.
@@ -145,7 +168,7 @@ mod tests {
     #[test]
     fn a_name_with_parentheses_is_parsed() {
         let stat = "42 (a) b (c) S 1 40 40 0 -1 4194304 100 0 0 0 7 3 1 1 20 0 1 0 5 0 0";
-        assert_eq!(Process::parse(stat), Some(Process { pid: 42, group: 40, alive: true, ticks: 12 }));
+        assert_eq!(Process::parse(stat), Some(Process { pid: 42, group: 40, alive: true, ticks: 10, reaped_ticks: 2 }));
         assert_eq!(Process::parse("42 (a"), None);
     }
 
@@ -171,13 +194,14 @@ mod tests {
     #[test]
     fn our_own_group_uses_cpu() {
         let own = rustix::process::getpgrp().as_raw_nonzero().get();
-        let end = std::time::Instant::now() + std::time::Duration::from_mins(1);
+        let before = group_cpu(own.cast_unsigned());
         let mut x = 1_u64;
-        while group_cpu(own.cast_unsigned()).is_zero() && std::time::Instant::now() < end {
-            for i in 0..10_000_000_u64 {
-                x = std::hint::black_box(x.wrapping_mul(i | 1));
-            }
+        for i in 0..100_000_u64 {
+            x = std::hint::black_box(x.wrapping_mul(i | 1));
         }
-        assert!(!group_cpu(own.cast_unsigned()).is_zero());
+        assert!(group_cpu(own.cast_unsigned()) > before, "it is resolved to less than a clock tick");
+        let waited = group_switches(own.cast_unsigned());
+        std::thread::sleep(std::time::Duration::from_millis(1));
+        assert!(group_switches(own.cast_unsigned()) > waited);
     }
 }

@@ -7,17 +7,27 @@ use splitcost_model::fault::{EndedRequest, FaultRehearsal, RehearsedUnderFault, 
 use splitcost_model::policy::{Fault, FaultPlan};
 use splitcost_model::quantity::Nanos;
 use splitcost_model::recording::Recording;
+use splitcost_model::split::Split;
 
 use crate::app::AppSpec;
 use crate::drive::{Driver, check_some_ok};
 use crate::python::Python;
-use crate::rehearse::{Deployment, Parts, START_SECS, SplitRun, WARM_UP_SECS};
+use crate::rehearse::{Deployment, Parts, START_SECS, WARM_UP_SECS};
 use crate::{Cancel, Progress, Result, Step};
 
 /// Connections that the load generator may have: requests that are stuck keep theirs.
 ///
 /// Chosen: as many as come in the time until it gives up, at 400 requests/s.
 const MAX_CONNECTIONS: usize = 4_000;
+
+/// A split to run, and its load.
+#[derive(Clone, Copy, Debug)]
+pub struct SplitRun<'a> {
+    /// The split.
+    pub split: &'a Split,
+    /// Arrival rate.
+    pub rate_reqs_per_sec: f64,
+}
 
 /// Planned seconds of one, on so many services.
 pub fn planned_secs(plan: &FaultPlan, services: usize, deadline: Duration) -> f64 {
@@ -47,7 +57,7 @@ pub fn rehearse_fault(
     let label = format!("rehearse: {} under {}, {}", split.name, plan.fault, split.calls);
     driver.say(format!("{label}: starting"));
     let parts = Parts { spec, python, workload, recording, seed, cancel };
-    let mut deployment = Deployment::of(run, parts, Some(made))?;
+    let mut deployment = Deployment::of(split, parts, Some(made))?;
     deployment.wait(spec, cancel)?;
     driver.step.done_secs = START_SECS * services as f64;
 

@@ -53,6 +53,7 @@ mod engine;
 mod error;
 mod form;
 mod histogram;
+mod lone;
 mod outcome;
 mod plan;
 mod resource;
@@ -66,11 +67,12 @@ pub use connection::http1::{Answer, MAX_HEAD_BYTES, Malformed, Response, Respons
 pub use engine::run;
 pub use error::Error;
 pub use histogram::Histogram;
+pub use lone::{LoneAnswer, LoneClient, send};
 pub use outcome::{EndpointOutcome, Failure, Failures, FirstFailure, Outcome, Phases};
 pub use plan::{Arrivals, Mode, Phase, Plan, Progress, Stop};
 pub use resource::monotonic_now;
 pub use schedule::Schedule;
-pub use session::{Capture, Session, open_sessions, send};
+pub use session::{Capture, Session, open_sessions};
 pub use target::{Address, Roots, Target, Targets, Tls, Version};
 pub use template::{Piece, pieces};
 pub use workload::{

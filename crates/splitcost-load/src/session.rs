@@ -2,24 +2,17 @@
 //! answers, and cookies.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write as _};
-use std::net::TcpStream;
-use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::connection::http1::{Answer, ResponseParser};
-use crate::target::{Address, Target, Targets, Version};
+use crate::connection::http1::Answer;
+use crate::lone::exchange;
+use crate::target::Targets;
 use crate::workload::{Method, Workload};
 use crate::{Error, form};
 
-/// The longest time from the sending of a request to its complete answer.
-///
-/// Chosen: a log-in hashes a password for at most a second; a first request may fill caches.
-const DEADLINE: Duration = Duration::from_secs(30);
 /// The number of bytes of an unexpected answer that an error shows.
 ///
 /// Chosen: about two lines of a terminal.
@@ -188,57 +181,4 @@ fn open(workload: &Workload, targets: &Targets, user: u32, cancel: &AtomicBool) 
         }
     }
     Ok(session)
-}
-
-/// Sends request `index` of the run with this seed offset, alone and over a connection of its own, as the user whose turn it
-/// is among the sessions of `targets`. Returns the answer, whatever its status.
-///
-/// # Errors
-/// Describes the reason why there is no complete answer.
-pub fn send(workload: &Workload, targets: &Targets, seed_offset: u64, index: u64) -> Result<Answer, String> {
-    let draw = workload.draw(seed_offset, index);
-    let request = &workload.requests()[draw.request];
-    let target = targets.of(request.name());
-    let none = [Session::default()];
-    let sessions = if targets.sessions().is_empty() { &none } else { targets.sessions() };
-    let mut bytes = Vec::new();
-    request.write(draw, &sessions[(index % sessions.len() as u64) as usize], &target.authority, &mut bytes);
-    exchange(target, &bytes, request.method() == Method::Head)
-}
-
-/// Sends one request over a connection of its own, and returns the answer.
-fn exchange(target: &Target, request: &[u8], is_head: bool) -> Result<Answer, String> {
-    if target.tls.is_some() || target.version == Version::Http2 {
-        return Err("it can only be sent over HTTP/1.1 without TLS".to_owned());
-    }
-    let unanswered = |error: io::Error| format!("it was not answered: {error}");
-    match &target.address {
-        Address::Tcp(address) => {
-            let mut stream = TcpStream::connect_timeout(address, DEADLINE).map_err(unanswered)?;
-            stream.set_read_timeout(Some(DEADLINE)).and_then(|()| stream.write_all(request)).map_err(unanswered)?;
-            receive(&mut stream, is_head)
-        }
-        Address::Unix(path) => {
-            let mut stream = UnixStream::connect(path).map_err(unanswered)?;
-            stream.set_read_timeout(Some(DEADLINE)).and_then(|()| stream.write_all(request)).map_err(unanswered)?;
-            receive(&mut stream, is_head)
-        }
-    }
-}
-
-fn receive(stream: &mut impl io::Read, is_head: bool) -> Result<Answer, String> {
-    let mut parser = ResponseParser::keeping(is_head);
-    let mut buffer = [0; 16_384];
-    let end = Instant::now() + DEADLINE;
-    while Instant::now() < end {
-        let count = stream.by_ref().read(&mut buffer).map_err(|error| format!("it was not answered: {error}"))?;
-        let done = if count == 0 { parser.end() } else { parser.feed(&buffer[..count]) };
-        match done {
-            Ok(Some(_)) => return Ok(parser.take_kept()),
-            Ok(None) if count == 0 => return Err("the connection ended before the answer was complete".to_owned()),
-            Ok(None) => {}
-            Err(_) => return Err("the answer is not HTTP/1.1, or is too large".to_owned()),
-        }
-    }
-    Err(format!("the answer was not complete after {} s", DEADLINE.as_secs()))
 }

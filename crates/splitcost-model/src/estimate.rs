@@ -8,6 +8,11 @@ use crate::boundary::{Local, Readiness};
 use crate::number::{number, short};
 use crate::statistics::Interval;
 
+/// The load at which a split and the monolith are compared, as a share of the throughput at which the first of them saturates.
+///
+/// Chosen: at half of it and more, small errors of the prediction grow to large ones by queueing.
+pub const LOAD_SHARE: f64 = 0.4;
+
 /// A value for the monolith and one for the split, at the same load on the same machine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Arms<T> {
@@ -282,6 +287,18 @@ pub struct Hop {
     pub line: u32,
 }
 
+/// Lone requests to one endpoint, predicted: nothing else runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Alone {
+    /// Median response times.
+    pub response_ms: Arms<f64>,
+    /// Response time of the split divided by that of the monolith.
+    pub ratio: Interval,
+    /// CPU time of the split per request divided by that of the monolith; absent where there is none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub cpu_ratio: Option<Interval>,
+}
+
 /// One endpoint, predicted.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct EstimatedEndpoint {
@@ -291,7 +308,10 @@ pub struct EstimatedEndpoint {
     pub requests: u64,
     /// Recorded requests that failed (status 400 and above); they are in no response time.
     pub failed_requests: u64,
-    /// Response times in both arms; absent where no simulated request ended.
+    /// Lone requests; absent where no simulated request ended.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub alone: Option<Alone>,
+    /// Response times under load in both arms; absent where no simulated request ended.
     #[serde(flatten)]
     pub response: Arms<Option<ResponseTimes>>,
     /// Share of the split's requests that fail, as a call between services takes longer than its timeout, 0 to 1. They are

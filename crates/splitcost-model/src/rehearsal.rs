@@ -6,6 +6,7 @@ use crate::answers::Answers;
 use crate::audit::Audit;
 use crate::emulation::Emulation;
 use crate::estimate::{Arms, CannotCross, Figures, ResponseTimes};
+use crate::statistics::Interval;
 
 /// The measurement of one split at one load.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -15,7 +16,13 @@ pub struct Rehearsal {
     /// Figures over all requests.
     #[serde(flatten)]
     pub figures: Arms<Figures>,
-    /// Per endpoint of the workload, in its order.
+    /// The figures of a second copy of the monolith: what they differ by from those of the first is noise.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub control: Option<Figures>,
+    /// Per endpoint of the workload, in its order: lone requests, in pairs.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub alone: Vec<AloneEndpoint>,
+    /// Per endpoint of the workload, in its order: requests under load.
     pub endpoints: Vec<RehearsedEndpoint>,
     /// Calls that the services met and that could not cross.
     pub cannot_cross: Vec<CannotCross>,
@@ -69,4 +76,83 @@ pub struct RehearsedEndpoint {
     /// Response times in both arms; absent where no request was answered.
     #[serde(flatten)]
     pub response: Arms<Option<ResponseTimes>>,
+    /// Response times of a second copy of the monolith.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub control: Option<ResponseTimes>,
+}
+
+/// Lone requests to one endpoint. Each was sent to the monolith, to the split and to a second copy of the monolith, back to
+/// back and in random order, while nothing else ran.
+///
+/// A ratio is the median of the ratios of pairs: the same request to both, at nearly the same time, so that changes of the
+/// machine's speed cancel. The monolith's figure is the geometric mean of both copies'. An interval resamples pairs; that of CPU
+/// time, sets of pairs.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct AloneEndpoint {
+    /// `METHOD /path/{template}`.
+    pub name: String,
+    /// Requests that all were answered as expected.
+    pub pairs: u64,
+    /// Requests that both copies of the monolith answered as expected, and the split did not.
+    #[serde(skip_serializing_if = "is_zero", default)]
+    pub failed_pairs: u64,
+    /// Median response times.
+    pub response_ms: Arms<f64>,
+    /// Response time of the split divided by that of the monolith.
+    pub ratio: Interval,
+    /// Response time of the second copy of the monolith divided by that of the first: the noise.
+    pub noise: Interval,
+    /// CPU time of all processes per request.
+    pub cpu_ms: Arms<f64>,
+    /// CPU time of the split divided by that of the monolith; absent where no time was measured.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub cpu_ratio: Option<Interval>,
+    /// The same of the second copy of the monolith.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub cpu_noise: Option<Interval>,
+    /// Times per request that a thread of the app waited for something.
+    pub switches: Arms<f64>,
+}
+
+impl AloneEndpoint {
+    /// Returns true when the split's response times differ from the monolith's by more than two copies of the monolith may
+    /// differ.
+    pub fn differs(&self) -> bool {
+        let Interval { low, high, .. } = self.noise;
+        self.ratio.low > high.max(1.0) || self.ratio.high < low.min(1.0)
+    }
+
+    /// Returns the noise floor: the largest change, as a share, that two copies of the monolith may differ by.
+    pub fn noise_floor(&self) -> f64 {
+        let Interval { low, high, .. } = self.noise;
+        high.max(1.0 / low.max(f64::MIN_POSITIVE)).max(1.0) - 1.0
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::statistics::Level;
+
+    fn endpoint(ratio: [f64; 3], noise: [f64; 3]) -> AloneEndpoint {
+        let [ratio, noise] = [ratio, noise].map(|[value, low, high]| Interval::new(Level::NINETY, value, low, high));
+        AloneEndpoint { ratio, noise, ..AloneEndpoint::default() }
+    }
+
+    #[test]
+    fn a_difference_below_the_noise_is_none() {
+        let noise = [1.0, 0.98, 1.03];
+        assert!(endpoint([1.1, 1.05, 1.15], noise).differs());
+        assert!(endpoint([0.9, 0.85, 0.95], noise).differs());
+        assert!(!endpoint([1.05, 1.02, 1.08], noise).differs());
+        assert!(!endpoint([1.0, 0.99, 1.01], noise).differs());
+        // A copy that was slower all the time makes no copy of equal speed different.
+        assert!(!endpoint([1.0, 0.99, 1.01], [1.1, 1.05, 1.15]).differs());
+        assert!((endpoint([1.0; 3], noise).noise_floor() - 0.03).abs() < 1e-12);
+    }
 }

@@ -246,7 +246,10 @@ pub struct EndpointComparison {
     pub requests: u64,
     /// Requests that failed while recording or in the rehearsed split.
     pub failed_requests: u64,
-    /// Change of the median, in milliseconds.
+    /// Change of the median of lone requests, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub alone_ms: Option<Change>,
+    /// Change of the median under load, in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub p50_ms: Option<Change>,
     /// Change of the 90th percentile, in milliseconds.
@@ -258,6 +261,11 @@ pub struct EndpointComparison {
 }
 
 impl EndpointComparison {
+    /// The change that stands for the endpoint: that of lone requests where it is known, else that of the median under load.
+    pub fn headline(&self) -> Option<Change> {
+        self.alone_ms.or(self.p50_ms)
+    }
+
     /// The change of the percentile that `quantile` names.
     pub fn at(&self, quantile: Quantile) -> Option<Change> {
         match quantile {

@@ -3,10 +3,10 @@
 
 use anstyle::{AnsiColor, Style as Ansi};
 use splitcost_model::database::ServiceTables;
-use splitcost_model::estimate::{Arms, Figures, Quantile, ResponseTimes};
+use splitcost_model::estimate::{Arms, EstimatedEndpoint, Figures, Quantile, ResponseTimes};
 use splitcost_model::number::{factor, number, short};
-use splitcost_model::rehearsal::{SplitTransaction, Use};
-use splitcost_model::statistics::Interval;
+use splitcost_model::rehearsal::{AloneEndpoint, Rehearsal, SplitTransaction, Use};
+use splitcost_model::statistics::{Interval, median};
 use splitcost_model::study::{EndpointComparison, SplitStudy, Study, VerdictClass};
 
 use crate::emulation;
@@ -102,53 +102,95 @@ impl Paint {
     }
 }
 
-/// A column: its head, and the response times of an endpoint that it shows.
-type Column = (&'static str, fn(&SplitStudy, &str) -> Option<ResponseTimes>);
-
-/// The measured arms of an endpoint.
-fn measured(split: &SplitStudy, name: &str) -> Option<Arms<Option<ResponseTimes>>> {
-    let endpoints = &split.rehearsal.as_ref()?.endpoints;
-    Some(endpoints.iter().find(|endpoint| endpoint.name == name)?.response.clone())
+/// A time of an endpoint that the table shows.
+#[derive(Clone, Copy)]
+enum Figure {
+    /// The median of lone requests.
+    Alone,
+    /// A percentile under load.
+    UnderLoad(Quantile),
 }
 
-/// The predicted arms of an endpoint.
-fn predicted(split: &SplitStudy, name: &str) -> Option<Arms<Option<ResponseTimes>>> {
-    Some(split.estimate.endpoints.iter().find(|endpoint| endpoint.name == name)?.response.clone())
+impl Figure {
+    const ALL: [Self; 3] = [Self::Alone, Self::UnderLoad(Quantile::P50), Self::UnderLoad(Quantile::P99)];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Alone => "alone",
+            Self::UnderLoad(quantile) => quantile.name(),
+        }
+    }
+
+    /// The monolith's time and the split's, predicted.
+    fn of_estimate(self, endpoints: &[EstimatedEndpoint], name: &str) -> Option<(f64, Interval)> {
+        let endpoint = endpoints.iter().find(|endpoint| endpoint.name == name)?;
+        match self {
+            Self::Alone => endpoint.alone.map(|alone| lone(alone.response_ms.monolith, alone.ratio)),
+            Self::UnderLoad(quantile) => both(&endpoint.response, quantile),
+        }
+    }
+
+    /// The same, measured.
+    fn of_rehearsal(self, rehearsal: &Rehearsal, name: &str) -> Option<(f64, Interval)> {
+        match self {
+            Self::Alone => {
+                let alone = rehearsal.alone.iter().find(|endpoint| endpoint.name == name)?;
+                Some(lone(alone.response_ms.monolith, alone.ratio))
+            }
+            Self::UnderLoad(quantile) => {
+                both(&rehearsal.endpoints.iter().find(|endpoint| endpoint.name == name)?.response, quantile)
+            }
+        }
+    }
+
+    /// The columns of the table, each with its head and a cell per row: the times, and the ratios of split to monolith.
+    fn columns(self, split: &SplitStudy, rows: &[EndpointComparison]) -> Vec<Vec<String>> {
+        let estimate = &split.estimate;
+        let predicted = |name: &str| self.of_estimate(&estimate.endpoints, name);
+        let rehearsable = |name: &str| {
+            let rehearsed = estimate.as_rehearsed.as_ref().filter(|_| split.rehearsal.is_some())?;
+            self.of_estimate(&rehearsed.endpoints, name)
+        };
+        let measured = |name: &str| self.of_rehearsal(split.rehearsal.as_ref()?, name);
+        // The monolith was measured if there was a rehearsal; otherwise the simulated one stands in.
+        let times = |name: &str| if split.rehearsal.is_some() { measured(name) } else { predicted(name) };
+        let arrow = |(before, after): (f64, Interval)| format!("{} → {}", number(before), number(after.value));
+        let ratio = |(before, after): (f64, Interval)| ratio(after.scale(1.0 / before));
+        type Of<'a> = &'a dyn Fn(&str) -> Option<(f64, Interval)>;
+        let ratios: [(&str, Of<'_>); 3] =
+            [("predicted", &predicted), ("as rehearsed", &rehearsable), ("measured", &measured)];
+        if rows.iter().all(|row| times(&row.name).is_none()) {
+            return Vec::new();
+        }
+        let mut columns = Vec::new();
+        let mut push = |head: String, cells: Vec<Option<String>>| {
+            if cells.iter().any(Option::is_some) {
+                let cells = cells.into_iter().map(|cell| cell.unwrap_or_else(|| "–".to_owned()));
+                columns.push(std::iter::once(head).chain(cells).collect());
+            }
+        };
+        push(format!("{} ms", self.name()), rows.iter().map(|row| times(&row.name).map(arrow)).collect());
+        for (head, of) in ratios {
+            push(head.to_owned(), rows.iter().map(|row| of(&row.name).map(ratio)).collect());
+        }
+        columns
+    }
 }
 
-/// The predicted arms of an endpoint for the calls that a rehearsal makes remotely, where these are not all.
-fn rehearsable(split: &SplitStudy, name: &str) -> Option<Arms<Option<ResponseTimes>>> {
-    let rehearsed = split.estimate.as_rehearsed.as_ref().filter(|_| split.rehearsal.is_some())?;
-    Some(rehearsed.endpoints.iter().find(|endpoint| endpoint.name == name)?.response.clone())
+/// The monolith's time, and that times the ratio.
+fn lone(monolith_ms: f64, ratio: Interval) -> (f64, Interval) {
+    (monolith_ms, ratio.scale(monolith_ms))
 }
 
-/// The columns that at least one endpoint can fill.
-fn columns(split: &SplitStudy) -> Vec<Column> {
-    // The monolith was measured if there was a rehearsal; otherwise the simulated one stands in.
-    let monolith: Column = if split.rehearsal.is_some() {
-        ("mono", |split, name| measured(split, name)?.monolith)
-    } else {
-        ("mono", |split, name| predicted(split, name)?.monolith)
-    };
-    let filled =
-        |column: &Column| split.comparison.endpoints.iter().any(|endpoint| column.1(split, &endpoint.name).is_some());
-    [
-        monolith,
-        ("predicted", |split, name| predicted(split, name)?.split),
-        ("as rehearsed", |split, name| rehearsable(split, name)?.split),
-        ("measured", |split, name| measured(split, name)?.split),
-    ]
-    .into_iter()
-    .filter(filled)
-    .collect()
+fn both(response: &Arms<Option<ResponseTimes>>, quantile: Quantile) -> Option<(f64, Interval)> {
+    Some((response.monolith.as_ref()?.at(quantile).value, response.split.as_ref()?.at(quantile)))
 }
 
 fn endpoints(split: &SplitStudy, width: usize, paint: Paint, lines: &mut Vec<String>) {
-    let columns = columns(split);
-    let shown = |name: &str| columns.iter().find_map(|column| column.1(split, name));
-    let level = split.comparison.endpoints.iter().find_map(|endpoint| Some(shown(&endpoint.name)?.p50_ms.level));
+    let (rows, hidden) = split.comparison.endpoints.split_at(split.comparison.endpoints.len().min(ENDPOINTS));
+    let level = rows.iter().find_map(|endpoint| Some(endpoint.headline()?.after.level));
     let title = format!(
-        "{}: {}, {} link, {} requests/s. Response times in ms with {} intervals{}",
+        "{}: {}, {} link, {} requests/s. Ratios of split to monolith with {} intervals{}",
         split.name,
         split.stack,
         split.link,
@@ -165,12 +207,13 @@ fn endpoints(split: &SplitStudy, width: usize, paint: Paint, lines: &mut Vec<Str
     wrap(&(title + &copied), width, 2, &mut wrapped);
     lines.extend(wrapped.iter().map(|line| paint.bold(line)));
 
-    let (rows, hidden) = split.comparison.endpoints.split_at(split.comparison.endpoints.len().min(ENDPOINTS));
-    let both = [Quantile::P50, Quantile::P99].map(|quantile| quantile_columns(split, rows, &columns, quantile));
-    let widths = both.each_ref().map(|part| part.iter().map(|column| column_width(column)).sum::<usize>());
-    // Both quantiles where they fit beside a legible name, else the median alone.
+    let parts = Figure::ALL.map(|figure| figure.columns(split, rows));
+    let widths = parts.each_ref().map(|part| part.iter().map(|column| column_width(column)).sum::<usize>());
+    // As many as fit beside a legible name, but at least the first.
     let legible = distinct_width(rows.iter().map(|e| e.name.as_str()), NAME);
-    let shown = if width >= legible + CALLS_COLUMN + widths[0] + widths[1] { 2 } else { 1 };
+    let fits = |shown: &usize| width >= legible + CALLS_COLUMN + widths.iter().take(*shown).sum::<usize>();
+    let first = 1 + parts.iter().position(|part| !part.is_empty()).unwrap_or(0);
+    let shown = (first..=parts.len()).rev().find(fits).unwrap_or(first);
     let numbers = CALLS_COLUMN + widths.iter().take(shown).sum::<usize>();
     let longest = rows.iter().map(|e| e.name.chars().count()).max().unwrap_or(0);
     let names = width.saturating_sub(numbers).min(longest).max(NAME / 2);
@@ -181,7 +224,7 @@ fn endpoints(split: &SplitStudy, width: usize, paint: Paint, lines: &mut Vec<Str
             None => format!("{:names$}{:>CALLS_COLUMN$}", "", "calls"),
             Some(e) => format!("{:names$}{:>CALLS_COLUMN$}", shorten(&e.name, names), crossings(split, &e.name)),
         };
-        for part in &both[..shown] {
+        for part in &parts[..shown] {
             for (c, column) in part.iter().enumerate() {
                 let cell = format!("{:>width$}", column[i], width = column_width(column));
                 line += &if row.is_some() && c + 1 == part.len() { paint.bold(&cell) } else { cell };
@@ -190,8 +233,8 @@ fn endpoints(split: &SplitStudy, width: usize, paint: Paint, lines: &mut Vec<Str
         lines.push(if row.is_none() { paint.dim(&line) } else { line });
     }
     if let Some(next) = hidden.first() {
-        let most = next.p50_ms.map_or_else(|| "–".to_owned(), |change| factor(change.ratio));
-        lines.push(paint.dim(&format!("… and {} more, the median {most} at most", hidden.len())));
+        let most = next.headline().map_or_else(|| "–".to_owned(), |change| factor(change.ratio));
+        lines.push(paint.dim(&format!("… and {} more, {most} at most", hidden.len())));
     }
 }
 
@@ -201,41 +244,27 @@ fn crossings(split: &SplitStudy, name: &str) -> String {
     endpoint.map_or_else(|| "–".to_owned(), |endpoint| short(endpoint.crossings_per_request))
 }
 
-/// For each column its head and one cell per row; the last column is the factor by which the quantile grows.
-fn quantile_columns(
-    split: &SplitStudy,
-    rows: &[EndpointComparison],
-    columns: &[Column],
-    quantile: Quantile,
-) -> Vec<Vec<String>> {
-    let dash = || "–".to_owned();
-    let mut out: Vec<Vec<String>> = columns
-        .iter()
-        .enumerate()
-        .map(|(i, (head, of))| {
-            let head = if i == 0 { format!("{} {head}", quantile.name()) } else { (*head).to_owned() };
-            let cells = rows.iter().map(|e| of(split, &e.name).map_or_else(dash, |times| interval(times.at(quantile))));
-            std::iter::once(head).chain(cells).collect()
-        })
-        .collect();
-    let factors = rows.iter().map(|e| e.at(quantile).map_or_else(dash, |change| factor(change.ratio)));
-    out.push(std::iter::once(String::new()).chain(factors).collect());
-    out
-}
-
 /// Columns of the terminal that a column takes, its gap included.
 fn column_width(column: &[String]) -> usize {
     column.iter().map(|cell| cell.chars().count()).max().unwrap_or(0) + 1
 }
 
+/// `1.61× ±3%`; `17.0× (9.10–30.0)` where half of the interval is more than half of the value.
+fn ratio(ratio: Interval) -> String {
+    with_interval(ratio, format!("{}×", number(ratio.value)))
+}
+
 /// `74.1 ±9%`; `74.1 (30.2–410)` where half of the interval is more than half of the value.
 fn interval(interval: Interval) -> String {
-    let half = (interval.high - interval.low) / 2.0;
-    let share = 100.0 * half / interval.value;
+    with_interval(interval, number(interval.value))
+}
+
+fn with_interval(interval: Interval, value: String) -> String {
+    let share = 100.0 * (interval.high - interval.low) / 2.0 / interval.value;
     if share > 50.0 {
-        return format!("{} ({}–{})", number(interval.value), number(interval.low), number(interval.high));
+        return format!("{value} ({}–{})", number(interval.low), number(interval.high));
     }
-    if share.is_finite() { format!("{} ±{share:.0}%", number(interval.value)) } else { number(interval.value) }
+    if share.is_finite() { format!("{value} ±{share:.0}%") } else { value }
 }
 
 /// A title, then each split's lines, at most `width` columns wide; several splits have their names in front.
@@ -375,6 +404,9 @@ fn verdict(split: &SplitStudy, width: usize, paint: Paint, lines: &mut Vec<Strin
     if !totals.is_empty() {
         wrap(&format!("  {}", totals.join("; ")), width, 2, lines);
     }
+    if let Some(words) = lone_requests(split) {
+        wrap(&format!("  {words}"), width, 2, lines);
+    }
     // A verdict that is withheld for the answers has said it.
     let is_said = |words: &String| split.verdict.as_ref().is_some_and(|verdict| verdict.sentence.contains(words));
     for two in split.rehearsal.iter().flat_map(|rehearsal| &rehearsal.transactions) {
@@ -402,6 +434,36 @@ fn verdict(split: &SplitStudy, width: usize, paint: Paint, lines: &mut Vec<Strin
     for link in split.rehearsal.iter().flat_map(|rehearsal| &rehearsal.emulations) {
         wrap(&format!("  link {}", emulation::line(link)), width, 2, lines);
     }
+}
+
+/// The pairs of lone requests, their noise, and how far the prediction is from them.
+fn lone_requests(split: &SplitStudy) -> Option<String> {
+    let rehearsal = split.rehearsal.as_ref()?;
+    let pairs = || rehearsal.alone.iter().map(|alone| alone.pairs);
+    let (least, most) = (pairs().min()?, pairs().max()?);
+    let count = if least == most { least.to_string() } else { format!("{least} to {most}") };
+    let noise = rehearsal.alone.iter().map(AloneEndpoint::noise_floor).fold(0.0, f64::max);
+    let rehearsed = split.estimate.as_rehearsed.as_ref();
+    let endpoints = rehearsed.map_or(&split.estimate.endpoints, |rehearsed| &rehearsed.endpoints);
+    let predicted = rehearsal.alone.iter().filter_map(|alone| {
+        let endpoint = endpoints.iter().find(|endpoint| endpoint.name == alone.name)?;
+        Some((endpoint.alone?.ratio, alone.ratio))
+    });
+    let predicted: Vec<(Interval, Interval)> = predicted.collect();
+    let overlap = |(a, b): &&(Interval, Interval)| a.low <= b.high && b.low <= a.high;
+    let agree = predicted.iter().filter(overlap).count();
+    let off = median(predicted.iter().map(|(a, b)| (a.value / b.value).ln().abs().exp() - 1.0));
+    let off = off.map_or_else(String::new, |off| {
+        format!(
+            "; prediction and measurement agree within their intervals for {agree} of {} endpoints, {:.0} % off in the median",
+            predicted.len(),
+            100.0 * off
+        )
+    });
+    Some(format!(
+        "alone: {count} pairs for each endpoint, of which two copies of the monolith differ by at most {:.0} %{off}",
+        100.0 * noise
+    ))
 }
 
 /// `cores 0.461 → 1.28 ±7% predicted, 1.25 ±4% measured`; empty if nothing is known of the split.

@@ -3,6 +3,7 @@
 //! [`FittedServer`] is identified once from a recording. [`estimate`] predicts one split, [`estimate_fault`] its requests
 //! while something goes wrong.
 
+mod alone;
 mod fault;
 mod fit;
 mod network;
@@ -22,7 +23,8 @@ use splitcost_model::audit::{CallSite, CountedCalls};
 use splitcost_model::boundary::{Execution, Readiness};
 use splitcost_model::calibration::{Calibration, Round};
 use splitcost_model::estimate::{
-    Arms, AsRehearsed, CallPrices, CrossingCost, Estimate, EstimatedEndpoint, Evidence, Figures, ResponseTimes,
+    Arms, AsRehearsed, CallPrices, CrossingCost, Estimate, EstimatedEndpoint, Evidence, Figures, LOAD_SHARE,
+    ResponseTimes,
 };
 use splitcost_model::recording::{Recording, Request};
 use splitcost_model::split::{Prices, Split};
@@ -54,7 +56,8 @@ pub struct Scenario<'a> {
     pub split: &'a Split,
     /// The cores of the one host that everything shares, the load generator included.
     pub host_cores: usize,
-    /// The arrival rate; `None` means half of the predicted saturation of the split or the monolith, whichever is less.
+    /// The arrival rate; `None` means a share ([`LOAD_SHARE`]) of the predicted saturation of the split or the monolith,
+    /// whichever is less.
     pub load_reqs_per_sec: Option<f64>,
     /// The number of requests in flight at saturation.
     pub concurrency: u32,
@@ -93,6 +96,10 @@ const OPEN_REQUESTS: (u64, u64) = (4_000, 400);
 ///
 /// Chosen: throughput over 2,000 requests varies by about 2 %.
 const CLOSED_REQUESTS: (u64, u64) = (2_000, 300);
+/// The same of lone requests, where only medians are read.
+///
+/// Chosen: fifty requests of each of ten endpoints.
+const LONE_REQUESTS: (u64, u64) = (500, 20);
 /// Calls between services that a replication simulates at most, if [`FEWEST_REQUESTS`] allow it.
 ///
 /// Chosen: some seconds of computing. What differs between requests that make hundreds of calls averages out within each.
@@ -116,12 +123,18 @@ pub fn estimate(scenario: &Scenario<'_>, progress: Progress<'_>) -> Result<Estim
     }
     let input = CompiledScenario::new(scenario)?;
     let mut samples = Samples::default();
-    for throughput in replicate(scenario, |r| input.saturate(scenario, r), &mut |done| progress(done / 2.0))? {
+    for outcomes in replicate(scenario, |r| input.alone(scenario, r), &mut |done| progress(done / 4.0))? {
+        for (variant, outcome) in outcomes {
+            samples.alone.entry(variant).or_default().push(outcome);
+        }
+    }
+    let saturate = |r| input.saturate(scenario, r);
+    for throughput in replicate(scenario, saturate, &mut |done| progress(0.25 + done / 4.0))? {
         for (variant, one) in throughput {
             samples.saturation.entry(variant).or_default().push(one);
         }
     }
-    let load = scenario.load_reqs_per_sec.unwrap_or_else(|| samples.half_of_saturation());
+    let load = scenario.load_reqs_per_sec.unwrap_or_else(|| samples.share_of_saturation());
     for outcomes in replicate(scenario, |r| input.load(scenario, r, load), &mut |done| progress(0.5 + done / 2.0))? {
         for (variant, outcome) in outcomes {
             samples.cpu_secs.entry(variant).or_default().push(outcome.cpu_secs_per_request());
@@ -258,6 +271,8 @@ struct CompiledScenario<'a> {
 
 #[derive(Default)]
 struct Samples {
+    /// Lone requests.
+    alone: BTreeMap<Variant, Vec<Outcome>>,
     saturation: BTreeMap<Variant, Vec<f64>>,
     cpu_secs: BTreeMap<Variant, Vec<f64>>,
     /// The CPU seconds of the mesh per request.
@@ -266,9 +281,9 @@ struct Samples {
 }
 
 impl Samples {
-    fn half_of_saturation(&self) -> f64 {
+    fn share_of_saturation(&self) -> f64 {
         let throughput = self.saturation.values().filter_map(|samples| Interval::of(samples));
-        throughput.map(|interval| interval.value).fold(f64::INFINITY, f64::min) / 2.0
+        throughput.map(|interval| interval.value).fold(f64::INFINITY, f64::min) * LOAD_SHARE
     }
 
     fn figures(&self, variant: Variant, load: f64) -> Figures {
@@ -325,6 +340,19 @@ impl<'a> CompiledScenario<'a> {
         let count = self.requests.len();
         let pool = (0..count).map(|_| rng.random_range(0..count) as u32).collect();
         (CostModel::fit(&drawn, self.server.yardstick_nanos), pool)
+    }
+
+    /// Simulates lone requests: each finds everything idle.
+    fn alone(&self, scenario: &Scenario<'_>, replication: u32) -> Vec<(Variant, Outcome)> {
+        let at = RunConditions {
+            cold: true,
+            cold_nanos: self.server.cold_nanos,
+            slow: scenario.slowness,
+            pattern: LoadPattern::Closed { concurrency: 1 },
+            requests: affordable(LONE_REQUESTS, self.calls_per_request()),
+            fault: None,
+        };
+        self.replication(scenario, replication, |variant| variant != Variant::Awaited, &at)
     }
 
     /// Returns the throughput at saturation of each variant that is compared at saturation.
@@ -441,6 +469,7 @@ impl CompiledScenario<'_> {
         compiled: &Compiled,
     ) -> Vec<EstimatedEndpoint> {
         let number = self.endpoints.len();
+        let alone = samples.alone(variant, number);
         let [monolith, split, awaited] =
             [Variant::Monolith, variant, Variant::Awaited].map(|variant| by_endpoint(samples.runs(variant), number));
         let all = &scenario.recording.requests;
@@ -461,6 +490,7 @@ impl CompiledScenario<'_> {
                         .iter()
                         .filter(|r| r.endpoint == *name && scenario.recording.has_failed(r))
                         .count() as u64,
+                    alone: alone[index],
                     response: Arms { monolith: response(&monolith[index]), split: response(&split[index]) },
                     timed_out_share: failing_share(samples.runs(variant), index as u32),
                     split_if_async: if has_awaited { response(&awaited[index]) } else { None },

@@ -58,9 +58,10 @@ pub fn over_links(studies: &[SplitStudy], of: &[&str]) -> Vec<LinkComparison> {
         });
         comparisons[index].studies.push(study.name.clone());
         if let Some(hardest) = study.comparison.endpoints.first()
-            && hardest.p50_ms.is_some_and(|change| change.ratio > worst[index])
+            && let Some(change) = hardest.headline()
+            && change.ratio > worst[index]
         {
-            worst[index] = hardest.p50_ms.map_or(worst[index], |change| change.ratio);
+            worst[index] = change.ratio;
             comparisons[index].endpoint.clone_from(&hardest.name);
         }
     }
@@ -79,7 +80,7 @@ fn change(measured: Option<Arms<Option<Interval>>>, predicted: Arms<Option<Inter
     measured.and_then(|arms| of(arms, Origin::Measured)).or_else(|| of(predicted, Origin::Predicted))
 }
 
-/// Every endpoint of the estimate and of the rehearsal, the one whose median grows most first.
+/// Every endpoint of the estimate and of the rehearsal, the one that grows most first.
 fn endpoints(estimate: &Estimate, rehearsal: Option<&Rehearsal>) -> Vec<EndpointComparison> {
     let at = |times: &Arms<Option<ResponseTimes>>, quantile| Arms {
         monolith: times.monolith.as_ref().map(|times| times.at(quantile)),
@@ -88,6 +89,17 @@ fn endpoints(estimate: &Estimate, rehearsal: Option<&Rehearsal>) -> Vec<Endpoint
     let measured = |name: &str| rehearsal?.endpoints.iter().find(|endpoint| endpoint.name == name);
     let is_whole = estimate.as_rehearsed.is_none();
     let predicted = |name: &str| estimate.endpoints.iter().find(|endpoint| endpoint.name == name);
+    // A prediction stands for lone requests only where nothing was measured.
+    let alone = |name: &str| match rehearsal.filter(|_| is_whole) {
+        Some(rehearsal) => {
+            let alone = rehearsal.alone.iter().find(|endpoint| endpoint.name == name)?;
+            Some(lone_change(alone.response_ms.monolith, alone.ratio, Origin::Measured))
+        }
+        None => {
+            let alone = predicted(name)?.alone?;
+            Some(lone_change(alone.response_ms.monolith, alone.ratio, Origin::Predicted))
+        }
+    };
     let only_measured = rehearsal.iter().flat_map(|measured| &measured.endpoints).map(|endpoint| &endpoint.name);
     let names = estimate.endpoints.iter().map(|endpoint| &endpoint.name);
     let names = names.chain(only_measured.filter(|name| predicted(name).is_none()));
@@ -104,15 +116,23 @@ fn endpoints(estimate: &Estimate, rehearsal: Option<&Rehearsal>) -> Vec<Endpoint
                 requests: predicted.map_or(0, |endpoint| endpoint.requests),
                 failed_requests: predicted.map_or(0, |endpoint| endpoint.failed_requests)
                     + measured.map_or(0, |endpoint| endpoint.failed_requests),
+                alone_ms: alone(name),
                 p50_ms: change(Quantile::P50),
                 p90_ms: change(Quantile::P90),
                 p99_ms: change(Quantile::P99),
             }
         })
         .collect();
-    let growth = |endpoint: &EndpointComparison| endpoint.p50_ms.map_or(f64::NEG_INFINITY, |change| change.ratio);
+    let growth = |endpoint: &EndpointComparison| endpoint.headline().map_or(f64::NEG_INFINITY, |change| change.ratio);
     compared.sort_by(|a, b| growth(b).total_cmp(&growth(a)));
     compared
+}
+
+/// The change of lone requests: the monolith's time, and that times the ratio.
+fn lone_change(monolith_ms: f64, ratio: Interval, origin: Origin) -> Change {
+    let after = ratio.scale(monolith_ms);
+    let before = Interval { value: monolith_ms, low: monolith_ms, high: monolith_ms, ..ratio };
+    Change { before, after, ratio: ratio.value, added: after.value - monolith_ms, origin }
 }
 
 /// An average over the recorded mix of endpoints.
@@ -193,7 +213,7 @@ mod tests {
 
     fn rehearsed_endpoint(name: &str, monolith: f64, split: f64) -> RehearsedEndpoint {
         let response = Arms { monolith: Some(times(monolith)), split: Some(times(split)) };
-        RehearsedEndpoint { name: name.into(), failed_requests: 2, response }
+        RehearsedEndpoint { name: name.into(), failed_requests: 2, response, control: None }
     }
 
     #[test]

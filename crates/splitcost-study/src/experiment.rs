@@ -9,14 +9,15 @@ use splitcost_lab::app::AppSpec;
 use splitcost_lab::calibrate::{self, Needs, calibrate};
 use splitcost_lab::python::Python;
 use splitcost_lab::record::now;
-use splitcost_lab::rehearse::{self, Conditions, SplitRun};
+use splitcost_lab::rehearse::{self, Conditions};
 use splitcost_lab::{Cancel, Step, cache, cpu};
 use splitcost_load::Workload;
 use splitcost_model::answers::Answers;
 use splitcost_model::calibration::Calibration;
 use splitcost_model::database::{DataCrossings, Owners, assumption_on_redis};
-use splitcost_model::estimate::{CallPrices, Estimate};
+use splitcost_model::estimate::{CallPrices, Estimate, Figures};
 use splitcost_model::link::Link;
+use splitcost_model::number::number;
 use splitcost_model::policy::{CallPolicy, Fault};
 use splitcost_model::recording::Recording;
 use splitcost_model::recording::interface::{Interfaces, SettingRead};
@@ -28,6 +29,7 @@ use splitcost_sim::ASSUMPTIONS;
 use splitcost_sim::cost::small_call_micros;
 use splitcost_sim::estimate::{FittedServer, Scenario, estimate};
 
+use crate::anchor::anchor;
 use crate::audit::audit;
 use crate::comparison::{cannot_cross, compare, over_links};
 use crate::money::money;
@@ -52,7 +54,7 @@ const ESTIMATE_SECS: f64 = 5.0;
 /// The load at which splits are compared.
 #[derive(Clone, Copy, Debug)]
 pub struct Load {
-    /// Arrival rate; `None` for half of the throughput at which the split saturates.
+    /// Arrival rate; `None` for a share of the throughput at which the split or the monolith saturates.
     pub rate_reqs_per_sec: Option<f64>,
     /// Requests in flight at saturation.
     pub concurrency: u32,
@@ -133,6 +135,9 @@ impl Experiment<'_> {
     pub(crate) fn conditions(&self) -> Conditions<'_> {
         Conditions {
             recording: self.recording,
+            rate_reqs_per_sec: self.load.rate_reqs_per_sec,
+            // Links can be compared only at the same load: one that all of them can take.
+            shares_load: self.links.len() > 1,
             concurrency: self.load.concurrency,
             rounds: self.rounds,
             seed: self.seed,
@@ -464,8 +469,9 @@ impl Lab<'_> {
     /// Runs every split that can be run beside the monolith, and predicts every split. Returns whether every split
     /// could be run.
     ///
-    /// A shared machine changes its speed from one minute to the next, so the prediction is made for the speed that the
-    /// monolith's lone requests showed during the rehearsal. Nothing else of the rehearsal enters the prediction.
+    /// A shared machine changes its speed from one minute to the next. What is predicted is therefore the ratio of split to
+    /// monolith, at the load of the rehearsal, and for the speed at which the monolith saturated in it. A predicted value is that ratio
+    /// times the monolith's, as measured. Nothing else of the rehearsal enters the prediction.
     fn rehearse(&mut self, subjects: &[Subject<'_>], study: &mut Study) -> Result<bool> {
         let experiment = self.experiment;
         self.later_secs = rehearse::planned_secs(subjects.len(), experiment.rounds);
@@ -475,7 +481,7 @@ impl Lab<'_> {
         for (subject, scouted) in subjects.iter().zip(&scouted) {
             let split = subject.split;
             match refusal(experiment.recording, scouted) {
-                None => runnable.push(SplitRun { split, rate_reqs_per_sec: scouted.load_reqs_per_sec }),
+                None => runnable.push(split),
                 Some(refusal) => {
                     let text = format!("cannot rehearse the split {}: {}", split.name, refusal.reason);
                     self.warn(text, vec![refusal.hint]);
@@ -504,19 +510,22 @@ impl Lab<'_> {
         for warning in rehearsed.warnings.into_iter().chain(rehearsed.doubtful.clone()) {
             self.warn(warning, Vec::new());
         }
-        let slowness = rehearsed.slowness;
+        let slowness = slowness(&scouted, &rehearsed.rehearsals);
         study.provenance.notes.push(format!(
-            "lone requests to the monolith took {slowness:.2} times as long during the rehearsal as in the recording; the \
-             prediction is for that speed"
+            "at saturation, the monolith took {} times as long for its requests as in the recording; ratios of split to \
+             monolith are predicted for that speed, and values are these ratios of the monolith as measured",
+            number(slowness)
         ));
-        let names = runnable.iter().map(|run| run.split.name.as_str());
+        let names = runnable.iter().map(|split| split.name.as_str());
         let mut measured: BTreeMap<&str, _> =
             names.zip(rehearsed.rehearsals.into_iter().zip(rehearsed.answered)).collect();
         let mut found: Vec<(Circumstances, Residuals)> = Vec::new();
         for (nth, subject) in subjects.iter().enumerate() {
-            let load = Some(scouted[nth].load_reqs_per_sec);
-            let predicted = self.estimate(subjects, nth, load, slowness, REPLICATIONS)?;
-            let rehearsal = measured.remove(subject.split.name.as_str()).map(|(mut rehearsal, answered)| {
+            let measured = measured.remove(subject.split.name.as_str());
+            let load = measured.as_ref().map_or(scouted[nth].load_reqs_per_sec, |(of, _)| of.load_reqs_per_sec);
+            let mut predicted = self.estimate(subjects, nth, Some(load), slowness, REPLICATIONS)?;
+            let rehearsal = measured.map(|(mut rehearsal, answered)| {
+                anchor(&mut predicted, &rehearsal);
                 rehearsal.audit = audit(experiment.recording, subject.split, &answered, &rehearsal.cannot_cross);
                 rehearsal
             });
@@ -581,6 +590,14 @@ fn invalid_link(split: &str, rehearsal: &Rehearsal) -> Option<String> {
          not hold: {invalid}",
         link.profile, link.listen, link.to
     ))
+}
+
+/// The monolith's predicted throughput at saturation divided by the measured one: the slowness of the machine under load.
+fn slowness(predicted: &[Estimate], measured: &[Rehearsal]) -> f64 {
+    let saturation = |figures: &Figures| Some(figures.saturation_reqs_per_sec?.value).filter(|rate| *rate > 0.0);
+    let predicted = predicted.iter().find_map(|estimate| saturation(&estimate.figures.monolith));
+    let measured = measured.iter().find_map(|rehearsal| saturation(&rehearsal.figures.monolith));
+    predicted.zip(measured).map_or(1.0, |(predicted, measured)| predicted / measured)
 }
 
 /// The services of a split with the recorded modules that each has.

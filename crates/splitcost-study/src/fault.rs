@@ -1,8 +1,8 @@
 //! Splits under faults: predicted, and run.
 
 use splitcost_lab::Step;
-use splitcost_lab::fault::rehearse_fault;
-use splitcost_lab::rehearse::{SplitRun, slowness_now};
+use splitcost_lab::fault::{SplitRun, rehearse_fault};
+use splitcost_lab::rehearse::slowness_now;
 use splitcost_model::fault::FaultStudy;
 use splitcost_model::policy::{Fault, FaultPlan};
 use splitcost_model::quantity::Nanos;

@@ -14,6 +14,7 @@
 //! Processes, load and calibration belong to `splitcost-lab`, the simulation to `splitcost-sim`, and the rendering of
 //! the document to `splitcost-report`.
 
+pub mod anchor;
 pub mod audit;
 pub mod comparison;
 pub mod copies;

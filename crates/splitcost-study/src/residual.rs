@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use splitcost_model::estimate::{Arms, Estimate, Figures, ResponseTimes};
+use splitcost_model::estimate::{Arms, Estimate, EstimatedEndpoint, Figures, Quantile, ResponseTimes};
 use splitcost_model::rehearsal::Rehearsal;
 use splitcost_model::statistics::{Interval, quantile};
 
@@ -12,7 +12,7 @@ const MOST: usize = 500;
 const FEWEST: usize = 8;
 
 /// Version of the file that keeps past residuals; a file of another one is ignored.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// The circumstances of a prediction: its errors say something about predictions of the same ones only.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,11 +67,13 @@ impl PastResiduals {
     }
 }
 
-/// The logarithms of measured over predicted, by kind of figure, oldest first.
+/// The logarithms of the measured over the predicted ratio of split to monolith, by kind of figure, oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Residuals {
-    /// Medians of response times, of monolith and split.
+    /// Lone requests.
+    pub alone: Vec<f64>,
+    /// Medians of response times under load.
     pub p50: Vec<f64>,
     /// 90th percentiles.
     pub p90: Vec<f64>,
@@ -95,28 +97,35 @@ impl Residuals {
             let Some(measured) = rehearsal.endpoints.iter().find(|measured| measured.name == predicted.name) else {
                 continue;
             };
-            let arms = [
-                (&predicted.response.monolith, &measured.response.monolith),
-                (&predicted.response.split, &measured.response.split),
-            ];
-            for (predicted, measured) in arms {
-                let (Some(predicted), Some(measured)) = (predicted, measured) else { continue };
-                note(&mut all.p50, Some(predicted.p50_ms), Some(measured.p50_ms));
-                note(&mut all.p90, Some(predicted.p90_ms), Some(measured.p90_ms));
-                note(&mut all.p99, Some(predicted.p99_ms), Some(measured.p99_ms));
+            let at = |arms: &Arms<Option<ResponseTimes>>, quantile| {
+                let of = |times: &Option<ResponseTimes>| times.as_ref().map(|times| times.at(quantile));
+                ratio(of(&arms.monolith), of(&arms.split))
+            };
+            let logs = [&mut all.p50, &mut all.p90, &mut all.p99];
+            for (quantile, logs) in Quantile::ALL.into_iter().zip(logs) {
+                note(logs, at(&predicted.response, quantile), at(&measured.response, quantile));
             }
         }
-        let (predicted, measured) = (figures, rehearsal.figures);
-        for (predicted, measured) in [(predicted.monolith, measured.monolith), (predicted.split, measured.split)] {
-            note(&mut all.cpu, predicted.cpu_secs_per_request, measured.cpu_secs_per_request);
-            note(&mut all.saturation, predicted.saturation_reqs_per_sec, measured.saturation_reqs_per_sec);
+        for measured in &rehearsal.alone {
+            let predicted = endpoints.iter().find(|predicted| predicted.name == measured.name);
+            let predicted = predicted.and_then(|predicted| predicted.alone);
+            note(&mut all.alone, predicted.map(|alone| alone.ratio.value), Some(measured.ratio.value));
         }
+        let of = |figures: Arms<Figures>, pick: fn(Figures) -> Option<Interval>| {
+            ratio(pick(figures.monolith), pick(figures.split))
+        };
+        let both = |pick| (of(figures, pick), of(rehearsal.figures, pick));
+        let (predicted, measured) = both(|figures| figures.cpu_secs_per_request);
+        note(&mut all.cpu, predicted, measured);
+        let (predicted, measured) = both(|figures| figures.saturation_reqs_per_sec);
+        note(&mut all.saturation, predicted, measured);
         all
     }
 
     /// Appends later residuals and drops the oldest ones beyond a limit.
     pub fn extend(&mut self, later: Self) {
         let kinds = [
+            (&mut self.alone, later.alone),
             (&mut self.p50, later.p50),
             (&mut self.p90, later.p90),
             (&mut self.p99, later.p99),
@@ -129,20 +138,21 @@ impl Residuals {
         }
     }
 
-    /// Widens the intervals of a prediction by the 5th and the 95th percentile of the residuals. Values stay, and so do
+    /// Widens the intervals of a predicted split by the 5th and the 95th percentile of the residuals. Values stay, and so do
     /// intervals of a kind with too few residuals.
     pub fn widen(&self, estimate: &mut Estimate) {
-        let [p50, p90, p99] = [&self.p50, &self.p90, &self.p99].map(|logs| margin(logs));
-        let rehearsed = estimate.as_rehearsed.iter_mut();
-        let (mut endpoints, mut figures) = (estimate.endpoints.iter_mut().collect::<Vec<_>>(), Vec::new());
-        for rehearsed in rehearsed {
+        let [alone, p50, p90, p99] = [&self.alone, &self.p50, &self.p90, &self.p99].map(|logs| margin(logs));
+        let mut endpoints: Vec<&mut EstimatedEndpoint> = estimate.endpoints.iter_mut().collect();
+        let mut figures = vec![&mut estimate.figures.split];
+        if let Some(rehearsed) = &mut estimate.as_rehearsed {
             endpoints.extend(&mut rehearsed.endpoints);
-            figures.extend([&mut rehearsed.figures.monolith, &mut rehearsed.figures.split]);
+            figures.push(&mut rehearsed.figures.split);
         }
-        figures.extend([&mut estimate.figures.monolith, &mut estimate.figures.split]);
         for endpoint in endpoints {
-            let Arms { monolith, split } = &mut endpoint.response;
-            for times in [monolith, split, &mut endpoint.split_if_async] {
+            if let Some(predicted) = &mut endpoint.alone {
+                apply(alone, &mut predicted.ratio);
+            }
+            for times in [&mut endpoint.response.split, &mut endpoint.split_if_async] {
                 let Some(ResponseTimes { p50_ms, p90_ms, p99_ms, .. }) = times else { continue };
                 apply(p50, p50_ms);
                 apply(p90, p90_ms);
@@ -162,16 +172,20 @@ impl Residuals {
     /// Returns the number of past figures, if there are enough of them to widen response times.
     pub fn known(&self) -> Option<usize> {
         margin(&self.p50)?;
-        Some([&self.p50, &self.p90, &self.p99, &self.cpu, &self.saturation].iter().map(|logs| logs.len()).sum())
+        let kinds = [&self.alone, &self.p50, &self.p90, &self.p99, &self.cpu, &self.saturation];
+        Some(kinds.iter().map(|logs| logs.len()).sum())
     }
 }
 
-fn note(all: &mut Vec<f64>, predicted: Option<Interval>, measured: Option<Interval>) {
-    if let (Some(predicted), Some(measured)) = (predicted, measured)
-        && predicted.value > 0.0
-        && measured.value > 0.0
-    {
-        all.push((measured.value / predicted.value).ln());
+/// Returns the ratio of split to monolith, where both are more than zero.
+fn ratio(monolith: Option<Interval>, split: Option<Interval>) -> Option<f64> {
+    let (monolith, split) = (monolith?.value, split?.value);
+    (monolith > 0.0 && split > 0.0).then_some(split / monolith)
+}
+
+fn note(all: &mut Vec<f64>, predicted: Option<f64>, measured: Option<f64>) {
+    if let (Some(predicted), Some(measured)) = (predicted, measured) {
+        all.push((measured / predicted).ln());
     }
 }
 
@@ -195,36 +209,43 @@ fn apply(margin: Option<(f64, f64)>, interval: &mut Interval) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use splitcost_model::estimate::EstimatedEndpoint;
-    use splitcost_model::rehearsal::RehearsedEndpoint;
+    use splitcost_model::estimate::Alone;
+    use splitcost_model::rehearsal::{AloneEndpoint, RehearsedEndpoint};
     use splitcost_model::statistics::Level;
 
     fn interval(value: f64) -> Interval {
         Interval::new(Level::NINETY, value, value * 0.99, value * 1.01)
     }
 
+    /// Response times of a split, where those of the monolith are 2 ms.
     fn response(value: f64) -> Arms<Option<ResponseTimes>> {
-        let [p50_ms, p90_ms, p99_ms] = [interval(value); 3];
-        let times = Some(ResponseTimes { p50_ms, p90_ms, p99_ms, distribution: Vec::new() });
-        Arms { monolith: times.clone(), split: times }
+        let times = |value: f64| {
+            let [p50_ms, p90_ms, p99_ms] = [interval(value); 3];
+            Some(ResponseTimes { p50_ms, p90_ms, p99_ms, distribution: Vec::new() })
+        };
+        Arms { monolith: times(2.0), split: times(value) }
     }
 
     fn figures(value: f64) -> Arms<Figures> {
-        let value = Some(interval(value));
-        let split = Figures { saturation_reqs_per_sec: value, cpu_secs_per_request: value, cores: value };
-        Arms { monolith: Figures::default(), split }
+        let of = |value: f64| {
+            let value = Some(interval(value));
+            Figures { saturation_reqs_per_sec: value, cpu_secs_per_request: value, cores: value }
+        };
+        Arms { monolith: of(2.0), split: of(value) }
     }
 
     fn estimate(value: f64) -> Estimate {
-        let endpoint = EstimatedEndpoint { response: response(value), ..EstimatedEndpoint::default() };
+        let alone = Some(Alone { ratio: interval(value), ..Alone::default() });
+        let endpoint = EstimatedEndpoint { alone, response: response(value), ..EstimatedEndpoint::default() };
         Estimate { figures: figures(value), endpoints: vec![endpoint], ..Estimate::default() }
     }
 
     /// Residuals of a split whose figures came out `off` times as large as predicted.
     fn residuals(predicted: f64, off: f64) -> Residuals {
         let endpoint = RehearsedEndpoint { response: response(predicted * off), ..RehearsedEndpoint::default() };
-        let rehearsal =
-            Rehearsal { figures: figures(predicted * off), endpoints: vec![endpoint], ..Rehearsal::default() };
+        let alone = vec![AloneEndpoint { ratio: interval(predicted * off), ..AloneEndpoint::default() }];
+        let figures = figures(predicted * off);
+        let rehearsal = Rehearsal { figures, alone, endpoints: vec![endpoint], ..Rehearsal::default() };
         Residuals::of(&estimate(predicted), &rehearsal)
     }
 
@@ -239,7 +260,9 @@ mod tests {
         all.widen(&mut next);
         let times = next.endpoints[0].response.split.clone().expect("it stays");
         let figures = next.figures.split;
-        for interval in [Some(times.p50_ms), Some(times.p99_ms), figures.cpu_secs_per_request, figures.cores] {
+        let alone = next.endpoints[0].alone.map(|alone| alone.ratio);
+        let of_figures = [figures.cpu_secs_per_request, figures.cores];
+        for interval in [alone, Some(times.p50_ms), Some(times.p99_ms)].into_iter().chain(of_figures) {
             let interval = interval.expect("it stays");
             assert!((interval.value - 7.0).abs() < 1e-9);
             let inside = offs.iter().filter(|off| (interval.low..=interval.high).contains(&(7.0 * **off))).count();
@@ -267,7 +290,7 @@ mod tests {
         let mut past = PastResiduals::default();
         past.add(mine.clone(), residuals(5.0, 3.0));
         past.add(mine.clone(), residuals(5.0, 2.0));
-        assert_eq!(past.of(&mine).p50.len(), 4);
+        assert_eq!((past.of(&mine).p50.len(), past.of(&mine).alone.len()), (2, 2));
         for other in [("books", "httpx", "uvicorn"), ("shop", "grpc", "uvicorn"), ("shop", "httpx", "granian")] {
             assert_eq!(past.of(&circumstances(other.0, other.1, other.2)), Residuals::default());
         }

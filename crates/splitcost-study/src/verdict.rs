@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use splitcost_model::audit::Audit;
 use splitcost_model::database::Database;
-use splitcost_model::estimate::{CallBack, CrossingCost, EstimatedEndpoint, Hop, Quantile, ServiceWork};
+use splitcost_model::estimate::{CallBack, CrossingCost, EstimatedEndpoint, Hop, ServiceWork};
 use splitcost_model::number::{count, factor, number, short};
 use splitcost_model::split::MAIN_SERVICE;
 use splitcost_model::study::{Change, EndpointComparison, Origin, SplitStudy, Verdict, VerdictClass};
@@ -256,14 +256,25 @@ fn hop_in_words(hop: &Hop) -> String {
 /// Chosen: ten requests lie beyond it. With fewer, one late request is the percentile.
 pub const P99_REQUESTS: u64 = 1_000;
 
-/// An endpoint's quantile before and after.
+/// An endpoint's time before and after.
 struct Slowdown<'a> {
     endpoint: &'a EndpointComparison,
-    quantile: Quantile,
+    figure: Figure,
     change: Change,
 }
 
-/// Every endpoint that decides, at the median and, with enough requests, at the 99th percentile.
+/// A time that decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Figure {
+    /// The median of lone requests.
+    Alone,
+    /// The median under load, where lone requests are not known.
+    Median,
+    /// The 99th percentile under load.
+    Tail,
+}
+
+/// Every endpoint that decides, alone and, with enough requests, at the 99th percentile under load.
 fn slowdowns(split: &SplitStudy) -> Vec<Slowdown<'_>> {
     let endpoints = &split.comparison.endpoints;
     let total: u64 = endpoints.iter().map(|endpoint| endpoint.requests).sum();
@@ -272,11 +283,12 @@ fn slowdowns(split: &SplitStudy) -> Vec<Slowdown<'_>> {
         .iter()
         .filter(decides)
         .flat_map(|endpoint| {
-            let p99 = (endpoint.requests >= P99_REQUESTS).then_some(Quantile::P99);
-            std::iter::once(Quantile::P50).chain(p99).filter_map(move |quantile| {
-                let change = endpoint.at(quantile)?;
-                (change.before.value > 0.0).then_some(Slowdown { endpoint, quantile, change })
-            })
+            let alone = endpoint.alone_ms.map(|change| (Figure::Alone, change));
+            let first = alone.or_else(|| Some((Figure::Median, endpoint.p50_ms?)));
+            let tail = endpoint.p99_ms.filter(|_| endpoint.requests >= P99_REQUESTS);
+            let tail = tail.map(|change| (Figure::Tail, change));
+            let all = first.into_iter().chain(tail).filter(|(_, change)| change.before.value > 0.0);
+            all.map(move |(figure, change)| Slowdown { endpoint, figure, change })
         })
         .collect()
 }
@@ -344,7 +356,7 @@ fn slowdown_class(change: &Change, bound: Bound) -> VerdictClass {
 fn culprit<'a>(slowdowns: &'a [Slowdown<'a>]) -> &'a Slowdown<'a> {
     let mut worst = &slowdowns[0];
     for candidate in &slowdowns[1..] {
-        let rank = |s: &Slowdown| (slowdown_class(&s.change, Bound::Middle), s.quantile == Quantile::P50);
+        let rank = |s: &Slowdown| (slowdown_class(&s.change, Bound::Middle), s.figure != Figure::Tail);
         let (a, b) = (rank(candidate), rank(worst));
         if a > b || (a == b && candidate.change.ratio > worst.change.ratio) {
             worst = candidate;
@@ -378,7 +390,7 @@ fn reasons(split: &SplitStudy, culprit: &Slowdown) -> (String, Origin) {
     // A number of another origin than the first one says so.
     let other = |number: Origin| if number == origin { String::new() } else { format!(" ({})", number.name()) };
     let times = format!("{} → {} ms, {}", number(change.before.value), number(change.after.value), origin.name());
-    let (endpoint, phrase) = (&culprit.endpoint.name, phrase(culprit.quantile));
+    let (endpoint, phrase) = (&culprit.endpoint.name, phrase(culprit.figure));
     let mut parts: Vec<String> = cut_transactions(split).into_iter().collect();
     parts.push(if change.ratio >= 1.05 {
         format!("makes {endpoint} {} slower {phrase} ({times})", factor(change.ratio))
@@ -435,11 +447,11 @@ fn cut_transactions(split: &SplitStudy) -> Option<String> {
     Some(format!("cuts the transaction of {} that writes {}{place}{others},", cut.endpoint, join(&owners)))
 }
 
-fn phrase(quantile: Quantile) -> &'static str {
-    match quantile {
-        Quantile::P50 => "at the median",
-        Quantile::P90 => "at the 90th percentile",
-        Quantile::P99 => "at the 99th percentile",
+fn phrase(figure: Figure) -> &'static str {
+    match figure {
+        Figure::Alone => "when alone",
+        Figure::Median => "at the median",
+        Figure::Tail => "at the 99th percentile",
     }
 }
 

@@ -15,20 +15,15 @@ use crate::spelled::SpelledNames;
 /// The seed of the compared requests: others than those of an audit.
 const SEED_OFFSET: u64 = 2_000;
 
-/// Sends the same requests, one after the other, to every arm and to a second monolith, and compares the answers of each
-/// split with those of the first monolith. All of them have answered the same requests before. Each request of the workload
-/// is sent, even if these are more than were asked for.
+/// Sends the same requests, one after the other, to every deployment, and compares the answers of each split with those of
+/// the monolith, which is the first; the last one is a second monolith. All of them have answered the same requests before.
+/// Each request of the workload is sent, even if these are more than were asked for.
 pub(crate) fn compare(
     driver: &mut Driver<'_>,
-    arms: &mut [&mut Deployment],
-    second: &mut Deployment,
+    all: &mut [&mut Deployment],
     requests: u32,
     names: &SpelledNames,
 ) -> Result<Vec<Answers>> {
-    let (mut apps, targets) = second.parts();
-    driver.audit(&mut apps, &targets)?;
-    let mut all: Vec<&mut Deployment> = arms.iter_mut().map(|arm| &mut **arm).collect();
-    all.push(second);
     let targets = all.iter_mut().map(|deployment| {
         let (mut apps, targets) = deployment.parts();
         driver.opened(&mut apps, &targets)
@@ -48,7 +43,7 @@ pub(crate) fn compare(
             found.push(difference(monolith.as_ref(), answer(targets).as_ref(), names));
         }
     }
-    for deployment in all {
+    for deployment in all.iter_mut() {
         deployment.parts().0.into_iter().try_for_each(App::check)?;
     }
     let between_monoliths = found.pop().unwrap_or_default();

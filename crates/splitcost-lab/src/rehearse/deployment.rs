@@ -22,7 +22,6 @@ use splitcost_model::recording::Recording;
 use splitcost_model::rehearsal::{SplitTransaction, Use};
 use splitcost_model::split::{MAIN_SERVICE, Split};
 
-use super::SplitRun;
 use crate::app::{App, AppSpec, Mode, Scratch, wait_until_all_ready};
 use crate::group::POLL;
 use crate::network::Network;
@@ -196,9 +195,8 @@ impl Deployment {
 
     /// One process per service, all on the same scratch directory; where something shall go wrong, calls pass an emulated
     /// link even where it adds nothing.
-    pub(crate) fn of(run: &SplitRun<'_>, made_of: Parts<'_>, fault: Option<Fault>) -> Result<Self> {
+    pub(crate) fn of(split: &Split, made_of: Parts<'_>, fault: Option<Fault>) -> Result<Self> {
         let Parts { spec, python, workload, recording, seed, cancel } = made_of;
-        let split = run.split;
         let scratch = Scratch::set_up(spec, python, cancel)?;
         let names = split.service_names();
         let reports = scratch.path().join("reports");
@@ -207,7 +205,7 @@ impl Deployment {
         let called: Vec<(&str, u16)> = services.iter().map(|s| (s.name.as_str(), s.port())).collect();
         let network = Network::open(split, &called, fault, seed)?;
         let description = scratch.path().join("rehearsal.json");
-        let document = describe(run, made_of, &services, network.as_ref(), scratch.path())?;
+        let document = describe(split, made_of, &services, network.as_ref(), scratch.path())?;
         fs::write(&description, document.to_string()).map_err(Error::io("write", &description))?;
         let mut apps = Vec::new();
         for service in &services {
@@ -236,6 +234,16 @@ impl Deployment {
     pub(crate) fn parts(&mut self) -> (Vec<&mut App>, Targets) {
         let targets = self.targets.clone().unwrap_or_else(|| Targets::all(self.apps[0].address()));
         (self.apps.iter_mut().collect(), targets)
+    }
+
+    /// Returns the CPU time of all its processes until now.
+    pub(crate) fn cpu(&self) -> Nanos {
+        self.apps.iter().map(App::cpu).sum()
+    }
+
+    /// Returns how often threads of its processes have waited for something until now.
+    pub(crate) fn switches(&self) -> u64 {
+        self.apps.iter().map(App::switches).sum()
     }
 
     /// Waits for the services' reports of what they saw, and ends them.
@@ -427,13 +435,12 @@ fn faults(scratch: &Path) -> PathBuf {
 
 /// The JSON file that each service reads.
 fn describe(
-    run: &SplitRun<'_>,
+    split: &Split,
     parts: Parts<'_>,
     services: &[Service],
     network: Option<&Network>,
     scratch: &Path,
 ) -> Result<serde_json::Value> {
-    let split = run.split;
     let boundary = Boundary::new(parts.recording, split, Execution::Rehearsed);
     let described: BTreeMap<&str, serde_json::Value> = services
         .iter()

@@ -3,7 +3,7 @@
 use splitcost_model::estimate::{Arms, EstimatedEndpoint, Figures, Quantile, ResponseTimes};
 use splitcost_model::fault::FaultStudy;
 use splitcost_model::number::{byte_unit, short};
-use splitcost_model::rehearsal::RehearsedEndpoint;
+use splitcost_model::rehearsal::{AloneEndpoint, RehearsedEndpoint};
 use splitcost_model::statistics::Interval;
 use splitcost_model::study::{EndpointComparison, Origin, SplitStudy, VerdictClass};
 
@@ -47,7 +47,7 @@ pub(super) fn comparison_rows() -> [ComparisonRow; 10] {
                 None => page.nothing(),
             },
         },
-        ComparisonRow { head: "Suffers most <small>at the median</small>", cell: hardest },
+        ComparisonRow { head: "Suffers most", cell: hardest },
         ComparisonRow {
             head: "Load <small>requests/s</small>",
             cell: |page, i, split| {
@@ -103,20 +103,21 @@ pub(super) fn comparison_rows() -> [ComparisonRow; 10] {
     ]
 }
 
-/// The endpoint whose median grows by the largest factor.
+/// The endpoint that grows by the largest factor.
 fn hardest(page: &mut Page, i: usize, split: &SplitStudy) {
-    let Some((endpoint, change)) = split.comparison.endpoints.first().and_then(|e| Some((e, e.p50_ms?))) else {
+    let Some((endpoint, change)) = split.comparison.endpoints.first().and_then(|e| Some((e, e.headline()?))) else {
         page.nothing();
         return;
     };
-    let path = format!("/splits/{i}/comparison/endpoints/0/p50_ms");
+    let (key, words) = if endpoint.alone_ms.is_some() { ("alone_ms", "alone") } else { ("p50_ms", "median") };
+    let path = format!("/splits/{i}/comparison/endpoints/0/{key}");
     page.raw(&format!("<a href=\"#endpoint-{i}-0\">{}</a> <b>", breakable(&endpoint.name)));
     page.factor(&format!("{path}/ratio"), change.ratio);
     page.raw("</b> <small>");
     page.number(&format!("{path}/before/value"), change.before.value, 1.0);
     page.raw(" → ");
     page.number(&format!("{path}/after/value"), change.after.value, 1.0);
-    page.raw(&format!(" ms, {}</small>", change.origin.name()));
+    page.raw(&format!(" ms, {words}, {}</small>", change.origin.name()));
 }
 
 /// The key of a [`SplitStudy`]'s part that numbers of an origin are in.
@@ -328,6 +329,7 @@ struct Row<'a> {
     path: String,
     estimated: Option<(&'a EstimatedEndpoint, String)>,
     rehearsed: Option<(&'a RehearsedEndpoint, String)>,
+    alone: Option<(&'a AloneEndpoint, String)>,
 }
 
 impl<'a> Row<'a> {
@@ -342,11 +344,17 @@ impl<'a> Row<'a> {
             let e = endpoints.iter().position(|endpoint| endpoint.name == name)?;
             Some((&endpoints[e], format!("/splits/{i}/rehearsal/endpoints/{e}")))
         };
+        let alone = |name: &str| {
+            let endpoints = &split.rehearsal.as_ref()?.alone;
+            let e = endpoints.iter().position(|endpoint| endpoint.name == name)?;
+            Some((&endpoints[e], format!("/splits/{i}/rehearsal/alone/{e}")))
+        };
         let rows = split.comparison.endpoints.iter().enumerate().map(|(e, compared)| Self {
             compared,
             path: format!("/splits/{i}/comparison/endpoints/{e}"),
             estimated: estimated(&compared.name),
             rehearsed: rehearsed(&compared.name),
+            alone: alone(&compared.name),
         });
         rows.collect()
     }
@@ -398,8 +406,9 @@ fn endpoints(page: &mut Page, i: usize, split: &SplitStudy) {
     }
     let axis = Axis::over(&rows, &columns);
     page.raw(
-        "<p class=\"note\">Response times in milliseconds from the intended start of a request, queueing included, with \
-         intervals; the endpoint that suffers most first. <label class=\"switch\"><input type=\"checkbox\" class=\"show-p90\"> \
+        "<p class=\"note\">Response times in milliseconds; the endpoint that suffers most first. Alone: lone requests, each \
+         sent to the monolith, the split and a second monolith, back to back. The others: under load, from the intended start of a \
+         request, queueing included, with intervals. <label class=\"switch\"><input type=\"checkbox\" class=\"show-p90\"> \
          show p90 too</label></p>\n",
     );
     page.raw("<table class=\"endpoints\">\n<thead>\n<tr><td></td>");
@@ -444,6 +453,7 @@ fn endpoint_rows(page: &mut Page, (i, e): (usize, usize), row: &Row<'_>, columns
         calls_of(page, endpoint, path);
     }
     page.raw("</span></th><td class=\"plot\"></td></tr>\n");
+    alone_row(page, row, columns);
     for quantile in Quantile::ALL {
         page.raw(&format!("<tr class=\"{0}\"><th scope=\"row\">{0}</th>", quantile.name()));
         for column in columns {
@@ -472,6 +482,43 @@ fn endpoint_rows(page: &mut Page, (i, e): (usize, usize), row: &Row<'_>, columns
         page.raw("</div></td></tr>\n");
     }
     page.raw("</tbody>\n");
+}
+
+/// Lone requests to an endpoint.
+fn alone_row(page: &mut Page, row: &Row<'_>, columns: &[&Column]) {
+    let Some(change) = row.compared.alone_ms else { return };
+    page.raw("<tr class=\"alone\"><th scope=\"row\">alone</th>");
+    for column in columns {
+        page.raw(&format!("<td class=\"n {}\">", column.class));
+        let times = match column.origin {
+            Origin::Predicted => row
+                .estimated
+                .as_ref()
+                .and_then(|(endpoint, path)| Some((endpoint.alone?.response_ms, format!("{path}/alone")))),
+            Origin::Measured => row.alone.as_ref().map(|(alone, path)| (alone.response_ms, path.clone())),
+        };
+        match times {
+            Some((times, path)) => {
+                let value = if column.arm == "monolith" { times.monolith } else { times.split };
+                page.number(&format!("{path}/response_ms/{}", column.arm), value, 1.0);
+            }
+            None => page.nothing(),
+        }
+        page.raw("</td>");
+    }
+    page.raw("<td class=\"n change\">");
+    page.factor(&format!("{}/alone_ms/ratio", row.path), change.ratio);
+    page.raw("</td><td class=\"plot\">");
+    if let Some((alone, path)) = &row.alone {
+        page.raw("<small>");
+        page.interval(&format!("{path}/ratio"), Some(alone.ratio), 1.0);
+        page.raw(" in ");
+        page.count(&format!("{path}/pairs"), alone.pairs);
+        page.raw(" pairs; two monoliths ");
+        page.interval(&format!("{path}/noise"), Some(alone.noise), 1.0);
+        page.raw("</small>");
+    }
+    page.raw("</td></tr>\n");
 }
 
 /// Calls between services that an endpoint's requests make.

@@ -6,7 +6,7 @@ use splitcost_model::boundary::{Local, Readiness};
 use splitcost_model::database::{CutJoin, CutTransaction, DataCrossings, Database, ForeignAccess, ServiceTables, Site};
 use splitcost_model::emulation::{Emulation, Spread};
 use splitcost_model::estimate::{
-    Arms, CallPrices, CannotCross, CrossingCost, Estimate, EstimatedEndpoint, Evidence, Figures, ResponseTimes,
+    Alone, Arms, CallPrices, CannotCross, CrossingCost, Estimate, EstimatedEndpoint, Evidence, Figures, ResponseTimes,
     ServiceWork, Work, WorkElsewhere,
 };
 use splitcost_model::fault::{
@@ -14,7 +14,7 @@ use splitcost_model::fault::{
 };
 use splitcost_model::policy::Fault;
 use splitcost_model::recording::{Phase, PhaseEndpoint, PhaseKind};
-use splitcost_model::rehearsal::{Rehearsal, RehearsedEndpoint, SplitTransaction, Use};
+use splitcost_model::rehearsal::{AloneEndpoint, Rehearsal, RehearsedEndpoint, SplitTransaction, Use};
 use splitcost_model::split::Prices;
 use splitcost_model::statistics::{Interval, Level};
 use splitcost_model::study::{Provenance, ServiceModules, SplitStudy, StackProvenance, Study};
@@ -236,6 +236,11 @@ fn estimated_endpoint(route: Route, hit: Hit, blocking: bool) -> EstimatedEndpoi
         name: name.to_owned(),
         requests,
         failed_requests,
+        alone: Some(Alone {
+            response_ms: Arms { monolith: p50 * 0.8, split: p50 * slower * 0.8 },
+            ratio: around(slower, 0.04),
+            cpu_ratio: None,
+        }),
         timed_out_share: 0.0,
         response: Arms { monolith: Some(times(p50 * 0.98, p99 * 0.96, 0.03)), split: Some(split) },
         split_if_async: blocking.then_some(awaited),
@@ -253,6 +258,7 @@ fn rehearsed_endpoint(route: Route, hit: Hit) -> RehearsedEndpoint {
         name: name.to_owned(),
         failed_requests: 0,
         response: Arms { monolith: Some(times(p50, p99, 0.04)), split },
+        control: None,
     }
 }
 
@@ -608,4 +614,26 @@ fn phase(kind: PhaseKind, concurrency: u32, rate: f64, secs: u64, requests: u64)
         }],
         ..Phase::default()
     }
+}
+
+/// The same, with lone requests in pairs.
+pub(crate) fn paired() -> Study {
+    let mut study = shop();
+    for (split, hits) in study.splits.iter_mut().zip([COARSE, CHATTY]) {
+        let Some(rehearsal) = &mut split.rehearsal else { continue };
+        let alone = ROUTES.iter().zip(hits).map(|((name, _, _, p50, _, _), (_, _, slower))| AloneEndpoint {
+            name: (*name).to_owned(),
+            pairs: 200,
+            response_ms: Arms { monolith: p50 * 0.8, split: p50 * 0.8 * slower },
+            ratio: around(slower, 0.02),
+            noise: around(0.99, 0.03),
+            cpu_ms: Arms { monolith: p50 * 0.7, split: p50 * 0.7 * slower },
+            cpu_ratio: Some(around(slower, 0.03)),
+            ..AloneEndpoint::default()
+        });
+        rehearsal.alone = alone.collect();
+        split.comparison = compare(&split.estimate, split.rehearsal.as_ref(), &split.usd_per_month);
+        split.verdict = Some(judge(split));
+    }
+    study
 }

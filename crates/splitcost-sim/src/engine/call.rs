@@ -448,7 +448,13 @@ impl Engine<'_> {
             self.start_measuring();
         } else if self.completed > self.run.warm_up {
             match end {
-                End::Answered => self.outcome.responses.push((endpoint, self.now - arrived)),
+                End::Answered => {
+                    self.outcome.responses.push((endpoint, self.now - arrived));
+                    if matches!(self.run.pattern, super::LoadPattern::Closed { concurrency: 1 }) {
+                        let cpu = self.processes.iter().skip(1).map(|process| process.cpu_nanos).sum();
+                        self.outcome.cpu_until_nanos.push(cpu);
+                    }
+                }
                 End::Failed => self.outcome.failed.push(endpoint),
                 End::Unanswered => {}
             }

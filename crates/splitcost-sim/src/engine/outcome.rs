@@ -7,6 +7,9 @@ use splitcost_model::fault::Attempts;
 pub struct Outcome {
     /// (endpoint, response time) of each measured request, in order of completion.
     pub responses: Vec<(u32, u64)>,
+    /// CPU time of all processes but the load generator, from the beginning of the measured stretch to the end of each of these
+    /// requests. It is kept only where one request is in flight at a time.
+    pub cpu_until_nanos: Vec<u64>,
     /// The endpoint of each measured request whose answer was an error, in order of completion.
     pub failed: Vec<u32>,
     /// The length of the measured stretch.
