@@ -20,7 +20,7 @@ pub(crate) struct Process {
 /// Clock ticks per second.
 ///
 /// Spec: `USER_HZ` is 100 on every Linux architecture that `CPython`'s tier 1 and 2 support.
-const TICKS_PER_SEC: f64 = 100.0;
+pub(crate) const TICKS_PER_SEC: f64 = 100.0;
 
 impl Process {
     fn parse(stat: &str) -> Option<Self> {

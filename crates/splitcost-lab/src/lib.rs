@@ -21,6 +21,7 @@ mod arm;
 pub mod cache;
 pub mod calibrate;
 pub mod cpu;
+mod disturbance;
 mod drive;
 mod error;
 pub mod fault;

@@ -60,7 +60,9 @@ pub struct Rehearsed {
     pub rehearsals: Vec<Rehearsal>,
     /// The calls that the services of each split answered for the audit's requests.
     pub answered: Vec<AnsweredCalls>,
-    /// Reason to doubt the numbers, where the load generator was too slow.
+    /// The blocks under load that processes of others disturbed, if any.
+    pub disturbed: Option<String>,
+    /// Reason to doubt the numbers under load: the load generator was too slow, or others disturbed too much.
     pub doubtful: Option<String>,
     /// Warnings for the user's terminal only, as they may quote answers of the app.
     pub warnings: Vec<String>,
@@ -152,7 +154,8 @@ pub fn rehearse(
     for (rehearsal, answers) in rehearsals.iter_mut().zip(answers) {
         rehearsal.answers = Some(answers);
     }
-    Ok(Rehearsed { rehearsals, answered, doubtful: blocks.doubtful(), warnings })
+    let disturbed = blocks.disturbed.is_some().then(|| blocks.disturbed.in_words());
+    Ok(Rehearsed { rehearsals, answered, disturbed, doubtful: blocks.doubtful(), warnings })
 }
 
 /// Measures the machine's slowness now: the duration of the monolith's lone requests, relative to the recording's.

@@ -405,15 +405,15 @@ impl Lab<'_> {
 
     fn note_on_residuals(&self, stack: StackName) -> String {
         let name = stack.name();
-        match (self.past.of(&self.circumstances(stack)).known(), PastResiduals::path()) {
+        match (self.past.known(&self.circumstances(stack)), PastResiduals::path()) {
             (Some(figures), Some(path)) => format!(
                 "predicted intervals over {name} contain the errors of {figures} earlier predictions for this app that were \
                  rehearsed on this machine; remove {} to forget them",
                 path.display()
             ),
             _ => format!(
-                "predicted intervals over {name} come from resampling the recording and the calibration; the model's own \
-                 error is not in them until this app was rehearsed a few times on this machine"
+                "predicted intervals over {name} contain the errors of predictions for six other applications, until this app was \
+                 rehearsed a few times on this machine"
             ),
         }
     }
@@ -510,6 +510,7 @@ impl Lab<'_> {
         for warning in rehearsed.warnings.into_iter().chain(rehearsed.doubtful.clone()) {
             self.warn(warning, Vec::new());
         }
+        study.provenance.notes.extend(rehearsed.disturbed.clone());
         let slowness = slowness(&scouted, &rehearsed.rehearsals);
         study.provenance.notes.push(format!(
             "at saturation, the monolith took {} times as long for its requests as in the recording; ratios of split to \

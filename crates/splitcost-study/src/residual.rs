@@ -52,10 +52,25 @@ impl PastResiduals {
         if self.version == VERSION { self } else { Self::default() }
     }
 
-    /// Returns the residuals of the same circumstances.
+    /// Returns the residuals of the same circumstances; a kind of which there are too few has those that splitcost brings
+    /// along.
     pub fn of(&self, circumstances: &Circumstances) -> Residuals {
         let same = self.all.iter().find(|of| of.circumstances == *circumstances);
-        same.map(|of| of.residuals.clone()).unwrap_or_default()
+        let mut own = same.map(|of| of.residuals.clone()).unwrap_or_default();
+        let mut shipped = Residuals::shipped();
+        for (own, shipped) in own.kinds().into_iter().zip(shipped.kinds()) {
+            if own.len() < FEWEST {
+                std::mem::swap(own, shipped);
+            }
+        }
+        own
+    }
+
+    /// Returns the number of residuals of the same circumstances, if there are enough of them.
+    pub fn known(&self, circumstances: &Circumstances) -> Option<usize> {
+        let mut own = self.all.iter().find(|of| of.circumstances == *circumstances)?.residuals.clone();
+        let counts = own.kinds().map(|logs| logs.len());
+        (own.alone.len() + own.alone_apart.len() >= FEWEST).then(|| counts.iter().sum())
     }
 
     /// Adds later residuals.
@@ -68,13 +83,19 @@ impl PastResiduals {
 }
 
 /// The logarithms of the measured over the predicted ratio of split to monolith, by kind of figure, oldest first.
+///
+/// Endpoints whose requests make no call between services are apart: their errors are smaller.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Residuals {
     /// Lone requests.
     pub alone: Vec<f64>,
+    /// Lone requests of endpoints without calls between services.
+    pub alone_apart: Vec<f64>,
     /// Medians of response times under load.
     pub p50: Vec<f64>,
+    /// The same of endpoints without calls between services.
+    pub p50_apart: Vec<f64>,
     /// 90th percentiles.
     pub p90: Vec<f64>,
     /// 99th percentiles.
@@ -86,6 +107,16 @@ pub struct Residuals {
 }
 
 impl Residuals {
+    /// Returns the residuals of the applications in `corpus/`, none of which was used to tune the model.
+    pub fn shipped() -> Self {
+        serde_json::from_str(include_str!("residuals.json")).unwrap_or_default()
+    }
+
+    fn kinds(&mut self) -> [&mut Vec<f64>; 8] {
+        let Self { alone, alone_apart, p50, p50_apart, p90, p99, cpu, saturation } = self;
+        [alone, alone_apart, p50, p50_apart, p90, p99, cpu, saturation]
+    }
+
     /// Returns the residuals of one rehearsed split, against its prediction as rehearsed.
     pub fn of(estimate: &Estimate, rehearsal: &Rehearsal) -> Self {
         let mut all = Self::default();
@@ -101,15 +132,19 @@ impl Residuals {
                 let of = |times: &Option<ResponseTimes>| times.as_ref().map(|times| times.at(quantile));
                 ratio(of(&arms.monolith), of(&arms.split))
             };
-            let logs = [&mut all.p50, &mut all.p90, &mut all.p99];
+            let p50 = if predicted.crossings_per_request > 0.0 { &mut all.p50 } else { &mut all.p50_apart };
+            let logs = [p50, &mut all.p90, &mut all.p99];
             for (quantile, logs) in Quantile::ALL.into_iter().zip(logs) {
                 note(logs, at(&predicted.response, quantile), at(&measured.response, quantile));
             }
         }
         for measured in &rehearsal.alone {
             let predicted = endpoints.iter().find(|predicted| predicted.name == measured.name);
-            let predicted = predicted.and_then(|predicted| predicted.alone);
-            note(&mut all.alone, predicted.map(|alone| alone.ratio.value), Some(measured.ratio.value));
+            let Some((predicted, alone)) = predicted.and_then(|predicted| Some((predicted, predicted.alone?))) else {
+                continue;
+            };
+            let logs = if predicted.crossings_per_request > 0.0 { &mut all.alone } else { &mut all.alone_apart };
+            note(logs, Some(alone.ratio.value), Some(measured.ratio.value));
         }
         let of = |figures: Arms<Figures>, pick: fn(Figures) -> Option<Interval>| {
             ratio(pick(figures.monolith), pick(figures.split))
@@ -123,17 +158,9 @@ impl Residuals {
     }
 
     /// Appends later residuals and drops the oldest ones beyond a limit.
-    pub fn extend(&mut self, later: Self) {
-        let kinds = [
-            (&mut self.alone, later.alone),
-            (&mut self.p50, later.p50),
-            (&mut self.p90, later.p90),
-            (&mut self.p99, later.p99),
-            (&mut self.cpu, later.cpu),
-            (&mut self.saturation, later.saturation),
-        ];
-        for (all, new) in kinds {
-            all.extend(new);
+    pub fn extend(&mut self, mut later: Self) {
+        for (all, new) in self.kinds().into_iter().zip(later.kinds()) {
+            all.append(new);
             all.drain(..all.len().saturating_sub(MOST));
         }
     }
@@ -141,7 +168,8 @@ impl Residuals {
     /// Widens the intervals of a predicted split by the 5th and the 95th percentile of the residuals. Values stay, and so do
     /// intervals of a kind with too few residuals.
     pub fn widen(&self, estimate: &mut Estimate) {
-        let [alone, p50, p90, p99] = [&self.alone, &self.p50, &self.p90, &self.p99].map(|logs| margin(logs));
+        let [alone, alone_apart] = [&self.alone, &self.alone_apart].map(|logs| margin(logs));
+        let [p50, p50_apart, p90, p99] = [&self.p50, &self.p50_apart, &self.p90, &self.p99].map(|logs| margin(logs));
         let mut endpoints: Vec<&mut EstimatedEndpoint> = estimate.endpoints.iter_mut().collect();
         let mut figures = vec![&mut estimate.figures.split];
         if let Some(rehearsed) = &mut estimate.as_rehearsed {
@@ -149,12 +177,13 @@ impl Residuals {
             figures.push(&mut rehearsed.figures.split);
         }
         for endpoint in endpoints {
+            let is_apart = endpoint.crossings_per_request <= 0.0;
             if let Some(predicted) = &mut endpoint.alone {
-                apply(alone, &mut predicted.ratio);
+                apply(if is_apart { alone_apart } else { alone }, &mut predicted.ratio);
             }
             for times in [&mut endpoint.response.split, &mut endpoint.split_if_async] {
                 let Some(ResponseTimes { p50_ms, p90_ms, p99_ms, .. }) = times else { continue };
-                apply(p50, p50_ms);
+                apply(if is_apart { p50_apart } else { p50 }, p50_ms);
                 apply(p90, p90_ms);
                 apply(p99, p99_ms);
             }
@@ -167,13 +196,6 @@ impl Residuals {
                 apply(saturation, interval);
             }
         }
-    }
-
-    /// Returns the number of past figures, if there are enough of them to widen response times.
-    pub fn known(&self) -> Option<usize> {
-        margin(&self.p50)?;
-        let kinds = [&self.alone, &self.p50, &self.p90, &self.p99, &self.cpu, &self.saturation];
-        Some(kinds.iter().map(|logs| logs.len()).sum())
     }
 }
 
@@ -236,7 +258,9 @@ mod tests {
 
     fn estimate(value: f64) -> Estimate {
         let alone = Some(Alone { ratio: interval(value), ..Alone::default() });
-        let endpoint = EstimatedEndpoint { alone, response: response(value), ..EstimatedEndpoint::default() };
+        let response = response(value);
+        let endpoint =
+            EstimatedEndpoint { alone, response, crossings_per_request: 1.0, ..EstimatedEndpoint::default() };
         Estimate { figures: figures(value), endpoints: vec![endpoint], ..Estimate::default() }
     }
 
@@ -271,9 +295,16 @@ mod tests {
     }
 
     #[test]
+    fn some_residuals_are_brought_along() {
+        let shipped: Residuals = serde_json::from_str(include_str!("residuals.json")).unwrap();
+        for logs in [&shipped.alone, &shipped.alone_apart, &shipped.p50, &shipped.cpu, &shipped.saturation] {
+            assert!(logs.len() >= FEWEST, "{shipped:?}");
+        }
+    }
+
+    #[test]
     fn too_few_residuals_change_nothing() {
         let few = residuals(5.0, 3.0);
-        assert_eq!(few.known(), None);
         let mut next = estimate(7.0);
         few.widen(&mut next);
         assert_eq!(next, estimate(7.0));
@@ -290,9 +321,13 @@ mod tests {
         let mut past = PastResiduals::default();
         past.add(mine.clone(), residuals(5.0, 3.0));
         past.add(mine.clone(), residuals(5.0, 2.0));
-        assert_eq!((past.of(&mine).p50.len(), past.of(&mine).alone.len()), (2, 2));
+        assert_eq!(past.known(&mine), None, "two are too few");
+        assert_eq!(past.of(&mine), Residuals::shipped());
+        (0..FEWEST).for_each(|_| past.add(mine.clone(), residuals(5.0, 2.0)));
+        assert!(past.known(&mine).is_some());
+        assert_eq!(past.of(&mine).alone.len(), FEWEST + 2);
         for other in [("books", "httpx", "uvicorn"), ("shop", "grpc", "uvicorn"), ("shop", "httpx", "granian")] {
-            assert_eq!(past.of(&circumstances(other.0, other.1, other.2)), Residuals::default());
+            assert_eq!(past.of(&circumstances(other.0, other.1, other.2)), Residuals::shipped());
         }
         let older = PastResiduals { version: VERSION - 1, ..past };
         assert_eq!(older.if_current(), PastResiduals::default());

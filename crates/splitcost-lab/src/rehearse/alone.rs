@@ -268,7 +268,7 @@ mod tests {
     #[test]
     fn requests_that_the_split_fails_are_counted_and_in_no_ratio() {
         let found =
-            endpoint([[Some(1.0), None, Some(1.0)], [Some(1.0), Some(3.0), None], [None, Some(9.0), Some(9.0)]]);
+            endpoint([[Some(1.0), None, Some(1.0)], [Some(1.0), Some(3.0), Some(1.0)], [None, Some(9.0), Some(9.0)]]);
         let alone = found.summed_up("GET /", 1, 1).unwrap();
         assert_eq!((alone.pairs, alone.failed_pairs, alone.ratio.value.round()), (1, 1, 3.0));
         assert!(endpoint([[Some(1.0), None, Some(1.0)]]).summed_up("GET /", 1, 1).is_none());

@@ -1,5 +1,7 @@
 //! The phases of a rehearsal under load: blocks of a second, in shuffled order.
 
+use std::time::Duration;
+
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
@@ -10,6 +12,7 @@ use splitcost_model::statistics::{Bootstrap, Interval, quantiles_of_counts};
 
 use super::{Conditions, Deployment};
 use crate::Result;
+use crate::disturbance::Used;
 use crate::drive::{Driven, Driver};
 
 /// Load before each block, which wakes an app that was idle while others were measured.
@@ -27,6 +30,16 @@ pub(super) const CLOSED_SECS: (f64, f64) = (0.4, 4.0);
 /// Measured: threads that share a GIL end nearly together, so a window of two turns counts one or two of them: 27
 /// requests/s instead of 38 (examples/shop, `GET /users/{id}/orders` behind `pricing`, 2 cores, November 2026).
 pub(super) const CLOSED_TURNS: f64 = 4.0;
+/// Cores that processes of others may keep busy, in the mean. More during a block and right after it, while nothing of ours runs,
+/// and the block is discarded and repeated, as often as there are blocks. A database server of the app is busy during the block
+/// only.
+///
+/// Chosen: beside a tenth of a core each on two cores, figures stay within their intervals.
+const STRANGERS_CORES: f64 = 0.2;
+/// The time after a block in which nothing of ours runs.
+///
+/// Chosen: four ticks of the clock by which the kernel counts, of each core, are the cores above.
+const IDLE: Duration = Duration::from_millis(200);
 /// The least rate of arrivals, where nothing was answered at saturation.
 const LEAST_RATE: f64 = 0.1;
 /// Chosen: smooth at the size of a plot.
@@ -60,11 +73,18 @@ pub(super) struct Blocks {
     pub(super) saturation: Vec<Vec<Driven>>,
     /// By split.
     pub(super) under_load: Vec<UnderLoad>,
+    pub(super) disturbed: Disturbed,
 }
 
 impl Blocks {
     /// Returns the reason to doubt the numbers, where the load generator was too slow.
     pub(super) fn doubtful(&self) -> Option<String> {
+        if self.disturbed.kept > 0 {
+            return Some(format!(
+                "{}; saturation and the figures under load are doubtful, those of lone requests hold",
+                self.disturbed.in_words()
+            ));
+        }
         let all = self.under_load.iter().flat_map(|of| of.monolith.iter().chain(&of.split).chain(&of.control));
         let reasons: Vec<String> = all.filter_map(|run| run.outcome.invalid()).collect();
         let first = reasons.first()?;
@@ -77,6 +97,9 @@ impl Blocks {
 /// a share of it beside both.
 pub(super) fn measure(driver: &mut Driver<'_>, arms: &mut [Arm], conditions: &Conditions<'_>) -> Result<Blocks> {
     let mut rng = ChaCha8Rng::seed_from_u64(conditions.seed);
+    let (closed, open) = (arms.len(), 3 * (arms.len() - 2));
+    let blocks = conditions.rounds.saturating_mul((closed + open) as u32);
+    let mut disturbed = Disturbed { blocks, spare: blocks, ..Disturbed::default() };
     let concurrency = usize::try_from(conditions.concurrency).unwrap_or(1).max(1);
     let mut saturation: Vec<Vec<Driven>> = arms.iter().map(|_| Vec::new()).collect();
     for round in 0..conditions.rounds {
@@ -87,7 +110,7 @@ pub(super) fn measure(driver: &mut Driver<'_>, arms: &mut [Arm], conditions: &Co
             let secs = arms[nth].closed_secs;
             let warm_up = Nanos::from_secs_f64(secs / CLOSED_TURNS);
             let plan = Plan { warm_up, ..Plan::closed(concurrency, after(secs)) };
-            saturation[nth].push(block(driver, &mut arms[nth], round, plan, secs)?);
+            saturation[nth].push(block(driver, arms, nth, round, (plan, secs), &mut disturbed)?);
         }
     }
     let control = arms.len() - 1;
@@ -113,7 +136,7 @@ pub(super) fn measure(driver: &mut Driver<'_>, arms: &mut [Arm], conditions: &Co
         for (split, nth) in order {
             driver.say(format!("rehearse: under load, round {} of {}", round + 1, conditions.rounds));
             let plan = Plan::open(under_load[split].rate_reqs_per_sec, after(OPEN_SECS));
-            let run = block(driver, &mut arms[nth], round, plan, OPEN_SECS)?;
+            let run = block(driver, arms, nth, round, (plan, OPEN_SECS), &mut disturbed)?;
             let of = &mut under_load[split];
             let runs = match nth {
                 0 => &mut of.monolith,
@@ -123,18 +146,85 @@ pub(super) fn measure(driver: &mut Driver<'_>, arms: &mut [Arm], conditions: &Co
             runs.push(run);
         }
     }
-    Ok(Blocks { saturation, under_load })
+    Ok(Blocks { saturation, under_load, disturbed })
 }
 
-/// Drives one arm, with the requests that all arms get in this round.
-fn block(driver: &mut Driver<'_>, arm: &mut Arm, round: u32, plan: Plan, secs: f64) -> Result<Driven> {
+/// The blocks that processes of others disturbed.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Disturbed {
+    /// All blocks.
+    blocks: u32,
+    /// Blocks that may still be discarded and repeated.
+    spare: u32,
+    discarded: u32,
+    /// Disturbed blocks that were kept, as none could be repeated any more.
+    kept: u32,
+    /// The most cores that processes of others kept busy during a block.
+    most_cores: f64,
+}
+
+impl Disturbed {
+    /// Notes a block, and returns true if it is discarded.
+    fn discards(&mut self, strangers_cores: f64) -> bool {
+        if strangers_cores <= STRANGERS_CORES {
+            return false;
+        }
+        self.most_cores = self.most_cores.max(strangers_cores);
+        if self.spare == 0 {
+            self.kept += 1;
+            return false;
+        }
+        self.spare -= 1;
+        self.discarded += 1;
+        true
+    }
+
+    /// Returns what was done about it, in words without a full stop; nothing if there was no disturbance.
+    pub(super) fn in_words(self) -> String {
+        let Self { blocks, discarded, kept, most_cores, .. } = self;
+        let kept = if kept > 0 { format!(", and {kept} were kept that could not be repeated") } else { String::new() };
+        format!(
+            "other processes used more than {STRANGERS_CORES} cores, {most_cores:.1} at most: of {blocks} blocks under load {discarded} \
+             were discarded and repeated{kept}"
+        )
+    }
+
+    pub(super) fn is_some(self) -> bool {
+        self.discarded > 0
+    }
+}
+
+/// Drives one arm, with the requests that all arms get in this round, until no others disturb it.
+fn block(
+    driver: &mut Driver<'_>,
+    arms: &mut [Arm],
+    nth: usize,
+    round: u32,
+    (plan, secs): (Plan, f64),
+    disturbed: &mut Disturbed,
+) -> Result<Driven> {
     let plan = Plan { seed_offset: 100 + u64::from(round), ..plan };
     let settle = Plan { seed_offset: 2, ..Plan::closed(2, after(SETTLE_SECS)) };
-    let (mut apps, targets) = arm.deployment.parts();
-    driver.run(&mut apps, &targets, &settle, SETTLE_SECS)?;
-    let run = driver.run(&mut apps, &targets, &plan, secs)?;
-    driver.cancel.check()?;
-    Ok(run)
+    let used = |arms: &[Arm]| Used::now(arms.iter().map(|arm| arm.deployment.cpu()).sum());
+    loop {
+        let done_secs = driver.step.done_secs;
+        let (mut apps, targets) = arms[nth].deployment.parts();
+        driver.run(&mut apps, &targets, &settle, SETTLE_SECS)?;
+        let before = used(arms);
+        let (mut apps, targets) = arms[nth].deployment.parts();
+        let run = driver.run(&mut apps, &targets, &plan, secs)?;
+        driver.cancel.check()?;
+        let ended = used(arms);
+        let mut strangers_cores = ended.strangers_cores(&before);
+        if strangers_cores > STRANGERS_CORES {
+            std::thread::sleep(IDLE);
+            strangers_cores = strangers_cores.min(used(arms).strangers_cores(&ended));
+        }
+        if !disturbed.discards(strangers_cores) {
+            return Ok(run);
+        }
+        driver.step.done_secs = done_secs;
+    }
 }
 
 /// Returns the figures of one arm, from its blocks at saturation and under load.
@@ -219,6 +309,18 @@ pub(super) fn after(secs: f64) -> Stop {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn disturbed_blocks_are_repeated_as_often_as_there_are_blocks() {
+        let mut disturbed = Disturbed { blocks: 2, spare: 2, ..Disturbed::default() };
+        let discards = [0.1, 0.9, 1.5, 0.2, 0.3].map(|cores| disturbed.discards(cores));
+        assert_eq!(discards, [false, true, true, false, false]);
+        assert_eq!(
+            disturbed.in_words(),
+            "other processes used more than 0.2 cores, 1.5 at most: of 2 blocks under load 2 were discarded and repeated, and \
+             1 were kept that could not be repeated"
+        );
+    }
 
     #[test]
     fn quantiles_are_taken_over_the_picked_rounds() {

@@ -17,8 +17,8 @@ pub(crate) struct ScenarioArgs {
     /// Split to evaluate, by its name in the settings; may be repeated [default: all]
     #[arg(long = "split", value_name = "NAME")]
     pub(crate) splits: Vec<String>,
-    /// Arrival rate of the open loop, in requests/s [default: [load] in the settings, else half of what the monolith or
-    /// the split is predicted to saturate at, whichever is less]
+    /// Arrival rate of the open loop, in requests/s [default: [load] in the settings, else 0.4 of what the monolith or
+    /// the split saturates at, whichever is less]
     #[arg(long, value_name = "REQS_PER_SEC", value_parser = rate)]
     pub(crate) rate: Option<f64>,
     #[arg(long, value_name = "N", value_parser = concurrency(), help = CONCURRENCY_HELP)]
