@@ -46,6 +46,11 @@ impl<'a> LoneClient<'a> {
         Self { workload, targets, kept: Vec::new(), request: Vec::new() }
     }
 
+    /// Returns true while a connection is kept that its server has not closed.
+    pub fn is_connected(&self) -> bool {
+        self.kept.iter().any(|(_, stream)| stream.is_open())
+    }
+
     /// Sends request `index` of the run with this seed offset, as the user whose turn it is.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ mod engine;
 mod freeze;
 mod hostile;
 mod http2;
+mod lone;
 mod parser;
 mod schedule;
 mod secure;

@@ -510,9 +510,9 @@ fn alone_row(page: &mut Page, row: &Row<'_>, columns: &[&Column]) {
     page.factor(&format!("{}/alone_ms/ratio", row.path), change.ratio);
     page.raw("</td><td class=\"plot\">");
     if let Some((alone, path)) = &row.alone {
-        page.raw("<small>");
+        page.raw("<small>split ÷ monolith ");
         page.interval(&format!("{path}/ratio"), Some(alone.ratio), 1.0);
-        page.raw(" in ");
+        page.raw(", ");
         page.count(&format!("{path}/pairs"), alone.pairs);
         page.raw(" pairs; two monoliths ");
         page.interval(&format!("{path}/noise"), Some(alone.noise), 1.0);
