@@ -60,7 +60,7 @@ pub(crate) fn group(group: i32) -> Vec<Process> {
 /// Resolved to nanoseconds for running processes, and to 10 ms for those that have ended.
 ///
 /// # Source
-/// clock_getcpuclockid(3); proc(5), `/proc/pid/stat`, fields 14 to 17.
+/// `clock_getcpuclockid(3)`; proc(5), `/proc/pid/stat`, fields 14 to 17.
 pub fn group_cpu(group_id: u32) -> Nanos {
     let in_ticks = |ticks: u64| Nanos::from_secs_f64(ticks as f64 / TICKS_PER_SEC);
     let of = |process: &Process| {

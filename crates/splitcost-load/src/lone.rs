@@ -133,7 +133,7 @@ impl Stream {
                 Ok(Self::Unix(stream))
             }),
         };
-        connected.map_err(unanswered)
+        connected.map_err(|error| unanswered(&error))
     }
 
     /// Returns true unless the server has closed the connection, or has sent something that nobody asked for.
@@ -159,11 +159,11 @@ fn exchange_over(
     request: &[u8],
     parser: &mut ResponseParser,
 ) -> Result<Response, String> {
-    stream.write_all(request).map_err(unanswered)?;
+    stream.write_all(request).map_err(|error| unanswered(&error))?;
     let mut buffer = [0; 16_384];
     let end = Instant::now() + DEADLINE;
     while Instant::now() < end {
-        let count = stream.read(&mut buffer).map_err(unanswered)?;
+        let count = stream.read(&mut buffer).map_err(|error| unanswered(&error))?;
         let done = if count == 0 { parser.end() } else { parser.feed(&buffer[..count]) };
         match done {
             Ok(Some(response)) => return Ok(response),
@@ -175,6 +175,6 @@ fn exchange_over(
     Err(format!("the answer was not complete after {} s", DEADLINE.as_secs()))
 }
 
-fn unanswered(error: io::Error) -> String {
+fn unanswered(error: &io::Error) -> String {
     format!("it was not answered: {error}")
 }

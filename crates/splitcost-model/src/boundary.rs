@@ -401,6 +401,8 @@ struct Samples {
     arguments: bool,
     /// The class of the results that needs most work.
     result: Option<PayloadClass>,
+    /// The results that hold an iterator whose items nobody saw.
+    iterators: u32,
     /// The class of arguments and results that needs most work.
     class: PayloadClass,
     /// The receiver that needs most work.
@@ -446,6 +448,10 @@ fn crossabilities(recording: &Recording, adaptation: &Adaptation) -> Vec<Crossab
         // What is made has a call with a result of its own.
         if let Some(result) = call.result.as_ref().filter(|_| call.makes != Makes::Call) {
             seen.stays |= result.obstacles.iter().any(|obstacle| !adaptation.takes_result(obstacle));
+            // A generator function's items have been sampled; those of other iterators would be taken from the app.
+            let is_iterator = |class: PayloadClass| class == PayloadClass::Generator;
+            let has_iterator = is_iterator(result.class) || result.obstacles.iter().any(|held| is_iterator(held.class));
+            seen.iterators += u32::from(has_iterator);
             seen.result = seen.result.max(Some(result.class));
             seen.class = seen.class.max(result.class);
         }
@@ -455,7 +461,12 @@ fn crossabilities(recording: &Recording, adaptation: &Adaptation) -> Vec<Crossab
 
 fn crossability(function: &Function, seen: Samples) -> Crossability {
     let verdict = verdict(function, seen);
-    let is_measured = seen.arguments && seen.result.is_some() && !seen.is_awaited && verdict != Ok(Readiness::Rewrite);
+    let gives_items = matches!(function.kind, FunctionKind::Generator | FunctionKind::AsyncGenerator);
+    let is_measured = seen.arguments
+        && seen.result.is_some()
+        && !seen.is_awaited
+        && (gives_items || seen.iterators == 0)
+        && verdict != Ok(Readiness::Rewrite);
     let is_context_manager = seen.result == Some(PayloadClass::ContextManager);
     let is_rehearsed = match verdict {
         Ok(Readiness::Ready) => true,
@@ -591,12 +602,12 @@ mod tests {
     /// `main:view` calls `vault:lock` twice, whose results are work that these calls did not do, and `kinds:kind`.
     #[test]
     fn what_makes_a_call_of_the_app_never_crosses_and_an_awaitable_does() {
-        let crossings = |makes: [Makes; 2]| {
+        let crossings = |makes: [Makes; 2], class: PayloadClass| {
             let mut recording = recording();
             let calls = &mut recording.requests[0].calls;
             calls[3] = calls[2].clone();
             for (call, makes) in calls[2..4].iter_mut().zip(makes) {
-                call.result = Some(Payload { class: PayloadClass::Generator, ..Payload::default() });
+                call.result = Some(Payload { class, ..Payload::default() });
                 call.makes = makes;
             }
             calls.truncate(5);
@@ -607,10 +618,13 @@ mod tests {
                 (2..5).filter(|call| boundary.crossing(&recording.requests[0], *call, 0).is_some()).collect();
             (crossings, never_crosses(&recording)[2], boundary.is_measured(2))
         };
-        assert_eq!(crossings([Makes::Call; 2]), (vec![4], Some(Local::CoroutineMaker), false));
-        assert_eq!(crossings([Makes::Awaitable; 2]), (vec![2, 3, 4], None, false));
+        let (iterator, value) = (PayloadClass::Generator, PayloadClass::Plain);
+        assert_eq!(crossings([Makes::Call; 2], iterator), (vec![4], Some(Local::CoroutineMaker), false));
+        assert_eq!(crossings([Makes::Awaitable; 2], iterator), (vec![2, 3, 4], None, false));
         // A function that makes a coroutine only sometimes crosses where it returns a value.
-        assert_eq!(crossings([Makes::Call, Makes::Nothing]), (vec![3, 4], None, true));
+        assert_eq!(crossings([Makes::Call, Makes::Nothing], value), (vec![3, 4], None, true));
+        // Nobody saw the items of an `itertools.chain`.
+        assert_eq!(crossings([Makes::Call, Makes::Nothing], iterator), (vec![3, 4], None, false));
     }
 
     #[test]

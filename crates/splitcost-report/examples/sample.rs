@@ -1,6 +1,6 @@
 //! Write a report of made-up numbers, to look at the page while working on it, and for its test in a browser.
 //!
-//! `cargo run -p splitcost-report --example sample -- OUT.html [full|estimated|crowded|cut|empty]`; with `text` as a
+//! `cargo run -p splitcost-report --example sample -- OUT.html [full|paired|estimated|crowded|cut|empty]`; with `text` as a
 //! third argument the terminal's text goes to stdout instead.
 
 use std::process::ExitCode;
@@ -15,10 +15,11 @@ mod interface_fixture;
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let Some(path) = arguments.first() else {
-        eprintln!("usage: sample OUT.html [full|estimated|crowded|cut|empty] [text]");
+        eprintln!("usage: sample OUT.html [full|paired|estimated|crowded|cut|empty] [text]");
         return ExitCode::from(2);
     };
     let study = match arguments.get(1).map_or("full", String::as_str) {
+        "paired" => fixture::paired(),
         "estimated" => fixture::estimated(),
         "crowded" => fixture::crowded(),
         "cut" => fixture::cut(),

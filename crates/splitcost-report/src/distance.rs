@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use splitcost_model::estimate::ResponseTimes;
 use splitcost_model::number::{factor, number, short};
-use splitcost_model::study::{Change, LinkComparison, SplitStudy, Study};
+use splitcost_model::study::{Change, EndpointComparison, LinkComparison, SplitStudy, Study};
 
 use crate::table::{self, table};
 
@@ -62,7 +62,7 @@ fn row(split: &SplitStudy, endpoint: &str, rehearsed: bool) -> Vec<String> {
     if rehearsed {
         row.extend(both(measured.and_then(|known| known.response.split.as_ref())));
     }
-    row.push(compared.and_then(|known| known.headline()).map_or_else(dash, |change| factor(change.ratio)));
+    row.push(compared.and_then(EndpointComparison::headline).map_or_else(dash, |change| factor(change.ratio)));
     row.extend([after(split.comparison.saturation), after(split.comparison.usd_per_month)]);
     row.push(split.verdict.as_ref().map_or_else(dash, |verdict| verdict.class.label().to_owned()));
     row

@@ -102,6 +102,9 @@ impl Paint {
     }
 }
 
+/// The monolith's time and the split's, of the endpoint with a name.
+type TimesOf<'a> = &'a dyn Fn(&str) -> Option<(f64, Interval)>;
+
 /// A time of an endpoint that the table shows.
 #[derive(Clone, Copy)]
 enum Figure {
@@ -156,8 +159,7 @@ impl Figure {
         let times = |name: &str| if split.rehearsal.is_some() { measured(name) } else { predicted(name) };
         let arrow = |(before, after): (f64, Interval)| format!("{} → {}", number(before), number(after.value));
         let ratio = |(before, after): (f64, Interval)| ratio(after.scale(1.0 / before));
-        type Of<'a> = &'a dyn Fn(&str) -> Option<(f64, Interval)>;
-        let ratios: [(&str, Of<'_>); 3] =
+        let ratios: [(&str, TimesOf<'_>); 3] =
             [("predicted", &predicted), ("as rehearsed", &rehearsable), ("measured", &measured)];
         if rows.iter().all(|row| times(&row.name).is_none()) {
             return Vec::new();

@@ -101,7 +101,7 @@ mod tests {
         anchor(&mut estimate, &rehearsal);
         let saturation = |figures: Figures| figures.saturation_reqs_per_sec.unwrap();
         assert_eq!(saturation(estimate.figures.monolith), interval(150.0));
-        assert_eq!(saturation(estimate.figures.split).value, 50.0);
+        assert_eq!(saturation(estimate.figures.split), interval(50.0));
         assert_eq!(estimate.endpoints[0].response, Arms { monolith: Some(times(5.0)), split: Some(times(15.0)) });
         assert_eq!(estimate.endpoints[1], endpoint("b"));
     }

@@ -90,15 +90,15 @@ fn endpoints(estimate: &Estimate, rehearsal: Option<&Rehearsal>) -> Vec<Endpoint
     let is_whole = estimate.as_rehearsed.is_none();
     let predicted = |name: &str| estimate.endpoints.iter().find(|endpoint| endpoint.name == name);
     // A prediction stands for lone requests only where nothing was measured.
-    let alone = |name: &str| match rehearsal.filter(|_| is_whole) {
-        Some(rehearsal) => {
+    let alone = |name: &str| {
+        let (monolith_ms, ratio, origin) = if let Some(rehearsal) = rehearsal.filter(|_| is_whole) {
             let alone = rehearsal.alone.iter().find(|endpoint| endpoint.name == name)?;
-            Some(lone_change(alone.response_ms.monolith, alone.ratio, Origin::Measured))
-        }
-        None => {
+            (alone.response_ms.monolith, alone.ratio, Origin::Measured)
+        } else {
             let alone = predicted(name)?.alone?;
-            Some(lone_change(alone.response_ms.monolith, alone.ratio, Origin::Predicted))
-        }
+            (alone.response_ms.monolith, alone.ratio, Origin::Predicted)
+        };
+        Some(lone_change(monolith_ms, ratio, origin))
     };
     let only_measured = rehearsal.iter().flat_map(|measured| &measured.endpoints).map(|endpoint| &endpoint.name);
     let names = estimate.endpoints.iter().map(|endpoint| &endpoint.name);

@@ -25,7 +25,7 @@ FLAGS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync"
 ).split()
-MADE_UP = ("full", "estimated", "crowded", "cut", "empty")
+MADE_UP = ("full", "paired", "estimated", "crowded", "cut", "empty")
 REAL = os.environ.get("SPLITCOST_REPORT")
 VARIANTS = (*MADE_UP, "real") if REAL else MADE_UP
 SIZES = {"desktop": (1280, 900), "phone": (390, 844)}

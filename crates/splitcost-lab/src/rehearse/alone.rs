@@ -16,9 +16,9 @@ use splitcost_model::rehearsal::AloneEndpoint;
 use splitcost_model::statistics::{Bootstrap, Interval, median};
 
 use super::Deployment;
-use crate::Result;
 use crate::app::App;
 use crate::drive::Driver;
+use crate::{Cancel, Result};
 
 /// The seed of the requests: others than those of an audit and of the comparison of answers.
 const SEED_OFFSET: u64 = 3_000;
@@ -69,8 +69,7 @@ pub(crate) fn measure(
     let (begun, base) = (Instant::now(), driver.step.done_secs);
     let budget = Duration::from_secs_f64(budget_secs);
     for endpoint in &mut endpoints {
-        driver.cancel.check()?;
-        endpoint.warm_up(&workload, &mut clients);
+        endpoint.warm_up(&workload, &mut clients, driver.cancel)?;
     }
     loop {
         let is_late = begun.elapsed() > budget;
@@ -81,10 +80,9 @@ pub(crate) fn measure(
         }
         due.shuffle(&mut rng);
         for endpoint in due {
-            driver.cancel.check()?;
             driver.step.done_secs = base + begun.elapsed().as_secs_f64().min(budget_secs);
             driver.say("rehearse: one request at a time, to each in turn");
-            endpoint.run_set(&workload, &mut clients, deployments, &mut rng);
+            endpoint.run_set(&workload, &mut clients, deployments, &mut rng, driver.cancel)?;
         }
     }
     driver.step.done_secs = base + budget_secs;
@@ -132,13 +130,17 @@ impl Endpoint {
         index
     }
 
-    fn warm_up(&mut self, workload: &Workload, clients: &mut [LoneClient<'_>]) {
+    fn warm_up(&mut self, workload: &Workload, clients: &mut [LoneClient<'_>], cancel: &Cancel) -> Result<()> {
         for _ in 0..WARM_UPS {
             let index = self.next_index(workload);
             let begun = Instant::now();
-            clients.iter_mut().for_each(|client| drop(client.send(SEED_OFFSET, index)));
+            for client in clients.iter_mut() {
+                cancel.check()?;
+                drop(client.send(SEED_OFFSET, index));
+            }
             self.turn_secs = begun.elapsed().as_secs_f64();
         }
+        Ok(())
     }
 
     /// Sends a set of requests to every deployment, each time in another order.
@@ -148,7 +150,8 @@ impl Endpoint {
         clients: &mut [LoneClient<'_>],
         deployments: &[&mut Deployment],
         rng: &mut ChaCha8Rng,
-    ) {
+        cancel: &Cancel,
+    ) -> Result<()> {
         let count = (SET.0.as_secs_f64() / self.turn_secs.max(1e-6)) as u64;
         let count = count.clamp(1, SET.1);
         let used = || -> Vec<(Nanos, u64)> { deployments.iter().map(|d| (d.cpu(), d.switches())).collect() };
@@ -160,6 +163,7 @@ impl Endpoint {
             order.shuffle(rng);
             let mut pair = vec![None; clients.len()];
             for &nth in &order {
+                cancel.check()?;
                 let answer = clients[nth].send(SEED_OFFSET, index).ok().filter(|answer| answer.is_expected);
                 pair[nth] = answer.map(|answer| answer.response.as_millis_f64());
             }
@@ -167,18 +171,21 @@ impl Endpoint {
         }
         self.turn_secs = begun.elapsed().as_secs_f64() / count as f64;
         let after = used();
-        let uses = before.iter().zip(&after);
-        let (cpu_ms, switches) = uses
+        let (cpu_ms, switches) = before
+            .iter()
+            .zip(&after)
             .map(|(before, after)| ((after.0 - before.0).as_millis_f64(), after.1.saturating_sub(before.1) as f64))
             .unzip();
         self.sets.push(Set { pairs: count as f64, cpu_ms, switches });
+        Ok(())
     }
 
     /// Returns true while the time allows more pairs that would help, or fewer exist than the statistics need.
     fn wants_more(&self, is_late: bool, seed: u64) -> bool {
         let pairs = self.pairs.len();
-        if is_late || pairs < LEAST_PAIRS || pairs >= MOST_PAIRS {
-            return pairs < if is_late { FEWEST_PAIRS } else { LEAST_PAIRS };
+        let wanted = if is_late { FEWEST_PAIRS } else { LEAST_PAIRS };
+        if is_late || !(LEAST_PAIRS..MOST_PAIRS).contains(&pairs) {
+            return pairs < wanted;
         }
         let last = self.pairs[0].len() - 1;
         let is_wide = |nth: usize| {
