@@ -103,6 +103,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use clap::{Arg, Command};
+    use splitcost_model::estimate::LOAD_SHARE;
 
     use super::bench::{ALONE, COMPARED, SATURATION_STEP};
     use super::shared::CONCURRENCY;
@@ -240,7 +241,14 @@ mod tests {
         };
         let streams = splitcost_load::Plan::closed(1, splitcost_load::Stop::Requests(1)).streams_per_connection;
         let in_flight = format!("[default: [load] in the settings, else {CONCURRENCY}]");
+        let share = format!(
+            "[default: [load] in the settings, else {LOAD_SHARE} of what the monolith or the split saturates at, whichever is \
+             less]"
+        );
         let known = BTreeMap::from([
+            ("splitcost estimate --rate", share.clone()),
+            ("splitcost rehearse --rate", share.clone()),
+            ("splitcost evaluate --rate", share),
             ("splitcost bench --streams", format!("[default: {streams}]")),
             ("splitcost bench --duration", window(|window| window.measured_secs)),
             ("splitcost bench --warm-up", window(|window| window.warm_up_secs)),

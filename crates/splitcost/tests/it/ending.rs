@@ -78,7 +78,9 @@ fn ctrl_c_ends_every_phase_of_a_rehearsal() {
         "which calls are answered",
         "comparing answers",
         "warming up",
-        "rehearse: round 1 of",
+        "one request at a time",
+        "saturation, round 1 of",
+        "under load, round 1 of",
         "stopping the services",
     ];
     for (phase, signal) in phases.into_iter().zip([Signal::TERM, Signal::INT].into_iter().cycle()) {
@@ -91,7 +93,7 @@ fn ctrl_c_ends_every_phase_of_a_rehearsal() {
 fn a_service_that_dies_ends_the_run(project: &Project) {
     let running = project.start(&["rehearse", "--rounds", "2"]);
     let pid = running.pid();
-    running.wait_for_line("rehearse: round 1 of");
+    running.wait_for_line("saturation, round 1 of");
     let environ = |pid: &i32| fs::read_to_string(format!("/proc/{pid}/environ")).unwrap_or_default();
     let service = processes_of(pid).into_iter().find(|pid| environ(pid).contains("\0SPLITCOST_SERVICE=prices\0"));
     kill_process(Pid::from_raw(service.expect("it runs")).unwrap(), Signal::KILL).unwrap();
@@ -203,10 +205,10 @@ fn nothing_outlives_a_splitcost_that_is_killed_together_with_its_guard() {
     assert!(recorded.starts_with("exit 0"), "{recorded}");
     // Client, server and yardstick.
     check_nothing_is_left(&project, &["calibrate", "--fresh"], "round 1 of", 3);
-    // The monolith and two services, with a `sleep` each.
-    check_nothing_is_left(&project, &["rehearse", "--rounds", "2"], "rehearse: round 1 of", 6);
+    // Two monoliths and two services, with a `sleep` each.
+    check_nothing_is_left(&project, &["rehearse", "--rounds", "2"], "saturation, round 1 of", 8);
     fs::write(project.path("jobs.py"), JOBS).unwrap();
-    // The same and a second monolith, each with several processes.
+    // The same, each with several processes.
     for (command, processes) in [
         (
             r#"["gunicorn", "-k", "uvicorn_worker.UvicornWorker", "-w", "2", "-b", "127.0.0.1:{port}", "small.main:app"]"#,
