@@ -294,7 +294,7 @@ pub struct Alone {
     pub response_ms: Arms<f64>,
     /// Response time of the split divided by that of the monolith.
     pub ratio: Interval,
-    /// CPU time of the split per request divided by that of the monolith; absent where there is none.
+    /// CPU time of the split per request divided by that of the monolith; absent where no time was counted.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub cpu_ratio: Option<Interval>,
 }
