@@ -457,7 +457,10 @@ def test_a_function_that_a_library_was_given_is_an_extension(runs):
     """Validators run where their model does."""
     code = "back.apply(lambda text: v.Label(text=text), 'abcd')\nv.shortened('abcd')\nv.Label.lowered('A')\n"
     log = run(runs, code)
-    for name, kind, type_name in (("shortened", None, "function"), ("Label.lowered", "class", "kinds.values.Label")):
+    for name, kind, type_name in (
+        ("shortened", None, "function"),
+        ("Label.lowered", "class", "kinds.values.Label"),
+    ):
         calls = log.named(f"kinds.values:{name}")
         by_pydantic, by_app = (call.payloads[False]["receiver"] for call in calls)
         assert (by_pydantic["kind"], by_pydantic["type_name"], by_pydantic["reason"]) == (
