@@ -37,7 +37,7 @@ const FEWEST_PAIRS: usize = 6;
 /// Pairs of an endpoint at most.
 const MOST_PAIRS: usize = 400;
 /// Half the width of a ratio's interval, as a share, at which an endpoint has pairs enough.
-const PRECISION: f64 = 0.02;
+const PRECISION: f64 = 0.03;
 /// Time that a set of pairs takes, and pairs in it at most. CPU time is read before and after a set.
 ///
 /// Chosen: reading takes milliseconds.
