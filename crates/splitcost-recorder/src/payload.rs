@@ -128,8 +128,11 @@ impl Sample {
                     called_on = Some(receiver::extension(Some(&first), receiver::WRAPS_STATEMENTS));
                 } else {
                     let mut looked = receiver::look(&first, is_new)?;
-                    let is_given = site.is_installed && library.is_some_and(|library| method.is_given_to(library));
-                    if is_given && !receiver::is_data(&looked.receiver) {
+                    let is_given = library.filter(|_| site.is_installed).is_some_and(|library| {
+                        receiver::is_kept(&looked.receiver) && method.is_given_to(library)
+                            || receiver::is_class(&looked.receiver) && method.is_given_to_data(library)
+                    });
+                    if is_given {
                         looked.receiver = receiver::extension(Some(&first), receiver::GIVEN_TO_LIBRARY);
                     }
                     called_on = Some(looked.receiver);
@@ -156,9 +159,9 @@ impl Sample {
         }
         walk.bytes -= u64::from(!fields.is_empty());
         let mut payload = walk.into_payload(false, &Skeleton::Fields("arguments", None, fields));
-        let library = site.library.as_deref().filter(|_| site.is_installed);
-        if let (Some((module, name)), Some(library)) = (function, library)
-            && receiver::is_given_to(library, module, name)
+        if let (Some((module, name)), Some(maker)) = (function, &site.library)
+            && site.is_installed
+            && receiver::is_given_to_data(maker, module, name)
         {
             called_on = Some(receiver::extension(None, receiver::GIVEN_TO_LIBRARY));
         }

@@ -49,6 +49,23 @@ const RUNNERS: [&str; 22] = [
     "trio",
 ];
 
+/// Packages that make and check data: what they are given (validators, converters, listeners of rows) belongs to the class of the
+/// data, which every service has. Of any other package a function may be a subscriber, which a split would have to call.
+const DATA_LIBRARIES: [&str; 12] = [
+    "attr",
+    "attrs",
+    "cattrs",
+    "django.db",
+    "django.forms",
+    "marshmallow",
+    "msgspec",
+    "pydantic",
+    "rest_framework.fields",
+    "sqlalchemy",
+    "sqlmodel",
+    "wtforms",
+];
+
 /// Modules whose classes only say which methods a class has.
 const MARKERS: [&str; 6] = ["abc", "collections.abc", "contextlib", "numbers", "typing", "typing_extensions"];
 
@@ -113,6 +130,12 @@ impl Method {
         is_overridden && !self.is_constructor()
     }
 
+    /// Returns true when a library that makes data calls it, and no module of the app but its own names it.
+    pub(crate) fn is_given_to_data(&self, caller: &str) -> bool {
+        let (module, _) = self.class.split_once(':').unwrap_or_default();
+        is_given_to_data(caller, module, &self.name)
+    }
+
     fn is_static(&self, kind: &Bound<'_, PyType>) -> bool {
         let bases = inert::mro(kind).unwrap_or_default();
         let Some(owner) = bases.iter().find(|base| info_of(base).own_bases.first() == Some(&self.class)) else {
@@ -127,8 +150,13 @@ impl Method {
     }
 }
 
+/// Returns true when a library that makes data calls a function or class method of a module that was given to it there.
+pub(crate) fn is_given_to_data(library: &str, module: &str, name: &str) -> bool {
+    DATA_LIBRARIES.iter().any(|known| resource::is_within(library, known)) && is_given_to(library, module, name)
+}
+
 /// Returns true when a library that calls a function or method of a module was given it there: no other module names it.
-pub(crate) fn is_given_to(library: &str, module: &str, name: &str) -> bool {
+fn is_given_to(library: &str, module: &str, name: &str) -> bool {
     // The code of a template is in no module.
     let is_runner = library.is_empty() || RUNNERS.iter().any(|runner| resource::is_within(library, runner));
     // The interpreter calls methods of such names without anybody who names them.
@@ -191,9 +219,14 @@ pub(crate) fn look(value: &Bound<'_, PyAny>, is_new: bool) -> PyResult<Looked> {
     Ok(Looked { receiver, hash: None })
 }
 
-/// Returns true for an object that is data, whose methods run where it is.
-pub(crate) fn is_data(receiver: &LoggedReceiver) -> bool {
-    receiver.kind == Kind::Value
+/// Returns true for an object that is no data.
+pub(crate) fn is_kept(receiver: &LoggedReceiver) -> bool {
+    matches!(receiver.kind, Kind::Service | Kind::Reference)
+}
+
+/// Returns true for a class.
+pub(crate) fn is_class(receiver: &LoggedReceiver) -> bool {
+    receiver.kind == Kind::Class
 }
 
 /// Returns the receiver of code that a library calls where it runs: a method, or else a function.

@@ -462,8 +462,10 @@ fn lone_requests(split: &SplitStudy) -> Option<String> {
             100.0 * off
         )
     });
+    let failed: u64 = rehearsal.alone.iter().map(|alone| alone.failed_pairs).sum();
+    let failed = if failed > 0 { format!("; {failed} requests failed in the split only") } else { String::new() };
     Some(format!(
-        "alone: {count} pairs for each endpoint, of which two copies of the monolith differ by at most {:.0} %{off}",
+        "alone: {count} pairs for each endpoint, of which two copies of the monolith differ by at most {:.0} %{off}{failed}",
         100.0 * noise
     ))
 }

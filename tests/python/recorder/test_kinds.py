@@ -471,6 +471,21 @@ def test_a_function_that_a_library_was_given_is_an_extension(runs):
         assert (by_app and by_app["kind"]) == kind
 
 
+def test_a_subscriber_that_a_library_was_given_is_a_call(runs, tmp_path):
+    """A split would have to send the message: nobody may take that for a call that never crosses."""
+    installed = tmp_path / "site-packages"
+    installed.mkdir()
+    (installed / "emitter.py").write_text("def emit(function, message):\n    return function(message)\n")
+    code = (
+        f"import sys; sys.path.insert(0, {str(installed)!r}); import emitter\n"
+        "back.apply(lambda text: emitter.emit(v.shortened, text), 'abcd')\n"
+        "back.apply(lambda text: emitter.emit(v.Label.lowered, text), 'A')\n"
+    )
+    log = run(runs, code)
+    assert log.one("kinds.values:shortened").payloads[False]["receiver"] is None
+    assert log.one("kinds.values:Label.lowered").payloads[False]["receiver"]["kind"] == "class"
+
+
 SERVED = """
 from splitcost import _places
 
