@@ -159,8 +159,9 @@ impl Sample {
         }
         walk.bytes -= u64::from(!fields.is_empty());
         let mut payload = walk.into_payload(false, &Skeleton::Fields("arguments", None, fields));
-        if let (Some((module, name)), Some(maker)) = (function, &site.library)
-            && site.is_installed
+        let CallSite { library: maker, is_installed, .. } = &site;
+        if let (Some((module, name)), Some(maker)) = (function, maker)
+            && *is_installed
             && receiver::is_given_to_data(maker, module, name)
         {
             called_on = Some(receiver::extension(None, receiver::GIVEN_TO_LIBRARY));
