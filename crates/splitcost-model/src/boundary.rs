@@ -27,14 +27,14 @@ pub enum Readiness {
     /// Data that can be encoded, and a function at module level: crosses as it is.
     #[default]
     Ready,
-    /// A resource that the callee obtains for itself, an iterator that is sent in batches, changes that are sent back.
+    /// A resource that the callee obtains for itself, an iterator that is sent in batches, changes that are sent back, or a
+    /// function that its own module has handed out (a hook, an entry of a table), whose holder is given a stub.
     Adapted,
     /// A method of a service object, which is addressed by its name or made again from its constructor's arguments.
     Object,
     /// An object that must stay where it is: a handle crosses, and each use of it is a crossing back.
     ByReference,
-    /// A callback, an unknown live resource, an object that nobody can rebuild, or a function that its own module has handed
-    /// out (a hook, a handler of a signal): the code has to change.
+    /// A callback, an unknown live resource, or an object that nobody can rebuild: the code has to change.
     Rewrite,
 }
 
@@ -165,10 +165,9 @@ impl DatabaseUse {
 }
 
 impl Crossability {
-    /// Returns the facts about a function that its own module hands out: a stub stands only where another module looks a
-    /// function up by its name.
+    /// Returns the facts about a function that its own module hands out: whoever holds it has to be given a stub.
     fn handed_out(self) -> Self {
-        Self { verdict: self.verdict.map(|_| Readiness::Rewrite), is_rehearsed: false, ..self }
+        Self { verdict: self.verdict.map(|readiness| readiness.max(Readiness::Adapted)), ..self }
     }
 }
 
@@ -208,13 +207,8 @@ impl<'a> Boundary<'a> {
                 .zip(&recording.functions)
                 .map(|(facts, function)| {
                     // What its own module calls for the caller is called there, without a stub in between.
-                    let stays = function.is_unnamed || function.is_made;
-                    let is_handed_out = match execution {
-                        Execution::Rewritten => function.is_unnamed && !function.is_made,
-                        Execution::Rehearsed => stays,
-                    };
-                    let is_rehearsed = facts.is_rehearsed && !stays;
-                    if is_handed_out { facts.handed_out() } else { Crossability { is_rehearsed, ..facts } }
+                    let facts = Crossability { is_rehearsed: facts.is_rehearsed && !function.is_made, ..facts };
+                    if function.is_unnamed && !function.is_made { facts.handed_out() } else { facts }
                 })
                 .collect(),
             recording,
@@ -312,9 +306,9 @@ impl<'a> Boundary<'a> {
         self.names(stays)
     }
 
-    /// Returns the methods, as `module:Class.method`, that a rehearsal calls remotely.
-    pub fn methods(&self) -> Vec<String> {
-        self.names(self.rehearsed().filter(|(function, _)| function.qualname.contains('.')))
+    /// Returns the functions and methods, as `module:qualname`, that a rehearsal calls remotely.
+    pub fn remote_functions(&self) -> Vec<String> {
+        self.names(self.rehearsed())
     }
 
     /// Returns the functions, as `module:qualname`, that a rehearsal calls remotely with something adapted. Where a framework
@@ -692,7 +686,7 @@ mod tests {
     }
 
     #[test]
-    fn a_function_that_its_module_handed_out_stays_where_it_is_called() {
+    fn a_function_that_its_module_handed_out_crosses_unless_a_framework_calls_it() {
         let mut recording = recording();
         recording.functions[2].is_unnamed = true;
         let services = BTreeMap::from([("vault".to_owned(), vec!["vault".to_owned()])]);
@@ -701,9 +695,9 @@ mod tests {
             let boundary = Boundary::new(&recording, &split, execution);
             (1..6).filter(|call| boundary.crossing(&recording.requests[0], *call, 0).is_some()).collect()
         };
-        // Called by `main` it is priced, as a message of a signal would be; the framework calls a hook.
+        // Called by `main` it crosses, as a message of a signal would; the framework calls a hook.
         assert_eq!(crossings(Execution::Rewritten), [2]);
-        assert!(crossings(Execution::Rehearsed).is_empty());
+        assert_eq!(crossings(Execution::Rehearsed), [2]);
     }
 
     /// `vault:lock` makes the coroutine of `vault:_lock` for `main`, which no other module names.

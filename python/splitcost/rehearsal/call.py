@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from splitcost import codec
+from splitcost.rehearsal.functions import LINE, LRU_CACHED, Receiver
 from splitcost.rehearsal.kept import OPERATIONS
 from splitcost.rehearsal.live import Exchange, Handle
-from splitcost.rehearsal.objects import Named, Receiver
-from splitcost.rehearsal.server import LRU_CACHED
+from splitcost.rehearsal.objects import Named
 
 if TYPE_CHECKING:
     from splitcost.rehearsal.runtime import Runtime
@@ -45,13 +45,14 @@ class Target:
         self.module = module
         self.name = name
         self.wire_name = quote(f"{self.module}:{self.name}", safe=":._")
-        self.shown = f"{config.boundary(self.module)}:{self.name}"
+        qualname = name.partition(LINE)[0]
+        self.shown = f"{config.boundary(self.module)}:{qualname}"
         self.service = str(config.owner(self.module))
         self.address = runtime.address_of(self.service)
         self.is_cached = isinstance(real, LRU_CACHED)
         self.is_operation = False
         # Calls stay in this process: the recording showed that they cannot cross, or the other side did.
-        self.is_local = bool(config.local_functions & {self.shown, f"{self.module}:{self.name}"})
+        self.is_local = bool(config.local_functions & {self.shown, f"{self.module}:{qualname}"})
 
     @classmethod
     def of_operation(cls, operation: str, handle: Handle, runtime: Runtime) -> Target:

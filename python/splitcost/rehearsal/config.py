@@ -49,8 +49,8 @@ class Config:
     """Functions that cross with something adapted; where a framework calls them, they do not."""
     changing_functions: frozenset[str] = frozenset()
     """Functions and methods that changed an argument, or their object, in the recording."""
-    methods: frozenset[str] = frozenset()
-    """Methods that are called remotely, as ``module:Class.method``."""
+    functions: frozenset[str] = frozenset()
+    """Functions and methods that the recording shows to be called remotely, as ``module:Class.method``."""
     by_reference: tuple[str, ...] = ()
     """Classes, as ``module:Class``, whose objects stay where they are."""
     sends_back: bool = True
@@ -107,7 +107,7 @@ class Config:
             local_functions=frozenset(document.get("local_functions") or ()),
             adapted=frozenset(document.get("adapted") or ()),
             changing_functions=frozenset(document.get("changing_functions") or ()),
-            methods=frozenset(document.get("methods") or ()),
+            functions=frozenset(document.get("functions") or ()),
             by_reference=tuple(document.get("by_reference") or ()),
             sends_back=bool(document.get("send_back", True)),
             batch=int(document.get("batch") or 100),
@@ -155,12 +155,12 @@ class Config:
         owner = self.owner(module)
         return owner == self.service or (self.is_loopback and owner is not None)
 
-    def is_remote_method(self, module: str, qualname: str) -> bool:
-        """Return if calls of a method are made remotely: in a loopback, of every object that has a name."""
+    def is_remote(self, module: str, qualname: str) -> bool:
+        """Return if calls of a function are made remotely: in a loopback, methods of every object that has a name."""
         _, dot, name = qualname.rpartition(".")
-        if self.is_loopback:
-            return bool(dot) and (not name.startswith("__") or name == "__call__")
-        return not self.methods.isdisjoint((f"{module}:{qualname}", f"{self.boundary(module)}:{qualname}"))
+        if self.is_loopback and dot and "<" not in qualname:
+            return not name.startswith("__") or name == "__call__"
+        return not self.functions.isdisjoint((f"{module}:{qualname}", f"{self.boundary(module)}:{qualname}"))
 
     def boundary(self, module: str, qualname: str = "", namespace: dict[str, Any] | None = None) -> str:
         """Return the module that a function belongs to, as the recorder names it.

@@ -15,8 +15,9 @@ from splitcost import _guard, _hooks, _places, gateways
 from splitcost.gateways.request import Request
 from splitcost.rehearsal import transactions
 from splitcost.rehearsal.context import Context, Site, current, handed_by, new_request
+from splitcost.rehearsal.functions import is_stub
 from splitcost.rehearsal.resources import web
-from splitcost.rehearsal.runtime import Runtime, is_stub
+from splitcost.rehearsal.runtime import Runtime
 
 
 def install(runtime: Runtime) -> None:

@@ -25,7 +25,7 @@ from importlib.machinery import ModuleSpec
 from typing import Any, Protocol
 
 from splitcost.rehearsal.config import Config
-from splitcost.rehearsal.objects import Method, methods_of
+from splitcost.rehearsal.functions import LRU_CACHED, Found, is_dispatcher, remote_functions
 
 
 class StubMaker(Protocol):
@@ -34,12 +34,12 @@ class StubMaker(Protocol):
     def make_stub(self, real: Any, module: str, name: str) -> Any:
         """Make the stub of a function, given the module and the name by which the other side finds it."""
 
-    def make_method_stub(self, method: Method, module: str, qualname: str) -> Any:
-        """Make the stub of the function of a method, given its module and its qualified name."""
+    def replace(self, found: Found, module: str) -> None:
+        """Make a function of a module its own stub."""
 
 
 _raw_dict: Any = vars(types.ModuleType)["__dict__"].__get__
-_FUNCTIONS = (types.FunctionType, type(functools.lru_cache(len)))
+_FUNCTIONS = (types.FunctionType, LRU_CACHED)
 
 
 class Unit:
@@ -58,7 +58,7 @@ class Unit:
 
     def outside(self, value: Any, module: str, name: str) -> Any:
         """The attribute ``name`` of a module of this unit as code of another service sees it."""
-        if not isinstance(value, _FUNCTIONS):
+        if not isinstance(value, _FUNCTIONS) or (self._config.functions and is_dispatcher(value)):
             return value
         stub = self._stubs.get(value)
         if stub is None:
@@ -77,13 +77,12 @@ class Unit:
         name = frame.f_globals.get("__name__", "")
         return name != "__main__" and self._config.owner(name) is None
 
-    def replace_methods(self, module: types.ModuleType) -> None:
-        """Replace the methods of a module's classes that are called remotely."""
-        for kind, name, method in methods_of(module):
-            qualname = f"{kind.__qualname__}.{name}"
-            if self._config.is_remote_method(module.__name__, qualname):
-                stub = self._maker.make_method_stub(method, module.__name__, qualname)
-                type.__setattr__(kind, name, method.rebuild(stub))
+    def replace_functions(self, module: types.ModuleType, loader: Any) -> None:
+        """Replace the functions of a module that are called remotely, whoever holds them."""
+        name = module.__name__
+        code = loader.get_code(name) if self._config.functions and hasattr(loader, "get_code") else None
+        for found in remote_functions(module, code, lambda qualname: self._config.is_remote(name, qualname)):
+            self._maker.replace(found, name)
 
     def _import(
         self,
@@ -216,7 +215,7 @@ class _FacadeLoader(Loader):
     def exec_module(self, module: types.ModuleType) -> None:
         assert type(module) is Facade
         self._real.exec_module(module.__splitcost_real__)
-        self._unit.replace_methods(module.__splitcost_real__)
+        self._unit.replace_functions(module.__splitcost_real__, self._real)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._real, name)  # get_source for tracebacks, resources for importlib.resources

@@ -1,17 +1,12 @@
-"""Service objects: their methods in code of other services, and the names by which the other side finds them.
+"""Service objects: the names by which the other side finds them.
 
-A class of another service is the real one in this process, too. Those of its methods that cross are replaced in it:
-by a stub, which calls the real method itself where its own service's code calls it. An object that lives at module
-level is there in every process of the app, and goes by its name: ``module:attribute``.
+An object that lives at module level is there in every process of the app, and goes by its name: ``module:attribute``.
 """
 
 from __future__ import annotations
 
 import sys
 import types
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from enum import Enum
 from typing import Any, NamedTuple
 
 from splitcost import _places, codec
@@ -23,72 +18,6 @@ MAX_SEARCHES = 4
 
 NAMELESS = "[0][0]"
 """The path, in a message, of what a method is called on."""
-
-
-class Receiver(Enum):
-    """The thing that a method is called on, which is its first argument."""
-
-    INSTANCE = "instance"
-    CLASS = "class"
-
-
-@dataclass(frozen=True)
-class Method:
-    """A method as its class holds it."""
-
-    function: Callable[..., Any]
-    #: Returns what the class is to hold in place of this, given a function in place of that one.
-    rebuild: Callable[[Callable[..., Any]], Any]
-    receiver: Receiver | None
-
-    @classmethod
-    def of(cls, held: Any) -> Method | None:
-        """Return the method that an attribute of a class is, if it is one."""
-        if isinstance(held, types.FunctionType):
-            return cls(held, lambda function: function, Receiver.INSTANCE)
-        if isinstance(held, staticmethod):
-            return cls(held.__func__, staticmethod, None)
-        if isinstance(held, classmethod):
-            return cls(held.__func__, classmethod, Receiver.CLASS)
-        if isinstance(held, property) and held.fget is not None:
-            other = held
-
-            def rebuild(function: Callable[..., Any]) -> property:
-                return property(function, other.fset, other.fdel, other.__doc__)
-
-            return cls(held.fget, rebuild, Receiver.INSTANCE)
-        return None
-
-
-def methods_of(module: types.ModuleType) -> Iterator[tuple[type, str, Method]]:
-    """Yield the methods of the classes that a module defines, each with its class and its name there."""
-    classes = [kind for kind in vars(module).values() if isinstance(kind, type)]
-    seen = set()
-    while classes:
-        kind = classes.pop()
-        if kind in seen or kind.__module__ != module.__name__:
-            continue
-        seen.add(kind)
-        for name, held in list(vars(kind).items()):
-            if isinstance(held, type):
-                classes.append(held)
-            elif (method := Method.of(held)) is not None:
-                yield kind, name, method
-
-
-def find_method(module: types.ModuleType, qualname: str) -> Method | None:
-    """Return the method of this qualified name, as the module's classes hold it."""
-    *classes, name = qualname.split(".")
-    found: Any = module
-    for part in classes:
-        found = vars(found).get(part)
-        if not isinstance(found, type):
-            return None
-    method = Method.of(vars(found).get(name)) if classes else None
-    if method is not None and getattr(method.function, "__splitcost_stub__", False):
-        # In a loopback the one class there is holds the stub.
-        return Method(method.function.__wrapped__, method.rebuild, method.receiver)  # type: ignore[attr-defined]
-    return method
 
 
 class Named(NamedTuple):

@@ -45,9 +45,10 @@ from splitcost.rehearsal.errors import (
     UnreadableAnswer,
 )
 from splitcost.rehearsal.faults import Faults
+from splitcost.rehearsal.functions import Found, become_stub, copy_of, is_stub
 from splitcost.rehearsal.kept import FIELD_ACCESS
 from splitcost.rehearsal.live import Exchange, Handle, Live, Shell, handle_of
-from splitcost.rehearsal.objects import NAMELESS, Method, Names, UnknownName
+from splitcost.rehearsal.objects import NAMELESS, Names, UnknownName
 from splitcost.rehearsal.policy import Budget
 from splitcost.rehearsal.remote import (
     AsyncRemoteContext,
@@ -68,7 +69,6 @@ from splitcost.rehearsal.server import (
     ITEMS,
     KEPT,
     LENGTH_BYTES,
-    LRU_CACHED,
     RAISED,
     RESULT,
     UNKNOWN_NAME,
@@ -86,12 +86,6 @@ MAX_FRAMES = 40
 """Frames that are searched for a caller. Chosen: libraries between two modules of an app have fewer."""
 
 _running_loop = asyncio._get_running_loop
-
-
-def is_stub(function: Any) -> bool:
-    """Return if something is one of our stubs, or a method that is one, without asking objects of the app."""
-    kinds = (types.FunctionType, types.MethodType, LRU_CACHED)
-    return type(function) in kinds and getattr(function, "__splitcost_stub__", False) is True
 
 
 class LoopbackCarrier:
@@ -147,6 +141,7 @@ class Runtime:
 
     def make_stub(self, real: Any, module: str, name: str) -> Any:
         """Make the stub that other modules of this process get in place of a function of another service."""
+        real = real.__wrapped__ if is_stub(real) else real
         return self.stub_of(real, module, name, awaited=inspect.iscoroutinefunction(inspect.unwrap(real)))
 
     def stub_of(self, real: Any, module: str, name: str, *, awaited: bool) -> Any:
@@ -159,26 +154,35 @@ class Runtime:
             return self._any_stub(target, awaited, lambda frame: self._is_at_home(frame, target.service))
         return self._any_stub(target, awaited, lambda frame: False)
 
-    def make_method_stub(self, method: Method, module: str, qualname: str) -> Any:
-        """Make the stub that a class of another service holds in place of a method."""
-        target = Target(method.function, module, qualname, self, method.receiver)
-        awaited = inspect.iscoroutinefunction(inspect.unwrap(method.function))
-        return self._any_stub(target, awaited, lambda frame: self._is_at_home(frame, target.service))
+    def replace(self, found: Found, module: str) -> None:
+        """Make a function of another service its own stub."""
+        real = copy_of(found.function)
+        target = Target(real, module, found.name, self, found.receiver)
+        awaited = inspect.iscoroutinefunction(inspect.unwrap(real))
+        stub = self._any_stub(target, awaited, lambda frame: self._is_at_home(frame, target.service), depth=2)
+        become_stub(found.function, real, stub)
 
-    def _any_stub(self, target: Target, awaited: bool, is_at_home: Callable[[FrameType], bool]) -> Any:
-        """Make a stub; ``is_at_home`` returns if a call from a frame is to run in this process."""
+    def _any_stub(
+        self, target: Target, awaited: bool, is_at_home: Callable[[FrameType], bool], depth: int = 1
+    ) -> Any:
+        """Make a stub; ``is_at_home`` returns if a call from a frame is to run in this process.
+
+        That frame is ``depth`` above the stub, for one that runs when it is called.
+        """
         if inspect.isgeneratorfunction(target.real):
             stub = self._generator_stub(target, is_at_home)
         elif inspect.isasyncgenfunction(target.real):
             stub = self._async_generator_stub(target, is_at_home)
         elif (is_async := makes_context(target.real)) is not None:
-            stub = self._context_stub(target, is_async, is_at_home)
+            stub = self._context_stub(target, is_async, is_at_home, depth)
         else:
-            stub = self._stub(target, awaited, is_at_home)
+            stub = self._stub(target, awaited, is_at_home, depth)
         stub.__splitcost_stub__ = True
         return stub
 
-    def _stub(self, target: Target, awaited: bool, is_at_home: Callable[[FrameType], bool]) -> Any:
+    def _stub(
+        self, target: Target, awaited: bool, is_at_home: Callable[[FrameType], bool], depth: int
+    ) -> Any:
         """Make the stub of a plain function or a coroutine function."""
         real = target.real
         invoke, invoke_async = self._call, self._call_async
@@ -188,7 +192,7 @@ class Runtime:
             @functools.wraps(real)
             def stub(*args: Any, **kwargs: Any) -> Any:
                 context = current.get()
-                frame = sys._getframe(1)
+                frame = sys._getframe(depth)
                 if context is None or is_at_home(frame):
                     return real(*args, **kwargs)
                 return invoke(target, args, kwargs, frame, context)
@@ -201,7 +205,7 @@ class Runtime:
             @functools.wraps(real)
             def async_stub(*args: Any, **kwargs: Any) -> Any:
                 context = current.get()
-                frame = sys._getframe(1)
+                frame = sys._getframe(depth)
                 if context is None or is_at_home(frame):
                     return real(*args, **kwargs)
                 return invoke_async(target, args, kwargs, frame, context)
@@ -262,14 +266,16 @@ class Runtime:
 
         return stub
 
-    def _context_stub(self, target: Target, is_async: bool, is_at_home: Callable[[FrameType], bool]) -> Any:
+    def _context_stub(
+        self, target: Target, is_async: bool, is_at_home: Callable[[FrameType], bool], depth: int
+    ) -> Any:
         """Make the stub of a function that makes a context manager of a generator."""
         real = target.real
 
         @functools.wraps(real)
         def stub(*args: Any, **kwargs: Any) -> Any:
             context = current.get()
-            frame = sys._getframe(1)
+            frame = sys._getframe(depth)
             if context is None or target.is_local or is_at_home(frame):
                 if context is not None and target.is_local:
                     self._note(target, CannotCross("result", Obstacle.GENERATOR, "context manager"), frame)
@@ -583,7 +589,8 @@ class Runtime:
             if owner is not None:
                 return owner == service
             frame = frame.f_back
-        return handed_by.site is None or self._owner_of(handed_by.site.caller) == service
+        owner = None if handed_by.site is None else self._owner_of(handed_by.site.caller)
+        return owner is None or owner == service
 
     def _owner_of(self, module: str) -> str | None:
         try:

@@ -33,6 +33,7 @@ from splitcost.rehearsal.context import (
 )
 from splitcost.rehearsal.errors import ObjectGone
 from splitcost.rehearsal.faults import Faults
+from splitcost.rehearsal.functions import LINE, LRU_CACHED, Receiver, find
 from splitcost.rehearsal.kept import (
     ENDINGS,
     FUNCTIONS,
@@ -46,7 +47,7 @@ from splitcost.rehearsal.kept import (
     is_made_by_contextlib,
 )
 from splitcost.rehearsal.live import Exchange, Live
-from splitcost.rehearsal.objects import Receiver, UnknownName, find_method
+from splitcost.rehearsal.objects import UnknownName
 from splitcost.rehearsal.report import Report
 from splitcost.rehearsal.resources import Scope, Wanted, web
 from splitcost.stacks import MAX_BODY_BYTES, Answer, Status, too_large
@@ -71,8 +72,6 @@ FIRST_CALLS, THEN_ONE_IN = 20, 256
 
 Chosen: a function that changes its arguments does so in its first calls, nearly always.
 """
-
-LRU_CACHED = type(functools.lru_cache(len))
 
 
 class Served:
@@ -476,7 +475,8 @@ class Server:
 
     def _find(self, name: str) -> Served | str:
         """Look up a function by name; a string is the reason why it cannot be called."""
-        module_name, _, qualname = unquote(name).partition(":")
+        module_name, _, function_name = unquote(name).partition(":")
+        qualname = function_name.partition(LINE)[0]
         if module_name == OPERATIONS and (operation := FUNCTIONS.get(qualname)) is not None:
             served = self._served[name] = Served(operation, "")
             return served
@@ -490,11 +490,11 @@ class Server:
             except ImportError:
                 return f"there is no module {module_name}"
         shown = f"{self._config.boundary(module_name)}:{qualname}"
-        if self._config.is_remote_method(module_name, qualname):
-            method = find_method(module, qualname)
-            if method is None:
-                return f"{module_name} has no method {qualname}"
-            return self._keep(name, Served(method.function, shown, method.receiver), module_name)
+        if function_name != qualname or "." in qualname:
+            found = find(module, function_name) if self._config.is_remote(module_name, qualname) else None
+            if found is None:
+                return f"{module_name} has no function {function_name} that is called remotely"
+            return self._keep(name, Served(found.function, shown, found.receiver), module_name)
         function = vars(module).get(qualname)
         if not isinstance(function, types.FunctionType | LRU_CACHED) or qualname.startswith("__"):
             return f"{module_name} has no function {qualname}"

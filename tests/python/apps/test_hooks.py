@@ -1,4 +1,4 @@
-"""Functions that a framework calls around a handler: no crossing where their own module registered them."""
+"""Functions that others hold: a framework, which calls them around a handler, or a table, a decorator object, a partial."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import pytest
 from apps_support import copied, splitcost
 
 
-def rehearsed(app: str, directory: Path) -> dict[str, Any]:
-    """Record and rehearse the split `auth` of an app; gives it."""
+def rehearsed(app: str, name: str, directory: Path) -> dict[str, Any]:
+    """Record and rehearse a split of an app; gives it."""
     copied(app, directory)
     recorded = splitcost(directory, "record")
     assert recorded.returncode == 0, recorded.stderr
-    found = splitcost(directory, "rehearse", "--split", "auth", "--rounds", "2", "--format", "json")
+    found = splitcost(directory, "rehearse", "--split", name, "--rounds", "2", "--format", "json")
     # Status 3: of a service that does next to nothing there is no verdict.
     assert found.returncode in (0, 3), found.stdout + found.stderr
     split: dict[str, Any]
@@ -35,9 +35,27 @@ def rehearsed(app: str, directory: Path) -> dict[str, Any]:
 def test_hooks_are_predicted_where_they_run(
     app: str, crossing: set[str], calls_per_request: float, tmp_path: Path
 ) -> None:
-    split = rehearsed(app, tmp_path)
+    split = rehearsed(app, "auth", tmp_path)
     assert {call["callee"] for call in split["estimate"]["calls"]} == crossing
     audit = split["rehearsal"]["audit"]
     assert audit["differences"] == []
     assert audit["predicted_per_request"] == audit["answered_per_request"] == pytest.approx(calls_per_request)
     assert split["cannot_cross"] == []
+
+
+def test_functions_cross_as_predicted_whoever_holds_them(tmp_path: Path) -> None:
+    split = rehearsed("tariff", "rates", tmp_path)
+    assert {call["callee"].partition(":")[2]: call["calls_per_request"] for call in split["estimate"]["calls"]} == {
+        "day": 1,
+        "night": 1,
+        "weekend": 1,
+        "taxed": 1,
+        "rounded": 1,
+        "_": 1,
+        "Meter.read": 2,
+    }
+    audit = split["rehearsal"]["audit"]
+    assert audit["differences"] == []
+    assert audit["predicted_per_request"] == audit["answered_per_request"] == pytest.approx(8 / 7)
+    assert split["cannot_cross"] == []
+    assert split["rehearsal"]["answers"]["equal"] == 100

@@ -32,7 +32,7 @@ def case_split(case: str, directory: Path, stack: str = "httpx", **extra: Any) -
         "packages": ["app"],
         "copied": ["app.kinds"],
         "local_functions": [],
-        "methods": [],
+        "functions": [],
     }
     options |= extra
     # The app that makes the checks is the same for all.

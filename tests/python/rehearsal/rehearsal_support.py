@@ -48,11 +48,15 @@ POLICY: dict[str, Any] = {
 }
 MODULES: dict[str, list[str]] = {
     "main": [],
-    "pricing": ["bazaar.pricing"],
+    "pricing": ["bazaar.pricing", "bazaar.held"],
     "inventory": ["bazaar.inventory"],
 }
 
 
+HELD = [
+    *("first", "second", "registered", "injected", "quote", "render", "_", "items", "at_home"),
+    *("Scale.weigh", "Scale.largest", "Scale.show", "Scale._"),
+]
 METHODS = [
     *("where", "where_async", "where_twice", "process", "added", "named", "__call__", "fill", "fail"),
 ]
@@ -106,7 +110,8 @@ class Split:
             "policy": POLICY | (policy or {}),
             "copied": ["bazaar.copies"],
             "local_functions": ["bazaar.inventory:always_here"],
-            "methods": [f"bazaar.pricing:Register.{name}" for name in METHODS],
+            "functions": [f"bazaar.pricing:Register.{name}" for name in METHODS]
+            + [f"bazaar.held:{name}" for name in HELD],
             "services": services,
             "main_service": "main",
             "packages": ["bazaar"],

@@ -178,6 +178,30 @@ def test_methods_of_an_object_with_a_name_run_in_its_service(split: Split) -> No
     assert (nameless["path"], nameless["obstacle"]) == ("arguments.self.lock", "is a live resource")
 
 
+def test_functions_cross_whoever_holds_them(split: Split) -> None:
+    there = split.pid("pricing")
+    assert split.run("called_where_held") == {
+        "table": ["first", 1, there],
+        "awaited": ["second", 2, there],
+        "task": ["second", 3, there],
+        "registry": ["registered", 4, there],
+        "decorator": ["injected", "kg", 5, there],
+        "partial": ["quote", "pc", 6, there],
+        "dispatch": [["int", 7, there], ["str", "seven", there], ["render", "7.5", there]],
+        "implementation": [["int", 8, there], ["str", "8", there]],
+        "generator": [[[0, there], [1, there]]],
+        "bound": ["weigh", 9, there],
+        "cached": ["largest", "counter", there],
+        "partial method": ["weigh", 0.5, there],
+        "dispatch method": [["show int", 10, there], ["show", "ten", there]],
+        "at home": ["first", "weigh", "pc", there],
+    }
+    calls = {call["callee"]: call["count"] for call in split.report()["calls"]}
+    # One crossing each: what runs over there calls its own functions directly.
+    assert (calls["bazaar.held:quote"], calls["bazaar.held:first"], calls["bazaar.held:at_home"]) == (1, 1, 1)
+    assert (calls["bazaar.held:_"], calls["bazaar.held:render"]) == (4, 1)
+
+
 def test_an_app_that_is_a_function_is_served_by_every_service(fresh_split: Split) -> None:
     fresh_split.command, fresh_split.ready = by_uvicorn("bazaar.pricing:asgi"), "/"
     fresh_split.start("main", "pricing")

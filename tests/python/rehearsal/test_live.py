@@ -28,7 +28,7 @@ def market(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         command=by_uvicorn("market.main:app"),
         modules={"main": [], "stock": ["market.stock"]},
         packages=["market"],
-        methods=METHODS,
+        functions=METHODS,
         by_reference=["market.carts:Cart"],
         changing_functions=["market.stock:change_late"],
         local_functions=[],

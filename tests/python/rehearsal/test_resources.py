@@ -75,7 +75,7 @@ def under_django(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Split]:
 
 def _web(case: str, directory: Path, served: str) -> Iterator[Split]:
     modules = {"main": [], "vault": ["app.vault"]}
-    options: dict[str, Any] = {"packages": ["app"], "copied": [], "local_functions": [], "methods": []}
+    options: dict[str, Any] = {"packages": ["app"], "copied": [], "local_functions": [], "functions": []}
     options |= {"database_functions": FUNCTIONS, "path": CASES / case, "modules": modules}
     with _database(directory):
         services = Split("httpx", directory, command=["-c", served], **options)

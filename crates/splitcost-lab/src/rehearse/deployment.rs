@@ -463,7 +463,7 @@ fn describe(
         "policy": policy(split),
         "copied": split.copied.as_deref().unwrap_or_default(),
         "local_functions": boundary.local_functions(),
-        "methods": boundary.methods(),
+        "functions": boundary.remote_functions(),
         "adapted": boundary.adapted_functions(),
         "database_functions": boundary.database_functions(),
         "changing_functions": boundary.changing_functions(),

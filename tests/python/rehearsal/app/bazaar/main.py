@@ -14,7 +14,7 @@ from fastapi import Depends, FastAPI, Request
 from fastapi.concurrency import run_in_threadpool
 from splitcost import codec
 
-from bazaar import copies, inventory, orders, pricing
+from bazaar import copies, held, inventory, orders, pricing
 from bazaar import types as kinds
 from bazaar.orders import helper_pid
 from bazaar.pricing import cached, numbers
@@ -228,6 +228,27 @@ async def methods():
     }
 
 
+async def called_where_held():
+    """Calls functions that tables, decorator objects, partials and descriptors hold."""
+    scale = held.scale
+    return {
+        "table": held.TABLE["first"](1),
+        "awaited": await held.TABLE["second"](2),
+        "task": await asyncio.create_task(held.TABLE["second"](3)),
+        "registry": copies.REGISTRY["registered"](4),
+        "decorator": held.injected(5),
+        "partial": held.quote_pieces(6),
+        "dispatch": [held.render(7), held.render("seven"), held.render(7.5)],
+        "implementation": [held.render.dispatch(kind)(value) for kind, value in ((int, 8), (str, "8"))],
+        "generator": [list(each(2)) for each in held.GENERATORS],
+        "bound": held.BOUND["weigh"](9),
+        "cached": scale.largest,
+        "partial method": scale.half(),
+        "dispatch method": [scale.show(10), scale.show("ten")],
+        "at home": held.at_home(11),
+    }
+
+
 SPECIAL = {
     function.__name__: function
     for function in (
@@ -250,6 +271,7 @@ SPECIAL = {
         large_made,
         large_made_async,
         methods,
+        called_where_held,
         patched,
         sum_lines,
     )

@@ -1,0 +1,1 @@
+"""An app whose functions are called by whoever holds them."""
