@@ -13,7 +13,7 @@ from django.db import connection
 from django.utils.translation import gettext_lazy
 from splitcost import codec
 from sqlalchemy import inspect, select
-from sqlalchemy.orm import Session, configure_mappers, joinedload, selectinload, undefer
+from sqlalchemy.orm import Session, configure_mappers, joinedload, load_only, selectinload, undefer
 from sqlalchemy.orm.exc import DetachedInstanceError
 
 
@@ -104,6 +104,20 @@ def test_new_rows_stay_new_and_keep_what_was_set(session: Session) -> None:
     session.add(back)
     session.commit()
     assert session.get(r.Order, back.id).options == {"b": 2}
+
+
+def test_columns_that_nobody_set_are_none_once_the_row_is_written(session: Session) -> None:
+    order = r.Order(kind="order")
+    session.add(order)
+    session.flush()
+    back = sent(order)
+    assert inspect(back).detached
+    # The default of the database is read, as where the row is.
+    assert (back.remark, back.amount, back.note) == (order.remark, order.amount, order.note) == (None, 5, "long")
+    deferred = session.scalars(select(r.Order).filter_by(id=1).options(load_only(r.Order.id))).one()
+    for unloaded in ("remark", "amount"):
+        with pytest.raises(DetachedInstanceError):
+            getattr(sent(deferred), unloaded)
 
 
 def test_every_way_of_mapping(session: Session) -> None:

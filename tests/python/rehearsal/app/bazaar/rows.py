@@ -55,6 +55,8 @@ class Order(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[str]
     note: Mapped[str] = mapped_column(default="long", deferred=True)
+    remark: Mapped[str | None]
+    amount: Mapped[int] = mapped_column(server_default="5")
     options: Mapped[dict] = mapped_column(MutableDict.as_mutable(sqlalchemy.JSON), default=dict)
     customer_id: Mapped[int | None] = mapped_column(ForeignKey("customers.id"))
     customer: Mapped[Customer | None] = relationship(back_populates="orders")
