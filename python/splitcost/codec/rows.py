@@ -80,7 +80,11 @@ class _SqlAlchemy:
         if state.key is not None and len(columns) < len(self.columns):
             # Columns that nobody set when the row was written are None, without a look at the database.
             asked_for = {*held, *state.expired_attributes, *state.callables}
-            unset = (name for name in self.columns if name not in asked_for and not self._manager[name].impl.callable_)
+            unset = (
+                name
+                for name in self.columns
+                if name not in asked_for and not self._manager[name].impl.callable_
+            )
             columns |= dict.fromkeys(unset)
         relations = {}
         for name in self._relations:

@@ -62,7 +62,7 @@ class Target:
         target.names = runtime.names
         target.module, target.name, target.wire_name = OPERATIONS, operation, f"{OPERATIONS}:{operation}"
         target.shown, target.service = handle.shown, handle.service
-        target.address = runtime.address_of(handle.service)
+        target.address = runtime.address_at(handle)
         target.is_cached = target.is_local = False
         target.is_operation = True
         return target
@@ -79,6 +79,7 @@ class OutgoingCall:
     """One call on its way: made by :meth:`Runtime._prepare`, ended by :meth:`Runtime._finish`."""
 
     __slots__ = (
+        "address",
         "args",
         "body",
         "caller",
@@ -92,6 +93,7 @@ class OutgoingCall:
     )
 
     target: Target
+    address: str
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     frame: FrameType | None

@@ -22,8 +22,10 @@ LINE = "@"
 """Stands before the line of a function that no name leads to, as its module may have several of its qualified name."""
 
 _STUB = "the stub"
-_DISPATCHER = functools.singledispatch(lambda value: value).__code__
-_KINDS = inspect.CO_COROUTINE | inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR | inspect.CO_ITERABLE_COROUTINE
+_DISPATCHER: Any = functools.singledispatch(lambda value: value)
+_KINDS = (
+    inspect.CO_COROUTINE | inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR | inspect.CO_ITERABLE_COROUTINE
+)
 
 
 class Receiver(Enum):
@@ -80,8 +82,8 @@ def find(module: types.ModuleType, name: str) -> Found | None:
 
 
 def is_dispatcher(function: Any) -> bool:
-    """Return if something only chooses a function by the class of the argument, as `functools.singledispatch` has it."""
-    return type(function) is types.FunctionType and function.__code__ is _DISPATCHER
+    """Return if a function only chooses another one by the class of its argument: `functools.singledispatch`."""
+    return type(function) is types.FunctionType and function.__code__ is _DISPATCHER.__code__
 
 
 def is_stub(function: Any) -> bool:
@@ -161,14 +163,17 @@ def _functions(module: types.ModuleType, places: set[tuple[str, int]]) -> list[t
 def copy_of(function: types.FunctionType) -> types.FunctionType:
     """Return another function with the same code."""
     copy = types.FunctionType(
-        function.__code__, function.__globals__, function.__name__, function.__defaults__, function.__closure__
+        function.__code__,
+        function.__globals__,
+        function.__name__,
+        function.__defaults__,
+        function.__closure__,
     )
     copy.__kwdefaults__, copy.__module__ = function.__kwdefaults__, function.__module__
     copy.__qualname__, copy.__doc__ = function.__qualname__, function.__doc__
-    if hasattr(function, "__annotate__"):  # Python 3.14 and later evaluate annotations when they are asked for.
-        copy.__annotate__ = function.__annotate__
-    else:
-        copy.__annotations__ = function.__annotations__
+    # Python 3.14 and later evaluate annotations when they are asked for.
+    annotations = "__annotate__" if hasattr(function, "__annotate__") else "__annotations__"
+    setattr(copy, annotations, getattr(function, annotations))
     vars(copy).update(vars(function))
     return copy
 

@@ -42,6 +42,8 @@ class Handle(NamedTuple):
     #: The class, as messages name it.
     kind: str
     request: str
+    #: The port at which that process alone answers, as others of its service share one.
+    port: int = 0
 
     @property
     def shown(self) -> str:
@@ -56,6 +58,8 @@ class Held:
         self._service = service
         self._lock = threading.Lock()
         self._process = (0, "")
+        #: The port at which this process alone answers.
+        self.port = 0
         self._requests: dict[str, _Kept] = {}
 
     def _own_name(self) -> str:
@@ -78,11 +82,15 @@ class Held:
                 number = kept.numbers[id(value)] = kept.next
                 kept.next += 1
                 kept.values[number] = value
-        return Handle(self._service, self._own_name(), number, codec.name_of(type(value)), request)
+        return Handle(self._service, self._own_name(), number, codec.name_of(type(value)), request, self.port)
+
+    def is_here(self, handle: Handle) -> bool:
+        """Return if a handle is one of this process."""
+        return handle.process == self._own_name()
 
     def find(self, handle: Handle, request: str) -> Any:
         """Return the object of a handle. Raises :class:`ObjectGone` where it is of another process or request."""
-        if handle.process != self._own_name():
+        if not self.is_here(handle):
             raise ObjectGone(handle.shown, f"its process of service {self._service} has ended")
         if handle.request != request:
             raise ObjectGone(handle.shown, "its request has ended")
@@ -329,7 +337,7 @@ class Live:
 
     def take(self, handle: Handle, request: str) -> Any:
         """Return the object of a handle if it is here, else its shell."""
-        if handle.service == self._service:
+        if handle.service == self._service and (self.held.is_here(handle) or not handle.port):
             return self.held.find(handle, request)
         return make_shell(handle, self._use)
 

@@ -12,8 +12,7 @@ import socket
 import sys
 import threading
 import time
-import types
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from types import FrameType
 from typing import Any
 
@@ -108,7 +107,7 @@ class LoopbackCarrier:
         answer = self._server.answer(line, body)
         return await asyncio.get_running_loop().create_task(answer, context=contextvars.Context())
 
-    async def serve(self, listener: socket.socket, answerer: stacks.Answerer) -> None:
+    async def serve(self, listeners: Sequence[socket.socket], answerer: stacks.Answerer) -> None:
         """Do nothing: nobody else calls."""
 
 
@@ -295,6 +294,14 @@ class Runtime:
             return link
         return f"127.0.0.1:{self.config.services[service].rpc_port}"
 
+    def address_at(self, handle: Handle) -> str:
+        """Return the address at which this process reaches the one that keeps an object.
+
+        An emulated link leads to the port that the processes of a service share.
+        """
+        is_direct = handle.port and handle.service not in self.config.links
+        return f"127.0.0.1:{handle.port}" if is_direct else self.address_of(handle.service)
+
     # --- a call
 
     def _call(self, target: Target, args: Any, kwargs: Any, frame: FrameType, context: Context) -> Any:
@@ -307,7 +314,7 @@ class Runtime:
         retry = 0
         while True:
             try:
-                answer = self.stack.call(target.address, call.line, call.body, call.remaining)
+                answer = self.stack.call(call.address, call.line, call.body, call.remaining)
                 break
             except BaseException as error:
                 self._count(call, None, blocking)
@@ -331,7 +338,7 @@ class Runtime:
         retry = 0
         while True:
             try:
-                answer = await self.stack.call_async(target.address, call.line, call.body, call.remaining)
+                answer = await self.stack.call_async(call.address, call.line, call.body, call.remaining)
                 break
             except BaseException as error:
                 self._count(call, None, False)
@@ -385,6 +392,8 @@ class Runtime:
                 raise DeadlineExceeded(target.service, target.shown, self._policy.timeout_secs * 1000)
         chain = context.chain[:-1] + self._blocked_self if blocking else context.chain
         call.target, call.args, call.kwargs, call.frame = target, args, kwargs, frame
+        is_of_handle = target.receiver is not None and args and isinstance(args[0], Shell)
+        call.address = self.address_at(handle_of(args[0])) if is_of_handle else target.address
         call.caller = self._app_module(frame) or self.site(frame).caller
         call.remaining = remaining
         call.request = context.request
@@ -537,6 +546,10 @@ class Runtime:
         if isinstance(error, TimeoutError):
             raise DeadlineExceeded(target.service, target.shown, call.remaining * 1000) from error
         if isinstance(error, stacks.Unreachable):
+            if call.address != self.address_of(target.service):
+                raise ObjectGone(
+                    target.shown, f"its process of service {target.service} has ended"
+                ) from error
             raise ServiceUnavailable(target.service, str(error)) from error
         raise error
 
@@ -627,7 +640,10 @@ class Runtime:
             return
         if listener is None:
             listener = shared_listener(self.config.services[self.config.service].rpc_port)
-        serving = self.stack.serve(listener, self.server.answer)
+        # At the second one this process alone answers: objects that it keeps for others are here.
+        own = shared_listener(0)
+        self.live.held.port = own.getsockname()[1]
+        serving = self.stack.serve((listener, own), self.server.answer)
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:

@@ -23,7 +23,7 @@ import importlib.util
 import pkgutil
 import re
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, TypeVar
 
@@ -389,8 +389,8 @@ class Carrier(Protocol):
     async def call_async(self, address: str, line: str, body: bytes, timeout_secs: float) -> Answer:
         """Call from the running event loop, which runs other tasks meanwhile."""
 
-    async def serve(self, listener: socket.socket, answerer: Answerer) -> None:
-        """Answer calls in the running loop, at a bound socket that other processes may share, until cancelled."""
+    async def serve(self, listeners: Sequence[socket.socket], answerer: Answerer) -> None:
+        """Answer calls in the running loop, at bound sockets that other processes may share, until cancelled."""
 
 
 # Name of a rehearsal's stack → its packages; of several alternatives the first that is installed is used.

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
+from collections.abc import Sequence
 
 from splitcost.stacks import (
     PATH,
@@ -75,12 +76,12 @@ class HttpxCarrier(_Clients):
     def __init__(self, library: str) -> None:
         super().__init__(f"{library}_sync", f"{library}_async", "http/1.1", "http://{address}" + PATH)
 
-    async def serve(self, listener: socket.socket, answerer: Answerer) -> None:
+    async def serve(self, listeners: Sequence[socket.socket], answerer: Answerer) -> None:
         """Answer calls by uvicorn."""
         from splitcost.stacks.servers import uvicorn
 
         try:
-            await uvicorn.serve_beside(App(answerer), listener)
+            await uvicorn.serve_beside(App(answerer), listeners)
         finally:
             await self.close()
 
@@ -91,12 +92,13 @@ class GrpcCarrier(_Clients):
     def __init__(self) -> None:
         super().__init__("grpcio", "grpc_aio", "grpc", "http://{address}")
 
-    async def serve(self, listener: socket.socket, answerer: Answerer) -> None:
+    async def serve(self, listeners: Sequence[socket.socket], answerer: Answerer) -> None:
         """Answer calls by `grpc.aio`; those under way at the end get a second."""
         from splitcost.stacks.servers import grpc_aio
 
-        # The listener is bound, not listening: it keeps others away.
-        server, _ = await grpc_aio.start(answerer, listener.getsockname()[1], share_port=True)
+        # The listeners are bound, not listening: they keep others away.
+        ports = [listener.getsockname()[1] for listener in listeners]
+        server, _ = await grpc_aio.start(answerer, *ports, share_port=True)
         try:
             await asyncio.Event().wait()
         finally:

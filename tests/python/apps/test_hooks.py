@@ -1,4 +1,4 @@
-"""Functions that others hold: a framework, which calls them around a handler, or a table, a decorator object, a partial."""
+"""Functions that others hold: a framework, which calls them around a handler, a table, a decorator object."""
 
 from __future__ import annotations
 
@@ -45,7 +45,9 @@ def test_hooks_are_predicted_where_they_run(
 
 def test_functions_cross_as_predicted_whoever_holds_them(tmp_path: Path) -> None:
     split = rehearsed("tariff", "rates", tmp_path)
-    assert {call["callee"].partition(":")[2]: call["calls_per_request"] for call in split["estimate"]["calls"]} == {
+    assert {
+        call["callee"].partition(":")[2]: call["calls_per_request"] for call in split["estimate"]["calls"]
+    } == {
         "day": 1,
         "night": 1,
         "weekend": 1,

@@ -6,6 +6,8 @@ import json
 import os
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,13 +21,12 @@ METHODS = [
 ]
 
 
-@pytest.fixture(scope="module", params=["httpx", "grpc"])
-def market(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Split]:
-    """Main and stock, shared by the tests of this module."""
-    split = Split(
-        request.param,
-        tmp_path_factory.mktemp(request.param),
-        command=by_uvicorn("market.main:app"),
+def market_split(stack: str, directory: Path, *options: str) -> Split:
+    """Main and stock, under uvicorn with these options."""
+    return Split(
+        stack,
+        directory,
+        command=[*by_uvicorn("market.main:app"), *options],
         modules={"main": [], "stock": ["market.stock"]},
         packages=["market"],
         functions=METHODS,
@@ -34,6 +35,12 @@ def market(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         local_functions=[],
         copied=[],
     )
+
+
+@pytest.fixture(scope="module", params=["httpx", "grpc"])
+def market(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Split]:
+    """Main and stock, shared by the tests of this module."""
+    split = market_split(request.param, tmp_path_factory.mktemp(request.param))
     try:
         split.start("main", "stock")
         yield split
@@ -155,6 +162,23 @@ def test_a_handle_ends_with_its_request(market: Split) -> None:
     error = answer(market, "use_kept_cart")["error"]
     assert error.startswith("ObjectGone: "), error
     assert "its request has ended" in error
+
+
+@pytest.mark.parametrize("stack", ["httpx", "grpc"])
+def test_a_handle_leads_to_the_process_that_keeps_its_object(stack: str, tmp_path: Path) -> None:
+    split = market_split(stack, tmp_path, "--workers", "2")
+    try:
+        split.start("main", "stock")
+        # Side by side, so that each worker calls over several connections, which lead to both workers.
+        with ThreadPoolExecutor(8) as pool:
+            counted = list(pool.map(lambda _: call(split, "counted"), range(40)))
+            carts = list(pool.map(lambda _: call(split, "cart"), range(40)))
+        assert all(len(found) == 250 and len({pid for pid, _ in found}) == 1 for found in counted)
+        assert {tuple(items) for _, items, *_ in carts} == {("apple", "pear")}
+        # One connection of gRPC carries all calls of a process, and leads to one worker.
+        assert stack == "grpc" or len({found[0][0] for found in counted}) == 2
+    finally:
+        split.stop()
 
 
 def test_a_handle_ends_with_its_process(market: Split) -> None:

@@ -71,7 +71,7 @@ def answering_peer(stack: str, answer: Callable[[], Answer]) -> Iterator[int]:
 
     async def serve(listener: socket.socket) -> None:
         with contextlib.suppress(asyncio.CancelledError):
-            await stacks.load(stack).serve(listener, answerer)
+            await stacks.load(stack).serve((listener,), answerer)
 
     with shared_listener(0) as listener:
         serving = loop.create_task(serve(listener))

@@ -113,7 +113,9 @@ def test_columns_that_nobody_set_are_none_once_the_row_is_written(session: Sessi
     back = sent(order)
     assert inspect(back).detached
     # The default of the database is read, as where the row is.
-    assert (back.remark, back.amount, back.note) == (order.remark, order.amount, order.note) == (None, 5, "long")
+    assert (
+        (back.remark, back.amount, back.note) == (order.remark, order.amount, order.note) == (None, 5, "long")
+    )
     deferred = session.scalars(select(r.Order).filter_by(id=1).options(load_only(r.Order.id))).one()
     for unloaded in ("remark", "amount"):
         with pytest.raises(DetachedInstanceError):

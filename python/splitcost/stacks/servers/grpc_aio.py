@@ -26,8 +26,8 @@ def serve(answerer: Answerer, listener: socket.socket, transport: str, announce:
     asyncio.run(until_the_end())
 
 
-async def start(answerer: Answerer, port: int, *, share_port: bool) -> tuple[Any, int]:
-    """Serve on loopback in the running loop; gives the server and its port (0: the kernel chooses)."""
+async def start(answerer: Answerer, *ports: int, share_port: bool) -> tuple[Any, int]:
+    """Serve on loopback in the running loop; gives the server and its first port (0: the kernel chooses)."""
     import grpc.aio
 
     from splitcost.stacks import grpc_unary
@@ -41,7 +41,7 @@ async def start(answerer: Answerer, port: int, *, share_port: bool) -> tuple[Any
 
     server = grpc.aio.server(options=[*grpc_unary.OPTIONS, ("grpc.so_reuseport", int(share_port))])
     server.add_generic_rpc_handlers(grpc_unary.handlers(call))
-    bound = server.add_insecure_port(f"127.0.0.1:{port}")
+    bound, *_ = [server.add_insecure_port(f"127.0.0.1:{port}") for port in ports]
     await server.start()
     return server, int(bound)
 

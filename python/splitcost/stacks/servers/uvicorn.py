@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from splitcost.stacks import Answerer, AwaitingServerPart
@@ -40,7 +40,7 @@ def run(app: Any, listener: socket.socket, **settings: Any) -> None:
     uvicorn.Server(config).run(sockets=[listener])
 
 
-async def serve_beside(app: Any, listener: socket.socket) -> None:
+async def serve_beside(app: Any, listeners: Sequence[socket.socket]) -> None:
     """Serve an app in the running loop, which is another server's, until cancelled.
 
     The process's signals and logs stay as they are: they are that server's.
@@ -67,7 +67,7 @@ async def serve_beside(app: Any, listener: socket.socket) -> None:
         proxy_headers=False,
         timeout_graceful_shutdown=1,
     )
-    await Server(config).serve(sockets=[listener])
+    await Server(config).serve(sockets=list(listeners))
 
 
 def _part(
