@@ -94,7 +94,7 @@ impl Adaptation {
     /// Returns true if a callee obtains a resource of this type for itself.
     fn is_obtained(&self, type_name: &str) -> bool {
         self.adapt.keys().any(|known| is_same_class(known, type_name))
-            || [&BY_NAME[..], &OF_DATABASES, &REQUESTS].into_iter().any(|known| is_known(known, type_name))
+            || [&BY_NAME[..], &OF_DATABASES, &CLIENTS, &REQUESTS].into_iter().any(|known| is_known(known, type_name))
     }
 }
 
@@ -114,6 +114,10 @@ const OF_DATABASES: [Known; 7] = [
     ("sqlmodel", "Session"),
     ("flask_sqlalchemy", "Session"),
 ];
+
+/// Clients of which the callee makes its own, with the same settings.
+const CLIENTS: [Known; 4] =
+    [("redis", ".Redis"), ("httpx", "Client"), ("httpx2", "Client"), ("requests.sessions", "Session")];
 
 /// Requests, which cross as what is known of them.
 const REQUESTS: [Known; 5] = [

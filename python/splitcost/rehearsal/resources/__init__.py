@@ -24,7 +24,7 @@ from splitcost import codec
 from splitcost.codec.kinds import is_found
 from splitcost.rehearsal.config import Config
 from splitcost.rehearsal.objects import Names
-from splitcost.rehearsal.resources import sqlalchemy, web
+from splitcost.rehearsal.resources import clients, sqlalchemy, web
 from splitcost.rehearsal.transactions import Transactions, Uses, has_pending, iterate_open_django, session_of
 
 __all__ = ["Obtained", "Resources", "Scope", "Wanted"]
@@ -80,7 +80,11 @@ class Resources:
             return [LOGGER, value.name]
         if isinstance(value, logging.LoggerAdapter) and isinstance(value.logger, logging.Logger):
             return _describe_logger_adapter(value, exchange)
-        return sqlalchemy.describe(value, self.names) or web.describe(value, self.names, exchange)
+        return (
+            sqlalchemy.describe(value, self.names)
+            or web.describe(value, self.names, exchange)
+            or clients.describe(value)
+        )
 
     def has_own_name(self, value: Any) -> bool:
         """Return if a value does not go by its name at module level: the callee's own is found otherwise."""
@@ -141,6 +145,8 @@ class Resources:
                 return None if made is None else Obtained(*made)
             case [str(kind), *_] if kind in web.KINDS:
                 return Obtained(web.make(content, self.names, exchange))
+            case [str(kind), *_] if kind in clients.KINDS:
+                return Obtained(clients.make(content))
         return None
 
     def take(self, content: list[Any], given: list[Any]) -> Any:

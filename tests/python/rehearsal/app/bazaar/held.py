@@ -83,5 +83,5 @@ GENERATORS = [items]
 
 
 def at_home(n):
-    """What runs in its own service calls without a crossing, here as there."""
+    """Calls functions of its own service: no crossing, here as there."""
     return [TABLE["first"](n)[0], BOUND["weigh"](n)[0], quote_pieces(n)[1], os.getpid()]

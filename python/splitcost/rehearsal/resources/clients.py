@@ -1,0 +1,116 @@
+"""Clients of Redis and of HTTP: httpx, httpx2 and requests.
+
+The settings of a client stand for it. The callee makes one of the same class and settings once, and keeps it, as a
+service would: its connections are its own.
+"""
+
+from __future__ import annotations
+
+import ssl
+from typing import Any
+
+import orjson
+
+from splitcost import codec
+
+REDIS, HTTP = "redis", "http"
+KINDS = frozenset({REDIS, HTTP})
+
+_REDIS = ("redis.client:Redis", "redis.asyncio.client:Redis")
+_HTTPX = tuple(f"{package}:{name}" for package in ("httpx", "httpx2") for name in ("Client", "AsyncClient"))
+_REQUESTS = ("requests.sessions:Session",)
+
+_made: dict[bytes, Any] = {}
+
+
+def describe(value: Any) -> list[Any] | None:
+    """Return what stands for a client, if its settings are all that it is."""
+    name = codec.name_of(type(value))
+    if name in _REDIS:
+        found = _redis_settings(value)
+        return None if found is None else [REDIS, name, *found]
+    settings = None
+    if name in _HTTPX:
+        settings = _httpx_settings(value)
+    elif name in _REQUESTS:
+        settings = _requests_settings(value)
+    return None if settings is None else [HTTP, name, settings]
+
+
+def make(content: list[Any]) -> Any:
+    """Return the callee's own client."""
+    key = orjson.dumps(content)
+    if key not in _made:
+        _made[key] = _make(*content)
+    return _made[key]
+
+
+def _make(kind: str, name: str, *settings: Any) -> Any:
+    if name not in (*_REDIS, *_HTTPX, *_REQUESTS):
+        raise codec.DecodeError(f"{name} is no client of a known kind")
+    client = codec.resolve(name)
+    if kind == REDIS:
+        pool, connection, options = (codec.resolve(settings[0]), codec.resolve(settings[1]), settings[2])
+        return client(connection_pool=pool(connection_class=connection, **options))
+    (options,) = settings
+    if name in _HTTPX:
+        return client(**options | {"timeout": tuple(options["timeout"])})
+    session = client()
+    for each in ("headers", "params"):
+        getattr(session, each).update(options.pop(each))
+    session.cookies.update(options.pop("cookies"))
+    vars(session).update(options)
+    return session
+
+
+def _redis_settings(value: Any) -> list[Any] | None:
+    pool = value.connection_pool
+    options = {name: option for name, option in pool.connection_kwargs.items() if _is_set(option)}
+    if not all(_is_plain(option) for option in options.values()):
+        return None  # A retry policy, a provider of passwords.
+    return [codec.name_of(type(pool)), codec.name_of(pool.connection_class), options]
+
+
+def _httpx_settings(value: Any) -> dict[str, Any] | None:
+    # A transport of the app's own, a proxy, or a way to log in cannot be read again.
+    is_usual = type(value._transport).__name__ in ("HTTPTransport", "AsyncHTTPTransport")
+    if not is_usual or value._mounts or value.auth is not None or any(value.event_hooks.values()):
+        return None
+    pool = value._transport._pool
+    return {
+        "verify": pool._ssl_context.verify_mode is not ssl.CERT_NONE,
+        "http2": pool._http2,
+        "base_url": str(value.base_url),
+        "headers": list(value.headers.multi_items()),
+        "params": list(value.params.multi_items()),
+        "cookies": dict(value.cookies),
+        "timeout": [value.timeout.connect, value.timeout.read, value.timeout.write, value.timeout.pool],
+        "follow_redirects": value.follow_redirects,
+        "max_redirects": value.max_redirects,
+        "trust_env": value.trust_env,
+    }
+
+
+def _requests_settings(value: Any) -> dict[str, Any] | None:
+    is_usual = all(type(adapter).__name__ == "HTTPAdapter" for adapter in value.adapters.values())
+    if not is_usual or any(value.hooks.values()) or not (value.auth is None or _is_plain(value.auth)):
+        return None
+    plain = {
+        name: getattr(value, name) for name in ("verify", "cert", "max_redirects", "trust_env", "proxies")
+    }
+    return plain | {
+        "auth": value.auth,
+        "headers": dict(value.headers),
+        "params": dict(value.params) if isinstance(value.params, dict) else value.params,
+        "cookies": value.cookies.get_dict(),
+    }
+
+
+def _is_set(option: Any) -> bool:
+    return option is not None and option != []
+
+
+def _is_plain(option: Any) -> bool:
+    return isinstance(option, str | int | float | bool) or (
+        isinstance(option, list | tuple) and all(map(_is_plain, option))
+    )
