@@ -7,9 +7,11 @@ code lives on in a copy, which the stub calls where the call stays in this proce
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import gc
 import inspect
+import sys
 import types
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -178,6 +180,15 @@ def copy_of(function: types.FunctionType) -> types.FunctionType:
     return copy
 
 
+def _signature(function: types.FunctionType) -> inspect.Signature:
+    if sys.version_info >= (3, 14):
+        import annotationlib
+
+        # Names that only a type checker knows stay as they are.
+        return inspect.signature(function, annotation_format=annotationlib.Format.FORWARDREF)
+    return inspect.signature(function)
+
+
 def _call(*args: Any, **kwargs: Any) -> Any:
     stub: Any = "the stub"
     return stub(*args, **kwargs)
@@ -196,5 +207,8 @@ def become_stub(function: types.FunctionType, original: types.FunctionType, stub
         co_filename=own.co_filename,
         co_firstlineno=own.co_firstlineno,
     )
+    # So does who looks at its parameters, even past `__wrapped__`, as pluggy does.
+    with contextlib.suppress(ValueError, TypeError, NameError):
+        function.__signature__ = _signature(original)  # type: ignore[attr-defined]
     function.__wrapped__ = original  # type: ignore[attr-defined]
     function.__splitcost_stub__ = True  # type: ignore[attr-defined]

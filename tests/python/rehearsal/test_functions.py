@@ -1,0 +1,168 @@
+"""Functions that become their own stubs, wherever they are held."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import types
+from typing import Any
+
+import pytest
+from splitcost.rehearsal.functions import become_stub, copy_of, find, is_stub, remote_functions
+
+SOURCE = """
+import functools
+
+def plain(a, b: int = 2, *args, c: "Later" = 3, **kwargs):
+    return [a, b, args, c, kwargs]
+
+def closed(outer):
+    def inner(n):
+        return outer + n
+    return inner
+
+five = closed(5)
+
+async def awaited(n):
+    return n
+
+def items(n):
+    yield from range(n)
+
+async def items_async(n):
+    for item in range(n):
+        yield item
+
+HOLDERS = []
+
+class Holder:
+    def __init__(self, function):
+        self.function = function
+        HOLDERS.append(self)
+
+@Holder
+def held(n):
+    return n
+
+@Holder
+def held(n):
+    return -n
+
+@functools.lru_cache
+def cached(n):
+    return n
+
+def wrapper(function):
+    @functools.wraps(function)
+    def inner(*args):
+        return function(*args)
+    return inner
+
+@wrapper
+def wrapped(n):
+    return n
+
+class Shelf:
+    def put(self, n):
+        return n
+
+    @classmethod
+    def make(cls):
+        return cls()
+
+    @property
+    def size(self):
+        return 3
+
+    @functools.cached_property
+    def name(self):
+        return "shelf"
+"""
+
+
+@pytest.fixture
+def module() -> types.ModuleType:
+    made = types.ModuleType("shop_functions")
+    made.code = compile(SOURCE, "shop_functions.py", "exec")  # type: ignore[attr-defined]
+    exec(made.code, vars(made))
+    return made
+
+
+def replaced(module: types.ModuleType, *names: str) -> list[str]:
+    """Let functions become stubs that note their calls."""
+    seen: list[str] = []
+    for found in remote_functions(module, module.code, lambda name: name in names):
+        original = copy_of(found.function)
+
+        def stub(*args: Any, original: Any = original, name: str = found.name, **kwargs: Any) -> Any:
+            seen.append(name)
+            return original(*args, **kwargs)
+
+        become_stub(found.function, original, stub)
+    return seen
+
+
+def test_a_function_that_became_a_stub_looks_as_before(module: types.ModuleType) -> None:
+    functions = [module.plain, module.awaited, module.items, module.items_async]
+    kinds = (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
+
+    def looks(function: Any) -> Any:
+        parameters = [
+            inspect.signature(function, follow_wrapped=follow).parameters for follow in (True, False)
+        ]
+        names = [[(p.name, p.kind, p.default) for p in each.values()] for each in parameters]
+        return (
+            names,
+            inspect.getfullargspec(function).args,
+            [kind(function) for kind in kinds],
+            function.__name__,
+        )
+
+    before = list(map(looks, functions))
+    replaced(module, "plain", "awaited", "items", "items_async")
+    assert list(map(looks, functions)) == before
+    assert all(map(is_stub, functions))
+
+
+def test_calls_go_through_the_stub(module: types.ModuleType) -> None:
+    seen = replaced(module, "plain", "awaited", "items", "items_async")
+    assert module.plain(1, c=4, d=5) == [1, 2, (), 4, {"d": 5}]
+    assert list(module.items(3)) == [0, 1, 2]
+
+    async def awaits() -> Any:
+        return [await module.awaited(1), [item async for item in module.items_async(2)]]
+
+    assert asyncio.run(awaits()) == [1, [0, 1]]
+    assert seen == ["plain", "items", "awaited", "items_async"]
+
+
+def test_functions_of_one_name_are_told_apart_by_their_lines(module: types.ModuleType) -> None:
+    one, other = (holder.function for holder in module.HOLDERS)
+    first, second = sorted(
+        found.name for found in remote_functions(module, module.code, lambda n: n == "held")
+    )
+    assert first.startswith("held@") and second.startswith("held@")
+    found = [each.function for name in (first, second) if (each := find(module, name)) is not None]
+    assert found == [one, other] and [each(1) for each in found] == [1, -1]
+    assert find(module, "held") is None and find(module, "held@1") is None
+
+
+def test_what_is_called_in_place_of_a_function_is_the_stub(module: types.ModuleType) -> None:
+    # A facade has a stub in place of a cache, whose hits are the callee's.
+    assert remote_functions(module, module.code, lambda name: name == "cached") == []
+    (found,) = remote_functions(module, module.code, lambda name: name == "wrapped")
+    assert found.function is module.wrapped
+
+
+def test_methods_become_stubs_in_their_class(module: types.ModuleType) -> None:
+    names = [f"Shelf.{name}" for name in ("put", "make", "size", "name")]
+    seen = replaced(module, *names)
+    put = module.Shelf().put  # Bound before or after: it is one function.
+    shelf = module.Shelf.make()
+    assert (put(1), shelf.size, shelf.name) == (1, 3, "shelf")
+    assert [name.partition("@")[0] for name in seen] == [
+        "Shelf.make",
+        "Shelf.put",
+        "Shelf.size",
+        "Shelf.name",
+    ]
