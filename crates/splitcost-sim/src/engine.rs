@@ -15,19 +15,20 @@
 //!
 //! Proxies of a mesh compute on threads of their own, outside all hosts.
 
+mod agenda;
 mod body;
 mod call;
 mod fiber;
 mod outcome;
 mod threads;
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::VecDeque;
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::program::{Cost, Crowding, Machine, Network, Process, Program};
+use agenda::{Agenda, Attempt};
 pub(crate) use call::RETRANSMIT_NANOS;
 use call::{Connections, Message, Proxy, Way};
 use fiber::{Fiber, Stage, Then};
@@ -100,7 +101,7 @@ pub(crate) const CROSSING_CROWD: f64 = 1.0;
 /// 3.2, 3.5, 4.3 and 5.2 ms of CPU a request.
 pub(crate) const BODY_CROWD: f64 = 8.0;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Event {
     /// The running thread finished its stretch of CPU or its slice.
     Core { thread: u32, generation: u32 },
@@ -115,9 +116,9 @@ enum Event {
     /// A message is there.
     Deliver { message: Message },
     /// The time of an attempt is over.
-    Timeout { fiber: u32, call: u32 },
+    Timeout(Attempt),
     /// The connection was refused.
-    Refused { fiber: u32, call: u32 },
+    Refused(Attempt),
     /// The next open-loop arrival.
     Arrive,
 }
@@ -193,6 +194,7 @@ struct ProcessState {
     idle_helpers: Vec<u32>,
     /// The service that it is a process of, as an index in [`Machine::processes`].
     service: u16,
+    host: u16,
     /// Requests and calls that it has not answered.
     unanswered: u32,
     /// Per called service.
@@ -209,8 +211,7 @@ struct HostState {
 struct Engine<'a> {
     run: &'a Run<'a>,
     now: u64,
-    sequence: u64,
-    heap: BinaryHeap<Reverse<(u64, u64, Event)>>,
+    agenda: Agenda,
     hosts: Vec<HostState>,
     /// The processes of each service stand side by side.
     processes: Vec<ProcessState>,
@@ -252,8 +253,7 @@ impl<'a> Engine<'a> {
         let mut engine = Self {
             run,
             now: 0,
-            sequence: 0,
-            heap: BinaryHeap::with_capacity(1024),
+            agenda: Agenda::new(),
             hosts: hosts.collect(),
             processes: Vec::new(),
             first_processes: vec![0],
@@ -273,12 +273,13 @@ impl<'a> Engine<'a> {
                 ..Outcome::default()
             },
         };
-        for (service, Process { workers, .. }) in machine.processes.iter().enumerate() {
-            for _ in 0..(*workers).max(1) {
+        for (service, &Process { workers, host, .. }) in machine.processes.iter().enumerate() {
+            for _ in 0..workers.max(1) {
                 let loop_thread = engine.new_thread(engine.processes.len() as u16, Role::Loop);
                 let connections = machine.processes.iter().map(|_| Connections::new()).collect();
                 let service = service as u16;
-                engine.processes.push(ProcessState { loop_thread, service, connections, ..ProcessState::default() });
+                let state = ProcessState { loop_thread, service, host, connections, ..ProcessState::default() };
+                engine.processes.push(state);
             }
             engine.first_processes.push(engine.processes.len() as u16);
         }
@@ -303,7 +304,9 @@ impl<'a> Engine<'a> {
 
     fn until_done(&mut self) {
         while self.completed < self.wanted() {
-            let Some(Reverse((time, _, event))) = self.heap.pop() else { break };
+            let fibers = &self.fibers;
+            let next = self.agenda.pop(|attempt| fibers[attempt.fiber as usize].call == attempt.call);
+            let Some((time, event)) = next else { break };
             self.now = time;
             self.outcome.events += 1;
             match event {
@@ -313,7 +316,7 @@ impl<'a> Engine<'a> {
                 Event::Wake { fiber } => self.wake(fiber),
                 Event::Proxy { to, link, message } => self.proxy(to, link, message),
                 Event::Deliver { message } => self.deliver(message),
-                Event::Timeout { fiber, call } | Event::Refused { fiber, call } => self.fail(fiber, call),
+                Event::Timeout(attempt) | Event::Refused(attempt) => self.fail(attempt),
                 Event::Arrive => {
                     self.start_request();
                     self.schedule_arrival();
@@ -342,8 +345,7 @@ impl<'a> Engine<'a> {
     }
 
     fn schedule(&mut self, at: u64, event: Event) {
-        self.sequence += 1;
-        self.heap.push(Reverse((at, self.sequence, event)));
+        self.agenda.schedule(at, event);
     }
 
     // ---- requests

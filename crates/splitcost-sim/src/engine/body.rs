@@ -8,19 +8,22 @@ impl Engine<'_> {
     pub(super) fn advance(&mut self, thread: u32) {
         loop {
             let id = self.threads[thread as usize].fiber;
-            let fiber = self.fibers[id as usize];
+            // Not a copy: what was just written in parts is slow to read as a whole.
+            let fiber = &mut self.fibers[id as usize];
             let goes_on = match fiber.stage {
                 Stage::Before => {
-                    self.fibers[id as usize].stage = if fiber.pooled { Stage::Pooled } else { Stage::Body };
-                    if !fiber.pooled && matches!(fiber.then, Then::Answer { remote, .. } if remote.crossing != 0) {
+                    let Fiber { pooled, server, .. } = *fiber;
+                    fiber.stage = if pooled { Stage::Pooled } else { Stage::Body };
+                    if !pooled && matches!(fiber.then, Then::Answer { remote, .. } if remote.crossing != 0) {
                         self.fibers[id as usize].slowness = self.slowness();
                     }
-                    let nanos = self.half(thread, fiber.server);
+                    let nanos = self.half(thread, server);
                     self.compute(thread, nanos)
                 }
                 Stage::Pooled => {
-                    self.fibers[id as usize].stage = Stage::After;
-                    let child = self.fork(id, fiber.body, Role::Pool(Pool::Calls), true);
+                    fiber.stage = Stage::After;
+                    let body = fiber.body;
+                    let child = self.fork(id, body, Role::Pool(Pool::Calls), true);
                     self.fibers[child as usize].slowness = self.slowness();
                     self.join(id, thread)
                 }
@@ -45,16 +48,15 @@ impl Engine<'_> {
                     self.disconnect(id, true);
                     self.fibers[id as usize].attempt = 0;
                     let nanos = self.half(thread, self.client_cpu(id));
-                    self.fibers[id as usize].stage = match fiber.then {
-                        Then::Complete => Stage::Done,
-                        _ => Stage::Body,
-                    };
+                    let fiber = &mut self.fibers[id as usize];
+                    fiber.stage = if fiber.then == Then::Complete { Stage::Done } else { Stage::Body };
                     self.compute(thread, nanos)
                 }
                 Stage::After => {
-                    self.fibers[id as usize].stage = Stage::Done;
-                    let nanos = self.half(thread, fiber.server);
-                    if fiber.role == Role::Helper {
+                    fiber.stage = Stage::Done;
+                    let Fiber { role, server, .. } = *fiber;
+                    let nanos = self.half(thread, server);
+                    if role == Role::Helper {
                         self.compute_in_parts(id, thread, nanos, |fiber| fiber.stage = Stage::After)
                     } else {
                         self.compute(thread, nanos)
@@ -145,6 +147,9 @@ impl Engine<'_> {
     /// CPU time beside it.
     pub(super) fn half(&mut self, thread: u32, cpu: Cpu) -> u64 {
         let (threads, tasks) = self.others(thread);
+        if threads + tasks == 0.0 {
+            return cpu.nanos / 2;
+        }
         let alone = cpu.nanos as f64;
         let towards = |nanos: u64, share: f64| 0.5 * (alone + (nanos as f64 - alone) * share);
         let held = towards(cpu.held_nanos, if threads > 0.0 { 1.0 } else { tasks / (tasks + 1.0) });
@@ -158,6 +163,9 @@ impl Engine<'_> {
     /// it.
     pub(super) fn stretch(&mut self, thread: u32, nanos: u64) -> u64 {
         let (threads, tasks) = self.others(thread);
+        if threads + tasks == 0.0 {
+            return nanos;
+        }
         let crowd = (threads + tasks) / (threads + tasks + BODY_CROWD);
         self.compute_beside(thread, nanos as f64 * self.run.crowding.beside * crowd);
         (nanos as f64 * (1.0 + self.run.crowding.held * crowd)) as u64

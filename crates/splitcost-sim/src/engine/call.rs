@@ -8,6 +8,7 @@ use splitcost_model::fault::Attempts;
 use splitcost_model::link::Jitter;
 use splitcost_model::policy::{CallPolicy, Fault};
 
+use super::agenda::{Attempt, Caller};
 use super::{End, Ended, Engine, Event, Fiber, Pool, Role, Stage, Then};
 use crate::program::{Cpu, Op, Remote};
 
@@ -147,13 +148,13 @@ impl Engine<'_> {
         let network = &self.run.network;
         if then == Then::Complete {
             if let Some(patience) = network.patience_nanos {
-                self.schedule(self.now + patience, Event::Timeout { fiber: id, call });
+                self.agenda.set_timeout(self.now + patience, Caller::LoadGenerator, Attempt { fiber: id, call });
             }
             self.send(id, remote);
             return;
         }
         if let Some(timeout) = network.calls.timeout {
-            self.schedule(self.now + timeout.as_nanos(), Event::Timeout { fiber: id, call });
+            self.agenda.set_timeout(self.now + timeout.as_nanos(), Caller::Service, Attempt { fiber: id, call });
         }
         if network.fault.is_some_and(|(_, from, until)| from <= self.now && self.now < until) {
             let endpoint = self.run.programs[program as usize].endpoint as usize;
@@ -248,7 +249,7 @@ impl Engine<'_> {
                     // The kernel there refuses as soon as the call arrives.
                     let back =
                         self.travel(remote, process, self.first_processes[remote.process as usize]) + one_way_nanos;
-                    self.schedule(self.now + 2 * back, Event::Refused { fiber: id, call });
+                    self.schedule(self.now + 2 * back, Event::Refused(Attempt { fiber: id, call }));
                     return;
                 }
                 Some(Fault::Silent) => {
@@ -399,7 +400,7 @@ impl Engine<'_> {
     }
 
     /// An attempt has failed: its time is over, or the connection was refused.
-    pub(super) fn fail(&mut self, id: u32, call: u32) {
+    pub(super) fn fail(&mut self, Attempt { fiber: id, call }: Attempt) {
         let fiber = self.fibers[id as usize];
         if fiber.call != call {
             return;

@@ -248,6 +248,6 @@ impl Engine<'_> {
 
     pub(super) fn host_of(&self, thread: u32) -> usize {
         let process = self.threads[thread as usize].process;
-        self.described(process).host as usize
+        self.processes[process as usize].host as usize
     }
 }

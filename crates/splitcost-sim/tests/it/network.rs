@@ -75,6 +75,15 @@ fn fates(outcome: &Outcome, from: u64, until: u64) -> [usize; 3] {
 }
 
 #[test]
+fn timeouts_that_nobody_waits_for_are_no_events() {
+    let events = |policy: &str| {
+        let calls = policy.parse().unwrap_or_else(|error| panic!("{error}"));
+        lone(&program(2, Op::Cpu(MILLI), false), &Network { calls, ..Network::default() }, 500).events
+    };
+    assert_eq!(events("timeout 100ms"), events("no timeout"));
+}
+
+#[test]
 fn each_crossing_takes_the_link_twice() {
     for (calls, blocking) in [(1, false), (3, false), (3, true)] {
         let network = Network { links: vec![link(constant(400_000))], ..Network::default() };
