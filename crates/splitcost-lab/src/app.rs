@@ -211,9 +211,9 @@ impl App {
         cpu::group_cpu(self.group.id())
     }
 
-    /// Returns how often the threads of its processes have waited for something until now.
-    pub(crate) fn switches(&self) -> u64 {
-        cpu::group_switches(self.group.id())
+    /// Returns its process group.
+    pub(crate) fn group(&self) -> u32 {
+        self.group.id()
     }
 
     /// Returns the last lines that it wrote, as a block for a message.

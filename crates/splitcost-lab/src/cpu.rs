@@ -12,9 +12,9 @@ pub(crate) struct Process {
     pub(crate) group: i32,
     pub(crate) alive: bool,
     /// User and system time in clock ticks.
-    ticks: u64,
+    pub(crate) ticks: u64,
     /// The same of reaped children.
-    reaped_ticks: u64,
+    pub(crate) reaped_ticks: u64,
 }
 
 /// Clock ticks per second.
@@ -23,67 +23,116 @@ pub(crate) struct Process {
 pub(crate) const TICKS_PER_SEC: f64 = 100.0;
 
 impl Process {
-    fn parse(stat: &str) -> Option<Self> {
+    /// Returns the process and its name.
+    fn parse(stat: &str) -> Option<(Self, &str)> {
         let (pid, rest) = stat.split_once(' ')?;
         // The name is in parentheses and may hold any character, parentheses included.
-        let fields: Vec<&str> = rest.rsplit_once(") ")?.1.split(' ').collect();
+        let (name, fields) = rest.strip_prefix('(')?.rsplit_once(") ")?;
+        let fields: Vec<&str> = fields.split(' ').collect();
         let number = |i: usize| fields.get(i)?.parse::<u64>().ok();
-        Some(Self {
+        let process = Self {
             pid: pid.parse().ok()?,
             group: fields.get(2)?.parse().ok()?,
             alive: !matches!(*fields.first()?, "Z" | "X"),
             ticks: number(11)? + number(12)?,
             reaped_ticks: number(13)? + number(14)?,
-        })
+        };
+        Some((process, name))
     }
+
+    /// Returns the CPU time that it has used until now, that of reaped children included.
+    ///
+    /// # Units
+    /// Resolved to nanoseconds for a running process, and to 10 ms for what has ended.
+    ///
+    /// # Source
+    /// `clock_getcpuclockid(3)`; proc(5), `/proc/pid/stat`, fields 14 to 17.
+    pub(crate) fn cpu(&self) -> Nanos {
+        let in_ticks = |ticks: u64| Nanos::from_secs_f64(ticks as f64 / TICKS_PER_SEC);
+        let own = process_cpu(self.pid.cast_unsigned()).unwrap_or_else(|| in_ticks(self.ticks));
+        own + in_ticks(self.reaped_ticks)
+    }
+
+    /// Returns how often its threads have waited for something until now.
+    ///
+    /// # Source
+    /// proc(5), `voluntary_ctxt_switches` of `/proc/pid/task/tid/status`.
+    fn switches(&self) -> u64 {
+        let of_task = |task: fs::DirEntry| {
+            let status = fs::read_to_string(task.path().join("status")).ok()?;
+            status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:")?.trim().parse::<u64>().ok())
+        };
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.pid));
+        tasks.into_iter().flatten().flatten().filter_map(of_task).sum()
+    }
+
+    /// Returns the time that its threads, without those that have ended, were ready to run and waited for a core.
+    ///
+    /// # Source
+    /// The kernel's Documentation/scheduler/sched-stats.rst: the second field of `/proc/pid/task/tid/schedstat`.
+    pub(crate) fn waited(&self) -> Nanos {
+        let of_task = |task: fs::DirEntry| waited(&fs::read_to_string(task.path().join("schedstat")).ok()?);
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.pid));
+        tasks.into_iter().flatten().flatten().filter_map(of_task).sum()
+    }
+}
+
+/// Returns the second field of a thread's `schedstat`.
+fn waited(schedstat: &str) -> Option<Nanos> {
+    schedstat.split_whitespace().nth(1)?.parse().ok().map(Nanos::from_nanos)
 }
 
 /// Returns the process with this id, if there is one.
 pub(crate) fn process(pid: Pid) -> Option<Process> {
-    Process::parse(&fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?)
+    let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?;
+    Some(Process::parse(&stat)?.0)
 }
 
-/// Returns the processes of a process group, zombies included.
-pub(crate) fn group(group: i32) -> Vec<Process> {
+/// Returns all processes of the machine with their names, zombies included.
+pub(crate) fn processes() -> Vec<(Process, String)> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
     entries
         .flatten()
         .filter(|entry| entry.file_name().to_str().is_some_and(|name| name.bytes().all(|b| b.is_ascii_digit())))
-        .filter_map(|entry| Process::parse(&fs::read_to_string(entry.path().join("stat")).ok()?))
-        .filter(|process| process.group == group)
+        .filter_map(|entry| {
+            let stat = fs::read_to_string(entry.path().join("stat")).ok()?;
+            Process::parse(&stat).map(|(process, name)| (process, name.to_owned()))
+        })
         .collect()
+}
+
+/// Returns the processes of a process group, zombies included.
+pub(crate) fn group(group: i32) -> Vec<Process> {
+    processes().into_iter().map(|(process, _)| process).filter(|process| process.group == group).collect()
 }
 
 /// Returns the CPU time that the processes of a group have used until now, that of reaped children included.
 ///
 /// # Units
 /// Resolved to nanoseconds for running processes, and to 10 ms for those that have ended.
-///
-/// # Source
-/// `clock_getcpuclockid(3)`; proc(5), `/proc/pid/stat`, fields 14 to 17.
 pub fn group_cpu(group_id: u32) -> Nanos {
-    let in_ticks = |ticks: u64| Nanos::from_secs_f64(ticks as f64 / TICKS_PER_SEC);
-    let of = |process: &Process| {
-        let own = process_cpu(process.pid.cast_unsigned()).unwrap_or_else(|| in_ticks(process.ticks));
-        own + in_ticks(process.reaped_ticks)
-    };
-    group(group_id.cast_signed()).iter().map(of).sum()
+    group(group_id.cast_signed()).iter().map(Process::cpu).sum()
 }
 
-/// Returns how often the threads of a group's processes have waited for something until now.
-///
-/// # Source
-/// proc(5), `voluntary_ctxt_switches` of `/proc/pid/task/tid/status`.
-pub(crate) fn group_switches(group_id: u32) -> u64 {
-    let of_task = |task: fs::DirEntry| {
-        let status = fs::read_to_string(task.path().join("status")).ok()?;
-        status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:")?.trim().parse::<u64>().ok())
-    };
-    let of_process = |process: &Process| {
-        let tasks = fs::read_dir(format!("/proc/{}/task", process.pid));
-        tasks.into_iter().flatten().flatten().filter_map(of_task).sum::<u64>()
-    };
-    group(group_id.cast_signed()).iter().map(of_process).sum()
+/// The use of a group's processes until now.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct GroupUse {
+    /// CPU time, that of reaped children included.
+    pub(crate) cpu: Nanos,
+    /// Times that a thread has waited for something.
+    pub(crate) switches: u64,
+}
+
+/// Returns the use of each of some groups' processes, all read at nearly the same time.
+pub(crate) fn groups_use(groups: &[u32]) -> Vec<GroupUse> {
+    let mut found = vec![GroupUse::default(); groups.len()];
+    for (process, _) in processes() {
+        if let Some(at) = groups.iter().position(|group| group.cast_signed() == process.group) {
+            found[at].cpu += process.cpu();
+            found[at].switches += process.switches();
+        }
+    }
+    found
 }
 
 /// Returns the processes that listen on a TCP port of this host, as far as we may see them.
@@ -168,8 +217,15 @@ mod tests {
     #[test]
     fn a_name_with_parentheses_is_parsed() {
         let stat = "42 (a) b (c) S 1 40 40 0 -1 4194304 100 0 0 0 7 3 1 1 20 0 1 0 5 0 0";
-        assert_eq!(Process::parse(stat), Some(Process { pid: 42, group: 40, alive: true, ticks: 10, reaped_ticks: 2 }));
+        let process = Process { pid: 42, group: 40, alive: true, ticks: 10, reaped_ticks: 2 };
+        assert_eq!(Process::parse(stat), Some((process, "a) b (c")));
         assert_eq!(Process::parse("42 (a"), None);
+    }
+
+    #[test]
+    fn the_wait_for_a_core_is_read() {
+        assert_eq!(waited("804210 2387382 3\n"), Some(Nanos::from_nanos(2_387_382)));
+        assert_eq!(waited(""), None);
     }
 
     #[test]
@@ -200,8 +256,9 @@ mod tests {
             x = std::hint::black_box(x.wrapping_mul(i | 1));
         }
         assert!(group_cpu(own.cast_unsigned()) > before, "it is resolved to less than a clock tick");
-        let waited = group_switches(own.cast_unsigned());
+        let switches = || groups_use(&[0, own.cast_unsigned()])[1].switches;
+        let waited = switches();
         std::thread::sleep(std::time::Duration::from_millis(1));
-        assert!(group_switches(own.cast_unsigned()) > waited);
+        assert!(switches() > waited);
     }
 }

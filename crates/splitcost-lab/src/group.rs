@@ -24,6 +24,11 @@ pub(crate) const POLL: Duration = Duration::from_millis(10);
 /// The groups that run now.
 static GROUPS: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
 
+/// Returns the ids of the process groups that were started here and run now.
+pub(crate) fn all() -> BTreeSet<i32> {
+    GROUPS.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
 /// Kills every process group that was started here, without waiting for it.
 pub fn kill_all() {
     for group in GROUPS.lock().unwrap_or_else(PoisonError::into_inner).iter() {

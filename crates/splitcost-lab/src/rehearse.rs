@@ -5,29 +5,37 @@ mod answers;
 mod blocks;
 mod deployment;
 
-use splitcost_load::{Plan, Workload};
+use std::time::{Duration, Instant};
+
+use splitcost_load::{Plan, Targets, Workload};
 use splitcost_model::audit::Audit;
-use splitcost_model::estimate::Arms;
+use splitcost_model::course::{Course, Precision};
 use splitcost_model::recording::Recording;
-use splitcost_model::rehearsal::{AloneEndpoint, Rehearsal, RehearsedEndpoint};
+use splitcost_model::rehearsal::{AloneEndpoint, Rehearsal};
 use splitcost_model::split::Split;
+use splitcost_model::statistics::Interval;
 
 use crate::app::AppSpec;
 use crate::drive::{Driven, Driver, check_some_ok, failures};
 use crate::python::Python;
 use crate::spelled::SpelledNames;
 use crate::{Cancel, Progress, Result, Step};
+use alone::Alone;
 pub(crate) use answers::compare as compare_answers;
-use blocks::{Arm, Blocks, UnderLoad, after, figures, response};
+use blocks::{Arm, Blocks, Measured, after};
 pub use deployment::AnsweredCalls;
 pub(crate) use deployment::{Deployment, Parts};
 
 /// Chosen: connections are open, thread pools grown, code specialised.
 pub(crate) const WARM_UP_SECS: f64 = 1.2;
-/// The monolith's lone requests before a fault, which tell how fast the machine is, per round.
+/// The monolith's lone requests before a fault, which tell how fast the machine is.
 ///
-/// Chosen: with all rounds a thousand requests of an app that answers in milliseconds.
-const LONE_SECS: f64 = 0.3;
+/// Chosen: a thousand requests of an app that answers in milliseconds.
+const LONE_SECS: f64 = 2.4;
+/// The share of the workload's requests from which on an endpoint's figures are to be precise.
+///
+/// Chosen: a route that fewer than one request in a hundred uses decides nothing.
+const MATTERS_SHARE: f64 = 0.01;
 /// Time to start the processes, for the progress only.
 ///
 /// Measured: `splitcost rehearse` on examples/shop, 2 cores, November 2026: 1.5 s for each process.
@@ -45,8 +53,12 @@ pub struct Conditions<'a> {
     pub shares_load: bool,
     /// Requests in flight at saturation.
     pub concurrency: u32,
-    /// Rounds; each runs every arm once at saturation and once under load, in shuffled order.
-    pub rounds: u32,
+    /// Time for all splits together, from the start of the first process. It is exceeded where the fewest requests that the
+    /// statistics need take longer.
+    pub budget: Duration,
+    /// Precision at which a measurement ends earlier: half the width of the intervals of lone requests and of saturation, as a
+    /// share. Medians under load have twice this, and others may keep that share of the cores busy.
+    pub precision: f64,
     /// Seed of the order and the intervals.
     pub seed: u64,
     /// Requests whose answers are compared with the monolith's, at least one of each kind; none of them for 0.
@@ -60,21 +72,31 @@ pub struct Rehearsed {
     pub rehearsals: Vec<Rehearsal>,
     /// The calls that the services of each split answered for the audit's requests.
     pub answered: Vec<AnsweredCalls>,
-    /// The blocks under load that processes of others disturbed, if any.
-    pub disturbed: Option<String>,
-    /// Reason to doubt the numbers under load: the load generator was too slow, or others disturbed too much.
+    /// The course of the rehearsal.
+    pub course: Course,
+    /// Reason to doubt the numbers under load: the load generator was too slow.
     pub doubtful: Option<String>,
     /// Warnings for the user's terminal only, as they may quote answers of the app.
     pub warnings: Vec<String>,
 }
 
 /// Planned seconds for so many splits.
-pub fn planned_secs(splits: usize, rounds: u32) -> f64 {
+pub fn planned_secs(splits: usize, budget: Duration) -> f64 {
     let arms = splits as f64 + 2.0;
-    START_SECS * (2.0 + 2.0 * splits as f64)
-        + WARM_UP_SECS * arms
-        + alone::budget_secs(rounds, splits + 2)
-        + blocks::planned_secs(splits, rounds)
+    let least = START_SECS * (2.0 + 2.0 * splits as f64) + WARM_UP_SECS * arms + blocks::fewest_secs(splits);
+    least.max(budget.as_secs_f64())
+}
+
+/// Returns half the width of a ratio's interval, as a share.
+fn half_width(ratio: Interval) -> f64 {
+    (ratio.high / ratio.low).ln().abs() / 2.0
+}
+
+/// Returns true if an endpoint has a part in the load that is worth its precision.
+fn matters(workload: &Workload, endpoint: usize) -> bool {
+    let weight = |request: &splitcost_load::Request| f64::from(request.weight());
+    let all: f64 = workload.requests().iter().map(weight).sum();
+    weight(&workload.requests()[endpoint]) >= MATTERS_SHARE * all
 }
 
 /// Runs every split and two copies of the monolith at the same time, measuring one after the other.
@@ -87,7 +109,8 @@ pub fn rehearse(
     progress: Progress<'_>,
     cancel: &Cancel,
 ) -> Result<Rehearsed> {
-    let step = Step { total_secs: planned_secs(splits.len(), conditions.rounds), ..Step::default() };
+    let begun = Instant::now();
+    let step = Step { total_secs: planned_secs(splits.len(), conditions.budget), ..Step::default() };
     let mut driver = Driver { workload, cancel, progress, step };
     driver.say("rehearse: starting the monolith and the splits");
     let parts = Parts { spec, python, workload, recording: conditions.recording, seed: conditions.seed, cancel };
@@ -99,7 +122,7 @@ pub fn rehearse(
     for deployment in &mut deployments {
         deployment.wait(spec, cancel)?;
     }
-    driver.step.done_secs = START_SECS * (2.0 + 2.0 * splits.len() as f64);
+    driver.step.done_secs = begun.elapsed().as_secs_f64();
 
     driver.say("rehearse: which calls are answered");
     let mut answered = Vec::new();
@@ -137,25 +160,75 @@ pub fn rehearse(
         closed_secs.push((blocks::CLOSED_TURNS * turn_secs).clamp(blocks::CLOSED_SECS.0, blocks::CLOSED_SECS.1));
     }
 
-    let budget_secs = alone::budget_secs(conditions.rounds, all.len());
-    let alone = alone::measure(&mut driver, &mut all, budget_secs, conditions.seed)?;
+    let targets = deployments.iter_mut().map(|deployment| {
+        let (mut apps, targets) = deployment.parts();
+        driver.opened(&mut apps, &targets)
+    });
+    let targets: Vec<Targets> = targets.collect::<Result<_>>()?;
+    let in_turn = workload.in_turn();
     let arms = deployments.into_iter().zip(closed_secs);
     let mut arms: Vec<Arm> = arms.map(|(deployment, closed_secs)| Arm { deployment, closed_secs }).collect();
-    let blocks = blocks::measure(&mut driver, &mut arms, conditions)?;
+    let mut alone = Alone::begin(&driver, &in_turn, &targets, conditions)?;
+    let mut blocks = Blocks::new(workload, conditions, alone.slowest_secs());
+    let names: Vec<&str> = splits.iter().map(|split| split.name.as_str()).collect();
+    measure(&mut driver, &mut arms, &mut alone, &mut blocks, &names, begun)?;
+    let secs = begun.elapsed().as_secs_f64();
     driver.say("rehearse: stopping the services");
     for arm in &mut arms {
         arm.deployment.stop()?;
     }
-    let mut rehearsals = alone
-        .into_iter()
-        .enumerate()
-        .map(|(index, alone)| rehearsal(&blocks, index, alone, &arms[index + 1].deployment, conditions.seed))
+    let mut rehearsals = (0..splits.len())
+        .map(|split| rehearsal(blocks.of_split(split), alone.of_split(split + 1), &arms[split + 1].deployment))
         .collect::<Result<Vec<_>>>()?;
     for (rehearsal, answers) in rehearsals.iter_mut().zip(answers) {
         rehearsal.answers = Some(answers);
     }
-    let disturbed = blocks.disturbed.is_some().then(|| blocks.disturbed.in_words());
-    Ok(Rehearsed { rehearsals, answered, disturbed, doubtful: blocks.doubtful(), warnings })
+    let mut imprecise = precisions(&alone, &blocks, &names);
+    imprecise.retain(|precision| precision.excess() > 1.0);
+    let course = Course {
+        secs,
+        blocks: blocks.count(),
+        discarded: blocks.referee.discarded(),
+        machine: blocks.referee.machine(),
+        imprecise,
+        unfit: blocks.gave_up,
+    };
+    Ok(Rehearsed { rehearsals, answered, course, doubtful: blocks.late(), warnings })
+}
+
+/// Measures until the figures are precise or the budget is spent. Those that are not take turns: next is always what has had
+/// least time, so that one figure that stays wide leaves time for the others.
+fn measure(
+    driver: &mut Driver<'_>,
+    arms: &mut [Arm],
+    alone: &mut Alone<'_>,
+    blocks: &mut Blocks<'_>,
+    names: &[&str],
+    begun: Instant,
+) -> Result<()> {
+    let budget = blocks.budget();
+    let mut spent = [Duration::ZERO; 3];
+    loop {
+        let is_late = begun.elapsed() >= budget;
+        let wanted = [alone.wants_more(is_late), blocks.wants_saturation(is_late), blocks.wants_load(is_late)];
+        let Some(next) = (0..3).filter(|kind| wanted[*kind]).min_by_key(|kind| spent[*kind]) else { return Ok(()) };
+        let turn_begun = Instant::now();
+        match next {
+            0 => alone.turn(driver, arms, is_late)?,
+            1 => blocks.saturate(driver, arms, is_late)?,
+            _ => blocks.load(driver, arms, is_late)?,
+        }
+        spent[next] += turn_begun.elapsed();
+        driver.step.done_secs = begun.elapsed().as_secs_f64().min(driver.step.total_secs);
+        driver.step.so_far = precisions(alone, blocks, names).first().map_or_else(String::new, Precision::in_words);
+    }
+}
+
+/// Returns the precision of all figures that matter, the one that is furthest from what was asked for first.
+fn precisions(alone: &Alone<'_>, blocks: &Blocks<'_>, names: &[&str]) -> Vec<Precision> {
+    let mut all: Vec<Precision> = alone.precisions().chain(blocks.precisions(names)).collect();
+    all.sort_by(|a, b| b.excess().total_cmp(&a.excess()));
+    all
 }
 
 /// Measures the machine's slowness now: the duration of the monolith's lone requests, relative to the recording's.
@@ -167,7 +240,7 @@ pub fn slowness_now(
     progress: Progress<'_>,
     cancel: &Cancel,
 ) -> Result<f64> {
-    let total_secs = START_SECS + WARM_UP_SECS + LONE_SECS * f64::from(conditions.rounds);
+    let total_secs = START_SECS + WARM_UP_SECS + LONE_SECS;
     let mut driver = Driver { workload, cancel, progress, step: Step { total_secs, ..Step::default() } };
     driver.say("rehearse: how fast the machine is now");
     let mut monolith = Deployment::monolith(spec, python, "the monolith", cancel)?;
@@ -175,8 +248,7 @@ pub fn slowness_now(
     let (mut apps, targets) = monolith.parts();
     let lone = |secs| Plan { seed_offset: 1, ..Plan::closed(1, after(secs)) };
     driver.run(&mut apps, &targets, &lone(WARM_UP_SECS), WARM_UP_SECS)?;
-    let secs = LONE_SECS * f64::from(conditions.rounds);
-    let run = driver.run(&mut apps, &targets, &lone(secs), secs)?;
+    let run = driver.run(&mut apps, &targets, &lone(LONE_SECS), LONE_SECS)?;
     cancel.check()?;
     check_some_ok(&run.outcome, &apps)?;
     Ok(slowness(conditions.recording, &[run]))
@@ -201,33 +273,15 @@ fn slowness(recording: &Recording, lone: &[Driven]) -> f64 {
 }
 
 /// The measurement of one split.
-fn rehearsal(
-    blocks: &Blocks,
-    index: usize,
-    alone: Vec<AloneEndpoint>,
-    deployment: &Deployment,
-    seed: u64,
-) -> Result<Rehearsal> {
-    let UnderLoad { rate_reqs_per_sec, monolith, split, control } = &blocks.under_load[index];
-    let saturation = &blocks.saturation;
-    let endpoints = split.first().map(|run| run.outcome.endpoints.iter()).into_iter().flatten();
+fn rehearsal(measured: Measured, alone: Vec<AloneEndpoint>, deployment: &Deployment) -> Result<Rehearsal> {
+    let Measured { load_reqs_per_sec, figures, saturation_ratio, saturation_noise, endpoints } = measured;
     Ok(Rehearsal {
-        load_reqs_per_sec: *rate_reqs_per_sec,
-        figures: Arms {
-            monolith: figures(&saturation[0], monolith, seed),
-            split: figures(&saturation[index + 1], split, seed),
-        },
-        control: Some(figures(&saturation[saturation.len() - 1], control, seed)),
+        load_reqs_per_sec,
+        figures,
+        saturation_ratio,
+        saturation_noise,
         alone,
-        endpoints: endpoints
-            .enumerate()
-            .map(|(i, endpoint)| RehearsedEndpoint {
-                name: endpoint.name.clone(),
-                failed_requests: split.iter().map(|run| run.outcome.endpoints[i].failed.total()).sum(),
-                response: Arms { monolith: response(monolith, i, seed), split: response(split, i, seed) },
-                control: response(control, i, seed),
-            })
-            .collect(),
+        endpoints,
         cannot_cross: deployment.cannot_cross()?,
         uses: deployment.uses()?,
         transactions: deployment.transactions()?,

@@ -8,10 +8,16 @@ use splitcost_model::quantity::Nanos;
 
 use crate::histogram::Histogram;
 
-/// The longest 99th percentile of the schedule lag that a valid run has.
+/// The share of a percentile of response times that the same percentile of the schedule lag may be in a valid run.
 ///
-/// Chosen: with a longer lag, the arrivals differ from the schedule, and the times belong to another load.
-const MAX_LAG: Nanos = Nanos::from_millis(5);
+/// Chosen: a tenth is as precise as medians under load are asked to be.
+const MAX_LAG_SHARE: f64 = 0.1;
+/// The schedule lag that is no reason to doubt a run, however fast the servers are.
+///
+/// Chosen: a thread that is switched to on a busy core waits about as long, a server's as well as the generator's.
+const MIN_LAG: Nanos = Nanos::from_millis(1);
+/// The percentiles at which a late generator shows, each where at least this many requests lie beyond it.
+const LAG_QUANTILES: ([f64; 3], f64) = ([0.5, 0.9, 0.99], 10.0);
 /// The greatest share of the window that the generator may compute in a valid run.
 ///
 /// Chosen: above this utilization, requests queue in the generator.
@@ -109,8 +115,13 @@ impl Outcome {
 
     /// Returns the reason why these results measure the generator instead of the servers; `None` when the run was valid.
     pub fn invalid(&self) -> Option<String> {
+        self.invalid_up_to(0.99)
+    }
+
+    /// Returns the same of a run of which no higher percentile of response times than this one is claimed.
+    pub fn invalid_up_to(&self, highest: f64) -> Option<String> {
         let waited = ratio(self.waited_for_connection as f64, self.schedule_lag.len() as f64);
-        self.too_slow().or_else(|| {
+        self.too_slow_up_to(highest).or_else(|| {
             let percent = waited * 100.0;
             (waited > MAX_WAITED_SHARE)
                 .then(|| format!("{percent:.1} % of the arrivals waited because all allowed connections were busy"))
@@ -119,16 +130,34 @@ impl Outcome {
 
     /// Returns the reason why the generator was too slow for the load; `None` when it was fast enough.
     pub fn too_slow(&self) -> Option<String> {
-        let lag = self.schedule_lag.quantile(0.99).unwrap_or_default();
+        self.too_slow_up_to(0.99)
+    }
+
+    fn too_slow_up_to(&self, highest: f64) -> Option<String> {
         let cpu = ratio(self.generator_cpu.as_nanos_f64(), self.window.as_nanos_f64());
-        if lag > MAX_LAG {
-            let (lag, max) = (lag.as_millis_f64(), MAX_LAG.as_millis_f64());
-            Some(format!("the load generator was late: p99 of its schedule lag is {lag:.1} ms, above {max:.0} ms"))
-        } else if cpu > MAX_CPU_SHARE {
-            Some(format!("the load generator was busy {:.0} % of the time", cpu * 100.0))
-        } else {
-            None
-        }
+        self.late(highest).or_else(|| {
+            (cpu > MAX_CPU_SHARE).then(|| format!("the load generator was busy {:.0} % of the time", cpu * 100.0))
+        })
+    }
+
+    /// Returns the reason why the generator's delay is a large part of the response times; `None` when it is not.
+    fn late(&self, highest: f64) -> Option<String> {
+        let (quantiles, beyond) = LAG_QUANTILES;
+        let mut response = Histogram::new();
+        self.endpoints.iter().for_each(|endpoint| response.merge(&endpoint.response));
+        let is_known =
+            |quantile: &f64| *quantile <= highest && self.schedule_lag.len() as f64 * (1.0 - quantile) >= beyond;
+        quantiles.into_iter().filter(is_known).find_map(|quantile| {
+            let lag = self.schedule_lag.quantile(quantile)?;
+            let took = response.quantile(quantile)?;
+            (lag > MIN_LAG.max(took * MAX_LAG_SHARE)).then(|| {
+                let (percent, lag, took) = (100.0 * quantile, lag.as_millis_f64(), took.as_millis_f64());
+                format!(
+                    "the load generator was late: p{percent:.0} of its schedule lag is {lag:.1} ms, where that of response times \
+                     is {took:.1} ms"
+                )
+            })
+        })
     }
 
     /// Adds the results of another run of the same workload.

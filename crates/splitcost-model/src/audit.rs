@@ -167,9 +167,10 @@ mod tests {
         let mut answered = counted(&[("GET /a", "b:quote", 40), ("GET /b", "b:quote", 10)]);
         let by_decorator = CallSite { endpoint: "GET /a".into(), caller: "a.tools".into(), callee: "b:quote".into() };
         answered.calls.insert(by_decorator, 10);
-        let audit = Audit::of(&counted(&[("GET /a", "b:quote", 50), ("GET /b", "b:quote", 10)]), &answered, |_, _, _| {
-            String::new()
-        });
+        let audit =
+            Audit::of(&counted(&[("GET /a", "b:quote", 50), ("GET /b", "b:quote", 10)]), &answered, |_, _, _| {
+                String::new()
+            });
         assert!(audit.holds() && audit.differences.is_empty());
     }
 

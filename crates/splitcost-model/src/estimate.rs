@@ -43,19 +43,19 @@ pub struct ResponseTimes {
     pub p50_ms: Interval,
     /// 90th percentile.
     pub p90_ms: Interval,
-    /// 99th percentile.
-    pub p99_ms: Interval,
+    /// 99th percentile; absent where too few requests lie beyond it.
+    pub p99_ms: Option<Interval>,
     /// Cumulative distribution: (milliseconds, share of requests at or below), ascending. May be empty.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub distribution: Vec<(f64, f64)>,
 }
 
 impl ResponseTimes {
-    /// The percentile that `quantile` names.
-    pub fn at(&self, quantile: Quantile) -> Interval {
+    /// The percentile that `quantile` names; `None` where it is not claimed.
+    pub fn at(&self, quantile: Quantile) -> Option<Interval> {
         match quantile {
-            Quantile::P50 => self.p50_ms,
-            Quantile::P90 => self.p90_ms,
+            Quantile::P50 => Some(self.p50_ms),
+            Quantile::P90 => Some(self.p90_ms),
             Quantile::P99 => self.p99_ms,
         }
     }

@@ -4,7 +4,7 @@
 //! requests of a monolith), [`split`] (modules assigned to services, and the stack between these), [`boundary`] (the
 //! calls that cross), [`database`] (owners of tables, statements that a split cuts), [`link`] (the network between two
 //! services), [`policy`] (timeouts, retries and faults of calls), [`calibration`] (unit costs of a stack on one
-//! machine), [`estimate`] (a prediction), [`rehearsal`] (a measurement), [`audit`] (calls predicted and answered),
+//! machine), [`estimate`] (a prediction), [`rehearsal`] (a measurement), [`course`] (how it went), [`audit`] (calls predicted and answered),
 //! [`answers`] (of a split and of the monolith), [`loopback`] (calls as messages in one process), [`fault`] (prediction and measurement while something is wrong), and
 //! [`study`], the document that holds them all. Apart from these stand [`bench`] (results of `splitcost bench`),
 //! [`emulation`] (an emulated link's own record), [`finding`] and [`graph`] (results of `splitcost scan`) and [`number`]
@@ -24,6 +24,7 @@ pub mod audit;
 pub mod bench;
 pub mod boundary;
 pub mod calibration;
+pub mod course;
 pub mod database;
 pub mod emulation;
 pub mod estimate;

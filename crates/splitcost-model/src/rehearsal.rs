@@ -8,7 +8,7 @@ use crate::emulation::Emulation;
 use crate::estimate::{Arms, CannotCross, Figures, ResponseTimes};
 use crate::statistics::Interval;
 
-/// The measurement of one split at one load.
+/// The measurement of one split at one load. Figures of the monolith are those of both its copies together.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Rehearsal {
     /// Arrival rate at which the response times and the cores hold.
@@ -16,9 +16,12 @@ pub struct Rehearsal {
     /// Figures over all requests.
     #[serde(flatten)]
     pub figures: Arms<Figures>,
-    /// The figures of a second copy of the monolith: what they differ by from those of the first is noise.
+    /// Throughput at saturation of the split divided by that of the monolith, in the same rounds.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub control: Option<Figures>,
+    pub saturation_ratio: Option<Interval>,
+    /// The same of the second copy of the monolith divided by the first: the noise.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub saturation_noise: Option<Interval>,
     /// Per endpoint of the workload, in its order: lone requests, in pairs.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub alone: Vec<AloneEndpoint>,
@@ -76,9 +79,15 @@ pub struct RehearsedEndpoint {
     /// Response times in both arms; absent where no request was answered.
     #[serde(flatten)]
     pub response: Arms<Option<ResponseTimes>>,
-    /// Response times of a second copy of the monolith.
+    /// Requests under load that were answered as expected.
+    #[serde(default)]
+    pub requests: Arms<u64>,
+    /// Median response time of the split divided by that of the monolith, in the same rounds.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub control: Option<ResponseTimes>,
+    pub ratio: Option<Interval>,
+    /// The same of the second copy of the monolith divided by the first: the noise.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub noise: Option<Interval>,
 }
 
 /// Lone requests to one endpoint. Each was sent to the monolith, to the split and to a second copy of the monolith, back to
@@ -112,6 +121,12 @@ pub struct AloneEndpoint {
     pub cpu_noise: Option<Interval>,
     /// Times per request that a thread of the app waited for something.
     pub switches: Arms<f64>,
+    /// Calls between services per request of the split, the median of several counts.
+    #[serde(default)]
+    pub crossings: f64,
+    /// Bytes of these calls and their answers per request, the median likewise.
+    #[serde(default)]
+    pub bytes: f64,
 }
 
 impl AloneEndpoint {

@@ -8,6 +8,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::answers::Answers;
+use crate::course::Course;
 use crate::database::{DataCrossings, Database};
 use crate::estimate::{Arms, CannotCross, Estimate, Quantile};
 use crate::fault::FaultStudy;
@@ -26,6 +27,9 @@ pub struct Study {
     pub format_version: u32,
     /// Origin of the numbers.
     pub provenance: Provenance,
+    /// The course of the rehearsal; absent without one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub course: Option<Course>,
     /// The splits, in the order of the settings.
     pub splits: Vec<SplitStudy>,
     /// The same split over several links, one entry per split; empty where each split has one link.

@@ -50,7 +50,7 @@ fn block(study: &Study, comparison: &LinkComparison) -> String {
 fn row(split: &SplitStudy, endpoint: &str, rehearsed: bool) -> Vec<String> {
     let dash = || "–".to_owned();
     let both = |times: Option<&ResponseTimes>| match times {
-        Some(times) => [number(times.p50_ms.value), number(times.p99_ms.value)],
+        Some(times) => [number(times.p50_ms.value), times.p99_ms.map_or_else(dash, |p99| number(p99.value))],
         None => [dash(), dash()],
     };
     let predicted = split.estimate.endpoints.iter().find(|known| known.name == endpoint);
@@ -89,7 +89,7 @@ mod tests {
         let p50 = 10.0 + 20.0 * (0.3 + link_round_trip_ms);
         let times = |p50| {
             let [p50_ms, p90_ms, p99_ms] = [p50, p50, 2.0 * p50].map(interval);
-            Some(ResponseTimes { p50_ms, p90_ms, p99_ms, distribution: Vec::new() })
+            Some(ResponseTimes { p50_ms, p90_ms, p99_ms: Some(p99_ms), distribution: Vec::new() })
         };
         let endpoint = EstimatedEndpoint {
             name: "GET /chatty".into(),

@@ -5,7 +5,7 @@ use anstyle::{AnsiColor, Style as Ansi};
 use splitcost_model::database::ServiceTables;
 use splitcost_model::estimate::{Arms, EstimatedEndpoint, Figures, Quantile, ResponseTimes};
 use splitcost_model::number::{factor, number, short};
-use splitcost_model::rehearsal::{AloneEndpoint, Rehearsal, SplitTransaction, Use};
+use splitcost_model::rehearsal::{AloneEndpoint, Rehearsal, RehearsedEndpoint, SplitTransaction, Use};
 use splitcost_model::statistics::{Interval, median};
 use splitcost_model::study::{EndpointComparison, SplitStudy, Study, VerdictClass};
 
@@ -115,7 +115,15 @@ enum Figure {
 }
 
 impl Figure {
-    const ALL: [Self; 3] = [Self::Alone, Self::UnderLoad(Quantile::P50), Self::UnderLoad(Quantile::P99)];
+    /// Those that are shown of a split: the 90th percentile where no endpoint claims the 99th.
+    fn of(split: &SplitStudy) -> [Self; 3] {
+        let claims = |endpoint: &RehearsedEndpoint| endpoint.response.split.as_ref().is_none_or(|t| t.p99_ms.is_some());
+        let tail = match &split.rehearsal {
+            Some(rehearsal) if !rehearsal.endpoints.iter().any(claims) => Quantile::P90,
+            _ => Quantile::P99,
+        };
+        [Self::Alone, Self::UnderLoad(Quantile::P50), Self::UnderLoad(tail)]
+    }
 
     fn name(self) -> &'static str {
         match self {
@@ -141,7 +149,11 @@ impl Figure {
                 Some(lone(alone.response_ms.monolith, alone.ratio))
             }
             Self::UnderLoad(quantile) => {
-                both(&rehearsal.endpoints.iter().find(|endpoint| endpoint.name == name)?.response, quantile)
+                let endpoint = rehearsal.endpoints.iter().find(|endpoint| endpoint.name == name)?;
+                match (quantile, &endpoint.response.monolith, endpoint.ratio) {
+                    (Quantile::P50, Some(monolith), Some(ratio)) => Some(lone(monolith.p50_ms.value, ratio)),
+                    _ => both(&endpoint.response, quantile),
+                }
             }
         }
     }
@@ -185,7 +197,7 @@ fn lone(monolith_ms: f64, ratio: Interval) -> (f64, Interval) {
 }
 
 fn both(response: &Arms<Option<ResponseTimes>>, quantile: Quantile) -> Option<(f64, Interval)> {
-    Some((response.monolith.as_ref()?.at(quantile).value, response.split.as_ref()?.at(quantile)))
+    Some((response.monolith.as_ref()?.at(quantile)?.value, response.split.as_ref()?.at(quantile)?))
 }
 
 fn endpoints(split: &SplitStudy, width: usize, paint: Paint, lines: &mut Vec<String>) {
@@ -209,7 +221,7 @@ fn endpoints(split: &SplitStudy, width: usize, paint: Paint, lines: &mut Vec<Str
     wrap(&(title + &copied), width, 2, &mut wrapped);
     lines.extend(wrapped.iter().map(|line| paint.bold(line)));
 
-    let parts = Figure::ALL.map(|figure| figure.columns(split, rows));
+    let parts = Figure::of(split).map(|figure| figure.columns(split, rows));
     let widths = parts.each_ref().map(|part| part.iter().map(|column| column_width(column)).sum::<usize>());
     // As many as fit beside a legible name, but at least the first.
     let legible = distinct_width(rows.iter().map(|e| e.name.as_str()), NAME);

@@ -617,7 +617,7 @@ fn response(replications: &[Vec<f64>]) -> Option<ResponseTimes> {
     Some(ResponseTimes {
         p50_ms: at(0.5)?,
         p90_ms: at(0.9)?,
-        p99_ms: at(0.99)?,
+        p99_ms: Some(at(0.99)?),
         distribution: distribution(replications),
     })
 }

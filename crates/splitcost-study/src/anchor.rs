@@ -1,7 +1,7 @@
 //! Predictions in terms of a measured monolith: a prediction is a ratio of split to monolith, and an absolute value is that ratio
 //! times the monolith measured in the same run.
 
-use splitcost_model::estimate::{Arms, Estimate, EstimatedEndpoint, Figures, ResponseTimes};
+use splitcost_model::estimate::{Arms, Estimate, EstimatedEndpoint, Figures, Quantile, ResponseTimes};
 use splitcost_model::rehearsal::{Rehearsal, RehearsedEndpoint};
 use splitcost_model::statistics::Interval;
 
@@ -46,11 +46,11 @@ fn anchor_endpoints(predicted: &mut [EstimatedEndpoint], measured: &[RehearsedEn
 }
 
 fn scale(times: &mut ResponseTimes, simulated: &ResponseTimes, measured: &ResponseTimes) {
-    let factor = |pick: fn(&ResponseTimes) -> Interval| factor(Some(pick(simulated)), Some(pick(measured)));
-    let median = factor(|times| times.p50_ms);
+    let factor = |quantile| factor(simulated.at(quantile), measured.at(quantile));
+    let [median, p90, tail] = Quantile::ALL.map(factor);
     times.p50_ms = times.p50_ms.scale(median);
-    times.p90_ms = times.p90_ms.scale(factor(|times| times.p90_ms));
-    times.p99_ms = times.p99_ms.scale(factor(|times| times.p99_ms));
+    times.p90_ms = times.p90_ms.scale(p90);
+    times.p99_ms = times.p99_ms.map(|p99| p99.scale(tail));
     times.distribution.iter_mut().for_each(|(millis, _)| *millis *= median);
 }
 
@@ -72,7 +72,7 @@ mod tests {
 
     fn times(p50: f64) -> ResponseTimes {
         let [p50_ms, p90_ms, p99_ms] = [p50, 2.0 * p50, 4.0 * p50].map(interval);
-        ResponseTimes { p50_ms, p90_ms, p99_ms, distribution: vec![(p50, 0.5)] }
+        ResponseTimes { p50_ms, p90_ms, p99_ms: Some(p99_ms), distribution: vec![(p50, 0.5)] }
     }
 
     #[test]

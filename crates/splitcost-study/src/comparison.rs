@@ -20,7 +20,12 @@ pub fn compare(estimate: &Estimate, rehearsal: Option<&Rehearsal>, money: &Money
     };
     Comparison {
         endpoints: endpoints(estimate, rehearsal),
-        saturation: figure(|figures| figures.saturation_reqs_per_sec),
+        saturation: whole
+            .and_then(|measured| {
+                let monolith = measured.figures.monolith.saturation_reqs_per_sec?;
+                Some(paired_change(monolith.value, measured.saturation_ratio?, Origin::Measured))
+            })
+            .or_else(|| figure(|figures| figures.saturation_reqs_per_sec)),
         cpu: figure(|figures| figures.cpu_secs_per_request),
         cores: figure(|figures| figures.cores),
         usd_per_month: change(money.rehearsal.filter(|_| whole.is_some()), money.estimate),
@@ -83,8 +88,8 @@ fn change(measured: Option<Arms<Option<Interval>>>, predicted: Arms<Option<Inter
 /// Every endpoint of the estimate and of the rehearsal, the one that grows most first.
 fn endpoints(estimate: &Estimate, rehearsal: Option<&Rehearsal>) -> Vec<EndpointComparison> {
     let at = |times: &Arms<Option<ResponseTimes>>, quantile| Arms {
-        monolith: times.monolith.as_ref().map(|times| times.at(quantile)),
-        split: times.split.as_ref().map(|times| times.at(quantile)),
+        monolith: times.monolith.as_ref().and_then(|times| times.at(quantile)),
+        split: times.split.as_ref().and_then(|times| times.at(quantile)),
     };
     let measured = |name: &str| rehearsal?.endpoints.iter().find(|endpoint| endpoint.name == name);
     let is_whole = estimate.as_rehearsed.is_none();
@@ -98,7 +103,7 @@ fn endpoints(estimate: &Estimate, rehearsal: Option<&Rehearsal>) -> Vec<Endpoint
             let alone = predicted(name)?.alone?;
             (alone.response_ms.monolith, alone.ratio, Origin::Predicted)
         };
-        Some(lone_change(monolith_ms, ratio, origin))
+        Some(paired_change(monolith_ms, ratio, origin))
     };
     let only_measured = rehearsal.iter().flat_map(|measured| &measured.endpoints).map(|endpoint| &endpoint.name);
     let names = estimate.endpoints.iter().map(|endpoint| &endpoint.name);
@@ -106,18 +111,25 @@ fn endpoints(estimate: &Estimate, rehearsal: Option<&Rehearsal>) -> Vec<Endpoint
     let mut compared: Vec<EndpointComparison> = names
         .map(|name| {
             let (measured, predicted) = (measured(name), predicted(name));
+            let run = measured.filter(|endpoint| is_whole && endpoint.response.split.is_some());
             let change = |quantile| {
                 let nothing = Arms { monolith: None, split: None };
                 let of_estimate = predicted.map_or(nothing, |endpoint| at(&endpoint.response, quantile));
-                change(measured.filter(|_| is_whole).map(|endpoint| at(&endpoint.response, quantile)), of_estimate)
+                // A percentile that the measurement does not claim is not predicted instead.
+                let of_estimate = if run.is_some() { nothing } else { of_estimate };
+                change(run.map(|endpoint| at(&endpoint.response, quantile)), of_estimate)
             };
+            let median = run.and_then(|endpoint| {
+                let monolith = endpoint.response.monolith.as_ref()?;
+                Some(paired_change(monolith.p50_ms.value, endpoint.ratio?, Origin::Measured))
+            });
             EndpointComparison {
                 name: name.clone(),
                 requests: predicted.map_or(0, |endpoint| endpoint.requests),
                 failed_requests: predicted.map_or(0, |endpoint| endpoint.failed_requests)
                     + measured.map_or(0, |endpoint| endpoint.failed_requests),
                 alone_ms: alone(name),
-                p50_ms: change(Quantile::P50),
+                p50_ms: median.or_else(|| change(Quantile::P50)),
                 p90_ms: change(Quantile::P90),
                 p99_ms: change(Quantile::P99),
             }
@@ -128,11 +140,11 @@ fn endpoints(estimate: &Estimate, rehearsal: Option<&Rehearsal>) -> Vec<Endpoint
     compared
 }
 
-/// The change of lone requests: the monolith's time, and that times the ratio.
-fn lone_change(monolith_ms: f64, ratio: Interval, origin: Origin) -> Change {
-    let after = ratio.scale(monolith_ms);
-    let before = Interval { value: monolith_ms, low: monolith_ms, high: monolith_ms, ..ratio };
-    Change { before, after, ratio: ratio.value, added: after.value - monolith_ms, origin }
+/// The change of what was measured in pairs or in the same rounds: the monolith's value, and that times the ratio.
+fn paired_change(monolith: f64, ratio: Interval, origin: Origin) -> Change {
+    let after = ratio.scale(monolith);
+    let before = Interval { value: monolith, low: monolith, high: monolith, ..ratio };
+    Change { before, after, ratio: ratio.value, added: after.value - monolith, origin }
 }
 
 /// An average over the recorded mix of endpoints.
@@ -170,7 +182,9 @@ fn accuracy(estimate: &Estimate, rehearsal: &Rehearsal) -> Option<Accuracy> {
             let measured = rehearsal.endpoints.iter().find(|measured| measured.name == endpoint.name)?;
             Some((endpoint.response.split.as_ref()?, measured.response.split.as_ref()?))
         })
-        .flat_map(|(predicted, measured)| Quantile::ALL.map(|q| (predicted.at(q), measured.at(q))))
+        .flat_map(|(predicted, measured)| {
+            Quantile::ALL.into_iter().filter_map(|q| Some((predicted.at(q)?, measured.at(q)?)))
+        })
         .collect();
     let errors = pairs.iter().map(|(predicted, measured)| (predicted.value / measured.value - 1.0).abs());
     let mut errors: Vec<f64> = errors.filter(|error| error.is_finite()).collect();
@@ -198,7 +212,7 @@ mod tests {
 
     fn times(p50: f64) -> ResponseTimes {
         let [p50_ms, p90_ms, p99_ms] = [p50, 2.0 * p50, 3.0 * p50].map(interval);
-        ResponseTimes { p50_ms, p90_ms, p99_ms, distribution: Vec::new() }
+        ResponseTimes { p50_ms, p90_ms, p99_ms: Some(p99_ms), distribution: Vec::new() }
     }
 
     fn predicted(name: &str, requests: u64, monolith: f64, split: f64) -> EstimatedEndpoint {
@@ -213,7 +227,7 @@ mod tests {
 
     fn rehearsed_endpoint(name: &str, monolith: f64, split: f64) -> RehearsedEndpoint {
         let response = Arms { monolith: Some(times(monolith)), split: Some(times(split)) };
-        RehearsedEndpoint { name: name.into(), failed_requests: 2, response, control: None }
+        RehearsedEndpoint { name: name.into(), failed_requests: 2, response, ..RehearsedEndpoint::default() }
     }
 
     #[test]

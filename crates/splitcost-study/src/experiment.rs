@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use splitcost_lab::app::AppSpec;
 use splitcost_lab::calibrate::{self, Needs, calibrate};
@@ -50,6 +51,10 @@ pub(crate) const SCOUT_REPLICATIONS: u32 = 5;
 ///
 /// Measured: `splitcost estimate` on examples/shop, 2 cores, November 2026.
 const ESTIMATE_SECS: f64 = 5.0;
+
+/// Says what helps where the machine is not fit.
+const UNFIT_HINT: &str = "stop the other processes and run it again, with a larger --budget if they come and go, or let them be with \
+                          a --precision that they allow";
 
 /// The load at which splits are compared.
 #[derive(Clone, Copy, Debug)]
@@ -114,8 +119,10 @@ pub struct Experiment<'a> {
     pub prices: &'a Prices,
     /// The load.
     pub load: Load,
-    /// Rounds of a rehearsal.
-    pub rounds: u32,
+    /// Time for the rehearsal of all splits.
+    pub budget: Duration,
+    /// Precision at which a rehearsal ends earlier, as a share.
+    pub precision: f64,
     /// Requests of a rehearsal whose answers are compared with the monolith's.
     pub compare: u32,
     /// Seed of workload, order and simulation.
@@ -139,7 +146,8 @@ impl Experiment<'_> {
             // Links can be compared only at the same load: one that all of them can take.
             shares_load: self.links.len() > 1,
             concurrency: self.load.concurrency,
-            rounds: self.rounds,
+            budget: self.budget,
+            precision: self.precision,
             seed: self.seed,
             compare: self.compare,
         }
@@ -205,8 +213,8 @@ pub enum Completion {
     Whole,
     /// A split or a fault did not run.
     Partly,
-    /// The data do not suffice for a judgement of every split, an audit failed, or a split answers otherwise than the
-    /// monolith.
+    /// The data do not suffice for a judgement of every split, an audit failed, a split answers otherwise than the monolith,
+    /// or the machine was not fit to measure anything under load.
     Invalid,
 }
 
@@ -259,7 +267,8 @@ pub fn study(experiment: &Experiment<'_>, watch: &mut dyn FnMut(Event<'_>), canc
             split.verdict = Some(judge(split));
         }
     }
-    let completion = if study.splits.iter().any(|split| lacks_evidence(split).is_some()) {
+    let is_unfit = study.course.as_ref().is_some_and(|course| course.unfit);
+    let completion = if is_unfit || study.splits.iter().any(|split| lacks_evidence(split).is_some()) {
         Completion::Invalid
     } else if all_ran {
         Completion::Whole
@@ -325,7 +334,7 @@ impl Lab<'_> {
         let Experiment { python, seed, fresh_calibration, .. } = *self.experiment;
         let rehearsal_secs = match self.experiment.depth {
             Depth::Estimate => 0.0,
-            Depth::Rehearse => rehearse::planned_secs(splits.len(), self.experiment.rounds),
+            Depth::Rehearse => rehearse::planned_secs(splits.len(), self.experiment.budget),
         };
         self.later_secs = rehearsal_secs + ESTIMATE_SECS * splits.len() as f64;
         let mut calibrations = Calibrations::new();
@@ -370,6 +379,7 @@ impl Lab<'_> {
                 assumptions: ASSUMPTIONS.iter().map(ToString::to_string).collect(),
                 served: meta.limits.in_words(),
             },
+            course: None,
             splits: Vec::new(),
             link_comparisons: Vec::new(),
         }
@@ -474,7 +484,7 @@ impl Lab<'_> {
     /// times the monolith's, as measured. Nothing else of the rehearsal enters the prediction.
     fn rehearse(&mut self, subjects: &[Subject<'_>], study: &mut Study) -> Result<bool> {
         let experiment = self.experiment;
-        self.later_secs = rehearse::planned_secs(subjects.len(), experiment.rounds);
+        self.later_secs = rehearse::planned_secs(subjects.len(), experiment.budget);
         let scouted = self.estimates(subjects, SCOUT_REPLICATIONS)?;
         let mut runnable = Vec::new();
         let mut refused: BTreeMap<&str, String> = BTreeMap::new();
@@ -510,7 +520,16 @@ impl Lab<'_> {
         for warning in rehearsed.warnings.into_iter().chain(rehearsed.doubtful.clone()) {
             self.warn(warning, Vec::new());
         }
-        study.provenance.notes.extend(rehearsed.disturbed.clone());
+        let course = rehearsed.course;
+        study.provenance.notes.extend(course.discarded_in_words().into_iter().chain(course.imprecise_in_words()));
+        if course.unfit {
+            let why = course.discarded_in_words().unwrap_or_default();
+            let text = format!("nothing counts that was measured under load, only lone requests do: {why}");
+            self.warn(text.clone(), vec![UNFIT_HINT.to_owned()]);
+            study.provenance.warnings.push(text);
+        }
+        let is_valid = !course.unfit && rehearsed.doubtful.is_none();
+        study.course = Some(course);
         let slowness = slowness(&scouted, &rehearsed.rehearsals);
         study.provenance.notes.push(format!(
             "at saturation, the monolith took {} times as long for its requests as in the recording; ratios of split to \
@@ -523,9 +542,11 @@ impl Lab<'_> {
         let mut found: Vec<(Circumstances, Residuals)> = Vec::new();
         for (nth, subject) in subjects.iter().enumerate() {
             let measured = measured.remove(subject.split.name.as_str());
-            let load = measured.as_ref().map_or(scouted[nth].load_reqs_per_sec, |(of, _)| of.load_reqs_per_sec);
+            let measured_load = measured.as_ref().map(|(of, _)| of.load_reqs_per_sec).filter(|load| *load > 0.0);
+            let load = measured_load.unwrap_or(scouted[nth].load_reqs_per_sec);
             let mut predicted = self.estimate(subjects, nth, Some(load), slowness, REPLICATIONS)?;
             let rehearsal = measured.map(|(mut rehearsal, answered)| {
+                rehearsal.load_reqs_per_sec = load;
                 anchor(&mut predicted, &rehearsal);
                 rehearsal.audit = audit(experiment.recording, subject.split, &answered, &rehearsal.cannot_cross);
                 rehearsal
@@ -543,7 +564,7 @@ impl Lab<'_> {
             study.splits.push(SplitStudy { not_rehearsed, ..self.compose(subject, predicted, rehearsal) });
         }
         // Numbers that a late load generator made say nothing about the model.
-        if rehearsed.doubtful.is_none() {
+        if is_valid {
             PastResiduals::keep_on_this_machine(found);
         }
         study.provenance.warnings.extend(rehearsed.doubtful);

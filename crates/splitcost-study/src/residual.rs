@@ -129,7 +129,7 @@ impl Residuals {
                 continue;
             };
             let at = |arms: &Arms<Option<ResponseTimes>>, quantile| {
-                let of = |times: &Option<ResponseTimes>| times.as_ref().map(|times| times.at(quantile));
+                let of = |times: &Option<ResponseTimes>| times.as_ref().and_then(|times| times.at(quantile));
                 ratio(of(&arms.monolith), of(&arms.split))
             };
             let p50 = if predicted.crossings_per_request > 0.0 { &mut all.p50 } else { &mut all.p50_apart };
@@ -185,7 +185,9 @@ impl Residuals {
                 let Some(ResponseTimes { p50_ms, p90_ms, p99_ms, .. }) = times else { continue };
                 apply(if is_apart { p50_apart } else { p50 }, p50_ms);
                 apply(p90, p90_ms);
-                apply(p99, p99_ms);
+                if let Some(p99_ms) = p99_ms {
+                    apply(p99, p99_ms);
+                }
             }
         }
         let (cpu, saturation) = (margin(&self.cpu), margin(&self.saturation));
@@ -243,7 +245,7 @@ mod tests {
     fn response(value: f64) -> Arms<Option<ResponseTimes>> {
         let times = |value: f64| {
             let [p50_ms, p90_ms, p99_ms] = [interval(value); 3];
-            Some(ResponseTimes { p50_ms, p90_ms, p99_ms, distribution: Vec::new() })
+            Some(ResponseTimes { p50_ms, p90_ms, p99_ms: Some(p99_ms), distribution: Vec::new() })
         };
         Arms { monolith: times(2.0), split: times(value) }
     }
@@ -286,7 +288,7 @@ mod tests {
         let figures = next.figures.split;
         let alone = next.endpoints[0].alone.map(|alone| alone.ratio);
         let of_figures = [figures.cpu_secs_per_request, figures.cores];
-        for interval in [alone, Some(times.p50_ms), Some(times.p99_ms)].into_iter().chain(of_figures) {
+        for interval in [alone, Some(times.p50_ms), times.p99_ms].into_iter().chain(of_figures) {
             let interval = interval.expect("it stays");
             assert!((interval.value - 7.0).abs() < 1e-9);
             let inside = offs.iter().filter(|off| (interval.low..=interval.high).contains(&(7.0 * **off))).count();

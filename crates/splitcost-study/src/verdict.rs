@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use splitcost_model::audit::Audit;
 use splitcost_model::database::Database;
-use splitcost_model::estimate::{CallBack, CrossingCost, EstimatedEndpoint, Hop, ServiceWork};
+use splitcost_model::estimate::{CallBack, CrossingCost, EstimatedEndpoint, Hop, Quantile, ServiceWork};
 use splitcost_model::number::{count, factor, number, short};
 use splitcost_model::split::MAIN_SERVICE;
 use splitcost_model::study::{Change, EndpointComparison, Origin, SplitStudy, Verdict, VerdictClass};
@@ -93,7 +93,7 @@ pub fn judge(split: &SplitStudy) -> Verdict {
     let caveat = if undecided {
         let remedy = match origin {
             Origin::Predicted => "rehearse it, or record more requests",
-            Origin::Measured => "rehearse it for longer",
+            Origin::Measured => "a smaller --precision with a larger --budget narrows them",
         };
         format!(", the intervals reach from “{}” to “{}”; {remedy}", words(best), words(worst))
     } else if best == worst {
@@ -256,6 +256,11 @@ fn hop_in_words(hop: &Hop) -> String {
 /// Chosen: ten requests lie beyond it. With fewer, one late request is the percentile.
 pub const P99_REQUESTS: u64 = 1_000;
 
+/// Measured requests of an endpoint in each arm from which on its 90th percentile decides, where the 99th is not claimed.
+///
+/// Chosen: fifty requests lie beyond it, as beyond a 99th percentile that is claimed.
+pub const P90_REQUESTS: u64 = 500;
+
 /// An endpoint's time before and after.
 struct Slowdown<'a> {
     endpoint: &'a EndpointComparison,
@@ -270,11 +275,11 @@ enum Figure {
     Alone,
     /// The median under load, where lone requests are not known.
     Median,
-    /// The 99th percentile under load.
-    Tail,
+    /// A high percentile under load.
+    Tail(Quantile),
 }
 
-/// Every endpoint that decides, alone and, with enough requests, at the 99th percentile under load.
+/// Every endpoint that decides, alone and, with enough requests, at a high percentile under load.
 fn slowdowns(split: &SplitStudy) -> Vec<Slowdown<'_>> {
     let endpoints = &split.comparison.endpoints;
     let total: u64 = endpoints.iter().map(|endpoint| endpoint.requests).sum();
@@ -285,12 +290,22 @@ fn slowdowns(split: &SplitStudy) -> Vec<Slowdown<'_>> {
         .flat_map(|endpoint| {
             let alone = endpoint.alone_ms.map(|change| (Figure::Alone, change));
             let first = alone.or_else(|| Some((Figure::Median, endpoint.p50_ms?)));
-            let tail = endpoint.p99_ms.filter(|_| endpoint.requests >= P99_REQUESTS);
-            let tail = tail.map(|change| (Figure::Tail, change));
-            let all = first.into_iter().chain(tail).filter(|(_, change)| change.before.value > 0.0);
+            let all = first.into_iter().chain(tail(split, endpoint)).filter(|(_, change)| change.before.value > 0.0);
             all.map(move |(figure, change)| Slowdown { endpoint, figure, change })
         })
         .collect()
+}
+
+/// Returns the highest percentile of an endpoint for which there are enough requests.
+fn tail(split: &SplitStudy, endpoint: &EndpointComparison) -> Option<(Figure, Change)> {
+    let claimed = |change: &Change| change.origin == Origin::Measured || endpoint.requests >= P99_REQUESTS;
+    let p99 = endpoint.p99_ms.filter(claimed).map(|change| (Figure::Tail(Quantile::P99), change));
+    p99.or_else(|| {
+        let mut measured = split.rehearsal.iter().flat_map(|rehearsal| &rehearsal.endpoints);
+        let requests = measured.find(|measured| measured.name == endpoint.name)?.requests;
+        let p90 = endpoint.p90_ms.filter(|change| change.origin == Origin::Measured)?;
+        (requests.monolith.min(requests.split) >= P90_REQUESTS).then_some((Figure::Tail(Quantile::P90), p90))
+    })
 }
 
 /// Ends of the intervals that a threshold is tried on.
@@ -356,7 +371,7 @@ fn slowdown_class(change: &Change, bound: Bound) -> VerdictClass {
 fn culprit<'a>(slowdowns: &'a [Slowdown<'a>]) -> &'a Slowdown<'a> {
     let mut worst = &slowdowns[0];
     for candidate in &slowdowns[1..] {
-        let rank = |s: &Slowdown| (slowdown_class(&s.change, Bound::Middle), s.figure != Figure::Tail);
+        let rank = |s: &Slowdown| (slowdown_class(&s.change, Bound::Middle), !matches!(s.figure, Figure::Tail(_)));
         let (a, b) = (rank(candidate), rank(worst));
         if a > b || (a == b && candidate.change.ratio > worst.change.ratio) {
             worst = candidate;
@@ -451,7 +466,8 @@ fn phrase(figure: Figure) -> &'static str {
     match figure {
         Figure::Alone => "when alone",
         Figure::Median => "at the median",
-        Figure::Tail => "at the 99th percentile",
+        Figure::Tail(Quantile::P90) => "at the 90th percentile",
+        Figure::Tail(_) => "at the 99th percentile",
     }
 }
 

@@ -50,7 +50,7 @@ def test_a_class_of_a_file_is_shown_and_priced(desk: Path) -> None:
 
 
 def test_a_split_of_classes_alone_is_not_rehearsed(desk: Path) -> None:
-    rehearsed = splitcost(desk, "rehearse", "--split", "orders", "--rounds", "2")
+    rehearsed = splitcost(desk, "rehearse", "--split", "orders", "--budget", "1s", "--precision", "50")
     assert rehearsed.returncode == 1, rehearsed.stderr
     assert "none of its calls between services" in rehearsed.stderr
 

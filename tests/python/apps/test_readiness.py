@@ -22,7 +22,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def rehearsed(project: Path) -> subprocess.CompletedProcess[str]:
-    return splitcost(project, "rehearse", "--rounds", "2", "--format", "json")
+    return splitcost(project, "rehearse", "--budget", "1s", "--precision", "50", "--format", "json")
 
 
 @pytest.fixture(scope="module")

@@ -4,19 +4,23 @@
 //! Duet benchmarking (Bulej et al., ICPE'20): both sides run close together, and the pair is the unit of the statistics.
 //! Randomised order: RMIT (Abedi & Brecht, ICPE'17).
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use splitcost_load::{LoneClient, Targets, Workload};
+use splitcost_model::course::Precision;
 use splitcost_model::estimate::Arms;
-use splitcost_model::quantity::Nanos;
 use splitcost_model::rehearsal::AloneEndpoint;
 use splitcost_model::statistics::{Bootstrap, Interval, median};
 
-use super::Deployment;
+use super::blocks::Arm;
+use super::deployment::Traffic;
+use super::{Conditions, half_width, matters};
 use crate::app::App;
+use crate::cpu::{GroupUse, groups_use};
 use crate::drive::Driver;
 use crate::{Cancel, Result};
 
@@ -30,71 +34,128 @@ const WARM_UPS: u64 = 3;
 ///
 /// Measured: two copies of the shop lay within 11 % at 40 pairs and within 4 % at 200, beside a compiler.
 const LEAST_PAIRS: usize = 100;
-/// Pairs of an endpoint, however little time has passed, that a bootstrap needs.
+/// Pairs of an endpoint, however little time there is, that a bootstrap needs.
 ///
 /// Chosen: the interval of a median of fewer values is their range.
 const FEWEST_PAIRS: usize = 6;
 /// Pairs of an endpoint at most.
+///
+/// Measured: two copies of the shop lay within 3 %.
 const MOST_PAIRS: usize = 400;
-/// Half the width of a ratio's interval, as a share, at which an endpoint has pairs enough.
-const PRECISION: f64 = 0.03;
 /// Time that a set of pairs takes, and pairs in it at most. CPU time is read before and after a set.
 ///
 /// Chosen: reading takes milliseconds.
 const SET: (Duration, u64) = (Duration::from_millis(300), 10);
 
-/// The time for the pairs: its planned seconds for so many arms.
-pub(crate) fn budget_secs(rounds: u32, arms: usize) -> f64 {
-    // Chosen: 100 pairs of ten endpoints that take 10 ms, in the usual eight rounds.
-    1.3 * f64::from(rounds) * arms as f64
+/// The lone requests of a rehearsal: the same ones go to all arms, one at a time and in random order. The first arm is the
+/// monolith, the last one a second monolith, and the others are splits.
+pub(super) struct Alone<'a> {
+    workload: &'a Workload,
+    clients: Vec<LoneClient<'a>>,
+    endpoints: Vec<Endpoint>,
+    rng: ChaCha8Rng,
+    seed: u64,
+    precision: f64,
 }
 
-/// Sends the same requests, one at a time, to all deployments in random order: to the monolith, which is the first, to the
-/// splits, and to a second monolith, which is the last. Returns the lone requests of each split.
-pub(crate) fn measure(
-    driver: &mut Driver<'_>,
-    deployments: &mut [&mut Deployment],
-    budget_secs: f64,
-    seed: u64,
-) -> Result<Vec<Vec<AloneEndpoint>>> {
-    let targets = deployments.iter_mut().map(|deployment| {
-        let (mut apps, targets) = deployment.parts();
-        driver.opened(&mut apps, &targets)
-    });
-    let targets: Vec<Targets> = targets.collect::<Result<_>>()?;
-    let workload = driver.workload.in_turn();
-    let mut clients: Vec<LoneClient<'_>> = targets.iter().map(|targets| LoneClient::new(&workload, targets)).collect();
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let mut endpoints: Vec<Endpoint> = (0..workload.requests().len() as u64).map(Endpoint::new).collect();
-    let (begun, base) = (Instant::now(), driver.step.done_secs);
-    let budget = Duration::from_secs_f64(budget_secs);
-    for endpoint in &mut endpoints {
-        endpoint.warm_up(&workload, &mut clients, driver.cancel)?;
-    }
-    loop {
-        let is_late = begun.elapsed() > budget;
-        let mut due: Vec<&mut Endpoint> =
-            endpoints.iter_mut().filter(|endpoint| endpoint.wants_more(is_late, seed)).collect();
-        if due.is_empty() {
-            break;
+impl<'a> Alone<'a> {
+    /// Opens the connections, and sends the requests that are not measured. `workload` gives the requests in turn.
+    pub(super) fn begin(
+        driver: &Driver<'_>,
+        workload: &'a Workload,
+        targets: &'a [Targets],
+        conditions: &Conditions<'_>,
+    ) -> Result<Self> {
+        let mut alone = Self {
+            workload,
+            clients: targets.iter().map(|targets| LoneClient::new(workload, targets)).collect(),
+            endpoints: (0..workload.requests().len() as u64).map(Endpoint::new).collect(),
+            rng: ChaCha8Rng::seed_from_u64(conditions.seed),
+            seed: conditions.seed,
+            precision: conditions.precision,
+        };
+        for endpoint in &mut alone.endpoints {
+            endpoint.warm_up(workload, &mut alone.clients, driver.cancel)?;
         }
-        due.shuffle(&mut rng);
-        for endpoint in due {
-            driver.step.done_secs = base + begun.elapsed().as_secs_f64().min(budget_secs);
+        Ok(alone)
+    }
+
+    /// Returns the seconds that a lone request to the slowest endpoint takes.
+    pub(super) fn slowest_secs(&self) -> f64 {
+        self.endpoints.iter().map(|endpoint| endpoint.turn_secs).fold(0.0, f64::max) / self.clients.len() as f64
+    }
+
+    /// Returns true while more pairs would help, or fewer exist than the statistics need. The latter alone counts when it is
+    /// late.
+    pub(super) fn wants_more(&self, is_late: bool) -> bool {
+        (0..self.endpoints.len()).any(|nth| self.is_due(nth, is_late))
+    }
+
+    fn is_due(&self, nth: usize, is_late: bool) -> bool {
+        let endpoint = &self.endpoints[nth];
+        let pairs = endpoint.pairs.len();
+        if is_late || !(LEAST_PAIRS..MOST_PAIRS).contains(&pairs) {
+            return pairs < if is_late { FEWEST_PAIRS } else { LEAST_PAIRS };
+        }
+        matters(self.workload, nth) && endpoint.half_width.is_some_and(|reached| reached > self.precision)
+    }
+
+    /// Sends a set of requests to each endpoint that wants more.
+    pub(super) fn turn(&mut self, driver: &mut Driver<'_>, arms: &mut [Arm], is_late: bool) -> Result<()> {
+        let mut due: Vec<usize> = (0..self.endpoints.len()).filter(|nth| self.is_due(*nth, is_late)).collect();
+        due.shuffle(&mut self.rng);
+        let before = traffic(arms)?;
+        for nth in due {
             driver.say("rehearse: one request at a time, to each in turn");
-            endpoint.run_set(&workload, &mut clients, deployments, &mut rng, driver.cancel)?;
+            let endpoint = &mut self.endpoints[nth];
+            endpoint.run_set(self.workload, &mut self.clients, arms, &mut self.rng, driver.cancel)?;
+            endpoint.half_width = (1..self.clients.len() - 1)
+                .filter_map(|split| endpoint.ratio(split, self.seed).map(half_width))
+                .max_by(f64::total_cmp);
         }
+        for arm in arms.iter_mut() {
+            arm.deployment.parts().0.into_iter().try_for_each(App::check)?;
+        }
+        let after = traffic(arms)?;
+        for (endpoint, request) in self.endpoints.iter_mut().zip(self.workload.requests()) {
+            endpoint.note_traffic(request.name(), &before, &after);
+        }
+        Ok(())
     }
-    driver.step.done_secs = base + budget_secs;
-    for deployment in deployments.iter_mut() {
-        deployment.parts().0.into_iter().try_for_each(App::check)?;
+
+    /// Returns the precision of each endpoint that matters.
+    pub(super) fn precisions(&self) -> impl Iterator<Item = Precision> {
+        let requests = self.workload.requests().iter().enumerate().zip(&self.endpoints);
+        requests.filter(|((nth, _), _)| matters(self.workload, *nth)).filter_map(|((_, request), endpoint)| {
+            let figure = format!("{} when alone", request.name());
+            Some(Precision { figure, reached: endpoint.half_width?, wanted: self.precision })
+        })
     }
-    let splits = 1..deployments.len() - 1;
-    let of_split = |split: usize| {
-        let found = endpoints.iter().zip(workload.requests());
-        found.filter_map(|(endpoint, request)| endpoint.summed_up(request.name(), split, seed)).collect()
+
+    /// Returns the lone requests of a split, which is the arm of this number.
+    pub(super) fn of_split(&self, split: usize) -> Vec<AloneEndpoint> {
+        let found = self.endpoints.iter().zip(self.workload.requests());
+        found.filter_map(|(endpoint, request)| endpoint.summed_up(request.name(), split, self.seed)).collect()
+    }
+}
+
+/// Returns what each split has sent between its services so far.
+fn traffic(arms: &mut [Arm]) -> Result<Vec<BTreeMap<String, Traffic>>> {
+    arms.iter_mut().map(|arm| arm.deployment.traffic()).collect()
+}
+
+/// Returns what the processes of each arm have used until now.
+fn used(arms: &[Arm]) -> Vec<GroupUse> {
+    let groups: Vec<Vec<u32>> = arms.iter().map(|arm| arm.deployment.groups().collect()).collect();
+    let mut used = groups_use(&groups.concat()).into_iter();
+    let sum = |groups: &Vec<u32>| {
+        let of_arm = used.by_ref().take(groups.len());
+        of_arm.fold(GroupUse::default(), |sum, one| GroupUse {
+            cpu: sum.cpu + one.cpu,
+            switches: sum.switches + one.switches,
+        })
     };
-    Ok(splits.map(of_split).collect())
+    groups.iter().map(sum).collect()
 }
 
 /// An endpoint's requests so far.
@@ -107,6 +168,10 @@ struct Endpoint {
     turn_secs: f64,
     pairs: Vec<Pair>,
     sets: Vec<Set>,
+    /// By deployment, its crossings and bytes per request in each turn.
+    traffic: Vec<Vec<(f64, f64)>>,
+    /// Half the width of the least precise ratio, as a share.
+    half_width: Option<f64>,
 }
 
 /// A request to each deployment: the response time in milliseconds, where it was answered as expected.
@@ -121,7 +186,15 @@ struct Set {
 
 impl Endpoint {
     fn new(position: u64) -> Self {
-        Self { position, turns: 0, turn_secs: 0.0, pairs: Vec::new(), sets: Vec::new() }
+        Self {
+            position,
+            turns: 0,
+            turn_secs: 0.0,
+            pairs: Vec::new(),
+            sets: Vec::new(),
+            traffic: Vec::new(),
+            half_width: None,
+        }
     }
 
     fn next_index(&mut self, workload: &Workload) -> u64 {
@@ -148,14 +221,13 @@ impl Endpoint {
         &mut self,
         workload: &Workload,
         clients: &mut [LoneClient<'_>],
-        deployments: &[&mut Deployment],
+        arms: &[Arm],
         rng: &mut ChaCha8Rng,
         cancel: &Cancel,
     ) -> Result<()> {
         let count = (SET.0.as_secs_f64() / self.turn_secs.max(1e-6)) as u64;
         let count = count.clamp(1, SET.1);
-        let used = || -> Vec<(Nanos, u64)> { deployments.iter().map(|d| (d.cpu(), d.switches())).collect() };
-        let before = used();
+        let before = used(arms);
         let begun = Instant::now();
         let mut order: Vec<usize> = (0..clients.len()).collect();
         for _ in 0..count {
@@ -170,29 +242,30 @@ impl Endpoint {
             self.pairs.push(pair);
         }
         self.turn_secs = begun.elapsed().as_secs_f64() / count as f64;
-        let after = used();
+        let after = used(arms);
         let (cpu_ms, switches) = before
             .iter()
             .zip(&after)
-            .map(|(before, after)| ((after.0 - before.0).as_millis_f64(), after.1.saturating_sub(before.1) as f64))
+            .map(|(before, after)| {
+                ((after.cpu - before.cpu).as_millis_f64(), after.switches.saturating_sub(before.switches) as f64)
+            })
             .unzip();
         self.sets.push(Set { pairs: count as f64, cpu_ms, switches });
         Ok(())
     }
 
-    /// Returns true while the time allows more pairs that would help, or fewer exist than the statistics need.
-    fn wants_more(&self, is_late: bool, seed: u64) -> bool {
-        let pairs = self.pairs.len();
-        let wanted = if is_late { FEWEST_PAIRS } else { LEAST_PAIRS };
-        if is_late || !(LEAST_PAIRS..MOST_PAIRS).contains(&pairs) {
-            return pairs < wanted;
+    /// Notes the crossings and bytes of the endpoint's requests between two reports.
+    fn note_traffic(&mut self, name: &str, before: &[BTreeMap<String, Traffic>], after: &[BTreeMap<String, Traffic>]) {
+        self.traffic.resize_with(after.len(), Vec::new);
+        for ((all, before), after) in self.traffic.iter_mut().zip(before).zip(after) {
+            let of = |reports: &BTreeMap<String, Traffic>| reports.get(name).copied().unwrap_or_default();
+            let (earlier, later) = (of(before), of(after));
+            if later.requests > earlier.requests {
+                let requests = (later.requests - earlier.requests) as f64;
+                let per_request = |later: u64, earlier: u64| later.saturating_sub(earlier) as f64 / requests;
+                all.push((per_request(later.crossings, earlier.crossings), per_request(later.bytes, earlier.bytes)));
+            }
         }
-        let last = self.pairs[0].len() - 1;
-        let is_wide = |nth: usize| {
-            let ratio = self.ratio(nth, seed);
-            ratio.is_some_and(|ratio| (ratio.high / ratio.low).ln() / 2.0 > PRECISION)
-        };
-        (1..=last).any(is_wide)
     }
 
     /// Returns the response time of a split divided by that of the monolith; of the second monolith, divided by that of the
@@ -217,6 +290,8 @@ impl Endpoint {
         let pairs: f64 = self.sets.iter().map(|set| set.pairs).sum();
         let sum = |nth: usize, of: fn(&Set) -> &Vec<f64>| self.sets.iter().map(|set| of(set)[nth]).sum::<f64>() / pairs;
         let per_request = |of| Arms { monolith: f64::midpoint(sum(0, of), sum(last, of)), split: sum(split, of) };
+        let of_split = self.traffic.get(split).map_or(&[][..], Vec::as_slice);
+        let traffic = |of: fn(&(f64, f64)) -> f64| median(of_split.iter().map(of)).unwrap_or_default();
         Some(AloneEndpoint {
             name: name.to_owned(),
             pairs: all().count() as u64,
@@ -229,6 +304,8 @@ impl Endpoint {
             cpu_ratio: self.cpu_ratio(split, seed),
             cpu_noise: self.cpu_ratio(last, seed),
             switches: per_request(|set| &set.switches),
+            crossings: traffic(|(crossings, _)| *crossings),
+            bytes: traffic(|(_, bytes)| *bytes),
         })
     }
 }
@@ -249,6 +326,8 @@ fn of_logs(logs: &[f64], seed: u64) -> Option<Interval> {
 
 #[cfg(test)]
 mod tests {
+    use splitcost_load::{Method, RequestSpec};
+
     use super::*;
 
     fn endpoint(pairs: impl IntoIterator<Item = [Option<f64>; 3]>) -> Endpoint {
@@ -287,9 +366,39 @@ mod tests {
         let noisy = |count: usize| {
             endpoint((0..count).map(|i| [Some(1.0), Some(if i % 2 == 0 { 1.0 } else { 4.0 }), Some(1.0)]))
         };
-        assert!(steady(LEAST_PAIRS - 1).wants_more(false, 1));
-        assert!(!steady(LEAST_PAIRS).wants_more(false, 1));
-        assert!(noisy(LEAST_PAIRS).wants_more(false, 1) && !noisy(MOST_PAIRS).wants_more(false, 1));
-        assert!(steady(FEWEST_PAIRS - 1).wants_more(true, 1) && !noisy(LEAST_PAIRS).wants_more(true, 1));
+        let spec = RequestSpec::new(Method::Get, "/");
+        let workload = Workload::new(1, vec![spec]).unwrap().in_turn();
+        let wants_more = |mut endpoint: Endpoint, is_late| {
+            endpoint.half_width = endpoint.ratio(1, 1).map(half_width);
+            let rng = ChaCha8Rng::seed_from_u64(1);
+            let alone = Alone {
+                workload: &workload,
+                clients: Vec::new(),
+                endpoints: vec![endpoint],
+                rng,
+                seed: 1,
+                precision: 0.05,
+            };
+            alone.wants_more(is_late)
+        };
+        assert!(wants_more(steady(LEAST_PAIRS - 1), false));
+        assert!(!wants_more(steady(LEAST_PAIRS), false));
+        assert!(wants_more(noisy(LEAST_PAIRS), false) && !wants_more(noisy(MOST_PAIRS), false));
+        assert!(wants_more(steady(FEWEST_PAIRS - 1), true) && !wants_more(noisy(LEAST_PAIRS), true));
+    }
+
+    #[test]
+    fn crossings_and_bytes_are_the_median_of_what_the_services_reported() {
+        let mut found = endpoint((0..6).map(|_| [Some(1.0), Some(2.0), Some(1.0)]));
+        let reported = |requests, crossings, bytes| {
+            let split = BTreeMap::from([("GET /".to_owned(), Traffic { requests, crossings, bytes })]);
+            [BTreeMap::new(), split, BTreeMap::new()]
+        };
+        let reports = [reported(5, 10, 100), reported(7, 14, 300), reported(7, 14, 300), reported(9, 22, 900)];
+        for pair in reports.windows(2) {
+            found.note_traffic("GET /", &pair[0], &pair[1]);
+        }
+        let alone = found.summed_up("GET /", 1, 1).unwrap();
+        assert_eq!((alone.crossings, alone.bytes), (3.0, 200.0));
     }
 }

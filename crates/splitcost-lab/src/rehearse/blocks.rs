@@ -1,28 +1,33 @@
-//! The phases of a rehearsal under load: blocks of a second, in shuffled order.
+//! The phases of a rehearsal under load: rounds of blocks of a second, in shuffled order.
 
 use std::time::Duration;
 
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
-use splitcost_load::{Plan, Stop};
-use splitcost_model::estimate::{Figures, LOAD_SHARE, ResponseTimes};
+use splitcost_load::{Outcome, Plan, Stop, Workload};
+use splitcost_model::course::Precision;
+use splitcost_model::estimate::{Arms, Figures, LOAD_SHARE, ResponseTimes};
 use splitcost_model::quantity::Nanos;
+use splitcost_model::rehearsal::RehearsedEndpoint;
 use splitcost_model::statistics::{Bootstrap, Interval, quantiles_of_counts};
 
-use super::{Conditions, Deployment};
+use super::{Conditions, Deployment, half_width, matters};
 use crate::Result;
-use crate::disturbance::Used;
 use crate::drive::{Driven, Driver};
+use crate::machine::{Reading, Referee};
 
 /// Load before each block, which wakes an app that was idle while others were measured.
 ///
 /// Chosen: more than the time that caches take, a sixth of the block.
 const SETTLE_SECS: f64 = 0.15;
-/// Many short blocks rather than few long ones: the machine changes its speed within seconds.
+/// Seconds of a block in open loop: at least this, and at most. Many short blocks rather than few long ones: the machine
+/// changes its speed within seconds.
 ///
 /// Chosen: a hundred times the response time of an app that answers in milliseconds.
-const OPEN_SECS: f64 = 0.9;
+const OPEN_SECS: (f64, f64) = (0.9, 5.0);
+/// The slowest median in a block in open loop, at least this many times.
+const OPEN_MEDIANS: f64 = 20.0;
 /// Chosen: a hundred requests and more, where a request takes milliseconds.
 pub(super) const CLOSED_SECS: (f64, f64) = (0.4, 4.0);
 /// Requests per place in a closed loop, without the warm-up.
@@ -30,26 +35,37 @@ pub(super) const CLOSED_SECS: (f64, f64) = (0.4, 4.0);
 /// Measured: threads that share a GIL end nearly together, so a window of two turns counts one or two of them: 27
 /// requests/s instead of 38 (examples/shop, `GET /users/{id}/orders` behind `pricing`, 2 cores, November 2026).
 pub(super) const CLOSED_TURNS: f64 = 4.0;
-/// Cores that processes of others may keep busy, in the mean. More during a block and right after it, while nothing of ours runs,
-/// and the block is discarded and repeated, as often as there are blocks. A database server of the app is busy during the block
-/// only.
+/// Rounds at least, as far as the time allows.
 ///
-/// Chosen: beside a tenth of a core each on two cores, figures stay within their intervals.
-const STRANGERS_CORES: f64 = 0.2;
-/// The time after a block in which nothing of ours runs.
+/// Chosen: the interval of a median of fewer values is their range, and hides how far others lie.
+const LEAST_ROUNDS: usize = 6;
+/// Rounds, however little time there is.
 ///
-/// Chosen: four ticks of the clock by which the kernel counts, of each core, are the cores above.
-const IDLE: Duration = Duration::from_millis(200);
+/// Chosen: one round has no interval.
+const FEWEST_ROUNDS: usize = 2;
+/// Times that a block is measured, until the machine is fit beside it. After these, the whole round is given up.
+///
+/// Chosen: a second or two after each; what takes longer may take minutes.
+const TRIES: u32 = 4;
+/// The precision of the p50 under load in terms of that of other figures, and the share of the cores that others may keep busy
+/// in terms of it. A database server of the app is busy during the block only, and is none of these.
+///
+/// Chosen: a core has as many requests as others leave it time for.
+pub(super) const UNDER_LOAD: f64 = 2.0;
 /// The least rate of arrivals, where nothing was answered at saturation.
 const LEAST_RATE: f64 = 0.1;
+/// Requests that must lie beyond a percentile in each arm before it is claimed.
+///
+/// Chosen: the relative error of their number is a seventh.
+const BEYOND: f64 = 50.0;
 /// Chosen: smooth at the size of a plot.
 const DISTRIBUTION_POINTS: usize = 100;
 
-/// Planned seconds of the blocks of so many splits.
-pub(super) fn planned_secs(splits: usize, rounds: u32) -> f64 {
+/// Planned seconds of the fewest rounds of so many splits.
+pub(super) fn fewest_secs(splits: usize) -> f64 {
     let splits = splits as f64;
-    let round = (splits + 2.0) * (CLOSED_SECS.0 + SETTLE_SECS) + 3.0 * splits * (OPEN_SECS + SETTLE_SECS);
-    f64::from(rounds) * round
+    let round = (splits + 2.0) * (CLOSED_SECS.0 + SETTLE_SECS) + 3.0 * splits * (OPEN_SECS.0 + SETTLE_SECS);
+    FEWEST_ROUNDS as f64 * round
 }
 
 /// A deployment, and how long a block at its saturation is.
@@ -58,177 +74,358 @@ pub(super) struct Arm {
     pub(super) closed_secs: f64,
 }
 
-/// The blocks of one split under load.
-pub(super) struct UnderLoad {
-    pub(super) rate_reqs_per_sec: f64,
-    pub(super) monolith: Vec<Driven>,
-    pub(super) split: Vec<Driven>,
-    /// Those of the second monolith.
-    pub(super) control: Vec<Driven>,
-}
+/// A block to measure: the position of its arm, its load and its seconds.
+type Block = (usize, Plan, f64);
 
-/// The blocks of a rehearsal.
-pub(super) struct Blocks {
-    /// By arm, at saturation.
-    pub(super) saturation: Vec<Vec<Driven>>,
+/// The blocks of a rehearsal. The first arm is the monolith, the last one a second monolith, and the others are splits.
+pub(super) struct Blocks<'a> {
+    conditions: &'a Conditions<'a>,
+    workload: &'a Workload,
+    rng: ChaCha8Rng,
+    pub(super) referee: Referee,
+    /// The machine was not fit for the fewest rounds when it was late.
+    pub(super) gave_up: bool,
+    open_secs: f64,
+    /// By round and arm.
+    saturation: Vec<Vec<Driven>>,
     /// By split.
-    pub(super) under_load: Vec<UnderLoad>,
-    pub(super) disturbed: Disturbed,
+    under_load: Vec<UnderLoad>,
+    /// Half the width of each split's ratio, as a share.
+    saturation_widths: Vec<f64>,
 }
 
-impl Blocks {
-    /// Returns the reason to doubt the numbers, where the load generator was too slow.
-    pub(super) fn doubtful(&self) -> Option<String> {
-        if self.disturbed.kept > 0 {
-            return Some(format!(
-                "{}; saturation and the figures under load are doubtful, those of lone requests hold",
-                self.disturbed.in_words()
-            ));
+/// The rounds of one split under load.
+struct UnderLoad {
+    rate_reqs_per_sec: f64,
+    /// In each, the monolith, the split and the second monolith.
+    rounds: Vec<Vec<Driven>>,
+    /// Half the width of the ratio of medians of each endpoint that matters, as a share, with the endpoint.
+    widths: Vec<(usize, f64)>,
+}
+
+impl<'a> Blocks<'a> {
+    /// `slowest_secs` is the time of a lone request to the slowest endpoint.
+    pub(super) fn new(workload: &'a Workload, conditions: &'a Conditions<'a>, slowest_secs: f64) -> Self {
+        Self {
+            conditions,
+            workload,
+            rng: ChaCha8Rng::seed_from_u64(conditions.seed),
+            referee: Referee::new(UNDER_LOAD * conditions.precision),
+            gave_up: false,
+            open_secs: (OPEN_MEDIANS * slowest_secs).clamp(OPEN_SECS.0, OPEN_SECS.1),
+            saturation: Vec::new(),
+            under_load: Vec::new(),
+            saturation_widths: Vec::new(),
         }
-        let all = self.under_load.iter().flat_map(|of| of.monolith.iter().chain(&of.split).chain(&of.control));
-        let reasons: Vec<String> = all.filter_map(|run| run.outcome.invalid()).collect();
-        let first = reasons.first()?;
-        let runs = if reasons.len() == 1 { "run of the rehearsal is" } else { "runs of the rehearsal are" };
-        Some(format!("{} {runs} doubtful; the first: {first}", reasons.len()))
     }
-}
 
-/// Measures the saturation of the arms, of which the first is the monolith and the last a second one, and then each split at
-/// a share of it beside both.
-pub(super) fn measure(driver: &mut Driver<'_>, arms: &mut [Arm], conditions: &Conditions<'_>) -> Result<Blocks> {
-    let mut rng = ChaCha8Rng::seed_from_u64(conditions.seed);
-    let (closed, open) = (arms.len(), 3 * (arms.len() - 2));
-    let blocks = conditions.rounds.saturating_mul((closed + open) as u32);
-    let mut disturbed = Disturbed { blocks, spare: blocks, ..Disturbed::default() };
-    let concurrency = usize::try_from(conditions.concurrency).unwrap_or(1).max(1);
-    let mut saturation: Vec<Vec<Driven>> = arms.iter().map(|_| Vec::new()).collect();
-    for round in 0..conditions.rounds {
-        let mut order: Vec<usize> = (0..arms.len()).collect();
-        order.shuffle(&mut rng);
-        for nth in order {
-            driver.say(format!("rehearse: saturation, round {} of {}", round + 1, conditions.rounds));
+    /// Returns the time for the whole rehearsal.
+    pub(super) fn budget(&self) -> Duration {
+        self.conditions.budget
+    }
+
+    /// Returns true while more rounds at saturation would help, or fewer exist than the statistics need. The latter alone
+    /// counts when it is late.
+    pub(super) fn wants_saturation(&self, is_late: bool) -> bool {
+        let is_wide = self.saturation_widths.iter().any(|width| *width > self.conditions.precision);
+        !self.gave_up && wants_more(self.saturation.len(), is_wide, is_late)
+    }
+
+    /// The same under load, which is a share of the saturation.
+    pub(super) fn wants_load(&self, is_late: bool) -> bool {
+        let known = self.saturation.len() >= if is_late { FEWEST_ROUNDS } else { LEAST_ROUNDS };
+        known && !self.gave_up && (self.under_load.is_empty() || self.next_split(is_late).is_some())
+    }
+
+    /// Returns the split that has fewest rounds among those that want more.
+    fn next_split(&self, is_late: bool) -> Option<usize> {
+        let wanted = UNDER_LOAD * self.conditions.precision;
+        let wants = |of: &UnderLoad| wants_more(of.rounds.len(), of.widths.iter().any(|(_, w)| *w > wanted), is_late);
+        let splits = (0..self.under_load.len()).filter(|split| wants(&self.under_load[*split]));
+        splits.min_by_key(|split| self.under_load[*split].rounds.len())
+    }
+
+    /// Measures a round at saturation.
+    pub(super) fn saturate(&mut self, driver: &mut Driver<'_>, arms: &mut [Arm], is_late: bool) -> Result<()> {
+        let number = self.saturation.len();
+        driver.say(format!("rehearse: saturation, round {}", number + 1));
+        let concurrency = usize::try_from(self.conditions.concurrency).unwrap_or(1).max(1);
+        let of = |nth: usize| {
             let secs = arms[nth].closed_secs;
             let warm_up = Nanos::from_secs_f64(secs / CLOSED_TURNS);
-            let plan = Plan { warm_up, ..Plan::closed(concurrency, after(secs)) };
-            saturation[nth].push(block(driver, arms, nth, round, (plan, secs), &mut disturbed)?);
+            (nth, Plan { warm_up, ..Plan::closed(concurrency, after(secs)) }, secs)
+        };
+        let blocks = (0..arms.len()).map(of).collect();
+        if let Some(round) = self.round(driver, arms, number, blocks, is_late)? {
+            self.saturation.push(round);
+            let splits = 1..arms.len() - 1;
+            self.saturation_widths = splits.filter_map(|split| self.saturation_ratio(split)).map(half_width).collect();
         }
+        Ok(())
     }
-    let control = arms.len() - 1;
-    let reached = |nth: usize| throughput(&saturation[nth], conditions.seed).map_or(0.0, |interval| interval.value);
-    let share = |split: usize| (LOAD_SHARE * reached(0).min(reached(split))).max(LEAST_RATE);
-    let mut rates: Vec<f64> =
-        (1..control).map(|split| conditions.rate_reqs_per_sec.unwrap_or_else(|| share(split))).collect();
-    if conditions.shares_load {
-        let least = rates.iter().copied().fold(f64::INFINITY, f64::min);
-        rates.fill(least);
+
+    /// Measures a round of a split under load, beside both monoliths.
+    pub(super) fn load(&mut self, driver: &mut Driver<'_>, arms: &mut [Arm], is_late: bool) -> Result<()> {
+        if self.under_load.is_empty() {
+            let none = |rate_reqs_per_sec| UnderLoad { rate_reqs_per_sec, rounds: Vec::new(), widths: Vec::new() };
+            self.under_load = self.rates(arms.len()).into_iter().map(none).collect();
+        }
+        let Some(split) = self.next_split(is_late) else { return Ok(()) };
+        let UnderLoad { rate_reqs_per_sec, ref rounds, .. } = self.under_load[split];
+        let number = rounds.len();
+        driver.say(format!("rehearse: under load, round {}", number + 1));
+        let secs = self.open_secs;
+        let plan = Plan::open(rate_reqs_per_sec, after(secs));
+        let blocks = [0, split + 1, arms.len() - 1].map(|nth| (nth, plan.clone(), secs)).to_vec();
+        if let Some(round) = self.round(driver, arms, number, blocks, is_late)? {
+            self.under_load[split].rounds.push(round);
+            let endpoints = (0..self.workload.requests().len()).filter(|nth| matters(self.workload, *nth));
+            self.under_load[split].widths = endpoints
+                .filter_map(|nth| Some((nth, half_width(self.under_load[split].ratio(nth, self.conditions.seed)?))))
+                .collect();
+        }
+        Ok(())
     }
-    let none = |rate_reqs_per_sec| UnderLoad {
-        rate_reqs_per_sec,
-        monolith: Vec::new(),
-        split: Vec::new(),
-        control: Vec::new(),
-    };
-    let mut under_load: Vec<UnderLoad> = rates.into_iter().map(none).collect();
-    for round in 0..conditions.rounds {
-        let mut order: Vec<(usize, usize)> =
-            (0..under_load.len()).flat_map(|split| [(split, 0), (split, split + 1), (split, control)]).collect();
-        order.shuffle(&mut rng);
-        for (split, nth) in order {
-            driver.say(format!("rehearse: under load, round {} of {}", round + 1, conditions.rounds));
-            let plan = Plan::open(under_load[split].rate_reqs_per_sec, after(OPEN_SECS));
-            let run = block(driver, arms, nth, round, (plan, OPEN_SECS), &mut disturbed)?;
-            let of = &mut under_load[split];
-            let runs = match nth {
-                0 => &mut of.monolith,
-                nth if nth == control => &mut of.control,
-                _ => &mut of.split,
+
+    /// Returns the arrival rate for each split.
+    fn rates(&self, arms: usize) -> Vec<f64> {
+        let seed = self.conditions.seed;
+        let reached = |rounds: &[Vec<&Driven>]| throughput(rounds, seed).map_or(0.0, |interval| interval.value);
+        let monolith = reached(&self.monolith());
+        let share =
+            |split: usize| (LOAD_SHARE * monolith.min(reached(&of_arm(&self.saturation, split)))).max(LEAST_RATE);
+        let given = self.conditions.rate_reqs_per_sec;
+        let mut rates: Vec<f64> = (1..arms - 1).map(|split| given.unwrap_or_else(|| share(split))).collect();
+        if self.conditions.shares_load {
+            let least = rates.iter().copied().fold(f64::INFINITY, f64::min);
+            rates.fill(least);
+        }
+        rates
+    }
+
+    /// Returns both monoliths' blocks at saturation, by round.
+    fn monolith(&self) -> Vec<Vec<&Driven>> {
+        self.saturation.iter().map(|round| round.first().into_iter().chain(round.last()).collect()).collect()
+    }
+
+    fn saturation_ratio(&self, split: usize) -> Option<Interval> {
+        let split = of_arm(&self.saturation, split);
+        divided(self.conditions.seed, &split, &self.monolith(), |runs| Some(throughput_of(runs)))
+    }
+
+    /// Measures the blocks of a round in random order, and returns them in that in which they are given; `None` if the machine
+    /// was not fit for one of them.
+    fn round(
+        &mut self,
+        driver: &mut Driver<'_>,
+        arms: &mut [Arm],
+        number: usize,
+        blocks: Vec<Block>,
+        is_late: bool,
+    ) -> Result<Option<Vec<Driven>>> {
+        let mut blocks: Vec<(usize, Block)> = blocks.into_iter().enumerate().collect();
+        blocks.shuffle(&mut self.rng);
+        let mut measured = Vec::new();
+        for (place, block) in blocks {
+            let Some(run) = self.block(driver, arms, number, block)? else {
+                self.gave_up |= is_late;
+                return Ok(None);
             };
-            runs.push(run);
+            measured.push((place, run));
+        }
+        measured.sort_by_key(|(place, _)| *place);
+        Ok(Some(measured.into_iter().map(|(_, run)| run).collect()))
+    }
+
+    /// Drives one arm, with the requests that all arms get in this round, until the machine is fit beside it; `None` if it
+    /// stays unfit.
+    fn block(
+        &mut self,
+        driver: &mut Driver<'_>,
+        arms: &mut [Arm],
+        number: usize,
+        (nth, plan, secs): Block,
+    ) -> Result<Option<Driven>> {
+        let plan = Plan { seed_offset: 100 + number as u64, ..plan };
+        let settle = Plan { seed_offset: 2, ..Plan::closed(2, after(SETTLE_SECS)) };
+        for _ in 0..TRIES {
+            let (mut apps, targets) = arms[nth].deployment.parts();
+            driver.run(&mut apps, &targets, &settle, SETTLE_SECS)?;
+            let began = Reading::now();
+            let run = driver.run(&mut apps, &targets, &plan, secs)?;
+            driver.cancel.check()?;
+            if self.referee.accepts(&began, &run.outcome) {
+                return Ok(Some(run));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Returns the number of blocks that count.
+    pub(super) fn count(&self) -> u64 {
+        let under_load = self.under_load.iter().flat_map(|of| &of.rounds);
+        self.saturation.iter().chain(under_load).map(|round| round.len() as u64).sum()
+    }
+
+    /// Returns the precision of saturation and of medians under load, of the splits with these names.
+    pub(super) fn precisions<'b>(&'b self, names: &'b [&'b str]) -> impl Iterator<Item = Precision> + 'b {
+        let precision = self.conditions.precision;
+        let saturation = self.saturation_widths.iter().zip(names).map(move |(reached, name)| Precision {
+            figure: format!("saturation of {name}"),
+            reached: *reached,
+            wanted: precision,
+        });
+        let under_load = self.under_load.iter().zip(names).flat_map(move |(of, name)| {
+            of.widths.iter().map(move |(nth, reached)| Precision {
+                figure: format!("p50 under load of {}, {name}", self.workload.requests()[*nth].name()),
+                reached: *reached,
+                wanted: UNDER_LOAD * precision,
+            })
+        });
+        saturation.chain(under_load)
+    }
+
+    /// Returns what was measured of a split. Figures for which there were too few rounds are absent.
+    pub(super) fn of_split(&self, split: usize) -> Measured {
+        let seed = self.conditions.seed;
+        let none = UnderLoad { rate_reqs_per_sec: 0.0, rounds: Vec::new(), widths: Vec::new() };
+        let under_load = self.under_load.get(split).filter(|of| of.rounds.len() >= FEWEST_ROUNDS).unwrap_or(&none);
+        let saturation = Some(&self.saturation).filter(|rounds| rounds.len() >= FEWEST_ROUNDS);
+        let saturated = saturation.map_or_else(Vec::new, |rounds| of_arm(rounds, split + 1));
+        let monoliths = if saturated.is_empty() { Vec::new() } else { self.monolith() };
+        let [first, second] = [0, saturation.map_or(0, |rounds| rounds[0].len() - 1)]
+            .map(|arm| saturation.map_or_else(Vec::new, |rounds| of_arm(rounds, arm)));
+        let arms = under_load.arms();
+        Measured {
+            load_reqs_per_sec: under_load.rate_reqs_per_sec,
+            figures: Arms {
+                monolith: figures(&monoliths, &arms.monolith, seed),
+                split: figures(&saturated, &arms.split, seed),
+            },
+            saturation_ratio: divided(seed, &saturated, &monoliths, |runs| Some(throughput_of(runs))),
+            saturation_noise: divided(seed, &second, &first, |runs| Some(throughput_of(runs))),
+            endpoints: self
+                .workload
+                .requests()
+                .iter()
+                .enumerate()
+                .map(|(nth, request)| under_load.endpoint(request.name(), nth, seed))
+                .collect(),
         }
     }
-    Ok(Blocks { saturation, under_load, disturbed })
+
+    /// Returns the reason to doubt the figures under load, where the load generator was late: so late that its delay is no small
+    /// part of the times that are claimed.
+    pub(super) fn late(&self) -> Option<String> {
+        let mut reasons = self.under_load.iter().flat_map(|of| {
+            let claims_p99 = (0..self.workload.requests().len()).any(|nth| of.claims_p99(nth));
+            let Arms { monolith, split } = of.arms();
+            [monolith, split]
+                .map(|rounds| merged(rounds.into_iter().flatten())?.invalid_up_to(if claims_p99 { 0.99 } else { 0.9 }))
+        });
+        let reason = reasons.find_map(|reason| reason)?;
+        Some(format!("figures under load are doubtful: {reason}"))
+    }
 }
 
-/// The blocks that processes of others disturbed.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Disturbed {
-    /// All blocks.
-    blocks: u32,
-    /// Blocks that may still be discarded and repeated.
-    spare: u32,
-    discarded: u32,
-    /// Disturbed blocks that were kept, as none could be repeated any more.
-    kept: u32,
-    /// The most cores that processes of others kept busy during a block.
-    most_cores: f64,
+/// What the blocks say about a split.
+pub(super) struct Measured {
+    pub(super) load_reqs_per_sec: f64,
+    pub(super) figures: Arms<Figures>,
+    pub(super) saturation_ratio: Option<Interval>,
+    pub(super) saturation_noise: Option<Interval>,
+    pub(super) endpoints: Vec<RehearsedEndpoint>,
 }
 
-impl Disturbed {
-    /// Notes a block, and returns true if it is discarded.
-    fn discards(&mut self, strangers_cores: f64) -> bool {
-        if strangers_cores <= STRANGERS_CORES {
-            return false;
-        }
-        self.most_cores = self.most_cores.max(strangers_cores);
-        if self.spare == 0 {
-            self.kept += 1;
-            return false;
-        }
-        self.spare -= 1;
-        self.discarded += 1;
-        true
+/// Returns true if so many rounds are too few.
+fn wants_more(rounds: usize, is_wide: bool, is_late: bool) -> bool {
+    if is_late { rounds < FEWEST_ROUNDS } else { rounds < LEAST_ROUNDS || is_wide }
+}
+
+/// Returns the blocks of one arm, by round.
+fn of_arm(rounds: &[Vec<Driven>], arm: usize) -> Vec<Vec<&Driven>> {
+    rounds.iter().map(|round| vec![&round[arm]]).collect()
+}
+
+fn merged<'a>(runs: impl IntoIterator<Item = &'a Driven>) -> Option<Outcome> {
+    let mut runs = runs.into_iter();
+    let mut all = runs.next()?.outcome.clone();
+    runs.for_each(|run| all.merge(&run.outcome));
+    Some(all)
+}
+
+impl UnderLoad {
+    /// Returns the blocks by round; the monolith's are those of both copies.
+    fn arms(&self) -> Arms<Vec<Vec<&Driven>>> {
+        let monolith = self.rounds.iter().map(|round| vec![&round[0], &round[2]]).collect();
+        Arms { monolith, split: of_arm(&self.rounds, 1) }
     }
 
-    /// Returns what was done about it, in words without a full stop; nothing if there was no disturbance.
-    pub(super) fn in_words(self) -> String {
-        let Self { blocks, discarded, kept, most_cores, .. } = self;
-        let kept = if kept > 0 { format!(", and {kept} were kept that could not be repeated") } else { String::new() };
-        format!(
-            "other processes used more than {STRANGERS_CORES} cores, {most_cores:.1} at most: of {blocks} blocks under load {discarded} \
-             were discarded and repeated{kept}"
-        )
+    /// Returns the ratio of the medians of one endpoint.
+    fn ratio(&self, endpoint: usize, seed: u64) -> Option<Interval> {
+        let Arms { monolith, split } = self.arms();
+        median_ratio(&split, &monolith, endpoint, seed)
     }
 
-    pub(super) fn is_some(self) -> bool {
-        self.discarded > 0
+    /// Returns the requests to an endpoint that were answered as expected.
+    fn requests(&self, endpoint: usize) -> Arms<u64> {
+        let Arms { monolith, split } = self.arms();
+        let [monolith, split] =
+            [monolith, split].map(|rounds| rounds.iter().flatten().map(|run| run.outcome.endpoints[endpoint].ok).sum());
+        Arms { monolith, split }
+    }
+
+    /// Returns true if enough requests lie beyond the 99th percentile in each arm.
+    fn claims_p99(&self, endpoint: usize) -> bool {
+        let Arms { monolith, split } = self.requests(endpoint);
+        0.01 * monolith.min(split) as f64 >= BEYOND
+    }
+
+    fn endpoint(&self, name: &str, endpoint: usize, seed: u64) -> RehearsedEndpoint {
+        let arms = self.arms();
+        let requests = self.requests(endpoint);
+        let claimed = self.claims_p99(endpoint);
+        let response = |rounds: &[Vec<&Driven>]| {
+            let times = response(rounds, endpoint, seed)?;
+            Some(ResponseTimes { p99_ms: times.p99_ms.filter(|_| claimed), ..times })
+        };
+        let failed = arms.split.iter().flatten().map(|run| run.outcome.endpoints[endpoint].failed.total());
+        RehearsedEndpoint {
+            name: name.to_owned(),
+            failed_requests: failed.sum(),
+            response: Arms { monolith: response(&arms.monolith), split: response(&arms.split) },
+            requests,
+            ratio: self.ratio(endpoint, seed),
+            noise: median_ratio(&of_arm(&self.rounds, 2), &of_arm(&self.rounds, 0), endpoint, seed),
+        }
     }
 }
 
-/// Drives one arm, with the requests that all arms get in this round, until no others disturb it.
-fn block(
-    driver: &mut Driver<'_>,
-    arms: &mut [Arm],
-    nth: usize,
-    round: u32,
-    (plan, secs): (Plan, f64),
-    disturbed: &mut Disturbed,
-) -> Result<Driven> {
-    let plan = Plan { seed_offset: 100 + u64::from(round), ..plan };
-    let settle = Plan { seed_offset: 2, ..Plan::closed(2, after(SETTLE_SECS)) };
-    let used = |arms: &[Arm]| Used::now(arms.iter().map(|arm| arm.deployment.cpu()).sum());
-    loop {
-        let done_secs = driver.step.done_secs;
-        let (mut apps, targets) = arms[nth].deployment.parts();
-        driver.run(&mut apps, &targets, &settle, SETTLE_SECS)?;
-        let before = used(arms);
-        let (mut apps, targets) = arms[nth].deployment.parts();
-        let run = driver.run(&mut apps, &targets, &plan, secs)?;
-        driver.cancel.check()?;
-        let ended = used(arms);
-        let mut strangers_cores = ended.strangers_cores(&before);
-        if strangers_cores > STRANGERS_CORES {
-            std::thread::sleep(IDLE);
-            strangers_cores = strangers_cores.min(used(arms).strangers_cores(&ended));
-        }
-        if !disturbed.discards(strangers_cores) {
-            return Ok(run);
-        }
-        driver.step.done_secs = done_secs;
-    }
+/// Returns a figure of one arm divided by that of another in the same rounds, which are resampled together.
+fn divided(
+    seed: u64,
+    this: &[Vec<&Driven>],
+    by: &[Vec<&Driven>],
+    figure: impl Fn(&[&Driven]) -> Option<f64>,
+) -> Option<Interval> {
+    let of = |rounds: &[Vec<&Driven>], picked: &[usize]| {
+        let runs: Vec<&Driven> = picked.iter().flat_map(|round| rounds[*round].iter().copied()).collect();
+        figure(&runs).filter(|value| *value > 0.0)
+    };
+    Bootstrap::ninety(seed).interval(this.len(), |picked| Some(of(this, picked)? / of(by, picked)?))
+}
+
+/// Returns the median of an endpoint in one arm divided by that in another, in the same rounds.
+fn median_ratio(this: &[Vec<&Driven>], by: &[Vec<&Driven>], endpoint: usize, seed: u64) -> Option<Interval> {
+    let [this, by] = [this, by].map(|rounds| Times::of(rounds, endpoint));
+    Bootstrap::ninety(seed).interval(this.rounds, |picked| {
+        let [[this], [by]] = [this.quantiles_ms(picked, [0.5])?, by.quantiles_ms(picked, [0.5])?];
+        (by > 0.0).then(|| this / by)
+    })
 }
 
 /// Returns the figures of one arm, from its blocks at saturation and under load.
-pub(super) fn figures(saturation: &[Driven], under_load: &[Driven], seed: u64) -> Figures {
+fn figures(saturation: &[Vec<&Driven>], under_load: &[Vec<&Driven>], seed: u64) -> Figures {
     Figures {
         saturation_reqs_per_sec: throughput(saturation, seed),
         cpu_secs_per_request: cpu_per_request(under_load, seed),
@@ -237,11 +434,11 @@ pub(super) fn figures(saturation: &[Driven], under_load: &[Driven], seed: u64) -
 }
 
 /// Returns the response times of one endpoint.
-pub(super) fn response(runs: &[Driven], endpoint: usize, seed: u64) -> Option<ResponseTimes> {
-    let times = Times::of(runs, endpoint);
+fn response(rounds: &[Vec<&Driven>], endpoint: usize, seed: u64) -> Option<ResponseTimes> {
+    let times = Times::of(rounds, endpoint);
     let [p50_ms, p90_ms, p99_ms] =
-        Bootstrap::ninety(seed).intervals(runs.len(), |picked| times.quantiles_ms(picked, [0.5, 0.9, 0.99]))?;
-    Some(ResponseTimes { p50_ms, p90_ms, p99_ms, distribution: distribution(runs, endpoint) })
+        Bootstrap::ninety(seed).intervals(rounds.len(), |picked| times.quantiles_ms(picked, [0.5, 0.9, 0.99]))?;
+    Some(ResponseTimes { p50_ms, p90_ms, p99_ms: Some(p99_ms), distribution: distribution(rounds, endpoint) })
 }
 
 /// Response times of one endpoint in all rounds.
@@ -252,14 +449,15 @@ struct Times {
 }
 
 impl Times {
-    fn of(runs: &[Driven], endpoint: usize) -> Self {
-        let of_round = |(round, run): (usize, &Driven)| {
-            let counts: Vec<(Nanos, u64)> = run.outcome.endpoints[endpoint].response.counts().collect();
-            counts.into_iter().map(move |(time, count)| (time, round, count))
+    fn of(rounds: &[Vec<&Driven>], endpoint: usize) -> Self {
+        let of_round = |(round, runs): (usize, &Vec<&Driven>)| {
+            let counts = runs.iter().flat_map(|run| run.outcome.endpoints[endpoint].response.counts());
+            let counts: Vec<(Nanos, usize, u64)> = counts.map(|(time, count)| (time, round, count)).collect();
+            counts
         };
-        let mut counts: Vec<(Nanos, usize, u64)> = runs.iter().enumerate().flat_map(of_round).collect();
+        let mut counts: Vec<(Nanos, usize, u64)> = rounds.iter().enumerate().flat_map(of_round).collect();
         counts.sort_unstable();
-        Self { rounds: runs.len(), counts }
+        Self { rounds: rounds.len(), counts }
     }
 
     /// Ascending quantiles over the picked rounds; `None` when these hold no request.
@@ -273,31 +471,39 @@ impl Times {
     }
 }
 
-fn distribution(runs: &[Driven], endpoint: usize) -> Vec<(f64, f64)> {
-    let mut histograms = runs.iter().map(|run| &run.outcome.endpoints[endpoint].response);
+fn distribution(rounds: &[Vec<&Driven>], endpoint: usize) -> Vec<(f64, f64)> {
+    let mut histograms = rounds.iter().flatten().map(|run| &run.outcome.endpoints[endpoint].response);
     let Some(mut merged) = histograms.next().cloned() else { return Vec::new() };
     histograms.for_each(|histogram| merged.merge(histogram));
     let curve = merged.cumulative(DISTRIBUTION_POINTS);
     curve.into_iter().map(|(duration, share)| (duration.as_millis_f64(), share)).collect()
 }
 
-fn throughput(runs: &[Driven], seed: u64) -> Option<Interval> {
-    ratio(runs, seed, |run| (run.outcome.ok_in_window as f64, run.outcome.window.as_secs_f64()))
+fn throughput(rounds: &[Vec<&Driven>], seed: u64) -> Option<Interval> {
+    ratio(rounds, seed, |run| (run.outcome.ok_in_window as f64, run.outcome.window.as_secs_f64()))
 }
 
-fn cpu_per_request(runs: &[Driven], seed: u64) -> Option<Interval> {
-    ratio(runs, seed, |run| (run.cpu.as_secs_f64(), (run.outcome.ok() + run.outcome.failed()) as f64))
+/// Returns the throughput of some blocks together.
+fn throughput_of(runs: &[&Driven]) -> f64 {
+    let ok: u64 = runs.iter().map(|run| run.outcome.ok_in_window).sum();
+    let window: Nanos = runs.iter().map(|run| run.outcome.window).sum();
+    if window.is_zero() { 0.0 } else { ok as f64 / window.as_secs_f64() }
 }
 
-fn cores(runs: &[Driven], seed: u64) -> Option<Interval> {
-    ratio(runs, seed, |run| (run.cpu.as_secs_f64(), run.outcome.window.as_secs_f64()))
+fn cpu_per_request(rounds: &[Vec<&Driven>], seed: u64) -> Option<Interval> {
+    ratio(rounds, seed, |run| (run.cpu.as_secs_f64(), (run.outcome.ok() + run.outcome.failed()) as f64))
+}
+
+fn cores(rounds: &[Vec<&Driven>], seed: u64) -> Option<Interval> {
+    ratio(rounds, seed, |run| (run.cpu.as_secs_f64(), run.outcome.window.as_secs_f64()))
 }
 
 /// The ratio of two sums over rounds.
-fn ratio(runs: &[Driven], seed: u64, parts: impl Fn(&Driven) -> (f64, f64)) -> Option<Interval> {
-    Bootstrap::ninety(seed).interval(runs.len(), |picked| {
+fn ratio(rounds: &[Vec<&Driven>], seed: u64, parts: impl Fn(&Driven) -> (f64, f64)) -> Option<Interval> {
+    Bootstrap::ninety(seed).interval(rounds.len(), |picked| {
         let sum = |(a, b): (f64, f64), (c, d): (f64, f64)| (a + c, b + d);
-        let (part, whole) = picked.iter().map(|round| parts(&runs[*round])).fold((0.0, 0.0), sum);
+        let runs = picked.iter().flat_map(|round| &rounds[*round]);
+        let (part, whole) = runs.map(|run| parts(run)).fold((0.0, 0.0), sum);
         (whole > 0.0).then_some(part / whole)
     })
 }
@@ -311,15 +517,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn disturbed_blocks_are_repeated_as_often_as_there_are_blocks() {
-        let mut disturbed = Disturbed { blocks: 2, spare: 2, ..Disturbed::default() };
-        let discards = [0.1, 0.9, 1.5, 0.2, 0.3].map(|cores| disturbed.discards(cores));
-        assert_eq!(discards, [false, true, true, false, false]);
-        assert_eq!(
-            disturbed.in_words(),
-            "other processes used more than 0.2 cores, 1.5 at most: of 2 blocks under load 2 were discarded and repeated, and \
-             1 were kept that could not be repeated"
-        );
+    fn rounds_go_on_until_they_are_precise_or_it_is_late() {
+        for (rounds, is_wide, is_late, expected) in [
+            (FEWEST_ROUNDS - 1, false, true, true),
+            (FEWEST_ROUNDS, true, true, false),
+            (LEAST_ROUNDS - 1, false, false, true),
+            (LEAST_ROUNDS, false, false, false),
+            (10 * LEAST_ROUNDS, true, false, true),
+        ] {
+            assert_eq!(wants_more(rounds, is_wide, is_late), expected, "{rounds} {is_wide} {is_late}");
+        }
     }
 
     #[test]

@@ -138,6 +138,17 @@ pub struct AnsweredCalls {
     pub cached: BTreeSet<String>,
 }
 
+/// What the services of a split have sent each other.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Traffic {
+    /// Requests from outside.
+    pub(crate) requests: u64,
+    /// Attempts of calls between services.
+    pub(crate) crossings: u64,
+    /// Bytes of these, in both directions.
+    pub(crate) bytes: u64,
+}
+
 /// The reports of a deployment's processes, added up.
 #[derive(Default)]
 pub(crate) struct Seen {
@@ -236,14 +247,9 @@ impl Deployment {
         (self.apps.iter_mut().collect(), targets)
     }
 
-    /// Returns the CPU time of all its processes until now.
-    pub(crate) fn cpu(&self) -> Nanos {
-        self.apps.iter().map(App::cpu).sum()
-    }
-
-    /// Returns how often threads of its processes have waited for something until now.
-    pub(crate) fn switches(&self) -> u64 {
-        self.apps.iter().map(App::switches).sum()
+    /// Returns the process groups of its apps.
+    pub(crate) fn groups(&self) -> impl Iterator<Item = u32> {
+        self.apps.iter().map(App::group)
     }
 
     /// Waits for the services' reports of what they saw, and ends them.
@@ -310,6 +316,23 @@ impl Deployment {
             ),
             log: String::new(),
         })
+    }
+
+    /// Returns what its services have sent each other so far, by the endpoint of the request.
+    pub(crate) fn traffic(&mut self) -> Result<BTreeMap<String, Traffic>> {
+        self.ask_for_reports()?;
+        let mut found: BTreeMap<String, Traffic> = BTreeMap::new();
+        for report in self.reports()? {
+            for (endpoint, requests) in report.requests {
+                found.entry(endpoint).or_default().requests += requests;
+            }
+            for call in report.calls {
+                let traffic = found.entry(call.endpoint).or_default();
+                traffic.crossings += call.count;
+                traffic.bytes += call.bytes;
+            }
+        }
+        Ok(found)
     }
 
     /// Returns the calls that the services met and that could not cross.
@@ -533,6 +556,8 @@ struct SentCalls {
     endpoint: String,
     caller: String,
     callee: String,
+    count: u64,
+    bytes: u64,
     answered: u64,
     errors: u64,
     cached: bool,

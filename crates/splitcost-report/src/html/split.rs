@@ -460,7 +460,7 @@ fn endpoint_rows(page: &mut Page, (i, e): (usize, usize), row: &Row<'_>, columns
             page.raw(&format!("<td class=\"n {}\">", column.class));
             match row.times(column) {
                 Some((times, path)) => {
-                    page.interval(&format!("{path}/{}", quantile.key()), Some(times.at(quantile)), 1.0);
+                    page.interval(&format!("{path}/{}", quantile.key()), times.at(quantile), 1.0);
                 }
                 None => page.nothing(),
             }
@@ -476,8 +476,8 @@ fn endpoint_rows(page: &mut Page, (i, e): (usize, usize), row: &Row<'_>, columns
             page.raw(&format!("<hr style=\"left:{:.2}%\">", axis.share(tick)));
         }
         for (lane, column) in columns.iter().enumerate() {
-            let Some((times, _)) = row.times(column) else { continue };
-            lane_marks(page, axis, times.at(quantile), (2 * lane + 1, 2 * columns.len()), column);
+            let Some(time) = row.times(column).and_then(|(times, _)| times.at(quantile)) else { continue };
+            lane_marks(page, axis, time, (2 * lane + 1, 2 * columns.len()), column);
         }
         page.raw("</div></td></tr>\n");
     }
@@ -539,7 +539,7 @@ fn calls_of(page: &mut Page, endpoint: &EstimatedEndpoint, path: &str) {
             page.raw("; awaited instead: p50 ");
             page.interval(&format!("{path}/split_if_async/p50_ms"), Some(awaited.p50_ms), 1.0);
             page.raw(" ms, p99 ");
-            page.interval(&format!("{path}/split_if_async/p99_ms"), Some(awaited.p99_ms), 1.0);
+            page.interval(&format!("{path}/split_if_async/p99_ms"), awaited.p99_ms, 1.0);
             page.raw(&format!(" ms {}", Mark::Simulated.glyph()));
         }
     }
@@ -567,7 +567,7 @@ impl Axis {
     fn over(rows: &[Row<'_>], columns: &[&Column]) -> Self {
         let mut axis = Self { low: f64::INFINITY, high: 0.0 };
         let times = rows.iter().flat_map(|row| columns.iter().filter_map(|column| Some(row.times(column)?.0)));
-        for interval in times.flat_map(|times| Quantile::ALL.map(|q| times.at(q))) {
+        for interval in times.flat_map(|times| Quantile::ALL.into_iter().filter_map(|q| times.at(q))) {
             for value in [interval.low, interval.high, interval.value].into_iter().filter(|v| v.is_finite() && *v > 0.0)
             {
                 axis.low = axis.low.min(value);

@@ -194,7 +194,7 @@ fn times(p50: f64, p99: f64, share: f64) -> ResponseTimes {
     ResponseTimes {
         p50_ms: around(p50, share),
         p90_ms: around(p50 * (p99 / p50).powf(0.551), 1.5 * share),
-        p99_ms: around(p99, 2.5 * share),
+        p99_ms: Some(around(p99, 2.5 * share)),
         distribution: distribution(p50, p99),
     }
 }
@@ -258,7 +258,9 @@ fn rehearsed_endpoint(route: Route, hit: Hit) -> RehearsedEndpoint {
         name: name.to_owned(),
         failed_requests: 0,
         response: Arms { monolith: Some(times(p50, p99, 0.04)), split },
-        control: None,
+        requests: Arms { monolith: 12_000, split: 6_000 },
+        ratio: None,
+        noise: None,
     }
 }
 

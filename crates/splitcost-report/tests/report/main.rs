@@ -366,7 +366,7 @@ fn wide_intervals_allow_no_verdict() {
         }
     });
     assert_eq!(class, VerdictClass::Undecided);
-    insta::assert_snapshot!(sentence, @"pricing as its own service makes GET /products/{product_id}/price 15× slower at the median (1.94 → 30.0 ms, measured), saturates as before, at 130 requests/s and has 3 call sites that cannot cross as they are: no verdict, the intervals reach from “costs little” to “do not split”; rehearse it for longer.");
+    insta::assert_snapshot!(sentence, @"pricing as its own service makes GET /products/{product_id}/price 15× slower at the median (1.94 → 30.0 ms, measured), saturates as before, at 130 requests/s and has 3 call sites that cannot cross as they are: no verdict, the intervals reach from “costs little” to “do not split”; a smaller --precision with a larger --budget narrows them.");
 }
 
 #[test]
@@ -423,26 +423,32 @@ fn an_endpoint_that_few_use_decides_nothing() {
     assert_eq!(class, VerdictClass::Cheap);
 }
 
-/// Checks the verdict if nothing but the 99th percentile grows, tenfold, and endpoints have so many requests.
+/// Checks the verdict if nothing but the high percentiles grow, tenfold, with so many measured requests per endpoint.
 #[track_caller]
-fn check_tail(requests: u64, expected: VerdictClass) {
-    let (class, _) = verdict_on(|estimate, rehearsal| {
+fn check_tail(requests: u64, is_p99_claimed: bool, expected: VerdictClass) {
+    let (class, sentence) = verdict_on(|estimate, rehearsal| {
         only_response_times(estimate, rehearsal);
-        for endpoint in &mut estimate.endpoints {
-            endpoint.requests = requests;
-        }
         for endpoint in &mut rehearsal.endpoints {
+            endpoint.requests = splitcost_model::estimate::Arms { monolith: 2 * requests, split: requests };
             endpoint.response.split.clone_from(&endpoint.response.monolith);
-            endpoint.response.split.iter_mut().for_each(|times| times.p99_ms = times.p99_ms.scale(10.0));
+            for times in endpoint.response.split.iter_mut().chain(&mut endpoint.response.monolith) {
+                times.p99_ms = times.p99_ms.filter(|_| is_p99_claimed);
+            }
+            for times in &mut endpoint.response.split {
+                times.p90_ms = times.p90_ms.scale(10.0);
+                times.p99_ms = times.p99_ms.map(|p99| p99.scale(10.0));
+            }
         }
     });
-    assert_eq!(class, expected);
+    assert_eq!(class, expected, "{sentence}");
 }
 
 #[test]
 fn a_tail_of_few_requests_decides_nothing() {
-    check_tail(999, VerdictClass::Cheap);
-    check_tail(1_000, VerdictClass::Prohibitive);
+    check_tail(5_000, true, VerdictClass::Prohibitive);
+    // Where the 99th percentile is not claimed, the 90th decides.
+    check_tail(500, false, VerdictClass::Prohibitive);
+    check_tail(499, false, VerdictClass::Cheap);
 }
 
 #[test]

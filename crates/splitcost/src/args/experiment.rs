@@ -2,12 +2,13 @@
 //! and `report`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use splitcost_model::policy::{CallPolicy, Fault, MalformedPolicy};
 use splitcost_model::split::StackName;
 
-use super::shared::{Format, OutputArgs, RecordingArgs, availability, concurrency, formats, rate};
+use super::shared::{Format, OutputArgs, RecordingArgs, availability, concurrency, duration, formats, margin, rate};
 
 const CONCURRENCY_HELP: &str = "Requests in flight in closed loop [default: [load] in the settings, else 16]";
 
@@ -26,9 +27,14 @@ pub(crate) struct ScenarioArgs {
     /// Seed of everything that is drawn at random
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub(crate) seed: u64,
-    /// Rounds of the rehearsal; more rounds give narrower intervals and take longer
-    #[arg(long, default_value_t = 8, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=1_000))]
-    pub(crate) rounds: u32,
+    /// Time for the rehearsal of all splits, as 90s, 3m or 1h, unless the fewest requests that are needed take longer
+    #[arg(long, default_value = "3m", value_name = "DURATION", value_parser = duration)]
+    pub(crate) budget: Duration,
+    /// Precision at which the rehearsal ends earlier, in percent: of the ratio of split to monolith for lone requests and at
+    /// saturation; for medians under load, twice that. While others keep that share of the cores busy, nothing under load
+    /// is measured
+    #[arg(long, default_value_t = 5.0, value_name = "PERCENT", value_parser = margin)]
+    pub(crate) precision: f64,
     /// Requests whose answers a rehearsal compares with the monolith's, each of the workload at least once; 0 compares
     /// none, and neither does a rehearsal under faults
     #[arg(long, default_value_t = 100, value_name = "N", value_parser = clap::value_parser!(u32).range(..=100_000))]
@@ -191,6 +197,7 @@ pub(crate) struct EstimateArgs {
 #[command(after_help = "Examples:
   splitcost rehearse
   splitcost rehearse --split pricing --rate 40
+  splitcost rehearse --budget 10m --precision 2 # narrower intervals
   splitcost rehearse --profiles cross-az-aws   # as if the services were in two zones of a region
   splitcost rehearse --fault 'slow 10'         # as if called services took ten times as long for ten seconds
   splitcost rehearse --mode loopback           # does it still work as messages? without a recording, in seconds

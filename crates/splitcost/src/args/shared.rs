@@ -1,6 +1,7 @@
 //! Options and readers of values that several commands share.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, RangedI64ValueParser, TypedValueParser};
 use clap::{Args, ValueEnum};
@@ -118,6 +119,17 @@ pub(crate) fn secs(text: &str) -> Result<f64, String> {
 /// Reads a number of seconds above 0.
 pub(crate) fn timeout(text: &str) -> Result<f64, String> {
     secs(text).and_then(|secs| if secs > 0.0 { Ok(secs) } else { Err("expected a time above 0".to_owned()) })
+}
+
+/// Reads a time of at least a second, as `90s`, `3m` or `1h`.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    let units = [("s", 1.0), ("m", 60.0), ("h", 3_600.0)];
+    let with_unit = units.iter().find_map(|(unit, secs)| Some((text.strip_suffix(unit)?, *secs)));
+    let (number, secs) = with_unit.unwrap_or((text, 1.0));
+    match number.parse::<f64>().map(|number| number * secs) {
+        Ok(secs) if (1.0..=86_400.0).contains(&secs) => Ok(Duration::from_secs_f64(secs)),
+        _ => Err("expected a time from 1s to 24h".to_owned()),
+    }
 }
 
 /// Reads the margin within which two figures count as the same.

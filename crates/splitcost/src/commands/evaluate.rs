@@ -24,7 +24,7 @@ pub(crate) fn run(session: &mut Session, args: &EvaluateArgs) -> anyhow::Result<
     let recording = if args.from.recording.is_some() {
         Session::open(&dir)?
     } else {
-        let rehearsal = splitcost_lab::rehearse::planned_secs(splits, args.scenario.rounds);
+        let rehearsal = splitcost_lab::rehearse::planned_secs(splits, args.scenario.budget);
         session.printer.later_secs = calibration_secs(splits) + rehearsal;
         let load = experiment::load(&settings, None, args.scenario.concurrency);
         record::app(session, &settings, &python, load, &dir)?

@@ -67,7 +67,7 @@ fn ctrl_c_ends_every_phase_of_a_rehearsal() {
         let left: Vec<_> = fs::read_dir(&scratch).unwrap().map(|entry| entry.unwrap().path()).collect();
         assert!(left.is_empty(), "{line}: {left:?}");
     };
-    let rehearse = ["rehearse", "--rounds", "2"];
+    let rehearse = ["rehearse", "--budget", "1s", "--precision", "50"];
     end(&rehearse, "calibrate", Signal::INT);
     end(&rehearse, "round 1 of", Signal::TERM);
     let calibrated = project.run(&["calibrate"]);
@@ -79,8 +79,8 @@ fn ctrl_c_ends_every_phase_of_a_rehearsal() {
         "comparing answers",
         "warming up",
         "one request at a time",
-        "saturation, round 1 of",
-        "under load, round 1 of",
+        "saturation, round 1",
+        "under load, round 1",
         "stopping the services",
     ];
     for (phase, signal) in phases.into_iter().zip([Signal::TERM, Signal::INT].into_iter().cycle()) {
@@ -91,9 +91,9 @@ fn ctrl_c_ends_every_phase_of_a_rehearsal() {
 }
 
 fn a_service_that_dies_ends_the_run(project: &Project) {
-    let running = project.start(&["rehearse", "--rounds", "2"]);
+    let running = project.start(&["rehearse", "--budget", "1s", "--precision", "50"]);
     let pid = running.pid();
-    running.wait_for_line("saturation, round 1 of");
+    running.wait_for_line("saturation, round 1");
     let environ = |pid: &i32| fs::read_to_string(format!("/proc/{pid}/environ")).unwrap_or_default();
     let service = processes_of(pid).into_iter().find(|pid| environ(pid).contains("\0SPLITCOST_SERVICE=prices\0"));
     kill_process(Pid::from_raw(service.expect("it runs")).unwrap(), Signal::KILL).unwrap();
@@ -206,7 +206,7 @@ fn nothing_outlives_a_splitcost_that_is_killed_together_with_its_guard() {
     // Client, server and yardstick.
     check_nothing_is_left(&project, &["calibrate", "--fresh"], "round 1 of", 3);
     // Two monoliths and two services, with a `sleep` each.
-    check_nothing_is_left(&project, &["rehearse", "--rounds", "2"], "saturation, round 1 of", 8);
+    check_nothing_is_left(&project, &["rehearse", "--budget", "1s", "--precision", "50"], "saturation, round 1", 8);
     fs::write(project.path("jobs.py"), JOBS).unwrap();
     // The same, each with several processes.
     for (command, processes) in [
@@ -218,7 +218,12 @@ fn nothing_outlives_a_splitcost_that_is_killed_together_with_its_guard() {
         (r#"["sh", "-c", "python jobs.py; exec uvicorn small.main:app --port {port} --log-level warning"]"#, 12),
     ] {
         project.start_by(command, &format!("{WORKLOAD}{splits}"));
-        check_nothing_is_left(&project, &["rehearse", "--rounds", "2"], "comparing answers", processes);
+        check_nothing_is_left(
+            &project,
+            &["rehearse", "--budget", "1s", "--precision", "50"],
+            "comparing answers",
+            processes,
+        );
     }
 }
 

@@ -62,7 +62,8 @@ fn a_small_app_is_recorded_predicted_run_and_reported() {
 
     // One of two splits cannot be run: the other one is, and the exit status says so. It is 3 where the prediction would be
     // cheap, which nothing measured supports.
-    let evaluate = ["evaluate", "--recording", ".splitcost/recording", "--rounds", "2", "--format", "json"];
+    let evaluate =
+        ["evaluate", "--recording", ".splitcost/recording", "--budget", "1s", "--precision", "50", "--format", "json"];
     let evaluated = project.run(&evaluate);
     assert!(evaluated.starts_with("exit 1") || evaluated.starts_with("exit 3"), "{evaluated}");
     let refused =
@@ -150,7 +151,8 @@ fn a_split_that_answers_otherwise_than_the_monolith_gets_no_verdict() {
     edit("small/main.py", "\"no such page\"", "str(threading.get_native_id())");
     let recorded = project.run(&["record"]);
     assert!(recorded.starts_with("exit 0"), "{recorded}");
-    let rehearsed = project.run(&["rehearse", "--split", "good", "--rounds", "2", "--format", "json"]);
+    let rehearsed =
+        project.run(&["rehearse", "--split", "good", "--budget", "1s", "--precision", "50", "--format", "json"]);
     assert!(rehearsed.starts_with("exit 3"), "{rehearsed}");
     let split = &json(&rehearsed)["splits"][0];
     let expected = serde_json::json!({
@@ -220,7 +222,19 @@ fn far_away(project: &Project) {
     for profile in ["same-az-aws", "cross-az-aws", "cross-region"] {
         assert!(table.contains(&format!("\n{profile} ")), "{table}");
     }
-    let rehearse = ["rehearse", "--split", "good", "--profiles", "cross-az-aws", "--rounds", "2", "--format", "json"];
+    let rehearse = [
+        "rehearse",
+        "--split",
+        "good",
+        "--profiles",
+        "cross-az-aws",
+        "--budget",
+        "1s",
+        "--precision",
+        "50",
+        "--format",
+        "json",
+    ];
     let far = &json(&project.run(&[&rehearse[..], &["--compare", "1"]].concat()))["splits"][0];
     // Each request of the workload at least once.
     assert_eq!(far["rehearsal"]["answers"]["compared"], 2);
