@@ -48,7 +48,7 @@ const FEWEST_ROUNDS: usize = 2;
 /// Chosen: a second or two after each; what takes longer may take minutes.
 const TRIES: u32 = 4;
 /// The precision of the p50 under load in terms of that of other figures, and the share of the cores that others may keep busy
-/// in terms of it. A database server of the app is busy during the block only, and is none of these.
+/// in terms of it. A database server of the app is busy during the block only, and does not count.
 ///
 /// Chosen: a core has as many requests as others leave it time for.
 pub(super) const UNDER_LOAD: f64 = 2.0;
@@ -328,7 +328,7 @@ impl<'a> Blocks<'a> {
     }
 }
 
-/// What the blocks say about a split.
+/// The results of the blocks for a split.
 pub(super) struct Measured {
     pub(super) load_reqs_per_sec: f64,
     pub(super) figures: Arms<Figures>,

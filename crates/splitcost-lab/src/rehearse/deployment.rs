@@ -138,7 +138,7 @@ pub struct AnsweredCalls {
     pub cached: BTreeSet<String>,
 }
 
-/// What the services of a split have sent each other.
+/// The messages that the services of a split have sent each other.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Traffic {
     /// Requests from outside.
