@@ -1,4 +1,4 @@
-//! Threads that compute bodies of Python which release the GIL, as `bench/gil` runs them in CPython.
+//! Threads that compute bodies of Python which release the GIL, as `bench/gil` runs them in `CPython`.
 //!
 //! Arguments: the CPU time of a body in nanoseconds, its number of releases, and the number of threads. Prints the bodies per
 //! second and the CPU time of a body in nanoseconds.
