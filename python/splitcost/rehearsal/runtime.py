@@ -198,9 +198,9 @@ class Runtime:
 
             return stub
 
-        if sys.version_info >= (3, 12):
+        # A function that became its stub is a coroutine function still.
+        if sys.version_info >= (3, 12) or depth > 1:
             # A plain function, so that the frame of whoever calls is at hand even if a task awaits later.
-            @inspect.markcoroutinefunction
             @functools.wraps(real)
             def async_stub(*args: Any, **kwargs: Any) -> Any:
                 context = current.get()
@@ -209,6 +209,8 @@ class Runtime:
                     return real(*args, **kwargs)
                 return invoke_async(target, args, kwargs, frame, context)
 
+            if sys.version_info >= (3, 12):
+                inspect.markcoroutinefunction(async_stub)
             return async_stub
 
         @functools.wraps(real)
