@@ -127,47 +127,25 @@ pub struct AloneEndpoint {
     /// Bytes of these calls and their answers per request, the median likewise.
     #[serde(default)]
     pub bytes: f64,
+    /// Response times of some of the pairs, for a plot: the monolith's and the split's, in the order in which they were sent.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub sample_ms: Vec<(f64, f64)>,
 }
 
 impl AloneEndpoint {
     /// Returns true when the split's response times differ from the monolith's by more than two copies of the monolith may
     /// differ.
     pub fn differs(&self) -> bool {
-        let Interval { low, high, .. } = self.noise;
-        self.ratio.low > high.max(1.0) || self.ratio.high < low.min(1.0)
+        self.ratio.is_beyond(self.noise)
     }
 
     /// Returns the noise floor: the largest change, as a share, that two copies of the monolith may differ by.
     pub fn noise_floor(&self) -> f64 {
-        let Interval { low, high, .. } = self.noise;
-        high.max(1.0 / low.max(f64::MIN_POSITIVE)).max(1.0) - 1.0
+        self.noise.noise_floor()
     }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_zero(count: &u64) -> bool {
     *count == 0
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::statistics::Level;
-
-    fn endpoint(ratio: [f64; 3], noise: [f64; 3]) -> AloneEndpoint {
-        let [ratio, noise] = [ratio, noise].map(|[value, low, high]| Interval::new(Level::NINETY, value, low, high));
-        AloneEndpoint { ratio, noise, ..AloneEndpoint::default() }
-    }
-
-    #[test]
-    fn a_difference_below_the_noise_is_none() {
-        let noise = [1.0, 0.98, 1.03];
-        assert!(endpoint([1.1, 1.05, 1.15], noise).differs());
-        assert!(endpoint([0.9, 0.85, 0.95], noise).differs());
-        assert!(!endpoint([1.05, 1.02, 1.08], noise).differs());
-        assert!(!endpoint([1.0, 0.99, 1.01], noise).differs());
-        // A copy that was slower all the time makes no copy of equal speed different.
-        assert!(!endpoint([1.0, 0.99, 1.01], [1.1, 1.05, 1.15]).differs());
-        assert!((endpoint([1.0; 3], noise).noise_floor() - 0.03).abs() < 1e-12);
-    }
 }

@@ -5,6 +5,8 @@
 //!
 //! Keys end in their unit. A part that was not made is absent, never zero.
 
+use std::cmp::Reverse;
+
 use serde::{Deserialize, Serialize};
 
 use crate::answers::Answers;
@@ -236,9 +238,154 @@ pub struct Comparison {
     pub crossings_per_request: f64,
     /// Calls from each service to each other one.
     pub service_calls: Vec<ServiceCalls>,
-    /// Distance between prediction and measurement; absent without a rehearsal.
+    /// Ratios of split to monolith over all requests, predicted beside measured.
+    #[serde(default)]
+    pub ratios: FigureRatios,
+    /// Agreement of prediction and measurement; absent without a rehearsal.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub accuracy: Option<Accuracy>,
+    pub agreement: Option<Agreement>,
+}
+
+impl Comparison {
+    /// Returns the endpoints with their positions in [`Comparison::endpoints`], the one with most requests first.
+    pub fn by_weight(&self) -> Vec<(usize, &EndpointComparison)> {
+        let mut endpoints: Vec<_> = self.endpoints.iter().enumerate().collect();
+        endpoints.sort_by_key(|(_, endpoint)| Reverse(endpoint.requests));
+        endpoints
+    }
+}
+
+/// A figure's ratio of split to monolith.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Ratios {
+    /// The prediction for all calls between services.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub predicted: Option<Interval>,
+    /// The prediction for the calls that the rehearsal made remotely; absent where these are all of them.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub as_rehearsed: Option<Interval>,
+    /// The measurement.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub measured: Option<Interval>,
+    /// The measured ratio of a second copy of the monolith to the first: the noise.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub noise: Option<Interval>,
+}
+
+impl Ratios {
+    /// Returns the measurement and the prediction for what was measured.
+    pub fn both(&self) -> Option<(Interval, Interval)> {
+        Some((self.as_rehearsed.or(self.predicted)?, self.measured?))
+    }
+
+    /// Returns true where prediction and measurement have no value of their intervals in common.
+    pub fn disagree(&self) -> bool {
+        self.both().is_some_and(|(predicted, measured)| !predicted.overlaps(measured))
+    }
+
+    /// Returns true where the measured ratio is not beyond the noise: no difference was seen.
+    pub fn is_noise(&self) -> bool {
+        self.measured.zip(self.noise).is_some_and(|(measured, noise)| !measured.is_beyond(noise))
+    }
+}
+
+/// Ratios of an endpoint's response times.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct EndpointRatios {
+    /// Of lone requests: the median of the ratios of pairs.
+    pub alone: Ratios,
+    /// Of the medians under load.
+    pub p50: Ratios,
+    /// Of the 90th percentiles.
+    pub p90: Ratios,
+    /// Of the 99th percentiles.
+    pub p99: Ratios,
+}
+
+impl EndpointRatios {
+    /// Returns the ratios of the percentile that `quantile` names.
+    pub fn at(&self, quantile: Quantile) -> &Ratios {
+        match quantile {
+            Quantile::P50 => &self.p50,
+            Quantile::P90 => &self.p90,
+            Quantile::P99 => &self.p99,
+        }
+    }
+}
+
+/// Ratios of the figures over all requests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct FigureRatios {
+    /// Of the throughput at saturation.
+    pub saturation: Ratios,
+    /// Of the CPU time per request.
+    pub cpu: Ratios,
+    /// Of the busy cores.
+    pub cores: Ratios,
+    /// Of the money.
+    pub usd_per_month: Ratios,
+}
+
+/// The agreement of predicted and measured ratios of split to monolith: of lone requests and of two percentiles under load
+/// for every endpoint, of the throughput at saturation and of the CPU time per request.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Agreement {
+    /// Ratios that were both predicted and measured.
+    pub ratios: u64,
+    /// Ratios of these whose intervals have a value in common.
+    pub agreeing: u64,
+    /// Median distance of prediction and measurement, in percent of the smaller one.
+    pub median_off_percent: f64,
+    /// The other ratios, the one that is furthest off first.
+    pub disagreements: Vec<Disagreement>,
+    /// All of it in a sentence.
+    pub sentence: String,
+}
+
+/// A ratio of split to monolith that was measured outside what was predicted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Disagreement {
+    /// The figure that it is a ratio of.
+    pub figure: RatioFigure,
+    /// The endpoint; absent for a figure over all requests.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub endpoint: Option<String>,
+    /// The prediction for what was measured.
+    pub predicted: Interval,
+    /// The measurement.
+    pub measured: Interval,
+}
+
+/// A figure whose ratio of split to monolith is predicted and measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RatioFigure {
+    /// Response time of lone requests.
+    Alone,
+    /// Median response time under load.
+    P50,
+    /// 90th percentile under load.
+    P90,
+    /// 99th percentile under load.
+    P99,
+    /// Throughput at saturation.
+    Saturation,
+    /// CPU time per request.
+    Cpu,
+}
+
+impl RatioFigure {
+    /// Its name in a sentence.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Alone => "time alone",
+            Self::P50 => "p50",
+            Self::P90 => "p90",
+            Self::P99 => "p99",
+            Self::Saturation => "saturation",
+            Self::Cpu => "CPU per request",
+        }
+    }
 }
 
 /// Changes of one endpoint's response times.
@@ -262,6 +409,9 @@ pub struct EndpointComparison {
     /// Change of the 99th percentile, in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub p99_ms: Option<Change>,
+    /// Ratios of split to monolith, predicted beside measured.
+    #[serde(default)]
+    pub ratios: EndpointRatios,
 }
 
 impl EndpointComparison {
@@ -293,17 +443,6 @@ pub struct ServiceCalls {
     pub bytes_per_request: f64,
     /// Wall time that the calls add per request, without queueing.
     pub added_ms_per_request: f64,
-}
-
-/// Distance between predicted and measured response times of the split, over all endpoints and percentiles.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Accuracy {
-    /// Compared values.
-    pub values: u64,
-    /// Measured values that lie inside their predicted interval.
-    pub inside: u64,
-    /// Median of |predicted ÷ measured − 1|, in percent.
-    pub median_error_percent: f64,
 }
 
 /// One split over several links.

@@ -6,6 +6,7 @@
 //! of a list. A policy in the page's head forbids every network request.
 
 mod data;
+mod endpoints;
 mod evidence;
 mod markup;
 mod service;
@@ -102,8 +103,11 @@ fn verdicts(page: &mut Page, study: &Study) {
     }
     for split in &study.splits {
         let Some(verdict) = &split.verdict else { continue };
+        let agreement = split.comparison.agreement.as_ref();
+        let agreement = agreement
+            .map_or_else(String::new, |found| format!("<p class=\"agreement\">{}</p>\n", escape(&found.sentence)));
         page.raw(&format!(
-            "<article class=\"verdict {}\">\n<p class=\"label\"><b>{}</b> <span>{}</span></p>\n<p class=\"sentence\">{}</p>\n</article>\n",
+            "<article class=\"verdict {}\">\n<p class=\"label\"><b>{}</b> <span>{}</span></p>\n<div><p class=\"sentence\">{}</p>\n{agreement}</div>\n</article>\n",
             split::verdict_class(verdict.class),
             verdict.class.label(),
             escape(&split.name),
@@ -122,7 +126,7 @@ fn verdicts(page: &mut Page, study: &Study) {
 
 fn comparison(page: &mut Page, study: &Study) {
     page.raw("<section>\n<h2>Side by side</h2>\n<p class=\"note\">");
-    page.raw("Monolith → split at the stated load, with intervals. ");
+    page.raw("Monolith → split at the stated load, and split ÷ monolith with intervals. ");
     for mark in [Mark::Measured, Mark::Simulated, Mark::Assumed] {
         page.raw(&format!("<span class=\"key\">{} {}</span> ", mark.glyph(), mark.name()));
     }
@@ -166,6 +170,12 @@ fn provenance(page: &mut Page, study: &Study) {
     }
     page.raw(&format!("<div><dt>Recorded requests</dt><dd>{measured} "));
     page.count("/provenance/recorded_requests", provenance.recorded_requests);
+    if let Some(course) = &study.course {
+        page.raw(&format!("</dd></div>\n<div><dt>Time of measuring</dt><dd>{measured} "));
+        page.short("/course/secs", course.secs, 1.0);
+        page.raw(&format!(" s</dd></div>\n<div><dt>Blocks under load</dt><dd>{measured} "));
+        page.count("/course/blocks", course.blocks);
+    }
     page.raw("</dd></div>\n<div><dt>Seed</dt><dd>");
     page.count("/provenance/seed", provenance.seed);
     page.raw(&format!("</dd></div>\n<div><dt>Price of a core</dt><dd>{} $ ", Mark::Assumed.glyph()));

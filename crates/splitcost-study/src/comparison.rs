@@ -1,13 +1,16 @@
-//! Changes from the monolith to the split, and the distance between prediction and measurement.
+//! Changes from the monolith to the split, and the agreement of prediction and measurement.
 
 use std::collections::BTreeMap;
 
 use splitcost_model::estimate::{Arms, CannotCross, Estimate, Figures, Quantile, ResponseTimes};
 use splitcost_model::rehearsal::Rehearsal;
-use splitcost_model::statistics::{Interval, quantile};
+use splitcost_model::statistics::Interval;
 use splitcost_model::study::{
-    Accuracy, Change, Comparison, EndpointComparison, LinkComparison, Money, Origin, ServiceCalls, SplitStudy,
+    Change, Comparison, EndpointComparison, LinkComparison, Money, Origin, ServiceCalls, SplitStudy,
 };
+
+use crate::agreement::agreement;
+use crate::ratio;
 
 /// Compares the arms of a split.
 ///
@@ -18,8 +21,9 @@ pub fn compare(estimate: &Estimate, rehearsal: Option<&Rehearsal>, money: &Money
         let arms = |figures: Arms<Figures>| Arms { monolith: pick(&figures.monolith), split: pick(&figures.split) };
         change(whole.map(|measured| arms(measured.figures)), arms(estimate.figures))
     };
+    let endpoints = endpoints(estimate, rehearsal);
+    let ratios = ratio::of_figures(estimate, rehearsal, money);
     Comparison {
-        endpoints: endpoints(estimate, rehearsal),
         saturation: whole
             .and_then(|measured| {
                 let monolith = measured.figures.monolith.saturation_reqs_per_sec?;
@@ -31,7 +35,9 @@ pub fn compare(estimate: &Estimate, rehearsal: Option<&Rehearsal>, money: &Money
         usd_per_month: change(money.rehearsal.filter(|_| whole.is_some()), money.estimate),
         crossings_per_request: average(estimate, |endpoint| endpoint.crossings_per_request),
         service_calls: service_calls(estimate),
-        accuracy: rehearsal.and_then(|measured| accuracy(estimate, measured)),
+        agreement: agreement(&endpoints, &ratios),
+        ratios,
+        endpoints,
     }
 }
 
@@ -132,6 +138,7 @@ fn endpoints(estimate: &Estimate, rehearsal: Option<&Rehearsal>) -> Vec<Endpoint
                 p50_ms: median.or_else(|| change(Quantile::P50)),
                 p90_ms: change(Quantile::P90),
                 p99_ms: change(Quantile::P99),
+                ratios: ratio::of_endpoint(name, estimate, rehearsal),
             }
         })
         .collect();
@@ -171,30 +178,6 @@ fn service_calls(estimate: &Estimate) -> Vec<ServiceCalls> {
         sum.added_ms_per_request += share * call.added_ms_per_request;
     }
     all.into_values().collect()
-}
-
-/// Compares the split's predicted response times with the measured ones; `None` if no endpoint has both.
-fn accuracy(estimate: &Estimate, rehearsal: &Rehearsal) -> Option<Accuracy> {
-    let endpoints = estimate.as_rehearsed.as_ref().map_or(&estimate.endpoints, |rehearsed| &rehearsed.endpoints);
-    let pairs: Vec<(Interval, Interval)> = endpoints
-        .iter()
-        .filter_map(|endpoint| {
-            let measured = rehearsal.endpoints.iter().find(|measured| measured.name == endpoint.name)?;
-            Some((endpoint.response.split.as_ref()?, measured.response.split.as_ref()?))
-        })
-        .flat_map(|(predicted, measured)| {
-            Quantile::ALL.into_iter().filter_map(|q| Some((predicted.at(q)?, measured.at(q)?)))
-        })
-        .collect();
-    let errors = pairs.iter().map(|(predicted, measured)| (predicted.value / measured.value - 1.0).abs());
-    let mut errors: Vec<f64> = errors.filter(|error| error.is_finite()).collect();
-    errors.sort_by(f64::total_cmp);
-    let inside = |pair: &&(Interval, Interval)| (pair.0.low..=pair.0.high).contains(&pair.1.value);
-    Some(Accuracy {
-        values: pairs.len() as u64,
-        inside: pairs.iter().filter(inside).count() as u64,
-        median_error_percent: 100.0 * quantile(&errors, 0.5)?,
-    })
 }
 
 #[cfg(test)]
@@ -254,8 +237,8 @@ mod tests {
                 ("c", 2, Some((1.5, Origin::Measured)))
             ]
         );
-        let accuracy = found.accuracy.expect("endpoint a has both");
-        assert_eq!((accuracy.values, accuracy.inside, accuracy.median_error_percent), (3, 0, 75.0));
+        let agreement = found.agreement.expect("endpoint a has both");
+        assert_eq!((agreement.ratios, agreement.agreeing, agreement.median_off_percent.round()), (2, 0, 300.0));
     }
 
     #[test]
@@ -305,7 +288,7 @@ mod tests {
         let found = compare(&estimate, Some(&rehearsal), &Money::default());
         let p50 = found.endpoints[0].p50_ms.expect("it was predicted");
         assert_eq!((p50.ratio, p50.origin), (9.0, Origin::Predicted));
-        assert_eq!(found.accuracy.map(|accuracy| accuracy.median_error_percent), Some(0.0));
+        assert_eq!(found.agreement.map(|agreement| agreement.median_off_percent), Some(0.0));
     }
 
     #[test]

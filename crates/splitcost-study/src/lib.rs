@@ -2,7 +2,7 @@
 //!
 //! Read in this order: [`Experiment`] (the question), [`study`] (one call that answers it with one document, a
 //! [`Study`](splitcost_model::study::Study)), then the decisions behind the answer: [`refusal`] (splits
-//! that are not run), [`comparison`] (changes from the monolith to the split), [`audit`] (calls predicted and answered),
+//! that are not run), [`comparison`] (changes from the monolith to the split), [`agreement`] (ratios predicted and measured), [`audit`] (calls predicted and answered),
 //! [`money`] (the price of both), [`proposal`] (a split, where none is named), [`residual`] (intervals that know past errors) and [`verdict`] (the judgement). The decisions do no IO and read no clock: equal inputs give equal documents.
 //!
 //! ```
@@ -14,6 +14,7 @@
 //! Processes, load and calibration belong to `splitcost-lab`, the simulation to `splitcost-sim`, and the rendering of
 //! the document to `splitcost-report`.
 
+pub mod agreement;
 pub mod anchor;
 pub mod audit;
 pub mod comparison;
@@ -24,6 +25,7 @@ mod fault;
 pub mod money;
 mod price;
 pub mod proposal;
+mod ratio;
 pub mod refusal;
 pub mod residual;
 pub mod verdict;

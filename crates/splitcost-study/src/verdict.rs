@@ -1,7 +1,8 @@
 //! The judgement of a split, in one plain sentence, by the thresholds in this file.
 //!
-//! Each threshold is tried three times: on the point estimates, and on both ends of the intervals. If the two ends lie
-//! more than one class apart, the sentence says that there is no verdict.
+//! Each threshold is tried three times: on the point estimates, and on both ends of the intervals. A measured difference that
+//! is not beyond the noise counts as none, except at the end that speaks against the split. If the two ends lie more than one
+//! class apart, the sentence says that there is no verdict, and what would settle it.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +11,7 @@ use splitcost_model::database::Database;
 use splitcost_model::estimate::{CallBack, CrossingCost, EstimatedEndpoint, Hop, Quantile, ServiceWork};
 use splitcost_model::number::{count, factor, number, short};
 use splitcost_model::split::MAIN_SERVICE;
-use splitcost_model::study::{Change, EndpointComparison, Origin, SplitStudy, Verdict, VerdictClass};
+use splitcost_model::study::{Change, EndpointComparison, Origin, Ratios, SplitStudy, Verdict, VerdictClass};
 
 /// An endpoint this many times slower is a reason not to split, if [`PROHIBITIVE_ADDED_MS`] holds too.
 ///
@@ -79,8 +80,8 @@ pub fn judge(split: &SplitStudy) -> Verdict {
         return fails(split, endpoint);
     }
     let slowdowns = slowdowns(split);
-    if let Some(missing) = lacks_evidence(split) {
-        let sentence = format!("No verdict on {}: {missing}.", quoted(&split.name));
+    if let Some(Missing { reason, remedy }) = missing(split) {
+        let sentence = format!("No verdict on {}: {reason}. To get one, {remedy}.", quoted(&split.name));
         return Verdict { class: VerdictClass::Undecided, sentence };
     }
     let [best, middle, worst] =
@@ -89,12 +90,9 @@ pub fn judge(split: &SplitStudy) -> Verdict {
     let class = if undecided { VerdictClass::Undecided } else { middle };
 
     let culprit = culprit(&slowdowns);
-    let (reasons, origin) = reasons(split, culprit);
+    let reasons = reasons(split, culprit);
     let caveat = if undecided {
-        let remedy = match origin {
-            Origin::Predicted => "rehearse it, or record more requests",
-            Origin::Measured => "a smaller --precision with a larger --budget narrows them",
-        };
+        let remedy = settles(split, &slowdowns, culprit);
         format!(", the intervals reach from “{}” to “{}”; {remedy}", words(best), words(worst))
     } else if best == worst {
         String::new()
@@ -111,15 +109,33 @@ pub(crate) fn never_ends(split: &SplitStudy) -> bool {
     !(split.estimate.call_backs.is_empty() && split.estimate.circular_wait.is_empty())
 }
 
+/// The reason why the data do not suffice for a judgement, and what would change that: both without a full stop.
+struct Missing {
+    reason: String,
+    remedy: String,
+}
+
 /// Returns the reason why the data do not suffice for a judgement, if there is one.
 pub fn lacks_evidence(split: &SplitStudy) -> Option<String> {
+    missing(split).map(|missing| missing.reason)
+}
+
+fn missing(split: &SplitStudy) -> Option<Missing> {
+    let missing = |reason: String, remedy: &str| Some(Missing { reason, remedy: remedy.to_owned() });
     let audit = split.rehearsal.as_ref().map(|rehearsal| &rehearsal.audit);
     if let Some(audit) = audit.filter(|audit| !audit.holds()) {
-        return Some(failed_audit(audit));
+        return missing(
+            failed_audit(audit),
+            "let the app start from the state that it was recorded in (`setup` in the settings), or record it anew, and \
+             rehearse it again",
+        );
     }
     let answers = split.rehearsal.as_ref().and_then(|rehearsal| rehearsal.answers.as_ref());
     if let Some(answers) = answers.filter(|answers| !answers.holds()) {
-        return Some(answers.in_words());
+        return missing(
+            answers.in_words(),
+            "give the calls what their answers depend on, or leave the endpoints out of the workload, and rehearse it again",
+        );
     }
     if never_ends(split) || times_out(split).is_some() {
         return None;
@@ -127,24 +143,61 @@ pub fn lacks_evidence(split: &SplitStudy) -> Option<String> {
     let slowdowns = slowdowns(split);
     if slowdowns.is_empty() {
         let count = split.comparison.endpoints.len();
-        return Some(format!("none of {count} endpoints has response times of both the monolith and the split"));
+        return missing(
+            format!("none of {count} endpoints has response times of both the monolith and the split"),
+            "record requests that are answered (`splitcost show` lists those that failed)",
+        );
     }
     let class = class_at(split, &slowdowns, Bound::Middle);
     if class < VerdictClass::Prohibitive
         && let Some(reason) = does_not_separate(split)
     {
-        return Some(reason);
+        return missing(
+            reason,
+            "record requests that use the service's own functions, or draw its boundary around that work",
+        );
     }
     let evidence = split.estimate.evidence;
     if class <= VerdictClass::Cheap && evidence.measured_share() < MEASURED_SHARE {
-        return Some(format!(
+        let reason = format!(
             "only {} of {} calls per request between services carry data whose size was measured{}",
             short(evidence.measured_per_request),
             short(evidence.calls_per_request),
             split.cannot_cross.first().map(|call| format!(" ({}: {})", call.callee, call.reason)).unwrap_or_default()
-        ));
+        );
+        return missing(
+            reason,
+            "let the other calls carry plain data, or give their values an adapter in the settings",
+        );
     }
     None
+}
+
+/// Returns what would settle a judgement whose intervals are too wide: the figure that leaves it open, and how to narrow it.
+fn settles(split: &SplitStudy, slowdowns: &[Slowdown], culprit: &Slowdown) -> String {
+    let open = |slowdown: &Slowdown| {
+        let [best, worst] = [Bound::Best, Bound::Worst].map(|bound| slowdown.class(bound));
+        worst as i32 - best as i32
+    };
+    let widest =
+        slowdowns.iter().chain([culprit]).max_by_key(|slowdown| open(slowdown)).filter(|widest| open(widest) > 0);
+    let (figure, change) = match (widest, saturation(split)) {
+        (Some(Slowdown { endpoint, figure, change, .. }), _) => {
+            (format!("the time of {} {}", endpoint.name, phrase(*figure)), change)
+        }
+        (None, Some(change)) => ("its saturation".to_owned(), change),
+        (None, None) => return "more requests settle it".to_owned(),
+    };
+    let [(before, low), (least, high)] = [Bound::Best, Bound::Worst].map(|bound| at(change, bound));
+    let range = format!("{figure}, now {} to {} the monolith's", factor(low / before), factor(high / least));
+    match change.origin {
+        Origin::Predicted => {
+            format!("a rehearsal settles it, or more recorded requests: {range}, has to be known better")
+        }
+        Origin::Measured => {
+            format!("a smaller --precision with a larger --budget settles it: {range}, has to be known better")
+        }
+    }
 }
 
 /// Returns the reason why the boundary of a service does not separate its work from the rest, if there is one.
@@ -266,6 +319,15 @@ struct Slowdown<'a> {
     endpoint: &'a EndpointComparison,
     figure: Figure,
     change: Change,
+    /// The change was measured, and is not beyond the noise.
+    is_noise: bool,
+}
+
+impl Slowdown<'_> {
+    /// Returns its class at a bound. What is not beyond the noise is no slowdown, except at the worst end of the interval.
+    fn class(&self, bound: Bound) -> VerdictClass {
+        if self.is_noise && bound != Bound::Worst { VerdictClass::Cheap } else { slowdown_class(&self.change, bound) }
+    }
 }
 
 /// A time that decides.
@@ -291,7 +353,14 @@ fn slowdowns(split: &SplitStudy) -> Vec<Slowdown<'_>> {
             let alone = endpoint.alone_ms.map(|change| (Figure::Alone, change));
             let first = alone.or_else(|| Some((Figure::Median, endpoint.p50_ms?)));
             let all = first.into_iter().chain(tail(split, endpoint)).filter(|(_, change)| change.before.value > 0.0);
-            all.map(move |(figure, change)| Slowdown { endpoint, figure, change })
+            all.map(move |(figure, change)| {
+                let ratios = match figure {
+                    Figure::Alone => &endpoint.ratios.alone,
+                    Figure::Median => &endpoint.ratios.p50,
+                    Figure::Tail(quantile) => endpoint.ratios.at(quantile),
+                };
+                Slowdown { endpoint, figure, change, is_noise: is_noise(&change, ratios) }
+            })
         })
         .collect()
 }
@@ -329,14 +398,16 @@ fn at(change: &Change, bound: Bound) -> (f64, f64) {
 }
 
 fn class_at(split: &SplitStudy, slowdowns: &[Slowdown], bound: Bound) -> VerdictClass {
-    let mut class = slowdowns.iter().map(|s| slowdown_class(&s.change, bound)).max().unwrap_or(VerdictClass::Cheap);
-    if let Some(cores) = &split.comparison.cores {
+    let mut class = slowdowns.iter().map(|s| s.class(bound)).max().unwrap_or(VerdictClass::Cheap);
+    let ratios = &split.comparison.ratios;
+    let counts = |change: &&Change, ratios: &Ratios| bound == Bound::Worst || !is_noise(change, ratios);
+    if let Some(cores) = split.comparison.cores.as_ref().filter(|cores| counts(cores, &ratios.cores)) {
         let (before, after) = at(cores, bound);
         if after - before >= COSTLY_CORES && after >= COSTLY_SLOWDOWN * before {
             class = class.max(VerdictClass::Costly);
         }
     }
-    if let Some(saturation) = saturation(split) {
+    if let Some(saturation) = saturation(split).filter(|saturation| counts(saturation, &ratios.saturation)) {
         // More is better here, so the good end is where the cost's bad end would be.
         let (before, after) = match bound {
             Bound::Best => at(saturation, Bound::Worst),
@@ -371,7 +442,7 @@ fn slowdown_class(change: &Change, bound: Bound) -> VerdictClass {
 fn culprit<'a>(slowdowns: &'a [Slowdown<'a>]) -> &'a Slowdown<'a> {
     let mut worst = &slowdowns[0];
     for candidate in &slowdowns[1..] {
-        let rank = |s: &Slowdown| (slowdown_class(&s.change, Bound::Middle), !matches!(s.figure, Figure::Tail(_)));
+        let rank = |s: &Slowdown| (s.class(Bound::Middle), !matches!(s.figure, Figure::Tail(_)), !s.is_noise);
         let (a, b) = (rank(candidate), rank(worst));
         if a > b || (a == b && candidate.change.ratio > worst.change.ratio) {
             worst = candidate;
@@ -382,6 +453,11 @@ fn culprit<'a>(slowdowns: &'a [Slowdown<'a>]) -> &'a Slowdown<'a> {
 
 fn saturation(split: &SplitStudy) -> Option<&Change> {
     split.comparison.saturation.as_ref().filter(|change| change.before.value > 0.0)
+}
+
+/// Returns true if a change was measured and is not beyond the noise.
+fn is_noise(change: &Change, ratios: &Ratios) -> bool {
+    change.origin == Origin::Measured && ratios.is_noise()
 }
 
 /// `pricing as its own service`.
@@ -399,7 +475,7 @@ fn quoted(name: &str) -> String {
 }
 
 /// The effects of the split: the endpoint that suffers most, cores, saturation, and calls that cannot cross.
-fn reasons(split: &SplitStudy, culprit: &Slowdown) -> (String, Origin) {
+fn reasons(split: &SplitStudy, culprit: &Slowdown) -> String {
     let change = culprit.change;
     let origin = change.origin;
     // A number of another origin than the first one says so.
@@ -407,14 +483,18 @@ fn reasons(split: &SplitStudy, culprit: &Slowdown) -> (String, Origin) {
     let times = format!("{} → {} ms, {}", number(change.before.value), number(change.after.value), origin.name());
     let (endpoint, phrase) = (&culprit.endpoint.name, phrase(culprit.figure));
     let mut parts: Vec<String> = cut_transactions(split).into_iter().collect();
-    parts.push(if change.ratio >= 1.05 {
+    parts.push(if culprit.is_noise {
+        format!("makes no endpoint slower {phrase} beyond the noise (at worst {endpoint}: {times})")
+    } else if change.ratio >= 1.05 {
         format!("makes {endpoint} {} slower {phrase} ({times})", factor(change.ratio))
     } else if change.ratio > 0.95 {
         format!("leaves every endpoint about as fast {phrase} (at worst {endpoint}: {times})")
     } else {
         format!("makes every endpoint faster {phrase} (least {endpoint}: {times})")
     });
-    if let Some(cores) = split.comparison.cores.filter(|cores| cores.added.abs() >= 0.05) {
+    let ratios = &split.comparison.ratios;
+    let counts = |cores: &Change| cores.added.abs() >= 0.05 && !is_noise(cores, &ratios.cores);
+    if let Some(cores) = split.comparison.cores.filter(counts) {
         let word = if cores.added > 0.0 { "more" } else { "fewer" };
         let load = short(split.estimate.load_reqs_per_sec);
         let added = cores.added.abs();
@@ -422,7 +502,7 @@ fn reasons(split: &SplitStudy, culprit: &Slowdown) -> (String, Origin) {
     }
     if let Some(saturation) = saturation(split) {
         let (before, after) = (number(saturation.before.value), number(saturation.after.value));
-        parts.push(if (0.95..1.05).contains(&saturation.ratio) {
+        parts.push(if (0.95..1.05).contains(&saturation.ratio) || is_noise(saturation, &ratios.saturation) {
             format!("saturates as before, at {after} requests/s{}", other(saturation.origin))
         } else {
             format!("saturates at {after} instead of {before} requests/s{}", other(saturation.origin))
@@ -446,7 +526,7 @@ fn reasons(split: &SplitStudy, culprit: &Slowdown) -> (String, Origin) {
         1 => parts.push("has one call site that cannot cross as it is".to_owned()),
         n => parts.push(format!("has {} call sites that cannot cross as they are", count(n as u64))),
     }
-    (join(&parts), origin)
+    join(&parts)
 }
 
 /// The transactions that a database for each service cuts, in words.

@@ -212,18 +212,22 @@ def test_no_number_is_shown_that_is_not_in_the_json(browser: Browser, sample: Pa
 
 
 @pytest.mark.parametrize("number", [0, 1])
-def test_every_interval_of_an_endpoint_is_shown(
+def test_every_interval_and_ratio_of_an_endpoint_is_shown(
     browser: Browser, samples: dict[str, Path], number: int
 ) -> None:
-    with Visit(browser, samples["full"]) as visit:
+    with Visit(browser, samples["paired"]) as visit:
         paths = {cell["path"] for cell in visit.page.evaluate(CELLS)}
         split = visit.study()["splits"][number]
-        for source, arm in itertools.product(("estimate", "rehearsal"), ("monolith", "split")):
-            for i in range(len(split[source]["endpoints"])):
-                for quantile, part in itertools.product(
-                    ("p50_ms", "p90_ms", "p99_ms"), ("value", "low", "high")
-                ):
-                    assert f"/splits/{number}/{source}/endpoints/{i}/{arm}/{quantile}/{part}" in paths
+        parts = ("value", "low", "high")
+        for arm, part in itertools.product(("monolith", "split"), parts):
+            for i in range(len(split["rehearsal"]["endpoints"])):
+                for quantile in ("p50_ms", "p90_ms", "p99_ms"):
+                    assert f"/splits/{number}/rehearsal/endpoints/{i}/{arm}/{quantile}/{part}" in paths
+        for i in range(len(split["comparison"]["endpoints"])):
+            for figure, source, part in itertools.product(
+                ("alone", "p50", "p90", "p99"), ("predicted", "measured"), parts
+            ):
+                assert f"/splits/{number}/comparison/endpoints/{i}/ratios/{figure}/{source}/{part}" in paths
 
 
 def test_transactions_joins_and_tables_of_several_services_are_shown(
@@ -320,16 +324,78 @@ def test_the_interface_is_downloaded_and_copied_as_code(
 
 
 @pytest.mark.parametrize("size", list(SIZES))
-@pytest.mark.parametrize("variant", ["full", "crowded"])
+@pytest.mark.parametrize("variant", ["paired", "crowded"])
 def test_the_charts_are_drawn(browser: Browser, samples: dict[str, Path], variant: str, size: str) -> None:
     with Visit(browser, samples[variant], size, at="#split-1") as visit:
-        for kind, least in (("accuracy", 40), ("distribution", 8), ("graph", 4)):
+        # Nine endpoints: a dot for each of 40 pairs and arm, two medians and the line between them.
+        of_pairs = [("pairs", 9 * (2 * 40 + 3))] if variant == "paired" else []
+        for kind, least in (*of_pairs, ("accuracy", 40), ("distribution", 8), ("graph", 4)):
             [drawn] = visit.charts(kind)
             solid = [e for e in drawn if e["tag"] == "path" and max(e["width"], e["height"]) > 2]
             assert len(solid) >= least, (kind, len(solid))
         split = visit.study()["splits"][1]
         texts = {e["text"] for e in visit.charts("graph")[0] if e["tag"] == "text"}
         assert {service["name"] for service in split["services"]} <= texts
+
+
+def overlap(one: dict[str, float], other: dict[str, float]) -> bool:
+    """Says if two boxes have an area in common."""
+    return all(
+        min(one[far], other[far]) - max(one[near], other[near]) > 1
+        for near, far in (("left", "right"), ("top", "bottom"))
+    )
+
+
+@pytest.mark.parametrize("size", list(SIZES))
+def test_no_text_of_a_chart_lies_on_another(browser: Browser, samples: dict[str, Path], size: str) -> None:
+    with Visit(browser, samples["paired"], size, at="#split-1") as visit:
+        for kind in ("pairs", "accuracy", "distribution", "graph"):
+            texts = visit.page.locator(f'[data-chart="{kind}"]:visible svg text').evaluate_all(
+                """all => all.map(e => {
+                    const {left, right, top, bottom} = e.getBoundingClientRect();
+                    return {text: e.textContent, left, right, top, bottom};
+                })"""
+            )
+            assert len(texts) >= 3
+            pairs = itertools.combinations(texts, 2)
+            assert [(a["text"], b["text"]) for a, b in pairs if overlap(a, b)] == [], kind
+
+
+def test_a_row_shows_its_ratios_its_pairs_and_the_noise(browser: Browser, samples: dict[str, Path]) -> None:
+    with Visit(browser, samples["paired"], at="#split-1") as visit:
+        endpoints = visit.study()["splits"][1]["comparison"]["endpoints"]
+        weights = [endpoint["requests"] for endpoint in endpoints]
+        shown_first = visit.page.locator("#split-1 .endpoints tbody").evaluate_all(
+            "all => all.map(e => e.id)"
+        )
+        order = [int(row.removeprefix("endpoint-1-")) for row in shown_first]
+        assert [weights[place] for place in order] == sorted(weights, reverse=True)
+        for place, endpoint in enumerate(endpoints):
+            row = visit.page.locator(f"#endpoint-1-{place} tr.alone")
+            lanes = row.locator(".lanes")
+            boxes: dict[str, Any] = {
+                name: lanes.locator(selector).bounding_box() or {}
+                for name, selector in (("noise", "b"), ("predicted", "u.hollow"), ("measured", "u.filled"))
+            }
+            middle = {name: box["x"] + box["width"] / 2 for name, box in boxes.items()}
+            ratios = endpoint["ratios"]["alone"]
+            predicted, measured = ratios["predicted"]["value"], ratios["measured"]["value"]
+            assert (middle["predicted"] < middle["measured"]) == (predicted < measured), endpoint["name"]
+            band = boxes["noise"]
+            inside = band["x"] < middle["measured"] < band["x"] + band["width"]
+            floor = max(ratios["noise"]["high"], 1 / ratios["noise"]["low"])
+            assert inside == (1 / floor < measured < floor), endpoint["name"]
+            assert lanes.locator(".pairs path").count() == 1
+            signs = row.locator(".measured .sign").all_text_contents()
+            is_noise = ratios["measured"]["low"] <= floor and ratios["measured"]["high"] >= 1 / floor
+            apart = (
+                ratios["measured"]["low"] > ratios["predicted"]["high"]
+                or ratios["predicted"]["low"] > ratios["measured"]["high"]
+            )
+            assert signs == ["≈"] * is_noise + ["≠"] * apart, endpoint["name"]
+        # One sentence for each split says where prediction and measurement agree.
+        sentences = [split["comparison"]["agreement"]["sentence"] for split in visit.study()["splits"]]
+        assert visit.page.locator(".verdict .agreement").all_text_contents() == sentences
 
 
 def test_the_graph_says_what_the_calls_add_up_to(browser: Browser, samples: dict[str, Path]) -> None:
@@ -393,7 +459,7 @@ def test_names_stay_text(browser: Browser, samples: dict[str, Path]) -> None:
         name = visit.study()["splits"][1]["comparison"]["endpoints"][0]["name"]
         assert name == "</script><b>&\"'"
         assert visit.page.locator("#endpoint-1-0 .name b").first.text_content() == name
-        assert visit.page.locator("select.endpoint:visible option").first.text_content() == name
+        assert name in visit.page.locator("select.endpoint:visible option").all_text_contents()
 
 
 CONTRAST = """() => {

@@ -42,6 +42,10 @@ const FEWEST_PAIRS: usize = 6;
 ///
 /// Measured: two copies of the shop lay within 3 %.
 const MOST_PAIRS: usize = 400;
+/// Pairs of an endpoint that a study keeps.
+///
+/// Chosen: more dots than these would hide each other in a plot.
+const SAMPLE: usize = 100;
 /// Time that a set of pairs takes, and pairs in it at most. CPU time is read before and after a set.
 ///
 /// Chosen: reading takes milliseconds.
@@ -306,6 +310,7 @@ impl Endpoint {
             switches: per_request(|set| &set.switches),
             crossings: traffic(|(crossings, _)| *crossings),
             bytes: traffic(|(_, bytes)| *bytes),
+            sample_ms: evenly(&all().collect::<Vec<_>>(), SAMPLE),
         })
     }
 }
@@ -316,6 +321,12 @@ impl Endpoint {
 fn log_ratio((nth, last): (usize, usize), of: impl Fn(usize) -> Option<f64>) -> Option<f64> {
     let [this, first, second] = [of(nth)?.ln(), of(0)?.ln(), of(last)?.ln()];
     Some(this - if nth == last { first } else { f64::midpoint(first, second) })
+}
+
+/// Returns at most `most` of the items, evenly spaced.
+fn evenly<T: Copy>(all: &[T], most: usize) -> Vec<T> {
+    let count = all.len().min(most);
+    (0..count).map(|nth| all[nth * all.len() / count]).collect()
 }
 
 /// Returns the ratio whose logarithm is the median of these, with its interval.
@@ -349,6 +360,14 @@ mod tests {
         assert!((alone.noise.low - 1.0).abs() < 1e-9 && alone.differs());
         assert!((alone.cpu_ratio.unwrap().value - 3.0).abs() < 1e-9);
         assert_eq!((alone.cpu_ms.split, alone.switches.split), (3.0, 6.0));
+    }
+
+    #[test]
+    fn a_sample_of_the_pairs_is_kept() {
+        let found = endpoint((0..250).map(|i| [Some(1.0), Some(f64::from(i + 1)), Some(1.0)]));
+        let sample = found.summed_up("GET /", 1, 1).unwrap().sample_ms;
+        assert_eq!((sample.len(), sample[0], sample[99]), (100, (1.0, 1.0), (1.0, 248.0)));
+        assert_eq!(evenly(&[1, 2, 3], 100), [1, 2, 3]);
     }
 
     #[test]

@@ -120,6 +120,31 @@ impl Interval {
         Self { value: monotone(self.value), low, high, level: self.level }
     }
 
+    /// Returns the quotient of two positive quantities whose errors are independent: the logarithms' errors add up as squares.
+    /// Returns `None` where one of them is zero.
+    pub fn divided_by(self, other: Self) -> Option<Self> {
+        let value = self.value / other.value;
+        let error = |ours: f64, theirs: f64| (ours / self.value).ln().hypot((theirs / other.value).ln());
+        let [low, high] = [-error(self.low, other.high), error(self.high, other.low)].map(|error| value * error.exp());
+        [value, low, high].iter().all(|x| x.is_finite() && *x > 0.0).then(|| Self::new(self.level, value, low, high))
+    }
+
+    /// Returns true where both intervals have a value in common.
+    pub fn overlaps(self, other: Self) -> bool {
+        self.low <= other.high && other.low <= self.high
+    }
+
+    /// Returns the largest change, as a share, that this ratio of two equal things allows them to differ by: their noise.
+    pub fn noise_floor(self) -> f64 {
+        self.high.max(1.0 / self.low.max(f64::MIN_POSITIVE)).max(1.0) - 1.0
+    }
+
+    /// Returns true if this ratio differs from one by more than that of two equal things, the noise, may.
+    pub fn is_beyond(self, noise: Self) -> bool {
+        let most = 1.0 + noise.noise_floor();
+        self.low > most || self.high < 1.0 / most
+    }
+
     /// Returns whether `x` lies between the ends, which belong to the interval.
     pub fn contains(self, x: f64) -> bool {
         (self.low..=self.high).contains(&x)
@@ -150,6 +175,37 @@ mod tests {
         assert_eq!(old.level, Level::NINETY);
         let wrong = serde_json::from_str::<Interval>(r#"{"value":2,"low":1,"high":3,"level_percent":0}"#).unwrap_err();
         assert!(wrong.to_string().starts_with("the level of an interval is not between 1 and 100 percent"), "{wrong}");
+    }
+
+    fn ninety([value, low, high]: [f64; 3]) -> Interval {
+        Interval::new(Level::NINETY, value, low, high)
+    }
+
+    #[test]
+    fn a_quotient_is_as_uncertain_as_both_together() {
+        let [split, monolith] = [ninety([6.0, 3.0, 12.0]), ninety([2.0, 2.0, 2.0])];
+        assert_eq!(split.divided_by(monolith), Some(ninety([3.0, 1.5, 6.0])));
+        let both = split.divided_by(ninety([2.0, 1.0, 4.0])).unwrap();
+        let share = 2_f64.powf(2_f64.sqrt());
+        assert!((both.low - 3.0 / share).abs() < 1e-9 && (both.high - 3.0 * share).abs() < 1e-9, "{both:?}");
+        assert_eq!(split.divided_by(ninety([0.0; 3])), None);
+        assert_eq!(ninety([1.0, 0.0, 2.0]).divided_by(monolith), None);
+    }
+
+    #[test]
+    fn a_difference_below_the_noise_is_none() {
+        let noise = ninety([1.0, 0.98, 1.03]);
+        assert!(ninety([1.1, 1.05, 1.15]).is_beyond(noise) && ninety([0.9, 0.85, 0.95]).is_beyond(noise));
+        assert!(!ninety([1.05, 1.02, 1.08]).is_beyond(noise) && !ninety([1.0, 0.99, 1.01]).is_beyond(noise));
+        // The copy that was slower could as well have been the first.
+        assert!(!ninety([0.95, 0.94, 0.96]).is_beyond(ninety([1.1, 1.05, 1.15])));
+        assert!((noise.noise_floor() - 0.03).abs() < 1e-12);
+    }
+
+    #[test]
+    fn intervals_overlap_where_they_have_a_value_in_common() {
+        let [one, two, three] = [[1.0, 0.5, 1.5], [2.0, 1.5, 2.5], [3.0, 2.6, 3.5]].map(ninety);
+        assert!(one.overlaps(two) && two.overlaps(one) && !two.overlaps(three) && !three.overlaps(one));
     }
 
     #[test]

@@ -142,6 +142,17 @@ impl Page {
         self.value(path, &value.to_string(), 1.0, &count(value));
     }
 
+    /// A ratio with its interval; a dash if it is absent.
+    pub(super) fn ratio(&mut self, path: &str, ratio: Option<Interval>) {
+        let Some(ratio) = ratio else { return self.nothing() };
+        self.number(&format!("{path}/value"), ratio.value, 1.0);
+        self.raw("× <small>");
+        self.number(&format!("{path}/low"), ratio.low, 1.0);
+        self.raw("–");
+        self.number(&format!("{path}/high"), ratio.high, 1.0);
+        self.raw("</small>");
+    }
+
     /// A value above its interval; a dash if it is absent.
     pub(super) fn interval(&mut self, path: &str, interval: Option<Interval>, scale: f64) {
         let Some(interval) = interval else {

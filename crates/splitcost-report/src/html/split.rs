@@ -1,13 +1,13 @@
 //! The part of the page about one split, and its column in the comparison.
 
-use splitcost_model::estimate::{Arms, EstimatedEndpoint, Figures, Quantile, ResponseTimes};
+use splitcost_model::estimate::{Arms, Figures};
 use splitcost_model::fault::FaultStudy;
-use splitcost_model::number::{byte_unit, short};
-use splitcost_model::rehearsal::{AloneEndpoint, RehearsedEndpoint};
+use splitcost_model::number::byte_unit;
 use splitcost_model::statistics::Interval;
-use splitcost_model::study::{EndpointComparison, Origin, SplitStudy, VerdictClass};
+use splitcost_model::study::{Origin, Ratios, SplitStudy, VerdictClass};
 
 use super::data::data;
+use super::endpoints::{self, Row, signs};
 use super::evidence::evidence;
 use super::markup::{Mark, Page, breakable, escape};
 use super::service;
@@ -73,9 +73,25 @@ pub(super) fn comparison_rows() -> [ComparisonRow; 10] {
             cell: |page, i, split| {
                 let path = format!("/splits/{i}/usd_per_month");
                 let money = &split.usd_per_month;
-                before_and_after(page, money.rehearsal.as_ref(), Some(&money.estimate), 1.0, |origin, arm| {
-                    format!("{path}/{}/{arm}", part(origin))
-                });
+                let lines = [
+                    Line {
+                        origin: Origin::Measured,
+                        key: "measured",
+                        arms: money.rehearsal,
+                        path: format!("{path}/rehearsal"),
+                        at: "",
+                    },
+                    Line {
+                        origin: Origin::Predicted,
+                        key: "predicted",
+                        arms: Some(money.estimate),
+                        path: format!("{path}/estimate"),
+                        at: "",
+                    },
+                ];
+                let ratios =
+                    (&split.comparison.ratios.usd_per_month, format!("/splits/{i}/comparison/ratios/usd_per_month"));
+                before_and_after(page, lines, &ratios, 1.0);
             },
         },
         ComparisonRow {
@@ -120,44 +136,74 @@ fn hardest(page: &mut Page, i: usize, split: &SplitStudy) {
     page.raw(&format!(" ms, {words}, {}</small>", change.origin.name()));
 }
 
-/// The key of a [`SplitStudy`]'s part that numbers of an origin are in.
-fn part(origin: Origin) -> &'static str {
-    match origin {
-        Origin::Measured => "rehearsal",
-        Origin::Predicted => "estimate",
-    }
-}
-
 fn figure(page: &mut Page, i: usize, split: &SplitStudy, key: &str, of: fn(&Figures) -> Option<Interval>, scale: f64) {
     let arms = |figures: &Arms<Figures>| Arms { monolith: of(&figures.monolith), split: of(&figures.split) };
-    let measured = split.rehearsal.as_ref().map(|rehearsal| arms(&rehearsal.figures));
-    let predicted = arms(&split.estimate.figures);
-    before_and_after(page, measured.as_ref(), Some(&predicted), scale, |origin, arm| {
-        format!("/splits/{i}/{}/{arm}/{key}", part(origin))
-    });
+    let rehearsed = split.estimate.as_rehearsed.as_ref().filter(|_| split.rehearsal.is_some());
+    let line = |origin, ratio, figures: Option<&Arms<Figures>>, part: &str| Line {
+        origin,
+        key: ratio,
+        arms: figures.map(arms),
+        path: format!("/splits/{i}/{part}"),
+        at: key,
+    };
+    let lines = [
+        line(Origin::Measured, "measured", split.rehearsal.as_ref().map(|of| &of.figures), "rehearsal"),
+        line(Origin::Predicted, "as_rehearsed", rehearsed.map(|of| &of.figures), "estimate/as_rehearsed"),
+        line(Origin::Predicted, "predicted", Some(&split.estimate.figures), "estimate"),
+    ];
+    let all = &split.comparison.ratios;
+    let (ratios, name) = match key {
+        "saturation_reqs_per_sec" => (&all.saturation, "saturation"),
+        "cpu_secs_per_request" => (&all.cpu, "cpu"),
+        _ => (&all.cores, "cores"),
+    };
+    before_and_after(page, lines, &(ratios, format!("/splits/{i}/comparison/ratios/{name}")), scale);
 }
 
-/// A line for the measured and one for the predicted numbers, each from the monolith to the split.
-fn before_and_after(
+/// The numbers of an origin, from the monolith to the split.
+struct Line<'a> {
+    origin: Origin,
+    /// The key of its ratio.
+    key: &'a str,
+    arms: Option<Arms<Option<Interval>>>,
+    /// The JSON pointer of the part that holds the arms, and the key of the figure in each.
+    path: String,
+    at: &'a str,
+}
+
+/// A line for each origin, with the ratio.
+fn before_and_after<'a>(
     page: &mut Page,
-    measured: Option<&Arms<Option<Interval>>>,
-    predicted: Option<&Arms<Option<Interval>>>,
+    lines: impl IntoIterator<Item = Line<'a>>,
+    (ratios, path_of_ratios): &(&Ratios, String),
     scale: f64,
-    path: impl Fn(Origin, &str) -> String,
 ) {
-    let lines = [(Mark::Measured, Origin::Measured, measured), (Mark::Simulated, Origin::Predicted, predicted)];
     let mut written = false;
-    for (mark, origin, arms) in lines {
-        let Some(arms) = arms.filter(|arms| arms.monolith.is_some() || arms.split.is_some()) else { continue };
+    for line in lines {
+        let Some(arms) = line.arms.filter(|arms| arms.monolith.is_some() || arms.split.is_some()) else { continue };
         written = true;
+        let (mark, ratio) = match line.key {
+            "measured" => (Mark::Measured, ratios.measured),
+            "as_rehearsed" => (Mark::Simulated, ratios.as_rehearsed),
+            _ => (Mark::Simulated, ratios.predicted),
+        };
         page.raw(&format!("<div class=\"pair\">{} ", mark.glyph()));
-        match arms.monolith {
-            Some(before) => page.number(&format!("{}/value", path(origin, "monolith")), before.value, scale),
-            None => page.nothing(),
+        for (arm, value) in [("monolith", arms.monolith), ("split", arms.split)] {
+            page.raw(if arm == "split" { " → <b>" } else { "" });
+            let at = [line.path.as_str(), arm, line.at, "value"].into_iter().filter(|part| !part.is_empty());
+            match value {
+                Some(value) => page.number(&at.collect::<Vec<_>>().join("/"), value.value, scale),
+                None => page.nothing(),
+            }
         }
-        page.raw(" → <b>");
-        page.interval(&path(origin, "split"), arms.split, scale);
-        page.raw("</b></div>");
+        page.raw("</b> ");
+        if let Some(ratio) = ratio {
+            page.ratio(&format!("{path_of_ratios}/{}", line.key), Some(ratio));
+        }
+        if line.origin == Origin::Measured {
+            signs(page, ratios);
+        }
+        page.raw(if line.key == "as_rehearsed" { " <small>as rehearsed</small></div>" } else { "</div>" });
     }
     if !written {
         page.nothing();
@@ -189,8 +235,9 @@ pub(super) fn section(page: &mut Page, i: usize, split: &SplitStudy) {
     ));
     page.short(&format!("/splits/{i}/estimate/load_reqs_per_sec"), split.estimate.load_reqs_per_sec, 1.0);
     page.raw(" requests/s.</p>\n");
-    endpoints(page, i, split);
-    charts(page, i, split);
+    let rows = Row::all(i, split);
+    endpoints::table(page, i, split, &rows);
+    charts(page, i, split, &rows);
     calls(page, i, split);
     evidence(page, i, split);
     cannot_cross(page, i, split);
@@ -322,303 +369,29 @@ fn fault_title(page: &mut Page, i: usize, f: usize, split: &SplitStudy, fault: &
     page.raw(&format!(" requests/s; calls: <code>{}</code>; {origin}</p>\n", escape(&fault.policy.to_string())));
 }
 
-/// An endpoint of the comparison, with its places in the document.
-struct Row<'a> {
-    compared: &'a EndpointComparison,
-    /// JSON pointer of `compared`.
-    path: String,
-    estimated: Option<(&'a EstimatedEndpoint, String)>,
-    rehearsed: Option<(&'a RehearsedEndpoint, String)>,
-    alone: Option<(&'a AloneEndpoint, String)>,
-}
-
-impl<'a> Row<'a> {
-    /// Every endpoint, in the comparison's order.
-    fn all(i: usize, split: &'a SplitStudy) -> Vec<Self> {
-        let estimated = |name: &str| {
-            let e = split.estimate.endpoints.iter().position(|endpoint| endpoint.name == name)?;
-            Some((&split.estimate.endpoints[e], format!("/splits/{i}/estimate/endpoints/{e}")))
-        };
-        let rehearsed = |name: &str| {
-            let endpoints = &split.rehearsal.as_ref()?.endpoints;
-            let e = endpoints.iter().position(|endpoint| endpoint.name == name)?;
-            Some((&endpoints[e], format!("/splits/{i}/rehearsal/endpoints/{e}")))
-        };
-        let alone = |name: &str| {
-            let endpoints = &split.rehearsal.as_ref()?.alone;
-            let e = endpoints.iter().position(|endpoint| endpoint.name == name)?;
-            Some((&endpoints[e], format!("/splits/{i}/rehearsal/alone/{e}")))
-        };
-        let rows = split.comparison.endpoints.iter().enumerate().map(|(e, compared)| Self {
-            compared,
-            path: format!("/splits/{i}/comparison/endpoints/{e}"),
-            estimated: estimated(&compared.name),
-            rehearsed: rehearsed(&compared.name),
-            alone: alone(&compared.name),
-        });
-        rows.collect()
-    }
-
-    /// The response times of a column, with their JSON pointer.
-    fn times(&self, column: &Column) -> Option<(&'a ResponseTimes, String)> {
-        let (response, path) = match column.origin {
-            Origin::Predicted => self.estimated.as_ref().map(|(endpoint, path)| (&endpoint.response, path))?,
-            Origin::Measured => self.rehearsed.as_ref().map(|(endpoint, path)| (&endpoint.response, path))?,
-        };
-        let times = if column.arm == "monolith" { &response.monolith } else { &response.split };
-        Some((times.as_ref()?, format!("{path}/{}", column.arm)))
-    }
-}
-
-/// A column of the endpoint table: an arm's response times of one origin.
-struct Column {
-    arm: &'static str,
-    class: &'static str,
-    group: &'static str,
-    origin: Origin,
-}
-
-impl Column {
-    fn mark(&self) -> Mark {
-        match self.origin {
-            Origin::Measured => Mark::Measured,
-            Origin::Predicted => Mark::Simulated,
-        }
-    }
-}
-
-/// All columns that may be filled, the monolith's before the split's.
-const COLUMNS: [Column; 4] = [
-    Column { arm: "monolith", class: "monolith", group: "Monolith", origin: Origin::Predicted },
-    Column { arm: "monolith", class: "monolith", group: "Monolith", origin: Origin::Measured },
-    Column { arm: "split", class: "after", group: "Split", origin: Origin::Predicted },
-    Column { arm: "split", class: "after", group: "Split", origin: Origin::Measured },
-];
-
-fn endpoints(page: &mut Page, i: usize, split: &SplitStudy) {
-    page.raw("<h3>Cost of each endpoint</h3>\n");
-    let rows = Row::all(i, split);
-    let filled = |column: &&Column| rows.iter().any(|row| row.times(column).is_some());
-    let columns: Vec<&Column> = COLUMNS.iter().filter(filled).collect();
-    if columns.is_empty() {
-        page.raw("<p class=\"empty\">No endpoint was predicted or measured.</p>\n");
-        return;
-    }
-    let axis = Axis::over(&rows, &columns);
-    page.raw(
-        "<p class=\"note\">Response times in milliseconds; the endpoint that suffers most first. Alone: lone requests, each \
-         sent to the monolith, the split and a second monolith, back to back. The others: under load, from the intended start of a \
-         request, queueing included, with intervals. <label class=\"switch\"><input type=\"checkbox\" class=\"show-p90\"> \
-         show p90 too</label></p>\n",
-    );
-    page.raw("<table class=\"endpoints\">\n<thead>\n<tr><td></td>");
-    for group in ["Monolith", "Split"] {
-        let span = columns.iter().filter(|c| c.group == group).count();
-        if span > 0 {
-            let class = if group == "Split" { "after" } else { "monolith" };
-            page.raw(&format!("<th scope=\"colgroup\" colspan=\"{span}\" class=\"n group {class}\">{group}</th>"));
-        }
-    }
-    page.raw("<td></td><td class=\"plot\"></td></tr>\n<tr><td></td>");
-    for column in &columns {
-        page.raw(&format!("<th scope=\"col\" class=\"n\">{}</th>", column.mark().tag()));
-    }
-    page.raw("<th scope=\"col\" class=\"n\">Change</th><td class=\"plot\" aria-hidden=\"true\"><div class=\"axis\">");
-    for tick in axis.ticks() {
-        page.raw(&format!("<span style=\"left:{:.2}%\">{}</span>", axis.share(tick), short(tick)));
-    }
-    page.raw("<em>ms</em></div></td></tr>\n</thead>\n");
-
-    for (e, row) in rows.iter().enumerate() {
-        endpoint_rows(page, (i, e), row, &columns, &axis);
-    }
-    page.raw("</table>\n");
-}
-
-fn endpoint_rows(page: &mut Page, (i, e): (usize, usize), row: &Row<'_>, columns: &[&Column], axis: &Axis) {
-    let span = columns.len() + 2;
-    page.raw(&format!(
-        "<tbody id=\"endpoint-{i}-{e}\">\n<tr class=\"name\"><th scope=\"rowgroup\" colspan=\"{span}\"><b>{}</b> <span class=\"meta\">",
-        breakable(&row.compared.name)
-    ));
-    page.raw(&format!("{} ", Mark::Measured.glyph()));
-    page.count(&format!("{}/requests", row.path), row.compared.requests);
-    page.raw(" requests");
-    if row.compared.failed_requests > 0 {
-        page.raw(", <b class=\"bad\">");
-        page.count(&format!("{}/failed_requests", row.path), row.compared.failed_requests);
-        page.raw(" failed</b>");
-    }
-    if let Some((endpoint, path)) = &row.estimated {
-        calls_of(page, endpoint, path);
-    }
-    page.raw("</span></th><td class=\"plot\"></td></tr>\n");
-    alone_row(page, row, columns);
-    for quantile in Quantile::ALL {
-        page.raw(&format!("<tr class=\"{0}\"><th scope=\"row\">{0}</th>", quantile.name()));
-        for column in columns {
-            page.raw(&format!("<td class=\"n {}\">", column.class));
-            match row.times(column) {
-                Some((times, path)) => {
-                    page.interval(&format!("{path}/{}", quantile.key()), times.at(quantile), 1.0);
-                }
-                None => page.nothing(),
-            }
-            page.raw("</td>");
-        }
-        page.raw("<td class=\"n change\">");
-        match row.compared.at(quantile) {
-            Some(change) => page.factor(&format!("{}/{}/ratio", row.path, quantile.key()), change.ratio),
-            None => page.nothing(),
-        }
-        page.raw("</td><td class=\"plot\" aria-hidden=\"true\"><div class=\"lanes\">");
-        for tick in axis.ticks() {
-            page.raw(&format!("<hr style=\"left:{:.2}%\">", axis.share(tick)));
-        }
-        for (lane, column) in columns.iter().enumerate() {
-            let Some(time) = row.times(column).and_then(|(times, _)| times.at(quantile)) else { continue };
-            lane_marks(page, axis, time, (2 * lane + 1, 2 * columns.len()), column);
-        }
-        page.raw("</div></td></tr>\n");
-    }
-    page.raw("</tbody>\n");
-}
-
-/// Lone requests to an endpoint.
-fn alone_row(page: &mut Page, row: &Row<'_>, columns: &[&Column]) {
-    let Some(change) = row.compared.alone_ms else { return };
-    page.raw("<tr class=\"alone\"><th scope=\"row\">alone</th>");
-    for column in columns {
-        page.raw(&format!("<td class=\"n {}\">", column.class));
-        let times = match column.origin {
-            Origin::Predicted => row
-                .estimated
-                .as_ref()
-                .and_then(|(endpoint, path)| Some((endpoint.alone?.response_ms, format!("{path}/alone")))),
-            Origin::Measured => row.alone.as_ref().map(|(alone, path)| (alone.response_ms, path.clone())),
-        };
-        match times {
-            Some((times, path)) => {
-                let value = if column.arm == "monolith" { times.monolith } else { times.split };
-                page.number(&format!("{path}/response_ms/{}", column.arm), value, 1.0);
-            }
-            None => page.nothing(),
-        }
-        page.raw("</td>");
-    }
-    page.raw("<td class=\"n change\">");
-    page.factor(&format!("{}/alone_ms/ratio", row.path), change.ratio);
-    page.raw("</td><td class=\"plot\">");
-    if let Some((alone, path)) = &row.alone {
-        page.raw("<small>split ÷ monolith ");
-        page.interval(&format!("{path}/ratio"), Some(alone.ratio), 1.0);
-        page.raw(", ");
-        page.count(&format!("{path}/pairs"), alone.pairs);
-        page.raw(" pairs; two monoliths ");
-        page.interval(&format!("{path}/noise"), Some(alone.noise), 1.0);
-        page.raw("</small>");
-    }
-    page.raw("</td></tr>\n");
-}
-
-/// Calls between services that an endpoint's requests make.
-fn calls_of(page: &mut Page, endpoint: &EstimatedEndpoint, path: &str) {
-    if endpoint.crossings_per_request > 0.0 {
-        page.raw(" · ");
-        page.short(&format!("{path}/crossings_per_request"), endpoint.crossings_per_request, 1.0);
-        page.raw(" calls and ");
-        let (scale, unit) = byte_unit(endpoint.bytes_per_request);
-        page.short(&format!("{path}/bytes_per_request"), endpoint.bytes_per_request, scale);
-        page.raw(&format!(" {unit} between services per request"));
-    }
-    if endpoint.blocking_crossings_per_request > 0.0 {
-        page.raw("</span><span class=\"meta\"><b class=\"bad\">Blocks the event loop</b> ");
-        page.short(&format!("{path}/blocking_crossings_per_request"), endpoint.blocking_crossings_per_request, 1.0);
-        page.raw(" × per request");
-        if let Some(awaited) = &endpoint.split_if_async {
-            page.raw("; awaited instead: p50 ");
-            page.interval(&format!("{path}/split_if_async/p50_ms"), Some(awaited.p50_ms), 1.0);
-            page.raw(" ms, p99 ");
-            page.interval(&format!("{path}/split_if_async/p99_ms"), awaited.p99_ms, 1.0);
-            page.raw(&format!(" ms {}", Mark::Simulated.glyph()));
-        }
-    }
-}
-
-/// An interval as a bar and its value as a dot, on the `nth` of so many halves of lanes.
-fn lane_marks(page: &mut Page, axis: &Axis, interval: Interval, (nth, of): (usize, usize), column: &Column) {
-    let (low, high) = (axis.share(interval.low), axis.share(interval.high));
-    let top = 100.0 * nth as f64 / of as f64;
-    let class = format!("{} {}", column.class, if column.origin == Origin::Measured { "filled" } else { "hollow" });
-    page.raw(&format!(
-        "<i class=\"{class}\" style=\"top:{top:.1}%;left:{low:.2}%;width:{:.2}%\"></i><u class=\"{class}\" style=\"top:{top:.1}%;left:{:.2}%\"></u>",
-        high - low,
-        axis.share(interval.value)
-    ));
-}
-
-/// A logarithmic axis in milliseconds, shared by a split's rows.
-struct Axis {
-    low: f64,
-    high: f64,
-}
-
-impl Axis {
-    fn over(rows: &[Row<'_>], columns: &[&Column]) -> Self {
-        let mut axis = Self { low: f64::INFINITY, high: 0.0 };
-        let times = rows.iter().flat_map(|row| columns.iter().filter_map(|column| Some(row.times(column)?.0)));
-        for interval in times.flat_map(|times| Quantile::ALL.into_iter().filter_map(|q| times.at(q))) {
-            for value in [interval.low, interval.high, interval.value].into_iter().filter(|v| v.is_finite() && *v > 0.0)
-            {
-                axis.low = axis.low.min(value);
-                axis.high = axis.high.max(value);
-            }
-        }
-        if axis.high == 0.0 {
-            return Self { low: 1.0, high: 10.0 };
-        }
-        Self { low: axis.low * 0.9, high: axis.high * 1.1 }
-    }
-
-    /// Where a value lies, in percent of the axis.
-    fn share(&self, value: f64) -> f64 {
-        let share = 100.0 * (value / self.low).ln() / (self.high / self.low).ln();
-        if share.is_nan() { 0.0 } else { share.clamp(0.0, 100.0) }
-    }
-
-    fn ticks(&self) -> Vec<f64> {
-        let decades = (self.high / self.low).log10();
-        let steps: &[f64] = if decades > 2.5 { &[1.0] } else { &[1.0, 2.0, 5.0] };
-        let powers = self.low.log10().floor() as i32..=self.high.log10().ceil() as i32;
-        powers
-            .flat_map(|power| steps.iter().map(move |step| step * 10_f64.powi(power)))
-            .filter(|tick| (self.low..=self.high).contains(tick))
-            .collect()
-    }
-}
-
-fn charts(page: &mut Page, i: usize, split: &SplitStudy) {
-    page.raw("<div class=\"charts\">\n<figure>\n<h3>Predicted against measured</h3>\n");
-    match split.comparison.accuracy {
-        Some(accuracy) => {
-            let path = format!("/splits/{i}/comparison/accuracy");
-            page.raw(&chart_box("accuracy", "Predicted against measured response times of every endpoint"));
-            page.raw("<figcaption>");
-            page.count(&format!("{path}/inside"), accuracy.inside);
+fn charts(page: &mut Page, i: usize, split: &SplitStudy, rows: &[Row<'_>]) {
+    page.raw("<div class=\"charts\">\n");
+    pairs(page, split);
+    page.raw("<figure>\n<h3>Predicted against measured</h3>\n");
+    match &split.comparison.agreement {
+        Some(agreement) => {
+            let path = format!("/splits/{i}/comparison/agreement");
+            page.raw(&chart_box("accuracy", "Predicted against measured ratios of split to monolith"));
+            page.raw("<figcaption>Ratios of split to monolith, with intervals. On the diagonal, both are equal. The intervals overlap for ");
+            page.count(&format!("{path}/agreeing"), agreement.agreeing);
             page.raw(" of ");
-            page.count(&format!("{path}/values"), accuracy.values);
-            page.raw(" measured values lie inside their predicted interval; the median error is ");
-            page.short(&format!("{path}/median_error_percent"), accuracy.median_error_percent, 1.0);
-            page.raw(" %. On the diagonal, prediction and measurement agree.</figcaption>\n");
+            page.count(&format!("{path}/ratios"), agreement.ratios);
+            page.raw(" ratios; in the median, both are ");
+            page.number(&format!("{path}/median_off_percent"), agreement.median_off_percent, 1.0);
+            page.raw(
+                " % apart. Inside the band, a measurement is not beyond the noise of lone requests.</figcaption>\n",
+            );
         }
         None => page.raw("<p class=\"empty\">This needs both a prediction and a rehearsal of the same split.</p>\n"),
     }
     page.raw("</figure>\n<figure>\n<h3>Distribution of response times</h3>\n");
-    let rows = Row::all(i, split);
-    let drawn = |row: &&Row<'_>| {
-        COLUMNS.iter().any(|column| row.times(column).is_some_and(|(times, _)| !times.distribution.is_empty()))
-    };
-    let drawn: Vec<&str> = rows.iter().filter(drawn).map(|row| row.compared.name.as_str()).collect();
+    let drawn: Vec<&str> =
+        rows.iter().filter(|row| row.has_distribution()).map(|row| row.compared.name.as_str()).collect();
     if drawn.is_empty() {
         page.raw("<p class=\"empty\">No distribution was kept.</p>\n");
     } else {
@@ -630,22 +403,55 @@ fn charts(page: &mut Page, i: usize, split: &SplitStudy) {
         page.raw(&chart_box("distribution", "Share of requests answered within a time"));
         page.raw("<figcaption>Share of requests answered within a time: solid lines were measured, dashed ones simulated.</figcaption>\n");
     }
-    page.raw("</figure>\n</div>\n");
-    graph(page, i, split);
+    page.raw("</figure>\n");
+    graph(page, split);
+    page.raw("</div>\n");
+    service_calls(page, i, split);
+}
+
+/// Lone requests to every endpoint, from the monolith to the split.
+fn pairs(page: &mut Page, split: &SplitStudy) {
+    let is_measured = split.rehearsal.is_some();
+    let known = if let Some(rehearsal) = &split.rehearsal {
+        !rehearsal.alone.is_empty()
+    } else {
+        split.estimate.endpoints.iter().any(|endpoint| endpoint.alone.is_some())
+    };
+    page.raw("<figure>\n<h3>Lone requests</h3>\n");
+    if !known {
+        page.raw("<p class=\"empty\">No request was sent alone.</p>\n</figure>\n");
+        return;
+    }
+    page.raw(&chart_box(
+        "pairs",
+        "Response times of lone requests to every endpoint, by the monolith and by the split",
+    ));
+    page.raw("<figcaption>From the median response time of the monolith to that of the split, ");
+    page.raw(if is_measured { "measured ●." } else { "simulated ○." });
+    if split.rehearsal.iter().flat_map(|rehearsal| &rehearsal.alone).any(|alone| !alone.sample_ms.is_empty()) {
+        page.raw(" Each faint dot is the request of a pair: the monolith's below the line, the split's above.");
+    }
+    page.raw("</figcaption>\n</figure>\n");
 }
 
 fn chart_box(chart: &str, label: &str) -> String {
     format!("<div class=\"chart {chart}\" data-chart=\"{chart}\" role=\"img\" aria-label=\"{label}\"></div>\n")
 }
 
-fn graph(page: &mut Page, i: usize, split: &SplitStudy) {
-    page.raw("<h3>Calls between services</h3>\n");
+fn graph(page: &mut Page, split: &SplitStudy) {
+    page.raw("<figure>\n<h3>Calls between services</h3>\n");
     if split.comparison.service_calls.is_empty() {
-        page.raw("<p class=\"empty\">No call goes between services.</p>\n");
+        page.raw("<p class=\"empty\">No call goes between services.</p>\n</figure>\n");
         return;
     }
-    page.raw("<div class=\"graph-and-table\">\n");
     page.raw(&chart_box("graph", "The services, and the calls per request between them"));
+    page.raw("<figcaption>Calls per request, averaged over the mix of requests.</figcaption>\n</figure>\n");
+}
+
+fn service_calls(page: &mut Page, i: usize, split: &SplitStudy) {
+    if split.comparison.service_calls.is_empty() {
+        return;
+    }
     let (measured, simulated) = (Mark::Measured.tag(), Mark::Simulated.tag());
     page.raw(&format!(
         "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Calls between services\">\n<table class=\"edges\">\n\
@@ -668,7 +474,7 @@ fn graph(page: &mut Page, i: usize, split: &SplitStudy) {
         page.number(&format!("{path}/added_ms_per_request"), calls.added_ms_per_request, 1.0);
         page.raw("</td></tr>\n");
     }
-    page.raw("</tbody>\n</table>\n</div>\n</div>\n");
+    page.raw("</tbody>\n</table>\n</div>\n");
 }
 
 fn calls(page: &mut Page, i: usize, split: &SplitStudy) {

@@ -3,6 +3,7 @@
 use splitcost_model::answers::Answers;
 use splitcost_model::audit::{Audit, CallSite, Difference};
 use splitcost_model::boundary::{Local, Readiness};
+use splitcost_model::course::{Course, Discarded};
 use splitcost_model::database::{CutJoin, CutTransaction, DataCrossings, Database, ForeignAccess, ServiceTables, Site};
 use splitcost_model::emulation::{Emulation, Spread};
 use splitcost_model::estimate::{
@@ -621,6 +622,10 @@ fn phase(kind: PhaseKind, concurrency: u32, rate: f64, secs: u64, requests: u64)
 /// The same, with lone requests in pairs.
 pub(crate) fn paired() -> Study {
     let mut study = shop();
+    let discarded = Discarded { cause: "another process, `cc1plus`,".to_owned(), blocks: 7, most_cores: 0.84 };
+    let course = Course { secs: 172.4, blocks: 96, discarded: vec![discarded], ..Course::default() };
+    study.provenance.notes.extend(course.discarded_in_words());
+    study.course = Some(course);
     for (split, hits) in study.splits.iter_mut().zip([COARSE, CHATTY]) {
         let Some(rehearsal) = &mut split.rehearsal else { continue };
         let alone = ROUTES.iter().zip(hits).map(|((name, _, _, p50, _, _), (_, _, slower))| AloneEndpoint {
@@ -631,6 +636,10 @@ pub(crate) fn paired() -> Study {
             noise: around(0.99, 0.03),
             cpu_ms: Arms { monolith: p50 * 0.7, split: p50 * 0.7 * slower },
             cpu_ratio: Some(around(slower, 0.03)),
+            sample_ms: (1..=40)
+                .map(|nth| (0.8 + 0.02 * f64::from(nth % 7), 0.9 + 0.01 * f64::from(nth % 11)))
+                .map(|(before, after)| (p50 * before, p50 * slower * before * after))
+                .collect(),
             ..AloneEndpoint::default()
         });
         rehearsal.alone = alone.collect();

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use splitcost_model::study::{FORMAT_VERSION, Study};
+use splitcost_study::comparison::compare;
 
 use crate::args::experiment::ReportArgs;
 use crate::failure::Failure;
@@ -56,5 +57,10 @@ fn read(path: &Path) -> anyhow::Result<Study> {
         .hint("make the study again with `splitcost evaluate`")
         .into());
     }
-    Ok(serde_json::from_str(&text).map_err(no_study)?)
+    let mut study: Study = serde_json::from_str(&text).map_err(no_study)?;
+    // A study of an older splitcost holds no ratios.
+    for split in study.splits.iter_mut().filter(|split| split.comparison.agreement.is_none()) {
+        split.comparison = compare(&split.estimate, split.rehearsal.as_ref(), &split.usd_per_month);
+    }
+    Ok(study)
 }
