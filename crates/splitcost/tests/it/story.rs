@@ -164,7 +164,7 @@ fn a_split_that_answers_otherwise_than_the_monolith_gets_no_verdict() {
         "not_compared": [{ "endpoint": "GET /nowhere", "from": "body" }],
     });
     assert_eq!(split["rehearsal"]["answers"], expected);
-    insta::assert_snapshot!(split["verdict"]["sentence"].as_str().unwrap(), @"No verdict on “good”: 50 of 100 answers differ from the monolith's: 50 of GET /items/{item} ($.asked.(key): another number); bodies of GET /nowhere differ between two monoliths: not compared.");
+    insta::assert_snapshot!(split["verdict"]["sentence"].as_str().unwrap(), @"No verdict on “good”: 50 of 100 answers differ from the monolith's: 50 of GET /items/{item} ($.asked.(key): another number); bodies of GET /nowhere differ between two monoliths: not compared. To get one, give the calls what their answers depend on, or leave the endpoints out of the workload, and rehearse it again.");
 }
 
 #[test]
