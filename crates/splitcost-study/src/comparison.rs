@@ -14,25 +14,31 @@ use crate::ratio;
 
 /// Compares the arms of a split.
 ///
-/// A measurement stands for the split only if the rehearsal made all calls between services remotely.
+/// A measurement stands for the split if the rehearsal made all calls between services remotely. If it made only some of them,
+/// the prediction does, unless the measurement is worse already: a split makes at least the calls that its rehearsal made.
 pub fn compare(estimate: &Estimate, rehearsal: Option<&Rehearsal>, money: &Money) -> Comparison {
-    let whole = rehearsal.filter(|_| estimate.as_rehearsed.is_none());
+    let is_whole = estimate.as_rehearsed.is_none();
     let figure = |pick: fn(&Figures) -> Option<Interval>| {
         let arms = |figures: Arms<Figures>| Arms { monolith: pick(&figures.monolith), split: pick(&figures.split) };
-        change(whole.map(|measured| arms(measured.figures)), arms(estimate.figures))
+        let measured = rehearsal.and_then(|measured| change(arms(measured.figures), Origin::Measured));
+        (measured, change(arms(estimate.figures), Origin::Predicted))
     };
+    let at_least = |(measured, predicted)| stands(is_whole, measured, predicted, Worse::More);
+    let saturation = rehearsal.and_then(|measured| {
+        let monolith = measured.figures.monolith.saturation_reqs_per_sec?;
+        Some(paired_change(monolith.value, measured.saturation_ratio?, Origin::Measured))
+    });
+    let (quotient, predicted_saturation) = figure(|figures| figures.saturation_reqs_per_sec);
     let endpoints = endpoints(estimate, rehearsal);
     let ratios = ratio::of_figures(estimate, rehearsal, money);
     Comparison {
-        saturation: whole
-            .and_then(|measured| {
-                let monolith = measured.figures.monolith.saturation_reqs_per_sec?;
-                Some(paired_change(monolith.value, measured.saturation_ratio?, Origin::Measured))
-            })
-            .or_else(|| figure(|figures| figures.saturation_reqs_per_sec)),
-        cpu: figure(|figures| figures.cpu_secs_per_request),
-        cores: figure(|figures| figures.cores),
-        usd_per_month: change(money.rehearsal.filter(|_| whole.is_some()), money.estimate),
+        saturation: stands(is_whole, saturation.or(quotient), predicted_saturation, Worse::Less),
+        cpu: at_least(figure(|figures| figures.cpu_secs_per_request)),
+        cores: at_least(figure(|figures| figures.cores)),
+        usd_per_month: at_least((
+            money.rehearsal.and_then(|money| change(money, Origin::Measured)),
+            change(money.estimate, Origin::Predicted),
+        )),
         crossings_per_request: average(estimate, |endpoint| endpoint.crossings_per_request),
         service_calls: service_calls(estimate),
         agreement: agreement(&endpoints, &ratios),
@@ -80,15 +86,32 @@ pub fn over_links(studies: &[SplitStudy], of: &[&str]) -> Vec<LinkComparison> {
     comparisons
 }
 
-/// The change between two arms: measured if both were, else predicted; `None` if the monolith's number is zero, as there is
-/// no ratio then, and JSON has no word for one.
-fn change(measured: Option<Arms<Option<Interval>>>, predicted: Arms<Option<Interval>>) -> Option<Change> {
-    let of = |arms: Arms<Option<Interval>>, origin| {
-        let (before, after) = (arms.monolith?, arms.split?);
-        let (ratio, added) = (after.value / before.value, after.value - before.value);
-        ratio.is_finite().then_some(Change { before, after, ratio, added, origin })
+/// The change between two arms; `None` if the monolith's number is zero, as there is no ratio then, and JSON has no word for
+/// one.
+fn change(arms: Arms<Option<Interval>>, origin: Origin) -> Option<Change> {
+    let (before, after) = (arms.monolith?, arms.split?);
+    let (ratio, added) = (after.value / before.value, after.value - before.value);
+    ratio.is_finite().then_some(Change { before, after, ratio, added, origin })
+}
+
+/// The direction in which a figure is worse.
+#[derive(Clone, Copy)]
+enum Worse {
+    More,
+    Less,
+}
+
+/// Returns the change that stands for the split: as measured where all of its calls were made remotely. Of some of them, a
+/// measurement stands only where its whole interval is worse than the prediction for all.
+fn stands(is_whole: bool, measured: Option<Change>, predicted: Option<Change>, worse: Worse) -> Option<Change> {
+    let (Some(part), Some(all), false) = (measured, predicted, is_whole) else {
+        return measured.filter(|_| is_whole).or(predicted);
     };
-    measured.and_then(|arms| of(arms, Origin::Measured)).or_else(|| of(predicted, Origin::Predicted))
+    let is_worse = match worse {
+        Worse::More => part.after.low > all.ratio * part.before.value,
+        Worse::Less => part.after.high < all.ratio * part.before.value,
+    };
+    Some(if is_worse { part } else { all })
 }
 
 /// Every endpoint of the estimate and of the rehearsal, the one that grows most first.
@@ -100,16 +123,14 @@ fn endpoints(estimate: &Estimate, rehearsal: Option<&Rehearsal>) -> Vec<Endpoint
     let measured = |name: &str| rehearsal?.endpoints.iter().find(|endpoint| endpoint.name == name);
     let is_whole = estimate.as_rehearsed.is_none();
     let predicted = |name: &str| estimate.endpoints.iter().find(|endpoint| endpoint.name == name);
-    // A prediction stands for lone requests only where nothing was measured.
     let alone = |name: &str| {
-        let (monolith_ms, ratio, origin) = if let Some(rehearsal) = rehearsal.filter(|_| is_whole) {
-            let alone = rehearsal.alone.iter().find(|endpoint| endpoint.name == name)?;
-            (alone.response_ms.monolith, alone.ratio, Origin::Measured)
-        } else {
-            let alone = predicted(name)?.alone?;
-            (alone.response_ms.monolith, alone.ratio, Origin::Predicted)
-        };
-        Some(paired_change(monolith_ms, ratio, origin))
+        let measured = rehearsal.and_then(|rehearsal| rehearsal.alone.iter().find(|endpoint| endpoint.name == name));
+        let measured = measured.map(|alone| paired_change(alone.response_ms.monolith, alone.ratio, Origin::Measured));
+        // Where all calls were made, a prediction stands for lone requests only if nothing was rehearsed.
+        let predicted = predicted(name).filter(|_| !(is_whole && rehearsal.is_some())).and_then(|of| of.alone);
+        let predicted =
+            predicted.map(|alone| paired_change(alone.response_ms.monolith, alone.ratio, Origin::Predicted));
+        stands(is_whole, measured, predicted, Worse::More)
     };
     let only_measured = rehearsal.iter().flat_map(|measured| &measured.endpoints).map(|endpoint| &endpoint.name);
     let names = estimate.endpoints.iter().map(|endpoint| &endpoint.name);
@@ -117,27 +138,29 @@ fn endpoints(estimate: &Estimate, rehearsal: Option<&Rehearsal>) -> Vec<Endpoint
     let mut compared: Vec<EndpointComparison> = names
         .map(|name| {
             let (measured, predicted) = (measured(name), predicted(name));
-            let run = measured.filter(|endpoint| is_whole && endpoint.response.split.is_some());
-            let change = |quantile| {
-                let nothing = Arms { monolith: None, split: None };
-                let of_estimate = predicted.map_or(nothing, |endpoint| at(&endpoint.response, quantile));
-                // A percentile that the measurement does not claim is not predicted instead.
-                let of_estimate = if run.is_some() { nothing } else { of_estimate };
-                change(run.map(|endpoint| at(&endpoint.response, quantile)), of_estimate)
-            };
+            let run = measured.filter(|endpoint| endpoint.response.split.is_some());
             let median = run.and_then(|endpoint| {
                 let monolith = endpoint.response.monolith.as_ref()?;
                 Some(paired_change(monolith.p50_ms.value, endpoint.ratio?, Origin::Measured))
             });
+            let of_quantile = |quantile| {
+                let quotient = run.and_then(|endpoint| change(at(&endpoint.response, quantile), Origin::Measured));
+                let measured = median.filter(|_| quantile == Quantile::P50).or(quotient);
+                // A percentile that the measurement of all calls does not claim is not predicted instead.
+                let predicted = predicted.filter(|_| !(is_whole && run.is_some()));
+                let predicted =
+                    predicted.and_then(|endpoint| change(at(&endpoint.response, quantile), Origin::Predicted));
+                stands(is_whole, measured, predicted, Worse::More)
+            };
             EndpointComparison {
                 name: name.clone(),
                 requests: predicted.map_or(0, |endpoint| endpoint.requests),
                 failed_requests: predicted.map_or(0, |endpoint| endpoint.failed_requests)
                     + measured.map_or(0, |endpoint| endpoint.failed_requests),
                 alone_ms: alone(name),
-                p50_ms: median.or_else(|| change(Quantile::P50)),
-                p90_ms: change(Quantile::P90),
-                p99_ms: change(Quantile::P99),
+                p50_ms: of_quantile(Quantile::P50),
+                p90_ms: of_quantile(Quantile::P90),
+                p99_ms: of_quantile(Quantile::P99),
                 ratios: ratio::of_endpoint(name, estimate, rehearsal),
             }
         })
@@ -181,19 +204,19 @@ fn service_calls(estimate: &Estimate) -> Vec<ServiceCalls> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use splitcost_model::boundary::Readiness;
-    use splitcost_model::estimate::{AsRehearsed, CrossingCost, EstimatedEndpoint};
-    use splitcost_model::rehearsal::RehearsedEndpoint;
+    use splitcost_model::estimate::{Alone, AsRehearsed, CrossingCost, EstimatedEndpoint};
+    use splitcost_model::rehearsal::{AloneEndpoint, RehearsedEndpoint};
     use splitcost_model::statistics::Level;
 
     use super::*;
 
-    fn interval(value: f64) -> Interval {
+    pub(crate) fn interval(value: f64) -> Interval {
         Interval::new(Level::NINETY, value, value * 0.9, value * 1.1)
     }
 
-    fn times(p50: f64) -> ResponseTimes {
+    pub(crate) fn times(p50: f64) -> ResponseTimes {
         let [p50_ms, p90_ms, p99_ms] = [p50, 2.0 * p50, 3.0 * p50].map(interval);
         ResponseTimes { p50_ms, p90_ms, p99_ms: Some(p99_ms), distribution: Vec::new() }
     }
@@ -289,6 +312,48 @@ mod tests {
         let p50 = found.endpoints[0].p50_ms.expect("it was predicted");
         assert_eq!((p50.ratio, p50.origin), (9.0, Origin::Predicted));
         assert_eq!(found.agreement.map(|agreement| agreement.median_off_percent), Some(0.0));
+    }
+
+    /// The endpoint `GET /issues/1/` of bugsink: 1.9 times as slow with all calls by the prediction, and measured 2.87 times as
+    /// slow with some of them.
+    #[test]
+    fn a_rehearsal_of_some_calls_that_is_worse_already_stands_for_the_split() {
+        let shown = |predicted_ratio: f64, saturation: f64| {
+            let alone = |ratio| Alone {
+                response_ms: Arms { monolith: 10.0, split: 10.0 * ratio },
+                ratio: interval(ratio),
+                ..Alone::default()
+            };
+            let figures = |value| Figures { saturation_reqs_per_sec: Some(interval(value)), ..Figures::default() };
+            let estimate = Estimate {
+                endpoints: vec![EstimatedEndpoint {
+                    alone: Some(alone(predicted_ratio)),
+                    ..predicted("a", 3, 1.0, predicted_ratio)
+                }],
+                figures: Arms { monolith: figures(100.0), split: figures(saturation) },
+                as_rehearsed: Some(AsRehearsed::default()),
+                ..Estimate::default()
+            };
+            let measured = AloneEndpoint {
+                name: "a".into(),
+                response_ms: Arms { monolith: 10.0, split: 28.7 },
+                ratio: interval(2.87),
+                ..AloneEndpoint::default()
+            };
+            let rehearsal = Rehearsal {
+                alone: vec![measured],
+                figures: Arms { monolith: figures(100.0), split: figures(50.0) },
+                ..Rehearsal::default()
+            };
+            let found = compare(&estimate, Some(&rehearsal), &Money::default());
+            let of = |change: Option<Change>| change.map(|change| (change.ratio, change.origin));
+            (of(found.endpoints[0].alone_ms), of(found.saturation))
+        };
+        let (measured, predicted) = (Origin::Measured, Origin::Predicted);
+        assert_eq!(shown(1.9, 80.0), (Some((2.87, measured)), Some((0.5, measured))));
+        assert_eq!(shown(3.5, 40.0), (Some((3.5, predicted)), Some((0.4, predicted))));
+        // Within its interval nothing is worse already.
+        assert_eq!(shown(2.8, 51.0), (Some((2.8, predicted)), Some((0.51, predicted))));
     }
 
     #[test]

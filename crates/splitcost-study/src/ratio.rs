@@ -91,18 +91,9 @@ fn predicted(arms: Arms<Option<Interval>>) -> Option<Interval> {
 mod tests {
     use splitcost_model::estimate::{Alone, AsRehearsed};
     use splitcost_model::rehearsal::{AloneEndpoint, RehearsedEndpoint};
-    use splitcost_model::statistics::Level;
 
     use super::*;
-
-    fn interval(value: f64) -> Interval {
-        Interval::new(Level::NINETY, value, value * 0.9, value * 1.1)
-    }
-
-    fn times(p50: f64) -> ResponseTimes {
-        let [p50_ms, p90_ms, p99_ms] = [p50, 2.0 * p50, 3.0 * p50].map(interval);
-        ResponseTimes { p50_ms, p90_ms, p99_ms: Some(p99_ms), distribution: Vec::new() }
-    }
+    use crate::comparison::tests::{interval, times};
 
     fn estimated(split: f64) -> EstimatedEndpoint {
         EstimatedEndpoint {

@@ -90,8 +90,11 @@ def is_dispatcher(function: Any) -> bool:
 
 def is_stub(function: Any) -> bool:
     """Return if something is one of our stubs, or a method that is one, without asking objects of the app."""
-    kinds = (types.FunctionType, types.MethodType, LRU_CACHED)
-    return type(function) in kinds and getattr(function, "__splitcost_stub__", False) is True
+    if type(function) is types.MethodType:
+        function = function.__func__
+    # `functools.wraps` copies the mark, together with the other attributes: a wrapper of a stub is not one.
+    is_function = type(function) in (types.FunctionType, LRU_CACHED)
+    return is_function and getattr(function, "__splitcost_stub__", None) is function
 
 
 def _named(module: types.ModuleType) -> Iterator[Found]:
@@ -211,4 +214,4 @@ def become_stub(function: types.FunctionType, original: types.FunctionType, stub
     with contextlib.suppress(ValueError, TypeError, NameError):
         function.__signature__ = _signature(original)  # type: ignore[attr-defined]
     function.__wrapped__ = original  # type: ignore[attr-defined]
-    function.__splitcost_stub__ = True  # type: ignore[attr-defined]
+    function.__splitcost_stub__ = function  # type: ignore[attr-defined]

@@ -176,7 +176,7 @@ class Runtime:
             stub = self._context_stub(target, is_async, is_at_home, depth)
         else:
             stub = self._stub(target, awaited, is_at_home, depth)
-        stub.__splitcost_stub__ = True
+        stub.__splitcost_stub__ = stub
         return stub
 
     def _stub(

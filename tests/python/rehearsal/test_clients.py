@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,19 @@ def clients(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Split]:
         patch.setenv("CASE_REDIS", place)
         with case_split("clients", tmp_path_factory.mktemp("clients"), copied=[]) as services:
             yield services
+
+
+def test_not_more_than_some_clients_are_kept() -> None:
+    import httpx
+    from splitcost.rehearsal.resources import clients as made
+
+    for number in range(2 * made.MOST_CLIENTS):
+        with httpx.Client(headers={"x-request-id": str(number)}) as client:
+            described = made.describe(client)
+        assert described is not None
+        first = made.make(described)
+        assert first is made.make(described)
+    assert len({id(each) for each in gc.get_objects() if type(each) is httpx.Client}) < 2 * made.MOST_CLIENTS
 
 
 @pytest.mark.parametrize("check", checks_of("clients"))

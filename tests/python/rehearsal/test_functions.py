@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import inspect
 import types
 from typing import Any
@@ -152,6 +153,17 @@ def test_what_is_called_in_place_of_a_function_is_the_stub(module: types.ModuleT
     assert remote_functions(module, module.code, lambda name: name == "cached") == []
     (found,) = remote_functions(module, module.code, lambda name: name == "wrapped")
     assert found.function is module.wrapped
+
+
+def test_a_wrapper_of_a_stub_is_none(module: types.ModuleType) -> None:
+    replaced(module, "plain", "Shelf.put")
+
+    @functools.wraps(module.plain)
+    def wrapper(*args: Any) -> Any:
+        return module.plain(*args)
+
+    assert is_stub(module.plain) and is_stub(module.Shelf().put)
+    assert not is_stub(wrapper)
 
 
 def test_methods_become_stubs_in_their_class(module: types.ModuleType) -> None:

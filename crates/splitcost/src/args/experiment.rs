@@ -202,7 +202,8 @@ pub(crate) struct EstimateArgs {
   splitcost rehearse --fault 'slow 10'         # as if called services took ten times as long for ten seconds
   splitcost rehearse --mode loopback           # does it still work as messages? without a recording, in seconds
 
-Exit status: 0 success; 1 a split could not be run; 2 splitcost or its input failed; 3 there is no verdict on a split.
+Exit status: 0 success; 1 a split could not be run; 2 splitcost or its input failed; 3 there is no verdict on a split,
+or the machine was too busy to measure anything under load.
 With --mode loopback: 0 the app answers as before; 1 an answer differs, a request failed, or no call crossed; 2 splitcost
 or its input failed. Of the options it uses --split, --compare and --format.")]
 pub(crate) struct RehearseArgs {
@@ -235,7 +236,8 @@ pub(crate) enum RehearsalMode {
 
 Without --recording, the app is recorded first.
 
-Exit status: 0 success; 1 a split could not be run; 2 splitcost or its input failed; 3 there is no verdict on a split.")]
+Exit status: 0 success; 1 a split could not be run; 2 splitcost or its input failed; 3 there is no verdict on a split,
+or the machine was too busy to measure anything under load.")]
 #[command(mut_arg("recording", |arg| {
     arg.help("Recording to use [default: record the app first, into .splitcost/recording beside the settings file]")
 }))]

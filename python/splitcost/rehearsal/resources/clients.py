@@ -6,6 +6,8 @@ service would: its connections are its own.
 
 from __future__ import annotations
 
+import functools
+import inspect
 import ssl
 from typing import Any
 
@@ -20,7 +22,8 @@ _REDIS = ("redis.client:Redis", "redis.asyncio.client:Redis")
 _HTTPX = tuple(f"{package}:{name}" for package in ("httpx", "httpx2") for name in ("Client", "AsyncClient"))
 _REQUESTS = ("requests.sessions:Session",)
 
-_made: dict[bytes, Any] = {}
+MOST_CLIENTS = 64
+"""Clients that are kept. Chosen: an app that names each request in a header makes a new one for each."""
 
 
 def describe(value: Any) -> list[Any] | None:
@@ -39,13 +42,12 @@ def describe(value: Any) -> list[Any] | None:
 
 def make(content: list[Any]) -> Any:
     """Return the callee's own client."""
-    key = orjson.dumps(content)
-    if key not in _made:
-        _made[key] = _make(*content)
-    return _made[key]
+    return _client(orjson.dumps(content))
 
 
-def _make(kind: str, name: str, *settings: Any) -> Any:
+@functools.lru_cache(MOST_CLIENTS)
+def _client(description: bytes) -> Any:
+    kind, name, *settings = orjson.loads(description)
     if name not in (*_REDIS, *_HTTPX, *_REQUESTS):
         raise codec.DecodeError(f"{name} is no client of a known kind")
     client = codec.resolve(name)
@@ -64,11 +66,30 @@ def _make(kind: str, name: str, *settings: Any) -> Any:
 
 
 def _redis_settings(value: Any) -> list[Any] | None:
-    pool = value.connection_pool
-    options = {name: option for name, option in pool.connection_kwargs.items() if _is_set(option)}
+    kind: Any = type(value)
+    pool, usual = value.connection_pool, _usual_options(kind)
+    options = {
+        name: option
+        for name, option in pool.connection_kwargs.items()
+        if name in usual and not _is_same(option, usual[name])
+    }
     if not all(_is_plain(option) for option in options.values()):
         return None  # A retry policy, a provider of passwords.
     return [codec.name_of(type(pool)), codec.name_of(pool.connection_class), options]
+
+
+@functools.cache
+def _usual_options(kind: Any) -> dict[str, Any]:
+    """The options that a client's class takes, with their defaults, some of which are objects. Others are its own."""
+    usual = kind().connection_pool.connection_kwargs
+    names = [*inspect.signature(kind).parameters, "path"]  # That of a socket of unix has another name there.
+    return {name: usual.get(name) for name in names}
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    if one == other:
+        return True
+    return type(one) is type(other) and hasattr(one, "__dict__") and bool(vars(one) == vars(other))
 
 
 def _httpx_settings(value: Any) -> dict[str, Any] | None:
@@ -104,10 +125,6 @@ def _requests_settings(value: Any) -> dict[str, Any] | None:
         "params": dict(value.params) if isinstance(value.params, dict) else value.params,
         "cookies": value.cookies.get_dict(),
     }
-
-
-def _is_set(option: Any) -> bool:
-    return option is not None and option != []
 
 
 def _is_plain(option: Any) -> bool:
