@@ -8,12 +8,13 @@
 //! A rehearsal divides the code by files: a class that is a module of its own is where its file is. Code of another service
 //! that runs in the caller calls the functions of its own service directly, as it would at home.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use crate::adaptation::{self, Adaptation};
-use crate::recording::statement::{Dialect, Statement};
+use crate::quantity::Nanos;
+use crate::recording::statement::Uncommitted;
 use crate::recording::{
     Call, CallIndex, Function, FunctionId, FunctionKind, Makes, ModuleId, PayloadClass, ReceiverKind, Recording,
     Request,
@@ -183,6 +184,8 @@ pub struct Boundary<'a> {
     /// The service that has each function's file.
     file_owners: Vec<Option<u16>>,
     functions: Vec<Crossability>,
+    /// The service to which the requests of each endpoint are sent.
+    fronts: BTreeMap<&'a str, u16>,
     /// The classes whose objects stay where they are.
     by_reference: Vec<String>,
 }
@@ -198,8 +201,11 @@ impl<'a> Boundary<'a> {
             (!split.is_copied(module)).then(|| index(split.service_of(module)))
         };
         let owners = |by_file| recording.functions.iter().map(|function| owner(function, by_file)).collect();
+        let services: Vec<u16> = recording.modules.iter().map(|module| index(split.service_of(module))).collect();
+        let handlers = recording.handler_modules().into_iter();
         Self {
-            services: recording.modules.iter().map(|module| index(split.service_of(module))).collect(),
+            fronts: handlers.map(|(endpoint, module)| (endpoint, services[module as usize])).collect(),
+            services,
             owners: owners(execution == Execution::Rehearsed),
             file_owners: owners(true),
             functions: crossabilities(recording, &split.adaptation)
@@ -224,6 +230,17 @@ impl<'a> Boundary<'a> {
 
     /// Decides about a call that is made in service `from`: where it is answered if it crosses.
     pub fn crossing(&self, request: &Request, call: CallIndex, from: u16) -> Option<Crosses> {
+        let crosses = self.crossing_without_writes(request, call, from)?;
+        let call = &request.calls[call as usize];
+        let needs_writes = self.functions[call.function as usize].database.needs_writes();
+        if !(needs_writes && self.has_writes(request, call.start(), from)) {
+            return Some(crosses);
+        }
+        (self.execution == Execution::Rewritten).then_some(Crosses { is_rehearsed: false, ..crosses })
+    }
+
+    /// Decides about a call as [`Self::crossing`] does, if all that the request has written is committed.
+    fn crossing_without_writes(&self, request: &Request, call: CallIndex, from: u16) -> Option<Crosses> {
         let call = &request.calls[call as usize];
         if call.makes == Makes::Call {
             return None;
@@ -236,31 +253,32 @@ impl<'a> Boundary<'a> {
         } else {
             self.execution == Execution::Rehearsed && self.owner_of_caller(request, call) == Some(to)
         };
-        let is_rehearsed =
-            facts.is_rehearsed && !(facts.database.needs_writes() && self.has_writes(request, call, from));
-        let is_made_here = is_made_here || self.execution == Execution::Rehearsed && !is_rehearsed;
-        let is_rehearsed = is_rehearsed && self.file_owners[call.function as usize] == Some(to);
+        let is_made_here = is_made_here || self.execution == Execution::Rehearsed && !facts.is_rehearsed;
+        let is_rehearsed = facts.is_rehearsed && self.file_owners[call.function as usize] == Some(to);
         (!is_made_here).then_some(Crosses { to, readiness, is_rehearsed })
     }
 
-    /// Returns true if a call begins while a transaction of its caller's service is open that another one would have to see, or
-    /// to wait for: one with writes, or any that `SQLite` has begun.
-    fn has_writes(&self, request: &Request, call: &Call, from: u16) -> bool {
-        let start = call.start();
-        let is_of_caller = |call: CallIndex| {
-            self.owners[request.calls[call as usize].function as usize].is_none_or(|owner| owner == from)
-        };
-        let counts = |text: u32| {
-            let text = &self.recording.statement_texts[text as usize];
-            text.dialect == Dialect::Sqlite || !text.writes.is_empty()
-        };
-        let (before, after): (Vec<&Statement>, Vec<&Statement>) = request
-            .statements
-            .iter()
-            .filter(|statement| statement.transaction.is_some())
-            .partition(|statement| statement.start < start);
-        let mut writes = before.iter().filter(|statement| is_of_caller(statement.call) && counts(statement.text));
-        writes.any(|write| after.iter().any(|later| later.transaction == write.transaction))
+    /// Returns true if a service holds writes of a request at an instant: another service would not see them, or would wait
+    /// for their lock.
+    fn has_writes(&self, request: &Request, at: Nanos, service: u16) -> bool {
+        let is_open = |held: &&Uncommitted| held.start <= at && at < held.end;
+        request.uncommitted.iter().filter(is_open).any(|held| self.holder(request, held.call, at) == Some(service))
+    }
+
+    /// Returns the service that holds what a call has written. With the answer of a call between services all that was written
+    /// for it is committed, and nobody holds it.
+    fn holder(&self, request: &Request, writer: CallIndex, at: Nanos) -> Option<u16> {
+        let parent = |call: &CallIndex| (*call != 0).then(|| request.calls[*call as usize].parent);
+        let calls: Vec<CallIndex> = std::iter::successors(Some(writer), parent).collect();
+        let mut service = self.fronts.get(request.endpoint.as_str()).copied().unwrap_or(0);
+        let mut is_answered = false;
+        for &call in calls.iter().rev().skip(1) {
+            if let Some(crosses) = self.crossing_without_writes(request, call, service) {
+                service = crosses.to;
+                is_answered = request.calls[call as usize].end() <= at;
+            }
+        }
+        (!is_answered).then_some(service)
     }
 
     /// Returns the service of the code that makes a call, wherever it runs.
@@ -503,11 +521,8 @@ fn verdict(function: &Function, seen: Samples) -> Result<Readiness, Local> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
-    use crate::quantity::Nanos;
-    use crate::recording::statement::StatementText;
+    use crate::recording::statement::Statement;
     use crate::recording::{Payload, Receiver, Segment};
 
     fn function(qualname: &str, kind: FunctionKind) -> Function {
@@ -725,39 +740,81 @@ mod tests {
         assert_eq!(local, ["vault:Line.total", "vault:_lock", "vault:lock"]);
     }
 
-    /// `main:view` writes, and calls `vault:lock`, which reads.
-    #[test]
-    fn a_call_that_needs_writes_stays_until_they_are_committed() {
-        let stays = |dialect, writes: &[&str], transaction| {
-            let mut recording = recording();
-            let text = |writes: &[&str]| StatementText {
-                dialect,
-                writes: writes.iter().map(|table| (*table).to_owned()).collect(),
-                ..StatementText::default()
-            };
-            recording.statement_texts = vec![text(writes), text(&[])];
-            let statement = |call, text, start, transaction| Statement {
-                call,
-                text,
+    /// `main:view` calls `vault:lock` at 10 and again at 30, and each calls `kinds:kind`, which uses the database. `writer` has
+    /// written what is not committed from 5 to 40. Returns the calls that cross in a rehearsal.
+    fn crossings_with_writes(writer: Option<CallIndex>, services: &[(&str, &[&str])], to: Execution) -> Vec<CallIndex> {
+        let mut recording = recording();
+        let request = &mut recording.requests[0];
+        let call = |function, parent, start, wall| Call {
+            function,
+            parent,
+            arguments: Some(Payload::default()),
+            segments: vec![Segment {
                 start: Nanos::from_nanos(start),
-                transaction,
-                ..Statement::default()
-            };
-            let request = &mut recording.requests[0];
-            request.calls[2].segments = vec![Segment { start: Nanos::from_nanos(10), ..Segment::default() }];
-            request.statements = vec![statement(1, 0, 5, Some(1)), statement(2, 1, 12, transaction)];
-            let services = BTreeMap::from([("vault".to_owned(), vec!["vault".to_owned()])]);
-            let split = Split { services, ..Split::default() };
-            let crosses =
-                |execution| Boundary::new(&recording, &split, execution).crossing(&recording.requests[0], 2, 0);
-            assert!(crosses(Execution::Rewritten).is_some(), "a real split would have two transactions");
-            crosses(Execution::Rehearsed).is_none()
+                wall: Nanos::from_nanos(wall),
+                ..Segment::default()
+            }],
+            ..Call::default()
         };
-        assert!(stays(Dialect::Postgresql, &["orders"], Some(1)));
-        assert!(!stays(Dialect::Postgresql, &["orders"], Some(2)), "the writes are committed");
-        assert!(!stays(Dialect::Postgresql, &["orders"], None));
-        assert!(!stays(Dialect::Postgresql, &[], Some(1)), "nothing is written");
-        assert!(stays(Dialect::Sqlite, &[], Some(1)), "another connection would wait for the lock");
+        request.calls.truncate(2);
+        request.calls.extend([call(2, 1, 10, 10), call(4, 2, 12, 5), call(2, 1, 30, 10), call(4, 4, 32, 5)]);
+        let reads = |call| Statement { call, ..Statement::default() };
+        request.statements = vec![reads(3), reads(5)];
+        let uncommitted = |call| Uncommitted { call, start: Nanos::from_nanos(5), end: Nanos::from_nanos(40) };
+        request.uncommitted = writer.map(uncommitted).into_iter().collect();
+        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let services = services.iter().map(|(service, names)| ((*service).to_owned(), owned(names))).collect();
+        let split = Split { services, ..Split::default() };
+        let boundary = Boundary::new(&recording, &split, to);
+        let request = &recording.requests[0];
+        let mut runs_in = vec![0; request.calls.len()];
+        let mut crossings = Vec::new();
+        for (index, call) in (0..).zip(&request.calls).skip(1) {
+            let from = runs_in[call.parent as usize];
+            let crosses = boundary.crossing(request, index, from);
+            runs_in[index as usize] = crosses.map_or(from, |crosses| crosses.to);
+            crossings.extend(crosses.map(|_| index));
+        }
+        crossings
+    }
+
+    #[test]
+    fn a_call_that_needs_uncommitted_writes_stays_with_them() {
+        let both: &[(&str, &[&str])] = &[("vault", &["vault", "kinds"])];
+        let each: &[(&str, &[&str])] = &[("kinds", &["kinds"]), ("vault", &["vault"])];
+        let rehearsed = |writer, services| crossings_with_writes(writer, services, Execution::Rehearsed);
+        assert_eq!(rehearsed(None, both), [2, 4]);
+        assert_eq!(rehearsed(None, each), [2, 3, 4, 5]);
+        // `view` has written: what it calls stays, and so does what that calls, as it runs in the same process.
+        assert!(rehearsed(Some(1), both).is_empty());
+        assert!(rehearsed(Some(1), each).is_empty());
+        // The first `lock` has written, in its own service, and its answer commits that.
+        assert_eq!(rehearsed(Some(2), both), [2, 4]);
+        assert_eq!(rehearsed(Some(2), each), [2, 4, 5]);
+        assert_eq!(
+            crossings_with_writes(Some(1), each, Execution::Rewritten),
+            [2, 3, 4, 5],
+            "a real split would have several transactions"
+        );
+    }
+
+    #[test]
+    fn writes_count_until_they_are_committed() {
+        let mut recording = recording();
+        let request = &mut recording.requests[0];
+        request.calls[2].segments = vec![Segment { start: Nanos::from_nanos(10), ..Segment::default() }];
+        request.statements = vec![Statement { call: 2, ..Statement::default() }];
+        let services = BTreeMap::from([("vault".to_owned(), vec!["vault".to_owned()])]);
+        let split = Split { services, ..Split::default() };
+        let mut stays = |start, end| {
+            let held = Uncommitted { call: 1, start: Nanos::from_nanos(start), end: Nanos::from_nanos(end) };
+            recording.requests[0].uncommitted = vec![held];
+            let boundary = Boundary::new(&recording, &split, Execution::Rehearsed);
+            boundary.crossing(&recording.requests[0], 2, 0).is_none()
+        };
+        assert!(stays(10, 11), "they are found when the call begins");
+        assert!(!stays(5, 10), "they are committed");
+        assert!(!stays(11, 12), "they come later");
     }
 
     #[test]

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use self::limit::ServerLimits;
-use self::statement::{Statement, StatementText};
+use self::statement::{Statement, StatementText, Uncommitted};
 use crate::quantity::Nanos;
 use crate::split::file_module;
 
@@ -299,6 +299,8 @@ pub struct Request {
     pub calls: Vec<Call>,
     /// The database statements in order of their start.
     pub statements: Vec<Statement>,
+    /// The writes that were not committed for some time, in order of their start.
+    pub uncommitted: Vec<Uncommitted>,
 }
 
 /// The way in which a call was begun.

@@ -16,7 +16,7 @@ use crate::code::{
     ActiveFrame, RESUME_3_11, active_frames, awaiting_frames, classify, current_frame, current_frame_address,
     kind_of_code, look_at_arguments,
 };
-use crate::guard::attempt;
+use crate::guard::attempt_between_interrupts;
 use crate::handing::ask_context;
 use crate::inert::{qualname, referents};
 use crate::makes::made_by;
@@ -57,20 +57,20 @@ enum Answer {
     Disable,
 }
 
-/// Runs a callback's body so that nothing escapes it.
-fn guarded(py: Python<'_>, body: impl FnOnce() -> PyResult<Answer>) -> Py<PyAny> {
+/// Runs a callback's body so that nothing escapes it but the app's own interrupts.
+fn guarded(py: Python<'_>, body: impl FnOnce() -> PyResult<Answer>) -> PyResult<Py<PyAny>> {
     if !ON.load(Ordering::Relaxed) {
         disarm(py);
-        return py.None();
+        return Ok(py.None());
     }
-    match attempt(py, "an event", body) {
+    Ok(match attempt_between_interrupts(py, "an event", body)? {
         Some(Answer::Nothing) => py.None(),
         Some(Answer::Disable) => DISABLE.get(py).map_or_else(|| py.None(), |d| d.clone_ref(py)),
         None => {
             disarm(py);
             py.None()
         }
-    }
+    })
 }
 
 fn settle(outcome: &Outcome) -> Answer {
@@ -152,7 +152,7 @@ fn exception_name(exception: &Bound<'_, PyAny>) -> String {
 }
 
 #[pyfunction]
-fn py_start(py: Python<'_>, code: &Bound<'_, PyAny>, offset: &Bound<'_, PyAny>) -> Py<PyAny> {
+fn py_start(py: Python<'_>, code: &Bound<'_, PyAny>, offset: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
     let _ = offset;
     guarded(py, || {
         if let Some(facts) = facts(code) {
@@ -171,7 +171,7 @@ fn py_return(
     code: &Bound<'_, PyAny>,
     offset: &Bound<'_, PyAny>,
     value: &Bound<'_, PyAny>,
-) -> Py<PyAny> {
+) -> PyResult<Py<PyAny>> {
     let _ = offset;
     guarded(py, || {
         let Some(facts) = facts(code) else { return Ok(Answer::Nothing) };
@@ -191,7 +191,7 @@ fn py_unwind(
     code: &Bound<'_, PyAny>,
     offset: &Bound<'_, PyAny>,
     error: &Bound<'_, PyAny>,
-) -> Py<PyAny> {
+) -> PyResult<Py<PyAny>> {
     let _ = offset;
     guarded(py, || {
         let Some(facts) = facts(code) else { return Ok(Answer::Nothing) };
@@ -204,7 +204,12 @@ fn py_unwind(
 }
 
 #[pyfunction]
-fn py_yield(py: Python<'_>, code: &Bound<'_, PyAny>, offset: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> Py<PyAny> {
+fn py_yield(
+    py: Python<'_>,
+    code: &Bound<'_, PyAny>,
+    offset: &Bound<'_, PyAny>,
+    value: &Bound<'_, PyAny>,
+) -> PyResult<Py<PyAny>> {
     let _ = offset;
     guarded(py, || {
         if let Some(facts) = facts(code) {
@@ -240,7 +245,7 @@ fn look_at_item(
 }
 
 #[pyfunction]
-fn py_resume(py: Python<'_>, code: &Bound<'_, PyAny>, offset: &Bound<'_, PyAny>) -> Py<PyAny> {
+fn py_resume(py: Python<'_>, code: &Bound<'_, PyAny>, offset: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
     let _ = offset;
     guarded(py, || {
         if facts(code).is_some() {
@@ -252,7 +257,12 @@ fn py_resume(py: Python<'_>, code: &Bound<'_, PyAny>, offset: &Bound<'_, PyAny>)
 }
 
 #[pyfunction]
-fn py_throw(py: Python<'_>, code: &Bound<'_, PyAny>, offset: &Bound<'_, PyAny>, error: &Bound<'_, PyAny>) -> Py<PyAny> {
+fn py_throw(
+    py: Python<'_>,
+    code: &Bound<'_, PyAny>,
+    offset: &Bound<'_, PyAny>,
+    error: &Bound<'_, PyAny>,
+) -> PyResult<Py<PyAny>> {
     let _ = (offset, error);
     guarded(py, || {
         if let Some(frame) = current_frame(py) {
@@ -336,15 +346,21 @@ fn disarm(py: Python<'_>) {
 
 /// The profile function of 3.11.
 #[pyfunction]
-pub(crate) fn profile(py: Python<'_>, frame: &Bound<'_, PyAny>, event: &Bound<'_, PyString>, value: &Bound<'_, PyAny>) {
+pub(crate) fn profile(
+    py: Python<'_>,
+    frame: &Bound<'_, PyAny>,
+    event: &Bound<'_, PyString>,
+    value: &Bound<'_, PyAny>,
+) -> PyResult<()> {
     let is_call = event.is(intern!(py, "call")) || event.to_str().is_ok_and(|e| e == "call");
     if !is_call && event.to_str().is_ok_and(|e| e != "return") {
-        return;
+        return Ok(());
     }
     guarded(py, || {
         let code = frame.getattr(intern!(py, "f_code"))?;
         if is_call { profile_call(py, frame, &code) } else { profile_return(py, frame, &code, value) }
-    });
+    })
+    .map(drop)
 }
 
 fn profile_call(py: Python<'_>, frame: &Bound<'_, PyAny>, code: &Bound<'_, PyAny>) -> PyResult<Answer> {

@@ -5,7 +5,7 @@
 //! recording and its names), `shadow_stack` (the open calls of a thread), `state` (the process), `tracking` (the effects
 //! of an event on both), `events` (the interpreter's callbacks), `handing` (tasks and threads), `inert` (looks that
 //! run no code of the app), `type_info` and `resource` (types of values), `walk`, `place`, `receiver`, `defaults` and `makes` (values),
-//! `payload` (samples), `driver` and `statement` (databases), `command` (Redis), `buffer` and `writer` (the log file), `ending` (signals), `guard` (faults
+//! `payload` (samples), `driver`, `statement` and `uncommitted` (databases), `command` (Redis), `buffer` and `writer` (the log file), `ending` (signals), `guard` (faults
 //! never reach the app).
 //!
 //! ```python
@@ -53,6 +53,7 @@ mod state;
 mod statement;
 mod tracking;
 mod type_info;
+mod uncommitted;
 mod walk;
 mod wrapper;
 mod writer;
@@ -347,6 +348,7 @@ fn record_as_dict<'py>(py: Python<'py>, record: &Record) -> PyResult<Bound<'py, 
             set!(dict, statement, call, text, site, transaction, wall, nanos, rows, parameter_bytes);
         }
         Record::Rows { statement, rows, bytes, nanos } => set!(dict, statement, rows, bytes, nanos),
+        Record::Uncommitted { request, wall, calls } => set!(dict, request, wall, calls),
         Record::Table { name, module } => set!(dict, name, module),
     }
     Ok(dict)
@@ -401,5 +403,9 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(statement::end_fetch, module)?)?;
     module.add_function(wrap_pyfunction!(statement::map_table, module)?)?;
     module.add_function(wrap_pyfunction!(statement::replace_method, module)?)?;
+    module.add_function(wrap_pyfunction!(uncommitted::look_with, module)?)?;
+    module.add_function(wrap_pyfunction!(uncommitted::follow_request, module)?)?;
+    module.add_function(wrap_pyfunction!(uncommitted::running, module)?)?;
+    module.add_function(wrap_pyfunction!(uncommitted::note_uncommitted, module)?)?;
     Ok(())
 }

@@ -79,6 +79,8 @@ pub(crate) struct Recorder {
     pub(crate) suspended: FxHashMap<usize, Suspended>,
     /// Open requests that may turn out to run what takes requests.
     pub(crate) commands: FxHashSet<u64>,
+    /// Requests whose sessions and connections are looked at.
+    pub(crate) followed: FxHashSet<u64>,
     /// A request of a known kind has begun.
     pub(crate) has_requests: bool,
     servers: Vec<String>,
@@ -187,6 +189,7 @@ impl Recorder {
         (self.is_full, self.has_turns) = (false, false);
         self.suspended.clear();
         self.commands.clear();
+        self.forget_followed();
         self.has_requests = false;
         self.servers.clear();
         self.limits_written = [None; LimitCode::ALL.len()];

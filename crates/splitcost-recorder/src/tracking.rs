@@ -1,5 +1,6 @@
 //! Calls and requests: the effects of an event on the state of the process and on its thread's shadow stack.
 
+use std::cell::RefCell;
 use std::sync::atomic::Ordering;
 
 use pyo3::prelude::*;
@@ -14,6 +15,7 @@ use crate::shadow_stack::{
     self, CodeFacts, EntryKind, Origin, RequestResult, StackEntry, Suspended, THREAD, ThreadState, is_idle, position,
 };
 use crate::state::{FRAMEWORK, MAX_DEPTH, MAX_SUSPENDED, Recorder, lock};
+use crate::uncommitted;
 use crate::writer::wake;
 
 /// The work that an event leaves to its caller.
@@ -276,6 +278,9 @@ pub(crate) fn enter(
             (None, otherwise) => (otherwise, ViaCode::Inline),
         },
     };
+    if let Some(origin) = from {
+        uncommitted::look(origin.request, origin.call, true)?;
+    }
     let kind = match from {
         None if facts.is_root => EntryKind::Root(Box::default()),
         None => EntryKind::Own,
@@ -317,10 +322,15 @@ pub(crate) fn enter(
 pub(crate) fn leave(
     facts: CodeFacts,
     code: usize,
-    frame: impl FnOnce() -> usize,
+    frame: impl Fn() -> usize,
     exception: impl FnOnce() -> String,
     look: impl FnOnce(Option<&mut Sample>) -> PyResult<Option<MakesCode>>,
 ) -> PyResult<Outcome> {
+    if uncommitted::is_any_followed()
+        && let Some(ending) = ending(facts, code, &frame)
+    {
+        uncommitted::look(ending.request, ending.call, false)?;
+    }
     let found = THREAD.try_with(|thread| {
         let thread = &mut *thread.borrow_mut();
         // Calls that began before there were greenlets have no frame.
@@ -331,7 +341,7 @@ pub(crate) fn leave(
             let is_in_turn = at + 1 == thread.stack.len();
             return Some((thread.stack.remove(at), Vec::new(), now(thread, false), is_in_turn));
         }
-        let at = position(&thread.stack, facts, code, frame)?;
+        let at = position(&thread.stack, facts, code, &frame)?;
         if thread.stack[at].recursion > 0 {
             thread.stack[at].recursion -= 1;
             return None;
@@ -367,6 +377,16 @@ pub(crate) fn leave(
     });
     drop((open, above));
     Ok(if overdue == Some(true) { Outcome::Flush } else { Outcome::Done })
+}
+
+/// Returns the origin of what the call did that ends with this code and frame.
+fn ending(facts: CodeFacts, code: usize, frame: impl Fn() -> usize) -> Option<Origin> {
+    let find = |thread: &RefCell<ThreadState>| {
+        let stack = &thread.borrow().stack;
+        let open = &stack[position(stack, facts, code, frame)?];
+        (open.recursion == 0).then(|| open.origin())
+    };
+    THREAD.try_with(find).ok().flatten()
 }
 
 impl Recorder {

@@ -6,7 +6,7 @@ use std::collections::hash_map::Entry;
 use rustc_hash::FxHashMap;
 use splitcost_model::quantity::Nanos;
 use splitcost_model::recording::limit::Limit;
-use splitcost_model::recording::statement::{Dialect, Statement, StatementText};
+use splitcost_model::recording::statement::{Dialect, Statement, StatementText, Uncommitted};
 use splitcost_model::recording::{
     Call, Function, FunctionKind, Makes, Meta, Obstacle, Payload, PayloadClass, Receiver, ReceiverKind, Recording,
     Request, Segment, Via,
@@ -79,8 +79,24 @@ struct OpenRequest {
     calls: Vec<OpenCall>,
     /// The statements, each with the index of its call among `calls`, and its transaction in the process.
     statements: Vec<(u64, Statement)>,
+    /// The uncommitted writes, each with the index of its call among `calls`; without an end where there was none yet.
+    uncommitted: Vec<(u32, Nanos, Option<Nanos>)>,
     /// A call's function was never defined: the log lost something.
     incomplete: bool,
+}
+
+impl OpenRequest {
+    /// Notes that the uncommitted writes are those of these calls from `now` on.
+    fn hold(&mut self, now: Nanos, calls: &[u32]) {
+        for (call, _, end) in self.uncommitted.iter_mut().filter(|(_, _, end)| end.is_none()) {
+            *end = (!calls.contains(call)).then_some(now);
+        }
+        for call in calls {
+            if !self.uncommitted.iter().any(|(held, _, end)| held == call && end.is_none()) {
+                self.uncommitted.push((*call, now, None));
+            }
+        }
+    }
 }
 
 struct RequestEnd {
@@ -316,6 +332,12 @@ impl Assembler {
                     statement.wall += Nanos::from_nanos(nanos);
                 }
             }
+            Record::Uncommitted { request, wall, calls } => {
+                let Some(&request) = self.request_of_id.get(&request) else { return };
+                let places = calls.iter().filter_map(|call| self.place_of_call.get(call).copied().flatten());
+                let calls: Vec<u32> = places.filter(|place| place.0 == request).map(|place| place.1).collect();
+                self.requests[request as usize].hold(Nanos::from_nanos(wall), &calls);
+            }
             Record::Table { name, module } => {
                 self.statements.mapped_tables.entry(table_name(&name)).or_insert(module);
             }
@@ -349,6 +371,7 @@ impl Assembler {
                     end: None,
                     calls: Vec::new(),
                     statements: Vec::new(),
+                    uncommitted: Vec::new(),
                     incomplete: false,
                 });
             }
@@ -501,6 +524,11 @@ impl Assembler {
         // A generator that is closed early, or a task still waiting at the end, is suspended for good.
         self.trouble.never_resumed += request.calls.iter().filter(|c| c.state == CallState::Suspended).count() as u64;
         let (calls, rank) = self.order(std::mem::take(&mut request.calls), root);
+        let uncommitted = request.uncommitted.into_iter().map(|(call, start, until)| Uncommitted {
+            call: rank[call as usize],
+            start,
+            end: until.unwrap_or(Nanos::from_nanos(end.wall)),
+        });
         Some(Request {
             endpoint: end.endpoint,
             phase: None,
@@ -511,6 +539,7 @@ impl Assembler {
             handler: end.handler,
             calls,
             statements: ordered_statements(request.statements, &rank),
+            uncommitted: uncommitted.collect(),
         })
     }
 

@@ -17,7 +17,7 @@ pub use reader::{Damage, Reader};
 use crate::crc32::crc32;
 
 /// First bytes of a log file; the last byte is the format's version.
-pub const HEADER: [u8; 16] = *b"splitcost-log\0\0\x04";
+pub const HEADER: [u8; 16] = *b"splitcost-log\0\0\x05";
 
 /// The name of module 0, which stands for framework and server code; no Python module can have it.
 pub const FRAMEWORK: &str = "(framework)";
@@ -270,6 +270,15 @@ pub enum Record {
         /// Time of fetching them.
         nanos: u64,
     },
+    /// From here on, these calls of a request have made the writes that it has not committed.
+    Uncommitted {
+        /// The request.
+        request: u64,
+        /// Monotonic clock.
+        wall: u64,
+        /// The calls, in ascending order; none where nothing is uncommitted any more.
+        calls: Vec<u64>,
+    },
     /// A table is mapped by a class.
     Table {
         /// Name of the table.
@@ -326,6 +335,7 @@ impl Record {
             Self::Site { .. } => Tag::Site,
             Self::Statement { .. } => Tag::Statement,
             Self::Rows { .. } => Tag::Rows,
+            Self::Uncommitted { .. } => Tag::Uncommitted,
             Self::Table { .. } => Tag::Table,
         }
     }
@@ -412,6 +422,7 @@ mod tests {
                 parameter_bytes: 32,
             },
             Record::Rows { statement: 27, rows: 33, bytes: 34, nanos: 35 },
+            Record::Uncommitted { request: 3, wall: 36, calls: vec![6, 7] },
             Record::Table { name: "users".into(), module: "shop.users".into() },
         ]
     }

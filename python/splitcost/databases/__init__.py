@@ -2,7 +2,8 @@
 that it sends to Redis.
 
 Every layer above a driver (SQLAlchemy, the Django ORM) is thereby seen, and no statement is seen twice. Read
-``statements.py`` first, then the file of a driver. A file is imported when the app imports its library.
+``statements.py`` first, then the file of a driver; ``transactions.py`` for what is not committed. A file is imported
+when the app imports its library.
 """
 
 from __future__ import annotations
@@ -30,6 +31,10 @@ _HOOKS = {
     "django.db.models.base": "django:follow",
     "sqlalchemy.orm.mapper": "sqlalchemy:follow",
     "sqlalchemy.orm.relationships": "sqlalchemy:follow_relationships",
+    "sqlalchemy": "uncommitted:follow",
+    "sqlalchemy.orm": "uncommitted:follow",
+    "django.db.backends.utils": "uncommitted:follow",
+    "django.db.backends.base.base": "uncommitted:follow",
 }
 
 

@@ -12,8 +12,8 @@ from typing import Any
 from urllib.parse import quote
 
 from splitcost import _guard, _hooks, _places, gateways
+from splitcost.databases import transactions
 from splitcost.gateways.request import Request
-from splitcost.rehearsal import transactions
 from splitcost.rehearsal.context import Context, Site, current, handed_by, new_request
 from splitcost.rehearsal.functions import is_stub
 from splitcost.rehearsal.resources import web

@@ -362,7 +362,8 @@ class Runtime:
         call = OutgoingCall()
         try:
             call.exchange = self.live.exchange(context.request)
-            if self.resources.transactions.has_writes(context.request) and not target.is_operation:
+            transactions = self.resources.transactions
+            if transactions.has_writes(transactions.name(context.request)) and not target.is_operation:
                 self._cut(target, call.exchange)
             message: list[Any] = [target.sent(args), kwargs]
             if not self.resources.is_simple and not target.is_operation:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 APPS = Path(__file__).parent
 DEADLINE_SECS = 300
@@ -28,3 +30,16 @@ def splitcost(directory: Path, *arguments: str) -> subprocess.CompletedProcess[s
         text=True,
         timeout=DEADLINE_SECS,
     )
+
+
+def rehearsed(app: str, name: str, directory: Path) -> dict[str, Any]:
+    """Record and rehearse a split of an app; gives it."""
+    copied(app, directory)
+    recorded = splitcost(directory, "record")
+    assert recorded.returncode == 0, recorded.stderr
+    found = splitcost(directory, "rehearse", "--split", name, "--budget", "1s", "--precision", "50", "--format", "json")
+    # Status 3: of a service that does next to nothing there is no verdict.
+    assert found.returncode in (0, 3), found.stdout + found.stderr
+    split: dict[str, Any]
+    (split,) = json.loads(found.stdout)["splits"]
+    return split

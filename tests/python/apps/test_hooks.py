@@ -2,26 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import pytest
-from apps_support import copied, splitcost
-
-
-def rehearsed(app: str, name: str, directory: Path) -> dict[str, Any]:
-    """Record and rehearse a split of an app; gives it."""
-    copied(app, directory)
-    recorded = splitcost(directory, "record")
-    assert recorded.returncode == 0, recorded.stderr
-    options = ["--budget", "1s", "--precision", "50", "--format", "json"]
-    found = splitcost(directory, "rehearse", "--split", name, *options)
-    # Status 3: of a service that does next to nothing there is no verdict.
-    assert found.returncode in (0, 3), found.stdout + found.stderr
-    split: dict[str, Any]
-    (split,) = json.loads(found.stdout)["splits"]
-    return split
+from apps_support import rehearsed
 
 
 @pytest.mark.parametrize(

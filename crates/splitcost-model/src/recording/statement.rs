@@ -30,6 +30,20 @@ pub struct Statement {
     pub line: u32,
 }
 
+/// A stretch of time in which a call's writes were not committed.
+///
+/// They are statements of a transaction that is open, or changes that a session of an object-relational mapper has not sent
+/// yet. It begins with the first call of the request that they were found at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Uncommitted {
+    /// The call that has written.
+    pub call: CallIndex,
+    /// Start on the machine's monotonic clock.
+    pub start: Nanos,
+    /// End: the transaction ended, or the request.
+    pub end: Nanos,
+}
+
 /// The text of a statement, and the tables that it names; or the name of a command, which touches none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StatementText {

@@ -200,6 +200,8 @@ wire_code! {
         Statement = 22, "statement";
         /// [`Record::Rows`].
         Rows = 23, "rows";
+        /// [`Record::Uncommitted`].
+        Uncommitted = 25, "uncommitted";
         /// [`Record::Table`].
         Table = 24, "table";
     }

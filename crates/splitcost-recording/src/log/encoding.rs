@@ -198,6 +198,14 @@ impl Record {
                 put_u64(out, *bytes);
                 put_u64(out, *nanos);
             }
+            Self::Uncommitted { request, wall, calls } => {
+                put_u64(out, *request);
+                put_u64(out, *wall);
+                put_u32(out, calls.len() as u32);
+                for call in calls {
+                    put_u64(out, *call);
+                }
+            }
             Self::Table { name, module } => {
                 put_str(out, name);
                 put_str(out, module);
@@ -289,19 +297,7 @@ impl Record {
             },
             Tag::Makes => Self::Makes { call: get_u64(input)?, makes: get_u8(input)?.try_into()? },
             Tag::Shape => Self::Shape { id: get_u32(input)?, skeleton: get_str(input)? },
-            Tag::Payload => Self::Payload {
-                call: get_u64(input)?,
-                result: get_u8(input)? != 0,
-                shape: get_u32(input)?,
-                encoded_bytes: get_u64(input)?,
-                nodes: get_u64(input)?,
-                class: get_u8(input)?.try_into()?,
-                path: get_str(input)?,
-                obstacles: get_obstacles(input)?,
-                receiver: if get_u8(input)? == 0 { None } else { Some(LoggedReceiver::decode(input)?) },
-                file: get_str(input)?,
-                line: get_u32(input)?,
-            },
+            Tag::Payload => Self::decode_payload(input)?,
             Tag::Count => Self::Count { function: get_u32(input)?, calls: get_u64(input)? },
             Tag::Trouble => Self::Trouble { message: get_str(input)? },
             Tag::StatementText => {
@@ -325,7 +321,28 @@ impl Record {
                 bytes: get_u64(input)?,
                 nanos: get_u64(input)?,
             },
+            Tag::Uncommitted => Self::Uncommitted {
+                request: get_u64(input)?,
+                wall: get_u64(input)?,
+                calls: (0..get_u32(input)?).map(|_| get_u64(input)).collect::<Result<_, _>>()?,
+            },
             Tag::Table => Self::Table { name: get_str(input)?, module: get_str(input)? },
+        })
+    }
+
+    fn decode_payload(input: &mut &[u8]) -> Result<Self, Undecodable> {
+        Ok(Self::Payload {
+            call: get_u64(input)?,
+            result: get_u8(input)? != 0,
+            shape: get_u32(input)?,
+            encoded_bytes: get_u64(input)?,
+            nodes: get_u64(input)?,
+            class: get_u8(input)?.try_into()?,
+            path: get_str(input)?,
+            obstacles: get_obstacles(input)?,
+            receiver: if get_u8(input)? == 0 { None } else { Some(LoggedReceiver::decode(input)?) },
+            file: get_str(input)?,
+            line: get_u32(input)?,
         })
     }
 }

@@ -5,7 +5,7 @@ use splitcost_model::recording::{Call, Recording, Request};
 /// Returns an error with the reason when a recording contradicts itself.
 ///
 /// It must fulfil: module names are unique; every index is in range; requests, and the calls below each root, are
-/// in the order of their starts; each request has a root; a parent comes before its children; the stretches of a
+/// in the order of their starts, as are statements and uncommitted writes; each request has a root; a parent comes before its children; the stretches of a
 /// call alternate and leave no hole; the metadata's numbers are finite.
 pub fn check(recording: &Recording) -> Result<(), String> {
     let mut names: Vec<&str> = recording.modules.iter().map(String::as_str).collect();
@@ -46,6 +46,9 @@ fn check_request(recording: &Recording, request: &Request) -> Result<(), String>
     if !request.statements.is_sorted_by_key(|statement| statement.start) {
         return Err("its statements are not in the order of their starts".to_owned());
     }
+    if !request.uncommitted.is_sorted_by_key(|held| held.start) {
+        return Err("its uncommitted writes are not in the order of their starts".to_owned());
+    }
     if !request.calls[1..].is_sorted_by_key(Call::start) {
         return Err("its calls are not in the order of their starts".to_owned());
     }
@@ -58,6 +61,9 @@ fn check_request(recording: &Recording, request: &Request) -> Result<(), String>
             in_range(statement.text, recording.statement_texts.len())
         };
         check().map_err(|e: String| format!("statement {index}: {e}"))?;
+    }
+    for (index, held) in request.uncommitted.iter().enumerate() {
+        in_range(held.call, request.calls.len()).map_err(|e| format!("uncommitted write {index}: {e}"))?;
     }
     Ok(())
 }

@@ -222,6 +222,7 @@ fn read_requests(dir: &Path, files: &Files, recording: &mut Recording) -> Result
                 handler: handlers.is_valid(row).then(|| handlers.value(row)),
                 calls: Vec::new(),
                 statements: Vec::new(),
+                uncommitted: Vec::new(),
             });
         }
         Ok(())

@@ -238,6 +238,17 @@ pub static STATEMENTS: Table = table!("statements.parquet";
 pub static STATEMENT_TEXTS: Table = table!("statement_texts.parquet";
     "text": Index, "dialect": Name, "sql": Text, "kind": Name, "reads": Texts, "writes": Texts);
 
+/// One row per stretch of time in which a call's writes were not committed, by request and start.
+///
+/// # Shape
+/// | column | type | unit | meaning |
+/// |---|---|---|---|
+/// | `request`, `call` | u32 | | row of `calls`: the call that has written |
+/// | `start_nanos` | u64 | ns | start, at the first call of the request that found them |
+/// | `end_nanos` | u64 | ns | end of the transaction, or of the request |
+pub static UNCOMMITTED: Table = table!("uncommitted.parquet";
+    "request": Index, "call": U32, "start_nanos": U64, "end_nanos": U64);
+
 /// The tables that classes of the app map, by name.
 ///
 /// # Shape
@@ -248,7 +259,7 @@ pub static STATEMENT_TEXTS: Table = table!("statement_texts.parquet";
 pub static MAPPED_TABLES: Table = table!("tables.parquet"; "table": Text, "module": Name);
 
 /// Every table.
-pub static TABLES: [&Table; 11] = [
+pub static TABLES: [&Table; 12] = [
     &REQUESTS,
     &CALLS,
     &SEGMENTS,
@@ -259,5 +270,6 @@ pub static TABLES: [&Table; 11] = [
     &FUNCTIONS,
     &STATEMENTS,
     &STATEMENT_TEXTS,
+    &UNCOMMITTED,
     &MAPPED_TABLES,
 ];

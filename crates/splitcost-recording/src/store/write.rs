@@ -25,7 +25,7 @@ use splitcost_model::recording::{
 use super::manifest::{self, FileSeal, Files};
 use super::schema::{
     CALLS, FUNCTIONS, MAPPED_TABLES, OBSTACLES, PAYLOADS, RECEIVERS, REQUESTS, SEGMENTS, SHAPES, STATEMENT_TEXTS,
-    STATEMENTS, TABLES, Table,
+    STATEMENTS, TABLES, Table, UNCOMMITTED,
 };
 use super::{MANIFEST, temporary};
 use crate::Error;
@@ -75,6 +75,7 @@ fn write_tables(dir: &Path, recording: &Recording) -> Result<Files, Error> {
         write_table(dir, &FUNCTIONS, &mut (0_u32..).zip(&recording.functions), |rows| function_columns(&names, rows))?,
         write_table(dir, &STATEMENTS, &mut statement::rows(recording), |rows| statement::columns(&names, rows))?,
         write_table(dir, &STATEMENT_TEXTS, &mut (0_u32..).zip(&recording.statement_texts), statement::text_columns)?,
+        write_table(dir, &UNCOMMITTED, &mut statement::uncommitted_rows(recording), statement::uncommitted_columns)?,
         write_table(dir, &MAPPED_TABLES, &mut recording.mapped_tables.iter(), statement::table_columns)?,
     ]))
 }

@@ -140,6 +140,12 @@ impl Script {
         self
     }
 
+    /// The calls whose writes are not committed from here on.
+    pub(crate) fn uncommitted(mut self, request: u64, wall: u64, calls: &[u64]) -> Self {
+        self.records.push(Record::Uncommitted { request, wall, calls: calls.to_vec() });
+        self
+    }
+
     /// The definition of a statement's text.
     pub(crate) fn text(mut self, id: u32, sql: &str) -> Self {
         self.records.push(Record::StatementText { id, dialect: DialectCode::Sqlite, sql: sql.to_owned() });

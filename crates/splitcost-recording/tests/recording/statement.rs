@@ -82,6 +82,30 @@ fn statements_of_several_processes_share_their_texts() {
 }
 
 #[test]
+fn uncommitted_writes_are_of_calls_until_they_are_committed_or_the_request_ends() {
+    let script = Script::shop(0)
+        .start(1, 0)
+        .enter((10, 0, 1), ROOT, Inline, (0, 0))
+        .enter((11, 10, 1), ORDERS, Inline, (10, 0))
+        .uncommitted(1, 15, &[11])
+        .enter((12, 11, 1), STOCK, Inline, (20, 0))
+        .leave(12, (30, 0))
+        .uncommitted(1, 35, &[11, 12])
+        .uncommitted(1, 40, &[12])
+        // A call of another request, as a connection may be of one.
+        .uncommitted(1, 45, &[12, 99])
+        .uncommitted(1, 50, &[])
+        .uncommitted(1, 60, &[11])
+        .leave(11, (70, 0))
+        .leave(10, (80, 0))
+        .end(1, 90, 200, "POST /orders");
+    let recording = assemble(script.records);
+    let held = recording.requests[0].uncommitted.iter();
+    let held: Vec<_> = held.map(|held| (held.call, held.start.as_nanos(), held.end.as_nanos())).collect();
+    assert_eq!(held, [(1, 15, 40), (2, 35, 50), (1, 60, 90)]);
+}
+
+#[test]
 fn tables_are_summed_up_and_loops_are_found() {
     // A request that failed counts for nothing.
     let recording = merge(Meta::default(), vec![assemble(script(0, 201).records), assemble(script(7, 500).records)]);

@@ -7,7 +7,7 @@ use std::path::Path;
 use proptest::prelude::*;
 use splitcost_model::quantity::Nanos;
 use splitcost_model::recording::limit::{Limit, ServerLimits};
-use splitcost_model::recording::statement::{Dialect, Statement, StatementKind, StatementText};
+use splitcost_model::recording::statement::{Dialect, Statement, StatementKind, StatementText, Uncommitted};
 use splitcost_model::recording::{
     Call, Function, FunctionKind, Makes, Meta, Obstacle, Payload, PayloadClass, Phase, PhaseEndpoint, PhaseKind,
     Receiver, ReceiverKind, Recording, Request, Segment, Via,
@@ -15,7 +15,7 @@ use splitcost_model::recording::{
 use splitcost_recording::store::{FORMAT_VERSION, MANIFEST, read, write};
 use splitcost_recording::{Error, store};
 
-const TABLES: [&str; 11] = [
+const TABLES: [&str; 12] = [
     "requests.parquet",
     "calls.parquet",
     "segments.parquet",
@@ -27,6 +27,7 @@ const TABLES: [&str; 11] = [
     "statements.parquet",
     "statement_texts.parquet",
     "tables.parquet",
+    "uncommitted.parquet",
 ];
 
 fn any_meta() -> impl Strategy<Value = Meta> {
@@ -156,6 +157,14 @@ fn any_statement() -> impl Strategy<Value = Statement> {
     )
 }
 
+fn any_uncommitted() -> impl Strategy<Value = Uncommitted> {
+    (any::<u32>(), any::<[u64; 2]>()).prop_map(|(call, [start, end])| Uncommitted {
+        call,
+        start: Nanos::from_nanos(start),
+        end: Nanos::from_nanos(end),
+    })
+}
+
 fn any_text() -> impl Strategy<Value = StatementText> {
     let dialect = proptest::sample::select(Dialect::ALL.to_vec());
     let kind = proptest::sample::select(StatementKind::ALL.to_vec());
@@ -172,12 +181,16 @@ fn any_text() -> impl Strategy<Value = StatementText> {
 fn any_recording() -> impl Strategy<Value = Recording> {
     let calls = proptest::collection::vec(any_call(), 1..6);
     let statements = proptest::collection::vec(any_statement(), 0..4);
-    let request = (".{0,6}", any::<[u64; 3]>(), any::<u16>(), any::<bool>(), calls, statements);
-    let request =
-        request.prop_map(|(endpoint, [start, wall, process_cpu], status, phase, mut calls, mut statements)| {
+    let writes = (statements, proptest::collection::vec(any_uncommitted(), 0..4));
+    let request = (".{0,6}", any::<[u64; 3]>(), any::<u16>(), any::<bool>(), calls, writes);
+    let request = request.prop_map(
+        |(endpoint, [start, wall, process_cpu], status, phase, mut calls, (mut statements, mut uncommitted))| {
             statements.sort_by_key(|statement| statement.start);
-            for statement in &mut statements {
-                statement.call %= calls.len() as u32;
+            uncommitted.sort_by_key(|held| held.start);
+            for call in
+                statements.iter_mut().map(|it| &mut it.call).chain(uncommitted.iter_mut().map(|it| &mut it.call))
+            {
+                *call %= calls.len() as u32;
             }
             calls[1..].sort_by_key(Call::start);
             for (index, call) in calls.iter_mut().enumerate() {
@@ -193,8 +206,10 @@ fn any_recording() -> impl Strategy<Value = Recording> {
                 handler: phase.then_some(u32::from(status) % 3),
                 calls,
                 statements,
+                uncommitted,
             }
-        });
+        },
+    );
     let texts = proptest::collection::vec(any_text(), 2);
     let tables = proptest::collection::btree_map(".{0,5}", ".{0,5}", 0..3);
     let names = (".{0,8}", any::<u64>(), any::<u32>());
@@ -278,6 +293,7 @@ fn sample() -> Recording {
         status: 200,
         calls: vec![call(0), call(0), call(1)],
         statements: vec![Statement { call: 2, rows: 3, transaction: Some(0), ..Statement::default() }],
+        uncommitted: vec![Uncommitted { call: 1, start: Nanos::from_nanos(7), end: Nanos::from_nanos(9) }],
         ..Request::default()
     };
     Recording {
@@ -346,7 +362,7 @@ fn bad_recordings_are_clear_errors() {
         check(&|dir| fs::write(dir.join(MANIFEST), "{").unwrap()),
         check(&|dir| fs::write(dir.join(MANIFEST), "[1]").unwrap()),
         check(&edit("splitcost-recording", "another tool")),
-        check(&edit("\"format_version\": 5", "\"format_version\": 6")),
+        check(&edit("\"format_version\": 6", "\"format_version\": 7")),
         check(&edit("a machine", "b machine")),
         check(&|dir| fs::remove_file(dir.join("calls.parquet")).unwrap()),
         check(&|dir| fs::write(dir.join("calls.parquet"), "").unwrap()),
@@ -362,7 +378,7 @@ fn bad_recordings_are_clear_errors() {
     read REC/splitcost-recording.json: line 1, column 1: EOF while parsing an object at line 1 column 1
     read REC/splitcost-recording.json: it is not a splitcost recording (its name is another)
     read REC/splitcost-recording.json: it is not a splitcost recording (its name is another)
-    read REC/splitcost-recording.json: its format version is 6, this splitcost reads version 5
+    read REC/splitcost-recording.json: its format version is 7, this splitcost reads version 6
     read REC/splitcost-recording.json: the whole file: its checksum is wrong: it was cut or altered
     access REC/calls.parquet: No such file or directory (os error 2)
     read REC/calls.parquet: the whole file: it was cut or altered: [bytes] with checksum [checksum], not [bytes] [checksum]

@@ -22,10 +22,11 @@ import orjson
 
 from splitcost import codec
 from splitcost.codec.kinds import is_found
+from splitcost.databases.transactions import has_pending, session_of
 from splitcost.rehearsal.config import Config
 from splitcost.rehearsal.objects import Names
 from splitcost.rehearsal.resources import clients, sqlalchemy, web
-from splitcost.rehearsal.transactions import Transactions, Uses, has_pending, iterate_open_django, session_of
+from splitcost.rehearsal.transactions import RequestTransactions, Uses, iterate_open_django
 
 __all__ = ["Obtained", "Resources", "Scope", "Wanted"]
 
@@ -60,7 +61,7 @@ class Resources:
         #: Classes whose objects are described always, which was found out by one of them.
         self.kinds: set[type] = set()
         self.is_loopback = config.is_loopback
-        self.transactions = Transactions(by_thread=config.is_loopback)
+        self.transactions = RequestTransactions(by_thread=config.is_loopback)
 
     def adapter_for(self, kind: type) -> str | None:
         """Return the class in the settings that is this one or a base of it, the nearest."""
@@ -126,7 +127,9 @@ class Resources:
 
     def has_transaction(self, request: str) -> bool:
         """Return if a request has a transaction here, on this thread if it is one of Django's."""
-        return self.transactions.is_open(request) or ("django.db" in sys.modules and bool(_django_blocks()))
+        return self.transactions.is_open(self.transactions.name(request)) or (
+            "django.db" in sys.modules and bool(_django_blocks())
+        )
 
     def expire(self, session: Any) -> None:
         """Let a caller's session read again what the callee may have changed."""

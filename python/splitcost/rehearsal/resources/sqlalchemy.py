@@ -15,8 +15,8 @@ from typing import Any
 
 from splitcost import codec
 from splitcost.codec.kinds import is_found
+from splitcost.databases.transactions import has_pending
 from splitcost.rehearsal.objects import Names
-from splitcost.rehearsal.transactions import has_pending
 
 SESSION, CONNECTION, ENGINE, MAKER = "session", "connection", "engine", "sessionmaker"
 KINDS = frozenset({SESSION, CONNECTION, ENGINE, MAKER})

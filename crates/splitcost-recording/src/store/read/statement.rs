@@ -5,16 +5,17 @@ use std::path::Path;
 use arrow_array::{Array, ListArray, StringArray, UInt32Array};
 use splitcost_model::quantity::Nanos;
 use splitcost_model::recording::Recording;
-use splitcost_model::recording::statement::{Dialect, Statement, StatementKind, StatementText};
+use splitcost_model::recording::statement::{Dialect, Statement, StatementKind, StatementText, Uncommitted};
 
 use super::super::manifest::Files;
-use super::super::schema::{MAPPED_TABLES, STATEMENT_TEXTS, STATEMENTS};
+use super::super::schema::{MAPPED_TABLES, STATEMENT_TEXTS, STATEMENTS, UNCOMMITTED};
 use super::{Rows, expect_next, for_each_batch};
 use crate::Error;
 
 pub(super) fn read(dir: &Path, files: &Files, recording: &mut Recording) -> Result<(), Error> {
     read_texts(dir, files, recording)?;
     read_statements(dir, files, recording)?;
+    read_uncommitted(dir, files, recording)?;
     read_tables(dir, files, recording)
 }
 
@@ -82,6 +83,21 @@ fn read_statements(dir: &Path, files: &Files, recording: &mut Recording) -> Resu
                 file: sites.text(row),
                 line: lines[row],
             });
+        }
+        Ok(())
+    })
+}
+
+fn read_uncommitted(dir: &Path, files: &Files, recording: &mut Recording) -> Result<(), Error> {
+    let columns = ["request", "call", "start_nanos", "end_nanos"];
+    for_each_batch(dir, files, &UNCOMMITTED, &columns, |rows| {
+        let (requests, calls) = (rows.u32s("request")?, rows.u32s("call")?);
+        let (starts, ends) = (rows.u64s("start_nanos")?, rows.u64s("end_nanos")?);
+        for row in 0..rows.batch.num_rows() {
+            let request = recording.requests.get_mut(requests[row] as usize);
+            let request = request.ok_or_else(|| rows.corrupt(row, format!("there is no request {}", requests[row])))?;
+            let (start, end) = (Nanos::from_nanos(starts[row]), Nanos::from_nanos(ends[row]));
+            request.uncommitted.push(Uncommitted { call: calls[row], start, end });
         }
         Ok(())
     })

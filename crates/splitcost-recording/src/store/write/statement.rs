@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow_array::builder::{ListBuilder, StringBuilder};
 use arrow_array::{ArrayRef, StringArray, UInt32Array};
 use splitcost_model::recording::Recording;
-use splitcost_model::recording::statement::{Statement, StatementText};
+use splitcost_model::recording::statement::{Statement, StatementText, Uncommitted};
 
 use super::super::schema::item_field;
 use super::{Names, interned, named, nanos, u32s, u64s};
@@ -40,6 +40,21 @@ pub(super) fn columns(names: &Names, rows: &[StatementRow<'_>]) -> Vec<ArrayRef>
         Arc::new(statements().map(|s| s.transaction).collect::<UInt32Array>()),
         interned(statements().map(|s| Some(s.file.as_str()))),
         u32s(statements().map(|s| s.line)),
+    ]
+}
+
+pub(super) fn uncommitted_rows(recording: &Recording) -> impl Iterator<Item = (u32, &Uncommitted)> {
+    (0_u32..)
+        .zip(&recording.requests)
+        .flat_map(|(request, recorded)| recorded.uncommitted.iter().map(move |held| (request, held)))
+}
+
+pub(super) fn uncommitted_columns(rows: &[(u32, &Uncommitted)]) -> Vec<ArrayRef> {
+    vec![
+        u32s(rows.iter().map(|row| row.0)),
+        u32s(rows.iter().map(|row| row.1.call)),
+        nanos(rows.iter().map(|row| row.1.start)),
+        nanos(rows.iter().map(|row| row.1.end)),
     ]
 }
 

@@ -1,0 +1,1 @@
+"""An app whose requests have uncommitted writes when they call another module."""
