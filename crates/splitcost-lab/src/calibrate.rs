@@ -59,6 +59,14 @@ const BURST_IDLE_MICROS: u64 = 20_000;
 ///
 /// Chosen: as long as the other trials.
 const CROWDED_CALLS: u32 = 120;
+/// Calls of a trial amid work.
+///
+/// Chosen: as long as the other trials.
+const AMID_CALLS: u32 = 30;
+/// Pieces of work around a call, or inside of it; one takes some 20 µs.
+///
+/// Measured: what a call costs more grows up to 1 ms of work, half of it within the first 0.3 ms (2 cores, November 2026).
+const PIECES: [u32; 2] = [12, 44];
 /// Duration of a call and its pause beyond the gap; the planned time is computed from it, and nothing else.
 ///
 /// Chosen: calls over both stacks take less.
@@ -203,7 +211,8 @@ pub fn planned_secs(needs: &Needs) -> f64 {
     let spaced = modes * needs.payloads.len() as f64;
     let calls_secs = BURST_CALLS as f64 * (needs.gap_micros as f64 / 1e6 + CALL_SECS);
     let burst_secs = calls_secs + BURST_IDLE_MICROS as f64 / 1e6;
-    let other = 2.0 * f64::from(BURSTS) * burst_secs + f64::from(CROWDED_CALLS) * CALL_SECS;
+    let amid_secs = 4.0 * f64::from(AMID_CALLS) * 2.0 * CALL_SECS;
+    let other = 2.0 * f64::from(BURSTS) * burst_secs + f64::from(CROWDED_CALLS) * CALL_SECS + amid_secs;
     START_SECS + ROUNDS as f64 * (modes * other + spaced * SPACED_SECS)
 }
 
@@ -293,7 +302,7 @@ fn fingerprint(stack: StackName, needs: &Needs, python: &Python) -> Result<Strin
     }
     let versions: Vec<String> = answer.versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
     Ok(format!(
-        "{}: {}; Python {}; splitcost {}; {}; {}",
+        "{}: {}; Python {}; splitcost {}, calibration 2; {}; {}",
         stack.name(),
         versions.join(", "),
         python.version,
@@ -317,6 +326,7 @@ struct Answer {
     elapsed_nanos: f64,
     nodes: f64,
     bytes: f64,
+    work_nanos: f64,
 }
 
 /// The pauses between the calls of a trial.
@@ -325,6 +335,9 @@ enum Rhythm {
     Spaced,
     Bursts,
     Crowded,
+    /// No pauses, but so many pieces of work.
+    Around(u32),
+    Inside(u32),
 }
 
 /// Calls of one kind, made in a row.
@@ -342,9 +355,11 @@ impl Trial {
         for &(client, handler) in &needs.modes {
             let trial = |rhythm, &payload| Self { client, handler, rhythm, payload };
             trials.extend(needs.payloads.iter().map(|payload| trial(Rhythm::Spaced, payload)));
-            // The cost of being cold or crowded does not depend on the payload.
+            // The cost of being cold, crowded or amid work does not depend on the payload.
             if let Some(small) = needs.payloads.first() {
                 trials.extend([Rhythm::Bursts, Rhythm::Crowded].map(|rhythm| trial(rhythm, small)));
+                trials.extend(PIECES.map(|pieces| trial(Rhythm::Around(pieces), small)));
+                trials.extend(PIECES.map(|pieces| trial(Rhythm::Inside(pieces), small)));
             }
         }
         trials
@@ -364,6 +379,12 @@ impl Trial {
                 (pauses, BURSTS, 1)
             }
             Rhythm::Crowded => (vec![0], CROWDED_CALLS, CROWDED_CALLERS),
+            Rhythm::Around(_) | Rhythm::Inside(_) => (vec![0], AMID_CALLS, 1),
+        };
+        let work = match self.rhythm {
+            Rhythm::Around(pieces) => Some(("around", pieces)),
+            Rhythm::Inside(pieces) => Some(("inside", pieces)),
+            _ => None,
         };
         serde_json::json!({
             "client": self.client,
@@ -371,6 +392,7 @@ impl Trial {
             "pauses_micros": pauses,
             "repeats": repeats,
             "callers": callers,
+            "work": work,
             "payload": {"nodes": nodes, "bytes": bytes, "kind": if adapter { "adapter" } else { "plain" }},
         })
     }
@@ -395,6 +417,7 @@ impl Trial {
                     Pace::Crowded => answer.elapsed_nanos / walls.len().max(1) as f64,
                     _ => median(walls).unwrap_or_default(),
                 },
+                work_nanos: answer.work_nanos,
             }
         };
         match self.rhythm {
@@ -405,6 +428,8 @@ impl Trial {
                 point(Pace::Burst, &|i| i >= BURST_CALLS && i % BURST_CALLS != 0),
             ],
             Rhythm::Crowded => vec![point(Pace::Crowded, &|_| true)],
+            Rhythm::Around(_) => vec![point(Pace::Around, &|_| true)],
+            Rhythm::Inside(_) => vec![point(Pace::Inside, &|_| true)],
         }
     }
 }
@@ -456,7 +481,7 @@ fn measure(
         }
         // Equal sequences in every round make medians by payload comparable.
         round.points.sort_by(|a, b| {
-            (a.client, a.handler, a.pace).cmp(&(b.client, b.handler, b.pace)).then(a.bytes.total_cmp(&b.bytes))
+            (a.client, a.handler, a.pace).cmp(&(b.client, b.handler, b.pace)).then(a.bytes.total_cmp(&b.bytes)).then(a.work_nanos.total_cmp(&b.work_nanos))
         });
         round.yardstick_nanos = yardstick.mean_nanos(from, splitcost_load::monotonic_now().as_nanos());
         rounds.push(round);

@@ -65,6 +65,11 @@ pub enum Pace {
     Spaced,
     /// A call beside others of the same process: threads pass the GIL on, an event loop finds several answers at once.
     Crowded,
+    /// A call between other work of the caller, without pauses: each drives the code of the other out of the caches, and the
+    /// caller's core has been idle.
+    Around,
+    /// A call of a function that works itself, without pauses.
+    Inside,
 }
 
 /// The number of concurrent callers in the measurement of a crowded call.
@@ -94,6 +99,10 @@ pub struct Point {
     pub server_cpu_nanos: f64,
     /// The median wall time per call; of crowded calls the mean time from one call's end to the next one's.
     pub wall_nanos: f64,
+    /// The CPU time of the work around a call, or inside of it, where it is done in one process without a call. It is no part of
+    /// the other times.
+    #[serde(default)]
+    pub work_nanos: f64,
 }
 
 /// The cost of one call: `fixed + per_node × nodes + per_byte × bytes`.
@@ -124,12 +133,30 @@ mod tests {
         let modes = (
             prop_oneof![Just(ClientMode::Async), Just(ClientMode::Sync)],
             prop_oneof![Just(HandlerMode::Async), Just(HandlerMode::Sync)],
-            prop_oneof![Just(Pace::Cold), Just(Pace::Burst), Just(Pace::Spaced), Just(Pace::Crowded)],
+            prop_oneof![
+                Just(Pace::Cold),
+                Just(Pace::Burst),
+                Just(Pace::Spaced),
+                Just(Pace::Crowded),
+                Just(Pace::Around),
+                Just(Pace::Inside)
+            ],
         );
-        (modes, any::<u32>(), prop::array::uniform5(0.0_f64..1e12)).prop_map(
+        (modes, any::<u32>(), prop::array::uniform6(0.0_f64..1e12)).prop_map(
             |((client, handler, pace), calls, values)| {
-                let [nodes, bytes, client_cpu_nanos, server_cpu_nanos, wall_nanos] = values;
-                Point { client, handler, pace, calls, nodes, bytes, client_cpu_nanos, server_cpu_nanos, wall_nanos }
+                let [nodes, bytes, client_cpu_nanos, server_cpu_nanos, wall_nanos, work_nanos] = values;
+                Point {
+                    client,
+                    handler,
+                    pace,
+                    calls,
+                    nodes,
+                    bytes,
+                    client_cpu_nanos,
+                    server_cpu_nanos,
+                    wall_nanos,
+                    work_nanos,
+                }
             },
         )
     }

@@ -73,6 +73,10 @@ pub struct Crossing {
     pub nodes: f64,
     /// The encoded size of arguments and result.
     pub bytes: f64,
+    /// The CPU time of the calling service in the request, divided by the calls to other services that it makes there.
+    pub around_nanos: f64,
+    /// The CPU time of the called service for this call.
+    pub inside_nanos: f64,
 }
 
 impl Crossing {
@@ -228,6 +232,7 @@ impl<'a> Compiler<'a> {
             let body = builder.body(0, front, on_loop);
             let bodies = builder.bodies;
             let entry = Remote { crossing: 0, process: front + 1, body, blocking: false, pooled: !on_loop };
+            note_work_of_visit(&bodies, body, &mut compiled.crossings);
             compiled.programs.push(Program { endpoint, entry, bodies });
         }
         compiled
@@ -250,6 +255,30 @@ impl<'a> Compiler<'a> {
         let kind = self.recording.functions.get(function as usize).map(|function| function.kind);
         matches!(kind, Some(FunctionKind::Coroutine | FunctionKind::AsyncGenerator))
     }
+}
+
+/// Notes how much work is around the calls that one visit of a service makes, and inside of each. Returns the CPU time of the
+/// visit, without that of the other services.
+fn note_work_of_visit(bodies: &[Body], begin: BodyId, crossings: &mut [Option<Crossing>]) -> f64 {
+    let (mut nanos, mut made, mut left) = (0, Vec::new(), vec![begin]);
+    while let Some(body) = left.pop() {
+        for op in &bodies[body as usize].ops {
+            match *op {
+                Op::Cpu(cpu) | Op::Wait { cpu, .. } => nanos += cpu,
+                Op::Fork { body, .. } => left.push(body),
+                Op::Remote(remote) => made.push(remote),
+                Op::Block(_) | Op::Join => {}
+            }
+        }
+    }
+    let nanos = nanos as f64;
+    for remote in &made {
+        let inside_nanos = note_work_of_visit(bodies, remote.body, crossings);
+        if let Some(crossing) = &mut crossings[remote.crossing as usize] {
+            (crossing.around_nanos, crossing.inside_nanos) = (nanos / made.len() as f64, inside_nanos);
+        }
+    }
+    nanos
 }
 
 /// Returns, per statement text, the services whose databases it uses; nothing where all services share one.
@@ -484,6 +513,8 @@ impl Builder<'_> {
                 first,
                 nodes: bytes / BYTES_PER_COLUMN,
                 bytes,
+                around_nanos: 0.0,
+                inside_nanos: 0.0,
             }));
             let crossing = (self.compiled.crossings.len() - 1) as CrossingId;
             let body = self.add(Vec::new());
@@ -546,6 +577,8 @@ impl Builder<'_> {
             first,
             nodes: size.nodes,
             bytes: size.bytes,
+            around_nanos: 0.0,
+            inside_nanos: 0.0,
         }));
         let crossing = (self.compiled.crossings.len() - 1) as CrossingId;
         self.path.push(hop);

@@ -27,6 +27,59 @@ pub struct CallCost {
     pub crowded_nanos: [f64; 2],
     /// The extra time for which a caller beside others holds the GIL, or for which the next thread wakes up for it.
     pub held_nanos: f64,
+    /// The extra costs of a call between other work of the caller.
+    pub around: Amid,
+    /// The extra costs of a call whose function works itself.
+    pub inside: Amid,
+}
+
+/// The extra costs of a call by the amount of work around it, or inside of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Amid {
+    /// The CPU time of the work and the extra client's CPU, server's CPU and unexplained time; nanoseconds, in ascending order.
+    points: [(f64, [f64; 3]); 2],
+}
+
+impl Amid {
+    /// Returns the extra client's CPU, server's CPU and unexplained time; nanoseconds. Between the measured amounts of work, and
+    /// from none on, they are interpolated; beyond the largest one they grow no more.
+    pub fn nanos(&self, work_nanos: f64) -> [f64; 3] {
+        let mut before = (0.0, [0.0; 3]);
+        for point in self.points {
+            if work_nanos < point.0 {
+                let share = (work_nanos - before.0) / (point.0 - before.0);
+                return [0, 1, 2].map(|i| before.1[i] + (point.1[i] - before.1[i]) * share);
+            }
+            before = point;
+        }
+        before.1
+    }
+
+    /// Finds the extra costs of the calls amid work; `None` where none were measured.
+    fn fit(
+        rounds: &[&Round],
+        (client, handler, pace): (ClientMode, HandlerMode, Pace),
+        yardstick_nanos: f64,
+        values: [&dyn Fn(&Point) -> f64; 3],
+    ) -> Option<Self> {
+        let mut points = [Default::default(); 2];
+        for (nth, fitted) in points.iter_mut().enumerate() {
+            let of = |pace, nth, value: &dyn Fn(&Point) -> f64| {
+                // In ascending order of payload, and of work.
+                let is_of_cell = |p: &&Point| (p.client, p.handler, p.pace) == (client, handler, pace);
+                median(rounds.iter().filter_map(|round| {
+                    let point = round.points.iter().filter(is_of_cell).nth(nth)?;
+                    Some(value(point) / slowness(round.yardstick_nanos, yardstick_nanos))
+                }))
+            };
+            let mut extra = [0.0; 3];
+            for (extra, value) in extra.iter_mut().zip(values) {
+                *extra = of(pace, nth, value)? - of(Pace::Spaced, 0, value)?;
+            }
+            *fitted = (of(pace, nth, &|point| point.work_nanos)?, extra);
+        }
+        Some(Self { points })
+    }
 }
 
 impl CostModel {
@@ -54,6 +107,7 @@ impl CostModel {
                     }
                     _ => beyond(Pace::Crowded, 0),
                 };
+                let amid = |pace| Amid::fit(rounds, (client, handler, pace), yardstick_nanos, values).unwrap_or_default();
                 let tends_to = f64::from(CROWDED_CALLERS) / f64::from(CROWDED_CALLERS - 1);
                 let cost = CallCost {
                     client: lone[0],
@@ -63,6 +117,8 @@ impl CostModel {
                     burst_nanos: more(Pace::Burst),
                     crowded_nanos: [0, 1].map(|i| beyond(Pace::Crowded, i) * tends_to),
                     held_nanos,
+                    around: amid(Pace::Around),
+                    inside: amid(Pace::Inside),
                 };
                 costs.push(((client, handler), cost));
             }

@@ -1,15 +1,17 @@
 """The calibration's client: answers lines of JSON on stdin with lines of JSON on stdout.
 
 A question: ``{"client": "async"|"sync", "handler": "async"|"sync", "pauses_micros": [200, 200, 20000],
-"repeats": 5, "callers": 1, "payload": {"nodes": 100, "bytes": 1000, "kind": "plain"|"adapter"}}``: a call,
-then the first pause, and so on. The payload is for arguments and result together, half each; or give them
-apart as ``{"arguments": {…}, "result": {…}}``. Several ``callers`` share the calls and make their next at
-once.
+"repeats": 5, "callers": 1, "payload": {"nodes": 100, "bytes": 1000, "kind": "plain"|"adapter"}, "work":
+["around"|"inside", 20]}``: a call, then the first pause, and so on. The payload is for arguments and
+result together, half each; or give them apart as ``{"arguments": {…}, "result": {…}}``. Several ``callers``
+share the calls and make their next at once. The pieces of ``work`` (default: none) are done by the client
+around each call, half before it and half after it, or by the function that is called.
 
 Its answer: ``{"wall_nanos": […], "client_cpu_nanos": […], "server_cpu_nanos": […], "elapsed_nanos": all
-calls and pauses, "nodes": per call, "bytes": per call}``, lists with one element per call. CPU is that of the
-whole process, each read by its own clock, until the next call begins. The cost of the pauses themselves, on
-both sides, is measured by the same pauses without calls right after, and subtracted. Of several simultaneous
+calls and pauses, "nodes": per call, "bytes": per call, "work_nanos": per call}``, lists with one element per
+call. CPU is that of the whole process, each read by its own clock, until the next call begins. The cost of the
+pauses and of the work themselves, on both sides, is measured by the same pauses and the same work in the
+client, without calls, right after, and subtracted: what is left is what the call adds. Of several simultaneous
 callers' calls only the mean CPU is known. :mod:`splitcost.stacks.harness` measures, here as in benchmarks.
 """
 
@@ -19,13 +21,15 @@ import asyncio
 import inspect
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import copy_context
+from statistics import mean, median
 from typing import Any
 
 from splitcost import codec, rehearsal
 from splitcost.calibration.payload import build, count_nodes
 from splitcost.calibration.server import config
+from splitcost.calibration.work import work
 from splitcost.rehearsal.context import current, new_request
 from splitcost.stacks.harness import (
     Load,
@@ -77,25 +81,67 @@ class Client:
         load = Load(
             self._server_pid, each_followed_by(pauses), [WARM_UP_CALLS] * callers, reads_each_call=True
         )
-        calls = self._run(lambda: stub(payload, *result), load, awaits)
+        spot, pieces = question.get("work") or ("around", 0)
+        around, inside = (pieces, 0) if spot == "around" else (0, pieces)
+        calls = self._run(_amid(lambda: stub(payload, *result, inside), around, awaits), load, awaits)
         client, server = calls.cpu_nanos_each
+        wall, work_nanos = calls.wall_nanos, 0.0
         if any(pauses):
             idle_client, idle_server = self._run(None, load, awaits).cpu_nanos_each
             client, server = _less(client, idle_client), _less(server, idle_server)
-        sent, received = codec.encode([[payload, *result], {}]), codec.encode(build(*result))
+        if pieces:
+            at_home = self._run(_amid(_no_call(awaits), pieces, awaits), load, awaits)
+            work_nanos = mean(at_home.cpu_nanos_each[0])
+            wall = _without(wall, median(at_home.wall_nanos))
+            if around:
+                client = _without(client, work_nanos)
+            else:
+                server = _without(server, work_nanos)
+        sent, received = codec.encode([[payload, *result, inside], {}]), codec.encode(build(*result))
         return {
-            "wall_nanos": calls.wall_nanos,
+            "wall_nanos": wall,
             "client_cpu_nanos": client,
             "server_cpu_nanos": server,
             "elapsed_nanos": calls.elapsed_nanos,
-            "nodes": count_nodes(payload) + len(result) + count_nodes(build(*result)),
+            "nodes": count_nodes(payload) + len(result) + 1 + count_nodes(build(*result)),
             "bytes": len(sent) + len(received) + 1,
+            "work_nanos": work_nanos,
         }
 
     def _run(self, call: Callable[[], Any] | None, load: Load, awaits: bool) -> Measured:
         if awaits:
             return self._runner.run(run_awaiting(call, load), context=copy_context())
         return run_blocking(call, load)
+
+
+def _amid(call: Callable[[], Any], pieces: int, awaits: bool) -> Callable[[], Any]:
+    """Return a call with pieces of work before and after it."""
+    if not pieces:
+        return call
+    before = pieces // 2
+
+    def amid() -> None:
+        work(before)
+        call()
+        work(pieces - before, before)
+
+    async def amid_awaited() -> None:
+        work(before)
+        await call()
+        work(pieces - before, before)
+
+    return amid_awaited if awaits else amid
+
+
+def _no_call(awaits: bool) -> Callable[[], Any]:
+    async def no_call_awaited() -> None:
+        pass
+
+    return no_call_awaited if awaits else lambda: None
+
+
+def _without(values: Sequence[float], part: float) -> list[float]:
+    return [max(value - part, 0.0) for value in values]
 
 
 def _less(busy: list[int], idle: list[int]) -> list[int]:

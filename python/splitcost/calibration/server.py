@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from splitcost.rehearsal.runtime import Runtime
 
 PACKAGE = "splitcost.calibration"
-OWNED = ["splitcost.calibration.functions", "splitcost.calibration.payload"]
-"""Modules of the service ``server``; the client imports ``payload`` before it starts, for itself."""
+OWNED = [f"{PACKAGE}.{module}" for module in ("functions", "payload", "work")]
+"""Modules of the service ``server``; the client imports the last two before it starts, for itself."""
 
 
 def config(stack: str, token: str, service: str, port: int) -> Config:

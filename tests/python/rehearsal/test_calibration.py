@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import statistics
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -81,15 +82,27 @@ def test_every_cell_is_measured(
         assert min(answer[side]) >= 0
         assert sum(answer[side]) > 0
     assert answer["elapsed_nanos"] >= max(answer["wall_nanos"])
-    assert answer["nodes"] == 100 + 3
+    assert answer["nodes"] == 100 + 4
     assert 2000 <= answer["bytes"] <= 2200 if kind == "plain" else answer["bytes"] > 2000
 
 
 def test_arguments_and_result_may_differ(pair: Pair) -> None:
     payload = {"arguments": {"nodes": 1, "bytes": 20}, "result": {"nodes": 50, "bytes": 5000}}
     answer = pair.ask(client="async", handler="async", pauses_micros=[0], repeats=1, payload=payload)
-    assert answer["nodes"] == 1 + 50 + 3
+    assert answer["nodes"] == 1 + 50 + 4
     assert 5020 <= answer["bytes"] <= 5100
+
+
+@pytest.mark.parametrize("client", ["async", "sync"])
+@pytest.mark.parametrize("spot", ["around", "inside"])
+def test_work_is_no_part_of_the_call(pair: Pair, client: str, spot: str) -> None:
+    small, much = {"nodes": 4, "bytes": 50}, 2000  # Some 40 ms, many times a call.
+    question = {"client": client, "handler": "sync", "pauses_micros": [0], "repeats": 8, "payload": small}
+    bare, amid = pair.ask(**question), pair.ask(**question, work=[spot, much])
+    assert bare["work_nanos"] == 0
+    for part in ("client_cpu_nanos", "server_cpu_nanos", "wall_nanos"):
+        assert amid["work_nanos"] > 4 * statistics.median(bare[part])
+        assert amid["work_nanos"] > 2 * statistics.median(amid[part])
 
 
 @pytest.mark.parametrize("stack", ["httpx", "grpc"])

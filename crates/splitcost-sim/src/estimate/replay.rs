@@ -112,8 +112,12 @@ impl Deployment<'_> {
                     (true, false) => cost.burst_nanos,
                     (true, true) => cost.cold_nanos,
                 };
+                let (around, inside) = (cost.around.nanos(c.around_nanos), cost.inside.nanos(c.inside_nanos));
+                let amid = [0, 1, 2].map(|i| around[i] + inside[i]);
+                // What is cold for one reason is not made colder by another.
+                let idle = [0, 1, 2].map(|i| f64::max(idle[i] - amid[i], 0.0));
                 let cpu = |line: Linear, side: usize, held: f64| {
-                    let nanos = line.nanos(c.nodes, c.bytes);
+                    let nanos = line.nanos(c.nodes, c.bytes) + amid[side];
                     let more = |nanos: f64| nanos.max(0.0) as u64;
                     Cpu {
                         nanos: more(nanos + idle[side]),
@@ -121,7 +125,7 @@ impl Deployment<'_> {
                         crowded_nanos: more(nanos + cost.crowded_nanos[side]),
                     }
                 };
-                let unexplained = (cost.unexplained.nanos(c.nodes, c.bytes) + idle[2]).max(0.0);
+                let unexplained = (cost.unexplained.nanos(c.nodes, c.bytes) + amid[2] + idle[2]).max(0.0);
                 Cost {
                     client: cpu(cost.client, 0, cost.held_nanos),
                     server: cpu(cost.server, 1, cost.crowded_nanos[1]),

@@ -144,6 +144,7 @@ pub(crate) fn calibration(nanos: f64) -> Calibration {
         client_cpu_nanos: nanos,
         server_cpu_nanos: nanos,
         wall_nanos: nanos * 3.0,
+        work_nanos: 0.0,
     };
     let mut points = Vec::new();
     for client in [ClientMode::Async, ClientMode::Sync] {

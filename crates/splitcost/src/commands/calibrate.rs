@@ -10,7 +10,7 @@ use splitcost_lab::calibrate::{Needs, calibrate, missing};
 use splitcost_lab::python::Python;
 use splitcost_model::calibration::{Calibration, ClientMode, HandlerMode, Pace, Point};
 use splitcost_model::split::{Split, StackName};
-use splitcost_model::statistics::Interval;
+use splitcost_model::statistics::{Interval, median};
 use splitcost_report::bench::Style;
 
 use crate::args::experiment::CalibrateArgs;
@@ -105,7 +105,7 @@ fn every_stack(
 /// Returns a table with a line for each kind of call and payload: medians over the rounds with 90 % intervals.
 fn render(calibration: &Calibration) -> String {
     let mut text = format!("{}\nmeasured {}\n\n", calibration.fingerprint, calibration.measured_at);
-    text.push_str("client  handler  pace    values   bytes   client CPU µs      server CPU µs      wall µs\n");
+    text.push_str("client  handler  pace    values   bytes  work µs   client CPU µs      server CPU µs      wall µs\n");
     let Some(first) = calibration.rounds.first() else { return text };
     for (i, point) in first.points.iter().enumerate() {
         let over = |value: &dyn Fn(&Point) -> f64| {
@@ -114,10 +114,14 @@ fn render(calibration: &Calibration) -> String {
             let Interval { value, low, high, .. } = Interval::of(&values).unwrap_or_default();
             format!("{value:.0} ({low:.0}–{high:.0})")
         };
+        let work = |i: usize| {
+            let of = calibration.rounds.iter().filter_map(|round| Some(round.points.get(i)?.work_nanos / 1e3));
+            format!("{:.0}", median(of).unwrap_or_default())
+        };
         // Writing to a string cannot fail.
         let _ = writeln!(
             text,
-            "{:<7} {:<8} {:<7} {:>6} {:>7}   {:<18} {:<18} {}",
+            "{:<7} {:<8} {:<7} {:>6} {:>7} {:>8}   {:<18} {:<18} {}",
             match point.client {
                 ClientMode::Async => "async",
                 ClientMode::Sync => "sync",
@@ -131,9 +135,12 @@ fn render(calibration: &Calibration) -> String {
                 Pace::Burst => "burst",
                 Pace::Spaced => "spaced",
                 Pace::Crowded => "crowded",
+                Pace::Around => "around",
+                Pace::Inside => "inside",
             },
             point.nodes,
             point.bytes,
+            if point.work_nanos > 0.0 { work(i) } else { String::new() },
             over(&|p| p.client_cpu_nanos),
             over(&|p| p.server_cpu_nanos),
             over(&|p| p.wall_nanos),
