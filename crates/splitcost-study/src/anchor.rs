@@ -2,7 +2,7 @@
 //! times the monolith measured in the same run.
 
 use splitcost_model::estimate::{Arms, Estimate, EstimatedEndpoint, Figures, Quantile, ResponseTimes};
-use splitcost_model::rehearsal::{Rehearsal, RehearsedEndpoint};
+use splitcost_model::rehearsal::{AloneEndpoint, Rehearsal, RehearsedEndpoint};
 use splitcost_model::statistics::Interval;
 
 /// Scales both arms of a prediction so that its monolith is the measured one. What was not measured stays.
@@ -10,9 +10,11 @@ pub fn anchor(estimate: &mut Estimate, rehearsal: &Rehearsal) {
     let measured = &rehearsal.figures.monolith;
     anchor_figures(&mut estimate.figures, measured);
     anchor_endpoints(&mut estimate.endpoints, &rehearsal.endpoints);
+    anchor_alone(&mut estimate.endpoints, &rehearsal.alone);
     if let Some(rehearsed) = &mut estimate.as_rehearsed {
         anchor_figures(&mut rehearsed.figures, measured);
         anchor_endpoints(&mut rehearsed.endpoints, &rehearsal.endpoints);
+        anchor_alone(&mut rehearsed.endpoints, &rehearsal.alone);
     }
 }
 
@@ -45,6 +47,23 @@ fn anchor_endpoints(predicted: &mut [EstimatedEndpoint], measured: &[RehearsedEn
     }
 }
 
+/// Adds to both arms what the monolith took longer alone than predicted for this speed of the machine. Its processes were colder
+/// than recorded, as others ran between its requests: a split does not multiply that. (A monolith that was faster than predicted
+/// had a faster machine, and so had the split.)
+fn anchor_alone(predicted: &mut [EstimatedEndpoint], measured: &[AloneEndpoint]) {
+    for endpoint in predicted {
+        let measured = measured.iter().find(|measured| measured.name == endpoint.name);
+        let Some((alone, measured)) = endpoint.alone.as_mut().zip(measured) else { continue };
+        let simulated_ms = alone.response_ms.monolith;
+        let colder_ms = measured.response_ms.monolith - simulated_ms;
+        if colder_ms > 0.0 {
+            alone.ratio = alone.ratio.map(|ratio| (ratio * simulated_ms + colder_ms) / (simulated_ms + colder_ms));
+            alone.response_ms.monolith += colder_ms;
+            alone.response_ms.split += colder_ms;
+        }
+    }
+}
+
 fn scale(times: &mut ResponseTimes, simulated: &ResponseTimes, measured: &ResponseTimes) {
     let factor = |quantile| factor(simulated.at(quantile), measured.at(quantile));
     let [median, p90, tail] = Quantile::ALL.map(factor);
@@ -62,6 +81,7 @@ fn factor(predicted: Option<Interval>, measured: Option<Interval>) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use splitcost_model::estimate::Alone;
     use splitcost_model::statistics::Level;
 
     use super::*;
@@ -73,6 +93,26 @@ mod tests {
     fn times(p50: f64) -> ResponseTimes {
         let [p50_ms, p90_ms, p99_ms] = [p50, 2.0 * p50, 4.0 * p50].map(interval);
         ResponseTimes { p50_ms, p90_ms, p99_ms: Some(p99_ms), distribution: vec![(p50, 0.5)] }
+    }
+
+    #[test]
+    fn what_is_colder_than_recorded_is_added_and_what_is_faster_scales() {
+        let anchored = |measured_ms: f64| {
+            let alone = Alone {
+                response_ms: Arms { monolith: 2.0, split: 6.0 },
+                ratio: Interval::new(Level::NINETY, 3.0, 2.0, 4.0),
+                cpu_ratio: None,
+            };
+            let mut endpoints = [EstimatedEndpoint { name: "a".into(), alone: Some(alone), ..Default::default() }];
+            let response_ms = Arms { monolith: measured_ms, split: 0.0 };
+            anchor_alone(&mut endpoints, &[AloneEndpoint { name: "a".into(), response_ms, ..Default::default() }]);
+            let [EstimatedEndpoint { alone, .. }] = endpoints;
+            alone.map(|alone| (alone.ratio, alone.response_ms))
+        };
+        let unchanged = (Interval::new(Level::NINETY, 3.0, 2.0, 4.0), Arms { monolith: 2.0, split: 6.0 });
+        assert_eq!(anchored(1.0), Some(unchanged));
+        let added = (Interval::new(Level::NINETY, 2.0, 1.5, 2.5), Arms { monolith: 4.0, split: 8.0 });
+        assert_eq!(anchored(4.0), Some(added));
     }
 
     #[test]

@@ -114,8 +114,6 @@ impl Deployment<'_> {
                 };
                 let (around, inside) = (cost.around.nanos(c.around_nanos), cost.inside.nanos(c.inside_nanos));
                 let amid = [0, 1, 2].map(|i| around[i] + inside[i]);
-                // What is cold for one reason is not made colder by another.
-                let idle = [0, 1, 2].map(|i| f64::max(idle[i] - amid[i], 0.0));
                 let cpu = |line: Linear, side: usize, held: f64| {
                     let nanos = line.nanos(c.nodes, c.bytes) + amid[side];
                     let more = |nanos: f64| nanos.max(0.0) as u64;
