@@ -216,18 +216,19 @@ pub fn planned_secs(needs: &Needs) -> f64 {
     START_SECS + ROUNDS as f64 * (modes * other + spaced * SPACED_SECS)
 }
 
-/// Returns the calibration of a stack, from the cache or, with `fresh` or without a cached one, measured.
+/// Returns the calibration of a stack: from the cache, if it has one that is no older than `max_age`, or measured.
 pub fn calibrate(
     stack: StackName,
     needs: &Needs,
     python: &Python,
-    (seed, fresh): (u64, bool),
+    (seed, max_age): (u64, Duration),
     progress: Progress<'_>,
     cancel: &Cancel,
 ) -> Result<Calibration> {
     let fingerprint = fingerprint(stack, needs, python)?;
     let cached = cache_path(&fingerprint);
-    if let Some(calibration) = cached.as_deref().filter(|_| !fresh).and_then(|path| read(path, &fingerprint)) {
+    let found = cached.as_deref().and_then(|path| read(path, &fingerprint));
+    if let Some(calibration) = found.filter(|found| is_younger(&found.measured_at, max_age)) {
         return Ok(calibration);
     }
     let rounds = measure(stack, needs, python, seed, progress, cancel)?;
@@ -236,6 +237,12 @@ pub fn calibrate(
         cache::write(&path, &calibration);
     }
     Ok(calibration)
+}
+
+/// Returns true for a time, as RFC 3339 in UTC, that is no longer ago than this. Nothing is younger than no time at all.
+fn is_younger(measured_at: &str, max_age: Duration) -> bool {
+    let age = humantime::parse_rfc3339(measured_at).ok().and_then(|at| at.elapsed().ok());
+    max_age == Duration::MAX || age.is_some_and(|age| age < max_age)
 }
 
 /// Returns the calibration of a stack if the cache has it.
@@ -495,6 +502,13 @@ mod tests {
     use splitcost_model::recording::{Function, Payload, Request, Segment};
 
     use super::*;
+
+    #[test]
+    fn a_calibration_has_an_age() {
+        assert!(is_younger(&now(), Duration::from_secs(600)) && !is_younger(&now(), Duration::ZERO));
+        let old = "2026-11-24T10:00:00Z";
+        assert!(is_younger(old, Duration::MAX) && !is_younger(old, Duration::from_secs(600)));
+    }
 
     #[test]
     fn sizes_are_rounded_to_few_values() {

@@ -587,3 +587,44 @@ impl Builder<'_> {
         Some(Remote { crossing, process: target + 1, body, blocking, pooled: !coroutine })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_work_of_a_visit_is_around_its_calls_and_inside_of_the_one_that_made_it() {
+        let remote = |crossing, body| Op::Remote(Remote { crossing, process: 2, body, blocking: false, pooled: false });
+        let body = |ops| Body { ops };
+        let bodies = [
+            body(vec![Op::Cpu(100), remote(1, 1), Op::Wait { cpu: 20, delay: 9 }, remote(2, 2)]),
+            body(vec![Op::Cpu(40), Op::Fork { body: 3, thread: true, joined: true }, Op::Join, Op::Block(7)]),
+            body(vec![Op::Cpu(5)]),
+            body(vec![Op::Cpu(30), remote(3, 4)]),
+            body(vec![]),
+        ];
+        let crossing = Crossing {
+            endpoint: 0,
+            caller: 0,
+            caller_service: 0,
+            function: 0,
+            statement: None,
+            callee_service: 1,
+            readiness: Readiness::Ready,
+            is_rehearsed: true,
+            is_measured: true,
+            client: ClientMode::Async,
+            handler: HandlerMode::Async,
+            blocks_event_loop: false,
+            first: false,
+            nodes: 0.0,
+            bytes: 0.0,
+            around_nanos: 0.0,
+            inside_nanos: 0.0,
+        };
+        let mut crossings = vec![None, Some(crossing.clone()), Some(crossing.clone()), Some(crossing)];
+        assert_eq!(note_work_of_visit(&bodies, 0, &mut crossings), 120.0);
+        let found = crossings.iter().flatten().map(|crossing| (crossing.around_nanos, crossing.inside_nanos));
+        assert_eq!(found.collect::<Vec<_>>(), [(60.0, 70.0), (60.0, 5.0), (70.0, 0.0)]);
+    }
+}

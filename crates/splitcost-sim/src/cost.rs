@@ -268,6 +268,33 @@ mod tests {
     }
 
     #[test]
+    fn calls_amid_work_cost_what_they_did_in_the_calibration() {
+        let call = |pace, work_nanos, nanos| Point {
+            pace,
+            work_nanos,
+            client_cpu_nanos: nanos,
+            server_cpu_nanos: 2.0 * nanos,
+            wall_nanos: 5.0 * nanos,
+            ..Point::default()
+        };
+        let points = vec![
+            call(Pace::Spaced, 0.0, 100.0),
+            call(Pace::Around, 1_000.0, 140.0),
+            call(Pace::Around, 3_000.0, 160.0),
+            call(Pace::Inside, 1_000.0, 100.0),
+            call(Pace::Inside, 3_000.0, 200.0),
+        ];
+        let round = Round { points, yardstick_nanos: 0.0 };
+        let cost = CostModel::fit(&[&round, &round], 0.0).get(ClientMode::Async, HandlerMode::Async);
+        let around = [0.0, 500.0, 1_000.0, 2_000.0, 3_000.0, 9_000.0].map(|work| cost.around.nanos(work));
+        assert_eq!(around.map(|[client, _, _]| client), [0.0, 20.0, 40.0, 50.0, 60.0, 60.0]);
+        assert_eq!(around[4], [60.0, 120.0, 120.0]);
+        assert_eq!(cost.inside.nanos(2_000.0), [50.0, 100.0, 100.0]);
+        let other = CostModel::fit(&[&round], 0.0).get(ClientMode::Sync, HandlerMode::Sync);
+        assert_eq!(other.around.nanos(3_000.0), [0.0; 3], "nothing was measured");
+    }
+
+    #[test]
     fn no_points_cost_nothing() {
         check(&[], [0.0, 0.0, 0.0]);
     }

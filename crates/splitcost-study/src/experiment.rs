@@ -51,6 +51,11 @@ pub(crate) const SCOUT_REPLICATIONS: u32 = 5;
 ///
 /// Measured: `splitcost estimate` on examples/shop, 2 cores, November 2026.
 const ESTIMATE_SECS: f64 = 5.0;
+/// The largest age of a calibration that predicts what is then measured.
+///
+/// Measured: a call after idle time costs 0.8 to 1.5 ms of CPU from one half hour to the next, by what else runs on the host (AMD
+/// EPYC, 2 virtual cores, November 2026).
+const BESIDE_A_REHEARSAL: Duration = Duration::from_secs(600);
 
 /// Says what helps where the machine is not fit.
 const UNFIT_HINT: &str = "stop the other processes and run it again, with a larger --budget if they come and go, or let them be with \
@@ -127,7 +132,7 @@ pub struct Experiment<'a> {
     pub compare: u32,
     /// Seed of workload, order and simulation.
     pub seed: u64,
-    /// Measure calibrations again, although the cache has them.
+    /// Measure calibrations again, although the cache has young ones.
     pub fresh_calibration: bool,
     /// The faults.
     pub faults: &'a Faults,
@@ -332,17 +337,18 @@ impl Lab<'_> {
     /// Measures the stacks of the splits, or takes them from the cache.
     fn calibrate(&mut self, splits: &[Split]) -> Result<Calibrations> {
         let Experiment { python, seed, fresh_calibration, .. } = *self.experiment;
-        let rehearsal_secs = match self.experiment.depth {
-            Depth::Estimate => 0.0,
-            Depth::Rehearse => rehearse::planned_secs(splits.len(), self.experiment.budget),
+        let (rehearsal_secs, max_age) = match self.experiment.depth {
+            Depth::Estimate => (0.0, Duration::MAX),
+            Depth::Rehearse => (rehearse::planned_secs(splits.len(), self.experiment.budget), BESIDE_A_REHEARSAL),
         };
+        let max_age = if fresh_calibration { Duration::ZERO } else { max_age };
         self.later_secs = rehearsal_secs + ESTIMATE_SECS * splits.len() as f64;
         let mut calibrations = Calibrations::new();
         for split in splits {
             if let Entry::Vacant(entry) = calibrations.entry(self.needs(split)) {
                 let (stack, needs) = entry.key();
                 let cancel = self.cancel;
-                let options = (seed, fresh_calibration);
+                let options = (seed, max_age);
                 let calibration = calibrate(*stack, needs, python, options, &mut |step| self.step(step), cancel);
                 self.stage_ended();
                 entry.insert(calibration?);

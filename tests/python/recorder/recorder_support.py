@@ -227,4 +227,5 @@ class Runs:
     def logs(self) -> list[Log]:
         """All logs so far, oldest first."""
         paths = sorted(self.directory.glob("*.log"), key=lambda path: path.stat().st_ctime_ns)
-        return [Log(path) for path in paths]
+        # A process that lives may have just made its log.
+        return [Log(path) for path in paths if path.stat().st_size > 0]

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use splitcost_bench::stacks::catalogue::{Catalogue, Filter};
 use splitcost_bench::stacks::matrix::{MatrixPlan, matrix};
@@ -60,7 +61,8 @@ pub(crate) fn run(session: &mut Session, args: &CalibrateArgs) -> anyhow::Result
         let needs = recording.as_ref().map_or_else(Needs::default, |recording| Needs::of(recording, &relevant));
         let Session { printer, cancel, .. } = session;
         let progress = &mut |step: &Step| printer.step(step);
-        let calibration = calibrate(stack, &needs, &python, (args.seed, args.fresh), progress, cancel).failed();
+        let max_age = if args.fresh { Duration::ZERO } else { Duration::MAX };
+        let calibration = calibrate(stack, &needs, &python, (args.seed, max_age), progress, cancel).failed();
         printer.done();
         calibrations.push(calibration?);
     }
