@@ -110,6 +110,8 @@ pub struct Needs {
     pub gap_micros: u64,
     /// Payloads, the smallest first.
     pub payloads: Vec<PayloadSize>,
+    /// What a call carries whose function changes its arguments in place, if there are such calls.
+    pub changed: Option<PayloadSize>,
 }
 
 /// A coroutine function of another service: awaited there and here.
@@ -122,7 +124,8 @@ const REWRITTEN: (ClientMode, HandlerMode) = (ClientMode::Async, HandlerMode::Sy
 impl Default for Needs {
     fn default() -> Self {
         let modes = vec![AWAITED, REWRITTEN, BLOCKING, (ClientMode::Sync, HandlerMode::Async)];
-        Self { modes, gap_micros: DEFAULT_GAP_MICROS, payloads: with_small(DEFAULT_PAYLOADS.to_vec()) }
+        let payloads = with_small(DEFAULT_PAYLOADS.to_vec());
+        Self { modes, gap_micros: DEFAULT_GAP_MICROS, payloads, changed: None }
     }
 }
 
@@ -136,7 +139,7 @@ impl Needs {
             splits.iter().map(|split| Boundary::new(recording, split, Execution::Rewritten)).collect();
         let mut gaps = Vec::new();
         let mut modes = vec![AWAITED];
-        let mut sampled: Vec<PayloadSize> = Vec::new();
+        let (mut sampled, mut changed): (Vec<PayloadSize>, Vec<PayloadSize>) = Default::default();
         for request in &recording.requests {
             let crosses = |index: usize| {
                 boundaries.iter().any(|boundary| boundary.crosses_from_caller(request, index as CallIndex))
@@ -154,22 +157,30 @@ impl Needs {
                 let (Some(arguments), Some(result)) = (&call.arguments, &call.result) else { continue };
                 let adapter = arguments.class.max(result.class) > PayloadClass::Plain;
                 let bytes = arguments.encoded_bytes + result.encoded_bytes;
-                sampled.push(PayloadSize { nodes: arguments.nodes + result.nodes, bytes, adapter });
+                let payload = PayloadSize { nodes: arguments.nodes + result.nodes, bytes, adapter };
+                if arguments.is_changed() {
+                    changed.push(payload);
+                }
+                sampled.push(payload);
             }
         }
         let gap_micros = match median(gaps) {
             Some(gap) => round_125(gap as u64).clamp(1, MAX_GAP_MICROS),
             None => DEFAULT_GAP_MICROS,
         };
-        sampled.sort_by_key(|payload| payload.bytes);
-        let Some(last) = sampled.len().checked_sub(1) else {
+        for payloads in [&mut sampled, &mut changed] {
+            payloads.sort_by_key(|payload| payload.bytes);
+        }
+        let at = |payloads: &[PayloadSize], q: f64| {
+            let last = payloads.len().checked_sub(1)?;
+            let PayloadSize { nodes, bytes, adapter } = payloads[(last as f64 * q).round() as usize];
+            Some(PayloadSize { nodes: round_125(nodes).max(1), bytes: round_125(bytes).max(20), adapter })
+        };
+        let payloads: Vec<PayloadSize> = [0.5, 0.9, 1.0].into_iter().filter_map(|q| at(&sampled, q)).collect();
+        if payloads.is_empty() {
             return Self { modes, gap_micros, ..Self::default() };
-        };
-        let at = |q: f64| {
-            let PayloadSize { nodes, bytes, adapter } = sampled[(last as f64 * q).round() as usize];
-            PayloadSize { nodes: round_125(nodes).max(1), bytes: round_125(bytes).max(20), adapter }
-        };
-        Self { modes, gap_micros, payloads: with_small(vec![at(0.5), at(0.9), at(1.0)]) }
+        }
+        Self { modes, gap_micros, payloads: with_small(payloads), changed: at(&changed, 0.5) }
     }
 
     fn text(&self) -> String {
@@ -179,7 +190,13 @@ impl Needs {
             .map(|PayloadSize { nodes, bytes, adapter }| format!("{nodes}/{bytes}{}", if *adapter { "+" } else { "" }))
             .collect();
         let modes = if self.modes.contains(&BLOCKING) { "" } else { "; awaited only" };
-        format!("gap {} µs; values/bytes {}{modes}", self.gap_micros, payloads.join(" "))
+        let changed = self.changed.map(|payload| format!("; changed {}/{}", payload.nodes, payload.bytes));
+        format!(
+            "gap {} µs; values/bytes {}{modes}{}",
+            self.gap_micros,
+            payloads.join(" "),
+            changed.unwrap_or_default()
+        )
     }
 }
 
@@ -208,7 +225,7 @@ fn round_125(value: u64) -> u64 {
 /// Returns the planned seconds for one stack.
 pub fn planned_secs(needs: &Needs) -> f64 {
     let modes = needs.modes.len() as f64;
-    let spaced = modes * needs.payloads.len() as f64;
+    let spaced = modes * (needs.payloads.len() + usize::from(needs.changed.is_some())) as f64;
     let calls_secs = BURST_CALLS as f64 * (needs.gap_micros as f64 / 1e6 + CALL_SECS);
     let burst_secs = calls_secs + BURST_IDLE_MICROS as f64 / 1e6;
     let amid_secs = 4.0 * f64::from(AMID_CALLS) * 2.0 * CALL_SECS;
@@ -345,6 +362,8 @@ enum Rhythm {
     /// No pauses, but so many pieces of work.
     Around(u32),
     Inside(u32),
+    /// Spaced, and the arguments are changed.
+    Changing,
 }
 
 /// Calls of one kind, made in a row.
@@ -368,6 +387,7 @@ impl Trial {
                 trials.extend(PIECES.map(|pieces| trial(Rhythm::Around(pieces), small)));
                 trials.extend(PIECES.map(|pieces| trial(Rhythm::Inside(pieces), small)));
             }
+            trials.extend(needs.changed.iter().map(|payload| trial(Rhythm::Changing, payload)));
         }
         trials
     }
@@ -375,7 +395,7 @@ impl Trial {
     fn question(self, gap_micros: u64) -> serde_json::Value {
         let PayloadSize { nodes, bytes, adapter } = self.payload;
         let (pauses, repeats, callers) = match self.rhythm {
-            Rhythm::Spaced => {
+            Rhythm::Spaced | Rhythm::Changing => {
                 // Half of the time goes to the pauses alone.
                 let calls = SPACED_SECS / 2.0 / (gap_micros as f64 / 1e6 + CALL_SECS);
                 (vec![gap_micros], calls.clamp(*SPACED_CALLS.start(), *SPACED_CALLS.end()) as u32, 1)
@@ -400,6 +420,7 @@ impl Trial {
             "repeats": repeats,
             "callers": callers,
             "work": work,
+            "changes": matches!(self.rhythm, Rhythm::Changing),
             "payload": {"nodes": nodes, "bytes": bytes, "kind": if adapter { "adapter" } else { "plain" }},
         })
     }
@@ -437,6 +458,7 @@ impl Trial {
             Rhythm::Crowded => vec![point(Pace::Crowded, &|_| true)],
             Rhythm::Around(_) => vec![point(Pace::Around, &|_| true)],
             Rhythm::Inside(_) => vec![point(Pace::Inside, &|_| true)],
+            Rhythm::Changing => vec![point(Pace::Changing, &|_| true)],
         }
     }
 }

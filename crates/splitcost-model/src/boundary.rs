@@ -341,8 +341,8 @@ impl<'a> Boundary<'a> {
         let calls = self.recording.requests.iter().flat_map(|request| &request.calls);
         let changes = calls.filter(|call| {
             call.arguments.as_ref().is_some_and(|arguments| {
-                let is_changed = arguments.receiver.as_ref().is_some_and(|it| it.kind == ReceiverKind::Reference);
-                is_changed || arguments.obstacles.iter().any(|obstacle| obstacle.class == PayloadClass::Mutated)
+                let is_reference = arguments.receiver.as_ref().is_some_and(|it| it.kind == ReceiverKind::Reference);
+                is_reference || arguments.is_changed()
             })
         });
         let functions: BTreeSet<FunctionId> = changes.map(|call| call.function).collect();

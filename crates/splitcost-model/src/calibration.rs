@@ -70,6 +70,8 @@ pub enum Pace {
     Around,
     /// A call of a function that works itself, without pauses.
     Inside,
+    /// A spaced call of a function that changes all of its arguments in place.
+    Changing,
 }
 
 /// The number of concurrent callers in the measurement of a crowded call.
@@ -139,7 +141,8 @@ mod tests {
                 Just(Pace::Spaced),
                 Just(Pace::Crowded),
                 Just(Pace::Around),
-                Just(Pace::Inside)
+                Just(Pace::Inside),
+                Just(Pace::Changing)
             ],
         );
         (modes, any::<u32>(), prop::array::uniform6(0.0_f64..1e12)).prop_map(

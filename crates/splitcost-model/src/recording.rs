@@ -432,6 +432,13 @@ pub struct Payload {
     pub line: u32,
 }
 
+impl Payload {
+    /// Returns true if the callee changed some of the data in place.
+    pub fn is_changed(&self) -> bool {
+        self.obstacles.iter().any(|obstacle| obstacle.class == PayloadClass::Mutated)
+    }
+}
+
 /// A value that needs more than encoding to cross.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Obstacle {

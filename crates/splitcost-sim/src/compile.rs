@@ -73,6 +73,8 @@ pub struct Crossing {
     pub nodes: f64,
     /// The encoded size of arguments and result.
     pub bytes: f64,
+    /// The function changes its arguments, and what changed comes back.
+    pub is_changing: bool,
     /// The CPU time of the calling service in the request, divided by the calls to other services that it makes there.
     pub around_nanos: f64,
     /// The CPU time of the called service for this call.
@@ -184,6 +186,8 @@ pub struct Compiler<'a> {
     boundary: Boundary<'a>,
     /// The mean size of a call of each function.
     sizes: Vec<Size>,
+    /// The functions that change their arguments.
+    changing: Vec<bool>,
     awaited: bool,
     /// Per statement text, the services whose databases it uses; empty where all share one.
     databases: Vec<Vec<u16>>,
@@ -199,6 +203,7 @@ impl<'a> Compiler<'a> {
         let front = |name: &String| handlers.get(name.as_str()).map_or(0, |&module| boundary.service_of(module));
         Self {
             sizes: mean_sizes(recording),
+            changing: changing(recording),
             front: endpoints.iter().map(front).collect(),
             boundary,
             recording,
@@ -380,6 +385,15 @@ fn mean_sizes(recording: &Recording) -> Vec<Size> {
     .collect()
 }
 
+/// Returns, per function, if a call of it changed its arguments.
+fn changing(recording: &Recording) -> Vec<bool> {
+    let mut found = vec![false; recording.functions.len()];
+    for call in recording.requests.iter().flat_map(|request| &request.calls) {
+        found[call.function as usize] |= call.arguments.as_ref().is_some_and(Payload::is_changed);
+    }
+    found
+}
+
 struct Builder<'a> {
     compiler: &'a Compiler<'a>,
     request: &'a Request,
@@ -513,6 +527,7 @@ impl Builder<'_> {
                 first,
                 nodes: bytes / BYTES_PER_COLUMN,
                 bytes,
+                is_changing: false,
                 around_nanos: 0.0,
                 inside_nanos: 0.0,
             }));
@@ -526,7 +541,13 @@ impl Builder<'_> {
     /// both is in the body of the first.
     fn exit(&mut self, enter: Remote) -> Remote {
         let entered = self.compiled.crossings[enter.crossing as usize].clone();
-        let exit = entered.map(|entered| Crossing { first: false, nodes: 1.0, bytes: HANDLE_BYTES, ..entered });
+        let exit = entered.map(|entered| Crossing {
+            first: false,
+            is_changing: false,
+            nodes: 1.0,
+            bytes: HANDLE_BYTES,
+            ..entered
+        });
         self.compiled.crossings.push(exit);
         let body = self.add(Vec::new());
         Remote { crossing: (self.compiled.crossings.len() - 1) as CrossingId, body, ..enter }
@@ -577,6 +598,7 @@ impl Builder<'_> {
             first,
             nodes: size.nodes,
             bytes: size.bytes,
+            is_changing: compiler.changing[call.function as usize],
             around_nanos: 0.0,
             inside_nanos: 0.0,
         }));
@@ -619,6 +641,7 @@ mod tests {
             first: false,
             nodes: 0.0,
             bytes: 0.0,
+            is_changing: false,
             around_nanos: 0.0,
             inside_nanos: 0.0,
         };

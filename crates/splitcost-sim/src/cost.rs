@@ -31,6 +31,8 @@ pub struct CallCost {
     pub around: Amid,
     /// The extra costs of a call whose function works itself.
     pub inside: Amid,
+    /// The extra costs of each value of a call that changes its arguments: client, server, unexplained; nanoseconds.
+    pub changed_nanos_per_node: [f64; 3],
 }
 
 /// The extra costs of a call by the amount of work around it, or inside of it.
@@ -119,6 +121,13 @@ impl CostModel {
                     held_nanos,
                     around: amid(Pace::Around),
                     inside: amid(Pace::Inside),
+                    changed_nanos_per_node: [0, 1, 2].map(|i| {
+                        let changing = points(Pace::Changing, values[i]);
+                        let more = |&(nodes, bytes, nanos): &(f64, f64, f64)| {
+                            (nanos - lone[i].nanos(nodes, bytes)).max(0.0) / nodes
+                        };
+                        changing.first().map(more).unwrap_or_default()
+                    }),
                 };
                 costs.push(((client, handler), cost));
             }

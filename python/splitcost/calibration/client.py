@@ -5,7 +5,8 @@ A question: ``{"client": "async"|"sync", "handler": "async"|"sync", "pauses_micr
 ["around"|"inside", 20]}``: a call, then the first pause, and so on. The payload is for arguments and
 result together, half each; or give them apart as ``{"arguments": {…}, "result": {…}}``. Several ``callers``
 share the calls and make their next at once. The pieces of ``work`` (default: none) are done by the client
-around each call, half before it and half after it, or by the function that is called.
+around each call, half before it and half after it, or by the function that is called. With ``"changes":
+true`` the function changes all rows of its argument, which is the whole payload, and returns nothing.
 
 Its answer: ``{"wall_nanos": […], "client_cpu_nanos": […], "server_cpu_nanos": […], "elapsed_nanos": all
 calls and pauses, "nodes": per call, "bytes": per call, "work_nanos": per call}``, lists with one element per
@@ -18,6 +19,7 @@ callers' calls only the mean CPU is known. :mod:`splitcost.stacks.harness` measu
 from __future__ import annotations
 
 import asyncio
+import copy
 import inspect
 import json
 import sys
@@ -58,13 +60,18 @@ class Client:
         from splitcost.calibration import functions
 
         # The server decides how a function runs, the client how it waits: all four pairs.
-        handlers = {"sync": functions.answer, "async": functions.answer_async}
-        self._stubs: dict[tuple[str, str], Callable[..., Any]] = {
-            (client, handler): runtime.stub_of(
+        handlers = {
+            ("sync", False): functions.answer,
+            ("async", False): functions.answer_async,
+            ("sync", True): functions.change,
+            ("async", True): functions.change_async,
+        }
+        self._stubs: dict[tuple[str, str, bool], Callable[..., Any]] = {
+            (client, handler, changes): runtime.stub_of(
                 inspect.unwrap(stub), functions.__name__, stub.__name__, awaited=client == "async"
             )
             for client in ("sync", "async")
-            for handler, stub in handlers.items()
+            for (handler, changes), stub in handlers.items()
         }
         current.set(new_request("main"))
         self._runner = asyncio.Runner(loop_factory=usual_loop())
@@ -72,9 +79,10 @@ class Client:
 
     def answer(self, question: dict[str, Any]) -> dict[str, Any]:
         """Measure the calls of one question."""
-        arguments, result = _payload_specs(question["payload"])
+        changes = bool(question.get("changes"))
+        arguments, result = _payload_specs(question["payload"], all_sent=changes)
         payload = build(*arguments)
-        stub = self._stubs[question["client"], question["handler"]]
+        stub = self._stubs[question["client"], question["handler"], changes]
         awaits = question["client"] == "async"
         pauses = [micros / 1e6 for micros in question["pauses_micros"]] * int(question["repeats"])
         callers = max(int(question.get("callers") or 1), 1)
@@ -83,7 +91,10 @@ class Client:
         )
         spot, pieces = question.get("work") or ("around", 0)
         around, inside = (pieces, 0) if spot == "around" else (0, pieces)
-        calls = self._run(_amid(lambda: stub(payload, *result, inside), around, awaits), load, awaits)
+        # What is built is built once for all: no other question wants it changed.
+        message = [copy.deepcopy(payload)] if changes else [payload, *result, inside]
+        answer = None if changes else build(*result)
+        calls = self._run(_amid(lambda: stub(*message), around, awaits), load, awaits)
         client, server = calls.cpu_nanos_each
         wall, work_nanos = calls.wall_nanos, 0.0
         if any(pauses):
@@ -97,13 +108,13 @@ class Client:
                 client = _without(client, work_nanos)
             else:
                 server = _without(server, work_nanos)
-        sent, received = codec.encode([[payload, *result, inside], {}]), codec.encode(build(*result))
+        sent, received = codec.encode([message, {}]), codec.encode(answer)
         return {
             "wall_nanos": wall,
             "client_cpu_nanos": client,
             "server_cpu_nanos": server,
             "elapsed_nanos": calls.elapsed_nanos,
-            "nodes": count_nodes(payload) + len(result) + 1 + count_nodes(build(*result)),
+            "nodes": sum(map(count_nodes, message)) + count_nodes(answer),
             "bytes": len(sent) + len(received) + 1,
             "work_nanos": work_nanos,
         }
@@ -148,7 +159,9 @@ def _less(busy: list[int], idle: list[int]) -> list[int]:
     return [max(a - b, 0) for a, b in zip(busy, idle, strict=True)]
 
 
-def _payload_specs(payload: dict[str, Any]) -> tuple[PayloadSpec, PayloadSpec]:
+def _payload_specs(payload: dict[str, Any], *, all_sent: bool) -> tuple[PayloadSpec, PayloadSpec]:
+    if all_sent:
+        payload = {"arguments": payload, "result": {"nodes": 1, "bytes": 4}}
     if "arguments" in payload:
         return _payload_spec(payload["arguments"]), _payload_spec(payload["result"])
     kind = payload.get("kind", "plain")

@@ -34,6 +34,7 @@ def config(stack: str, token: str, service: str, port: int) -> Config:
         "services": services,
         "main_service": "main",
         "packages": [PACKAGE],
+        "changing_functions": [f"{PACKAGE}.functions:{name}" for name in ("change", "change_async")],
     }
     return Config.from_dict(document, service)
 

@@ -113,9 +113,10 @@ impl Deployment<'_> {
                     (true, true) => cost.cold_nanos,
                 };
                 let (around, inside) = (cost.around.nanos(c.around_nanos), cost.inside.nanos(c.inside_nanos));
-                let amid = [0, 1, 2].map(|i| around[i] + inside[i]);
+                let changed = cost.changed_nanos_per_node.map(|nanos| if c.is_changing { nanos * c.nodes } else { 0.0 });
+                let beyond = [0, 1, 2].map(|i| around[i] + inside[i] + changed[i]);
                 let cpu = |line: Linear, side: usize, held: f64| {
-                    let nanos = line.nanos(c.nodes, c.bytes) + amid[side];
+                    let nanos = line.nanos(c.nodes, c.bytes) + beyond[side];
                     let more = |nanos: f64| nanos.max(0.0) as u64;
                     Cpu {
                         nanos: more(nanos + idle[side]),
@@ -123,7 +124,7 @@ impl Deployment<'_> {
                         crowded_nanos: more(nanos + cost.crowded_nanos[side]),
                     }
                 };
-                let unexplained = (cost.unexplained.nanos(c.nodes, c.bytes) + amid[2] + idle[2]).max(0.0);
+                let unexplained = (cost.unexplained.nanos(c.nodes, c.bytes) + beyond[2] + idle[2]).max(0.0);
                 Cost {
                     client: cpu(cost.client, 0, cost.held_nanos),
                     server: cpu(cost.server, 1, cost.crowded_nanos[1]),

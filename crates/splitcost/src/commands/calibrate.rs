@@ -107,7 +107,7 @@ fn every_stack(
 /// Returns a table with a line for each kind of call and payload: medians over the rounds with 90 % intervals.
 fn render(calibration: &Calibration) -> String {
     let mut text = format!("{}\nmeasured {}\n\n", calibration.fingerprint, calibration.measured_at);
-    text.push_str("client  handler  pace    values   bytes  work µs   client CPU µs      server CPU µs      wall µs\n");
+    text.push_str("client  handler  pace     values   bytes  work µs   client CPU µs      server CPU µs      wall µs\n");
     let Some(first) = calibration.rounds.first() else { return text };
     for (i, point) in first.points.iter().enumerate() {
         let over = |value: &dyn Fn(&Point) -> f64| {
@@ -123,7 +123,7 @@ fn render(calibration: &Calibration) -> String {
         // Writing to a string cannot fail.
         let _ = writeln!(
             text,
-            "{:<7} {:<8} {:<7} {:>6} {:>7} {:>8}   {:<18} {:<18} {}",
+            "{:<7} {:<8} {:<8} {:>6} {:>7} {:>8}   {:<18} {:<18} {}",
             match point.client {
                 ClientMode::Async => "async",
                 ClientMode::Sync => "sync",
@@ -139,6 +139,7 @@ fn render(calibration: &Calibration) -> String {
                 Pace::Crowded => "crowded",
                 Pace::Around => "around",
                 Pace::Inside => "inside",
+                Pace::Changing => "changing",
             },
             point.nodes,
             point.bytes,
