@@ -57,8 +57,8 @@ const BURSTS: u32 = 4;
 const BURST_IDLE_MICROS: u64 = 20_000;
 /// Calls of a crowded trial, all callers' together.
 ///
-/// Chosen: as long as the other trials.
-const CROWDED_CALLS: u32 = 120;
+/// Chosen: as long as the other trials, and many for each caller.
+const CROWDED_CALLS: u32 = 128;
 /// Calls of a trial amid work.
 ///
 /// Chosen: as long as the other trials.
@@ -110,7 +110,7 @@ pub struct Needs {
     pub gap_micros: u64,
     /// Payloads, the smallest first.
     pub payloads: Vec<PayloadSize>,
-    /// What a call carries whose function changes its arguments in place, if there are such calls.
+    /// The payload of a call whose function changes its arguments in place, if there are such calls.
     pub changed: Option<PayloadSize>,
 }
 
@@ -191,12 +191,7 @@ impl Needs {
             .collect();
         let modes = if self.modes.contains(&BLOCKING) { "" } else { "; awaited only" };
         let changed = self.changed.map(|payload| format!("; changed {}/{}", payload.nodes, payload.bytes));
-        format!(
-            "gap {} µs; values/bytes {}{modes}{}",
-            self.gap_micros,
-            payloads.join(" "),
-            changed.unwrap_or_default()
-        )
+        format!("gap {} µs; values/bytes {}{modes}{}", self.gap_micros, payloads.join(" "), changed.unwrap_or_default())
     }
 }
 
@@ -229,7 +224,7 @@ pub fn planned_secs(needs: &Needs) -> f64 {
     let calls_secs = BURST_CALLS as f64 * (needs.gap_micros as f64 / 1e6 + CALL_SECS);
     let burst_secs = calls_secs + BURST_IDLE_MICROS as f64 / 1e6;
     let amid_secs = 4.0 * f64::from(AMID_CALLS) * 2.0 * CALL_SECS;
-    let other = 2.0 * f64::from(BURSTS) * burst_secs + f64::from(CROWDED_CALLS) * CALL_SECS + amid_secs;
+    let other = 2.0 * f64::from(BURSTS) * burst_secs + 3.0 * f64::from(CROWDED_CALLS) * CALL_SECS + amid_secs;
     START_SECS + ROUNDS as f64 * (modes * other + spaced * SPACED_SECS)
 }
 
@@ -326,7 +321,7 @@ fn fingerprint(stack: StackName, needs: &Needs, python: &Python) -> Result<Strin
     }
     let versions: Vec<String> = answer.versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
     Ok(format!(
-        "{}: {}; Python {}; splitcost {}, calibration 2; {}; {}",
+        "{}: {}; Python {}; splitcost {}, calibration 3; {}; {}",
         stack.name(),
         versions.join(", "),
         python.version,
@@ -358,8 +353,9 @@ struct Answer {
 enum Rhythm {
     Spaced,
     Bursts,
-    Crowded,
-    /// No pauses, but so many pieces of work.
+    /// By many callers at once, with this many pieces of work around each call.
+    Crowded(u32),
+    /// No pauses, but this many pieces of work.
     Around(u32),
     Inside(u32),
     /// Spaced, and the arguments are changed.
@@ -383,7 +379,8 @@ impl Trial {
             trials.extend(needs.payloads.iter().map(|payload| trial(Rhythm::Spaced, payload)));
             // The cost of being cold, crowded or amid work does not depend on the payload.
             if let Some(small) = needs.payloads.first() {
-                trials.extend([Rhythm::Bursts, Rhythm::Crowded].map(|rhythm| trial(rhythm, small)));
+                trials.push(trial(Rhythm::Bursts, small));
+                trials.extend([0, PIECES[1]].map(|pieces| trial(Rhythm::Crowded(pieces), small)));
                 trials.extend(PIECES.map(|pieces| trial(Rhythm::Around(pieces), small)));
                 trials.extend(PIECES.map(|pieces| trial(Rhythm::Inside(pieces), small)));
             }
@@ -405,11 +402,11 @@ impl Trial {
                 pauses[BURST_CALLS - 1] = BURST_IDLE_MICROS;
                 (pauses, BURSTS, 1)
             }
-            Rhythm::Crowded => (vec![0], CROWDED_CALLS, CROWDED_CALLERS),
+            Rhythm::Crowded(_) => (vec![0], CROWDED_CALLS, CROWDED_CALLERS),
             Rhythm::Around(_) | Rhythm::Inside(_) => (vec![0], AMID_CALLS, 1),
         };
         let work = match self.rhythm {
-            Rhythm::Around(pieces) => Some(("around", pieces)),
+            Rhythm::Around(pieces) | Rhythm::Crowded(pieces) => Some(("around", pieces)),
             Rhythm::Inside(pieces) => Some(("inside", pieces)),
             _ => None,
         };
@@ -455,7 +452,7 @@ impl Trial {
                 point(Pace::Cold, &|i| i >= BURST_CALLS && i % BURST_CALLS == 0),
                 point(Pace::Burst, &|i| i >= BURST_CALLS && i % BURST_CALLS != 0),
             ],
-            Rhythm::Crowded => vec![point(Pace::Crowded, &|_| true)],
+            Rhythm::Crowded(_) => vec![point(Pace::Crowded, &|_| true)],
             Rhythm::Around(_) => vec![point(Pace::Around, &|_| true)],
             Rhythm::Inside(_) => vec![point(Pace::Inside, &|_| true)],
             Rhythm::Changing => vec![point(Pace::Changing, &|_| true)],
@@ -510,7 +507,10 @@ fn measure(
         }
         // Equal sequences in every round make medians by payload comparable.
         round.points.sort_by(|a, b| {
-            (a.client, a.handler, a.pace).cmp(&(b.client, b.handler, b.pace)).then(a.bytes.total_cmp(&b.bytes)).then(a.work_nanos.total_cmp(&b.work_nanos))
+            (a.client, a.handler, a.pace)
+                .cmp(&(b.client, b.handler, b.pace))
+                .then(a.bytes.total_cmp(&b.bytes))
+                .then(a.work_nanos.total_cmp(&b.work_nanos))
         });
         round.yardstick_nanos = yardstick.mean_nanos(from, splitcost_load::monotonic_now().as_nanos());
         rounds.push(round);
@@ -521,15 +521,15 @@ fn measure(
 #[cfg(test)]
 mod tests {
     use splitcost_model::quantity::Nanos;
-    use splitcost_model::recording::{Function, Payload, Request, Segment};
+    use splitcost_model::recording::{Function, Obstacle, Payload, Request, Segment};
 
     use super::*;
 
     #[test]
     fn a_calibration_has_an_age() {
-        assert!(is_younger(&now(), Duration::from_secs(600)) && !is_younger(&now(), Duration::ZERO));
+        assert!(is_younger(&now(), Duration::from_mins(10)) && !is_younger(&now(), Duration::ZERO));
         let old = "2026-11-24T10:00:00Z";
-        assert!(is_younger(old, Duration::MAX) && !is_younger(old, Duration::from_secs(600)));
+        assert!(is_younger(old, Duration::MAX) && !is_younger(old, Duration::from_mins(10)));
     }
 
     #[test]
@@ -576,6 +576,11 @@ mod tests {
         let with_adapter = |bytes| PayloadSize { nodes: 10, bytes, adapter: true };
         assert_eq!(needs.payloads, [SMALL, with_adapter(1000), with_adapter(2000), with_adapter(4000)]);
         assert_eq!(needs.modes, [AWAITED, REWRITTEN, BLOCKING]);
+        assert_eq!(needs.changed, None);
+        let mut recording = recording;
+        let changing = recording.requests[0].calls[4].arguments.as_mut().unwrap();
+        changing.obstacles = vec![Obstacle { class: PayloadClass::Mutated, path: "arguments.lines".into() }];
+        assert_eq!(Needs::of(&recording, &[&split]).changed, Some(with_adapter(1000)));
         let nothing = Needs::of(&Recording::default(), &[&split]);
         assert_eq!(nothing, Needs { modes: vec![AWAITED], ..Needs::default() });
     }

@@ -63,7 +63,8 @@ pub enum Pace {
     Burst,
     /// A call that follows another one after the gap that the recording shows between two calls of a request.
     Spaced,
-    /// A call beside others of the same process: threads pass the GIL on, an event loop finds several answers at once.
+    /// A call beside others of the same process: threads pass the GIL on, an event loop finds several answers at once. With and
+    /// without other work around it.
     Crowded,
     /// A call between other work of the caller, without pauses: each drives the code of the other out of the caches, and the
     /// caller's core has been idle.
@@ -78,7 +79,7 @@ pub enum Pace {
 ///
 /// Measured: 1, 2, 4 and 16 threads calling through httpx2, 2 cores, November 2026: 0.43, 0.57, 0.68 and 0.74 ms of
 /// client CPU a call: with w other callers, the extra time is w / (w + 1) of its limit.
-pub const CROWDED_CALLERS: u32 = 8;
+pub const CROWDED_CALLERS: u32 = 16;
 
 /// The measurement of many calls of one kind in one round.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -22,11 +22,10 @@ pub struct CallCost {
     pub cold_nanos: [f64; 3],
     /// The extra costs of the calls that follow it.
     pub burst_nanos: [f64; 3],
-    /// The extra costs of a call beside very many others: client, server. They are negative where an event loop serves
-    /// several calls at once.
-    pub crowded_nanos: [f64; 2],
-    /// The extra time for which a caller beside others holds the GIL, or for which the next thread wakes up for it.
-    pub held_nanos: f64,
+    /// The extra costs of a call beside very many others, by the work around each: client, server, and the time for which the
+    /// caller holds the GIL, or for which the next thread wakes up for it. They are negative where an event loop serves several
+    /// calls at once.
+    pub crowded: Amid,
     /// The extra costs of a call between other work of the caller.
     pub around: Amid,
     /// The extra costs of a call whose function works itself.
@@ -38,13 +37,14 @@ pub struct CallCost {
 /// The extra costs of a call by the amount of work around it, or inside of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Amid {
-    /// The CPU time of the work and the extra client's CPU, server's CPU and unexplained time; nanoseconds, in ascending order.
+    /// The CPU time of the work and the costs, mostly client's CPU, server's CPU and unexplained time; nanoseconds, in ascending
+    /// order.
     points: [(f64, [f64; 3]); 2],
 }
 
 impl Amid {
-    /// Returns the extra client's CPU, server's CPU and unexplained time; nanoseconds. Between the measured amounts of work, and
-    /// from none on, they are interpolated; beyond the largest one they grow no more.
+    /// Returns the costs in nanoseconds. Between the measured amounts of work, and from none on, they are interpolated; beyond the
+    /// largest one they grow no more.
     pub fn nanos(&self, work_nanos: f64) -> [f64; 3] {
         let mut before = (0.0, [0.0; 3]);
         for point in self.points {
@@ -56,80 +56,17 @@ impl Amid {
         }
         before.1
     }
-
-    /// Finds the extra costs of the calls amid work; `None` where none were measured.
-    fn fit(
-        rounds: &[&Round],
-        (client, handler, pace): (ClientMode, HandlerMode, Pace),
-        yardstick_nanos: f64,
-        values: [&dyn Fn(&Point) -> f64; 3],
-    ) -> Option<Self> {
-        let mut points = [Default::default(); 2];
-        for (nth, fitted) in points.iter_mut().enumerate() {
-            let of = |pace, nth, value: &dyn Fn(&Point) -> f64| {
-                // In ascending order of payload, and of work.
-                let is_of_cell = |p: &&Point| (p.client, p.handler, p.pace) == (client, handler, pace);
-                median(rounds.iter().filter_map(|round| {
-                    let point = round.points.iter().filter(is_of_cell).nth(nth)?;
-                    Some(value(point) / slowness(round.yardstick_nanos, yardstick_nanos))
-                }))
-            };
-            let mut extra = [0.0; 3];
-            for (extra, value) in extra.iter_mut().zip(values) {
-                *extra = of(pace, nth, value)? - of(Pace::Spaced, 0, value)?;
-            }
-            *fitted = (of(pace, nth, &|point| point.work_nanos)?, extra);
-        }
-        Some(Self { points })
-    }
 }
 
 impl CostModel {
-    /// Fits lines to the calls at the recorded gaps, and the extra costs of cold and of crowded calls. Times are brought to
-    /// the speed at which the yardstick costs `yardstick_nanos`.
+    /// Fits lines to the calls at the recorded gaps, and the extra costs of all others. Times are brought to the speed at which
+    /// the yardstick costs `yardstick_nanos`.
     pub fn fit(rounds: &[&Round], yardstick_nanos: f64) -> Self {
-        let values: [&dyn Fn(&Point) -> f64; 3] = [&|p| p.client_cpu_nanos, &|p| p.server_cpu_nanos, &|p| {
-            (p.wall_nanos - p.client_cpu_nanos - p.server_cpu_nanos).max(0.0)
-        }];
         let mut costs = Vec::new();
         for client in [ClientMode::Async, ClientMode::Sync] {
             for handler in [HandlerMode::Async, HandlerMode::Sync] {
-                let points = |pace, value| medians(rounds, (client, handler, pace), yardstick_nanos, value);
-                let lone = values.map(|value| fit_line(&points(Pace::Spaced, value)));
-                let small = |pace, value| points(pace, value).first().copied();
-                let beyond = |pace, i: usize| {
-                    small(pace, values[i]).map_or(0.0, |(nodes, bytes, nanos)| nanos - lone[i].nanos(nodes, bytes))
-                };
-                let more = |pace| [0, 1, 2].map(|i| beyond(pace, i));
-                let between: &dyn Fn(&Point) -> f64 = &|p| p.wall_nanos;
-                let held_nanos = match [values[0], values[1], between].map(|value| small(Pace::Crowded, value)) {
-                    // Threads pass the GIL on from call to call, unless the server is what they wait for.
-                    [Some(cpu), Some(server), Some(between)] if client == ClientMode::Sync && cpu.2 > server.2 => {
-                        between.2 - lone[0].nanos(cpu.0, cpu.1)
-                    }
-                    _ => beyond(Pace::Crowded, 0),
-                };
-                let amid = |pace| Amid::fit(rounds, (client, handler, pace), yardstick_nanos, values).unwrap_or_default();
-                let tends_to = f64::from(CROWDED_CALLERS) / f64::from(CROWDED_CALLERS - 1);
-                let cost = CallCost {
-                    client: lone[0],
-                    server: lone[1],
-                    unexplained: lone[2],
-                    cold_nanos: more(Pace::Cold),
-                    burst_nanos: more(Pace::Burst),
-                    crowded_nanos: [0, 1].map(|i| beyond(Pace::Crowded, i) * tends_to),
-                    held_nanos,
-                    around: amid(Pace::Around),
-                    inside: amid(Pace::Inside),
-                    changed_nanos_per_node: [0, 1, 2].map(|i| {
-                        let changing = points(Pace::Changing, values[i]);
-                        let more = |&(nodes, bytes, nanos): &(f64, f64, f64)| {
-                            (nanos - lone[i].nanos(nodes, bytes)).max(0.0) / nodes
-                        };
-                        changing.first().map(more).unwrap_or_default()
-                    }),
-                };
-                costs.push(((client, handler), cost));
+                let calls = Calls { rounds, client, handler, yardstick_nanos };
+                costs.push(((client, handler), calls.fit()));
             }
         }
         Self { costs }
@@ -161,26 +98,107 @@ pub fn small_call_micros(rounds: &[Round]) -> Option<(Interval, Interval)> {
     Some((Interval::of(&cpu)?, Interval::of(&wall)?))
 }
 
-/// Returns (nodes, bytes, median over the rounds) per payload.
-fn medians(
-    rounds: &[&Round],
-    cell: (ClientMode, HandlerMode, Pace),
+/// A value of a measurement.
+type Value = fn(&Point) -> f64;
+
+/// The measured parts of a call: client's CPU, server's CPU, and the wall time that neither explains; nanoseconds.
+const PARTS: [Value; 3] = [
+    |p| p.client_cpu_nanos,
+    |p| p.server_cpu_nanos,
+    |p| (p.wall_nanos - p.client_cpu_nanos - p.server_cpu_nanos).max(0.0),
+];
+
+/// The measured calls of one way of calling and answering.
+struct Calls<'a> {
+    rounds: &'a [&'a Round],
+    client: ClientMode,
+    handler: HandlerMode,
     yardstick_nanos: f64,
-    value: &dyn Fn(&Point) -> f64,
-) -> Vec<(f64, f64, f64)> {
-    let mut payloads: Vec<((f64, f64), Vec<f64>)> = Vec::new();
-    for round in rounds {
-        let slowness = slowness(round.yardstick_nanos, yardstick_nanos);
-        for point in round.points.iter().filter(|p| (p.client, p.handler, p.pace) == cell) {
-            let key = (point.nodes, point.bytes);
-            let value = value(point) / slowness;
-            match payloads.iter_mut().find(|(k, _)| *k == key) {
-                Some((_, values)) => values.push(value),
-                None => payloads.push((key, vec![value])),
-            }
+}
+
+impl Calls<'_> {
+    fn fit(&self) -> CallCost {
+        let lone = PARTS.map(|part| fit_line(&self.payloads(part)));
+        let beyond = |pace| PARTS.map(|part| self.beyond(pace, 0, part).unwrap_or_default());
+        CallCost {
+            client: lone[0],
+            server: lone[1],
+            unexplained: lone[2],
+            cold_nanos: beyond(Pace::Cold),
+            burst_nanos: beyond(Pace::Burst),
+            crowded: self.crowded().unwrap_or_default(),
+            around: self.amid(Pace::Around).unwrap_or_default(),
+            inside: self.amid(Pace::Inside).unwrap_or_default(),
+            changed_nanos_per_node: [0, 1, 2].map(|i| {
+                let of = |value| self.median(Pace::Changing, 0, value);
+                let more = |nodes, bytes, nanos: f64| (nanos - lone[i].nanos(nodes, bytes)).max(0.0) / nodes;
+                let values = of(|p| p.nodes).zip(of(|p| p.bytes)).zip(of(PARTS[i]));
+                values.map(|((nodes, bytes), nanos)| more(nodes, bytes, nanos)).unwrap_or_default()
+            }),
         }
     }
-    payloads.into_iter().filter_map(|((nodes, bytes), values)| Some((nodes, bytes, median(values)?))).collect()
+
+    /// Returns the points of a pace in one round, in ascending order of payload, then of work.
+    fn points<'b>(&self, round: &'b Round, pace: Pace) -> impl Iterator<Item = &'b Point> {
+        let cell = (self.client, self.handler, pace);
+        round.points.iter().filter(move |p| (p.client, p.handler, p.pace) == cell)
+    }
+
+    /// Returns the median of a value over the rounds; `None` where it was not measured.
+    fn median(&self, pace: Pace, nth: usize, value: Value) -> Option<f64> {
+        median(self.rounds.iter().filter_map(|round| {
+            let point = self.points(round, pace).nth(nth)?;
+            Some(value(point) / slowness(round.yardstick_nanos, self.yardstick_nanos))
+        }))
+    }
+
+    /// Returns what a small call costs more than a lone one.
+    fn beyond(&self, pace: Pace, nth: usize, value: Value) -> Option<f64> {
+        Some(self.median(pace, nth, value)? - self.median(Pace::Spaced, 0, value)?)
+    }
+
+    /// Returns (nodes, bytes, median over the rounds) of lone calls per payload.
+    fn payloads(&self, value: Value) -> Vec<(f64, f64, f64)> {
+        let Some(first) = self.rounds.first() else { return Vec::new() };
+        let sizes = self.points(first, Pace::Spaced).map(|point| (point.nodes, point.bytes)).enumerate();
+        let found =
+            sizes.filter_map(|(nth, (nodes, bytes))| Some((nodes, bytes, self.median(Pace::Spaced, nth, value)?)));
+        found.collect()
+    }
+
+    /// Returns the extra costs of calls amid work.
+    fn amid(&self, pace: Pace) -> Option<Amid> {
+        let mut points = [Default::default(); 2];
+        for (nth, fitted) in points.iter_mut().enumerate() {
+            let mut extra = [0.0; 3];
+            for (extra, part) in extra.iter_mut().zip(PARTS) {
+                *extra = self.beyond(pace, nth, part)?;
+            }
+            *fitted = (self.median(pace, nth, |point| point.work_nanos)?, extra);
+        }
+        Some(Amid { points })
+    }
+
+    /// Returns what calls beside others cost more than lone calls with as much work around them.
+    fn crowded(&self) -> Option<Amid> {
+        let tends_to = f64::from(CROWDED_CALLERS) / f64::from(CROWDED_CALLERS - 1);
+        let mut points = [Default::default(); 2];
+        for (nth, fitted) in points.iter_mut().enumerate() {
+            // The larger amount of work around lone calls, too; or none.
+            let alone = if nth == 0 { (Pace::Spaced, 0) } else { (Pace::Around, 1) };
+            let alone = |value| self.median(alone.0, alone.1, value);
+            let crowded = |value| self.median(Pace::Crowded, nth, value);
+            let [client, server, between] = [PARTS[0], PARTS[1], |p| p.wall_nanos].map(crowded);
+            let (client, server, between) = (client?, server?, between?);
+            let (alone_client, alone_server) = (alone(PARTS[0])?, alone(PARTS[1])?);
+            // Threads pass the GIL on from call to call, unless the server is what they wait for.
+            let passes_on = self.client == ClientMode::Sync && client > server;
+            let held = if passes_on { between } else { client } - alone_client;
+            let work_nanos = self.median(Pace::Crowded, nth, |point| point.work_nanos)?;
+            *fitted = (work_nanos, [(client - alone_client) * tends_to, (server - alone_server) * tends_to, held]);
+        }
+        Some(Amid { points })
+    }
 }
 
 /// Fits a line by least squares of relative errors with no negative coefficient, over every subset of the three terms.
@@ -301,6 +319,37 @@ mod tests {
         assert_eq!(cost.inside.nanos(2_000.0), [50.0, 100.0, 100.0]);
         let other = CostModel::fit(&[&round], 0.0).get(ClientMode::Sync, HandlerMode::Sync);
         assert_eq!(other.around.nanos(3_000.0), [0.0; 3], "nothing was measured");
+    }
+
+    #[test]
+    fn calls_beside_others_and_changing_calls_cost_what_they_did_in_the_calibration() {
+        let call = |pace, work_nanos, client, between| Point {
+            client: ClientMode::Sync,
+            handler: HandlerMode::Sync,
+            pace,
+            work_nanos,
+            nodes: 10.0,
+            bytes: 100.0,
+            client_cpu_nanos: client,
+            server_cpu_nanos: 100.0,
+            wall_nanos: between,
+            ..Point::default()
+        };
+        let points = vec![
+            call(Pace::Spaced, 0.0, 300.0, 400.0),
+            call(Pace::Crowded, 0.0, 450.0, 500.0),
+            call(Pace::Crowded, 1_000.0, 800.0, 900.0),
+            call(Pace::Around, 200.0, 400.0, 500.0),
+            call(Pace::Around, 1_000.0, 500.0, 600.0),
+            call(Pace::Changing, 0.0, 340.0, 440.0),
+        ];
+        let round = Round { points, yardstick_nanos: 0.0 };
+        let cost = CostModel::fit(&[&round], 0.0).get(ClientMode::Sync, HandlerMode::Sync);
+        // Lone calls with as much work around them cost 300 and 500.
+        assert_eq!(cost.crowded.nanos(0.0), [160.0, 0.0, 200.0]);
+        assert_eq!(cost.crowded.nanos(1_000.0), [320.0, 0.0, 400.0]);
+        assert_eq!(cost.crowded.nanos(500.0)[2], 300.0);
+        assert!((cost.changed_nanos_per_node[0] - 4.0).abs() < 1e-9 && cost.changed_nanos_per_node[1].abs() < 1e-9);
     }
 
     #[test]

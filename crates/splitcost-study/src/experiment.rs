@@ -55,7 +55,7 @@ const ESTIMATE_SECS: f64 = 5.0;
 ///
 /// Measured: a call after idle time costs 0.8 to 1.5 ms of CPU from one half hour to the next, by what else runs on the host (AMD
 /// EPYC, 2 virtual cores, November 2026).
-const BESIDE_A_REHEARSAL: Duration = Duration::from_secs(600);
+const BESIDE_A_REHEARSAL: Duration = Duration::from_mins(10);
 
 /// Says what helps where the machine is not fit.
 const UNFIT_HINT: &str = "stop the other processes and run it again, with a larger --budget if they come and go, or let them be with \

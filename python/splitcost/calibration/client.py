@@ -60,7 +60,7 @@ class Client:
         from splitcost.calibration import functions
 
         # The server decides how a function runs, the client how it waits: all four pairs.
-        handlers = {
+        handlers: dict[tuple[str, bool], Callable[..., Any]] = {
             ("sync", False): functions.answer,
             ("async", False): functions.answer_async,
             ("sync", True): functions.change,
@@ -96,7 +96,7 @@ class Client:
         answer = None if changes else build(*result)
         calls = self._run(_amid(lambda: stub(*message), around, awaits), load, awaits)
         client, server = calls.cpu_nanos_each
-        wall, work_nanos = calls.wall_nanos, 0.0
+        wall, work_nanos, elapsed = calls.wall_nanos, 0.0, calls.elapsed_nanos
         if any(pauses):
             idle_client, idle_server = self._run(None, load, awaits).cpu_nanos_each
             client, server = _less(client, idle_client), _less(server, idle_server)
@@ -104,6 +104,7 @@ class Client:
             at_home = self._run(_amid(_no_call(awaits), pieces, awaits), load, awaits)
             work_nanos = mean(at_home.cpu_nanos_each[0])
             wall = _without(wall, median(at_home.wall_nanos))
+            elapsed = max(elapsed - at_home.elapsed_nanos, 0)
             if around:
                 client = _without(client, work_nanos)
             else:
@@ -113,7 +114,7 @@ class Client:
             "wall_nanos": wall,
             "client_cpu_nanos": client,
             "server_cpu_nanos": server,
-            "elapsed_nanos": calls.elapsed_nanos,
+            "elapsed_nanos": elapsed,
             "nodes": sum(map(count_nodes, message)) + count_nodes(answer),
             "bytes": len(sent) + len(received) + 1,
             "work_nanos": work_nanos,
@@ -151,8 +152,9 @@ def _no_call(awaits: bool) -> Callable[[], Any]:
     return no_call_awaited if awaits else lambda: None
 
 
-def _without(values: Sequence[float], part: float) -> list[float]:
-    return [max(value - part, 0.0) for value in values]
+def _without(values: Sequence[int], part: float) -> list[int]:
+    # Single ones may be negative; their mean is what is left.
+    return [int(value - part) for value in values]
 
 
 def _less(busy: list[int], idle: list[int]) -> list[int]:

@@ -37,7 +37,9 @@ def rehearsed(app: str, name: str, directory: Path) -> dict[str, Any]:
     copied(app, directory)
     recorded = splitcost(directory, "record")
     assert recorded.returncode == 0, recorded.stderr
-    found = splitcost(directory, "rehearse", "--split", name, "--budget", "1s", "--precision", "50", "--format", "json")
+    found = splitcost(
+        directory, "rehearse", "--split", name, "--budget", "1s", "--precision", "50", "--format", "json"
+    )
     # Status 3: of a service that does next to nothing there is no verdict.
     assert found.returncode in (0, 3), found.stdout + found.stderr
     split: dict[str, Any]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import statistics
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 from rehearsal_support import PACKAGE_PARENT
 from splitcost import codec
+from splitcost.calibration import functions
 from splitcost.calibration.payload import build, count_nodes
 
 codec.allow_package("splitcost")
@@ -103,6 +105,24 @@ def test_work_is_no_part_of_the_call(pair: Pair, client: str, spot: str) -> None
     for part in ("client_cpu_nanos", "server_cpu_nanos", "wall_nanos"):
         assert amid["work_nanos"] > 4 * statistics.median(bare[part])
         assert amid["work_nanos"] > 2 * statistics.median(amid[part])
+
+
+@pytest.mark.parametrize("client", ["async", "sync"])
+@pytest.mark.parametrize("handler", ["async", "sync"])
+def test_arguments_may_be_changed(pair: Pair, client: str, handler: str) -> None:
+    payload = {"nodes": 100, "bytes": 5000, "kind": "adapter"}
+    answer = pair.ask(
+        client=client, handler=handler, pauses_micros=[0], repeats=4, payload=payload, changes=True
+    )
+    assert len(answer["wall_nanos"]) == 4
+    assert answer["nodes"] == 100 + 1
+
+
+def test_a_changing_function_changes_each_row() -> None:
+    rows = copy.deepcopy(build("adapter", 100, 5000))
+    functions.change(rows)
+    assert [row.id for row in rows[:16]] == list(range(1, 17))
+    assert rows[1:] != build("adapter", 100, 5000)[1:]
 
 
 @pytest.mark.parametrize("stack", ["httpx", "grpc"])

@@ -113,21 +113,23 @@ impl Deployment<'_> {
                     (true, true) => cost.cold_nanos,
                 };
                 let (around, inside) = (cost.around.nanos(c.around_nanos), cost.inside.nanos(c.inside_nanos));
-                let changed = cost.changed_nanos_per_node.map(|nanos| if c.is_changing { nanos * c.nodes } else { 0.0 });
+                let changed =
+                    cost.changed_nanos_per_node.map(|nanos| if c.is_changing { nanos * c.nodes } else { 0.0 });
+                let [crowded_client, crowded_server, held] = cost.crowded.nanos(c.around_nanos);
                 let beyond = [0, 1, 2].map(|i| around[i] + inside[i] + changed[i]);
-                let cpu = |line: Linear, side: usize, held: f64| {
+                let cpu = |line: Linear, side: usize, held: f64, crowded: f64| {
                     let nanos = line.nanos(c.nodes, c.bytes) + beyond[side];
                     let more = |nanos: f64| nanos.max(0.0) as u64;
                     Cpu {
                         nanos: more(nanos + idle[side]),
                         held_nanos: more(nanos + held),
-                        crowded_nanos: more(nanos + cost.crowded_nanos[side]),
+                        crowded_nanos: more(nanos + crowded),
                     }
                 };
                 let unexplained = (cost.unexplained.nanos(c.nodes, c.bytes) + beyond[2] + idle[2]).max(0.0);
                 Cost {
-                    client: cpu(cost.client, 0, cost.held_nanos),
-                    server: cpu(cost.server, 1, cost.crowded_nanos[1]),
+                    client: cpu(cost.client, 0, held, crowded_client),
+                    server: cpu(cost.server, 1, crowded_server, crowded_server),
                     one_way_nanos: (unexplained / 2.0 + transmission) as u64,
                     link,
                     packets: (c.bytes / 2.0 / PACKET_BYTES).ceil() as u32,

@@ -107,7 +107,9 @@ fn every_stack(
 /// Returns a table with a line for each kind of call and payload: medians over the rounds with 90 % intervals.
 fn render(calibration: &Calibration) -> String {
     let mut text = format!("{}\nmeasured {}\n\n", calibration.fingerprint, calibration.measured_at);
-    text.push_str("client  handler  pace     values   bytes  work µs   client CPU µs      server CPU µs      wall µs\n");
+    text.push_str(
+        "client  handler  pace     values   bytes  work µs   client CPU µs      server CPU µs      wall µs\n",
+    );
     let Some(first) = calibration.rounds.first() else { return text };
     for (i, point) in first.points.iter().enumerate() {
         let over = |value: &dyn Fn(&Point) -> f64| {
