@@ -646,8 +646,9 @@ mod tests {
             inside_nanos: 0.0,
         };
         let mut crossings = vec![None, Some(crossing.clone()), Some(crossing.clone()), Some(crossing)];
-        assert_eq!(note_work_of_visit(&bodies, 0, &mut crossings), 120.0);
-        let found = crossings.iter().flatten().map(|crossing| (crossing.around_nanos, crossing.inside_nanos));
-        assert_eq!(found.collect::<Vec<_>>(), [(60.0, 70.0), (60.0, 5.0), (70.0, 0.0)]);
+        let nanos = note_work_of_visit(&bodies, 0, &mut crossings);
+        let found =
+            crossings.iter().flatten().map(|crossing| (crossing.around_nanos as u64, crossing.inside_nanos as u64));
+        assert_eq!((nanos as u64, found.collect::<Vec<_>>()), (120, vec![(60, 70), (60, 5), (70, 0)]));
     }
 }
