@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import json
 import os
-import statistics
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from rehearsal_support import PACKAGE_PARENT
 from splitcost import codec
-from splitcost.calibration import functions
+from splitcost.calibration import client, functions
 from splitcost.calibration.payload import build, count_nodes
 
 codec.allow_package("splitcost")
@@ -97,14 +97,36 @@ def test_arguments_and_result_may_differ(pair: Pair) -> None:
 
 @pytest.mark.parametrize("client", ["async", "sync"])
 @pytest.mark.parametrize("spot", ["around", "inside"])
-def test_work_is_no_part_of_the_call(pair: Pair, client: str, spot: str) -> None:
-    small, much = {"nodes": 4, "bytes": 50}, 2000  # Some 40 ms, many times a call.
-    question = {"client": client, "handler": "sync", "pauses_micros": [0], "repeats": 8, "payload": small}
-    bare, amid = pair.ask(**question), pair.ask(**question, work=[spot, much])
-    assert bare["work_nanos"] == 0
-    for part in ("client_cpu_nanos", "server_cpu_nanos", "wall_nanos"):
-        assert amid["work_nanos"] > 4 * statistics.median(bare[part])
-        assert amid["work_nanos"] > 2 * statistics.median(amid[part])
+@pytest.mark.parametrize("callers", [1, 4])
+def test_work_is_measured_without_a_call(pair: Pair, client: str, spot: str, callers: int) -> None:
+    question = {"client": client, "handler": "sync", "pauses_micros": [0], "repeats": 8, "callers": callers}
+    question["payload"] = {"nodes": 4, "bytes": 50}
+    assert pair.ask(**question)["work_nanos"] == 0
+    answer = pair.ask(**question, work=[spot, 20])
+    assert answer["work_nanos"] > 0
+    assert len(answer["client_cpu_nanos"]) == len(answer["server_cpu_nanos"]) == 8
+
+
+@pytest.mark.parametrize("awaits", [False, True])
+@pytest.mark.parametrize("pieces", [0, 1, 5])
+def test_work_is_done_before_and_after_a_call(
+    monkeypatch: pytest.MonkeyPatch, awaits: bool, pieces: int
+) -> None:
+    done: list[Any] = []
+    monkeypatch.setattr(client, "work", lambda pieces, first=0: done.extend(range(first, first + pieces)))
+
+    async def awaited() -> None:
+        done.append("call")
+
+    call = client._amid(awaited if awaits else lambda: done.append("call"), pieces, awaits)
+    if awaits:
+        asyncio.run(call())
+    else:
+        call()
+    before = pieces // 2
+    assert done == [*range(before), "call", *range(before, pieces)]
+    # What is left of each call's time has the mean of what is left.
+    assert sum(client._without([5, 30, 10], 10)) == 15
 
 
 @pytest.mark.parametrize("client", ["async", "sync"])

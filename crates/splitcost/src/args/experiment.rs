@@ -43,8 +43,8 @@ pub(crate) struct ScenarioArgs {
     /// stands for all that could not cross otherwise [default: `by_reference` of the split]
     #[arg(long, value_name = "CLASS")]
     pub(crate) by_reference: Vec<String>,
-    /// Measure the stacks again, even if this machine has been measured [default: use what is cached; of the last 10 minutes
-    /// beside a rehearsal]
+    /// Measure the stacks again, even if this machine has been measured; a rehearsal does so after ten minutes [default: use
+    /// what is cached]
     #[arg(long)]
     pub(crate) fresh_calibration: bool,
     /// Link profiles to put between the services, separated by commas; `all` stands for every profile that is shipped
