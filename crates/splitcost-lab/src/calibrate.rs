@@ -13,7 +13,9 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
 use splitcost_model::boundary::{Boundary, Execution};
-use splitcost_model::calibration::{CROWDED_CALLERS, Calibration, ClientMode, HandlerMode, Pace, Point, Round};
+use splitcost_model::calibration::{
+    BURST_CALLS, CROWDED_CALLERS, Calibration, ClientMode, HandlerMode, Pace, Point, Round,
+};
 use splitcost_model::recording::{Call, CallIndex, FunctionKind, PayloadClass, Phase, Recording};
 use splitcost_model::split::{Split, StackName};
 use splitcost_model::statistics::{mean, median};
@@ -42,18 +44,18 @@ const SPACED_SECS: f64 = 0.09;
 ///
 /// Chosen: the first calls after another trial cost more, and a median needs some; more only take time.
 const SPACED_CALLS: RangeInclusive<f64> = 12.0..=80.0;
-/// Calls of a burst.
+/// Calls in a row after each idle time: those of a burst, and as many settled ones.
 ///
-/// Measured: a fixed piece of Python work after 0 to 50 ms of sleep, 2 cores, November 2026: the first costs more up to
-/// a gap of 10 ms; 24 calls in a row after 80 ms cost 20 % more than without, the last as much as the second.
-const BURST_CALLS: usize = 6;
+/// Chosen: few enough that the idle time has its effect on each of them.
+const CALLS_AFTER_IDLE: usize = 2 * BURST_CALLS as usize;
 /// Bursts of a trial.
 ///
 /// Chosen: as long as the other trials.
 const BURSTS: u32 = 4;
 /// Idle time before each burst.
 ///
-/// Chosen: twice the gap up to which the first call costs more; see [`BURST_CALLS`].
+/// Measured: a fixed piece of Python work after 0 to 50 ms of sleep costs more up to a gap of 10 ms (2 cores, November 2026).
+/// Chosen: twice that.
 const BURST_IDLE_MICROS: u64 = 20_000;
 /// Calls of a crowded trial, all callers' together.
 ///
@@ -221,7 +223,7 @@ fn round_125(value: u64) -> u64 {
 pub fn planned_secs(needs: &Needs) -> f64 {
     let modes = needs.modes.len() as f64;
     let spaced = modes * (needs.payloads.len() + usize::from(needs.changed.is_some())) as f64;
-    let calls_secs = BURST_CALLS as f64 * (needs.gap_micros as f64 / 1e6 + CALL_SECS);
+    let calls_secs = CALLS_AFTER_IDLE as f64 * (needs.gap_micros as f64 / 1e6 + CALL_SECS);
     let burst_secs = calls_secs + BURST_IDLE_MICROS as f64 / 1e6;
     let amid_secs = 4.0 * f64::from(AMID_CALLS) * 2.0 * CALL_SECS;
     let other = 2.0 * f64::from(BURSTS) * burst_secs + 3.0 * f64::from(CROWDED_CALLS) * CALL_SECS + amid_secs;
@@ -321,7 +323,7 @@ fn fingerprint(stack: StackName, needs: &Needs, python: &Python) -> Result<Strin
     }
     let versions: Vec<String> = answer.versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
     Ok(format!(
-        "{}: {}; Python {}; splitcost {}, calibration 3; {}; {}",
+        "{}: {}; Python {}; splitcost {}, calibration 4; {}; {}",
         stack.name(),
         versions.join(", "),
         python.version,
@@ -398,8 +400,8 @@ impl Trial {
                 (vec![gap_micros], calls.clamp(*SPACED_CALLS.start(), *SPACED_CALLS.end()) as u32, 1)
             }
             Rhythm::Bursts => {
-                let mut pauses = vec![gap_micros; BURST_CALLS];
-                pauses[BURST_CALLS - 1] = BURST_IDLE_MICROS;
+                let mut pauses = vec![gap_micros; CALLS_AFTER_IDLE];
+                pauses[CALLS_AFTER_IDLE - 1] = BURST_IDLE_MICROS;
                 (pauses, BURSTS, 1)
             }
             Rhythm::Crowded(_) => (vec![0], CROWDED_CALLS, CROWDED_CALLERS),
@@ -448,10 +450,15 @@ impl Trial {
         match self.rhythm {
             Rhythm::Spaced => vec![point(Pace::Spaced, &|_| true)],
             // The first burst follows the warm-up, not the idle.
-            Rhythm::Bursts => vec![
-                point(Pace::Cold, &|i| i >= BURST_CALLS && i % BURST_CALLS == 0),
-                point(Pace::Burst, &|i| i >= BURST_CALLS && i % BURST_CALLS != 0),
-            ],
+            Rhythm::Bursts => {
+                let after_idle = |i: usize| (i >= CALLS_AFTER_IDLE).then_some(i % CALLS_AFTER_IDLE);
+                let burst = BURST_CALLS as usize;
+                vec![
+                    point(Pace::Cold, &|i| after_idle(i) == Some(0)),
+                    point(Pace::Burst, &|i| after_idle(i).is_some_and(|nth| (1..burst).contains(&nth))),
+                    point(Pace::Settled, &|i| after_idle(i).is_some_and(|nth| nth >= burst)),
+                ]
+            }
             Rhythm::Crowded(_) => vec![point(Pace::Crowded, &|_| true)],
             Rhythm::Around(_) => vec![point(Pace::Around, &|_| true)],
             Rhythm::Inside(_) => vec![point(Pace::Inside, &|_| true)],

@@ -67,8 +67,8 @@ pub struct Crossing {
     pub handler: HandlerMode,
     /// An event loop is blocked during the call.
     pub blocks_event_loop: bool,
-    /// The call is the request's first one to that service, which finds both sides cold.
-    pub first: bool,
+    /// The calls that the request has made to that service before: the first one finds both sides cold.
+    pub nth: u32,
     /// The number of values in arguments and result.
     pub nodes: f64,
     /// The encoded size of arguments and result.
@@ -229,7 +229,7 @@ impl<'a> Compiler<'a> {
                 endpoint,
                 statements: statements_by_call(request),
                 bodies: Vec::new(),
-                called: Vec::new(),
+                called: BTreeMap::new(),
                 path: Vec::new(),
                 compiled: &mut compiled,
             };
@@ -402,8 +402,8 @@ struct Builder<'a> {
     /// The number of statements that each call issues.
     statements: Vec<u64>,
     bodies: Vec<Body>,
-    /// The services called so far.
-    called: Vec<u16>,
+    /// The number of calls to each service so far.
+    called: BTreeMap<u16, u32>,
     /// The calls between services that wait for the present one.
     path: Vec<Hop>,
     compiled: &'a mut Compiled,
@@ -445,6 +445,13 @@ impl Builder<'_> {
     fn add(&mut self, ops: Vec<Op>) -> BodyId {
         self.bodies.push(Body { ops });
         (self.bodies.len() - 1) as BodyId
+    }
+
+    /// Counts a call to a service, and returns how many came before it.
+    fn next_call_to(&mut self, service: u16) -> u32 {
+        let calls = self.called.entry(service).or_default();
+        *calls += 1;
+        *calls - 1
     }
 
     fn body(&mut self, call: CallIndex, service: u16, on_loop: bool) -> BodyId {
@@ -506,10 +513,7 @@ impl Builder<'_> {
         let function = self.request.calls[statement.call as usize].function;
         for &target in owners.iter().filter(|&&owner| owner != service) {
             let bytes = (statement.parameter_bytes + statement.row_bytes) as f64;
-            let first = !self.called.contains(&target);
-            if first {
-                self.called.push(target);
-            }
+            let nth = self.next_call_to(target);
             self.compiled.crossings.push(Some(Crossing {
                 endpoint: self.endpoint,
                 caller: compiler.recording.functions[function as usize].module,
@@ -524,7 +528,7 @@ impl Builder<'_> {
                 client: if on_loop { ClientMode::Async } else { ClientMode::Sync },
                 handler: HandlerMode::Sync,
                 blocks_event_loop: false,
-                first,
+                nth,
                 nodes: bytes / BYTES_PER_COLUMN,
                 bytes,
                 is_changing: false,
@@ -541,13 +545,9 @@ impl Builder<'_> {
     /// both is in the body of the first.
     fn exit(&mut self, enter: Remote) -> Remote {
         let entered = self.compiled.crossings[enter.crossing as usize].clone();
-        let exit = entered.map(|entered| Crossing {
-            first: false,
-            is_changing: false,
-            nodes: 1.0,
-            bytes: HANDLE_BYTES,
-            ..entered
-        });
+        let nth = self.next_call_to(enter.process - 1);
+        let exit =
+            entered.map(|entered| Crossing { nth, is_changing: false, nodes: 1.0, bytes: HANDLE_BYTES, ..entered });
         self.compiled.crossings.push(exit);
         let body = self.add(Vec::new());
         Remote { crossing: (self.compiled.crossings.len() - 1) as CrossingId, body, ..enter }
@@ -577,10 +577,7 @@ impl Builder<'_> {
             self.compiled.call_backs.insert(CallBack { endpoint: self.endpoint, path });
             return None;
         }
-        let first = !self.called.contains(&target);
-        if first {
-            self.called.push(target);
-        }
+        let nth = self.next_call_to(target);
         let size = compiler.size_of(call);
         self.compiled.crossings.push(Some(Crossing {
             endpoint: self.endpoint,
@@ -595,7 +592,7 @@ impl Builder<'_> {
             client: if blocking { ClientMode::Sync } else { ClientMode::Async },
             handler: if coroutine { HandlerMode::Async } else { HandlerMode::Sync },
             blocks_event_loop,
-            first,
+            nth,
             nodes: size.nodes,
             bytes: size.bytes,
             is_changing: compiler.changing[call.function as usize],
@@ -638,7 +635,7 @@ mod tests {
             client: ClientMode::Async,
             handler: HandlerMode::Async,
             blocks_event_loop: false,
-            first: false,
+            nth: 1,
             nodes: 0.0,
             bytes: 0.0,
             is_changing: false,

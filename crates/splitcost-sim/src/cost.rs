@@ -1,6 +1,6 @@
 //! The costs of a crossing, fitted to the rounds of a calibration.
 
-use splitcost_model::calibration::{CROWDED_CALLERS, ClientMode, HandlerMode, Linear, Pace, Point, Round};
+use splitcost_model::calibration::{BURST_CALLS, CROWDED_CALLERS, ClientMode, HandlerMode, Linear, Pace, Point, Round};
 use splitcost_model::statistics::{Interval, median};
 
 /// The costs of a call as lines through the calibrated points, one per way of calling and answering.
@@ -20,8 +20,10 @@ pub struct CallCost {
     pub unexplained: Linear,
     /// The extra costs of the first call after a long idle time: client, server, unexplained; nanoseconds.
     pub cold_nanos: [f64; 3],
-    /// The extra costs of the calls that follow it.
+    /// The extra costs of the first calls that follow it.
     pub burst_nanos: [f64; 3],
+    /// The extra costs of those that follow these.
+    pub settled_nanos: [f64; 3],
     /// The extra costs of a call beside very many others, by the work around each: client, server, and the time for which the
     /// caller holds the GIL, or for which the next thread wakes up for it. They are negative where an event loop serves several
     /// calls at once.
@@ -55,6 +57,17 @@ impl Amid {
             before = point;
         }
         before.1
+    }
+}
+
+impl CallCost {
+    /// Returns the extra costs of the call of this number, from zero on, that a request makes to a service that was idle.
+    pub fn after_idle(&self, nth: u32) -> [f64; 3] {
+        match nth {
+            0 => self.cold_nanos,
+            1..BURST_CALLS => self.burst_nanos,
+            _ => self.settled_nanos,
+        }
     }
 }
 
@@ -126,6 +139,7 @@ impl Calls<'_> {
             unexplained: lone[2],
             cold_nanos: beyond(Pace::Cold),
             burst_nanos: beyond(Pace::Burst),
+            settled_nanos: beyond(Pace::Settled),
             crowded: self.crowded().unwrap_or_default(),
             around: self.amid(Pace::Around).unwrap_or_default(),
             inside: self.amid(Pace::Inside).unwrap_or_default(),
@@ -357,6 +371,21 @@ mod tests {
         check_costs(cost.crowded.nanos(1_000.0), [320.0, 0.0, 400.0]);
         check_costs(cost.crowded.nanos(500.0), [240.0, 0.0, 300.0]);
         check_costs(cost.changed_nanos_per_node, [4.0, 0.0, 0.0]);
+    }
+
+    #[test]
+    fn the_first_calls_after_an_idle_time_cost_more_than_those_that_follow() {
+        let call = |pace, nanos| Point { pace, client_cpu_nanos: nanos, ..Point::default() };
+        let points = vec![
+            call(Pace::Spaced, 100.0),
+            call(Pace::Cold, 300.0),
+            call(Pace::Burst, 150.0),
+            call(Pace::Settled, 120.0),
+        ];
+        let round = Round { points, yardstick_nanos: 0.0 };
+        let cost = CostModel::fit(&[&round], 0.0).get(ClientMode::Async, HandlerMode::Async);
+        let client = [0, 1, BURST_CALLS - 1, BURST_CALLS, 1_000].map(|nth| cost.after_idle(nth)[0]);
+        check_costs(client, [200.0, 50.0, 50.0, 20.0, 20.0]);
     }
 
     #[test]

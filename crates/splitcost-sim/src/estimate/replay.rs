@@ -107,11 +107,7 @@ impl Deployment<'_> {
                 let link = self.pairs.link_of(c);
                 let rate = links[usize::from(link)].bits_per_sec;
                 let transmission = rate.map_or(0.0, |rate| c.bytes * 8.0 / rate * 1e9 / 2.0 / at.slow);
-                let idle = match (at.cold, c.first) {
-                    (false, _) => [0.0; 3],
-                    (true, false) => cost.burst_nanos,
-                    (true, true) => cost.cold_nanos,
-                };
+                let idle = if at.cold { cost.after_idle(c.nth) } else { [0.0; 3] };
                 let (around, inside) = (cost.around.nanos(c.around_nanos), cost.inside.nanos(c.inside_nanos));
                 let changed =
                     cost.changed_nanos_per_node.map(|nanos| if c.is_changing { nanos * c.nodes } else { 0.0 });

@@ -137,6 +137,7 @@ fn render(calibration: &Calibration) -> String {
             match point.pace {
                 Pace::Cold => "cold",
                 Pace::Burst => "burst",
+                Pace::Settled => "settled",
                 Pace::Spaced => "spaced",
                 Pace::Crowded => "crowded",
                 Pace::Around => "around",
