@@ -28,6 +28,8 @@ use crate::secret::token;
 use crate::yardstick::Yardstick;
 use crate::{Cancel, Error, Progress, Result, Step, cache, cpu};
 
+/// The version of the method, part of the cache key: a calibration by another one lacks kinds of calls.
+const METHOD: u32 = 4;
 /// Rounds; each runs every trial once.
 ///
 /// Chosen: an interval over fewer rounds would be their range; more take time, and each has a median of many calls.
@@ -323,7 +325,7 @@ fn fingerprint(stack: StackName, needs: &Needs, python: &Python) -> Result<Strin
     }
     let versions: Vec<String> = answer.versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
     Ok(format!(
-        "{}: {}; Python {}; splitcost {}, calibration 4; {}; {}",
+        "{}: {}; Python {}; splitcost {}, calibration {METHOD}; {}; {}",
         stack.name(),
         versions.join(", "),
         python.version,
