@@ -57,15 +57,14 @@ class Held:
     def __init__(self, service: str) -> None:
         self._service = service
         self._lock = threading.Lock()
-        self._process = (0, "")
+        self._run = secrets.token_hex(6)
         #: The port at which this process alone answers.
         self.port = 0
         self._requests: dict[str, _Kept] = {}
 
     def _own_name(self) -> str:
-        if self._process[0] != os.getpid():
-            self._process = (os.getpid(), secrets.token_hex(6))
-        return self._process[1]
+        # Forked workers share the first part. Nothing is written here: threads ask side by side.
+        return f"{self._run}-{os.getpid()}"
 
     def keep(self, value: Any, request: str) -> Handle:
         """Keep an object until its request ends; the same one has the same handle."""
@@ -87,6 +86,10 @@ class Held:
     def is_here(self, handle: Handle) -> bool:
         """Return if a handle is one of this process."""
         return handle.process == self._own_name()
+
+    def leads_here(self, handle: Handle) -> bool:
+        """Return if the way to a handle's object ends in this process, even if another one kept it."""
+        return handle.service == self._service and (self.is_here(handle) or handle.port in (0, self.port))
 
     def find(self, handle: Handle, request: str) -> Any:
         """Return the object of a handle. Raises :class:`ObjectGone` where it is of another process or request."""
@@ -308,7 +311,6 @@ class Live:
         self.names = names
         self.resources = resources
         self.held = Held(config.service)
-        self._service = config.service
         self._use = use
         self._by_reference = frozenset(config.by_reference)
         self._config = config
@@ -337,7 +339,7 @@ class Live:
 
     def take(self, handle: Handle, request: str) -> Any:
         """Return the object of a handle if it is here, else its shell."""
-        if handle.service == self._service and (self.held.is_here(handle) or not handle.port):
+        if self.held.leads_here(handle):
             return self.held.find(handle, request)
         return make_shell(handle, self._use)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import sys
+import threading
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -181,6 +183,25 @@ def test_a_handle_leads_to_the_process_that_keeps_its_object(stack: str, tmp_pat
         split.stop()
 
 
+def test_threads_that_keep_the_first_objects_side_by_side_name_one_process() -> None:
+    from splitcost.rehearsal.live import Handle, Held
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            for _ in range(300):
+                held, start = Held("stock"), threading.Barrier(4)
+
+                def keep(number: int, held: Held = held, start: threading.Barrier = start) -> Handle:
+                    start.wait(DEADLINE_SECS)
+                    return held.keep([number], "request")
+
+                assert all(held.is_here(handle) for handle in pool.map(keep, range(4)))
+    finally:
+        sys.setswitchinterval(interval)
+
+
 def test_a_handle_ends_with_its_process(market: Split) -> None:
     from splitcost.rehearsal.errors import ObjectGone
     from splitcost.rehearsal.live import Handle, Held
@@ -192,4 +213,8 @@ def test_a_handle_ends_with_its_process(market: Split) -> None:
     restarted = Held("stock")
     with pytest.raises(ObjectGone, match="its process of service stock has ended"):
         restarted.find(Handle(*handle), "request")
+    # Another process that answers at its port must not ask there again.
+    restarted.port = 8000
+    assert restarted.leads_here(handle._replace(port=8000))
+    assert not restarted.leads_here(handle._replace(port=8001))
     assert os.getpid() != market.pid("stock")
