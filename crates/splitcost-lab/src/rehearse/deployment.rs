@@ -204,8 +204,8 @@ impl Deployment {
         Ok(Self { name, apps: vec![app], services: vec![whole], targets: None, scratch, network: None })
     }
 
-    /// One process per service, all on the same scratch directory; where something shall go wrong, calls pass an emulated
-    /// link even where it adds nothing.
+    /// One process per service, all on the same scratch directory, the first of them ready; where something shall go wrong,
+    /// calls pass an emulated link even where it adds nothing.
     pub(crate) fn of(split: &Split, made_of: Parts<'_>, fault: Option<Fault>) -> Result<Self> {
         let Parts { spec, python, workload, recording, seed, cancel } = made_of;
         let scratch = Scratch::set_up(spec, python, cancel)?;
@@ -218,8 +218,12 @@ impl Deployment {
         let description = scratch.path().join("rehearsal.json");
         let document = describe(split, made_of, &services, network.as_ref(), scratch.path())?;
         fs::write(&description, document.to_string()).map_err(Error::io("write", &description))?;
-        let mut apps = Vec::new();
+        let mut apps: Vec<App> = Vec::new();
         for service in &services {
+            if let [first] = &mut apps[..] {
+                // Alone, as it fills a new database. The others find it filled: they would do the same side by side.
+                first.wait_until_ready(spec, cancel)?;
+            }
             let mode = Mode::Rehearse { description: description.clone(), service: service.name.clone() };
             let name = format!("service {} of split {}", service.name, split.name);
             let port = Some(ReservedPort::new()?);

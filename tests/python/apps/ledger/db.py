@@ -1,8 +1,9 @@
 """The database and its tables."""
 
 import os
+import time
 
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, inspect
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, scoped_session, sessionmaker
 from sqlalchemy.pool import NullPool
@@ -15,11 +16,11 @@ engine = create_engine(f"sqlite:///{_FILE}", **_OPTIONS)
 async_engine = create_async_engine(f"sqlite+aiosqlite:///{_FILE}", **_OPTIONS)
 with engine.connect() as connection:
     connection.exec_driver_sql("PRAGMA journal_mode = WAL")
-with engine.begin() as connection:
-    connection.exec_driver_sql(
-        "CREATE TABLE IF NOT EXISTS entry (id INTEGER PRIMARY KEY, amount INTEGER NOT NULL)"
-    )
-    connection.exec_driver_sql("INSERT OR IGNORE INTO entry VALUES (1, 0)")
+if not inspect(engine).has_table("entry"):
+    time.sleep(0.5)  # As a migration that takes its time, and expects to be alone.
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE entry (id INTEGER PRIMARY KEY, amount INTEGER NOT NULL)")
+        connection.exec_driver_sql("INSERT INTO entry VALUES (1, 0)")
 
 Session = sessionmaker(engine)
 AsyncSession = async_sessionmaker(async_engine)
