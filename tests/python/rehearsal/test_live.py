@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from rehearsal_support import DEADLINE_SECS, Split, by_uvicorn, wait_for
 
-SHELF = ("put", "pid", "ticks", "report", "label", "each")
+SHELF = ("put", "pid", "ticks", "report", "label", "each", "owner")
 METHODS = [
     *(f"market.stock:Shelf.{name}" for name in SHELF),
     *("market.stock:Clock.tick", "market.carts:Cart.add", "market.carts:Cart.total"),
@@ -158,6 +158,11 @@ def test_an_object_by_reference_stays_where_it_is(market: Split) -> None:
     assert ("market.carts:Cart", "market.stock") in uses
     calls = {call["callee"] for call in market.report("stock")["calls"]}
     assert {"market.carts:Cart.add", "market.carts:Cart.total"} <= calls
+
+
+def test_setters_and_deleters_run_where_their_class_lives(market: Split) -> None:
+    stock = market.pid("stock")
+    assert call(market, "owned") == [[stock, [[stock, "ada"], [stock, "bob"]]], [[stock, "nobody"]]]
 
 
 def test_a_handle_ends_with_its_request(market: Split) -> None:

@@ -125,6 +125,15 @@ def bound():
     return stock.Shelf([], app.state.registry.parts["clock"].tick).pid()
 
 
+def owned():
+    shelf = stock.Shelf([], app.state.registry.parts["clock"])
+    shelf.owner = "ada"
+    shelf.owner = "bob"
+    both = shelf.owner
+    del shelf.owner
+    return [both, shelf.owners]
+
+
 def counted():
     return list(stock.count(250))
 

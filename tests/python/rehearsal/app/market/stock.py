@@ -21,6 +21,7 @@ class Shelf:
         self.items = items
         self.clock = clock
         self.puts = 0
+        self.owners = []
 
     def put(self, name):
         self.items.append(Item(name))
@@ -38,6 +39,18 @@ class Shelf:
 
     def label(self):
         return "shelf"
+
+    @property
+    def owner(self):
+        return [os.getpid(), self.owners]
+
+    @owner.setter
+    def owner(self, name):
+        self.owners = [*self.owners, [os.getpid(), name]]
+
+    @owner.deleter
+    def owner(self):
+        self.owners = [[os.getpid(), "nobody"]]
 
     def each(self):
         for item in self.items:
