@@ -39,8 +39,19 @@ pub struct Crosses {
     pub to: u16,
     /// The work that it needs.
     pub readiness: Readiness,
-    /// A rehearsal makes it remotely with the code as it is.
-    pub is_rehearsed: bool,
+    /// What a rehearsal does with it.
+    pub in_rehearsal: InRehearsal,
+}
+
+/// What a rehearsal does with a call between services.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum InRehearsal {
+    /// It makes the call remotely, with the code as it is.
+    Crosses,
+    /// It makes the call in the caller: the function needs work before it can cross.
+    NeedsWork,
+    /// It makes this call in the caller: the request has written there what is not committed, and the callee needs it.
+    NeedsWrites,
 }
 
 /// The boundary between the services of a split, for the calls of one recording.
@@ -107,7 +118,11 @@ impl<'a> Boundary<'a> {
         if !(needs_writes && self.has_writes(request, call.start(), from)) {
             return Some(crosses);
         }
-        (self.execution == Execution::Rewritten).then_some(Crosses { is_rehearsed: false, ..crosses })
+        let in_rehearsal = match crosses.in_rehearsal {
+            InRehearsal::Crosses => InRehearsal::NeedsWrites,
+            needs_more => needs_more,
+        };
+        (self.execution == Execution::Rewritten).then_some(Crosses { in_rehearsal, ..crosses })
     }
 
     /// Decides about a call as [`Self::crossing`] does, if all that the request has written is committed.
@@ -126,7 +141,8 @@ impl<'a> Boundary<'a> {
         };
         let is_made_here = is_made_here || self.execution == Execution::Rehearsed && !facts.is_rehearsed;
         let is_rehearsed = facts.is_rehearsed && self.file_owners[call.function as usize] == Some(to);
-        (!is_made_here).then_some(Crosses { to, readiness, is_rehearsed })
+        let in_rehearsal = if is_rehearsed { InRehearsal::Crosses } else { InRehearsal::NeedsWork };
+        (!is_made_here).then_some(Crosses { to, readiness, in_rehearsal })
     }
 
     /// Returns true if a service holds writes of a request at an instant: another service would not see them, or would wait
@@ -436,7 +452,7 @@ mod tests {
         let crosses = |execution| boundary(execution).crossing(&recording.requests[0], 3, 0);
         assert_eq!(
             crosses(Execution::Rewritten),
-            Some(Crosses { to: 1, readiness: Readiness::Ready, is_rehearsed: false })
+            Some(Crosses { to: 1, readiness: Readiness::Ready, in_rehearsal: InRehearsal::NeedsWork })
         );
         assert_eq!(crosses(Execution::Rehearsed), None);
         let local = boundary(Execution::Rehearsed).local_functions();

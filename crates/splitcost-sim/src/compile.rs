@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use splitcost_model::boundary::{Boundary, Crosses, Execution, Readiness};
+use splitcost_model::boundary::{Boundary, Crosses, Execution, InRehearsal, Readiness};
 use splitcost_model::calibration::{ClientMode, HandlerMode};
 use splitcost_model::database::{Database, Owners};
 use splitcost_model::quantity::Nanos;
@@ -41,7 +41,6 @@ pub struct CallForm {
 
 /// A call between two services, with everything that its cost depends on.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(clippy::struct_excessive_bools, reason = "each is true or false of a call by itself")]
 pub struct Crossing {
     /// The number of the endpoint whose request makes the call.
     pub endpoint: u32,
@@ -57,8 +56,8 @@ pub struct Crossing {
     pub callee_service: u16,
     /// The work that it needs before it can cross.
     pub readiness: Readiness,
-    /// A rehearsal makes it remotely with the code as it is.
-    pub is_rehearsed: bool,
+    /// What a rehearsal does with it.
+    pub in_rehearsal: InRehearsal,
     /// The size of what it carries was measured.
     pub is_measured: bool,
     /// The way in which the caller waits.
@@ -522,7 +521,7 @@ impl Builder<'_> {
                 statement: Some(statement.text),
                 callee_service: target,
                 readiness: Readiness::Adapted,
-                is_rehearsed: false,
+                in_rehearsal: InRehearsal::NeedsWork,
                 is_measured: true,
                 // Drivers of async code are awaited; others block a thread.
                 client: if on_loop { ClientMode::Async } else { ClientMode::Sync },
@@ -556,7 +555,7 @@ impl Builder<'_> {
     /// Returns a call that is made in `service` as one to another service, if it crosses.
     fn remote(&mut self, index: CallIndex, service: u16, on_loop: bool) -> Option<Remote> {
         let compiler = self.compiler;
-        let Crosses { to: target, readiness, is_rehearsed } =
+        let Crosses { to: target, readiness, in_rehearsal } =
             compiler.boundary.crossing(self.request, index, service)?;
         let call = &self.request.calls[index as usize];
         let coroutine = compiler.is_coroutine(self.request, index);
@@ -587,7 +586,7 @@ impl Builder<'_> {
             statement: None,
             callee_service: target,
             readiness,
-            is_rehearsed,
+            in_rehearsal,
             is_measured: compiler.boundary.is_measured(call.function),
             client: if blocking { ClientMode::Sync } else { ClientMode::Async },
             handler: if coroutine { HandlerMode::Async } else { HandlerMode::Sync },
@@ -630,7 +629,7 @@ mod tests {
             statement: None,
             callee_service: 1,
             readiness: Readiness::Ready,
-            is_rehearsed: true,
+            in_rehearsal: InRehearsal::Crosses,
             is_measured: true,
             client: ClientMode::Async,
             handler: HandlerMode::Async,

@@ -38,3 +38,7 @@ def test_calls_stay_with_uncommitted_writes_as_predicted(tmp_path: Path) -> None
         ("kept_core", "is_listed"),
     }
     assert split["rehearsal"]["answers"]["equal"] == 100
+    predicted = {site["callee"].partition(":")[2]: site["reason"] for site in split["cannot_cross"]}
+    assert predicted == dict.fromkeys(
+        ("is_filled", "is_filled_async", "is_found", "is_listed"), f"the {UNCOMMITTED}"
+    )

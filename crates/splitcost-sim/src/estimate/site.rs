@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use splitcost_model::boundary::Readiness;
+use splitcost_model::boundary::{InRehearsal, Readiness};
 use splitcost_model::estimate::{self, CannotCross};
 use splitcost_model::recording::site::CallSites;
 use splitcost_model::recording::{FunctionId, ModuleId, Recording};
 use splitcost_model::split::Split;
 
-use crate::compile::Compiled;
+use crate::compile::{Compiled, Crossing};
+
+const NEEDS_WRITES: &str = "the call needs writes that are not committed yet";
 
 /// The places of a split's calls.
 pub(super) struct SplitSites<'a> {
@@ -23,19 +25,25 @@ impl<'a> SplitSites<'a> {
 
     /// Returns the calls between services that need work before they can cross, most per request first.
     pub(super) fn cannot_cross(&self, compiled: &Compiled, requests: usize) -> Vec<CannotCross> {
-        let mut counts: BTreeMap<(ModuleId, FunctionId, Readiness), u64> = BTreeMap::new();
-        for crossing in compiled.crossings.iter().flatten().filter(|c| !c.is_rehearsed && c.statement.is_none()) {
-            *counts.entry((crossing.caller, crossing.function, crossing.readiness)).or_default() += 1;
+        let mut counts: BTreeMap<(ModuleId, FunctionId, Readiness, InRehearsal), u64> = BTreeMap::new();
+        for crossing in compiled.crossings.iter().flatten().filter(|c| c.statement.is_none()) {
+            let Crossing { caller, function, readiness, in_rehearsal, .. } = *crossing;
+            if in_rehearsal != InRehearsal::Crosses {
+                *counts.entry((caller, function, readiness, in_rehearsal)).or_default() += 1;
+            }
         }
         let mut list: Vec<CannotCross> = counts
             .into_iter()
-            .map(|((caller, function, readiness), count)| {
+            .map(|((caller, function, readiness, in_rehearsal), count)| {
                 let (file, line) = self.calls.of_call(caller, function);
                 CannotCross {
                     caller: self.recording.modules[caller as usize].clone(),
                     callee: self.recording.function_name(&self.recording.functions[function as usize]),
                     readiness,
-                    reason: self.calls.reason(function),
+                    reason: match in_rehearsal {
+                        InRehearsal::NeedsWrites => NEEDS_WRITES.to_owned(),
+                        InRehearsal::NeedsWork | InRehearsal::Crosses => self.calls.reason(function),
+                    },
                     file,
                     line,
                     calls_per_request: count as f64 / requests.max(1) as f64,
