@@ -62,7 +62,7 @@ class Target:
         target.names = runtime.names
         target.module, target.name, target.wire_name = OPERATIONS, operation, f"{OPERATIONS}:{operation}"
         target.shown, target.service = handle.shown, handle.service
-        target.address = runtime.address_at(handle)
+        target.address = runtime.address_of(handle.service)
         target.is_cached = target.is_local = False
         target.is_operation = True
         return target

@@ -43,6 +43,9 @@ SPEAKER = f"splitcost/{__version__}"
 BLOCKED = "!"
 """Follows the name of a service whose event loop stands still until its call returns."""
 
+AT_PORT = "#"
+"""Stands between a function and the port of the one process of its service that has to answer."""
+
 current: ContextVar[Context | None] = ContextVar("splitcost_rehearsal", default=None)
 """``None`` outside every request: start-up and background work is each process's own; its calls are local."""
 

@@ -23,6 +23,7 @@ from splitcost.codec import Obstacle
 from splitcost.rehearsal.call import OutgoingCall, Target
 from splitcost.rehearsal.config import Config
 from splitcost.rehearsal.context import (
+    AT_PORT,
     BLOCKED,
     Context,
     Site,
@@ -121,7 +122,7 @@ class Runtime:
         self.names = Names(config)
         self.resources = Resources(config, self.names)
         self.live = Live(config, self.names, self._use, self.resources)
-        self.server = Server(config, self.faults, self.report, self.live)
+        self.server = Server(config, self.faults, self.report, self.live, self._forward)
         self.stack = LoopbackCarrier(self.server) if config.is_loopback else stacks.load(config.stack)
         self._opening = threading.Lock()
         self._open_in = 0  # The process that answers calls; it may have forked since.
@@ -296,13 +297,9 @@ class Runtime:
             return link
         return f"127.0.0.1:{self.config.services[service].rpc_port}"
 
-    def address_at(self, handle: Handle) -> str:
-        """Return the address at which this process reaches the one that keeps an object.
-
-        An emulated link leads to the port that the processes of a service share.
-        """
-        is_direct = handle.port and handle.service not in self.config.links
-        return f"127.0.0.1:{handle.port}" if is_direct else self.address_of(handle.service)
+    async def _forward(self, port: int, line: str, body: bytes, remaining: float) -> stacks.Answer:
+        """Let another process of this service answer a call."""
+        return await self.stack.call_async(f"127.0.0.1:{port}", line, body, remaining)
 
     # --- a call
 
@@ -395,17 +392,32 @@ class Runtime:
                 raise DeadlineExceeded(target.service, target.shown, self._policy.timeout_secs * 1000)
         chain = context.chain[:-1] + self._blocked_self if blocking else context.chain
         call.target, call.args, call.kwargs, call.frame = target, args, kwargs, frame
-        is_of_handle = target.receiver is not None and args and isinstance(args[0], Shell)
-        call.address = self.address_at(handle_of(args[0])) if is_of_handle else target.address
+        call.address, function = self._way(target, args)
         call.caller = self._app_module(frame) or self.site(frame).caller
         call.remaining = remaining
         call.request = context.request
         self._budgets[target.service].earn()
         self._attempt(call, first=True)
         call.line = format_metadata(
-            self.config.token, target.wire_name, self.config.service, remaining, context.request, chain
+            self.config.token, function, self.config.service, remaining, context.request, chain
         )
         return call
+
+    def _way(self, target: Target, args: Any) -> tuple[str, str]:
+        """Return a call's address, and its function's name in the message: the way to the process that has to answer.
+
+        An emulated link leads to the port that the processes of a service share. The name says whose turn it is there.
+        """
+        handle: Handle | None = None
+        if target.is_operation:
+            handle = args[0]
+        elif target.receiver is not None and args and isinstance(args[0], Shell):
+            handle = handle_of(args[0])
+        if handle is None or not handle.port:
+            return target.address, target.wire_name
+        if handle.service in self.config.links:
+            return target.address, f"{target.wire_name}{AT_PORT}{handle.port}"
+        return f"127.0.0.1:{handle.port}", target.wire_name
 
     def _cut(self, target: Target, exchange: Exchange) -> None:
         """Let a call that uses the database not cross: it would not see the caller's uncommitted writes.

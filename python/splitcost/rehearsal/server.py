@@ -13,10 +13,10 @@ import sys
 import time
 import types
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 import orjson
@@ -24,6 +24,7 @@ import orjson
 from splitcost import codec
 from splitcost.rehearsal.config import Config
 from splitcost.rehearsal.context import (
+    AT_PORT,
     Context,
     Metadata,
     current,
@@ -50,7 +51,7 @@ from splitcost.rehearsal.live import Exchange, Live
 from splitcost.rehearsal.objects import UnknownName
 from splitcost.rehearsal.report import Report
 from splitcost.rehearsal.resources import Scope, Wanted, web
-from splitcost.stacks import MAX_BODY_BYTES, Answer, Status, too_large
+from splitcost.stacks import MAX_BODY_BYTES, Answer, Status, Unreachable, too_large
 
 RESULT, RAISED, CANNOT_CROSS, ITEMS, ENTERED = b"r", b"x", b"c", b"i", b"e"
 UNKNOWN_NAME, CHANGED, COMMITTED, KEPT = b"n", b"m", b"t", b"k"
@@ -126,6 +127,14 @@ class _Received:
         self.context: dict[str, Any] = {}
 
 
+class _Elsewhere(NamedTuple):
+    """A call that another process of this service has to answer, at its own port."""
+
+    port: int
+    #: The seconds that are left for the answer.
+    remaining: float
+
+
 class LoopbackAnswer(Answer):
     """An answer in a loopback, with the values of a call that cannot cross: the caller gets them as they are."""
 
@@ -143,11 +152,19 @@ def with_body(answer: Answer, body: bytes) -> Answer:
 class Server:
     """Answers calls for the functions of the modules this service owns."""
 
-    def __init__(self, config: Config, faults: Faults, report: Report, live: Live) -> None:
+    def __init__(
+        self,
+        config: Config,
+        faults: Faults,
+        report: Report,
+        live: Live,
+        forward: Callable[[int, str, bytes, float], Awaitable[Answer]],
+    ) -> None:
         self._config = config
         self._live = live
         self._report = report
         self._faults = faults
+        self._forward = forward
         self._token = config.token.encode()
         self._served: dict[str, Served] = {}
         #: Makes what a framework wants around code that runs in no request of its own, of the caller's request.
@@ -161,6 +178,8 @@ class Server:
         call = self._receive(line, body)
         if isinstance(call, Answer):
             return call
+        if isinstance(call, _Elsewhere):
+            return await self._answer_elsewhere(call, line, body)
         try:
             result = await self._run(call)
         except _Raised as raised:
@@ -178,6 +197,7 @@ class Server:
         call = self._receive(line, body)
         if isinstance(call, Answer):
             return call
+        assert isinstance(call, _Received), "a loopback has one process"
         token = current.set(self._context(call))
         try:
             result = self._call(call)
@@ -202,14 +222,25 @@ class Server:
         else:
             self.around = functools.partial(web.flask_context, flask.current_app._get_current_object())
 
-    def _receive(self, line: str, body: bytes | memoryview) -> _Received | Answer:
+    async def _answer_elsewhere(self, call: _Elsewhere, line: str, body: bytes | memoryview) -> Answer:
+        """Answer a call by the process that has to answer it."""
+        try:
+            return await self._forward(call.port, line, bytes(body), call.remaining)
+        except (TimeoutError, Unreachable):
+            gone = ObjectGone("what a call uses", f"its process of service {self._config.service} has ended")
+            return Answer(Status.OK, RAISED + self._encode_exception(gone))
+
+    def _receive(self, line: str, body: bytes | memoryview) -> _Received | _Elsewhere | Answer:
         """Read a call, and count it; or refuse it."""
         metadata = parse_metadata(line)
         if isinstance(metadata, str):
             return Answer(Status.INVALID, metadata.encode())
         if not hmac.compare_digest(metadata.token.encode(), self._token):
             return Answer(Status.UNAUTHENTICATED, b"the token is not this run's")
-        served = self._served.get(metadata.function) or self._find(metadata.function)
+        function, _, port = metadata.function.partition(AT_PORT)
+        if port.isdecimal() and int(port) != self._live.held.port:
+            return _Elsewhere(int(port), metadata.remaining_micros / 1e6)
+        served = self._served.get(function) or self._find(function)
         if isinstance(served, str):
             return Answer(Status.NOT_FOUND, served.encode())
         scope = Scope(self._live.resources, served.shown)

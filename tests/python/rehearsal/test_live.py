@@ -172,10 +172,24 @@ def test_a_handle_ends_with_its_request(market: Split) -> None:
     assert "its request has ended" in error
 
 
+def linked(split: Split) -> None:
+    """Let services call each other over links, each of which leads to the port that a service's processes share."""
+    ports = {name: f"127.0.0.1:{service['rpc_port']}" for name, service in split.document["services"].items()}
+    split.document["links"] = {
+        caller: {callee: port for callee, port in ports.items() if callee != caller} for caller in ports
+    }
+    split.description.write_text(json.dumps(split.document))
+
+
+@pytest.mark.parametrize("by_link", [False, True])
 @pytest.mark.parametrize("stack", ["httpx", "grpc"])
-def test_a_handle_leads_to_the_process_that_keeps_its_object(stack: str, tmp_path: Path) -> None:
+def test_a_handle_leads_to_the_process_that_keeps_its_object(
+    stack: str, by_link: bool, tmp_path: Path
+) -> None:
     def both_workers_answered() -> bool:
         split = market_split(stack, Path(tempfile.mkdtemp(dir=tmp_path)), "--workers", "2")
+        if by_link:
+            linked(split)
         try:
             split.start("main", "stock")
             # Side by side, so that each worker calls over several connections.
