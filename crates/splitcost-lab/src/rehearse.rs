@@ -114,12 +114,17 @@ pub fn rehearse(
     let mut driver = Driver { workload, cancel, progress, step };
     driver.say("rehearse: starting the monolith and the splits");
     let parts = Parts { spec, python, workload, recording: conditions.recording, seed: conditions.seed, cancel };
-    let mut deployments = vec![Deployment::monolith(spec, python, "the monolith", cancel)?];
+    // Only its answers are of interest: all figures are of monoliths and splits under the same hooks.
+    let mut as_it_is = match conditions.compare {
+        0 => None,
+        _ => Some(Deployment::monolith(spec, python, "the app as it is", cancel)?),
+    };
+    let mut deployments = vec![Deployment::whole(parts, "the monolith")?];
     for split in splits {
         deployments.push(Deployment::of(split, parts, None)?);
     }
-    deployments.push(Deployment::monolith(spec, python, "a second monolith", cancel)?);
-    for deployment in &mut deployments {
+    deployments.push(Deployment::whole(parts, "a second monolith")?);
+    for deployment in as_it_is.iter_mut().chain(&mut deployments) {
         deployment.wait(spec, cancel)?;
     }
     driver.step.done_secs = begun.elapsed().as_secs_f64();
@@ -132,23 +137,26 @@ pub fn rehearse(
         cancel.check()?;
         answered.push(deployment.answered_calls()?);
     }
-    // The monoliths have no services.
+    // The monoliths call no service.
     answered.remove(0);
     answered.truncate(splits.len());
 
-    let mut all: Vec<&mut Deployment> = deployments.iter_mut().collect();
-    let answers = if conditions.compare > 0 {
+    let mut answers = Vec::new();
+    if let Some(as_it_is) = &mut as_it_is {
         driver.say("rehearse: comparing answers");
+        let (mut apps, targets) = as_it_is.parts();
+        driver.audit(&mut apps, &targets)?;
         let names = SpelledNames::of(spec, python)?;
-        compare_answers(&mut driver, &mut all, conditions.compare, &names)?
-    } else {
-        Vec::new()
-    };
+        let mut all: Vec<&mut Deployment> = std::iter::once(as_it_is).chain(&mut deployments).collect();
+        let twins = [1, all.len() - 1];
+        answers = compare_answers(&mut driver, &mut all, twins, conditions.compare, &names)?;
+        all[0].stop()?;
+    }
 
     driver.say("rehearse: warming up");
     let mut warnings = Vec::new();
     let mut closed_secs = Vec::new();
-    for deployment in &mut all {
+    for deployment in &mut deployments {
         let plan = Plan { seed_offset: 1, ..Plan::closed(4, after(WARM_UP_SECS)) };
         let (mut apps, targets) = deployment.parts();
         let outcome = driver.run(&mut apps, &targets, &plan, WARM_UP_SECS)?.outcome;

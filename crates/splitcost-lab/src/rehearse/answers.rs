@@ -16,11 +16,13 @@ use crate::spelled::SpelledNames;
 const SEED_OFFSET: u64 = 2_000;
 
 /// Sends the same requests, one after the other, to every deployment, and compares the answers of each split with those of
-/// the monolith, which is the first; the last one is a second monolith. All of them have answered the same requests before.
-/// Each request of the workload is sent, even if these are more than were asked for.
+/// the app as it is, which is the first. `twins` are the places of two equal monoliths: what they differ in is not compared.
+/// All deployments have answered the same requests before. Each request of the workload is sent, even if these are more than
+/// were asked for.
 pub(crate) fn compare(
     driver: &mut Driver<'_>,
     all: &mut [&mut Deployment],
+    twins: [usize; 2],
     requests: u32,
     names: &SpelledNames,
 ) -> Result<Vec<Answers>> {
@@ -32,29 +34,32 @@ pub(crate) fn compare(
     let workload = driver.workload.in_turn();
     let all_endpoints: Vec<&str> = workload.requests().iter().map(Request::name).collect();
     let mut endpoints = Vec::new();
-    // By deployment after the monolith: the second monolith is the last one.
-    let mut found: Vec<Vec<Option<Difference>>> = vec![Vec::new(); all.len() - 1];
+    // By deployment.
+    let mut found: Vec<Vec<Option<Difference>>> = vec![Vec::new(); all.len()];
+    let mut between_twins = Vec::new();
     for index in 0..u64::from(requests).max(all_endpoints.len() as u64) {
         driver.cancel.check()?;
         endpoints.push(all_endpoints[workload.draw(SEED_OFFSET, index).request]);
         let answer = |targets: &Targets| send(&workload, targets, SEED_OFFSET, index).ok();
-        let monolith: Option<Answer> = answer(&targets[0]);
-        for (found, targets) in found.iter_mut().zip(&targets[1..]) {
-            found.push(difference(monolith.as_ref(), answer(targets).as_ref(), names));
+        let answers: Vec<Option<Answer>> = targets.iter().map(answer).collect();
+        let differ = |a: usize, b: usize| difference(answers[a].as_ref(), answers[b].as_ref(), names);
+        for (place, found) in found.iter_mut().enumerate() {
+            found.push(differ(0, place));
         }
+        between_twins.push(differ(twins[0], twins[1]));
     }
     for deployment in all.iter_mut() {
         deployment.parts().0.into_iter().try_for_each(App::check)?;
     }
-    let between_monoliths = found.pop().unwrap_or_default();
-    Ok(found.iter().map(|of_split| tally(&endpoints, of_split, &between_monoliths)).collect())
+    let splits = found.iter().enumerate().filter(|(place, _)| *place != 0 && !twins.contains(place));
+    Ok(splits.map(|(_, of_split)| tally(&endpoints, of_split, &between_twins)).collect())
 }
 
-/// Counts the differences of a split in those aspects in which two monoliths answered alike. The slices hold the endpoint
+/// Counts the differences of a split in those aspects in which two equal monoliths answered alike. The slices hold the endpoint
 /// and the differences of each request.
-fn tally(endpoints: &[&str], of_split: &[Option<Difference>], between_monoliths: &[Option<Difference>]) -> Answers {
+fn tally(endpoints: &[&str], of_split: &[Option<Difference>], between_twins: &[Option<Difference>]) -> Answers {
     let mut varies: BTreeMap<&str, Aspect> = BTreeMap::new();
-    for (endpoint, difference) in endpoints.iter().zip(between_monoliths) {
+    for (endpoint, difference) in endpoints.iter().zip(between_twins) {
         if let Some(Difference { aspect, .. }) = difference {
             varies.entry(endpoint).and_modify(|first| *first = (*first).min(*aspect)).or_insert(*aspect);
         }
@@ -102,7 +107,7 @@ mod tests {
             at(Aspect::Status, "404"),
             None,
         ];
-        let between_monoliths = [None, at(Aspect::Body, "$.now"), None, None, None, at(Aspect::Status, "503")];
+        let between_twins = [None, at(Aspect::Body, "$.now"), None, None, None, at(Aspect::Status, "503")];
         let difference = |endpoint: &str, aspect, answers, place: &str| AnswerDifference {
             endpoint: endpoint.to_owned(),
             aspect,
@@ -118,6 +123,6 @@ mod tests {
                 NotCompared { endpoint: "c".to_owned(), from: Aspect::Status },
             ],
         };
-        assert_eq!(tally(&endpoints, &of_split, &between_monoliths), expected);
+        assert_eq!(tally(&endpoints, &of_split, &between_twins), expected);
     }
 }

@@ -170,11 +170,18 @@ pub(crate) struct Parts<'a> {
 }
 
 impl Deployment {
-    /// A monolith with a name for messages.
+    /// The app as it is, with a name for messages.
     pub(crate) fn monolith(spec: &AppSpec, python: &Python, name: &str, cancel: &Cancel) -> Result<Self> {
         let scratch = Scratch::set_up(spec, python, cancel)?;
         let app = App::spawn(spec, python, &scratch, &Mode::None, name, &spec.command, Some(ReservedPort::new()?))?;
         Ok(Self { name: name.to_owned(), apps: vec![app], services: Vec::new(), targets: None, scratch, network: None })
+    }
+
+    /// A monolith that is one service, with what a rehearsal puts around each request and statement of a service: a ratio of
+    /// split to monolith has no part of that.
+    pub(crate) fn whole(made_of: Parts<'_>, name: &str) -> Result<Self> {
+        let deployment = Self::of(&Split::default(), made_of, None)?;
+        Ok(Self { name: name.to_owned(), ..deployment })
     }
 
     /// One process that holds all services of a split, and makes calls between them as messages.
