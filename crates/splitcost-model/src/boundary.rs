@@ -39,11 +39,11 @@ pub struct Crosses {
     pub to: u16,
     /// The work that it needs.
     pub readiness: Readiness,
-    /// What a rehearsal does with it.
+    /// The part that it has in a rehearsal.
     pub in_rehearsal: InRehearsal,
 }
 
-/// What a rehearsal does with a call between services.
+/// The part of a call between services in a rehearsal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum InRehearsal {
     /// It makes the call remotely, with the code as it is.

@@ -56,7 +56,7 @@ pub struct Crossing {
     pub callee_service: u16,
     /// The work that it needs before it can cross.
     pub readiness: Readiness,
-    /// What a rehearsal does with it.
+    /// The part that it has in a rehearsal.
     pub in_rehearsal: InRehearsal,
     /// The size of what it carries was measured.
     pub is_measured: bool,

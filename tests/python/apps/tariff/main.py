@@ -1,5 +1,7 @@
 """One request per way of holding a function."""
 
+import sys
+
 from fastapi import FastAPI
 
 from tariff import rates, tools
@@ -10,6 +12,12 @@ app = FastAPI()
 @app.get("/ready")
 async def ready():
     return "ready"
+
+
+@app.get("/watched/{n}")
+def watched(n: int):
+    """Answer otherwise in a process of a rehearsal."""
+    return [n, "splitcost.rehearsal" in sys.modules]
 
 
 @app.get("/table/{n}")
