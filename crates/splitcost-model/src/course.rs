@@ -32,6 +32,13 @@ pub struct Discarded {
     pub most_cores: f64,
 }
 
+impl Discarded {
+    /// Returns it in words: ``another process, `cc1plus`, used up to 0.8 cores (3)``.
+    pub fn in_words(&self) -> String {
+        format!("{} used up to {:.1} cores ({})", self.cause, self.most_cores, self.blocks)
+    }
+}
+
 /// The machine beside a block.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Covariates {
@@ -77,13 +84,7 @@ impl Course {
     /// Returns a sentence about the discarded blocks, without a full stop; `None` if there are none.
     pub fn discarded_in_words(&self) -> Option<String> {
         let blocks: u64 = self.discarded.iter().map(|discarded| discarded.blocks).sum();
-        let causes: Vec<String> = self
-            .discarded
-            .iter()
-            .map(|Discarded { cause, blocks, most_cores }| {
-                format!("{cause} used up to {most_cores:.1} cores ({blocks})")
-            })
-            .collect();
+        let causes: Vec<String> = self.discarded.iter().map(Discarded::in_words).collect();
         let kept = if self.unfit { "none counts".to_owned() } else { format!("{} count", self.blocks) };
         (blocks > 0).then(|| {
             format!(

@@ -112,11 +112,23 @@ pub struct Meta {
     pub machine: String,
     /// The load phases that were driven, in order; empty for a recorded command.
     pub phases: Vec<Phase>,
+    /// The stretches that do not count, as others disturbed the machine: their requests are of no phase.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub discarded: Vec<Stretch>,
     /// The statuses that the workload expects, of each endpoint for which it names some; for others, all below 400.
     #[serde(default)]
     pub expected: BTreeMap<String, Vec<u16>>,
     /// Troubles while recording, in words; a recording with troubles is still usable.
     pub troubles: Vec<String>,
+}
+
+/// A stretch of time, on the machine's monotonic clock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stretch {
+    /// Start.
+    pub start_nanos: u64,
+    /// End.
+    pub end_nanos: u64,
 }
 
 /// One stretch of load while recording.
@@ -221,6 +233,9 @@ impl Meta {
     /// Returns the number of the phase during which something began.
     pub fn phase_at(&self, start: Nanos) -> Option<u32> {
         let start = start.as_nanos();
+        if self.discarded.iter().any(|stretch| (stretch.start_nanos..stretch.end_nanos).contains(&start)) {
+            return None;
+        }
         let phase = self.phases.iter().position(|phase| (phase.start_nanos..phase.end_nanos).contains(&start));
         phase.map(|index| index as u32)
     }
@@ -592,6 +607,18 @@ mod tests {
         };
         assert_eq!([404, 410, 200, 500].map(|status| has_failed("GET /gone", status)), [false, false, true, true]);
         assert_eq!([0, 200, 399, 404].map(|status| has_failed("GET /other", status)), [false, false, false, true]);
+    }
+
+    #[test]
+    fn what_began_while_others_disturbed_the_machine_is_of_no_phase() {
+        let phase = |start_nanos, end_nanos| Phase { start_nanos, end_nanos, ..Phase::default() };
+        let meta = Meta {
+            phases: vec![phase(0, 10), phase(10, 30)],
+            discarded: vec![Stretch { start_nanos: 12, end_nanos: 15 }],
+            ..Meta::default()
+        };
+        let found = [0, 9, 10, 11, 12, 14, 15, 30].map(|at| meta.phase_at(Nanos::from_nanos(at)));
+        assert_eq!(found, [Some(0), Some(0), Some(1), Some(1), None, None, Some(1), None]);
     }
 
     #[test]

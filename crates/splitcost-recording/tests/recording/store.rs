@@ -10,7 +10,7 @@ use splitcost_model::recording::limit::{Limit, ServerLimits};
 use splitcost_model::recording::statement::{Dialect, Statement, StatementKind, StatementText, Uncommitted};
 use splitcost_model::recording::{
     Call, Function, FunctionKind, Makes, Meta, Obstacle, Payload, PayloadClass, Phase, PhaseEndpoint, PhaseKind,
-    Receiver, ReceiverKind, Recording, Request, Segment, Via,
+    Receiver, ReceiverKind, Recording, Request, Segment, Stretch, Via,
 };
 use splitcost_recording::store::{FORMAT_VERSION, MANIFEST, read, write};
 use splitcost_recording::{Error, store};
@@ -78,6 +78,7 @@ fn any_meta() -> impl Strategy<Value = Meta> {
         limits: ServerLimits { processes: limits[0], server_threads: limits[1], pool_threads: limits[2] },
         machine: text,
         phases,
+        discarded: vec![Stretch { start_nanos: 3, end_nanos: 5 }],
         expected: BTreeMap::from([("GET /gone".into(), vec![404])]),
         troubles: texts,
     })
