@@ -178,12 +178,14 @@ impl Running {
         }
     }
 
-    /// Waits for the end, and returns what a terminal would have shown, without the progress.
+    /// Waits for the end, and returns what a terminal would have shown, without the progress, and without a recording's warning
+    /// that others, as other tests are, disturbed it.
     pub(crate) fn transcript(mut self) -> String {
         let status = self.wait();
         let stdout = self.stdout.take().unwrap().join().unwrap();
         let stderr = self.stderr.take().unwrap().join().unwrap();
-        let lines: Vec<&str> = stderr.lines().filter(|line| !line.ends_with(" left")).collect();
+        let is_of_others = |line: &str| line.starts_with("warning: blocks of the recording that were disturbed");
+        let lines: Vec<&str> = stderr.lines().filter(|line| !line.ends_with(" left") && !is_of_others(line)).collect();
         let status = status.code().map_or_else(|| status.to_string(), |code| code.to_string());
         let text = format!("exit {status}\n{stdout}{}", lines.join("\n"));
         text.replace(&self.dir.display().to_string(), "[DIR]").trim_end().to_owned()
