@@ -74,15 +74,17 @@ impl Reading {
         }
     }
 
-    /// Returns the name of the process of others that has used most CPU time since then, ended children included where no
-    /// process alone has used as much.
+    /// Returns the name of the process of others that has used most of their CPU time since then, ended children included where
+    /// no process alone has used as much; `None` if it is one of many.
     fn busiest(&self, earlier: &Self) -> Option<&str> {
+        let spent_by_others = (self.busy - earlier.busy) - (self.ours - earlier.ours);
+        let least = (0.5 * spent_by_others.as_secs_f64() * TICKS_PER_SEC) as u64;
         let used = |of: fn(&Other) -> u64| {
             let spent = self.others.iter().map(move |(pid, other)| {
                 let before = earlier.others.get(pid).filter(|before| before.name == other.name).map_or(0, of);
                 (of(other).saturating_sub(before), other.name.as_str())
             });
-            spent.max().filter(|(ticks, _)| *ticks > 0)
+            spent.max().filter(|(ticks, _)| *ticks >= least.max(1))
         };
         used(|other| other.ticks).max(used(|other| other.reaped_ticks)).map(|(_, name)| name)
     }
@@ -143,8 +145,8 @@ impl Referee {
     fn judge(&mut self, covariates: Covariates, busiest: Option<&str>) -> bool {
         let Covariates { others_cores, stolen_cores, .. } = covariates;
         let (cause, cores) = if others_cores > self.most_cores {
-            let name = busiest.map_or_else(String::new, |name| format!(" `{name}`,"));
-            (format!("another process,{name}"), others_cores)
+            let named = |name| format!("another process, `{name}`,");
+            (busiest.map_or_else(|| "other processes".to_owned(), named), others_cores)
         } else if stolen_cores > self.most_cores {
             ("the host of this virtual machine".to_owned(), stolen_cores)
         } else {
@@ -232,6 +234,8 @@ mod tests {
         let ended = reading(vec![(1, other("init", 901, 0)), (2, other("make", 1, 90))]);
         assert_eq!(ended.busiest(&before), Some("make"));
         assert_eq!(before.busiest(&before), None);
+        let crowd = Reading { busy: before.busy + Nanos::from_millis(4_000), ..ended };
+        assert_eq!(crowd.busiest(&before), None, "it is one of many");
     }
 
     #[test]
