@@ -170,8 +170,8 @@ def _let_facades_be_inspected() -> None:
         return
 
     @functools.wraps(found)
-    def getattr_static(obj: Any, *rest: Any) -> Any:
-        return found(obj.__splitcost_real__ if type(obj) is Facade else obj, *rest)
+    def getattr_static(obj: Any, *args: Any, **kwargs: Any) -> Any:
+        return found(obj.__splitcost_real__ if type(obj) is Facade else obj, *args, **kwargs)
 
     inspect.getattr_static = getattr_static  # type: ignore[assignment]
 

@@ -181,6 +181,11 @@ TESTS = """
 
     def test_functions_are_found_without_running_code():
         assert inspect.isfunction(inspect.getattr_static(pricing, "price"))
+        assert inspect.getattr_static(pricing, "gone", default=3) == 3
+
+    class TestsOfAClass:
+        def test_one(self):
+            assert main.__name__ == "booth.main"
 
     def test_attributes_of_functions():
         assert main.rounded() == 2
