@@ -46,7 +46,7 @@ from splitcost.rehearsal.errors import (
 )
 from splitcost.rehearsal.faults import Faults
 from splitcost.rehearsal.functions import Found, become_stub, copy_of, is_stub
-from splitcost.rehearsal.kept import FIELD_ACCESS
+from splitcost.rehearsal.kept import FIELD_ACCESS, Batch, Opened
 from splitcost.rehearsal.live import Exchange, Handle, Live, Shell, handle_of
 from splitcost.rehearsal.objects import NAMELESS, Names, UnknownName
 from splitcost.rehearsal.policy import Budget
@@ -128,7 +128,8 @@ class Runtime:
         self._open_in = 0  # The process that answers calls; it may have forked since.
         self._serving: asyncio.Task[None] | None = None
         self._policy = config.policy
-        self._budgets = {service: Budget(config.policy) for service in config.services}
+        # A loopback keeps things for itself, in its one process, which is no service.
+        self._budgets = {service: Budget(config.policy) for service in {*config.services, config.service}}
         self._callers: dict[tuple[str, str], str | None] = {}
         self._owners: dict[str, str | None] = {}
         self._blocked_self = (config.service + BLOCKED,)
@@ -291,7 +292,9 @@ class Runtime:
         return stub
 
     def address_of(self, service: str) -> str:
-        """Return the address at which this process calls a service."""
+        """Return the address at which this process calls a service; in a loopback it is all of them, and has none."""
+        if self.config.is_loopback:
+            return ""
         link = self.config.links.get(service)
         if link is not None:
             return link
@@ -484,9 +487,7 @@ class Runtime:
             items, handle, failure, is_async = codec.decode(rest, exchange)
             error = None if failure is None else _exception(failure.encode())
             batch = Items(items, None if handle is None else Handle(*handle), error)
-            if target.is_operation:
-                return batch, None
-            return iterate_async(batch, self._use_async) if is_async else iterate(batch, self._use), None
+            return self._iterated(target, batch, is_async), None
         if kind == ENTERED:
             value, handle = codec.decode(rest, exchange)
             return Entered(value, Handle(*handle)), None
@@ -498,8 +499,23 @@ class Runtime:
         refused = self._stay(call, CannotCross(path, reason, kind_name))
         if isinstance(answer, LoopbackAnswer):
             self._note_rows(target, {"result": answer.result}, call.frame)
-            return answer.result, None
+            return self._as_it_is(target, answer.result, call.request), None
         return None, refused
+
+    def _iterated(self, target: Target, batch: Items, is_async: bool) -> Any:
+        """Return an iterator that begins with a batch, or the batch to one that asked for it."""
+        if target.is_operation:
+            return batch
+        return iterate_async(batch, self._use_async) if is_async else iterate(batch, self._use)
+
+    def _as_it_is(self, target: Target, result: Any, request: str) -> Any:
+        """Return what a caller in a loopback gets of a result that cannot cross."""
+        if isinstance(result, Batch):
+            rest = None if result.rest is None else self.live.held.keep(result.rest, request)
+            return self._iterated(target, Items(result.items, rest, result.error), result.is_async)
+        if isinstance(result, Opened):
+            return Entered(result.value, self.live.held.keep(result.manager, request))
+        return result
 
     def _committed(self, call: OutgoingCall, function: str) -> None:
         """Note that a function of the callee's has committed a transaction of its own."""

@@ -256,6 +256,74 @@ def test_calls_that_crossed_and_calls_that_stayed_are_counted(booth: Path) -> No
     assert "is changed in place by the callee" in changed
 
 
+LOCKS = """
+    import contextlib
+    import threading
+
+    def locks(count):
+        for _ in range(count):
+            yield threading.Lock()
+        raise LookupError("no more")
+
+    def numbers(count):
+        yield from range(count)
+
+    @contextlib.contextmanager
+    def locked():
+        lock = threading.Lock()
+        with lock:
+            yield lock
+        CLOSED.append(lock)
+
+    CLOSED = []
+"""
+
+OF_LOCKS = """
+    from booth import pricing
+
+    def taken(count):
+        found = []
+        try:
+            for lock in pricing.locks(count):
+                found.append(lock.acquire())
+        except LookupError as error:
+            found.append(error.args[0])
+        return found
+
+    def numbers(count):
+        return list(pricing.numbers(count))
+
+    def held():
+        with pricing.locked() as lock:
+            inside = lock.locked()
+        return [inside, lock.locked(), len(pricing.CLOSED)]
+"""
+
+TESTS_OF_LOCKS = """
+    from booth import main
+
+    def test_items_that_cross():
+        assert main.numbers(250) == list(range(250))
+
+    def test_items_that_cannot_cross():
+        assert main.taken(2) == [True, True, "no more"]
+        assert main.taken(150) == [True] * 150 + ["no more"]
+
+    def test_what_a_context_manager_gives_and_cannot_cross():
+        assert main.held() == [True, False, 1]
+"""
+
+
+def test_iterators_and_context_managers_are_as_before(booth: Path) -> None:
+    (booth / "booth" / "pricing.py").write_text(textwrap.dedent(LOCKS))
+    (booth / "booth" / "main.py").write_text(textwrap.dedent(OF_LOCKS))
+    (booth / "test_booth.py").write_text(textwrap.dedent(TESTS_OF_LOCKS))
+    found = run(booth, "--splitcost-loopback", "pricing")
+    assert found.returncode == 0, found.stdout
+    assert "booth.pricing:locks stayed at " in found.stdout
+    assert "booth.pricing:locked stayed at " in found.stdout
+
+
 def test_tests_inside_the_package_are_of_no_service(booth: Path) -> None:
     (booth / "booth" / "tests.py").write_text((booth / "test_booth.py").read_text())
     found = run(booth, "--splitcost-loopback", "pricing", "booth/tests.py")
