@@ -173,7 +173,7 @@ def _let_facades_be_inspected() -> None:
     def getattr_static(obj: Any, *args: Any, **kwargs: Any) -> Any:
         return found(obj.__splitcost_real__ if type(obj) is Facade else obj, *args, **kwargs)
 
-    inspect.getattr_static = getattr_static  # type: ignore[assignment]
+    inspect.getattr_static = getattr_static
 
 
 class View(types.ModuleType):

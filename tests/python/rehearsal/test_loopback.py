@@ -412,15 +412,29 @@ def test_rows_that_cross_are_listed(booth: Path) -> None:
     """
     pricing = """
         from booth import kinds
+        from sqlalchemy.orm import Mapped, mapped_column, object_session
+
+        class Stock(kinds.Base):
+            __tablename__ = "stock"
+            id: Mapped[int] = mapped_column(primary_key=True)
+
+            def is_of_session(self):
+                return object_session(self) is kinds.session
 
         def order(number):
             return kinds.session.get(kinds.Order, number)
     """
     main = """
-        from booth import pricing
+        from booth import kinds, pricing
 
         def lines(number):
             return pricing.order(number).id
+
+        def stocked():
+            stock = pricing.Stock(id=1)
+            before = stock.is_of_session()
+            kinds.session.add(stock)
+            return [before, stock.is_of_session()]
     """
     tests = """
         from booth import kinds, main
@@ -428,6 +442,9 @@ def test_rows_that_cross_are_listed(booth: Path) -> None:
         def test_lines():
             kinds.fill()
             assert main.lines(1) == 2
+
+        def test_methods_of_rows_run_where_the_row_is():
+            assert main.stocked() == [False, True]
     """
     sources = {"booth/kinds": kinds, "booth/pricing": pricing, "booth/main": main, "test_booth": tests}
     for path, source in sources.items():
@@ -435,3 +452,5 @@ def test_rows_that_cross_are_listed(booth: Path) -> None:
     found = run(booth, "--splitcost-loopback", "pricing")
     assert "row: booth.pricing:order crossed at " in found.stdout
     assert "result (booth.kinds:Order) arrives without its session" in found.stdout
+    assert "1 failed, 1 passed" in found.stdout
+    assert "is_of_session" not in found.stdout

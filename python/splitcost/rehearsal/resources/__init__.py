@@ -101,6 +101,13 @@ class Resources:
         """Return if a value is a session or a connection of a database."""
         return sqlalchemy.is_session(value)
 
+    def is_mapped(self, value: Any) -> bool:
+        """Return if a value is of a class whose objects are rows, whether or not it is one yet."""
+        models = sys.modules.get("django.db.models")
+        return hasattr(type(value), "_sa_class_manager") or (
+            models is not None and isinstance(value, models.Model)
+        )
+
     def is_row(self, value: Any) -> bool:
         """Return if a value is a row that belongs to a session, or to a database of Django's."""
         kind = type(value)
