@@ -53,7 +53,7 @@ impl Reading {
                 waited += process.waited();
             } else {
                 let Process { pid, ticks, reaped_ticks, .. } = process;
-                others.insert(pid, Other { name, ticks, reaped_ticks });
+                others.insert(pid, Other { name: lasting(&name).to_owned(), ticks, reaped_ticks });
             }
         }
         let [busy, stolen] = cores_used(&fs::read_to_string("/proc/stat").unwrap_or_default()).unwrap_or_default();
@@ -88,6 +88,12 @@ impl Reading {
         };
         used(|other| other.ticks).max(used(|other| other.reaped_ticks)).map(|(_, name)| name)
     }
+}
+
+/// Returns the part of a process's name that lasts: a worker of the kernel is named after what it does at the moment, as
+/// `kworker/u8:2-writeback`.
+fn lasting(name: &str) -> &str {
+    name.split('-').next().filter(|worker| worker.starts_with("kworker/")).unwrap_or(name)
 }
 
 /// Returns the time that all cores together have been busy, and that the host took away.
@@ -220,6 +226,14 @@ mod tests {
         }
         // Clock ticks may lag behind.
         assert!(Reading { busy: Nanos::from_millis(1_000), ..after }.since(&before).others_cores.abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_worker_of_the_kernel_keeps_its_name() {
+        assert_eq!(
+            ["kworker/u8:2-writeback", "kworker/0:0", "my-app"].map(lasting),
+            ["kworker/u8:2", "kworker/0:0", "my-app"]
+        );
     }
 
     #[test]
