@@ -16,7 +16,7 @@ use splitcost_model::boundary::{Boundary, Execution};
 use splitcost_model::calibration::{
     BURST_CALLS, CROWDED_CALLERS, Calibration, ClientMode, HandlerMode, Pace, Point, Round,
 };
-use splitcost_model::recording::{Call, CallIndex, FunctionKind, PayloadClass, Phase, Recording};
+use splitcost_model::recording::{Call, CallIndex, FunctionKind, Meta, PayloadClass, Phase, Recording};
 use splitcost_model::split::{Split, StackName};
 use splitcost_model::statistics::{mean, median};
 
@@ -29,7 +29,7 @@ use crate::yardstick::Yardstick;
 use crate::{Cancel, Error, Progress, Result, Step, cache, cpu};
 
 /// The version of the method, part of the cache key: a calibration by another one lacks kinds of calls.
-const METHOD: u32 = 4;
+const METHOD: u32 = 5;
 /// Rounds; each runs every trial once.
 ///
 /// Chosen: an interval over fewer rounds would be their range; more take time, and each has a median of many calls.
@@ -116,6 +116,8 @@ pub struct Needs {
     pub payloads: Vec<PayloadSize>,
     /// The payload of a call whose function changes its arguments in place, if there are such calls.
     pub changed: Option<PayloadSize>,
+    /// A request of Flask's goes along with each call.
+    pub flask: bool,
 }
 
 /// A coroutine function of another service: awaited there and here.
@@ -129,7 +131,7 @@ impl Default for Needs {
     fn default() -> Self {
         let modes = vec![AWAITED, REWRITTEN, BLOCKING, (ClientMode::Sync, HandlerMode::Async)];
         let payloads = with_small(DEFAULT_PAYLOADS.to_vec());
-        Self { modes, gap_micros: DEFAULT_GAP_MICROS, payloads, changed: None }
+        Self { modes, gap_micros: DEFAULT_GAP_MICROS, payloads, changed: None, flask: false }
     }
 }
 
@@ -139,6 +141,7 @@ impl Needs {
     /// They are rounded to 1, 2 and 5 times a power of ten, so that two recordings of one app need the same calibration.
     pub fn of(recording: &Recording, splits: &[&Split]) -> Self {
         let alone = recording.meta.phases.iter().position(Phase::is_lone);
+        let flask = recording.meta.servers.iter().any(|server| server == Meta::FLASK);
         let boundaries: Vec<Boundary<'_>> =
             splits.iter().map(|split| Boundary::new(recording, split, Execution::Rewritten)).collect();
         let mut gaps = Vec::new();
@@ -182,9 +185,9 @@ impl Needs {
         };
         let payloads: Vec<PayloadSize> = [0.5, 0.9, 1.0].into_iter().filter_map(|q| at(&sampled, q)).collect();
         if payloads.is_empty() {
-            return Self { modes, gap_micros, ..Self::default() };
+            return Self { modes, gap_micros, flask, ..Self::default() };
         }
-        Self { modes, gap_micros, payloads: with_small(payloads), changed: at(&changed, 0.5) }
+        Self { modes, gap_micros, payloads: with_small(payloads), changed: at(&changed, 0.5), flask }
     }
 
     fn text(&self) -> String {
@@ -195,7 +198,9 @@ impl Needs {
             .collect();
         let modes = if self.modes.contains(&BLOCKING) { "" } else { "; awaited only" };
         let changed = self.changed.map(|payload| format!("; changed {}/{}", payload.nodes, payload.bytes));
-        format!("gap {} µs; values/bytes {}{modes}{}", self.gap_micros, payloads.join(" "), changed.unwrap_or_default())
+        let flask = if self.flask { "; with a request of Flask's" } else { "" };
+        let changed = changed.unwrap_or_default();
+        format!("gap {} µs; values/bytes {}{modes}{changed}{flask}", self.gap_micros, payloads.join(" "))
     }
 }
 
@@ -484,11 +489,13 @@ fn measure(
     let scratch = Scratch::empty()?;
     let token = token()?;
     let env = [("SPLITCOST_TOKEN", token.as_str())];
-    let arguments = ["splitcost.calibration", "server", "--stack", name];
+    let flask = needs.flask.then_some("--flask");
+    let arguments: Vec<&str> = ["splitcost.calibration", "server", "--stack", name].into_iter().chain(flask).collect();
     let mut server = Helper::start(&action, "server", python, &scratch, &arguments, &env)?;
     let Listening { port } = server.answer(cancel)?;
     let port = port.to_string();
-    let arguments = ["splitcost.calibration", "client", "--stack", name, "--server", &port];
+    let arguments: Vec<&str> =
+        ["splitcost.calibration", "client", "--stack", name, "--server", &port].into_iter().chain(flask).collect();
     let mut client = Helper::start(&action, "client", python, &scratch, &arguments, &env)?;
 
     let mut trials = Trial::all(needs);

@@ -8,9 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::recording::statement::{Dialect, Statement, StatementText};
+use crate::number::number;
+use crate::recording::statement::{ConnectionWorkKind, Dialect, Statement, StatementText};
 use crate::recording::{Recording, Request};
 use crate::split::Split;
+use crate::statistics::median;
 
 /// The databases of a split.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -22,6 +24,11 @@ pub enum Database {
     /// Each service has a database of its own, with the tables that its modules own.
     PerService,
 }
+
+/// The time of getting a connection, and of giving it back, from which on a note says so.
+///
+/// Chosen: taking one from a pool takes less, and opening one more.
+const NOTEWORTHY_CONNECTION_MS: f64 = 0.3;
 
 /// The evidence for the owner of a table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -391,6 +398,21 @@ pub fn assumption_on_redis(recording: &Recording, splits: &[Split]) -> Option<&'
         "all services use one Redis, also where each has a database of its own: keys are not recorded, and so neither are \
          their owners",
     )
+}
+
+/// Returns a note on the connections that each request has to a database; `None` where getting one takes next to no time.
+pub fn note_on_connections(recording: &Recording) -> Option<String> {
+    let works = recording.requests.iter().flat_map(|request| &request.connection_work);
+    let uses = works.filter(|work| work.kind == ConnectionWorkKind::Use);
+    let took = median(uses.map(|work| work.wall.as_millis_f64()))?;
+    (took >= NOTEWORTHY_CONNECTION_MS).then(|| {
+        format!(
+            "a connection to the database takes {} ms, for opening and closing it with the request: each call that uses the \
+             database in another service has one of its own. Connections that outlive requests (`CONN_MAX_AGE` of Django, a \
+             pool of SQLAlchemy) would save that",
+            number(took)
+        )
+    })
 }
 
 fn listed(services: BTreeMap<&str, BTreeSet<String>>) -> Vec<ServiceTables> {

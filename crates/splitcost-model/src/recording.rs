@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use self::limit::ServerLimits;
-use self::statement::{Statement, StatementText, Uncommitted};
+use self::statement::{ConnectionWork, Statement, StatementText, Uncommitted};
 use crate::quantity::Nanos;
 use crate::split::file_module;
 
@@ -102,7 +102,8 @@ pub struct Meta {
     pub python_version: String,
     /// `monitoring` (3.12+) or `profile` (3.11, slow).
     pub recorder_mode: String,
-    /// Servers, and other programs that take requests, that took some, by name and sorted: `uvicorn`, `pytest`.
+    /// Servers, and other programs that take requests, that took some, by name and sorted: `uvicorn`, `pytest`. So is
+    /// [`FLASK`](Self::FLASK).
     #[serde(default)]
     pub servers: Vec<String>,
     /// The processes and threads of the app that run requests at the same time.
@@ -222,6 +223,8 @@ impl Recording {
 }
 
 impl Meta {
+    /// The name among [`servers`](Self::servers) by which requests have run under Flask.
+    pub const FLASK: &str = "flask";
     /// The runners of jobs, as the recorder names them: a rehearsal sends them nothing.
     const JOB_RUNNERS: [&str; 5] = ["apscheduler", "arq", "celery", "dramatiq", "rq"];
 
@@ -301,10 +304,12 @@ pub struct Request {
     pub phase: Option<u32>,
     /// Start on the machine's monotonic clock.
     pub start: Nanos,
-    /// From entry to the last byte handed to the server.
+    /// From entry to the last byte handed to the server, without what is left out.
     pub wall: Nanos,
     /// CPU time of the whole process between entry and exit: meaningful where one request ran at a time.
     pub process_cpu: Nanos,
+    /// The time that the recorder took for looking at values meanwhile. It is no part of any other time.
+    pub left_out: Nanos,
     /// HTTP status; 0 for tests and commands.
     pub status: u16,
     /// The function that the framework chose for the request, or else the app that the server was given; `None` where no
@@ -316,6 +321,8 @@ pub struct Request {
     pub statements: Vec<Statement>,
     /// The writes that were not committed for some time, in order of their start.
     pub uncommitted: Vec<Uncommitted>,
+    /// The work of libraries on connections to databases, in order of its start.
+    pub connection_work: Vec<ConnectionWork>,
 }
 
 /// The way in which a call was begun.

@@ -217,6 +217,14 @@ fn begin(name: &str, server: &str, endpoint: Option<&str>, is_command: bool) -> 
     Ok(origin.map_err(pyo3::exceptions::PyRuntimeError::new_err)?.and_then(Origins::of))
 }
 
+/// Notes a server, or another program that takes requests.
+#[pyfunction]
+fn note_server(name: &str) {
+    if let Some(recorder) = state::lock().as_mut() {
+        recorder.put_server(name);
+    }
+}
+
 /// Ends the request that `begin` began, with the exception that it failed with. An empty endpoint means that it was no
 /// request.
 #[pyfunction]
@@ -308,16 +316,16 @@ fn record_as_dict<'py>(py: Python<'py>, record: &Record) -> PyResult<Bound<'py, 
             let kind = kind.name();
             set!(dict, id, module, qualname, file, line, kind, is_unnamed, is_made);
         }
-        Record::RequestStart { request, wall, process_cpu } => {
-            set!(dict, request, wall, process_cpu);
+        Record::RequestStart { request, wall, process_cpu, left_out } => {
+            set!(dict, request, wall, process_cpu, left_out);
         }
         Record::Server { name } => set!(dict, name),
         Record::Limit { limit, count } => {
             let limit = limit.name();
             set!(dict, limit, count);
         }
-        Record::RequestEnd { request, wall, process_cpu, status, handler, endpoint } => {
-            set!(dict, request, wall, process_cpu, status, handler, endpoint);
+        Record::RequestEnd { request, wall, process_cpu, left_out, status, handler, endpoint } => {
+            set!(dict, request, wall, process_cpu, left_out, status, handler, endpoint);
         }
         Record::Enter { call, parent, request, function, via, thread, wall, cpu } => {
             let via = via.name();
@@ -349,6 +357,10 @@ fn record_as_dict<'py>(py: Python<'py>, record: &Record) -> PyResult<Bound<'py, 
         }
         Record::Rows { statement, rows, bytes, nanos } => set!(dict, statement, rows, bytes, nanos),
         Record::Uncommitted { request, wall, calls } => set!(dict, request, wall, calls),
+        Record::Connection { call, kind, wall, nanos, cpu } => {
+            let kind = kind.name();
+            set!(dict, call, kind, wall, nanos, cpu);
+        }
         Record::Table { name, module } => set!(dict, name, module),
     }
     Ok(dict)
@@ -382,6 +394,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(class_id, module)?)?;
     module.add_function(wrap_pyfunction!(test_name, module)?)?;
     module.add_function(wrap_pyfunction!(begin, module)?)?;
+    module.add_function(wrap_pyfunction!(note_server, module)?)?;
     module.add_function(wrap_pyfunction!(end, module)?)?;
     module.add_function(wrap_pyfunction!(flush, module)?)?;
     module.add_function(wrap_pyfunction!(finish, module)?)?;
@@ -402,6 +415,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(statement::begin_fetch, module)?)?;
     module.add_function(wrap_pyfunction!(statement::end_fetch, module)?)?;
     module.add_function(wrap_pyfunction!(statement::map_table, module)?)?;
+    module.add_function(wrap_pyfunction!(statement::note_connection, module)?)?;
     module.add_function(wrap_pyfunction!(statement::replace_method, module)?)?;
     module.add_function(wrap_pyfunction!(uncommitted::look_with, module)?)?;
     module.add_function(wrap_pyfunction!(uncommitted::follow_request, module)?)?;

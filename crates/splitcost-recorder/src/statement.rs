@@ -11,7 +11,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyDict, PyList, PySet, PyString, PyTuple};
 use rustc_hash::FxHashMap;
-use splitcost_recording::log::{DialectCode, Record};
+use splitcost_recording::log::{ConnectionWorkCode, DialectCode, Record};
 use splitcost_recording::redact::command;
 use splitcost_recording::redact::statement::redacted;
 
@@ -443,6 +443,17 @@ pub(crate) fn approximate_bytes(value: &Bound<'_, PyAny>, depth: usize) -> u64 {
         return columns.filter_map(|i| value.get_item(i).ok()).map(|item| approximate_bytes(&item, depth - 1)).sum();
     }
     OTHER_BYTES
+}
+
+/// Notes the work of a library on a connection, or that it has committed: its start on the machine's monotonic clock, the time
+/// and the CPU time that it took.
+#[pyfunction]
+pub(crate) fn note_connection(call: u64, is_commit: bool, wall: u64, nanos: u64, cpu: u64) {
+    let kind = if is_commit { ConnectionWorkCode::Commit } else { ConnectionWorkCode::Use };
+    if let Some(recorder) = lock().as_mut() {
+        let wall = wall.saturating_sub(clock::left_out());
+        recorder.put_call(&Record::Connection { call, kind, wall, nanos, cpu });
+    }
 }
 
 /// Notes that a class of this module maps a table.

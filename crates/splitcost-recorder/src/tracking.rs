@@ -71,7 +71,8 @@ impl Recorder {
                 self.leave_out_commands(&thread.stack, now.wall);
             }
             let process_cpu = clock::process_cpu();
-            self.put_call(&Record::RequestStart { request, wall: now.wall, process_cpu });
+            let left_out = clock::left_out();
+            self.put_call(&Record::RequestStart { request, wall: now.wall, process_cpu, left_out });
             Origin { request, is_command, call: 0, module: FRAMEWORK, endpoint: 0 }
         };
         self.put_call(&Record::Enter {
@@ -127,6 +128,7 @@ impl Recorder {
             request,
             wall,
             process_cpu: clock::process_cpu(),
+            left_out: clock::left_out(),
             status: result.status,
             handler: result.handler,
             endpoint: result.endpoint.clone(),
@@ -303,7 +305,7 @@ pub(crate) fn enter(
             let before = clock::thread_cpu();
             let sample = look()?;
             with(|recorder, thread| {
-                thread.clock.leave_out(clock::thread_cpu() - before);
+                leave_out_since(thread, before);
                 let result = start.take().map_or(Ok(()), |start| recorder.begin(thread, start, Some(Box::new(sample))));
                 result.map(|()| is_overdue(recorder))
             })
@@ -371,7 +373,7 @@ pub(crate) fn leave(
         }
         recorder.end(&open, now, &exception);
         if let Some(before) = before {
-            thread.clock.leave_out(clock::thread_cpu() - before);
+            leave_out_since(thread, before);
         }
         is_overdue(recorder)
     });
@@ -438,6 +440,13 @@ impl Recorder {
     }
 }
 
+/// Leaves out what this thread has worked for the recorder since its CPU clock showed `before`.
+fn leave_out_since(thread: &mut ThreadState, before: u64) {
+    let nanos = clock::thread_cpu() - before;
+    thread.clock.leave_out(nanos);
+    clock::leave_out(nanos);
+}
+
 /// Lets `look` look at an item that a generator gives, where its call has a sample that wants one.
 pub(crate) fn look_at_item(
     facts: CodeFacts,
@@ -459,7 +468,7 @@ pub(crate) fn look_at_item(
     // No lock is held meanwhile.
     let looked = look(&mut sample);
     let _: Option<()> = with(|_, thread| {
-        thread.clock.leave_out(clock::thread_cpu() - before);
+        leave_out_since(thread, before);
         if let Some(open) = thread.stack.get_mut(at).filter(|open| open.call == call) {
             open.sample = Some(sample);
         }

@@ -152,6 +152,7 @@ pub(crate) fn after_fork_in_parent() {
 
 /// Goes on after a fork, in the child, with a log of its own.
 pub(crate) fn after_fork_in_child() {
+    crate::clock::begin_anew();
     if let Some(recorder) = lock().as_mut() {
         recorder.begin_anew();
     }

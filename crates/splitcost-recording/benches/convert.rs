@@ -93,7 +93,7 @@ fn encode_request(request: u64, out: &mut Frame) {
         clock += 1_000;
         (clock, clock)
     };
-    out.put(&Record::RequestStart { request: request + 1, wall: start, process_cpu: start });
+    out.put(&Record::RequestStart { request: request + 1, wall: start, process_cpu: start, left_out: 0 });
     let enter = |n: u64, parent: u64, via: ViaCode, (wall, cpu): (u64, u64), out: &mut Frame| {
         let function = (n % 8) as u32;
         out.put(&Record::Enter { call: call(n), parent, request: request + 1, function, via, thread: 1, wall, cpu });
@@ -140,6 +140,7 @@ fn encode_request(request: u64, out: &mut Frame) {
         request: request + 1,
         wall,
         process_cpu: wall,
+        left_out: 0,
         status: 200,
         handler: None,
         endpoint,

@@ -6,7 +6,9 @@ use std::collections::hash_map::Entry;
 use rustc_hash::FxHashMap;
 use splitcost_model::quantity::Nanos;
 use splitcost_model::recording::limit::Limit;
-use splitcost_model::recording::statement::{Dialect, Statement, StatementText, Uncommitted};
+use splitcost_model::recording::statement::{
+    ConnectionWork, ConnectionWorkKind, Dialect, Statement, StatementText, Uncommitted,
+};
 use splitcost_model::recording::{
     Call, Function, FunctionKind, Makes, Meta, Obstacle, Payload, PayloadClass, Receiver, ReceiverKind, Recording,
     Request, Segment, Via,
@@ -14,8 +16,8 @@ use splitcost_model::recording::{
 
 use crate::division::function_name;
 use crate::log::{
-    DialectCode, FunctionKindCode, LimitCode, LoggedReceiver, MakesCode, PayloadClassCode, ReceiverKindCode, Record,
-    ViaCode,
+    ConnectionWorkCode, DialectCode, FunctionKindCode, LimitCode, LoggedReceiver, MakesCode, PayloadClassCode,
+    ReceiverKindCode, Record, ViaCode,
 };
 use crate::statement::{describe, table_name};
 
@@ -75,12 +77,16 @@ struct Statements {
 struct OpenRequest {
     start: u64,
     start_cpu: u64,
+    /// The recorder's own work before it, while which the clocks stood still.
+    left_out: u64,
     end: Option<RequestEnd>,
     calls: Vec<OpenCall>,
     /// The statements, each with the index of its call among `calls`, and its transaction in the process.
     statements: Vec<(u64, Statement)>,
     /// The uncommitted writes, each with the index of its call among `calls`; without an end where there was none yet.
     uncommitted: Vec<(u32, Nanos, Option<Nanos>)>,
+    /// The work on connections, each with the index of its call among `calls`.
+    connection_work: Vec<ConnectionWork>,
     /// A call's function was never defined: the log lost something.
     incomplete: bool,
 }
@@ -102,6 +108,7 @@ impl OpenRequest {
 struct RequestEnd {
     wall: u64,
     process_cpu: u64,
+    left_out: u64,
     status: u16,
     handler: Option<u32>,
     endpoint: String,
@@ -204,7 +211,9 @@ impl Assembler {
                     self.shapes.len() as u32 - 1
                 });
             }
-            Record::RequestStart { request, wall, process_cpu } => self.request_start(request, wall, process_cpu),
+            Record::RequestStart { request, wall, process_cpu, left_out } => {
+                self.request_start(request, (wall, process_cpu, left_out));
+            }
             Record::Server { name } => self.meta.servers.push(name),
             Record::Limit { limit, count } => {
                 let limits = &mut self.meta.limits;
@@ -215,10 +224,12 @@ impl Assembler {
                 };
                 *known = if count == Record::UNLIMITED { Limit::Unlimited } else { Limit::Configured(count) };
             }
-            Record::RequestEnd { request, wall, process_cpu, status, handler, endpoint } => {
+            Record::RequestEnd { request, wall, process_cpu, left_out, status, handler, endpoint } => {
                 let handler = handler.and_then(|id| self.function_of_id.get(&id).copied());
                 match self.request_of_id.get(&request).map(|&r| &mut self.requests[r as usize].end) {
-                    Some(end @ None) => *end = Some(RequestEnd { wall, process_cpu, status, handler, endpoint }),
+                    Some(end @ None) => {
+                        *end = Some(RequestEnd { wall, process_cpu, left_out, status, handler, endpoint });
+                    }
                     _ => self.trouble.disorder += 1,
                 }
             }
@@ -338,6 +349,13 @@ impl Assembler {
                 let calls: Vec<u32> = places.filter(|place| place.0 == request).map(|place| place.1).collect();
                 self.requests[request as usize].hold(Nanos::from_nanos(wall), &calls);
             }
+            Record::Connection { call, kind, wall, nanos, cpu } => {
+                let Some((request, call)) = self.place_of_call.get(&call).copied().flatten() else { return };
+                let [start, wall, cpu] = [wall, nanos, cpu].map(Nanos::from_nanos);
+                let kind = ConnectionWorkKind::from(kind);
+                let work = ConnectionWork { call, kind, start, wall, cpu };
+                self.requests[request as usize].connection_work.push(work);
+            }
             Record::Table { name, module } => {
                 self.statements.mapped_tables.entry(table_name(&name)).or_insert(module);
             }
@@ -361,17 +379,19 @@ impl Assembler {
         if id == 0 { Some(Recording::ROOT_MODULE) } else { self.module_of_id.get(&id).copied() }
     }
 
-    fn request_start(&mut self, id: u64, start: u64, start_cpu: u64) {
+    fn request_start(&mut self, id: u64, (start, start_cpu, left_out): (u64, u64, u64)) {
         match self.request_of_id.entry(id) {
             Entry::Vacant(vacant) => {
                 vacant.insert(self.requests.len() as u32);
                 self.requests.push(OpenRequest {
                     start,
                     start_cpu,
+                    left_out,
                     end: None,
                     calls: Vec::new(),
                     statements: Vec::new(),
                     uncommitted: Vec::new(),
+                    connection_work: Vec::new(),
                     incomplete: false,
                 });
             }
@@ -483,6 +503,7 @@ impl Assembler {
             request.end = Some(RequestEnd {
                 wall: self.last,
                 process_cpu: request.start_cpu,
+                left_out: request.left_out,
                 status: 0,
                 endpoint,
                 handler: None,
@@ -529,18 +550,25 @@ impl Assembler {
             start,
             end: until.unwrap_or(Nanos::from_nanos(end.wall)),
         });
-        Some(Request {
+        let mut connection_work = request.connection_work;
+        connection_work.iter_mut().for_each(|work| work.call = rank[work.call as usize]);
+        connection_work.sort_by_key(|work| work.start);
+        let mut finished = Request {
             endpoint: end.endpoint,
             phase: None,
             start: Nanos::from_nanos(request.start),
             wall: Nanos::from_nanos(end.wall.saturating_sub(request.start)),
             process_cpu: Nanos::from_nanos(end.process_cpu.saturating_sub(request.start_cpu)),
+            left_out: Nanos::from_nanos(end.left_out.saturating_sub(request.left_out)),
             status: end.status,
             handler: end.handler,
             calls,
             statements: ordered_statements(request.statements, &rank),
             uncommitted: uncommitted.collect(),
-        })
+            connection_work,
+        };
+        postpone(&mut finished, Nanos::from_nanos(request.left_out));
+        Some(finished)
     }
 
     /// Counts the calls of what turned out to be no request; the server and the framework make none.
@@ -609,6 +637,25 @@ fn ordered_statements(mut statements: Vec<(u64, Statement)>, rank: &[u32]) -> Ve
         ordered.push(statement);
     }
     ordered
+}
+
+/// Moves everything in a request, from the recorder's clock, which stands still while it works, to the machine's.
+fn postpone(request: &mut Request, nanos: Nanos) {
+    let segments = request.calls.iter_mut().flat_map(|call| &mut call.segments).map(|segment| &mut segment.start);
+    let statements = request.statements.iter_mut().map(|statement| &mut statement.start);
+    let uncommitted = request.uncommitted.iter_mut().flat_map(|held| [&mut held.start, &mut held.end]);
+    let work = request.connection_work.iter_mut().map(|work| &mut work.start);
+    let starts = segments.chain(statements).chain(uncommitted).chain(work).chain([&mut request.start]);
+    starts.for_each(|start| *start += nanos);
+}
+
+impl From<ConnectionWorkCode> for ConnectionWorkKind {
+    fn from(code: ConnectionWorkCode) -> Self {
+        match code {
+            ConnectionWorkCode::Use => Self::Use,
+            ConnectionWorkCode::Commit => Self::Commit,
+        }
+    }
 }
 
 impl From<DialectCode> for Dialect {

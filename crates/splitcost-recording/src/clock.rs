@@ -32,7 +32,7 @@ pub struct ThreadClock {
 }
 
 impl ThreadClock {
-    /// Returns the instant at `wall` of the monotonic clock, and calls `read_cpu` where a reading is due.
+    /// Returns the instant at `wall` of a clock that stands still while time is left out, and calls `read_cpu` where a reading is due.
     ///
     /// `may_have_idled` is true when the thread may have waited, or worked for others, since the last call.
     pub fn at(&mut self, wall: u64, may_have_idled: bool, read_cpu: impl FnOnce() -> u64) -> ThreadInstant {
@@ -45,9 +45,11 @@ impl ThreadClock {
         ThreadInstant { wall, cpu: self.last_cpu }
     }
 
-    /// Leaves CPU time of the thread out of the account: the recorder's own work on behalf of nobody.
+    /// Leaves CPU time of the thread out of the account: the recorder's own work on behalf of nobody. The clock of `wall` has
+    /// stood still meanwhile.
     pub fn leave_out(&mut self, cpu_nanos: u64) {
         self.left_out += cpu_nanos;
+        self.reading.cpu += cpu_nanos;
         self.is_stale |= cpu_nanos >= CARRY_NANOS;
     }
 }
@@ -92,8 +94,10 @@ mod tests {
         let mut clock = ThreadClock::default();
         clock.at(1_000_000, false, || 500);
         clock.leave_out(2_000);
-        assert_eq!(clock.at(1_003_000, false, || 3_500).cpu, 1_500);
-        assert_eq!(clock.at(1_003_100, false, unread).cpu, 1_600);
+        assert_eq!(clock.at(1_001_000, false, unread).cpu, 1_500);
+        assert_eq!(clock.at(1_001_000, true, || 3_500).cpu, 1_500);
+        clock.leave_out(CARRY_NANOS);
+        assert_eq!(clock.at(1_001_100, false, || 3_600 + CARRY_NANOS).cpu, 1_600);
     }
 
     #[test]

@@ -9,7 +9,8 @@ mod encoding;
 mod reader;
 
 pub use code::{
-    DialectCode, FunctionKindCode, LimitCode, MakesCode, PayloadClassCode, ReceiverKindCode, Tag, UnknownCode, ViaCode,
+    ConnectionWorkCode, DialectCode, FunctionKindCode, LimitCode, MakesCode, PayloadClassCode, ReceiverKindCode, Tag,
+    UnknownCode, ViaCode,
 };
 pub use encoding::Frame;
 pub use reader::{Damage, Reader};
@@ -17,7 +18,7 @@ pub use reader::{Damage, Reader};
 use crate::crc32::crc32;
 
 /// First bytes of a log file; the last byte is the format's version.
-pub const HEADER: [u8; 16] = *b"splitcost-log\0\0\x05";
+pub const HEADER: [u8; 16] = *b"splitcost-log\0\0\x06";
 
 /// The name of module 0, which stands for framework and server code; no Python module can have it.
 pub const FRAMEWORK: &str = "(framework)";
@@ -102,6 +103,8 @@ pub enum Record {
         wall: u64,
         /// The process's CPU clock.
         process_cpu: u64,
+        /// The recorder's own work in this process so far: all clocks of this log stand still meanwhile.
+        left_out: u64,
     },
     /// A request ended.
     RequestEnd {
@@ -111,6 +114,8 @@ pub enum Record {
         wall: u64,
         /// The process's CPU clock.
         process_cpu: u64,
+        /// The recorder's own work in this process so far.
+        left_out: u64,
         /// HTTP status; 0 for tests and commands.
         status: u16,
         /// The function that the framework chose for the request, where one did.
@@ -279,6 +284,19 @@ pub enum Record {
         /// The calls, in ascending order; none where nothing is uncommitted any more.
         calls: Vec<u64>,
     },
+    /// A library has worked on a connection to a database.
+    Connection {
+        /// The call that it worked in.
+        call: u64,
+        /// The kind of work.
+        kind: ConnectionWorkCode,
+        /// Its start, by the monotonic clock.
+        wall: u64,
+        /// Its time.
+        nanos: u64,
+        /// Its CPU time.
+        cpu: u64,
+    },
     /// A table is mapped by a class.
     Table {
         /// Name of the table.
@@ -336,6 +354,7 @@ impl Record {
             Self::Statement { .. } => Tag::Statement,
             Self::Rows { .. } => Tag::Rows,
             Self::Uncommitted { .. } => Tag::Uncommitted,
+            Self::Connection { .. } => Tag::Connection,
             Self::Table { .. } => Tag::Table,
         }
     }
@@ -359,7 +378,7 @@ mod tests {
                 is_unnamed: true,
                 is_made: true,
             },
-            Record::RequestStart { request: 3, wall: 4, process_cpu: 5 },
+            Record::RequestStart { request: 3, wall: 4, process_cpu: 5, left_out: 2 },
             Record::Enter {
                 call: 6,
                 parent: 0,
@@ -403,6 +422,7 @@ mod tests {
                 request: 3,
                 wall: 22,
                 process_cpu: 23,
+                left_out: 3,
                 status: 404,
                 handler: Some(2),
                 endpoint: "GET /".into(),
@@ -423,6 +443,7 @@ mod tests {
             },
             Record::Rows { statement: 27, rows: 33, bytes: 34, nanos: 35 },
             Record::Uncommitted { request: 3, wall: 36, calls: vec![6, 7] },
+            Record::Connection { call: 6, kind: ConnectionWorkCode::Commit, wall: 37, nanos: 900, cpu: 700 },
             Record::Table { name: "users".into(), module: "shop.users".into() },
         ]
     }
@@ -519,6 +540,7 @@ mod tests {
         check(PayloadClassCode::ALL, |class| class as u8);
         check(ReceiverKindCode::ALL, |kind| kind as u8);
         check(DialectCode::ALL, |dialect| dialect as u8);
+        check(ConnectionWorkCode::ALL, |kind| kind as u8);
         check(LimitCode::ALL, |limit| limit as u8);
         check(Tag::ALL, |tag| tag as u8);
     }

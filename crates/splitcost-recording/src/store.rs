@@ -13,6 +13,7 @@
 //! REC/statements.parquet         one row per database statement
 //! REC/statement_texts.parquet    their texts, without literals
 //! REC/uncommitted.parquet        the time in which writes were not committed
+//! REC/connections.parquet        work of libraries on connections
 //! REC/tables.parquet             the modules that map tables
 //! ```
 //!
@@ -36,7 +37,7 @@ use crate::Error;
 pub use check::check;
 
 /// Version of the directory's format, in its JSON file.
-pub const FORMAT_VERSION: u32 = 6;
+pub const FORMAT_VERSION: u32 = 7;
 
 /// The file that makes a directory a recording.
 pub const MANIFEST: &str = "splitcost-recording.json";

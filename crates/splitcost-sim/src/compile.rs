@@ -6,7 +6,7 @@ use splitcost_model::boundary::{Boundary, Crosses, Execution, InRehearsal, Readi
 use splitcost_model::calibration::{ClientMode, HandlerMode};
 use splitcost_model::database::{Database, Owners};
 use splitcost_model::quantity::Nanos;
-use splitcost_model::recording::statement::Statement;
+use splitcost_model::recording::statement::{ConnectionWork, ConnectionWorkKind, Dialect, Statement, StatementKind};
 use splitcost_model::recording::{
     Call, CallIndex, FunctionId, FunctionKind, Makes, ModuleId, Payload, Receiver, ReceiverKind, Recording, Request,
 };
@@ -219,6 +219,7 @@ impl<'a> Compiler<'a> {
             call_backs: BTreeSet::new(),
             work: BTreeMap::new(),
         };
+        let upkeep = mean_upkeep(requests.iter().flat_map(|(request, ..)| &request.connection_work));
         for &(request, demand, endpoint) in requests {
             let front = self.front[endpoint as usize];
             let mut builder = Builder {
@@ -227,13 +228,17 @@ impl<'a> Compiler<'a> {
                 demand,
                 endpoint,
                 statements: statements_by_call(request),
+                uses: self.uses_of_databases(request),
+                visit: DatabaseUse::default(),
+                visits: Vec::new(),
                 bodies: Vec::new(),
                 called: BTreeMap::new(),
                 path: Vec::new(),
                 compiled: &mut compiled,
             };
             let on_loop = self.is_coroutine(request, 0);
-            let body = builder.body(0, front, on_loop);
+            let body = builder.visit(0, front, on_loop);
+            builder.add_upkeep(&upkeep);
             let bodies = builder.bodies;
             let entry = Remote { crossing: 0, process: front + 1, body, blocking: false, pooled: !on_loop };
             note_work_of_visit(&bodies, body, &mut compiled.crossings);
@@ -251,6 +256,21 @@ impl<'a> Compiler<'a> {
             },
             _ => self.sizes[call.function as usize],
         }
+    }
+
+    /// Returns how each call of a request uses databases.
+    fn uses_of_databases(&self, request: &Request) -> Vec<DatabaseUse> {
+        let mut uses = vec![DatabaseUse::default(); request.calls.len()];
+        for statement in &request.statements {
+            let text = self.recording.statement_texts.get(statement.text as usize);
+            let Some(text) = text.filter(|text| text.dialect != Dialect::Redis) else { continue };
+            let is_write = !matches!(text.kind, StatementKind::Select | StatementKind::Other);
+            uses[statement.call as usize] |= DatabaseUse { wants: [true, is_write], ..DatabaseUse::default() };
+        }
+        for work in &request.connection_work {
+            uses[work.call as usize].has[work.kind as usize] = true;
+        }
+        uses
     }
 
     /// Returns true if a call runs on an event loop.
@@ -303,6 +323,47 @@ fn statements_by_call(request: &Request) -> Vec<u64> {
         statements[statement.call as usize] += 1;
     }
     statements
+}
+
+/// What it takes a library to keep a connection for a request, and to commit, by [`ConnectionWorkKind`]: means.
+type Upkeep = [(Nanos, Nanos); 2];
+
+/// Returns the CPU time and the time of the mean work on connections, by kind.
+fn mean_upkeep<'a>(works: impl Iterator<Item = &'a ConnectionWork>) -> Upkeep {
+    let mut sums = [(Nanos::ZERO, Nanos::ZERO, 0.0_f64); 2];
+    for work in works {
+        let (cpu, wall, count) = &mut sums[work.kind as usize];
+        *cpu += work.cpu;
+        *wall += work.wall;
+        *count += 1.0;
+    }
+    sums.map(|(cpu, wall, count)| (cpu * (1.0 / count.max(1.0)), wall * (1.0 / count.max(1.0))))
+}
+
+/// The use of databases in one visit of a service: in the work there for a request or a call, up to its end. By
+/// [`ConnectionWorkKind`].
+#[derive(Clone, Copy, Debug, Default)]
+struct DatabaseUse {
+    /// It executes a statement, or one that writes.
+    wants: [bool; 2],
+    /// It holds the recorded work on a connection.
+    has: [bool; 2],
+}
+
+impl std::ops::BitOrAssign for DatabaseUse {
+    fn bitor_assign(&mut self, other: Self) {
+        for kind in 0..2 {
+            self.wants[kind] |= other.wants[kind];
+            self.has[kind] |= other.has[kind];
+        }
+    }
+}
+
+/// A visit of a service that has ended.
+struct Visit {
+    body: BodyId,
+    on_loop: bool,
+    uses: DatabaseUse,
 }
 
 /// The size of what a call carries.
@@ -400,6 +461,12 @@ struct Builder<'a> {
     endpoint: u32,
     /// The number of statements that each call issues.
     statements: Vec<u64>,
+    /// How each call uses databases.
+    uses: Vec<DatabaseUse>,
+    /// How the visit at hand has used them so far.
+    visit: DatabaseUse,
+    /// The visits, in the order of their ends.
+    visits: Vec<Visit>,
     bodies: Vec<Body>,
     /// The number of calls to each service so far.
     called: BTreeMap<u16, u32>,
@@ -453,6 +520,42 @@ impl Builder<'_> {
         *calls - 1
     }
 
+    /// Lays the work of a request, or of a call from another service.
+    fn visit(&mut self, call: CallIndex, service: u16, on_loop: bool) -> BodyId {
+        let outer = std::mem::take(&mut self.visit);
+        let body = self.body(call, service, on_loop);
+        let uses = std::mem::replace(&mut self.visit, outer);
+        self.visits.push(Visit { body, on_loop, uses });
+        body
+    }
+
+    /// Adds what each visit that uses a database needs of its own: a connection, and a commit if it writes. The recorded request
+    /// had both where it had any, so that they are there already in one of the visits.
+    fn add_upkeep(&mut self, upkeep: &Upkeep) {
+        for kind in ConnectionWorkKind::ALL.map(|kind| kind as usize) {
+            if !self.request.connection_work.iter().any(|work| work.kind as usize == kind) {
+                continue;
+            }
+            let (cpu, wall) = upkeep[kind];
+            let counted = |wants, has| {
+                self.visits
+                    .iter()
+                    .filter(|Visit { uses, .. }| (uses.wants[kind], uses.has[kind]) == (wants, has))
+                    .count()
+            };
+            // Where the visit that has it in the recording needs it no more, another one does.
+            let more = counted(true, false).saturating_sub(counted(false, true));
+            let lacking = self.visits.iter().filter(|Visit { uses, .. }| uses.wants[kind] && !uses.has[kind]);
+            for Visit { body, on_loop, .. } in lacking.take(more) {
+                let waited = wall - cpu;
+                let delay = waited.as_nanos();
+                let wait = if *on_loop { Op::Wait { cpu: 0, delay } } else { Op::Block(delay) };
+                let ops = [Op::Cpu(cpu.as_nanos())].into_iter().chain((waited >= SMALLEST_BLOCK).then_some(wait));
+                self.bodies[*body as usize].ops.extend(ops);
+            }
+        }
+    }
+
     fn body(&mut self, call: CallIndex, service: u16, on_loop: bool) -> BodyId {
         let mut ops = Ops::default();
         self.lay(&mut ops, call, service, on_loop);
@@ -461,6 +564,7 @@ impl Builder<'_> {
 
     fn lay(&mut self, ops: &mut Ops, call: CallIndex, service: u16, on_loop: bool) {
         let demand = self.demand;
+        self.visit |= self.uses[call as usize];
         let own = FunctionWork { cpu: demand.own_cpu(call), statements: self.statements[call as usize] };
         *self.compiled.work.entry((self.request.calls[call as usize].function, service)).or_default() += own;
         for step in &demand.calls[call as usize] {
@@ -600,7 +704,7 @@ impl Builder<'_> {
         }));
         let crossing = (self.compiled.crossings.len() - 1) as CrossingId;
         self.path.push(hop);
-        let body = self.body(index, target, coroutine);
+        let body = self.visit(index, target, coroutine);
         self.path.pop();
         Some(Remote { crossing, process: target + 1, body, blocking, pooled: !coroutine })
     }

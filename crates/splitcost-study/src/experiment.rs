@@ -15,7 +15,7 @@ use splitcost_lab::{Cancel, Step, cache, cpu};
 use splitcost_load::Workload;
 use splitcost_model::answers::Answers;
 use splitcost_model::calibration::Calibration;
-use splitcost_model::database::{DataCrossings, Owners, assumption_on_redis};
+use splitcost_model::database::{DataCrossings, Owners, assumption_on_redis, note_on_connections};
 use splitcost_model::estimate::{CallPrices, Estimate, Figures};
 use splitcost_model::link::Link;
 use splitcost_model::number::number;
@@ -365,7 +365,8 @@ impl Lab<'_> {
             warnings.push(format!("the recording was made on another machine: {}", meta.machine));
         }
         let stacks: Vec<StackName> = calibrations.keys().map(|(stack, _)| *stack).collect();
-        let notes = stacks.into_iter().map(|stack| self.note_on_residuals(stack)).collect();
+        let notes = stacks.into_iter().map(|stack| self.note_on_residuals(stack));
+        let notes = notes.chain(note_on_connections(self.experiment.recording)).collect();
         Study {
             format_version: FORMAT_VERSION,
             provenance: Provenance {

@@ -1,4 +1,4 @@
-"""``python -m splitcost.calibration server|client --stack NAME [--server PORT]``."""
+"""``python -m splitcost.calibration server|client --stack NAME [--server PORT] [--flask]``."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ def main() -> int:
     parser.add_argument("side", choices=["server", "client"])
     parser.add_argument("--stack", required=True, choices=stacks.NAMES)
     parser.add_argument("--server", type=int, metavar="PORT", help="the port that the server printed")
+    parser.add_argument("--flask", action="store_true", help="let a request of Flask's go along with each call")
     options = parser.parse_args()
     token = os.environ.get("SPLITCOST_TOKEN", "")
     if not token:
@@ -25,12 +26,12 @@ def main() -> int:
         if options.side == "server":
             from splitcost.calibration import server
 
-            return server.run(options.stack, token)
+            return server.run(options.stack, token, options.flask)
         if options.server is None:
             parser.error("a client needs --server")
         from splitcost.calibration import client
 
-        return client.run(options.stack, token, options.server)
+        return client.run(options.stack, token, options.server, options.flask)
     except ImportError as error:
         print(f"splitcost: {error}", file=sys.stderr)
         return 2

@@ -55,7 +55,7 @@ PayloadSpec = tuple[str, int, int]
 class Client:
     """One process's side of the measurement."""
 
-    def __init__(self, stack: str, token: str, port: int) -> None:
+    def __init__(self, stack: str, token: str, port: int, with_flask: bool) -> None:
         runtime = rehearsal.start(config(stack, token, "main", port))
         from splitcost.calibration import functions
 
@@ -73,6 +73,10 @@ class Client:
             for client in ("sync", "async")
             for (handler, changes), stub in handlers.items()
         }
+        if with_flask:
+            from splitcost.calibration import flask_app
+
+            flask_app.enter_request(flask_app.make())
         current.set(new_request("main"))
         self._runner = asyncio.Runner(loop_factory=usual_loop())
         self._server_pid = functions.process_id()
@@ -175,9 +179,9 @@ def _payload_spec(part: dict[str, Any]) -> PayloadSpec:
     return part.get("kind", "plain"), int(part["nodes"]), int(part["bytes"])
 
 
-def run(stack: str, token: str, port: int) -> int:
+def run(stack: str, token: str, port: int, with_flask: bool) -> int:
     """Answer questions until stdin ends."""
-    client = Client(stack, token, port)
+    client = Client(stack, token, port, with_flask)
     for line in sys.stdin:
         if line.strip():
             print(json.dumps(client.answer(json.loads(line))), flush=True)

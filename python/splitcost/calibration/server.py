@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import socket
 import sys
@@ -39,9 +40,14 @@ def config(stack: str, token: str, service: str, port: int) -> Config:
     return Config.from_dict(document, service)
 
 
-def run(stack: str, token: str) -> int:
+def run(stack: str, token: str, with_flask: bool) -> int:
     """Serve until stdin ends; the first line on stdout is the port."""
     runtime = rehearsal.start(config(stack, token, "server", 0))
+    if with_flask:
+        from splitcost.calibration import flask_app
+        from splitcost.rehearsal.resources import web
+
+        runtime.server.around = functools.partial(web.flask_context, flask_app.make())
     with asyncio.Runner(loop_factory=usual_loop()) as runner:
         runner.run(_serve(runtime))
     return 0

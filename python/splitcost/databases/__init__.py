@@ -14,7 +14,7 @@ from types import ModuleType
 
 __all__ = ["HOOKS"]
 
-#: The module of a library after whose import a hook runs → the file here that has the hook, and its name there.
+#: The module of a library after whose import hooks run → the file here that has each hook, and its name there.
 _HOOKS = {
     "sqlite3": "sqlite:follow",
     "aiosqlite.core": "aiosqlite:follow",
@@ -34,17 +34,19 @@ _HOOKS = {
     "sqlalchemy": "uncommitted:follow",
     "sqlalchemy.orm": "uncommitted:follow",
     "django.db.backends.utils": "uncommitted:follow",
-    "django.db.backends.base.base": "uncommitted:follow",
+    "django.db.backends.base.base": "uncommitted:follow connections:follow_django",
+    "sqlalchemy.pool.base": "connections:follow_sqlalchemy",
+    "sqlalchemy.engine.base": "connections:follow_commits",
 }
 
 
-def _hook(place: str) -> Callable[[ModuleType], None]:
-    file, _, name = place.partition(":")
-
+def _hook(places: str) -> Callable[[ModuleType], None]:
     def hook(module: ModuleType) -> None:
-        getattr(importlib.import_module(f"{__name__}.{file}"), name)(module)
+        for place in places.split():
+            file, _, name = place.partition(":")
+            getattr(importlib.import_module(f"{__name__}.{file}"), name)(module)
 
     return hook
 
 
-HOOKS = {module: _hook(place) for module, place in _HOOKS.items()}
+HOOKS = {module: _hook(places) for module, places in _HOOKS.items()}

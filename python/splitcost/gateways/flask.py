@@ -6,6 +6,7 @@ import functools
 from types import ModuleType
 from typing import Any
 
+from splitcost import _native
 from splitcost.gateways import patch
 from splitcost.gateways.request import MOST_ROUTES, found
 
@@ -14,6 +15,7 @@ def hook(module: ModuleType) -> None:
     """Follow the views that an app calls."""
 
     def find(app: Any, context: Any = None, *_: Any) -> None:
+        _native.note_server("flask")
         # Flask's versions before 3.2 do not pass the context.
         note(app, module.request_ctx.request if context is None else context.request)
 

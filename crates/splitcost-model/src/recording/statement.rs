@@ -44,6 +44,45 @@ pub struct Uncommitted {
     pub end: Nanos,
 }
 
+/// The work of a library on a connection to a database, beside the statements.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ConnectionWork {
+    /// The call that it began in.
+    pub call: CallIndex,
+    /// The kind of work.
+    pub kind: ConnectionWorkKind,
+    /// Start, on the machine's monotonic clock.
+    pub start: Nanos,
+    /// Time that it took. A part of it may be after the request.
+    pub wall: Nanos,
+    /// CPU time that it took.
+    pub cpu: Nanos,
+}
+
+/// The kind of a library's work on a connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ConnectionWorkKind {
+    /// Opening it or taking it from a pool, and closing it or giving it back.
+    #[default]
+    Use,
+    /// Committing a transaction.
+    Commit,
+}
+
+impl ConnectionWorkKind {
+    /// Every kind.
+    pub const ALL: [Self; 2] = [Self::Use, Self::Commit];
+
+    /// Returns the word used in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Use => "use",
+            Self::Commit => "commit",
+        }
+    }
+}
+
 /// The text of a statement, and the tables that it names; or the name of a command, which touches none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StatementText {

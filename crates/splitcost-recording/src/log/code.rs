@@ -74,6 +74,16 @@ wire_code! {
 }
 
 wire_code! {
+    /// The work on a connection, as a byte of [`Record::Connection`].
+    ConnectionWorkCode, "connection work", {
+        /// Opening it or taking it from a pool, and closing it or giving it back.
+        Use = 0, "use";
+        /// Committing a transaction.
+        Commit = 1, "commit";
+    }
+}
+
+wire_code! {
     /// The work that a result stands for, as a byte of [`Record::Makes`].
     MakesCode, "makes", {
         /// A coroutine or asynchronous generator without a call of its own: the caller awaits it.
@@ -200,9 +210,11 @@ wire_code! {
         Statement = 22, "statement";
         /// [`Record::Rows`].
         Rows = 23, "rows";
-        /// [`Record::Uncommitted`].
-        Uncommitted = 25, "uncommitted";
         /// [`Record::Table`].
         Table = 24, "table";
+        /// [`Record::Uncommitted`].
+        Uncommitted = 25, "uncommitted";
+        /// [`Record::Connection`].
+        Connection = 26, "connection";
     }
 }

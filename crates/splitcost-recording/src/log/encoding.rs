@@ -140,15 +140,17 @@ impl Record {
                 out.push(*limit as u8);
                 put_u32(out, *count);
             }
-            Self::RequestStart { request, wall, process_cpu } => {
+            Self::RequestStart { request, wall, process_cpu, left_out } => {
                 put_u64(out, *request);
                 put_u64(out, *wall);
                 put_u64(out, *process_cpu);
+                put_u64(out, *left_out);
             }
-            Self::RequestEnd { request, wall, process_cpu, status, handler, endpoint } => {
+            Self::RequestEnd { request, wall, process_cpu, left_out, status, handler, endpoint } => {
                 put_u64(out, *request);
                 put_u64(out, *wall);
                 put_u64(out, *process_cpu);
+                put_u64(out, *left_out);
                 out.extend_from_slice(&status.to_le_bytes());
                 // An id that is one higher; 0 for none.
                 put_u32(out, handler.map_or(0, |id| id + 1));
@@ -206,6 +208,13 @@ impl Record {
                     put_u64(out, *call);
                 }
             }
+            Self::Connection { call, kind, wall, nanos, cpu } => {
+                put_u64(out, *call);
+                out.push(*kind as u8);
+                put_u64(out, *wall);
+                put_u64(out, *nanos);
+                put_u64(out, *cpu);
+            }
             Self::Table { name, module } => {
                 put_str(out, name);
                 put_str(out, module);
@@ -254,13 +263,17 @@ impl Record {
             },
             Tag::Server => Self::Server { name: get_str(input)? },
             Tag::Limit => Self::Limit { limit: get_u8(input)?.try_into()?, count: get_u32(input)? },
-            Tag::RequestStart => {
-                Self::RequestStart { request: get_u64(input)?, wall: get_u64(input)?, process_cpu: get_u64(input)? }
-            }
+            Tag::RequestStart => Self::RequestStart {
+                request: get_u64(input)?,
+                wall: get_u64(input)?,
+                process_cpu: get_u64(input)?,
+                left_out: get_u64(input)?,
+            },
             Tag::RequestEnd => Self::RequestEnd {
                 request: get_u64(input)?,
                 wall: get_u64(input)?,
                 process_cpu: get_u64(input)?,
+                left_out: get_u64(input)?,
                 status: u16::from_le_bytes(get_bytes(input)?),
                 handler: get_u32(input)?.checked_sub(1),
                 endpoint: get_str(input)?,
@@ -325,6 +338,13 @@ impl Record {
                 request: get_u64(input)?,
                 wall: get_u64(input)?,
                 calls: (0..get_u32(input)?).map(|_| get_u64(input)).collect::<Result<_, _>>()?,
+            },
+            Tag::Connection => Self::Connection {
+                call: get_u64(input)?,
+                kind: get_u8(input)?.try_into()?,
+                wall: get_u64(input)?,
+                nanos: get_u64(input)?,
+                cpu: get_u64(input)?,
             },
             Tag::Table => Self::Table { name: get_str(input)?, module: get_str(input)? },
         })

@@ -5,8 +5,8 @@ use splitcost_model::recording::{Call, Recording, Request};
 /// Returns an error with the reason when a recording contradicts itself.
 ///
 /// It must fulfil: module names are unique; every index is in range; requests, and the calls below each root, are
-/// in the order of their starts, as are statements and uncommitted writes; each request has a root; a parent comes before its children; the stretches of a
-/// call alternate and leave no hole; the metadata's numbers are finite.
+/// in the order of their starts, as are statements, uncommitted writes and work on connections; each request has a root; a
+/// parent comes before its children; the stretches of a call alternate and leave no hole; the metadata's numbers are finite.
 pub fn check(recording: &Recording) -> Result<(), String> {
     let mut names: Vec<&str> = recording.modules.iter().map(String::as_str).collect();
     names.sort_unstable();
@@ -49,6 +49,9 @@ fn check_request(recording: &Recording, request: &Request) -> Result<(), String>
     if !request.uncommitted.is_sorted_by_key(|held| held.start) {
         return Err("its uncommitted writes are not in the order of their starts".to_owned());
     }
+    if !request.connection_work.is_sorted_by_key(|work| work.start) {
+        return Err("its work on connections is not in the order of their starts".to_owned());
+    }
     if !request.calls[1..].is_sorted_by_key(Call::start) {
         return Err("its calls are not in the order of their starts".to_owned());
     }
@@ -64,6 +67,9 @@ fn check_request(recording: &Recording, request: &Request) -> Result<(), String>
     }
     for (index, held) in request.uncommitted.iter().enumerate() {
         in_range(held.call, request.calls.len()).map_err(|e| format!("uncommitted write {index}: {e}"))?;
+    }
+    for (index, work) in request.connection_work.iter().enumerate() {
+        in_range(work.call, request.calls.len()).map_err(|e| format!("work {index} on connections: {e}"))?;
     }
     Ok(())
 }

@@ -203,12 +203,22 @@ fn read_shapes(dir: &Path, files: &Files, recording: &mut Recording) -> Result<(
 }
 
 fn read_requests(dir: &Path, files: &Files, recording: &mut Recording) -> Result<(), Error> {
-    let columns =
-        ["request", "endpoint", "phase", "start_nanos", "wall_nanos", "process_cpu_nanos", "status", "handler"];
+    let columns = [
+        "request",
+        "endpoint",
+        "phase",
+        "start_nanos",
+        "wall_nanos",
+        "process_cpu_nanos",
+        "left_out_nanos",
+        "status",
+        "handler",
+    ];
     for_each_batch(dir, files, &REQUESTS, &columns, |rows| {
         let (ids, endpoints, phases) = (rows.u32s("request")?, rows.names("endpoint")?, rows.column("phase")?);
         let (phases, handlers): (&UInt32Array, &UInt32Array) = (phases, rows.column("handler")?);
-        let (starts, walls) = (rows.u64s("start_nanos")?, rows.u64s("wall_nanos")?);
+        let (starts, walls, left_out) =
+            (rows.u64s("start_nanos")?, rows.u64s("wall_nanos")?, rows.u64s("left_out_nanos")?);
         let (cpus, statuses) = (rows.u64s("process_cpu_nanos")?, rows.column::<UInt16Array>("status")?);
         for row in 0..rows.batch.num_rows() {
             expect_next(rows, row, "request", ids[row], recording.requests.len())?;
@@ -218,11 +228,13 @@ fn read_requests(dir: &Path, files: &Files, recording: &mut Recording) -> Result
                 start: Nanos::from_nanos(starts[row]),
                 wall: Nanos::from_nanos(walls[row]),
                 process_cpu: Nanos::from_nanos(cpus[row]),
+                left_out: Nanos::from_nanos(left_out[row]),
                 status: statuses.value(row),
                 handler: handlers.is_valid(row).then(|| handlers.value(row)),
                 calls: Vec::new(),
                 statements: Vec::new(),
                 uncommitted: Vec::new(),
+                connection_work: Vec::new(),
             });
         }
         Ok(())

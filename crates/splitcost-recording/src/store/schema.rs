@@ -81,13 +81,14 @@ macro_rules! table {
 /// | `endpoint` | name | | `GET /orders/{order_id}`, or a test's id |
 /// | `phase` | u32, nullable | | index into the metadata's phases; null outside every phase |
 /// | `start_nanos` | u64 | ns | start |
-/// | `wall_nanos` | u64 | ns | from entry to the last byte handed to the server |
+/// | `wall_nanos` | u64 | ns | from entry to the last byte handed to the server, without what is left out |
 /// | `process_cpu_nanos` | u64 | ns | CPU time of the whole process in that time |
+/// | `left_out_nanos` | u64 | ns | time that the recorder took for looking at values meanwhile; part of no other time |
 /// | `status` | u16 | | HTTP status; 0 for tests and commands |
 /// | `handler` | u32, nullable | | row of `functions` that the framework chose for the request; null where none did |
 pub static REQUESTS: Table = table!("requests.parquet";
     "request": Index, "endpoint": Name, "phase": U32OrNull, "start_nanos": U64, "wall_nanos": U64,
-    "process_cpu_nanos": U64, "status": U16, "handler": U32OrNull);
+    "process_cpu_nanos": U64, "left_out_nanos": U64, "status": U16, "handler": U32OrNull);
 
 /// One row per call from one module into another, by request and start.
 ///
@@ -249,6 +250,19 @@ pub static STATEMENT_TEXTS: Table = table!("statement_texts.parquet";
 pub static UNCOMMITTED: Table = table!("uncommitted.parquet";
     "request": Index, "call": U32, "start_nanos": U64, "end_nanos": U64);
 
+/// One row per piece of work of a library on a connection to a database, beside its statements, by request and start.
+///
+/// # Shape
+/// | column | type | unit | meaning |
+/// |---|---|---|---|
+/// | `request`, `call` | u32 | | row of `calls`: the call that it began in |
+/// | `kind` | name | | `use`: opening it or taking it from a pool, and closing it or giving it back; `commit` |
+/// | `start_nanos` | u64 | ns | start |
+/// | `wall_nanos` | u64 | ns | time that it took; a part of it may be after the request |
+/// | `cpu_nanos` | u64 | ns | CPU time that it took |
+pub static CONNECTIONS: Table = table!("connections.parquet";
+    "request": Index, "call": U32, "kind": Name, "start_nanos": U64, "wall_nanos": U64, "cpu_nanos": U64);
+
 /// The tables that classes of the app map, by name.
 ///
 /// # Shape
@@ -259,7 +273,7 @@ pub static UNCOMMITTED: Table = table!("uncommitted.parquet";
 pub static MAPPED_TABLES: Table = table!("tables.parquet"; "table": Text, "module": Name);
 
 /// Every table.
-pub static TABLES: [&Table; 12] = [
+pub static TABLES: [&Table; 13] = [
     &REQUESTS,
     &CALLS,
     &SEGMENTS,
@@ -271,5 +285,6 @@ pub static TABLES: [&Table; 12] = [
     &STATEMENTS,
     &STATEMENT_TEXTS,
     &UNCOMMITTED,
+    &CONNECTIONS,
     &MAPPED_TABLES,
 ];

@@ -24,8 +24,8 @@ use splitcost_model::recording::{
 
 use super::manifest::{self, FileSeal, Files};
 use super::schema::{
-    CALLS, FUNCTIONS, MAPPED_TABLES, OBSTACLES, PAYLOADS, RECEIVERS, REQUESTS, SEGMENTS, SHAPES, STATEMENT_TEXTS,
-    STATEMENTS, TABLES, Table, UNCOMMITTED,
+    CALLS, CONNECTIONS, FUNCTIONS, MAPPED_TABLES, OBSTACLES, PAYLOADS, RECEIVERS, REQUESTS, SEGMENTS, SHAPES,
+    STATEMENT_TEXTS, STATEMENTS, TABLES, Table, UNCOMMITTED,
 };
 use super::{MANIFEST, temporary};
 use crate::Error;
@@ -76,6 +76,7 @@ fn write_tables(dir: &Path, recording: &Recording) -> Result<Files, Error> {
         write_table(dir, &STATEMENTS, &mut statement::rows(recording), |rows| statement::columns(&names, rows))?,
         write_table(dir, &STATEMENT_TEXTS, &mut (0_u32..).zip(&recording.statement_texts), statement::text_columns)?,
         write_table(dir, &UNCOMMITTED, &mut statement::uncommitted_rows(recording), statement::uncommitted_columns)?,
+        write_table(dir, &CONNECTIONS, &mut statement::connection_rows(recording), statement::connection_columns)?,
         write_table(dir, &MAPPED_TABLES, &mut recording.mapped_tables.iter(), statement::table_columns)?,
     ]))
 }
@@ -214,6 +215,7 @@ fn request_columns(rows: &[(u32, &Request)]) -> Vec<ArrayRef> {
         nanos(requests().map(|r| r.start)),
         nanos(requests().map(|r| r.wall)),
         nanos(requests().map(|r| r.process_cpu)),
+        nanos(requests().map(|r| r.left_out)),
         Arc::new(UInt16Array::from_iter_values(requests().map(|r| r.status))),
         Arc::new(requests().map(|r| r.handler).collect::<UInt32Array>()),
     ]

@@ -416,11 +416,12 @@ fn any_record() -> impl Strategy<Value = Record> {
     let clock = prop_oneof![4 => 0_u64..1_000, 1 => any::<u64>()];
     (0_u8..8, id.clone(), id.clone(), 0_u64..3, clock.clone(), clock, 0_u32..6, 0_u8..3).prop_map(
         |(what, call, parent, request, wall, cpu, function, via)| match what {
-            0 => Record::RequestStart { request, wall, process_cpu: cpu },
+            0 => Record::RequestStart { request, wall, process_cpu: cpu, left_out: 0 },
             1 => Record::RequestEnd {
                 request,
                 wall,
                 process_cpu: cpu,
+                left_out: 0,
                 status: 200,
                 handler: None,
                 endpoint: "GET /".into(),

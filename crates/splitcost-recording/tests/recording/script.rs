@@ -1,6 +1,6 @@
 //! Logs written down briefly.
 
-use splitcost_recording::log::{DialectCode, FunctionKindCode, PayloadClassCode, Record, ViaCode};
+use splitcost_recording::log::{ConnectionWorkCode, DialectCode, FunctionKindCode, PayloadClassCode, Record, ViaCode};
 
 /// A log in the making.
 #[derive(Clone, Default)]
@@ -50,13 +50,14 @@ impl Script {
     }
 
     pub(crate) fn start(mut self, request: u64, wall: u64) -> Self {
-        self.records.push(Record::RequestStart { request, wall, process_cpu: wall / 2 });
+        self.records.push(Record::RequestStart { request, wall, process_cpu: wall / 2, left_out: 0 });
         self
     }
 
     pub(crate) fn end(mut self, request: u64, wall: u64, status: u16, endpoint: &str) -> Self {
         let endpoint = endpoint.to_owned();
-        self.records.push(Record::RequestEnd { request, wall, process_cpu: wall / 2, status, handler: None, endpoint });
+        let (process_cpu, left_out, handler) = (wall / 2, 0, None);
+        self.records.push(Record::RequestEnd { request, wall, process_cpu, left_out, status, handler, endpoint });
         self
     }
 
@@ -131,6 +132,18 @@ impl Script {
         self
     }
 
+    /// The same script, for a recorder that had worked for this long before each request, and for twice as long after it.
+    pub(crate) fn leaving_out(mut self, nanos: u64) -> Self {
+        for record in &mut self.records {
+            match record {
+                Record::RequestStart { left_out, .. } => *left_out = nanos,
+                Record::RequestEnd { left_out, .. } => *left_out = 3 * nanos,
+                _ => {}
+            }
+        }
+        self
+    }
+
     /// A statement of 5 ns, which got one row; `ids` are statement, call, text, site and transaction.
     pub(crate) fn statement(mut self, ids: (u64, u64, u32, u32, u64), wall: u64) -> Self {
         let (statement, call, text, site, transaction) = ids;
@@ -143,6 +156,12 @@ impl Script {
     /// The calls whose writes are not committed from here on.
     pub(crate) fn uncommitted(mut self, request: u64, wall: u64, calls: &[u64]) -> Self {
         self.records.push(Record::Uncommitted { request, wall, calls: calls.to_vec() });
+        self
+    }
+
+    /// The work on a connection in a call, which took 9 ns, 4 of them CPU.
+    pub(crate) fn connection(mut self, call: u64, kind: ConnectionWorkCode, wall: u64) -> Self {
+        self.records.push(Record::Connection { call, kind, wall, nanos: 9, cpu: 4 });
         self
     }
 

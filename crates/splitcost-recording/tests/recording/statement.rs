@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use splitcost_model::database::{DataCrossings, Owners};
-use splitcost_model::recording::{Meta, Recording};
+use splitcost_model::quantity::Nanos;
+use splitcost_model::recording::{Meta, Recording, Request};
 use splitcost_model::split::Split;
 use splitcost_recording::assemble::{assemble, merge};
+use splitcost_recording::log::ConnectionWorkCode::{Commit, Use};
 use splitcost_recording::log::ViaCode::Inline;
 use splitcost_recording::log::{DialectCode, Record};
 use splitcost_recording::store;
@@ -103,6 +105,54 @@ fn uncommitted_writes_are_of_calls_until_they_are_committed_or_the_request_ends(
     let held = recording.requests[0].uncommitted.iter();
     let held: Vec<_> = held.map(|held| (held.call, held.start.as_nanos(), held.end.as_nanos())).collect();
     assert_eq!(held, [(1, 15, 40), (2, 35, 50), (1, 60, 90)]);
+}
+
+#[test]
+fn the_recorders_own_work_moves_requests_and_is_part_of_no_time() {
+    let script = || {
+        Script::shop(0)
+            .start(1, 100)
+            .enter((10, 0, 1), ROOT, Inline, (100, 0))
+            .uncommitted(1, 105, &[10])
+            .connection(10, Use, 106)
+            .text(1, "SELECT 1")
+            .statement((1, 10, 1, 0, 0), 108)
+            .leave(10, (120, 10))
+            .end(1, 130, 200, "GET /")
+    };
+    let [plain, moved] =
+        [script(), script().leaving_out(1_000)].map(|script| assemble(script.records).requests.remove(0));
+    let starts = |request: &Request| {
+        let (held, work) = (request.uncommitted[0], request.connection_work[0]);
+        let of =
+            [request.start, request.calls[0].start(), held.start, held.end, work.start, request.statements[0].start];
+        of.map(Nanos::as_nanos)
+    };
+    assert_eq!(starts(&moved), starts(&plain).map(|nanos| nanos + 1_000));
+    let times = |request: &Request| (request.wall, request.process_cpu, request.calls[0].cpu());
+    assert_eq!(times(&moved), times(&plain));
+    assert_eq!([&plain, &moved].map(|request| request.left_out.as_nanos()), [0, 2_000]);
+}
+
+#[test]
+fn work_on_connections_belongs_to_the_calls_that_it_began_in() {
+    let script = Script::shop(0)
+        .start(1, 0)
+        .enter((10, 0, 1), ROOT, Inline, (0, 0))
+        .enter((11, 10, 1), ORDERS, Inline, (10, 0))
+        .leave(11, (70, 0))
+        .leave(10, (80, 0))
+        .end(1, 90, 200, "POST /orders")
+        // It is known when it is done: in any order, and after the request.
+        .connection(11, Commit, 40)
+        .connection(11, Use, 20)
+        // Of a call outside requests.
+        .connection(99, Use, 95);
+    let recording = assemble(script.records);
+    let found = recording.requests[0].connection_work.iter();
+    let found: Vec<_> =
+        found.map(|it| (it.call, it.kind.name(), [it.start, it.wall, it.cpu].map(Nanos::as_nanos))).collect();
+    assert_eq!(found, [(1, "use", [20, 9, 4]), (1, "commit", [40, 9, 4])]);
 }
 
 #[test]

@@ -7,7 +7,9 @@ use std::path::Path;
 use proptest::prelude::*;
 use splitcost_model::quantity::Nanos;
 use splitcost_model::recording::limit::{Limit, ServerLimits};
-use splitcost_model::recording::statement::{Dialect, Statement, StatementKind, StatementText, Uncommitted};
+use splitcost_model::recording::statement::{
+    ConnectionWork, ConnectionWorkKind, Dialect, Statement, StatementKind, StatementText, Uncommitted,
+};
 use splitcost_model::recording::{
     Call, Function, FunctionKind, Makes, Meta, Obstacle, Payload, PayloadClass, Phase, PhaseEndpoint, PhaseKind,
     Receiver, ReceiverKind, Recording, Request, Segment, Stretch, Via,
@@ -15,7 +17,7 @@ use splitcost_model::recording::{
 use splitcost_recording::store::{FORMAT_VERSION, MANIFEST, read, write};
 use splitcost_recording::{Error, store};
 
-const TABLES: [&str; 12] = [
+const TABLES: [&str; 13] = [
     "requests.parquet",
     "calls.parquet",
     "segments.parquet",
@@ -28,6 +30,7 @@ const TABLES: [&str; 12] = [
     "statement_texts.parquet",
     "tables.parquet",
     "uncommitted.parquet",
+    "connections.parquet",
 ];
 
 fn any_meta() -> impl Strategy<Value = Meta> {
@@ -166,6 +169,14 @@ fn any_uncommitted() -> impl Strategy<Value = Uncommitted> {
     })
 }
 
+fn any_connection_work() -> impl Strategy<Value = ConnectionWork> {
+    let kind = proptest::sample::select(ConnectionWorkKind::ALL.to_vec());
+    (any::<u32>(), kind, any::<[u64; 3]>()).prop_map(|(call, kind, nanos)| {
+        let [start, wall, cpu] = nanos.map(Nanos::from_nanos);
+        ConnectionWork { call, kind, start, wall, cpu }
+    })
+}
+
 fn any_text() -> impl Strategy<Value = StatementText> {
     let dialect = proptest::sample::select(Dialect::ALL.to_vec());
     let kind = proptest::sample::select(StatementKind::ALL.to_vec());
@@ -182,35 +193,38 @@ fn any_text() -> impl Strategy<Value = StatementText> {
 fn any_recording() -> impl Strategy<Value = Recording> {
     let calls = proptest::collection::vec(any_call(), 1..6);
     let statements = proptest::collection::vec(any_statement(), 0..4);
-    let writes = (statements, proptest::collection::vec(any_uncommitted(), 0..4));
-    let request = (".{0,6}", any::<[u64; 3]>(), any::<u16>(), any::<bool>(), calls, writes);
-    let request = request.prop_map(
-        |(endpoint, [start, wall, process_cpu], status, phase, mut calls, (mut statements, mut uncommitted))| {
-            statements.sort_by_key(|statement| statement.start);
-            uncommitted.sort_by_key(|held| held.start);
-            for call in
-                statements.iter_mut().map(|it| &mut it.call).chain(uncommitted.iter_mut().map(|it| &mut it.call))
-            {
-                *call %= calls.len() as u32;
-            }
-            calls[1..].sort_by_key(Call::start);
-            for (index, call) in calls.iter_mut().enumerate() {
-                call.parent %= index.max(1) as u32;
-            }
-            Request {
-                endpoint,
-                phase: phase.then_some(0),
-                start: Nanos::from_nanos(start),
-                wall: Nanos::from_nanos(wall),
-                process_cpu: Nanos::from_nanos(process_cpu),
-                status,
-                handler: phase.then_some(u32::from(status) % 3),
-                calls,
-                statements,
-                uncommitted,
-            }
-        },
-    );
+    let uncommitted = proptest::collection::vec(any_uncommitted(), 0..4);
+    let databases = (statements, uncommitted, proptest::collection::vec(any_connection_work(), 0..3));
+    let request = (".{0,6}", any::<[u64; 3]>(), any::<u16>(), any::<bool>(), calls, databases);
+    let request = request.prop_map(|(endpoint, [start, wall, process_cpu], status, phase, mut calls, databases)| {
+        let (mut statements, mut uncommitted, mut connection_work) = databases;
+        statements.sort_by_key(|statement| statement.start);
+        uncommitted.sort_by_key(|held| held.start);
+        connection_work.sort_by_key(|work| work.start);
+        let issuing = statements.iter_mut().map(|it| &mut it.call);
+        let writing = uncommitted.iter_mut().map(|it| &mut it.call);
+        for call in issuing.chain(writing).chain(connection_work.iter_mut().map(|it| &mut it.call)) {
+            *call %= calls.len() as u32;
+        }
+        calls[1..].sort_by_key(Call::start);
+        for (index, call) in calls.iter_mut().enumerate() {
+            call.parent %= index.max(1) as u32;
+        }
+        Request {
+            endpoint,
+            phase: phase.then_some(0),
+            start: Nanos::from_nanos(start),
+            wall: Nanos::from_nanos(wall),
+            process_cpu: Nanos::from_nanos(process_cpu),
+            left_out: Nanos::from_nanos(wall / 3),
+            status,
+            handler: phase.then_some(u32::from(status) % 3),
+            calls,
+            statements,
+            uncommitted,
+            connection_work,
+        }
+    });
     let texts = proptest::collection::vec(any_text(), 2);
     let tables = proptest::collection::btree_map(".{0,5}", ".{0,5}", 0..3);
     let names = (".{0,8}", any::<u64>(), any::<u32>());
@@ -363,7 +377,7 @@ fn bad_recordings_are_clear_errors() {
         check(&|dir| fs::write(dir.join(MANIFEST), "{").unwrap()),
         check(&|dir| fs::write(dir.join(MANIFEST), "[1]").unwrap()),
         check(&edit("splitcost-recording", "another tool")),
-        check(&edit("\"format_version\": 6", "\"format_version\": 7")),
+        check(&edit("\"format_version\": 7", "\"format_version\": 8")),
         check(&edit("a machine", "b machine")),
         check(&|dir| fs::remove_file(dir.join("calls.parquet")).unwrap()),
         check(&|dir| fs::write(dir.join("calls.parquet"), "").unwrap()),
@@ -379,7 +393,7 @@ fn bad_recordings_are_clear_errors() {
     read REC/splitcost-recording.json: line 1, column 1: EOF while parsing an object at line 1 column 1
     read REC/splitcost-recording.json: it is not a splitcost recording (its name is another)
     read REC/splitcost-recording.json: it is not a splitcost recording (its name is another)
-    read REC/splitcost-recording.json: its format version is 7, this splitcost reads version 6
+    read REC/splitcost-recording.json: its format version is 8, this splitcost reads version 7
     read REC/splitcost-recording.json: the whole file: its checksum is wrong: it was cut or altered
     access REC/calls.parquet: No such file or directory (os error 2)
     read REC/calls.parquet: the whole file: it was cut or altered: [bytes] with checksum [checksum], not [bytes] [checksum]

@@ -9,8 +9,9 @@ use crate::program::{Cost, Cpu, Crowding};
 
 /// The smallest share of CPU time that is the app's own; its inverse is the largest.
 ///
-/// Chosen: a recorder that costs more than the app was not seen, nor an app that it makes faster.
+/// Chosen: a recorder that costs more than the app was not seen, beside its looks at values, nor an app that it makes faster.
 const LEAST_OWN_SHARE: f64 = 0.5;
+
 /// The costs of an app's own server around each request, and of contention for the GIL, fitted to one recording.
 ///
 /// The fit simulates the monolith some thirty times. It depends on the recording, the number of cores and the seed, not on
@@ -45,15 +46,17 @@ pub(super) struct LoadedPhase {
 }
 
 /// Returns, per endpoint, the share of the recorded CPU time that is the app's own. The recorder's is the difference between
-/// the median times of lone requests with and without the recorder.
+/// the median times of lone requests with and without the recorder, beside what is left out of them already.
 pub(super) fn own_shares(meta: &Meta, requests: &[&Request], endpoints: &[String]) -> Vec<f64> {
     let response = |bare, name: &str| {
         let endpoint = meta.lone_phase_of(bare)?.endpoints.iter().find(|e| e.name == name && e.ok > 0)?;
         Some(endpoint.response_nanos_p50 as f64)
     };
     let share = |name: &String| {
-        let cpu = median(requests.iter().filter(|r| r.endpoint == *name).map(|r| r.process_cpu.as_nanos_f64()));
-        Some(1.0 - (response(false, name)? - response(true, name)?) / cpu?)
+        let of = |value: fn(&Request) -> f64| median(requests.iter().filter(|r| r.endpoint == *name).map(|r| value(r)));
+        let (whole, without) = (of(|r| (r.wall + r.left_out).as_nanos_f64())?, of(|r| r.wall.as_nanos_f64())?);
+        let recorded = response(false, name)? - (whole - without);
+        Some(1.0 - (recorded - response(true, name)?) / of(|r| r.process_cpu.as_nanos_f64())?)
     };
     endpoints.iter().map(|name| share(name).unwrap_or(1.0).clamp(LEAST_OWN_SHARE, 1.0 / LEAST_OWN_SHARE)).collect()
 }

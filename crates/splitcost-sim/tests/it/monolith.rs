@@ -9,7 +9,9 @@ use splitcost_model::database::Database;
 use splitcost_model::estimate::{CallPrices, Estimate, EstimatedEndpoint, Figures};
 use splitcost_model::quantity::Nanos;
 use splitcost_model::recording::limit::{Limit, ServerLimits};
-use splitcost_model::recording::statement::{Statement, StatementKind, StatementText};
+use splitcost_model::recording::statement::{
+    ConnectionWork, ConnectionWorkKind, Statement, StatementKind, StatementText,
+};
 use splitcost_model::recording::{
     Call, Function, FunctionKind, Meta, Obstacle, Payload, PayloadClass, Phase, PhaseEndpoint, PhaseKind, Recording,
     Request, Segment, Via,
@@ -481,4 +483,35 @@ fn a_statement_on_a_foreign_table_is_a_call_only_with_a_database_for_each_servic
     };
     assert_eq!(calls(Database::Shared), None);
     assert_eq!(calls(Database::PerService), Some("a → b: 320".to_owned()));
+}
+
+/// A request gets a connection in `a` and commits there; `a`, and the first of two calls of `b`, execute statements.
+#[test]
+fn a_call_that_uses_the_database_gets_a_connection_of_its_own_and_commits_what_it_writes() {
+    // Returns what the split adds to response times, and to the CPU time of `b` per request.
+    let added = |kinds: [StatementKind; 2], of: &[ConnectionWorkKind]| {
+        let mut recording = recording();
+        recording.statement_texts = kinds.map(|kind| StatementText { kind, ..StatementText::default() }).to_vec();
+        let free = alone(&recording, &split(), 3);
+        for request in &mut recording.requests {
+            request.statements =
+                [(1, 0), (2, 1)].map(|(call, text)| Statement { call, text, ..Statement::default() }).to_vec();
+            let [wall, cpu] = [100, 60].map(Nanos::from_micros);
+            let works = of.iter().map(|&kind| ConnectionWork { call: 1, kind, wall, cpu, ..ConnectionWork::default() });
+            request.connection_work = works.collect();
+        }
+        assert_eq!(alone(&recording, &Split::default(), 1).responses.len(), free.responses.len());
+        let split = alone(&recording, &split(), 3);
+        let mut added = split.responses.iter().zip(&free.responses).map(|(a, b)| a.1 - b.1);
+        let first = added.next().unwrap();
+        assert!(added.all(|nanos| nanos == first));
+        [first / 1_000, (split.cpu_nanos[2] - free.cpu_nanos[2]) / 500_000]
+    };
+    let [read, write] = [StatementKind::Select, StatementKind::Update];
+    let [used, commit] = ConnectionWorkKind::ALL;
+    assert_eq!(added([read, read], &[]), [0, 0], "connections that the app keeps");
+    assert_eq!(added([read, read], &[used]), [100, 60]);
+    assert_eq!(added([read, read], &[used, commit]), [100, 60], "nothing was written in `b`");
+    assert_eq!(added([write, write], &[used, commit]), [200, 120]);
+    assert_eq!(added([read, write], &[used, commit]), [100, 60], "the commit is of `b` alone");
 }

@@ -5,10 +5,12 @@ use std::path::Path;
 use arrow_array::{Array, ListArray, StringArray, UInt32Array};
 use splitcost_model::quantity::Nanos;
 use splitcost_model::recording::Recording;
-use splitcost_model::recording::statement::{Dialect, Statement, StatementKind, StatementText, Uncommitted};
+use splitcost_model::recording::statement::{
+    ConnectionWork, ConnectionWorkKind, Dialect, Statement, StatementKind, StatementText, Uncommitted,
+};
 
 use super::super::manifest::Files;
-use super::super::schema::{MAPPED_TABLES, STATEMENT_TEXTS, STATEMENTS, UNCOMMITTED};
+use super::super::schema::{CONNECTIONS, MAPPED_TABLES, STATEMENT_TEXTS, STATEMENTS, UNCOMMITTED};
 use super::{Rows, expect_next, for_each_batch};
 use crate::Error;
 
@@ -16,6 +18,7 @@ pub(super) fn read(dir: &Path, files: &Files, recording: &mut Recording) -> Resu
     read_texts(dir, files, recording)?;
     read_statements(dir, files, recording)?;
     read_uncommitted(dir, files, recording)?;
+    read_connections(dir, files, recording)?;
     read_tables(dir, files, recording)
 }
 
@@ -98,6 +101,24 @@ fn read_uncommitted(dir: &Path, files: &Files, recording: &mut Recording) -> Res
             let request = request.ok_or_else(|| rows.corrupt(row, format!("there is no request {}", requests[row])))?;
             let (start, end) = (Nanos::from_nanos(starts[row]), Nanos::from_nanos(ends[row]));
             request.uncommitted.push(Uncommitted { call: calls[row], start, end });
+        }
+        Ok(())
+    })
+}
+
+fn read_connections(dir: &Path, files: &Files, recording: &mut Recording) -> Result<(), Error> {
+    let columns = ["request", "call", "kind", "start_nanos", "wall_nanos", "cpu_nanos"];
+    let kinds = ConnectionWorkKind::ALL.map(ConnectionWorkKind::name);
+    for_each_batch(dir, files, &CONNECTIONS, &columns, |rows| {
+        let (requests, calls) = (rows.u32s("request")?, rows.u32s("call")?);
+        let kind_names = rows.names("kind")?;
+        let (starts, walls, cpus) = (rows.u64s("start_nanos")?, rows.u64s("wall_nanos")?, rows.u64s("cpu_nanos")?);
+        for row in 0..rows.batch.num_rows() {
+            let request = recording.requests.get_mut(requests[row] as usize);
+            let request = request.ok_or_else(|| rows.corrupt(row, format!("there is no request {}", requests[row])))?;
+            let [start, wall, cpu] = [starts[row], walls[row], cpus[row]].map(Nanos::from_nanos);
+            let kind = kind_names.one_of(rows, row, &kinds, &ConnectionWorkKind::ALL)?;
+            request.connection_work.push(ConnectionWork { call: calls[row], kind, start, wall, cpu });
         }
         Ok(())
     })

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow_array::builder::{ListBuilder, StringBuilder};
 use arrow_array::{ArrayRef, StringArray, UInt32Array};
 use splitcost_model::recording::Recording;
-use splitcost_model::recording::statement::{Statement, StatementText, Uncommitted};
+use splitcost_model::recording::statement::{ConnectionWork, Statement, StatementText, Uncommitted};
 
 use super::super::schema::item_field;
 use super::{Names, interned, named, nanos, u32s, u64s};
@@ -55,6 +55,23 @@ pub(super) fn uncommitted_columns(rows: &[(u32, &Uncommitted)]) -> Vec<ArrayRef>
         u32s(rows.iter().map(|row| row.1.call)),
         nanos(rows.iter().map(|row| row.1.start)),
         nanos(rows.iter().map(|row| row.1.end)),
+    ]
+}
+
+pub(super) fn connection_rows(recording: &Recording) -> impl Iterator<Item = (u32, &ConnectionWork)> {
+    (0_u32..)
+        .zip(&recording.requests)
+        .flat_map(|(request, recorded)| recorded.connection_work.iter().map(move |work| (request, work)))
+}
+
+pub(super) fn connection_columns(rows: &[(u32, &ConnectionWork)]) -> Vec<ArrayRef> {
+    vec![
+        u32s(rows.iter().map(|row| row.0)),
+        u32s(rows.iter().map(|row| row.1.call)),
+        interned(rows.iter().map(|row| Some(row.1.kind.name()))),
+        nanos(rows.iter().map(|row| row.1.start)),
+        nanos(rows.iter().map(|row| row.1.wall)),
+        nanos(rows.iter().map(|row| row.1.cpu)),
     ]
 }
 
