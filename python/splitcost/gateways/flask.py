@@ -15,15 +15,18 @@ def hook(module: ModuleType) -> None:
     """Follow the views that an app calls."""
 
     def find(app: Any, context: Any = None, *_: Any) -> None:
-        _native.note_server("flask")
         # Flask's versions before 3.2 do not pass the context.
         note(app, module.request_ctx.request if context is None else context.request)
+
+    def find_of_flask(app: Any, *context: Any) -> None:
+        _native.note_server("flask")
+        find(app, *context)
 
     def find_socket(app: Any, context: Any, *_: Any) -> None:
         note(app, context.websocket)
 
     if module.__name__ == "flask.app":
-        patch.before(module.Flask, "full_dispatch_request", find)
+        patch.before(module.Flask, "full_dispatch_request", find_of_flask)
     else:
         patch.before(module.Quart, "full_dispatch_request", find)
         patch.before(module.Quart, "full_dispatch_websocket", find_socket)
