@@ -7,6 +7,7 @@ import json
 import pytest
 from recorder_support import environment
 from splitcost import codec
+from test_statements import module
 
 SECRET = "hunter2-s3cr3t"
 
@@ -261,3 +262,33 @@ def test_an_argument_that_the_caller_left_out_is_not_sent(runs, code, name, sent
     )
     assert list(json.loads(payload["skeleton"])["arguments"]) == sent
     assert (payload["class"] == "callback") == ("key" in sent)
+
+
+LARGE = """
+from other import count
+
+def work():
+    value = [{"id": number, "name": str(number)} for number in range(20_000)]
+    for _ in range(3):
+        count(value)
+"""
+
+
+def test_looks_at_values_are_part_of_no_time(runs):
+    """What the recorder takes to look at arguments is neither waiting nor work of the request."""
+    module(runs, "other.py", "def count(values):\n    return len(values)\n")
+    directory = module(runs, "large.py", LARGE)
+    program = (
+        f"import sys, time\nsys.path.insert(0, {directory!r})\nimport large\n"
+        "before = time.monotonic_ns()\nlarge.work()\nprint(time.monotonic_ns() - before)"
+    )
+    (log,) = runs.run("-c", program, SPLITCOST_PACKAGES="large,other")
+    log.check()
+    took = int(runs.stdout)
+    stamps = [record["wall"] for record in log.records if record["record"] in ("enter", "leave")]
+    (start,) = (record for record in log.records if record["record"] == "request_start")
+    (end,) = (record for record in log.records if record["record"] == "request_end")
+    left_out = end["left_out"] - start["left_out"]
+    assert stamps == sorted(stamps)
+    assert left_out > 0
+    assert end["wall"] - start["wall"] + left_out <= took
