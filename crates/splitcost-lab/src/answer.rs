@@ -169,8 +169,10 @@ fn different_line(before: &str, after: &str) -> Option<usize> {
 enum Piece<'a> {
     /// Text that must be the same.
     Text(&'a str),
-    /// A date with a time, or an age.
+    /// A date with a time.
     Time,
+    /// The time since then.
+    Age,
     /// A point in time as a number.
     Epoch(Epoch),
     /// An identifier or a token that an app draws at random.
@@ -197,9 +199,12 @@ static PATTERN: LazyLock<Regex> = LazyLock::new(|| {
           | [A-Z][a-z]{2},\ [0-9]{2}[\ -][A-Z][a-z]{2}[\ -][0-9]{4}\ [0-9]{2}:[0-9]{2}:[0-9]{2}\ GMT
         )
       | (?<age>
-            \b (?: (?: [0-9]+ | an? | one ) \ ? (?: s | m | h | d | (?: sec(?:ond)? | min(?:ute)? | hour | day | week | month | year ) s? )
-                ,? \ (?: and\ )? )+ ago \b
-          | \b [0-9]+ \ ? (?: s | m | h | (?: sec(?:ond)? | min(?:ute)? | hour ) s? ) \ old \b
+            \b (?:
+                (?: [0-9]+ | an? | one ) [\ \u{a0}]?
+                (?: s | m | h | d | (?: sec(?:ond)? | min(?:ute)? | hour | day | week | month | year ) s? )
+                ,? [\ \u{a0}] (?: and\  )?
+            )+ ago \b
+          | \b [0-9]+ [\ \u{a0}]? (?: s | m | h | (?: sec(?:ond)? | min(?:ute)? | hour ) s? ) [\ \u{a0}] old \b
         )
       | (?<uuid> [0-9a-fA-F]{8} (?: -[0-9a-fA-F]{4} ){3} -[0-9a-fA-F]{12} )
       | (?<address> (?: 127\.0\.0\.1 | localhost ) :[0-9]{2,5} )
@@ -214,8 +219,10 @@ fn pieces(text: &str) -> impl Iterator<Item = (usize, Piece<'_>)> {
     let mut done = 0;
     for found in PATTERN.captures_iter(text) {
         let Some(whole) = found.get(0) else { continue };
-        let piece = if found.name("time").is_some() || found.name("age").is_some() {
+        let piece = if found.name("time").is_some() {
             Piece::Time
+        } else if found.name("age").is_some() {
+            Piece::Age
         } else if found.name("uuid").is_some() || is_identifier(whole.as_str()) {
             Piece::Identifier
         } else if found.name("address").is_some() {
@@ -319,6 +326,7 @@ mod tests {
             ("3 tasks, the oldest being 59s old", "3 tasks, the oldest being 61s old"),
             ("<td>seen 1 minute ago</td>", "<td>seen 12 minutes ago</td>"),
             ("seen an hour ago", "seen 2 hours, 5 minutes ago"),
+            ("seen 5\u{a0}minutes ago", "seen 1\u{a0}hour, 2\u{a0}minutes ago"),
             ("etag 0123456789abcdef0123", "etag f0e1d2c3b4a5968778695"),
             ("session c1d2e3f4g5h6i7j8k9l0", "session 0a9b8c7d6e5f4g3h2i1j"),
             // Signed by a key that each copy draws: the signature may begin with a digit, or have none.
@@ -362,6 +370,7 @@ mod tests {
                 "$.s: another string of 21 characters",
             ),
             (r#"{"s": "17 years old"}"#, r#"{"s": "18 years old"}"#, "$.s: another string of 12 characters"),
+            ("seen an hour ago", "seen 2026-11-29 18:17", "line 1 of a text of 21 bytes"),
             (r#"{"s": "within 2 hours"}"#, r#"{"s": "within 3 hours"}"#, "$.s: another string of 14 characters"),
             (r#"{"day": "2026-11-29"}"#, r#"{"day": "2026-11-30"}"#, "$.day: another string of 10 characters"),
             ("a\nb\n<td>12</td>", "a\nb\n<td>13</td>", "line 3 of a text of 15 bytes"),

@@ -116,7 +116,7 @@ pub struct Needs {
     pub payloads: Vec<PayloadSize>,
     /// The payload of a call whose function changes its arguments in place, if there are such calls.
     pub changed: Option<PayloadSize>,
-    /// A request of Flask's goes along with each call.
+    /// Each call carries a Flask request.
     pub flask: bool,
 }
 
@@ -198,7 +198,7 @@ impl Needs {
             .collect();
         let modes = if self.modes.contains(&BLOCKING) { "" } else { "; awaited only" };
         let changed = self.changed.map(|payload| format!("; changed {}/{}", payload.nodes, payload.bytes));
-        let flask = if self.flask { "; with a request of Flask's" } else { "" };
+        let flask = if self.flask { "; with a Flask request" } else { "" };
         let changed = changed.unwrap_or_default();
         format!("gap {} µs; values/bytes {}{modes}{changed}{flask}", self.gap_micros, payloads.join(" "))
     }
@@ -597,6 +597,9 @@ mod tests {
         let changing = recording.requests[0].calls[4].arguments.as_mut().unwrap();
         changing.obstacles = vec![Obstacle { class: PayloadClass::Mutated, path: "arguments.lines".into() }];
         assert_eq!(Needs::of(&recording, &[&split]).changed, Some(with_adapter(1000)));
+        assert!(!Needs::of(&recording, &[&split]).flask);
+        recording.meta.servers = vec!["flask".to_owned(), "gunicorn".to_owned()];
+        assert!(Needs::of(&recording, &[&split]).flask);
         let nothing = Needs::of(&Recording::default(), &[&split]);
         assert_eq!(nothing, Needs { modes: vec![AWAITED], ..Needs::default() });
     }

@@ -342,7 +342,8 @@ fn log_dir(partial: &Path) -> Result<PathBuf> {
 fn finish(partial: &Path, meta: Meta, log: &str) -> Result<Recording> {
     let recording = convert::finish(partial, meta)?;
     let is_driven = !recording.meta.phases.is_empty();
-    if recording.requests.is_empty() || (is_driven && recording.meta.servers.is_empty()) {
+    let has_server = recording.meta.servers.iter().any(|server| server != Meta::FLASK);
+    if recording.requests.is_empty() || (is_driven && !has_server) {
         let mut reason = "no request was recorded".to_owned();
         if recording.meta.troubles.is_empty() && !recording.requests.is_empty() {
             reason.push_str("; splitcost does not know the app's server");

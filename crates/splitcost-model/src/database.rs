@@ -407,9 +407,9 @@ pub fn note_on_connections(recording: &Recording) -> Option<String> {
     let took = median(uses.map(|work| work.wall.as_millis_f64()))?;
     (took >= NOTEWORTHY_CONNECTION_MS).then(|| {
         format!(
-            "a connection to the database takes {} ms, for opening and closing it with the request: each call that uses the \
-             database in another service has one of its own. Connections that outlive requests (`CONN_MAX_AGE` of Django, a \
-             pool of SQLAlchemy) would save that",
+            "requests get a connection to the database and give it back in {} ms, and so does each call that uses the database \
+             in another service. Where it is opened for that, connections that outlive requests (`CONN_MAX_AGE` of Django, a \
+             pool of SQLAlchemy) save the most",
             number(took)
         )
     })

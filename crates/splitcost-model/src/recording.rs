@@ -102,8 +102,8 @@ pub struct Meta {
     pub python_version: String,
     /// `monitoring` (3.12+) or `profile` (3.11, slow).
     pub recorder_mode: String,
-    /// Servers, and other programs that take requests, that took some, by name and sorted: `uvicorn`, `pytest`. So is
-    /// [`FLASK`](Self::FLASK).
+    /// Servers, and other programs that take requests, that took some, by name and sorted: `uvicorn`, `pytest`. Also
+    /// [`FLASK`](Self::FLASK), if requests ran under it.
     #[serde(default)]
     pub servers: Vec<String>,
     /// The processes and threads of the app that run requests at the same time.

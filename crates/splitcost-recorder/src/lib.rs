@@ -415,6 +415,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(statement::begin_fetch, module)?)?;
     module.add_function(wrap_pyfunction!(statement::end_fetch, module)?)?;
     module.add_function(wrap_pyfunction!(statement::map_table, module)?)?;
+    module.add_function(wrap_pyfunction!(statement::clocks, module)?)?;
     module.add_function(wrap_pyfunction!(statement::note_connection, module)?)?;
     module.add_function(wrap_pyfunction!(statement::replace_method, module)?)?;
     module.add_function(wrap_pyfunction!(uncommitted::look_with, module)?)?;

@@ -445,13 +445,18 @@ pub(crate) fn approximate_bytes(value: &Bound<'_, PyAny>, depth: usize) -> u64 {
     OTHER_BYTES
 }
 
-/// Notes the work of a library on a connection, or that it has committed: its start on the machine's monotonic clock, the time
-/// and the CPU time that it took.
+/// Returns the times of wall and of CPU of this thread, without the recorder's looks at values; nanoseconds.
+#[pyfunction]
+pub(crate) fn clocks() -> (u64, i64) {
+    let left_out = clock::left_out();
+    (clock::monotonic(), clock::thread_cpu().wrapping_sub(left_out).cast_signed())
+}
+
+/// Notes the work of a library on a connection, or that it has committed: its start, the time and the CPU time that it took.
 #[pyfunction]
 pub(crate) fn note_connection(call: u64, is_commit: bool, wall: u64, nanos: u64, cpu: u64) {
     let kind = if is_commit { ConnectionWorkCode::Commit } else { ConnectionWorkCode::Use };
     if let Some(recorder) = lock().as_mut() {
-        let wall = wall.saturating_sub(clock::left_out());
         recorder.put_call(&Record::Connection { call, kind, wall, nanos, cpu });
     }
 }

@@ -371,10 +371,10 @@ pub(crate) fn leave(
         if let Some(makes) = makes {
             recorder.put_call(&Record::Makes { call: open.call, makes });
         }
-        recorder.end(&open, now, &exception);
         if let Some(before) = before {
             leave_out_since(thread, before);
         }
+        recorder.end(&open, now, &exception);
         is_overdue(recorder)
     });
     drop((open, above));
@@ -441,7 +441,7 @@ impl Recorder {
 }
 
 /// Leaves out what this thread has worked for the recorder since its CPU clock showed `before`.
-fn leave_out_since(thread: &mut ThreadState, before: u64) {
+pub(crate) fn leave_out_since(thread: &mut ThreadState, before: u64) {
     let nanos = clock::thread_cpu() - before;
     thread.clock.leave_out(nanos);
     clock::leave_out(nanos);

@@ -1,11 +1,11 @@
 //! Writes that requests have not committed. `splitcost.databases.uncommitted` follows the sessions and connections of a request,
 //! and looks at them where a call of that request begins or ends.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use splitcost_recording::clock::CARRY_NANOS;
 use splitcost_recording::log::Record;
 
 use crate::clock;
@@ -13,6 +13,7 @@ use crate::guard::attempt_between_interrupts;
 use crate::handing::origin_of_statement;
 use crate::shadow_stack::THREAD;
 use crate::state::{Recorder, lock};
+use crate::tracking::leave_out_since;
 use crate::writer::ON;
 
 /// The function that looks.
@@ -20,6 +21,11 @@ static LOOK: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 
 /// The number of requests that are followed, without the lock.
 static FOLLOWED: AtomicUsize = AtomicUsize::new(0);
+
+thread_local! {
+    /// The time at which this thread began the look that it is at: what it notes was so then.
+    static LOOKS_SINCE: Cell<Option<u64>> = const { Cell::new(None) };
+}
 
 impl Recorder {
     /// Follows no request any more.
@@ -42,16 +48,13 @@ pub(crate) fn look(request: u64, call: u64, begins: bool) -> PyResult<()> {
     }
     Python::attach(|py| {
         let Some(look) = LOOK.get(py) else { return Ok(()) };
-        let before = clock::monotonic();
+        LOOKS_SINCE.set(Some(clock::monotonic()));
+        let before = clock::thread_cpu();
         let looked = attempt_between_interrupts(py, "a look at uncommitted writes", || {
             look.call1(py, (request, call, begins)).map(drop)
         });
-        let nanos = clock::monotonic().saturating_sub(before);
-        // One that took longer has waited for other threads, which used no time of this one.
-        if nanos < CARRY_NANOS {
-            let _ = THREAD.try_with(|thread| thread.borrow_mut().clock.leave_out(nanos));
-            clock::leave_out(nanos);
-        }
+        LOOKS_SINCE.set(None);
+        let _ = THREAD.try_with(|thread| leave_out_since(&mut thread.borrow_mut(), before));
         looked.map(|_| ())
     })
 }
@@ -88,7 +91,7 @@ pub(crate) fn running(py: Python<'_>) -> PyResult<Option<(u64, u64)>> {
 #[pyfunction]
 pub(crate) fn note_uncommitted(request: u64, calls: Vec<u64>) {
     if let Some(recorder) = lock().as_mut() {
-        let wall = clock::monotonic();
+        let wall = LOOKS_SINCE.get().unwrap_or_else(clock::monotonic);
         recorder.put_call(&Record::Uncommitted { request, wall, calls });
     }
 }

@@ -77,7 +77,7 @@ struct Statements {
 struct OpenRequest {
     start: u64,
     start_cpu: u64,
-    /// The recorder's own work before it, while which the clocks stood still.
+    /// The recorder's own work before it, during which the clocks stood still.
     left_out: u64,
     end: Option<RequestEnd>,
     calls: Vec<OpenCall>,

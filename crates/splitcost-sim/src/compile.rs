@@ -6,11 +6,14 @@ use splitcost_model::boundary::{Boundary, Crosses, Execution, InRehearsal, Readi
 use splitcost_model::calibration::{ClientMode, HandlerMode};
 use splitcost_model::database::{Database, Owners};
 use splitcost_model::quantity::Nanos;
-use splitcost_model::recording::statement::{ConnectionWork, ConnectionWorkKind, Dialect, Statement, StatementKind};
+use splitcost_model::recording::statement::{
+    ConnectionWork, ConnectionWorkKind, Dialect, Statement, StatementKind, StatementText,
+};
 use splitcost_model::recording::{
     Call, CallIndex, FunctionId, FunctionKind, Makes, ModuleId, Payload, Receiver, ReceiverKind, Recording, Request,
 };
 use splitcost_model::split::Split;
+use splitcost_model::statistics::median;
 
 use crate::demand::{Demand, DemandStep};
 use crate::program::{Body, BodyId, CrossingId, Op, Program, Remote};
@@ -219,7 +222,7 @@ impl<'a> Compiler<'a> {
             call_backs: BTreeSet::new(),
             work: BTreeMap::new(),
         };
-        let upkeep = mean_upkeep(requests.iter().flat_map(|(request, ..)| &request.connection_work));
+        let upkeep = median_upkeep(requests.iter().flat_map(|(request, ..)| &request.connection_work));
         for &(request, demand, endpoint) in requests {
             let front = self.front[endpoint as usize];
             let mut builder = Builder {
@@ -264,7 +267,8 @@ impl<'a> Compiler<'a> {
         for statement in &request.statements {
             let text = self.recording.statement_texts.get(statement.text as usize);
             let Some(text) = text.filter(|text| text.dialect != Dialect::Redis) else { continue };
-            let is_write = !matches!(text.kind, StatementKind::Select | StatementKind::Other);
+            // One of a transaction of its own has committed itself.
+            let is_write = is_write(text) && statement.transaction.is_some();
             uses[statement.call as usize] |= DatabaseUse { wants: [true, is_write], ..DatabaseUse::default() };
         }
         for work in &request.connection_work {
@@ -325,19 +329,25 @@ fn statements_by_call(request: &Request) -> Vec<u64> {
     statements
 }
 
-/// What it takes a library to keep a connection for a request, and to commit, by [`ConnectionWorkKind`]: means.
+/// The CPU time and the time in which a library gets a connection for a request and gives it back, or commits, by
+/// [`ConnectionWorkKind`].
 type Upkeep = [(Nanos, Nanos); 2];
 
-/// Returns the CPU time and the time of the mean work on connections, by kind.
-fn mean_upkeep<'a>(works: impl Iterator<Item = &'a ConnectionWork>) -> Upkeep {
-    let mut sums = [(Nanos::ZERO, Nanos::ZERO, 0.0_f64); 2];
-    for work in works {
-        let (cpu, wall, count) = &mut sums[work.kind as usize];
-        *cpu += work.cpu;
-        *wall += work.wall;
-        *count += 1.0;
-    }
-    sums.map(|(cpu, wall, count)| (cpu * (1.0 / count.max(1.0)), wall * (1.0 / count.max(1.0))))
+/// Returns the medians over recorded work: the first connection of a process takes longer.
+fn median_upkeep<'a>(works: impl Iterator<Item = &'a ConnectionWork>) -> Upkeep {
+    let works: Vec<&ConnectionWork> = works.collect();
+    ConnectionWorkKind::ALL.map(|kind| {
+        let of = |value: fn(&ConnectionWork) -> Nanos| {
+            let of_kind = works.iter().filter(|work| work.kind == kind);
+            Nanos::from_nanos_f64(median(of_kind.map(|work| value(work).as_nanos_f64())).unwrap_or_default())
+        };
+        (of(|work| work.cpu), of(|work| work.wall))
+    })
+}
+
+/// Returns true for a statement that changes rows.
+fn is_write(text: &StatementText) -> bool {
+    !matches!(text.kind, StatementKind::Select | StatementKind::Other)
 }
 
 /// The use of databases in one visit of a service: in the work there for a request or a call, up to its end. By
@@ -640,6 +650,9 @@ impl Builder<'_> {
             }));
             let crossing = (self.compiled.crossings.len() - 1) as CrossingId;
             let body = self.add(Vec::new());
+            let wants = [true, compiler.recording.statement_texts.get(statement.text as usize).is_some_and(is_write)];
+            let uses = DatabaseUse { wants, ..DatabaseUse::default() };
+            self.visits.push(Visit { body, on_loop: false, uses });
             ops.push(Op::Remote(Remote { crossing, process: target + 1, body, blocking: !on_loop, pooled: true }));
         }
     }

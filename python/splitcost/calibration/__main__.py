@@ -16,7 +16,7 @@ def main() -> int:
     parser.add_argument("side", choices=["server", "client"])
     parser.add_argument("--stack", required=True, choices=stacks.NAMES)
     parser.add_argument("--server", type=int, metavar="PORT", help="the port that the server printed")
-    parser.add_argument("--flask", action="store_true", help="let a request of Flask's go along with each call")
+    parser.add_argument("--flask", action="store_true", help="let each call carry a Flask request")
     options = parser.parse_args()
     token = os.environ.get("SPLITCOST_TOKEN", "")
     if not token:

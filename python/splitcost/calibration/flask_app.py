@@ -1,4 +1,4 @@
-"""An app of Flask's and a request as a browser sends one, for calls that a request goes along with."""
+"""A Flask app, and a request of a browser, for calls that carry a request."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import flask
 
-#: What a page of an app with sign-in sends.
+#: As the browser of somebody who is signed in sends them.
 HEADERS = {
     "Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
     "Accept-Encoding": "gzip, deflate, br, zstd",

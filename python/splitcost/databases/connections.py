@@ -8,7 +8,7 @@ keeps or opens by itself are not seen: they are its own work.
 from __future__ import annotations
 
 import functools
-import time
+import weakref
 from types import ModuleType
 from typing import Any
 
@@ -24,25 +24,29 @@ class _Stretch:
     __slots__ = ("cpu", "start", "wall")
 
     def __enter__(self) -> _Stretch:
-        self.start, self.cpu = time.monotonic_ns(), time.thread_time_ns()
+        self.start, self.cpu = _native.clocks()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.cpu, self.wall = time.thread_time_ns() - self.cpu, time.monotonic_ns() - self.start
+        wall, cpu = _native.clocks()
+        self.wall = wall - self.start
+        self.cpu = min(max(cpu - self.cpu, 0), self.wall)
 
 
-#: By the identity of what stands for a connection that is in use: the call that got it, and what that took.
-_in_use: dict[int, tuple[int, _Stretch]] = {}
+#: By what stands for a connection that is in use: the call that got it, and what that took.
+_in_use: weakref.WeakKeyDictionary[Any, tuple[int, _Stretch]] = weakref.WeakKeyDictionary()
 
 
 def _got(connection: Any, took: _Stretch) -> None:
     """Note that the running call got a connection, if one runs."""
     running = _native.running()
-    if running is not None:
-        _in_use[id(connection)] = running[1], took
+    if running is None:
+        _in_use.pop(connection, None)
+    else:
+        _in_use[connection] = running[1], took
 
 
-def _gave_back(connection: int, took: _Stretch) -> None:
+def _gave_back(connection: Any, took: _Stretch) -> None:
     """Note that a connection was closed or given back: what this and getting it took is known now."""
     got = _in_use.pop(connection, None)
     if got is not None:
@@ -87,7 +91,7 @@ def follow_django(module: ModuleType) -> None:
     def followed_close(self: Any) -> Any:
         with _Stretch() as took:
             result = close(self)
-        attempt(_gave_back, id(self), took)
+        attempt(_gave_back, self, took)
         return result
 
     base.connect, base.close = followed_connect, followed_close
@@ -110,7 +114,7 @@ def follow_sqlalchemy(module: ModuleType) -> None:
     def followed_checkin(self: Any, *args: Any, **kwargs: Any) -> Any:
         with _Stretch() as took:
             result = checkin(self, *args, **kwargs)
-        attempt(_gave_back, id(self), took)
+        attempt(_gave_back, self, took)
         return result
 
     pool.connect, fairy._checkin = followed_connect, followed_checkin
@@ -118,4 +122,5 @@ def follow_sqlalchemy(module: ModuleType) -> None:
 
 def follow_commits(module: ModuleType) -> None:
     """Follow the commits of SQLAlchemy's connections."""
-    _follow_commit(module.Connection, "_commit_impl")
+    for name in ("_commit_impl", "_commit_twophase_impl"):
+        _follow_commit(module.Connection, name)

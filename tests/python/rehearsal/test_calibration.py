@@ -30,11 +30,11 @@ def run(*arguments: str) -> subprocess.Popen[str]:
 class Pair:
     """A server and a client."""
 
-    def __init__(self, stack: str) -> None:
-        self.server = run("server", "--stack", stack)
+    def __init__(self, stack: str, *more: str) -> None:
+        self.server = run("server", "--stack", stack, *more)
         assert self.server.stdout is not None
         self.port = json.loads(self.server.stdout.readline())["port"]
-        self.client = run("client", "--stack", stack, "--server", str(self.port))
+        self.client = run("client", "--stack", stack, "--server", str(self.port), *more)
 
     def ask(self, **question: Any) -> dict[str, Any]:
         assert self.client.stdin is not None
@@ -53,9 +53,9 @@ class Pair:
                 pipe.close()
 
 
-@pytest.fixture(scope="module", params=["httpx", "grpc"])
+@pytest.fixture(scope="module", params=["httpx", "grpc", "httpx --flask"])
 def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
-    both = Pair(request.param)
+    both = Pair(*request.param.split())
     try:
         yield both
     finally:

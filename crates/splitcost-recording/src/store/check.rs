@@ -50,7 +50,7 @@ fn check_request(recording: &Recording, request: &Request) -> Result<(), String>
         return Err("its uncommitted writes are not in the order of their starts".to_owned());
     }
     if !request.connection_work.is_sorted_by_key(|work| work.start) {
-        return Err("its work on connections is not in the order of their starts".to_owned());
+        return Err("its work on connections is not in the order of its starts".to_owned());
     }
     if !request.calls[1..].is_sorted_by_key(Call::start) {
         return Err("its calls are not in the order of their starts".to_owned());

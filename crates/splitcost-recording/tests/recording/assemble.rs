@@ -8,7 +8,7 @@ use splitcost_model::recording::limit::{Limit, ServerLimits};
 use splitcost_model::recording::{Meta, Phase, Recording};
 use splitcost_recording::assemble::{Assembler, assemble, merge};
 use splitcost_recording::log::ViaCode::{self, Inline, Task, Thread};
-use splitcost_recording::log::{FunctionKindCode, LimitCode, PayloadClassCode, Record};
+use splitcost_recording::log::{ConnectionWorkCode, FunctionKindCode, LimitCode, PayloadClassCode, Record};
 use splitcost_recording::store;
 use splitcost_recording::tree::own_cpu;
 
@@ -414,14 +414,14 @@ fn of<T: Copy>(all: &[T], index: u8) -> T {
 fn any_record() -> impl Strategy<Value = Record> {
     let id = 0_u64..6;
     let clock = prop_oneof![4 => 0_u64..1_000, 1 => any::<u64>()];
-    (0_u8..8, id.clone(), id.clone(), 0_u64..3, clock.clone(), clock, 0_u32..6, 0_u8..3).prop_map(
+    (0_u8..9, id.clone(), id.clone(), 0_u64..3, clock.clone(), clock, 0_u32..6, 0_u8..3).prop_map(
         |(what, call, parent, request, wall, cpu, function, via)| match what {
-            0 => Record::RequestStart { request, wall, process_cpu: cpu, left_out: 0 },
+            0 => Record::RequestStart { request, wall, process_cpu: cpu, left_out: cpu },
             1 => Record::RequestEnd {
                 request,
                 wall,
                 process_cpu: cpu,
-                left_out: 0,
+                left_out: wall,
                 status: 200,
                 handler: None,
                 endpoint: "GET /".into(),
@@ -429,6 +429,7 @@ fn any_record() -> impl Strategy<Value = Record> {
             2 => Record::Enter { call, parent, request, function, via: of(ViaCode::ALL, via), thread: 0, wall, cpu },
             3 => Record::Suspend { call, wall, cpu },
             4 => Record::Resume { call, thread: 0, wall, cpu },
+            8 => Record::Connection { call, kind: ConnectionWorkCode::Use, wall, nanos: cpu, cpu },
             5 => Record::Function {
                 id: function,
                 module: function,

@@ -9,7 +9,8 @@ use crate::program::{Cost, Cpu, Crowding};
 
 /// The smallest share of CPU time that is the app's own; its inverse is the largest.
 ///
-/// Chosen: a recorder that costs more than the app was not seen, beside its looks at values, nor an app that it makes faster.
+/// Chosen: apart from its looks at values, a recorder that costs more than the app was not seen, nor an app that it makes
+/// faster.
 const LEAST_OWN_SHARE: f64 = 0.5;
 
 /// The costs of an app's own server around each request, and of contention for the GIL, fitted to one recording.
@@ -46,7 +47,7 @@ pub(super) struct LoadedPhase {
 }
 
 /// Returns, per endpoint, the share of the recorded CPU time that is the app's own. The recorder's is the difference between
-/// the median times of lone requests with and without the recorder, beside what is left out of them already.
+/// the median times of lone requests with and without the recorder, after what its clocks leave out.
 pub(super) fn own_shares(meta: &Meta, requests: &[&Request], endpoints: &[String]) -> Vec<f64> {
     let response = |bare, name: &str| {
         let endpoint = meta.lone_phase_of(bare)?.endpoints.iter().find(|e| e.name == name && e.ok > 0)?;
