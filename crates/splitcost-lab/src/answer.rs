@@ -199,12 +199,12 @@ static PATTERN: LazyLock<Regex> = LazyLock::new(|| {
           | [A-Z][a-z]{2},\ [0-9]{2}[\ -][A-Z][a-z]{2}[\ -][0-9]{4}\ [0-9]{2}:[0-9]{2}:[0-9]{2}\ GMT
         )
       | (?<age>
-            \b (?:
+            (?-u:\b) (?:
                 (?: [0-9]+ | an? | one ) [\ \u{a0}]?
                 (?: s | m | h | d | (?: sec(?:ond)? | min(?:ute)? | hour | day | week | month | year ) s? )
                 ,? [\ \u{a0}] (?: and\  )?
-            )+ ago \b
-          | \b [0-9]+ [\ \u{a0}]? (?: s | m | h | (?: sec(?:ond)? | min(?:ute)? | hour ) s? ) [\ \u{a0}] old \b
+            )+ ago (?-u:\b)
+          | (?-u:\b) [0-9]+ [\ \u{a0}]? (?: s | m | h | (?: sec(?:ond)? | min(?:ute)? | hour ) s? ) [\ \u{a0}] old (?-u:\b)
         )
       | (?<uuid> [0-9a-fA-F]{8} (?: -[0-9a-fA-F]{4} ){3} -[0-9a-fA-F]{12} )
       | (?<address> (?: 127\.0\.0\.1 | localhost ) :[0-9]{2,5} )
