@@ -641,6 +641,12 @@ fn ordered_statements(mut statements: Vec<(u64, Statement)>, rank: &[u32]) -> Ve
 
 /// Moves everything in a request, from the recorder's clock, which stands still while it works, to the machine's.
 fn postpone(request: &mut Request, nanos: Nanos) {
+    let ends = request.calls.iter().flat_map(|call| &call.segments).map(|segment| segment.start + segment.wall);
+    let ends = ends.chain(request.uncommitted.iter().map(|held| held.end));
+    let starts = request.statements.iter().map(|statement| statement.start);
+    let starts = starts.chain(request.connection_work.iter().map(|work| work.start)).chain([request.start]);
+    // A damaged log may say anything; what is moved stays in order.
+    let nanos = nanos.min(Nanos::MAX - ends.chain(starts).max().unwrap_or_default());
     let segments = request.calls.iter_mut().flat_map(|call| &mut call.segments).map(|segment| &mut segment.start);
     let statements = request.statements.iter_mut().map(|statement| &mut statement.start);
     let uncommitted = request.uncommitted.iter_mut().flat_map(|held| [&mut held.start, &mut held.end]);

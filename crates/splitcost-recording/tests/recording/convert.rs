@@ -106,8 +106,8 @@ fn what_is_no_log_is_refused() {
     let messages = [message(b"2026-11-24 INFO started the server"), message(&newer), message(&unknown)];
     insta::assert_snapshot!(messages.join("\n"), @"
     read REC/raw/11.log: it is not a splitcost recording (it does not begin like a recorder's log)
-    read REC/raw/11.log: its format version is 6, this splitcost reads version 5
-    read REC/raw/11.log: the frame at byte 440: via 77 is unknown
+    read REC/raw/11.log: its format version is 7, this splitcost reads version 6
+    read REC/raw/11.log: the frame at byte 448: via 77 is unknown
     ");
 }
 

@@ -312,7 +312,7 @@ fn damaged(project: &Project) {
     });
     insta::assert_snapshot!(other, @r"
     exit 2
-    error: failed to read other/splitcost-recording.json: its format version is 999, this splitcost reads version 6
+    error: failed to read other/splitcost-recording.json: its format version is 999, this splitcost reads version 7
     hint: record again with this version, or use the version that wrote it
     ");
 }
