@@ -471,9 +471,9 @@ struct Builder<'a> {
     endpoint: u32,
     /// The number of statements that each call issues.
     statements: Vec<u64>,
-    /// How each call uses databases.
+    /// The use of databases by each call.
     uses: Vec<DatabaseUse>,
-    /// How the visit at hand has used them so far.
+    /// That of the visit at hand so far.
     visit: DatabaseUse,
     /// The visits, in the order of their ends.
     visits: Vec<Visit>,

@@ -275,7 +275,7 @@ def work():
 
 
 def test_looks_at_values_are_part_of_no_time(runs):
-    """What the recorder takes to look at arguments is neither waiting nor work of the request."""
+    """The time in which the recorder looks at arguments is neither waiting nor work of the request."""
     module(runs, "other.py", "def count(values):\n    return len(values)\n")
     directory = module(runs, "large.py", LARGE)
     program = (
