@@ -551,7 +551,9 @@ impl Assembler {
             end: until.unwrap_or(Nanos::from_nanos(end.wall)),
         });
         let mut connection_work = request.connection_work;
-        connection_work.iter_mut().for_each(|work| work.call = rank[work.call as usize]);
+        for work in &mut connection_work {
+            work.call = rank[work.call as usize];
+        }
         connection_work.sort_by_key(|work| work.start);
         let mut finished = Request {
             endpoint: end.endpoint,

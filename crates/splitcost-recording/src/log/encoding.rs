@@ -173,6 +173,18 @@ impl Record {
             Self::Trouble { message } => {
                 put_str(out, message);
             }
+            Self::StatementText { .. }
+            | Self::Site { .. }
+            | Self::Statement { .. }
+            | Self::Rows { .. }
+            | Self::Uncommitted { .. }
+            | Self::Connection { .. }
+            | Self::Table { .. } => self.encode_database(out),
+        }
+    }
+
+    fn encode_database(&self, out: &mut Vec<u8>) {
+        match self {
             Self::StatementText { id, dialect, sql } => {
                 put_u32(out, *id);
                 out.push(*dialect as u8);
@@ -219,6 +231,7 @@ impl Record {
                 put_str(out, name);
                 put_str(out, module);
             }
+            _ => {}
         }
     }
 
@@ -317,17 +330,7 @@ impl Record {
                 Self::StatementText { id: get_u32(input)?, dialect: get_u8(input)?.try_into()?, sql: get_str(input)? }
             }
             Tag::Site => Self::Site { id: get_u32(input)?, file: get_str(input)?, line: get_u32(input)? },
-            Tag::Statement => Self::Statement {
-                statement: get_u64(input)?,
-                call: get_u64(input)?,
-                text: get_u32(input)?,
-                site: get_u32(input)?,
-                transaction: get_u64(input)?,
-                wall: get_u64(input)?,
-                nanos: get_u64(input)?,
-                rows: get_u64(input)?,
-                parameter_bytes: get_u64(input)?,
-            },
+            Tag::Statement => Self::decode_statement(input)?,
             Tag::Rows => Self::Rows {
                 statement: get_u64(input)?,
                 rows: get_u64(input)?,
@@ -347,6 +350,20 @@ impl Record {
                 cpu: get_u64(input)?,
             },
             Tag::Table => Self::Table { name: get_str(input)?, module: get_str(input)? },
+        })
+    }
+
+    fn decode_statement(input: &mut &[u8]) -> Result<Self, Undecodable> {
+        Ok(Self::Statement {
+            statement: get_u64(input)?,
+            call: get_u64(input)?,
+            text: get_u32(input)?,
+            site: get_u32(input)?,
+            transaction: get_u64(input)?,
+            wall: get_u64(input)?,
+            nanos: get_u64(input)?,
+            rows: get_u64(input)?,
+            parameter_bytes: get_u64(input)?,
         })
     }
 
