@@ -123,6 +123,8 @@ def _steps(holder: Any) -> Iterator[tuple[str, Any]]:
         if dict.__len__(holder) <= MAX_ITEMS:
             items = list(dict.items(holder))
             yield from ((key, held) for key, held in items if type(key) is str and "/" not in key)
+        if kind is not dict:  # A registry may keep its parts as attributes, as Pyramid's does.
+            yield from _fields(holder)
     elif kind is tuple:  # A list grows while the app runs.
         if len(holder) <= MAX_ITEMS:
             yield from ((str(index), held) for index, held in enumerate(holder))
@@ -131,13 +133,12 @@ def _steps(holder: Any) -> Iterator[tuple[str, Any]]:
     elif kind is types.MethodType:
         yield "__self__", holder.__self__
     elif kind is not types.ModuleType or sys.modules.get(holder.__name__) is not holder:
-        fields = _native.instance_dict(holder)
-        if fields is not None:
-            yield from (
-                (name, held)
-                for name, held in list(fields.items())
-                if type(name) is str and name != "__builtins__"
-            )
+        yield from _fields(holder)
+
+
+def _fields(holder: Any) -> Iterator[tuple[str, Any]]:
+    fields = list((_native.instance_dict(holder) or {}).items())
+    yield from ((name, held) for name, held in fields if type(name) is str and name != "__builtins__")
 
 
 def _content(cell: types.CellType) -> Any:

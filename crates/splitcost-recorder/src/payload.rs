@@ -149,10 +149,10 @@ impl Sample {
                 continue;
             }
             let before = std::mem::take(&mut walk.hash);
-            walk.is_changeable = false;
+            (walk.is_changeable, walk.has_unmade) = (false, false);
             let skeleton = walk.field(name, &value)?;
             let hash = std::mem::replace(&mut walk.hash, before);
-            if walk.is_changeable {
+            if walk.is_changeable && !walk.has_unmade {
                 watch(Role::Argument(hash), value);
             }
             fields.push((name.clone(), skeleton));

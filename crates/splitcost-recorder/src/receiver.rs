@@ -210,7 +210,7 @@ pub(crate) fn look(value: &Bound<'_, PyAny>, is_new: bool) -> PyResult<Looked> {
         }
         let mut receiver = receiver(Kind::Value, info.dotted(), None, "its fields are data");
         (receiver.encoded_bytes, receiver.nodes) = (walk.bytes, walk.nodes);
-        return Ok(Looked { receiver, hash: Some(walk.hash) });
+        return Ok(Looked { receiver, hash: (!walk.has_unmade).then_some(walk.hash) });
     };
     let is_service = matches!(decisive.class, Class::Resource | Class::Named | Class::Carried | Class::Service);
     let kind = if is_service { Kind::Service } else { Kind::Reference };

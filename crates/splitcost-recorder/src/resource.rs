@@ -28,6 +28,8 @@ const DATABASES: &[Known] = &[
 ];
 /// Other resources, and what only looks like data.
 const OTHERS: &[Known] = &[
+    // Managers, of which some are named after the queries that they make.
+    ("django.db.models.manager", Class::Resource, &[""]),
     // Queries.
     ("sqlalchemy", Class::Generator, &["query"]),
     ("django.db.models", Class::Generator, &["queryset"]),

@@ -255,6 +255,8 @@ const PLAIN_MODULES: [&str; 12] = [
     "werkzeug.datastructures.structures",
 ];
 const NOT_PLAIN: &str = "State";
+/// Django's user of a request that nobody is logged in for, which has no fields.
+const NOBODY: (&str, &str) = ("django.contrib.auth.models", "AnonymousUser");
 /// Types of C from which others derive that are data.
 const BASES_OF_C: [&str; 15] = [
     "builtins:object",
@@ -278,7 +280,7 @@ const BARE: [&str; 3] = ["abc", "collections.abc", "typing"];
 
 /// Returns true for a library's class whose objects are known to be the fields that they have.
 pub(crate) fn is_plain_of_library(module: &str, qualname: &str) -> bool {
-    PLAIN_MODULES.contains(&module) && qualname != NOT_PLAIN
+    PLAIN_MODULES.contains(&module) && qualname != NOT_PLAIN || (module, qualname) == NOBODY
 }
 
 /// Returns true when the codec (`splitcost.codec`) encodes values of a type as what they hold.

@@ -42,6 +42,11 @@ const MAX_FIELDS: usize = 32;
 ///
 /// Chosen: a date with its time zone has 41 bytes as text.
 const OPAQUE_BYTES: u64 = 41;
+/// Size of the description by which a callee obtains a resource, in bytes, and the values in it.
+///
+/// Measured: sessions of `SQLAlchemy`, plain and asynchronous, have 180 to 240 bytes.
+const RESOURCE_BYTES: u64 = 200;
+const RESOURCE_NODES: u64 = 12;
 /// Bytes of an array that its fingerprint is made of.
 ///
 /// Chosen: reading them takes 5 µs.
@@ -61,6 +66,8 @@ pub(crate) struct Walk {
     /// Fingerprint of the values, never written anywhere.
     pub(crate) hash: u64,
     pub(crate) is_changeable: bool,
+    /// Something is made only when it is wanted, and may be made until the call ends: the fingerprint says nothing.
+    pub(crate) has_unmade: bool,
     /// The containers around the current value.
     around: Vec<usize>,
     /// The rows among them.
@@ -210,7 +217,13 @@ impl Walk {
             Encoding::Buffer => Ok(self.buffer(value, &info)),
             Encoding::Lazy => match held_attr(value, "_wrapped").filter(|held| !is_placeholder(held)) {
                 Some(wrapped) => self.inside(value, &info, |walk| walk.value(&wrapped)),
-                None => Ok(self.dead_end(Class::Generator, value, &info)),
+                // The codec has it made.
+                None => {
+                    self.has_unmade = true;
+                    self.note(Class::Adapter, &info);
+                    self.bytes += OPAQUE_BYTES + info.name_len;
+                    Ok(Skeleton::Fields("object", Some(info.name.clone()), Vec::new()))
+                }
             },
             Encoding::Class => Ok(self.class_object(value, &info)),
             Encoding::DeadEnd(class) => {
@@ -442,9 +455,18 @@ impl Walk {
         Ok(Skeleton::Leaf("str"))
     }
 
-    /// A leaf that cannot cross.
+    /// A leaf that crosses by a description or by its name, or not at all.
     fn dead_end(&mut self, class: Class, value: &Bound<'_, PyAny>, info: &TypeInfo) -> Skeleton {
         self.note(class, info);
+        match class {
+            Class::Resource => {
+                self.bytes += RESOURCE_BYTES;
+                self.nodes += RESOURCE_NODES;
+            }
+            // The name of the object and that of its class.
+            Class::Named | Class::Service | Class::Carried => self.bytes += 19 + 2 * info.name_len,
+            _ => {}
+        }
         self.mix(value.as_ptr() as u64);
         Skeleton::Named(class.name(), info.name.clone())
     }
@@ -540,7 +562,7 @@ impl Walk {
             for (key, part) in held.iter() {
                 let Some(name) = key.cast_exact::<PyString>().ok().and_then(|key| key.to_str().ok()) else { continue };
                 let is_row = matches!(info.encoding, Encoding::Row);
-                if name == TYPING_FIELD || is_row && (row::is_state(name) || !self.is_sent(&part)) {
+                if name == TYPING_FIELD || is_row && (row::is_state(name, &held) || !self.is_sent(&part)) {
                     continue;
                 }
                 let part = if is_row { row::name_of_file(part) } else { part };

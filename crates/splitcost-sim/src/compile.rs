@@ -186,8 +186,7 @@ impl Compiled {
 pub struct Compiler<'a> {
     recording: &'a Recording,
     boundary: Boundary<'a>,
-    /// The mean size of a call of each function.
-    sizes: Vec<Size>,
+    sizes: Sizes,
     /// The functions that change their arguments.
     changing: Vec<bool>,
     awaited: bool,
@@ -204,7 +203,7 @@ impl<'a> Compiler<'a> {
         let handlers = recording.handler_modules();
         let front = |name: &String| handlers.get(name.as_str()).map_or(0, |&module| boundary.service_of(module));
         Self {
-            sizes: mean_sizes(recording),
+            sizes: Sizes::of(recording, endpoints),
             changing: changing(recording),
             front: endpoints.iter().map(front).collect(),
             boundary,
@@ -251,13 +250,13 @@ impl<'a> Compiler<'a> {
     }
 
     /// Returns the size of what a call carries: its own where it was sampled and has no receiver, else the mean of its function.
-    fn size_of(&self, call: &Call) -> Size {
+    fn size_of(&self, call: &Call, endpoint: u32) -> Size {
         match (&call.arguments, &call.result) {
             (Some(arguments), Some(result)) if arguments.receiver.is_none() => Size {
                 nodes: (arguments.nodes + result.nodes) as f64,
                 bytes: (arguments.encoded_bytes + result.encoded_bytes) as f64,
             },
-            _ => self.sizes[call.function as usize],
+            _ => self.sizes.mean(call.function, endpoint),
         }
     }
 
@@ -410,49 +409,87 @@ impl SizeSum {
     }
 }
 
-/// Returns, per function, the mean size of a call's arguments, result and receiver together.
-///
-/// A service object that lives at module level is found by its name; another one is made again from the arguments of its
-/// constructor, or has the size of its fields where no constructor was recorded.
-fn mean_sizes(recording: &Recording) -> Vec<Size> {
-    let mut sums = vec![[SizeSum::default(); 3]; recording.functions.len()];
-    let mut is_reference = vec![false; recording.functions.len()];
-    for call in recording.requests.iter().flat_map(|r| &r.calls) {
-        let [arguments, result, receiver] = &mut sums[call.function as usize];
-        if let Some(Payload { nodes, encoded_bytes, receiver: object, .. }) = &call.arguments {
-            arguments.note(*nodes, *encoded_bytes);
-            match object {
-                Some(Receiver { kind: ReceiverKind::Service, place: None, nodes, encoded_bytes, .. }) => {
-                    receiver.note(*nodes, *encoded_bytes);
+/// The mean sizes of a call's arguments, result and receiver together.
+struct Sizes {
+    of_functions: Vec<Size>,
+    /// By function and number of the endpoint: one function may return a row to one endpoint, and a thousand to another.
+    at_endpoints: BTreeMap<(FunctionId, u32), Size>,
+}
+
+impl Sizes {
+    /// Returns the means over the sampled calls. `endpoints` are the names of the endpoints by number.
+    ///
+    /// A service object that lives at module level is found by its name; another one is made again from the arguments of its
+    /// constructor, or has the size of its fields where no constructor was recorded.
+    fn of(recording: &Recording, endpoints: &[String]) -> Self {
+        let numbers: BTreeMap<&str, u32> = endpoints.iter().map(String::as_str).zip(0..).collect();
+        let mut sums = vec![[SizeSum::default(); 3]; recording.functions.len()];
+        let mut at_endpoints: BTreeMap<(FunctionId, u32), [SizeSum; 2]> = BTreeMap::new();
+        let mut is_reference = vec![false; recording.functions.len()];
+        for request in &recording.requests {
+            let number = numbers.get(request.endpoint.as_str());
+            for call in &request.calls {
+                let [arguments, result, receiver] = &mut sums[call.function as usize];
+                for (nth, (sum, payload)) in
+                    [(arguments, &call.arguments), (result, &call.result)].into_iter().enumerate()
+                {
+                    let Some(payload) = payload else { continue };
+                    sum.note(payload.nodes, payload.encoded_bytes);
+                    if let Some(&number) = number {
+                        let at_endpoint = at_endpoints.entry((call.function, number)).or_default();
+                        at_endpoint[nth].note(payload.nodes, payload.encoded_bytes);
+                    }
                 }
-                Some(Receiver { kind: ReceiverKind::Reference, .. }) => is_reference[call.function as usize] = true,
-                _ => {}
+                match call.arguments.as_ref().and_then(|payload| payload.receiver.as_ref()) {
+                    Some(Receiver { kind: ReceiverKind::Service, place: None, nodes, encoded_bytes, .. }) => {
+                        receiver.note(*nodes, *encoded_bytes);
+                    }
+                    Some(Receiver { kind: ReceiverKind::Reference, .. }) => is_reference[call.function as usize] = true,
+                    _ => {}
+                }
             }
         }
-        if let Some(Payload { nodes, encoded_bytes, .. }) = &call.result {
-            result.note(*nodes, *encoded_bytes);
+        let named = recording.functions.iter().zip(&sums);
+        let constructors: BTreeMap<(ModuleId, &str), Size> = named
+            .filter_map(|(function, [arguments, ..])| {
+                let class = function.qualname.strip_suffix(".__init__")?;
+                Some(((function.module, class), arguments.mean()))
+            })
+            .collect();
+        let object = |id: usize| {
+            let (function, receiver) = (&recording.functions[id], sums[id][2]);
+            let class = function.qualname.rsplit_once('.').map_or("", |(class, _)| class);
+            if is_reference[id] {
+                Size { nodes: 1.0, bytes: HANDLE_BYTES }
+            } else if receiver.samples > 0.0 {
+                constructors.get(&(function.module, class)).copied().unwrap_or_else(|| receiver.mean())
+            } else {
+                Size::default()
+            }
+        };
+        let mean = |id: usize, [arguments, result]: [SizeSum; 2]| arguments.mean() + result.mean() + object(id);
+        let or_of_all = |sum: SizeSum, all: SizeSum| if sum.samples > 0.0 { sum } else { all };
+        Self {
+            of_functions: sums
+                .iter()
+                .enumerate()
+                .map(|(id, &[arguments, result, _])| mean(id, [arguments, result]))
+                .collect(),
+            at_endpoints: at_endpoints
+                .into_iter()
+                .map(|((function, number), [arguments, result])| {
+                    let id = function as usize;
+                    let both = [or_of_all(arguments, sums[id][0]), or_of_all(result, sums[id][1])];
+                    ((function, number), mean(id, both))
+                })
+                .collect(),
         }
     }
-    let named = recording.functions.iter().zip(&sums);
-    let constructors: BTreeMap<(ModuleId, &str), Size> = named
-        .filter_map(|(function, [arguments, ..])| {
-            let class = function.qualname.strip_suffix(".__init__")?;
-            Some(((function.module, class), arguments.mean()))
-        })
-        .collect();
-    let all = recording.functions.iter().zip(&sums).zip(is_reference);
-    all.map(|((function, [arguments, result, receiver]), is_reference)| {
-        let class = function.qualname.rsplit_once('.').map_or("", |(class, _)| class);
-        let object = if is_reference {
-            Size { nodes: 1.0, bytes: HANDLE_BYTES }
-        } else if receiver.samples > 0.0 {
-            constructors.get(&(function.module, class)).copied().unwrap_or_else(|| receiver.mean())
-        } else {
-            Size::default()
-        };
-        arguments.mean() + result.mean() + object
-    })
-    .collect()
+
+    /// Returns the mean size of a function's calls in the requests of an endpoint, or of all where none of these was sampled.
+    fn mean(&self, function: FunctionId, endpoint: u32) -> Size {
+        self.at_endpoints.get(&(function, endpoint)).copied().unwrap_or(self.of_functions[function as usize])
+    }
 }
 
 /// Returns, per function, if a call of it changed its arguments.
@@ -694,7 +731,7 @@ impl Builder<'_> {
             return None;
         }
         let nth = self.next_call_to(target);
-        let size = compiler.size_of(call);
+        let size = compiler.size_of(call, self.endpoint);
         self.compiled.crossings.push(Some(Crossing {
             endpoint: self.endpoint,
             caller,
@@ -725,7 +762,27 @@ impl Builder<'_> {
 
 #[cfg(test)]
 mod tests {
+    use splitcost_model::recording::Function;
+
     use super::*;
+
+    #[test]
+    fn a_call_that_was_not_sampled_has_the_mean_size_of_its_endpoint() {
+        let payload = |bytes| Some(Payload { nodes: 1, encoded_bytes: bytes, ..Payload::default() });
+        let call = |bytes| Call { arguments: payload(10), result: payload(bytes), ..Call::default() };
+        let request = |endpoint: &str, calls| Request { endpoint: endpoint.into(), calls, ..Request::default() };
+        let recording = Recording {
+            functions: vec![Function::default()],
+            requests: vec![
+                request("GET /one", vec![call(20), call(40), Call::default()]),
+                request("GET /all", vec![call(900)]),
+                request("GET /none", vec![Call::default()]),
+            ],
+            ..Recording::default()
+        };
+        let sizes = Sizes::of(&recording, &["GET /all", "GET /none", "GET /one"].map(str::to_owned));
+        assert_eq!([0, 1, 2].map(|endpoint| sizes.mean(0, endpoint).bytes as u64), [910, 330, 40]);
+    }
 
     #[test]
     fn the_work_of_a_visit_is_around_its_calls_and_inside_of_the_one_that_made_it() {

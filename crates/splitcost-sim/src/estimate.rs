@@ -545,7 +545,7 @@ impl CompiledScenario<'_> {
                 let requests = self.requests.iter().filter(|r| r.endpoint == *name).count().max(1) as f64;
                 let (file, line) = match statement {
                     Some(text) => sites.calls.of_statement(text, function),
-                    None => sites.calls.of_call(caller, function),
+                    None => sites.calls.of_call(caller, function, Some(name)),
                 };
                 CrossingCost {
                     endpoint: name.clone(),

@@ -9,6 +9,7 @@ import dataclasses
 import datetime
 import enum
 import fractions
+import functools
 import inspect
 import ipaddress
 import math
@@ -173,7 +174,8 @@ def _tag_fields(fields: dict[str, Any], active: Active) -> dict[str, Any]:
     untagged = active.untagged
     name = ""
     try:
-        for name, value in fields.items():
+        # Another thread may change a dictionary of the app meanwhile.
+        for name, value in list(fields.items()):
             out[name] = value if type(value) in untagged else _tag(value, active)
     except CannotCross as error:
         # A key that is no identifier is data, and data stays out of messages.
@@ -214,10 +216,11 @@ def _tag_list(value: list[Any], active: Active) -> Any:
 def _tag_dict(value: dict[Any, Any], active: Active) -> Any:
     _enter(value, active)
     out: Any
-    names = not value or (
-        set(map(type, value)) == _STR_ONLY and (all(map(str.isascii, value)) or all(map(_utf8, value)))
+    keys = list(value)
+    names = not keys or (
+        set(map(type, keys)) == _STR_ONLY and (all(map(str.isascii, keys)) or all(map(_utf8, keys)))
     )
-    if names and not (len(value) == 1 and next(iter(value)).startswith("$")):
+    if names and not (len(keys) == 1 and keys[0].startswith("$")):
         out = _tag_fields(value, active)
     else:
         out = {"$m": _pairs(value, active)}
@@ -227,7 +230,7 @@ def _tag_dict(value: dict[Any, Any], active: Active) -> Any:
 
 def _pairs(value: dict[Any, Any], active: Active) -> list[list[Any]]:
     try:
-        return [[_tag(key, active), _tag(item, active)] for key, item in value.items()]
+        return [[_tag(key, active), _tag(item, active)] for key, item in list(value.items())]
     except CannotCross as error:
         error.within("[*]")
         raise
@@ -236,7 +239,7 @@ def _pairs(value: dict[Any, Any], active: Active) -> list[list[Any]]:
 def _sequence(tag: str) -> Tagger:
     def tagger(value: Any, active: Active) -> Any:
         _enter(value, active)
-        out = {tag: _tag_items(value, active)}
+        out = {tag: _tag_items(list(value), active)}
         active.discard(id(value))
         return out
 
@@ -485,7 +488,7 @@ def _tagger_of_what_stands_in(kind: Any) -> Tagger | None:
         return lambda value, active: {"$Y": ["row", list(value._fields), _tag_items(tuple(value), active)]}
     if "sqlalchemy.engine.row:RowMapping" in bases:
         return lambda value, active: {"$Y": ["mapping", list(value), _tag_items(value.values(), active)]}
-    if "django.utils.functional:LazyObject" in bases:
+    if _is_lazy(kind):
         return _tag_lazy_object
     if "django.utils.functional:Promise" in bases:
         return _tag_lazy_text
@@ -495,10 +498,28 @@ def _tagger_of_what_stands_in(kind: Any) -> Tagger | None:
 
 
 def _tag_lazy_object(value: Any, active: Active) -> Any:
-    made = object.__getattribute__(value, "__dict__").get("_wrapped")
-    if made is None or type(made) is object:
-        raise CannotCross("", Obstacle.LIVE, name_of(type(value)).replace(":", "."))
-    return _tag(made, active)
+    """An object that is made when it is wanted, as the user of a request of Django's, is wanted now."""
+    try:
+        return _tag(made_object(value), active)
+    except CannotCross:
+        raise
+    except Exception as error:  # Whatever making it raises.
+        raise CannotCross("", Obstacle.LIVE, name_of(type(value)).replace(":", ".")) from error
+
+
+def made_object(value: Any) -> Any:
+    """Return what a lazy object of Django's stands for, or else the value. Raises whatever making it raises."""
+    while _is_lazy(type(value)):
+        held = object.__getattribute__(value, "__dict__")
+        if held.get("_wrapped") is None or type(held["_wrapped"]) is object:
+            value._setup()
+        value = held["_wrapped"]
+    return value
+
+
+@functools.cache
+def _is_lazy(kind: type) -> bool:
+    return any(name_of(base) == "django.utils.functional:LazyObject" for base in kind.__mro__)
 
 
 def _tag_lazy_text(value: Any, active: Active) -> Any:
@@ -559,7 +580,7 @@ def _derived_tagger(kind: type, name: str) -> Tagger:
         _enter(value, active)
         held: Any
         if base is dict or base is OrderedDict:
-            held = [[_tag(key, active), _tag(item, active)] for key, item in base.items(value)]
+            held = [[_tag(key, active), _tag(item, active)] for key, item in list(base.items(value))]
         elif base in (list, tuple, set, frozenset):
             held = _tag_items(list(base.__iter__(value)), active)
         else:
@@ -598,7 +619,9 @@ def _dataclass_tagger(kind: Any, name: str) -> Tagger:
             state
         ):  # A cached property, an attribute that was added later, a base's slot.
             more = {
-                field: held for field, held in state.items() if field not in known and field != TYPING_FIELD
+                field: held
+                for field, held in list(state.items())
+                if field not in known and field != TYPING_FIELD
             }
             content.append(_tag_fields(more, active))
         active.discard(id(value))

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from splitcost.codec import rows
 from splitcost.codec.decoding import set_state
-from splitcost.codec.encoding import state_of
+from splitcost.codec.encoding import made_object, state_of
 from splitcost.codec.kinds import EASY, base_of, is_allowed, is_data, is_model
 
 _ATOMS = EASY | {float, bytes}
@@ -143,6 +143,10 @@ class Parts:
             self._add(root, -1, f"[{index}]")
 
     def _add(self, value: Any, parent: int, step: str) -> None:
+        try:
+            value = made_object(value)
+        except Exception:  # It could not be sent.
+            return
         kind = type(value)
         if kind in _ATOMS or id(value) in self._foreign:
             return

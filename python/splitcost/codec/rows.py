@@ -109,10 +109,11 @@ class _SqlAlchemy:
 
     def give(self, row: Any, loaded: dict[str, Any], own: dict[str, Any], origin: Any) -> None:
         from sqlalchemy.orm import make_transient_to_detached
-        from sqlalchemy.orm.attributes import set_committed_value
+        from sqlalchemy.orm.attributes import set_attribute, set_committed_value
 
         for name, part in loaded.items():
-            set_committed_value(row, name, part)
+            # Related rows get their foreign keys when a new row is written, if they are a change to it.
+            (set_committed_value if origin or name not in self._relations else set_attribute)(row, name, part)
             if back := self._back.get(name):
                 for child in part if type(part) is list else [part] if part else []:
                     if back not in child._sa_instance_state.dict:

@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import Any
 
 from splitcost.gateways import patch
+from splitcost.gateways.handler import function_id
 from splitcost.gateways.request import MOST_ROUTES, found
 
 
@@ -22,14 +23,15 @@ def find(match: Any, _: Any, request: Any) -> None:
 
 
 def view_of(view: Any, method: str) -> Any:
-    """Return the class, method or function behind a view."""
+    """Return the class, method or function behind a view; the class of a view for a method that a library has."""
     facts = getattr(view, "__dict__", {})
     # Django's views by class; those of the REST framework, where a set of views maps methods to its own.
     kind = facts.get("view_class") or facts.get("cls")
     name = (facts.get("actions") or {}).get(method.lower())
     if kind is None:
         return view
-    return kind if name is None else getattr(kind, name, kind)
+    method_of_set = None if name is None else getattr(kind, name, None)
+    return kind if method_of_set is None or function_id(method_of_set) is None else method_of_set
 
 
 @functools.lru_cache(MOST_ROUTES)

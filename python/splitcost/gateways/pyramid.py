@@ -8,7 +8,7 @@ from typing import Any
 
 from splitcost._guard import attempt
 from splitcost.gateways import patch
-from splitcost.gateways.request import found
+from splitcost.gateways.request import found, refused
 from splitcost.gateways.template import braces
 
 
@@ -30,8 +30,11 @@ def map_view(original: Any, mapper: Any, view: Any) -> Any:
 
 
 def find(view: Any, mapper: Any, request: Any) -> None:
-    """Tell the route and the view of a request. The view of an exception does not handle it."""
+    """Tell the route and the view of a request. The view of an exception (a missing permission, say) handles none."""
     facts = request.__dict__
+    route = facts.get("matched_route")
+    pattern = braces(route.pattern) if route is not None else None
     if facts.get("exception") is None:
-        route = facts.get("matched_route")
-        found(braces(route.pattern) if route is not None else None, view, mapper.attr or "__call__")
+        found(pattern, view, mapper.attr or "__call__")
+    else:
+        refused(pattern)

@@ -34,6 +34,7 @@ __all__ = [
     "handled",
     "is_inside",
     "mounted",
+    "refused",
     "run_asgi",
     "run_job",
     "watch",
@@ -186,6 +187,13 @@ def found(route: str | None, handler: Any, verb: str = "") -> None:
         request.is_found = True
         request.route = route
         request.handler = function_id(handler, verb or request.method)
+
+
+def refused(route: str | None) -> None:
+    """Note the route of the request that runs, where it was refused before a handler was chosen."""
+    request = _CURRENT.get()
+    if request is not None and not request.is_found:
+        request.route = route
 
 
 def handled(handler: Any) -> None:

@@ -13,6 +13,16 @@ from typing import Any
 
 from splitcost.rehearsal.policy import NO_LIMITS, NO_TIMEOUT_SECS, Policy
 
+_CALLED_BY_SYNTAX = {
+    "__call__",
+    "__contains__",
+    "__delitem__",
+    "__getitem__",
+    "__len__",
+    "__setitem__",
+}
+"""Methods that code of another service calls without their names."""
+
 
 @dataclass(frozen=True)
 class Service:
@@ -159,7 +169,7 @@ class Config:
         """Return if calls of a function are made remotely: in a loopback, methods of every object that has a name."""
         _, dot, name = qualname.rpartition(".")
         if self.is_loopback and dot and "<" not in qualname:
-            return not name.startswith("__") or name == "__call__"
+            return not name.startswith("__") or name in _CALLED_BY_SYNTAX
         return not self.functions.isdisjoint((f"{module}:{qualname}", f"{self.boundary(module)}:{qualname}"))
 
     def boundary(self, module: str, qualname: str = "", namespace: dict[str, Any] | None = None) -> str:

@@ -7,11 +7,10 @@ code lives on in a copy, which the stub calls where the call stays in this proce
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import gc
 import inspect
-import sys
+import itertools
 import types
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -23,7 +22,10 @@ LRU_CACHED = type(functools.lru_cache(len))
 LINE = "@"
 """Stands before the line of a function that no name leads to, as its module may have several of its qualified name."""
 
-_STUB = "the stub"
+_STUB, _GIVEN = "the stub", "what is given"
+"""Constants of a stub's code, in the place of objects."""
+
+_NO_DEFAULT = object()
 _DISPATCHER: Any = functools.singledispatch(lambda value: value)
 _KINDS = (
     inspect.CO_COROUTINE | inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR | inspect.CO_ITERABLE_COROUTINE
@@ -183,26 +185,13 @@ def copy_of(function: types.FunctionType) -> types.FunctionType:
     return copy
 
 
-def _signature(function: types.FunctionType) -> inspect.Signature:
-    if sys.version_info >= (3, 14):
-        import annotationlib
-
-        # Names that only a type checker knows stay as they are.
-        return inspect.signature(function, annotation_format=annotationlib.Format.FORWARDREF)
-    return inspect.signature(function)
-
-
-def _call(*args: Any, **kwargs: Any) -> Any:
-    stub: Any = "the stub"
-    return stub(*args, **kwargs)
-
-
 def become_stub(function: types.FunctionType, original: types.FunctionType, stub: Callable[..., Any]) -> None:
     """Make a function call ``stub``, which gets what it is called with; ``original`` is a copy of it."""
-    own, template = function.__code__, _call.__code__
-    # Who asks for its kind (coroutine function, generator) gets the same answer as before.
+    own, template = function.__code__, _template(function.__code__)
+    constants = {_STUB: stub, _GIVEN: _given(original)}
+    # Who asks for its kind (coroutine function, generator) and its parameters gets the same answer as before.
     function.__code__ = template.replace(
-        co_consts=tuple(stub if constant == _STUB else constant for constant in template.co_consts),
+        co_consts=tuple(constants.get(constant, constant) for constant in template.co_consts),
         co_flags=template.co_flags | own.co_flags & _KINDS,
         co_freevars=own.co_freevars,
         co_name=own.co_name,
@@ -210,8 +199,59 @@ def become_stub(function: types.FunctionType, original: types.FunctionType, stub
         co_filename=own.co_filename,
         co_firstlineno=own.co_firstlineno,
     )
-    # So does who looks at its parameters, even past `__wrapped__`, as pluggy does.
-    with contextlib.suppress(ValueError, TypeError, NameError):
-        function.__signature__ = _signature(original)  # type: ignore[attr-defined]
     function.__wrapped__ = original  # type: ignore[attr-defined]
     function.__splitcost_stub__ = function  # type: ignore[attr-defined]
+
+
+def _template(code: types.CodeType) -> types.CodeType:
+    """Return the code of a function with the same parameters that calls the stub."""
+    names = iter(code.co_varnames)
+    positional = list(itertools.islice(names, code.co_argcount))
+    named = list(itertools.islice(names, code.co_kwonlyargcount))
+    gathered = next(names) if code.co_flags & inspect.CO_VARARGS else None
+    more = next(names) if code.co_flags & inspect.CO_VARKEYWORDS else None
+    before, after = positional[: code.co_posonlyargcount], positional[code.co_posonlyargcount :]
+    parameters = [*before, *(["/"] if before else []), *after]
+    if gathered or named:
+        parameters.append(f"*{gathered or ''}")
+    parameters += named
+    if more:
+        parameters.append(f"**{more}")
+    items = "".join(f"{name!r}: {name}, " for name in named)
+    text = f"""def function({", ".join(parameters)}):
+    __splitcost_given__ = {_GIVEN!r}
+    __splitcost_stub__ = {_STUB!r}
+    __splitcost_given__ = __splitcost_given__(
+        ({"".join(f"{name}, " for name in positional)}), {gathered or "()"}, {{{items}}}, {more or "{}"}
+    )
+    return __splitcost_stub__(*__splitcost_given__[0], **__splitcost_given__[1])
+"""
+    module = compile(text, "(stub)", "exec")
+    return next(constant for constant in module.co_consts if isinstance(constant, types.CodeType))
+
+
+_Given = Callable[[tuple[Any, ...], tuple[Any, ...], dict[str, Any], dict[str, Any]], Any]
+
+
+def _given(original: types.FunctionType) -> _Given:
+    """Return a function of all arguments that returns those that were given: defaults are left out."""
+    code = original.__code__
+
+    def given(
+        positional: tuple[Any, ...], gathered: tuple[Any, ...], named: dict[str, Any], more: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        defaults, preset = original.__defaults__ or (), original.__kwdefaults__ or {}
+        if preset:
+            named = {
+                name: value for name, value in named.items() if value is not preset.get(name, _NO_DEFAULT)
+            }
+        first = len(positional) - len(defaults)
+        left_out = [index for index, value in enumerate(defaults, first) if positional[index] is value]
+        if left_out and not gathered:
+            behind = [index for index in range(left_out[0], len(positional)) if index not in left_out]
+            if not behind or code.co_posonlyargcount <= behind[0]:
+                named |= {code.co_varnames[index]: positional[index] for index in behind}
+                positional = positional[: left_out[0]]
+        return positional + gathered, named | more if more else named
+
+    return given

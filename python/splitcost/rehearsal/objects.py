@@ -16,10 +16,6 @@ MAX_SEARCHES = 4
 """Objects of a class that are searched for in vain before the search ends. Chosen: as in the recorder."""
 
 
-NAMELESS = "[0][0]"
-"""The path, in a message, of what a method is called on."""
-
-
 class Named(NamedTuple):
     """An argument that goes by its name."""
 

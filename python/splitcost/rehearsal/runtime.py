@@ -48,7 +48,7 @@ from splitcost.rehearsal.faults import Faults
 from splitcost.rehearsal.functions import Found, become_stub, copy_of, is_stub
 from splitcost.rehearsal.kept import FIELD_ACCESS, Batch, Opened
 from splitcost.rehearsal.live import Exchange, Handle, Live, Shell, handle_of
-from splitcost.rehearsal.objects import NAMELESS, Names, UnknownName
+from splitcost.rehearsal.objects import Names, UnknownName
 from splitcost.rehearsal.policy import Budget
 from splitcost.rehearsal.remote import (
     AsyncRemoteContext,
@@ -374,12 +374,9 @@ class Runtime:
                     message.append(found)
             call.body = codec.encode(message, call.exchange)
         except CannotCross as error:
-            # Without a recording a loopback takes the methods of values for those of service objects.
-            is_nameless = target.receiver is not None and error.path.startswith(NAMELESS)
-            if not (self.config.is_loopback and is_nameless):
-                if error.path != "call":
-                    error.path = _argument_path(target.real, error.path)
-                self._note(target, error, frame)
+            if error.path != "call":
+                error.path = _argument_path(target.real, error.path)
+            self._note(target, error, frame)
             if target.is_operation:
                 raise
             return None

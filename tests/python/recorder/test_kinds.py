@@ -202,7 +202,7 @@ VALUES_OF_LIBRARIES = [
     ("r.datastructures.QueryParams('a=1')", "adapter", "(starlette.datastructures.QueryParams)"),
     ("r.RequestContext(r.django_request)", "resource", "(django.template.context.RequestContext)"),
     ("r.lazy_row(True)", "adapter", "(kinds.rows.Person)"),
-    ("r.lazy_row(False)", "generator", "(django.utils.functional.SimpleLazyObject)"),
+    ("r.lazy_row(False)", "adapter", "(django.utils.functional.SimpleLazyObject)"),
     ("r.lazystr('a')", "adapter", "(django.utils.functional.Promise)"),
 ]
 
@@ -214,7 +214,7 @@ def test_values_of_libraries(together, value, class_, path):
 
 
 #: Values that stand for others, and arrive as these.
-STAND_INS = ("r.lazy_row(True)", "r.lazystr('a')", "r.with_lines.lines")
+STAND_INS = ("r.lazy_row(True)", "r.lazy_row(False)", "r.lazystr('a')", "r.with_lines.lines")
 
 
 def agree(prelude: str, value: str, class_: str) -> None:
@@ -292,6 +292,22 @@ def test_loaded_rows_of_foreign_keys_count(runs):
     loaded, alone = (call.payloads[False]["skeleton"] for call in log.named(TAKE))
     assert '"owner":{"object":"kinds.rows:Person"' in loaded
     assert '"owner":' not in alone
+
+
+def test_a_relation_of_any_name_counts(runs):
+    row = "r.Task(id=1, _state=r.TaskState(id=2, name='pending'))"
+    log = run(runs, f"back.take({row}); back.take(r.Task(id=1))", ROWS)
+    loaded, alone = (call.payloads[False] for call in log.named(TAKE))
+    assert '"_state":{"object":"kinds.rows:TaskState"' in loaded["skeleton"]
+    assert '"_state":' not in alone["skeleton"]
+    assert loaded["nodes"] - alone["nodes"] == 3
+
+
+def test_what_crosses_by_a_description_or_a_name_has_a_size(runs):
+    log = run(runs, "back.take(1); back.take(r.Session(r.engine))", ROWS)
+    number, session = (call.payloads[False] for call in log.named(TAKE))
+    assert session["encoded_bytes"] > number["encoded_bytes"] + 100
+    assert session["nodes"] > number["nodes"] + 5
 
 
 def test_rows_within_a_row_count_without_their_lists(runs):

@@ -178,3 +178,67 @@ def test_methods_become_stubs_in_their_class(module: types.ModuleType) -> None:
         "Shelf.size",
         "Shelf.name",
     ]
+
+
+SIGNATURES = """
+NOBODY = object()
+
+def taken(first, /, second, third=3, *, fourth=4, fifth, **more):
+    return [first, second, third, fourth, fifth, more]
+
+def between(first, nobody=NOBODY, third=3):
+    return [first, nobody is NOBODY, third]
+
+def gathered(first, second=2, *rest, last=None):
+    return [first, second, rest, last]
+
+def positional(first, second=2, third=3, /):
+    return [first, second, third]
+"""
+
+CALLS = [
+    ("taken(1, 2, fifth=5)", (1, 2), {"fifth": 5}),
+    (
+        "taken(1, second=2, third=3, fourth=5, fifth=5, sixth=6)",
+        (1, 2),
+        {"fourth": 5, "fifth": 5, "sixth": 6},
+    ),
+    ("between(1)", (1,), {}),
+    ("between(1, third=4)", (1,), {"third": 4}),
+    ("gathered(1, 2, 3, last=4)", (1, 2, 3), {"last": 4}),
+    ("gathered(first=1)", (1,), {}),
+    ("positional(1, 2, 4)", (1, 2, 4), {}),
+    ("positional(1)", (1,), {}),
+    ("positional(1, 2, 5)", (1, 2, 5), {}),
+]
+
+
+@pytest.mark.parametrize(("call", "args", "kwargs"), CALLS)
+def test_a_stub_gets_what_is_no_default(call: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    namespace: dict[str, Any] = {}
+    exec(SIGNATURES, namespace)
+    function = namespace[call.partition("(")[0]]
+    expected = eval(call, namespace)
+    original, given = copy_of(function), []
+
+    def stub(*args: Any, **kwargs: Any) -> Any:
+        given.append((args, kwargs))
+        return original(*args, **kwargs)
+
+    become_stub(function, original, stub)
+    assert eval(call, namespace) == expected
+    assert given == [(args, kwargs)]
+    with pytest.raises(TypeError, match="missing 1 required"):
+        function(**{"fifth": 5, "second": 2} if function.__name__ == "taken" else {})
+    assert len(given) == 1
+
+
+def test_a_wrapper_of_a_stub_has_its_own_parameters(module: types.ModuleType) -> None:
+    replaced(module, "plain")
+
+    @functools.wraps(module.plain)
+    def wrapper(request: Any) -> Any:
+        return module.plain(request)
+
+    # As cornice asks.
+    assert inspect.getfullargspec(wrapper).args == ["request"]

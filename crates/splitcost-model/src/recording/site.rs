@@ -13,8 +13,8 @@ const NAMED_OBSTACLES: usize = 3;
 #[derive(Clone, Debug)]
 pub struct CallSites<'a> {
     recording: &'a Recording,
-    /// The place of a sampled call, by calling module and function.
-    places: BTreeMap<(ModuleId, FunctionId), (&'a str, u32)>,
+    /// The place of a sampled call, by calling module and function, in the requests of one endpoint and in any.
+    places: BTreeMap<(ModuleId, FunctionId, Option<&'a str>), (&'a str, u32)>,
     /// The values in the way, in the order of their first appearance.
     obstacles: BTreeMap<FunctionId, Vec<&'a Obstacle>>,
     receivers: BTreeMap<FunctionId, &'a Receiver>,
@@ -31,9 +31,11 @@ impl<'a> CallSites<'a> {
                     if !payload.file.is_empty() {
                         let caller = recording.functions[request.calls[call.parent as usize].function as usize].module;
                         let place = (payload.file.as_str(), payload.line);
-                        let known = sites.places.entry((caller, call.function)).or_insert(place);
-                        if is_of_library(known.0) && !is_of_library(place.0) {
-                            *known = place;
+                        for endpoint in [Some(request.endpoint.as_str()), None] {
+                            let known = sites.places.entry((caller, call.function, endpoint)).or_insert(place);
+                            if is_of_library(known.0) && !is_of_library(place.0) {
+                                *known = place;
+                            }
                         }
                     }
                     let known = sites.obstacles.entry(call.function).or_default();
@@ -51,12 +53,13 @@ impl<'a> CallSites<'a> {
         sites
     }
 
-    /// Returns the file and line of a call, or of its function's definition where the call came from outside the app. A place in
-    /// a library is the last resort: the app itself may be installed as one.
-    pub fn of_call(&self, caller: ModuleId, function: FunctionId) -> (String, u32) {
+    /// Returns the file and line of a call in the requests of an endpoint, or in any, or of its function's definition where the
+    /// call came from outside the app. A place in a library is the last resort: the app itself may be installed as one.
+    pub fn of_call(&self, caller: ModuleId, function: FunctionId, endpoint: Option<&str>) -> (String, u32) {
         let defined = &self.recording.functions[function as usize];
         let definition = (defined.file.as_str(), defined.line);
-        let (file, line) = match self.places.get(&(caller, function)) {
+        let at = |endpoint| self.places.get(&(caller, function, endpoint));
+        let (file, line) = match at(endpoint).or_else(|| at(None)) {
             Some(place) if !is_of_library(place.0) || is_of_library(definition.0) => *place,
             _ => definition,
         };

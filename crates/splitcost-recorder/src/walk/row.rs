@@ -8,8 +8,10 @@ use super::{Walk, add_field, held_attr};
 use crate::source;
 use crate::type_info::{Encoding, TypeInfo, generic_attr, type_of};
 
-/// Attributes in which object-relational mappers keep their own state.
-const ROW_STATE: [&str; 3] = ["_sa_instance_state", "_state", "_prefetched_objects_cache"];
+/// The attribute in which `SQLAlchemy` keeps the state of a row.
+const STATE_OF_SQLALCHEMY: &str = "_sa_instance_state";
+/// The attributes in which Django does. Rows of `SQLAlchemy` may have columns and relations of these names.
+const STATE_OF_DJANGO: [&str; 2] = ["_state", "_prefetched_objects_cache"];
 /// Beginning of the names under which association proxies of `SQLAlchemy` are kept.
 const PROXY_OF_ROW: &str = "_AssociationProxy_";
 /// Rows within each other that the codec of a rehearsal sends.
@@ -26,7 +28,7 @@ impl Walk {
         self.related_rows(value, &mut skeleton)?;
         self.hash = after;
         self.rows -= 1;
-        if let Some(state) = held_attr(value, "_sa_instance_state") {
+        if let Some(state) = held_attr(value, STATE_OF_SQLALCHEMY) {
             self.hash = before;
             let account =
                 generic_attr(&state, "committed_state").and_then(|held| held.cast_into_exact::<PyDict>().ok());
@@ -48,6 +50,9 @@ impl Walk {
 
     /// The rows that Django has loaded for the foreign keys of a row.
     fn related_rows(&mut self, value: &Bound<'_, PyAny>, skeleton: &mut Skeleton) -> PyResult<()> {
+        if held_attr(value, STATE_OF_SQLALCHEMY).is_some() {
+            return Ok(());
+        }
         let cache = held_attr(value, "_state").and_then(|state| held_attr(&state, "fields_cache"));
         let Some(cache) = cache.and_then(|cache| cache.cast_into_exact::<PyDict>().ok()) else { return Ok(()) };
         for (key, part) in cache.iter() {
@@ -76,9 +81,12 @@ impl Walk {
     }
 }
 
-/// Returns true for an attribute in which a mapper keeps its own state.
-pub(super) fn is_state(name: &str) -> bool {
-    ROW_STATE.contains(&name) || name.starts_with(PROXY_OF_ROW)
+/// Returns true for an attribute of a row, which holds these, in which its mapper keeps its own state.
+pub(super) fn is_state(name: &str, held: &Bound<'_, PyDict>) -> bool {
+    match held.contains(STATE_OF_SQLALCHEMY) {
+        Ok(true) => name == STATE_OF_SQLALCHEMY || name.starts_with(PROXY_OF_ROW),
+        _ => STATE_OF_DJANGO.contains(&name),
+    }
 }
 
 /// Returns the name of a file that a column of Django's holds, and any other value as it is.

@@ -35,7 +35,7 @@ impl<'a> SplitSites<'a> {
         let mut list: Vec<CannotCross> = counts
             .into_iter()
             .map(|((caller, function, readiness, in_rehearsal), count)| {
-                let (file, line) = self.calls.of_call(caller, function);
+                let (file, line) = self.calls.of_call(caller, function, None);
                 CannotCross {
                     caller: self.recording.modules[caller as usize].clone(),
                     callee: self.recording.function_name(&self.recording.functions[function as usize]),
@@ -60,9 +60,10 @@ impl<'a> SplitSites<'a> {
         let names = split.service_names();
         let name = |service: u16| names[usize::from(service)].to_owned();
         let hop = |hop: &crate::compile::Hop| {
-            let (file, line) = self.calls.of_call(hop.caller, hop.function);
+            let endpoint = &endpoints[hop.endpoint as usize];
+            let (file, line) = self.calls.of_call(hop.caller, hop.function, Some(endpoint));
             estimate::Hop {
-                endpoint: endpoints[hop.endpoint as usize].clone(),
+                endpoint: endpoint.clone(),
                 caller_service: name(hop.caller_service),
                 callee_service: name(hop.callee_service),
                 callee: self.recording.function_name(&self.recording.functions[hop.function as usize]),

@@ -1,13 +1,14 @@
 """Sessions, connections and engines of SQLAlchemy, and of what is made on top of it.
 
 The callee's session is made by the caller's own `sessionmaker`, if that has a name, else it is one of the same class
-and options. Its engine is the callee's own of that name, or one of the same URL.
+and options. Its engine is the callee's own of that name, or its only one of that URL, or one with such a pool.
 """
 
 from __future__ import annotations
 
 import contextlib
 import functools
+import gc
 import sys
 import weakref
 from collections.abc import Callable, Iterable, Iterator
@@ -166,7 +167,9 @@ _described: weakref.WeakKeyDictionary[Any, list[Any]] = weakref.WeakKeyDictionar
 
 
 def _describe_engine(engine: Any, names: Names) -> list[Any] | None:
-    """The name of an engine, or its URL, and its options; ``None`` where no other process has the same database."""
+    """The name of an engine, or its URL, its options and the class of its pool; ``None`` where no other process has its
+    database.
+    """
     described = _described.get(engine)
     if described is None and (described := _find_engine(engine, names)) is not None:
         _described[engine] = described
@@ -190,7 +193,7 @@ def _find_engine(engine: Any, names: Names) -> list[Any] | None:
             name = names.find_name(base)
     is_awaited = engine is not sync
     url = None if name is not None else engine.url.render_as_string(hide_password=False)
-    return [name, url, options, is_awaited]
+    return [name, url, options, is_awaited, codec.name_of(type(sync.pool))]
 
 
 def _is_in_memory(url: Any) -> bool:
@@ -273,24 +276,42 @@ _engines_by_url: dict[tuple[str, bool], Any] = {}
 
 
 def _engine(described: list[Any], names: Names) -> Any:
-    name, url, options, is_awaited = described
+    name, url, options, is_awaited, pool = described
     if name is not None:
         engine = names.find(name)
     else:
         engine = _engines_by_url.get((url, is_awaited))
         if engine is None:
-            engine = _engines_by_url.setdefault((url, is_awaited), _create(url, is_awaited))
+            found = _own_engine(url, is_awaited) or _create(url, is_awaited, pool)
+            engine = _engines_by_url.setdefault((url, is_awaited), found)
     return engine.execution_options(**options) if options else engine
 
 
-def _create(url: str, is_awaited: bool) -> Any:
+def _own_engine(url: str, is_awaited: bool) -> Any:
+    """Return the engine that the app has for a database in this process, with its pool and its listeners, if any.
+
+    An app may keep it where no name leads, as in a dictionary by event loop. Of several nobody knows which is meant.
+    """
+    kinds = _classes("sqlalchemy.ext.asyncio:AsyncEngine" if is_awaited else "sqlalchemy.engine:Engine")
+    found = [
+        engine
+        for engine in gc.get_objects()
+        # An asynchronous engine has another one within it.
+        if type(engine) in kinds
+        and engine.dialect.is_async == is_awaited
+        and engine.url.render_as_string(hide_password=False) == url
+    ]
+    return found[0] if len(found) == 1 else None
+
+
+def _create(url: str, is_awaited: bool, pool: str) -> Any:
     if is_awaited:
         from sqlalchemy.ext.asyncio import create_async_engine
 
-        return create_async_engine(url)
+        return create_async_engine(url, poolclass=codec.resolve(pool))
     from sqlalchemy import create_engine
 
-    return create_engine(url)
+    return create_engine(url, poolclass=codec.resolve(pool))
 
 
 # --- the end

@@ -72,6 +72,21 @@ class OrderLine(Base):
     order: Mapped[Order] = relationship(back_populates="lines")
 
 
+class Task(Base):
+    """A row with a relation of the name under which Django keeps its own state."""
+
+    __tablename__ = "tasks"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    _state: Mapped["TaskState"] = relationship()
+
+
+class TaskState(Base):
+    __tablename__ = "states"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    task_id: Mapped[int] = mapped_column(sqlalchemy.ForeignKey("tasks.id"))
+
+
 class Person(models.Model):
     name = models.CharField(max_length=9)
 

@@ -71,6 +71,13 @@ def is_made_by_the_maker_of_that_name():
 
 
 @check
+def has_the_engine_that_the_callee_keeps_where_no_name_leads():
+    with Session(db.kept_engine()) as session:
+        is_of_kept_engine, pid = vault.is_of_kept_engine(session)
+    assert is_of_kept_engine and elsewhere(pid)
+
+
+@check
 def has_class_and_options_of_the_callers():
     with Session(db.engine, expire_on_commit=False) as session:
         facts = vault.facts(session)
@@ -83,7 +90,7 @@ def has_an_engine_of_the_same_url():
     nameless = create_engine(db.engine.url)
     with Session(nameless) as session:
         facts = vault.facts(session)
-        assert elsewhere(facts["pid"]) and not facts["engine"]
+        assert elsewhere(facts["pid"]) and facts["engine"], "it has an engine of this URL"
         vault.add(session, "by url")
     assert stored("by url") == 1
 
@@ -224,7 +231,7 @@ def engines_and_makers():
     assert is_named and elsewhere(pid)
     nameless = create_engine(db.engine.url)
     url, is_named, pid = vault.url_of(nameless)
-    assert url == str(db.engine.url) and not is_named and elsewhere(pid)
+    assert url == str(db.engine.url) and is_named and elsewhere(pid)
     autoflush, pid = vault.add_by(db.LocalSession, "by maker")
     assert not autoflush and elsewhere(pid) and stored("by maker") == 1
     from sqlalchemy.orm import sessionmaker

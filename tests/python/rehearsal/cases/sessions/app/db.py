@@ -18,6 +18,18 @@ else:
 LocalSession = sessionmaker(engine, class_=Session, autoflush=False)
 KeptSession = sessionmaker(engine, class_=Session, expire_on_commit=False)
 AsyncLocalSession = async_sessionmaker(async_engine, class_=AsyncSession, expire_on_commit=False)
+kept = {}
+
+
+def kept_engine():
+    """An engine that no name leads to, as apps keep one for each event loop."""
+    if None not in kept:
+        option = "application_name" if os.path.isdir(PLACE) else "timeout"
+        kept[None] = create_engine(engine.url.set(query={**engine.url.query, option: "3"}))
+    return kept[None]
+
+
+kept_engine()
 registry = scoped_session(sessionmaker(engine, class_=Session))
 
 

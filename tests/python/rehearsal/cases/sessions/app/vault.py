@@ -36,6 +36,10 @@ def facts(session):
     }
 
 
+def is_of_kept_engine(session):
+    return session.bind is db.kept[None], os.getpid()
+
+
 def same(one, other):
     return one is other, os.getpid()
 
