@@ -48,6 +48,7 @@ WEB = [
         FLASK
         | {
             "/set/3": ("GET /set/{item}", "Shelf.retrieve"),
+            "/stock/3": ("GET /stock/{item}", "Stock"),
             "/ninja/items/3": ("GET /ninja/items/{item}", "ninja_item"),
         },
     ),
@@ -113,6 +114,15 @@ def test_route_and_handler(runs, app, place, root, paths):
             assert any(line.strip().startswith("store.pricing:price") for line in tree), tree
         # Hooks, middleware and background tasks belong to the request.
         assert {c.request for c in log.named("store.pricing:log")} <= set(log.requests)
+
+
+def test_a_request_that_pyramid_refuses_has_its_route(runs):
+    pytest.importorskip("pyramid")
+    with served(runs, *SERVERS["waitress"].command("by_pyramid")) as server:
+        assert server.get("/locked/3").status_code == 403
+        ((log, request),) = server.requests(1)
+    ended = log.requests[request]
+    assert (ended["endpoint"], ended["status"], ended["handler"]) == ("GET /locked/{item}", 403, None)
 
 
 POOLS = """

@@ -506,14 +506,18 @@ SERVED = """
 from splitcost import _places
 
 class App: pass
+class Registry(dict): pass
 
 def held():
     app = App()
     app.service = v.Service()
     for _ in range(20):
         back.apply(v.Service.total, app.service)
+    app.plain = Registry()
+    app.plain.service = v.Service()
     _places.serve(app)
     back.apply(v.Service.total, app.service)
+    back.apply(v.Service.total, app.plain.service)
     return app
 
 app = held()
@@ -523,8 +527,8 @@ app = held()
 def test_an_object_of_the_served_app_has_a_name_however_often_the_start_used_it(runs):
     log = run(runs, SERVED)
     receivers = [call.payloads[False]["receiver"] for call in log.named("kinds.values:Service.total")]
-    assert {found["place"] for found in receivers[:-1]} == {""}
-    assert receivers[-1]["place"] == "(app)/service"
+    assert {found["place"] for found in receivers[:-2]} == {""}
+    assert [found["place"] for found in receivers[-2:]] == ["(app)/service", "(app)/plain/service"]
 
 
 ARGUMENTS = [

@@ -256,6 +256,56 @@ def test_calls_that_crossed_and_calls_that_stayed_are_counted(booth: Path) -> No
     assert "is changed in place by the callee" in changed
 
 
+SHELF = """
+    import threading
+
+    class Shelf:
+        def __init__(self):
+            self.books = {"a": 1}
+
+        def __contains__(self, title):
+            return title in self.books
+
+        def __getitem__(self, title):
+            return self.books[title]
+
+        def __len__(self):
+            return len(self.books)
+
+    class Desk:
+        def __init__(self):
+            self.lock = threading.Lock()
+
+        def price(self):
+            return 3
+
+    shelf = Shelf()
+"""
+
+OF_SHELF = """
+    from booth import pricing
+
+    def found():
+        return ["a" in pricing.shelf, pricing.shelf["a"], len(pricing.shelf), pricing.Desk().price()]
+"""
+
+TESTS_OF_SHELF = """
+    from booth import main
+
+    def test_found():
+        assert main.found() == [True, 1, 1, 3]
+"""
+
+
+def test_methods_called_by_syntax_cross_and_those_of_nameless_objects_are_listed(booth: Path) -> None:
+    for name, source in {"pricing": SHELF, "main": OF_SHELF, "../test_booth": TESTS_OF_SHELF}.items():
+        (booth / "booth" / f"{name}.py").write_text(textwrap.dedent(source))
+    found = run(booth, "--splitcost-loopback", "pricing")
+    assert found.returncode == 0, found.stdout
+    assert "3 calls of 3 functions crossed as messages" in found.stdout
+    assert "1 × booth.pricing:Desk.price stayed at" in found.stdout
+
+
 LOCKS = """
     import contextlib
     import threading

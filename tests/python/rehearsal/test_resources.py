@@ -134,7 +134,8 @@ def test_a_body_that_was_read_goes_along(under_flask: Split) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/outside", "/inside", "/uncommitted", "/reading", "/autocommit", "/manual", "/requests"]
+    "path",
+    ["/outside", "/inside", "/uncommitted", "/reading", "/autocommit", "/manual", "/requests", "/lazy"],
 )
 def test_a_call_under_django(under_django: Split, path: str) -> None:
     _ask(under_django, path)

@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 import sqlalchemy
 from bazaar import rows as r
-from django.contrib.auth.models import User
+from django.contrib.auth.models import AnonymousUser, User
 from django.db import connection
+from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext_lazy
 from splitcost import codec
+from splitcost.codec.parts import Parts
 from sqlalchemy import inspect, select
 from sqlalchemy.orm import Session, configure_mappers, joinedload, load_only, selectinload, undefer
 from sqlalchemy.orm.exc import DetachedInstanceError
@@ -104,6 +106,16 @@ def test_new_rows_stay_new_and_keep_what_was_set(session: Session) -> None:
     session.add(back)
     session.commit()
     assert session.get(r.Order, back.id).options == {"b": 2}
+
+
+def test_new_rows_give_their_keys_to_new_rows_of_theirs(session: Session) -> None:
+    customer = session.get(r.Customer, 1)
+    back = sent(r.Order(kind="order", customer=customer, lines=[r.Line(), r.Line()]))
+    session.expunge(customer)
+    session.add(back)
+    session.commit()
+    assert back.customer_id == 1
+    assert [line.order_id for line in back.lines] == [back.id] * 2
 
 
 def test_columns_that_nobody_set_are_none_once_the_row_is_written(session: Session) -> None:
@@ -232,6 +244,35 @@ def test_relations_of_django_that_are_loaded_go_along(clerk: Any) -> None:
     assert not parts.changed()
     plain.name = "b"
     assert [path for _, _, path in parts.changed()] == ["[0].name"]
+
+
+@pytest.mark.parametrize("is_made", [True, False])
+def test_a_lazy_object_of_django_is_one_part_of_a_message(is_made: bool) -> None:
+    made: list[Any] = []
+    lazy = SimpleLazyObject(lambda: made.append(1) or r.Person(name="a"))
+    assert not is_made or lazy.name == "a"
+    message = [[lazy, ["changed"]]]
+    back = sent(message)
+    assert (type(back[0][0]), back[0][0].name, len(made)) == (r.Person, "a", 1)
+    ours, theirs = Parts(message), Parts(back)
+    assert len(ours.values) == len(theirs.values) == 3
+    theirs.values[2].append("more")
+    ((number, content, _),) = theirs.changed()
+    ours.restore(number, content.items, content.fields)
+    assert message[0][1] == ["changed", "more"]
+
+
+def test_nobody_of_django_crosses() -> None:
+    back = sent(SimpleLazyObject(AnonymousUser))
+    assert type(back) is AnonymousUser and not back.is_authenticated
+
+
+def test_what_changes_while_it_is_sent_is_sent_as_it_was() -> None:
+    # Another thread may do the same between any two of its parts.
+    shared: dict[Any, Any] = {"a": SimpleLazyObject(lambda: shared.setdefault("b", 2))}
+    assert sent(shared) == {"a": 2}
+    keyed: dict[Any, Any] = {1: SimpleLazyObject(lambda: keyed.setdefault(3, 4))}
+    assert sent(keyed) == {1: 4}
 
 
 def test_new_rows_files_and_lazy_text_of_django() -> None:

@@ -134,3 +134,34 @@ fn in_words(obstacle: &Obstacle) -> String {
     };
     format!("{path} {what}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Call, Payload, Request};
+    use super::*;
+
+    #[test]
+    fn a_call_has_its_site_in_the_requests_of_its_endpoint() {
+        let call = |line| Call {
+            function: 1,
+            arguments: Some(Payload { file: "views.py".to_owned(), line, ..Payload::default() }),
+            ..Call::default()
+        };
+        let request = |endpoint: &str, line| Request {
+            endpoint: endpoint.to_owned(),
+            calls: vec![Call::default(), call(line)],
+            ..Request::default()
+        };
+        let recording = Recording {
+            functions: vec![Function::default(), Function { module: 1, ..Function::default() }],
+            requests: vec![request("GET /all", 24), request("GET /one", 46)],
+            ..Recording::default()
+        };
+        let sites = CallSites::of(&recording);
+        let line = |endpoint| sites.of_call(0, 1, endpoint).1;
+        assert_eq!(
+            [line(Some("GET /one")), line(Some("GET /all")), line(Some("GET /new")), line(None)],
+            [46, 24, 24, 24]
+        );
+    }
+}

@@ -6,6 +6,7 @@ from django.core.wsgi import get_wsgi_application
 from django.db import connection, transaction
 from django.http import JsonResponse
 from django.urls import path
+from django.utils.functional import SimpleLazyObject
 
 from app import models, vault
 
@@ -69,6 +70,15 @@ def body(request):
     assert vault.amount(request) == ["3", True]
 
 
+def lazy(request):
+    """A lazy object beside something that is changed, as `request.user` beside a list."""
+    for is_made in (True, False):
+        seller, titles = SimpleLazyObject(lambda: models.Book(title="seller")), ["first"]
+        assert not is_made or seller.title
+        assert vault.sold_by(seller, titles) != os.getpid()
+        assert titles == ["first", "of seller"]
+
+
 def answering(view):
     def answer(request):
         request.tenant = "acme"
@@ -79,7 +89,7 @@ def answering(view):
     return answer
 
 
-VIEWS = [outside, inside, uncommitted, reading, autocommit, manual, requests, body]
+VIEWS = [outside, inside, uncommitted, reading, autocommit, manual, requests, body, lazy]
 urlpatterns = [path(view.__name__, answering(view)) for view in VIEWS]
 urlpatterns.append(path("health", lambda request: JsonResponse({})))
 
