@@ -66,6 +66,7 @@ FRAMEWORKS = {
     "rq.job": "rq",
     "starlette.routing": "starlette",
     "typer._click.core": "click",
+    "werkzeug.routing.map": "werkzeug",
 }
 
 

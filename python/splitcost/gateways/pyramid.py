@@ -8,7 +8,7 @@ from typing import Any
 
 from splitcost._guard import attempt
 from splitcost.gateways import patch
-from splitcost.gateways.request import found, refused
+from splitcost.gateways.request import found, routed
 from splitcost.gateways.template import braces
 
 
@@ -37,4 +37,4 @@ def find(view: Any, mapper: Any, request: Any) -> None:
     if facts.get("exception") is None:
         found(pattern, view, mapper.attr or "__call__")
     else:
-        refused(pattern)
+        routed(pattern)

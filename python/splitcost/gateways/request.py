@@ -34,7 +34,7 @@ __all__ = [
     "handled",
     "is_inside",
     "mounted",
-    "refused",
+    "routed",
     "run_asgi",
     "run_job",
     "watch",
@@ -189,8 +189,8 @@ def found(route: str | None, handler: Any, verb: str = "") -> None:
         request.handler = function_id(handler, verb or request.method)
 
 
-def refused(route: str | None) -> None:
-    """Note the route of the request that runs, where it was refused before a handler was chosen."""
+def routed(route: str | None) -> None:
+    """Note the route of the request that runs, where no handler of it is known."""
     request = _CURRENT.get()
     if request is not None and not request.is_found:
         request.route = route

@@ -30,6 +30,10 @@ LIMITS = {
 WSGI, ASGI = "(wsgi)", "(asgi)"
 ITEM = ("GET /items/{item}", "item")
 ITEMS = {"/items/3": ITEM}
+ITEMS_OF_RULES = {
+    "/items/3": ("GET /items/{item}", "answer"),
+    "/class/3": ("GET /class/{item}", "Items.show"),
+}
 FLASK = ITEMS | {"/class/3": ("GET /class/{item}", "Items.get")}
 DJANGO = FLASK | {"/later/3": ("GET /later/{item}", "later"), "/page": ("GET /page", "Page")}
 
@@ -37,6 +41,12 @@ DJANGO = FLASK | {"/later/3": ("GET /later/{item}", "later"), "/page": ("GET /pa
 WEB = [
     ("by_flask", "gunicorn", WSGI, FLASK),
     ("by_flask", "werkzeug", WSGI, FLASK),
+    (
+        "by_werkzeug",
+        "waitress",
+        WSGI,
+        ITEMS_OF_RULES | {"/named/3": ("GET /named/{item}", "app")},
+    ),
     ("by_wsgi", "gthread", WSGI, {"/a": ("GET /a", "app")}),
     ("by_wsgi", "hypercorn_wsgi", WSGI, {"/a": ("GET /a", "app")}),
     ("by_wsgi", "granian_wsgi", WSGI, {"/a": ("GET /a", "app")}),

@@ -239,6 +239,8 @@ fn request(text: &mut String, Listed { spec, note, is_active }: &Listed) {
 
 fn splits(text: &mut String, draft: &Draft) {
     let package = draft.packages.first().map_or("shop", String::as_str);
+    let module = most_called(draft).unwrap_or_else(|| format!("{package}.pricing"));
+    let service = module.rsplit('.').next().unwrap_or(&module);
     text.push_str(
         "\n# The splits to evaluate: the modules that would move into services of their own. All others stay in the \
          service main.\n# Without any, `splitcost record` proposes one, which the other commands use.\n",
@@ -254,7 +256,7 @@ fn splits(text: &mut String, draft: &Draft) {
     }
     let _ = write!(
         text,
-        "#\n# [splits.pricing]\n# services = {{ pricing = [\"{package}.pricing\"] }}\n\
+        "#\n# [splits.{service}]\n# services = {{ {service} = [\"{module}\"] }}\n\
          # # The stack of calls between services: \"httpx\" (HTTP/1.1 and JSON) or \"grpc\".\n# stack = \"httpx\"\n\
          # # The link between the services, instead of the loopback of this machine. `splitcost link list` lists the \
          profiles.\n# links = {{ default = \"cross-az-aws\" }}\n\
@@ -263,6 +265,17 @@ fn splits(text: &mut String, draft: &Draft) {
          # The load: arrivals in open loop, and requests in flight in closed loop.\n\
          # [load]\n# rate_reqs_per_sec = 50\n# concurrency = 16\n"
     );
+}
+
+/// Returns the module that the others call from the most places, if any is called.
+fn most_called(draft: &Draft) -> Option<String> {
+    let mut places: BTreeMap<&str, u64> = BTreeMap::new();
+    for (callee, count) in draft.parts.iter().flat_map(|part| &part.calls) {
+        *places.entry(callee).or_default() += count;
+    }
+    let is_part = |name: &str| draft.parts.iter().any(|part| part.name == name);
+    let called = places.into_iter().filter(|(name, _)| is_part(name));
+    called.max_by_key(|(_, count)| *count).map(|(name, _)| name.to_owned())
 }
 
 /// Returns a text in quotes. The escapes of JSON are escapes of TOML, too.
