@@ -45,8 +45,11 @@ pub fn run(
     driver.step.done_secs = processes * START_SECS;
 
     driver.say("loopback: sending requests");
-    let mut outcomes = Vec::new();
+    let (mut outcomes, mut before) = (Vec::new(), Vec::new());
     for arm in &mut arms {
+        let (mut apps, targets) = arm.parts();
+        driver.opened(&mut apps, &targets)?;
+        before.push(arm.requests()?);
         let (mut apps, targets) = arm.parts();
         let outcome = driver.audit(&mut apps, &targets)?.outcome;
         cancel.check()?;
@@ -62,12 +65,15 @@ pub fn run(
 
     let mut found = Vec::new();
     let of_monolith = outcomes.remove(0);
-    for (((split, deployment), outcome), answers) in splits.iter().zip(&mut loopbacks).zip(outcomes).zip(answers) {
+    let sent = outcomes.into_iter().zip(before.into_iter().skip(1));
+    for (((split, deployment), (outcome, before)), answers) in splits.iter().zip(&mut loopbacks).zip(sent).zip(answers)
+    {
         deployment.stop()?;
         let seen = deployment.seen()?;
         found.push(Loopback {
             split: split.name.clone(),
-            requests: seen.requests,
+            requests: seen.requests.saturating_sub(before),
+            requests_before: before,
             failed: failed(&outcome, &of_monolith),
             crossed: crossed(seen.calls),
             obstacles: seen.obstacles,

@@ -132,10 +132,7 @@ pub fn rehearse(
     driver.say("rehearse: which calls are answered");
     let mut answered = Vec::new();
     for deployment in &mut deployments {
-        let (mut apps, targets) = deployment.parts();
-        driver.audit(&mut apps, &targets)?;
-        cancel.check()?;
-        answered.push(deployment.answered_calls()?);
+        answered.push(audit(&mut driver, deployment)?);
     }
     // The monoliths call no service.
     answered.remove(0);
@@ -202,6 +199,19 @@ pub fn rehearse(
         unfit: blocks.gave_up,
     };
     Ok(Rehearsed { rehearsals, answered, course, doubtful: blocks.late(), warnings })
+}
+
+/// Sends the audit's requests, and returns the calls that the services answered for these: none of those for which the users
+/// opened their sessions.
+fn audit(driver: &mut Driver<'_>, deployment: &mut Deployment) -> Result<AnsweredCalls> {
+    let (mut apps, targets) = deployment.parts();
+    driver.opened(&mut apps, &targets)?;
+    let earlier = deployment.answered_calls()?;
+    let (mut apps, targets) = deployment.parts();
+    driver.audit(&mut apps, &targets)?;
+    driver.cancel.check()?;
+    let all = deployment.answered_calls()?;
+    Ok(AnsweredCalls { counted: all.counted.since(&earlier.counted), ..all })
 }
 
 /// Measures until the figures are precise or the budget is spent. Those that are not take turns: next is always what has had

@@ -28,12 +28,24 @@ pub struct CountedCalls {
 }
 
 impl CountedCalls {
+    /// Returns what was counted after an earlier count of the same services.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        Self { requests: later(&self.requests, &earlier.requests), calls: later(&self.calls, &earlier.calls) }
+    }
+
     /// Returns the calls of a function per request of an endpoint, from all modules.
     fn per_request(&self, endpoint: &str, callee: &str) -> f64 {
         let requests = self.requests.get(endpoint).copied().unwrap_or(0);
         let calls = self.calls.iter().filter(|(site, _)| site.endpoint == endpoint && site.callee == callee);
         calls.map(|(_, count)| count).sum::<u64>() as f64 / requests.max(1) as f64
     }
+}
+
+/// Returns the counts without those of an earlier time, where any is left.
+fn later<K: Ord + Clone>(counts: &BTreeMap<K, u64>, earlier: &BTreeMap<K, u64>) -> BTreeMap<K, u64> {
+    let left = counts.iter().map(|(key, count)| (key, count.saturating_sub(earlier.get(key).copied().unwrap_or(0))));
+    left.filter(|(_, count)| *count > 0).map(|(key, count)| (key.clone(), count)).collect()
 }
 
 /// Predicted and answered calls of a rehearsal.
@@ -172,6 +184,16 @@ mod tests {
                 String::new()
             });
         assert!(audit.holds() && audit.differences.is_empty());
+    }
+
+    #[test]
+    fn what_was_counted_before_is_in_no_later_count() {
+        let mut before = counted(&[("GET /a", "b:quote", 3), ("GET /b", "b:log_in", 2)]);
+        before.requests = BTreeMap::from([("GET /a".to_owned(), 4), ("GET /b".to_owned(), 10)]);
+        let all = counted(&[("GET /a", "b:quote", 9), ("GET /b", "b:log_in", 2)]);
+        let since = all.since(&before);
+        assert_eq!(since.requests, BTreeMap::from([("GET /a".to_owned(), 6)]));
+        assert_eq!(since.calls, counted(&[("GET /a", "b:quote", 6)]).calls);
     }
 
     #[test]

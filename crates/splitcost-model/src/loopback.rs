@@ -16,8 +16,11 @@ pub struct Loopbacks {
 pub struct Loopback {
     /// The split's name.
     pub split: String,
-    /// Requests that the process answered.
+    /// Requests of the workload that the process answered.
     pub requests: u64,
+    /// Requests before these (`[[workload.before]]`), in which the users opened their sessions.
+    #[serde(default)]
+    pub requests_before: u64,
     /// Endpoints with requests that failed.
     pub failed: Vec<FailedRequests>,
     /// The functions whose calls crossed, the most frequent one first.

@@ -215,16 +215,16 @@ impl Walk {
             }
             Encoding::Opaque => Ok(self.opaque(value, &info)),
             Encoding::Buffer => Ok(self.buffer(value, &info)),
-            Encoding::Lazy => match held_attr(value, "_wrapped").filter(|held| !is_placeholder(held)) {
-                Some(wrapped) => self.inside(value, &info, |walk| walk.value(&wrapped)),
-                // The codec has it made.
-                None => {
-                    self.has_unmade = true;
-                    self.note(Class::Adapter, &info);
-                    self.bytes += OPAQUE_BYTES + info.name_len;
-                    Ok(Skeleton::Fields("object", Some(info.name.clone()), Vec::new()))
+            Encoding::Lazy => {
+                if let Some(wrapped) = held_attr(value, "_wrapped").filter(|held| !is_placeholder(held)) {
+                    return self.inside(value, &info, |walk| walk.value(&wrapped));
                 }
-            },
+                // The codec has it made.
+                self.has_unmade = true;
+                self.note(Class::Adapter, &info);
+                self.bytes += OPAQUE_BYTES + info.name_len;
+                Ok(Skeleton::Fields("object", Some(info.name.clone()), Vec::new()))
+            }
             Encoding::Class => Ok(self.class_object(value, &info)),
             Encoding::DeadEnd(class) => {
                 let is_named = match method_owner(value, &info) {

@@ -25,11 +25,14 @@ pub fn render(document: &Loopbacks, width: usize) -> String {
 }
 
 fn lines(loopback: &Loopback) -> Vec<String> {
-    let Loopback { split, requests, failed, crossed, obstacles, answers } = loopback;
+    let Loopback { split, requests, requests_before, failed, crossed, obstacles, answers } = loopback;
     let calls: u64 = crossed.iter().map(|function| function.calls).sum();
     let functions = crossed.len() as u64;
-    let (calls, functions, requests) =
-        (counted(calls, "call"), counted(functions, "function"), counted(*requests, "request"));
+    let (calls, functions) = (counted(calls, "call"), counted(functions, "function"));
+    let mut requests = counted(*requests, "request");
+    if *requests_before > 0 {
+        requests = format!("{requests} and {} that opened sessions", count(*requests_before));
+    }
     let mut lines = vec![if crossed.is_empty() {
         format!("! {split}: no call crossed in {requests}: nothing was tried")
     } else {
@@ -99,6 +102,7 @@ mod tests {
         let loopback = Loopback {
             split: "pricing".into(),
             requests: 140,
+            requests_before: 12,
             failed: vec![FailedRequests { endpoint: "POST /orders".into(), failed: 3, failed_in_monolith: 0 }],
             crossed: vec![
                 CrossedCalls { callee: "shop.pricing:price".into(), calls: 1_200, raised: 0 },
@@ -121,7 +125,7 @@ mod tests {
             },
         };
         insta::assert_snapshot!(render(&Loopbacks { splits: vec![loopback] }, 200), @r"
-        pricing: 1,201 calls of 2 functions crossed as messages in 140 requests
+        pricing: 1,201 calls of 2 functions crossed as messages in 140 requests and 12 that opened sessions
           1,200 × shop.pricing:price
           1 × shop.stock:reserve, 1 raised, or need work
           Calls that lost something on the way, or stayed in the caller

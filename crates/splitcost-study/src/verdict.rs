@@ -572,7 +572,7 @@ fn join(parts: &[String]) -> String {
 }
 
 fn conclusion(split: &SplitStudy, class: VerdictClass, culprit: &Slowdown) -> String {
-    let remedy = dearest_call(split, &culprit.endpoint.name).map(remedy);
+    let remedy = dearest_call(split, &culprit.endpoint.name).and_then(remedy);
     match class {
         VerdictClass::Gains => "worth considering, for the throughput".to_owned(),
         VerdictClass::Cheap => "worth considering, the boundary costs little".to_owned(),
@@ -598,13 +598,16 @@ fn dearest_call<'a>(split: &'a SplitStudy, endpoint: &str) -> Option<&'a Crossin
         .or_else(|| calls.first())
 }
 
-fn remedy(call: &CrossingCost) -> String {
+/// Returns what would make a call cheaper; nothing for one that is made once.
+fn remedy(call: &CrossingCost) -> Option<String> {
     let callee = &call.callee;
     if call.calls_per_request >= BATCHABLE_CALLS_PER_REQUEST {
-        format!("{callee} is batched ({} calls per request)", short(call.calls_per_request))
+        Some(format!("{callee} is batched ({} calls per request)", short(call.calls_per_request)))
     } else if call.blocks_event_loop {
-        format!("{callee} is awaited (it blocks the event loop)")
+        Some(format!("{callee} is awaited (it blocks the event loop)"))
+    } else if call.calls_per_request > 1.0 {
+        Some(format!("{callee} is called less (it adds {} ms per request)", number(call.added_ms_per_request)))
     } else {
-        format!("{callee} is called less (it adds {} ms per request)", number(call.added_ms_per_request))
+        None
     }
 }

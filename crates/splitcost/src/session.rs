@@ -15,6 +15,8 @@ use crate::settings::file;
 pub(crate) use crate::settings::file::shown;
 use crate::settings::scan::ScanSettings;
 
+/// The usual directory of a recording, in that of the settings, or of a command that is recorded without any.
+pub(crate) const RECORDING: &str = ".splitcost/recording";
 /// Least similarity of a name that is suggested, from 0 to 1 (Jaro-Winkler).
 ///
 /// Chosen: as clap does for options.
@@ -103,7 +105,22 @@ impl Session {
 
     /// Returns the directory of a recording: the one that was named, or the usual one.
     pub(crate) fn recording_dir(settings: &Settings, named: Option<&Path>) -> PathBuf {
-        named.map_or_else(|| Self::own_dir(settings).join("recording"), Path::to_owned)
+        named.map_or_else(|| settings.dir.join(RECORDING), Path::to_owned)
+    }
+
+    /// Returns the directory of the recording to read: the one that was named, or the usual one, which is in the working
+    /// directory where there are no settings.
+    pub(crate) fn recording_to_read(&self, named: Option<&Path>) -> anyhow::Result<PathBuf> {
+        if let Some(dir) = named {
+            return Ok(dir.to_owned());
+        }
+        let here = std::env::current_dir()?.join(RECORDING);
+        match self.settings_if_any()? {
+            None if here.exists() => Ok(here),
+            // Without any, it says so.
+            None => Ok(Self::recording_dir(&self.settings()?, None)),
+            Some(settings) => Ok(Self::recording_dir(&settings, None)),
+        }
     }
 
     /// Reads a recording.

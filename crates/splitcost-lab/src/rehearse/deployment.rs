@@ -398,6 +398,12 @@ impl Deployment {
         Ok(seen)
     }
 
+    /// Returns the number of requests that its processes have taken so far.
+    pub(crate) fn requests(&mut self) -> Result<u64> {
+        self.ask_for_reports()?;
+        Ok(self.reports()?.iter().flat_map(|report| report.requests.values()).sum())
+    }
+
     /// Returns the calls that committed a transaction of their own while their caller had one.
     pub(crate) fn transactions(&self) -> Result<Vec<SplitTransaction>> {
         let reports = self.reports()?;

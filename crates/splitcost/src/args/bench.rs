@@ -181,7 +181,8 @@ All codecs that this Python has encode and decode the same documents, in one pro
 of a codec on a value is found out by doing it.")]
 #[command(mut_arg("format", |arg| arg.value_parser(formats(&[Format::Text, Format::Json, Format::Markdown]))))]
 pub(crate) struct BenchCodecsArgs {
-    /// JSON file, or directory of a recording [default: .splitcost/recording beside the settings file]
+    /// JSON file, or directory of a recording [default: .splitcost/recording beside the settings file, or
+    /// without one in the working directory]
     #[arg(value_name = "FILE|RECORDING")]
     pub(crate) subject: Option<PathBuf>,
     /// Print the .proto that is generated from the shape of the first document, and measure nothing

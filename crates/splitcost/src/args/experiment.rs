@@ -103,7 +103,8 @@ pub(crate) struct RecordArgs {
   splitcost show --boundary pricing --service pricing --format proto > pricing.proto
   splitcost show rec --format json | jq '.endpoints[].name'")]
 pub(crate) struct ShowArgs {
-    /// Recording to read [default: .splitcost/recording beside the settings file]
+    /// Recording to read [default: .splitcost/recording beside the settings file, or without one in the
+    /// working directory]
     #[arg(value_name = "DIR")]
     pub(crate) recording: Option<PathBuf>,
     /// Show the database's tables: their owners, who reads and writes them, and statements that are repeated

@@ -16,8 +16,8 @@ use splitcost_study::proposal;
 use crate::INTERRUPTED;
 use crate::args::experiment::RecordArgs;
 use crate::experiment;
-use crate::failure::{Failed, Interrupted};
-use crate::session::{Session, shown};
+use crate::failure::{Failed, Failure, Interrupted};
+use crate::session::{RECORDING, Session, closest, shown};
 use crate::settings::Settings;
 
 /// Records the app or a command, and keeps the recording.
@@ -54,7 +54,7 @@ pub(crate) fn app(
     };
     session.printer.done();
     let recorded = recorded.inspect_err(|_| salvage(session, &partial))?;
-    keep(session, &recorded, &partial, place)?;
+    keep(session, &recorded, (&settings.app, python), &partial, place)?;
     if recorded.interrupted {
         return Err(Interrupted.into());
     }
@@ -96,14 +96,18 @@ fn command(session: &mut Session, args: &RecordArgs) -> anyhow::Result<ExitCode>
             deadline: Duration::ZERO,
             ..AppSpec::default()
         };
-        let place = args.output.clone().unwrap_or_else(|| here.join(".splitcost/recording"));
+        let place = args.output.clone().unwrap_or_else(|| here.join(RECORDING));
         (session.python(None)?, spec, place)
     };
     let partial = partial(&place);
     let (recorded, status) = record::record_command(&spec, &python, &args.command, &partial, &session.cancel)
         .failed()
         .inspect_err(|_| salvage(session, &partial))?;
-    keep(session, &recorded, &partial, &place)?;
+    keep(session, &recorded, (&spec, &python), &partial, &place).inspect_err(|_| {
+        if !status.success() {
+            session.printer.warn(&format!("the command ended with {status}"));
+        }
+    })?;
     if recorded.interrupted {
         return Ok(ExitCode::from(INTERRUPTED));
     }
@@ -114,13 +118,42 @@ fn command(session: &mut Session, args: &RecordArgs) -> anyhow::Result<ExitCode>
     Ok(ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)))
 }
 
-fn keep(session: &mut Session, recorded: &Recorded, partial: &Path, place: &Path) -> anyhow::Result<()> {
+/// Fails if no function of the app ran, as where its package is misspelt. An earlier recording stays.
+fn check_some_ran(recorded: &Recorded, spec: &AppSpec, python: &Python, partial: &Path) -> anyhow::Result<()> {
+    let mut functions = recorded.recording.functions.iter();
+    if recorded.interrupted || functions.any(|function| function.module != Recording::ROOT_MODULE) {
+        return Ok(());
+    }
+    // The next recording overwrites what cannot be removed.
+    drop(fs::remove_dir_all(partial));
+    let quoted: Vec<String> = spec.packages.iter().map(|package| format!("`{package}`")).collect();
+    let failure = Failure::new(format!("no function of {} ran while recording", quoted.join(" or ")));
+    let names: Vec<&str> = spec.packages.iter().map(String::as_str).collect();
+    let found = spec.modules(python, &names).unwrap_or_default();
+    let hints = found.missing.iter().map(|package| match closest(package, &found.beside) {
+        Some(closest) => format!("there is no package {package}: did you mean {closest}?"),
+        None => format!("there is no package {package} for {}", python.executable.display()),
+    });
+    let failure = hints.fold(failure, Failure::hint);
+    Err(failure
+        .hint("`package` in [app], or --package for a command, names the package whose modules are to be recorded")
+        .into())
+}
+
+fn keep(
+    session: &mut Session,
+    recorded: &Recorded,
+    (spec, python): (&AppSpec, &Python),
+    partial: &Path,
+    place: &Path,
+) -> anyhow::Result<()> {
     for warning in &recorded.warnings {
         session.printer.warn(warning);
     }
     for trouble in &recorded.recording.meta.troubles {
         session.printer.warn(trouble);
     }
+    check_some_ran(recorded, spec, python, partial)?;
     let place = record::keep(partial, place, recorded.interrupted).failed()?;
     let requests = recorded.recording.of_workload();
     let endpoints: BTreeSet<&str> = requests.clone().map(|request| request.endpoint.as_str()).collect();

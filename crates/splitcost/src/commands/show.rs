@@ -25,10 +25,7 @@ use crate::settings::Settings;
 
 /// Prints the summary of a recording, of the tables in it, or of a split's boundary.
 pub(crate) fn run(session: &mut Session, args: &ShowArgs) -> anyhow::Result<ExitCode> {
-    let dir = match &args.recording {
-        Some(dir) => dir.clone(),
-        None => Session::recording_dir(&session.settings()?, None),
-    };
+    let dir = session.recording_to_read(args.recording.as_deref())?;
     let is_code = !matches!(args.format, Format::Text | Format::Json);
     if is_code && args.boundary.is_none() {
         return Err(Failure::new("code is only written for the interface of a split")

@@ -221,6 +221,34 @@ fn an_app_that_answers_nothing_well() {
 }
 
 #[test]
+fn a_package_that_is_misspelt() {
+    let project = Project::with_command(UVICORN, WORKLOAD);
+    let script = "import asyncio\nfrom small import prices\nasyncio.run(prices.quote(1, 2))\n";
+    fs::write(project.path("job.py"), script).unwrap();
+    assert!(project.run(&["record", "--", "python", "job.py"]).starts_with("exit 0"));
+    let settings = fs::read_to_string(project.path("splitcost.toml")).unwrap();
+    fs::write(project.path("splitcost.toml"), settings.replace("\"small\"", "\"smal\"")).unwrap();
+    // Other tests may disturb the recording, which warns of that.
+    let recorded = project.run(&["record"]);
+    assert!(recorded.starts_with("exit 2\n"), "{recorded}");
+    assert_transcript!(&recorded[recorded.find("error: ").unwrap()..], @r"
+    error: no function of `smal` ran while recording
+    hint: there is no package smal: did you mean small?
+    hint: `package` in [app], or --package for a command, names the package whose modules are to be recorded
+    ");
+    // A test is a request, whatever it calls.
+    fs::write(project.path("test_prices.py"), "def test_prices():\n    import job\n").unwrap();
+    let tests = ["record", "--package", "small_shop", "--", "python", "-m", "pytest", "-q"];
+    let recorded = project.run(&tests);
+    let said = "error: no function of `small_shop` ran while recording\n\
+                hint: there is no package small_shop: did you mean small?\n";
+    assert!(recorded.starts_with("exit 2\n") && recorded.contains(said), "{recorded}");
+    assert!(!project.path(".splitcost/recording.partial").exists());
+    let shown = project.run(&["show"]);
+    assert!(shown.contains("small.prices:quote"), "the earlier recording: {shown}");
+}
+
+#[test]
 fn a_python_without_the_package() {
     let project = Project::with_command(UVICORN, WORKLOAD);
     let bare = project.path("bare");

@@ -155,6 +155,26 @@ fn a_recorded_command_passes_its_status_on() {
     ");
 }
 
+#[test]
+fn a_recording_without_settings_is_that_of_the_working_directory() {
+    let project = Project::new("");
+    std::fs::remove_file(project.path("splitcost.toml")).unwrap();
+    let job = "import asyncio; from small import prices; asyncio.run(prices.quote(1, 2))";
+    insta::assert_snapshot!(project.run(&["record", "--package", "small", "--", "python", "-c", job]), @r"
+    exit 0
+    recorded 1 request of 1 endpoint in .splitcost/recording
+    ");
+    for options in [&["show"][..], &["show", "--tables"], &["bench", "codecs", "--rounds", "2"]] {
+        let transcript = project.run(options);
+        assert!(transcript.starts_with("exit 0"), "{transcript}");
+    }
+    insta::assert_snapshot!(project.run(&["show", "--boundary", "prices"]), @r"
+    exit 2
+    error: found no splitcost.toml in [DIR] or above it
+    hint: `splitcost init` writes a commented one for this app
+    ");
+}
+
 /// The environment wins over the file, which would otherwise replace the data that a command is to use.
 #[test]
 fn a_recorded_command_keeps_its_environment() {

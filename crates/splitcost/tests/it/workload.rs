@@ -166,3 +166,55 @@ fn a_capture_that_finds_nothing_names_its_place() {
     let recorded = project(SESSIONS, &later).run(&["record"]);
     assert!(recorded.contains("`{project}` is captured by a later request only"), "{recorded}");
 }
+
+/// An app whose first order takes another branch than all later ones.
+const ORDERS: &str = r#"
+from fastapi import FastAPI
+from shop import a
+
+app = FastAPI()
+orders = []
+
+@app.get("/ok")
+async def ok():
+    return {}
+
+@app.post("/orders")
+async def order():
+    orders.append(a.f(1) if orders else 1)
+    return {"first": orders[0]}
+"#;
+
+const BEFORE_ORDERS: &str = r#"
+[workload]
+users = 3
+
+[[workload.before]]
+method = "POST"
+path = "/orders"
+
+[[workload.requests]]
+method = "POST"
+path = "/orders"
+
+[splits.a]
+services = { a = ["shop.a"] }
+"#;
+
+#[test]
+fn what_opens_the_sessions_is_in_no_count_of_requests() {
+    let project = project(ORDERS, BEFORE_ORDERS);
+    let looped = project.run(&["rehearse", "--mode", "loopback"]);
+    assert!(
+        looped
+            .contains("\na: 107 calls of 1 function crossed as messages in 105 requests and 3 that opened sessions\n"),
+        "{looped}"
+    );
+    record(&project);
+    let rehearsed = project.run(&["rehearse", "--budget", "1s", "--precision", "50", "--format", "json"]);
+    let document = rehearsed.find("\n{").unwrap_or_else(|| panic!("no JSON in {rehearsed}"));
+    let mut values = serde_json::Deserializer::from_str(&rehearsed[document..]).into_iter::<serde_json::Value>();
+    let study = values.next().unwrap().unwrap();
+    let audit = &study["splits"][0]["rehearsal"]["audit"];
+    assert_eq!((&audit["requests"], &audit["differences"]), (&5.into(), &serde_json::json!([])), "{audit}");
+}

@@ -16,10 +16,10 @@ use crate::session::Session;
 /// Compares codecs.
 pub(crate) fn run(session: &mut Session, args: &BenchCodecsArgs) -> anyhow::Result<ExitCode> {
     let settings = session.settings();
-    let subjects = match (&args.subject, &settings) {
+    let subjects = match (&args.subject, session.recording_to_read(None)) {
         (Some(path), _) if path.is_dir() => recorded(path)?,
         (Some(path), _) => vec![file(path)?],
-        (None, Ok(settings)) => recorded(&Session::recording_dir(settings, None))?,
+        (None, Ok(dir)) => recorded(&dir)?,
         (None, Err(_)) => {
             return Err(Failure::new("there is nothing to encode")
                 .hint("name a JSON file or a recording: splitcost bench codecs order.json")
