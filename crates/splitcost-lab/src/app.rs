@@ -25,6 +25,11 @@ use crate::python::Python;
 use crate::{Cancel, Error, Result, cpu, log_tail, socket};
 pub use spec::{AppSpec, Mode, Modules};
 
+/// The time in which a server writes down an error.
+///
+/// Chosen: far more than it takes, and nobody notices.
+const WRITES_ITS_LOG: Duration = Duration::from_millis(500);
+
 /// A scratch directory with the app's data, removed at the end.
 #[derive(Debug)]
 pub struct Scratch {
@@ -246,7 +251,11 @@ impl App {
         if self.sessions.is_empty() {
             let opened = open_sessions(workload, targets, &cancel.0);
             cancel.check()?;
-            let opened = opened.map_err(|source| Error::Before { source, log: self.log_tail() })?;
+            let opened = opened.map_err(|source| {
+                // A server writes down why it failed after it has answered.
+                std::thread::sleep(WRITES_ITS_LOG);
+                Error::Before { name: self.name.clone(), source, log: self.log_tail() }
+            })?;
             self.sessions = opened.into();
         }
         Ok(Arc::clone(&self.sessions))

@@ -148,8 +148,10 @@ pub enum Error {
         database: String,
     },
     /// A request before the load failed.
-    #[error("{source}{log}")]
+    #[error("{source} (asked: {name}){log}")]
     Before {
+        /// The copy of the app that was asked.
+        name: String,
         /// The request, and the problem.
         source: splitcost_load::Error,
         /// The app's last lines.
