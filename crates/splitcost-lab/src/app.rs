@@ -254,7 +254,7 @@ impl App {
             let opened = opened.map_err(|source| {
                 // A server writes down why it failed after it has answered.
                 std::thread::sleep(WRITES_ITS_LOG);
-                Error::Before { name: self.name.clone(), source, log: self.log_tail() }
+                Error::Before { source, log: format!(" (asked: {}){}", self.name, self.log_tail()) }
             })?;
             self.sessions = opened.into();
         }

@@ -148,13 +148,11 @@ pub enum Error {
         database: String,
     },
     /// A request before the load failed.
-    #[error("{source} (asked: {name}){log}")]
+    #[error("{source}{log}")]
     Before {
-        /// The copy of the app that was asked.
-        name: String,
         /// The request, and the problem.
         source: splitcost_load::Error,
-        /// The app's last lines.
+        /// The name of the copy of the app that was asked, and its last lines.
         log: String,
     },
     /// Nothing was recorded.

@@ -9,7 +9,6 @@ import dataclasses
 import datetime
 import enum
 import fractions
-import functools
 import inspect
 import ipaddress
 import math
@@ -517,9 +516,15 @@ def made_object(value: Any) -> Any:
     return value
 
 
-@functools.cache
+_lazy: dict[type, bool] = {}
+
+
 def _is_lazy(kind: type) -> bool:
-    return any(name_of(base) == "django.utils.functional:LazyObject" for base in kind.__mro__)
+    known = _lazy.get(kind)
+    if known is None:
+        known = any(name_of(base) == "django.utils.functional:LazyObject" for base in kind.__mro__)
+        _lazy[kind] = known
+    return known
 
 
 def _tag_lazy_text(value: Any, active: Active) -> Any:
