@@ -19,6 +19,7 @@ import importlib.machinery
 import inspect
 import sys
 import types
+import typing
 from collections.abc import Iterable, Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
@@ -174,6 +175,10 @@ def _let_facades_be_inspected() -> None:
         return found(obj.__splitcost_real__ if type(obj) is Facade else obj, *args, **kwargs)
 
     inspect.getattr_static = getattr_static
+    # `isinstance` with a protocol keeps the function that it found first.
+    kept = getattr(typing, "_lazy_load_getattr_static", None)
+    if kept is not None:
+        kept.cache_clear()
 
 
 class View(types.ModuleType):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
+import subprocess
+import sys
 import types
 from typing import Any
 
@@ -242,3 +244,25 @@ def test_a_wrapper_of_a_stub_has_its_own_parameters(module: types.ModuleType) ->
 
     # As cornice asks.
     assert inspect.getfullargspec(wrapper).args == ["request"]
+
+
+PROTOCOL = """
+import types, typing
+
+@typing.runtime_checkable
+class Prices(typing.Protocol):
+    price: typing.Any
+
+assert not isinstance(types, Prices), "the first check comes before the first stand-in"
+from splitcost.rehearsal import imports
+
+imports._let_facades_be_inspected()
+module, unit = types.ModuleType("pricing"), types.SimpleNamespace(gives_real_things_to=lambda frame: True)
+module.price = 3
+print(isinstance(imports.Facade(module, unit), Prices))
+"""
+
+
+def test_a_stand_in_for_a_module_has_the_protocol_that_the_module_has() -> None:
+    found = subprocess.run([sys.executable, "-c", PROTOCOL], capture_output=True, text=True, timeout=60)
+    assert found.stdout == "True\n", found.stderr
