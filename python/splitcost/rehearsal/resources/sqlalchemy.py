@@ -193,7 +193,8 @@ def _find_engine(engine: Any, names: Names) -> list[Any] | None:
             name = names.find_name(base)
     is_awaited = engine is not sync
     url = None if name is not None else engine.url.render_as_string(hide_password=False)
-    return [name, url, options, is_awaited, codec.name_of(type(sync.pool))]
+    pool = type(sync.pool)
+    return [name, url, options, is_awaited, codec.name_of(pool) if is_found(pool) else None]
 
 
 def _is_in_memory(url: Any) -> bool:
@@ -304,14 +305,15 @@ def _own_engine(url: str, is_awaited: bool) -> Any:
     return found[0] if len(found) == 1 else None
 
 
-def _create(url: str, is_awaited: bool, pool: str) -> Any:
+def _create(url: str, is_awaited: bool, pool: str | None) -> Any:
+    poolclass = None if pool is None else codec.resolve(pool)
     if is_awaited:
         from sqlalchemy.ext.asyncio import create_async_engine
 
-        return create_async_engine(url, poolclass=codec.resolve(pool))
+        return create_async_engine(url, poolclass=poolclass)
     from sqlalchemy import create_engine
 
-    return create_engine(url, poolclass=codec.resolve(pool))
+    return create_engine(url, poolclass=poolclass)
 
 
 # --- the end
