@@ -43,7 +43,7 @@ def find(value: Any, modules: Iterable[tuple[str, types.ModuleType]]) -> str | N
     inside = [
         (f"{name}:{attribute}", held)
         for name, module in modules
-        for attribute, held in list(_attributes(module).items())
+        for attribute, held in list(attributes(module).items())
         if type(attribute) is str and not attribute.startswith("__")
     ]
     return _find(value, [(APP, app) for app in _served], MAX_STEPS[APP], seen) or _find(
@@ -75,7 +75,7 @@ def resolve(way: str) -> Any:
         value = _served[0]
     else:
         module, _, attribute = root.partition(":")
-        value = _attributes(sys.modules[module])[attribute]
+        value = attributes(sys.modules[module])[attribute]
     for step in steps:
         value = _method(value, step[:-2]) if step.endswith("()") else _step(value, step)
     return value
@@ -103,7 +103,7 @@ def _method(owner: Any, name: str) -> Any:
     return types.MethodType(found, owner)
 
 
-def _attributes(module: types.ModuleType) -> dict[str, Any]:
+def attributes(module: types.ModuleType) -> dict[str, Any]:
     """The attributes of a module, also of one behind the facade that a rehearsal puts before it."""
     own = _native.instance_dict(module) or {}
     real = own.get("__splitcost_real__")

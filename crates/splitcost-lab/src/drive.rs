@@ -114,20 +114,26 @@ pub(crate) fn check_some_ok(outcome: &Outcome, apps: &[&mut App]) -> Result<()> 
 
 /// Returns a sentence about each endpoint with failed requests.
 pub(crate) fn failures(outcome: &Outcome) -> Vec<String> {
-    outcome
-        .endpoints
-        .iter()
-        .filter(|endpoint| endpoint.failed.total() > 0)
+    let failed = outcome.endpoints.iter().filter(|endpoint| endpoint.failed.total() > 0);
+    failed
         .map(|endpoint| {
-            let failed = endpoint.failed.total();
-            let share = if endpoint.ok == 0 {
-                format!("all {failed} requests failed and are in no time")
-            } else {
-                format!("{failed} of {} requests failed and are in no time", failed + endpoint.ok)
-            };
-            format!("{}: {share}; the first was answered {}", endpoint.name, answer(endpoint))
+            let (share, answer) = (failed_share(endpoint), answer(endpoint));
+            format!("{}: {share} failed and are in no time; the first was answered {answer}", endpoint.name)
         })
         .collect()
+}
+
+/// Returns which requests of an endpoint failed, in words; `None` if none did.
+pub(crate) fn failure(endpoint: &EndpointOutcome) -> Option<String> {
+    let is_one = endpoint.failed.total() > 0;
+    is_one.then(|| format!("{} failed, the first was answered {}", failed_share(endpoint), answer(endpoint)))
+}
+
+fn failed_share(endpoint: &EndpointOutcome) -> String {
+    match (endpoint.failed.total(), endpoint.ok) {
+        (failed, 0) => format!("all {failed} requests"),
+        (failed, ok) => format!("{failed} of {} requests", failed + ok),
+    }
 }
 
 /// Returns the first unexpected answer in words.

@@ -234,6 +234,8 @@ impl Error {
             Self::Before { .. } => vec![
                 "each copy of the app begins with an empty {workdir}, and what `setup` puts there; redirects are not followed"
                     .to_owned(),
+                "where the monolith answers it and the copy of a split does not, the lines above say what its services lack"
+                    .to_owned(),
             ],
             Self::AllFailed { .. } => vec!["check the requests in [workload] against the app".to_owned()],
             Self::NothingRecorded { .. } => vec![

@@ -16,7 +16,7 @@ use splitcost_model::split::Split;
 use splitcost_model::statistics::Interval;
 
 use crate::app::AppSpec;
-use crate::drive::{Driven, Driver, check_some_ok, failures};
+use crate::drive::{Driven, Driver, check_some_ok, failure, failures};
 use crate::python::Python;
 use crate::spelled::SpelledNames;
 use crate::{Cancel, Progress, Result, Step};
@@ -208,10 +208,11 @@ fn audit(driver: &mut Driver<'_>, deployment: &mut Deployment) -> Result<Answere
     driver.opened(&mut apps, &targets)?;
     let earlier = deployment.answered_calls()?;
     let (mut apps, targets) = deployment.parts();
-    driver.audit(&mut apps, &targets)?;
+    let outcome = driver.audit(&mut apps, &targets)?.outcome;
     driver.cancel.check()?;
     let all = deployment.answered_calls()?;
-    Ok(AnsweredCalls { counted: all.counted.since(&earlier.counted), ..all })
+    let failed = outcome.endpoints.iter().filter_map(|endpoint| Some((endpoint.name.clone(), failure(endpoint)?)));
+    Ok(AnsweredCalls { counted: all.counted.since(&earlier.counted), failed: failed.collect(), ..all })
 }
 
 /// Measures until the figures are precise or the budget is spent. Those that are not take turns: next is always what has had

@@ -53,9 +53,10 @@ impl Adaptation {
         }
     }
 
-    /// Returns true if a value is a session or a connection to a database.
+    /// Returns true if a value is a session or a connection to a database, also one that goes by its name.
     pub fn is_of_database(obstacle: &Obstacle) -> bool {
-        obstacle.class == PayloadClass::Resource && is_known(&OF_DATABASES, type_of(obstacle))
+        matches!(obstacle.class, PayloadClass::Resource | PayloadClass::Named)
+            && is_known(&OF_DATABASES, type_of(obstacle))
     }
 
     /// Returns true if a method can be called elsewhere: its object has a name there, or its fields go along.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::boundary::{Local, Readiness};
 use crate::number::{number, short};
+use crate::rehearsal::SplitTransaction;
 use crate::statistics::Interval;
 
 /// The load at which a split and the monolith are compared, as a share of the throughput at which the first of them saturates.
@@ -121,6 +122,10 @@ pub struct Estimate {
     /// Per service other than `main`, the recorded work of its modules, and the part of it that would run there.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub work: Vec<ServiceWork>,
+    /// Calls that would commit a transaction of their own, most per request of their endpoint first: in the recording they
+    /// write in one that other code of the request uses too.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub transactions: Vec<SplitTransaction>,
     /// Calls that need work before they can cross, and that a rehearsal makes in the caller, most per request first.
     pub cannot_cross: Vec<CannotCross>,
     /// Calls back into a service that waits for them: requests that make one are never answered.

@@ -54,7 +54,7 @@ pub struct CrossedCalls {
 }
 
 /// A value of calls at one site that does not go there and back as it is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MetObstacle {
     /// The module that calls.
     pub caller: String,
@@ -75,9 +75,15 @@ pub struct MetObstacle {
 }
 
 impl Loopback {
+    /// Returns true if no call went there and back as messages: none crossed, or what each got or gave cannot be sent.
+    pub fn is_untried(&self) -> bool {
+        let are_lost = self.crossed.iter().all(|function| function.raised == function.calls);
+        self.crossed.is_empty() || are_lost && !self.obstacles.is_empty()
+    }
+
     /// Returns true if calls crossed, and the app answered as the monolith does.
     pub fn holds(&self) -> bool {
-        !self.crossed.is_empty()
+        !self.is_untried()
             && self.answers.differences.is_empty()
             && self.failed.iter().all(|endpoint| endpoint.failed <= endpoint.failed_in_monolith)
     }
@@ -96,5 +102,16 @@ mod tests {
         assert!(loopback(1).holds());
         assert!(!loopback(2).holds());
         assert!(!Loopback::default().holds());
+    }
+
+    #[test]
+    fn it_does_not_hold_if_no_call_came_back_as_a_message() {
+        let crossed = |raised| vec![CrossedCalls { callee: "a:connect".into(), calls: 3, raised }];
+        let obstacles = vec![MetObstacle { callee: "a:connect".into(), ..MetObstacle::default() }];
+        let loopback =
+            |raised| Loopback { crossed: crossed(raised), obstacles: obstacles.clone(), ..Loopback::default() };
+        assert!(loopback(2).holds());
+        assert!(!loopback(3).holds());
+        assert!(Loopback { obstacles: Vec::new(), ..loopback(3) }.holds(), "it raises in the monolith, too");
     }
 }

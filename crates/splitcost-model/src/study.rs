@@ -16,7 +16,7 @@ use crate::estimate::{Arms, CannotCross, Estimate, Quantile};
 use crate::fault::FaultStudy;
 use crate::recording::Phase;
 use crate::recording::interface::Interfaces;
-use crate::rehearsal::Rehearsal;
+use crate::rehearsal::{Rehearsal, SplitTransaction};
 use crate::statistics::Interval;
 
 /// Version of the document's shape; a reader refuses any other.
@@ -147,6 +147,14 @@ impl SplitStudy {
     /// Returns the modules of a service.
     pub fn modules_of(&self, service: &str) -> &[String] {
         self.services.iter().find(|one| one.name == service).map_or(&[], |one| one.modules.as_slice())
+    }
+
+    /// Returns the calls that commit a transaction of their own, measured where the split ran, with the verb for it.
+    pub fn transactions(&self) -> (&[SplitTransaction], &'static str) {
+        match &self.rehearsal {
+            Some(rehearsal) => (&rehearsal.transactions, "commits"),
+            None => (&self.estimate.transactions, "would commit"),
+        }
     }
 
     /// Returns what is known of the answers of a split that ran, in words without a full stop.

@@ -19,8 +19,9 @@ const CONSTRUCTORS: [&str; 5] = ["__init__", "__post_init__", "__attrs_post_init
 /// The reasons why a library calls code of the app.
 pub(crate) const EXTENDS_LIBRARY: &str = "its class extends one of a library, which calls it";
 pub(crate) const GIVEN_TO_LIBRARY: &str = "a library calls it, and no other module names it";
-/// The reason why an object that holds only data is a service object.
+/// The reasons why an object that holds only data is a service object.
 const SHARED: &str = "several requests use it";
+const FIELDLESS: &str = "it has no fields";
 pub(crate) const WRAPS_STATEMENTS: &str = "it is called for the statements of others";
 
 /// Packages that call whatever they are handed, or what templates name: a call of theirs says nothing about who wants it.
@@ -201,16 +202,24 @@ pub(crate) fn look(value: &Bound<'_, PyAny>, is_new: bool) -> PyResult<Looked> {
     walk.receiver(value, &info)?;
     let decisive = walk.obstacles.service().or(walk.obstacles.worst()).filter(|worst| worst.class > Class::Value);
     let Some(decisive) = decisive else {
-        let is_plain = matches!(info.encoding, Encoding::Object(_));
+        let is_plain = !is_new && matches!(info.encoding, Encoding::Object(_));
+        let hash = (!walk.has_unmade).then_some(walk.hash);
+        let service = |class, reason| {
+            let mut receiver = receiver(Kind::Service, info.dotted(), None, reason);
+            receiver.obstacles.push((class, format!("arguments.self ({})", info.dotted())));
+            receiver
+        };
+        // There is no data that its methods could belong to: it stands for the code of its module.
+        if is_plain && walk.nodes == 1 {
+            return Ok(Looked { receiver: service(Class::Carried, FIELDLESS), hash });
+        }
         let request = || origin(value.py()).map(|origin| origin.map(|origin| origin.request));
-        if is_plain && !is_new && is_shared(value, &info, request()?) {
-            let mut receiver = receiver(Kind::Service, info.dotted(), None, SHARED);
-            receiver.obstacles.push((Class::Service, format!("arguments.self ({})", info.dotted())));
-            return Ok(Looked { receiver, hash: None });
+        if is_plain && is_shared(value, &info, request()?) {
+            return Ok(Looked { receiver: service(Class::Service, SHARED), hash: None });
         }
         let mut receiver = receiver(Kind::Value, info.dotted(), None, "its fields are data");
         (receiver.encoded_bytes, receiver.nodes) = (walk.bytes, walk.nodes);
-        return Ok(Looked { receiver, hash: (!walk.has_unmade).then_some(walk.hash) });
+        return Ok(Looked { receiver, hash });
     };
     let is_service = matches!(decisive.class, Class::Resource | Class::Named | Class::Carried | Class::Service);
     let kind = if is_service { Kind::Service } else { Kind::Reference };
@@ -250,6 +259,7 @@ pub(crate) fn note_change(receiver: &mut LoggedReceiver, object: &Bound<'_, PyAn
         return;
     }
     receiver.kind = Kind::Reference;
+    receiver.obstacles.clear();
     (receiver.encoded_bytes, receiver.nodes) = (0, 0);
     "the call changed its fields".clone_into(&mut receiver.reason);
 }

@@ -293,8 +293,8 @@ fn is_encoded(kind: &Bound<'_, PyType>, name: &TypeName, bases: &[TypeName], enc
     let is_plain = |base: &TypeName| is_plain_of_library(&base.module, &base.qualname);
     let is_named = name.module != "__main__" && is_found(kind);
     match encoding {
-        // A class that is made as the program runs is known beside the others of its mapper.
-        Encoding::Row => own_attr(kind, "_sa_class_manager").is_some() || is_named,
+        // A class that is made as the program runs is known to its mapper.
+        Encoding::Row => true,
         Encoding::Object(_) if is_a("django.utils.functional:Promise") => true,
         Encoding::Object(_) => {
             is_named

@@ -35,6 +35,8 @@ fn lines(loopback: &Loopback) -> Vec<String> {
     }
     let mut lines = vec![if crossed.is_empty() {
         format!("! {split}: no call crossed in {requests}: nothing was tried")
+    } else if loopback.is_untried() {
+        format!("! {split}: none of {calls} of {functions} came back as a message in {requests}: nothing was tried")
     } else {
         format!("{split}: {calls} of {functions} crossed as messages in {requests}")
     }];

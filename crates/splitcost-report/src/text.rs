@@ -221,10 +221,11 @@ fn verdict(split: &SplitStudy, width: usize, paint: Paint, lines: &mut Vec<Strin
     }
     // A verdict that is withheld for the answers has said it.
     let is_said = |words: &String| split.verdict.as_ref().is_some_and(|verdict| verdict.sentence.contains(words));
-    for two in split.rehearsal.iter().flat_map(|rehearsal| &rehearsal.transactions) {
+    let (transactions, commits) = split.transactions();
+    for two in transactions {
         let SplitTransaction { endpoint, caller: module, callee: function, calls_per_request } = two;
         let often = number(*calls_per_request);
-        let words = format!("  {function} commits its own transaction, not {module}'s, {often} × per {endpoint}");
+        let words = format!("  {function} {commits} its own transaction, not {module}'s, {often} × per {endpoint}");
         wrap(&words, width, 2, lines);
     }
     for used in split.rehearsal.iter().flat_map(|rehearsal| &rehearsal.uses) {

@@ -1,6 +1,7 @@
 //! Requests compiled under a split: calls between services become crossings, and the rest becomes programs for the engine.
 
 mod size;
+mod transaction;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -20,6 +21,7 @@ use splitcost_model::statistics::median;
 use crate::demand::{Demand, DemandStep};
 use crate::program::{Body, BodyId, CrossingId, Op, Program, Remote};
 use size::{HANDLE_BYTES, Size, Sizes};
+use transaction::Transactions;
 
 /// Shorter stretches of blocking are merged until they are this long: less is the error of the clocks.
 ///
@@ -67,6 +69,8 @@ pub struct Crossing {
     pub handler: HandlerMode,
     /// An event loop is blocked during the call.
     pub blocks_event_loop: bool,
+    /// It is the second message of a context manager, and no call of its own.
+    pub is_exit: bool,
     /// The calls that the request has made to that service before: the first one finds both sides cold.
     pub nth: u32,
     /// The number of values in arguments and result.
@@ -131,6 +135,8 @@ pub struct Compiled {
     pub call_backs: BTreeSet<CallBack>,
     /// The work of each function in each service, as an index into [`Split::service_names`].
     pub work: BTreeMap<(FunctionId, u16), FunctionWork>,
+    /// The calls that write in a transaction of their own, which was one with others, by endpoint, caller and function.
+    pub transactions: BTreeMap<(u32, ModuleId, FunctionId), u64>,
 }
 
 /// The work of a function's calls themselves, over all programs.
@@ -218,6 +224,7 @@ impl<'a> Compiler<'a> {
             crossings: vec![None],
             call_backs: BTreeSet::new(),
             work: BTreeMap::new(),
+            transactions: BTreeMap::new(),
         };
         let upkeep = median_upkeep(requests.iter().flat_map(|(request, ..)| &request.connection_work));
         for &(request, demand, endpoint) in requests {
@@ -229,7 +236,8 @@ impl<'a> Compiler<'a> {
                 endpoint,
                 statements: statements_by_call(request),
                 uses: self.uses_of_databases(request),
-                visit: DatabaseUse::default(),
+                transactions: transaction::by_call(self.recording, request),
+                visit: Uses::default(),
                 visits: Vec::new(),
                 bodies: Vec::new(),
                 called: BTreeMap::new(),
@@ -237,8 +245,9 @@ impl<'a> Compiler<'a> {
                 compiled: &mut compiled,
             };
             let on_loop = self.is_coroutine(request, 0);
-            let body = builder.visit(0, front, on_loop);
+            let body = builder.visit(0, front, on_loop, 0);
             builder.add_upkeep(&upkeep);
+            builder.note_transactions();
             let bodies = builder.bodies;
             let entry = Remote { crossing: 0, process: front + 1, body, blocking: false, pooled: !on_loop };
             note_work_of_visit(&bodies, body, &mut compiled.crossings);
@@ -366,11 +375,20 @@ impl std::ops::BitOrAssign for DatabaseUse {
     }
 }
 
+/// What one visit of a service uses so far.
+#[derive(Default)]
+struct Uses {
+    databases: DatabaseUse,
+    transactions: Transactions,
+}
+
 /// A visit of a service that has ended.
 struct Visit {
+    crossing: CrossingId,
     body: BodyId,
     on_loop: bool,
     uses: DatabaseUse,
+    transactions: Transactions,
 }
 
 /// Returns, per function, if a call of it changed its arguments.
@@ -391,8 +409,10 @@ struct Builder<'a> {
     statements: Vec<u64>,
     /// The use of databases by each call.
     uses: Vec<DatabaseUse>,
-    /// That of the visit at hand so far.
-    visit: DatabaseUse,
+    /// The transactions of the statements that each call issues, where there are any.
+    transactions: BTreeMap<CallIndex, Transactions>,
+    /// What the visit at hand uses so far.
+    visit: Uses,
     /// The visits, in the order of their ends.
     visits: Vec<Visit>,
     bodies: Vec<Body>,
@@ -449,12 +469,23 @@ impl Builder<'_> {
     }
 
     /// Lays the work of a request, or of a call from another service.
-    fn visit(&mut self, call: CallIndex, service: u16, on_loop: bool) -> BodyId {
+    fn visit(&mut self, call: CallIndex, service: u16, on_loop: bool, crossing: CrossingId) -> BodyId {
         let outer = std::mem::take(&mut self.visit);
         let body = self.body(call, service, on_loop);
-        let uses = std::mem::replace(&mut self.visit, outer);
-        self.visits.push(Visit { body, on_loop, uses });
+        let Uses { databases: uses, transactions } = std::mem::replace(&mut self.visit, outer);
+        self.visits.push(Visit { crossing, body, on_loop, uses, transactions });
         body
+    }
+
+    /// Notes the calls that write in transactions of their own.
+    fn note_transactions(&mut self) {
+        let visits: Vec<&Transactions> = self.visits.iter().map(|visit| &visit.transactions).collect();
+        for (visit, is_split) in self.visits.iter().zip(transaction::are_split(&visits)) {
+            if let (true, Some(crossing)) = (is_split, &self.compiled.crossings[visit.crossing as usize]) {
+                let call = (crossing.endpoint, crossing.caller, crossing.function);
+                *self.compiled.transactions.entry(call).or_default() += 1;
+            }
+        }
     }
 
     /// Adds what each visit that uses a database needs of its own: a connection, and a commit if it writes. The recorded request
@@ -492,7 +523,10 @@ impl Builder<'_> {
 
     fn lay(&mut self, ops: &mut Ops, call: CallIndex, service: u16, on_loop: bool) {
         let demand = self.demand;
-        self.visit |= self.uses[call as usize];
+        self.visit.databases |= self.uses[call as usize];
+        for (&transaction, &writes) in self.transactions.get(&call).into_iter().flatten() {
+            *self.visit.transactions.entry(transaction).or_default() |= writes;
+        }
         let own = FunctionWork { cpu: demand.own_cpu(call), statements: self.statements[call as usize] };
         *self.compiled.work.entry((self.request.calls[call as usize].function, service)).or_default() += own;
         for step in &demand.calls[call as usize] {
@@ -559,6 +593,7 @@ impl Builder<'_> {
                 client: if on_loop { ClientMode::Async } else { ClientMode::Sync },
                 handler: HandlerMode::Sync,
                 blocks_event_loop: false,
+                is_exit: false,
                 nth,
                 nodes: bytes / BYTES_PER_COLUMN,
                 bytes,
@@ -570,7 +605,7 @@ impl Builder<'_> {
             let body = self.add(Vec::new());
             let wants = [true, compiler.recording.statement_texts.get(statement.text as usize).is_some_and(is_write)];
             let uses = DatabaseUse { wants, ..DatabaseUse::default() };
-            self.visits.push(Visit { body, on_loop: false, uses });
+            self.visits.push(Visit { crossing, body, on_loop: false, uses, transactions: Transactions::new() });
             ops.push(Op::Remote(Remote { crossing, process: target + 1, body, blocking: !on_loop, pooled: true }));
         }
     }
@@ -580,8 +615,14 @@ impl Builder<'_> {
     fn exit(&mut self, enter: Remote) -> Remote {
         let entered = self.compiled.crossings[enter.crossing as usize].clone();
         let nth = self.next_call_to(enter.process - 1);
-        let exit =
-            entered.map(|entered| Crossing { nth, is_changing: false, nodes: 1.0, bytes: HANDLE_BYTES, ..entered });
+        let exit = entered.map(|entered| Crossing {
+            nth,
+            is_exit: true,
+            is_changing: false,
+            nodes: 1.0,
+            bytes: HANDLE_BYTES,
+            ..entered
+        });
         self.compiled.crossings.push(exit);
         let body = self.add(Vec::new());
         Remote { crossing: (self.compiled.crossings.len() - 1) as CrossingId, body, ..enter }
@@ -626,6 +667,7 @@ impl Builder<'_> {
             client: if blocking { ClientMode::Sync } else { ClientMode::Async },
             handler: if coroutine { HandlerMode::Async } else { HandlerMode::Sync },
             blocks_event_loop,
+            is_exit: false,
             nth,
             nodes: size.nodes,
             bytes: size.bytes,
@@ -635,7 +677,7 @@ impl Builder<'_> {
         }));
         let crossing = (self.compiled.crossings.len() - 1) as CrossingId;
         self.path.push(hop);
-        let body = self.visit(index, target, coroutine);
+        let body = self.visit(index, target, coroutine, crossing);
         self.path.pop();
         Some(Remote { crossing, process: target + 1, body, blocking, pooled: !coroutine })
     }
@@ -669,6 +711,7 @@ mod tests {
             client: ClientMode::Async,
             handler: HandlerMode::Async,
             blocks_event_loop: false,
+            is_exit: false,
             nth: 1,
             nodes: 0.0,
             bytes: 0.0,

@@ -27,6 +27,7 @@ use splitcost_model::estimate::{
     ResponseTimes,
 };
 use splitcost_model::recording::{Recording, Request};
+use splitcost_model::rehearsal::SplitTransaction;
 use splitcost_model::split::{Prices, Split};
 use splitcost_model::statistics::{Interval, quantile, sorted};
 
@@ -193,7 +194,7 @@ pub fn count_calls<'a>(
         requests.iter().zip(&demands).map(|(request, demand)| (*request, demand, number(request))).collect();
     let form = CallForm { execution, awaited: false };
     let compiled = Compiler::new(recording, split, &endpoints, form).compile(&numbered);
-    for crossing in compiled.crossings.iter().flatten() {
+    for crossing in compiled.crossings.iter().flatten().filter(|crossing| !crossing.is_exit) {
         let site = CallSite {
             endpoint: endpoints[crossing.endpoint as usize].clone(),
             caller: recording.modules[crossing.caller as usize].clone(),
@@ -423,6 +424,7 @@ impl CompiledScenario<'_> {
             calls: self.calls(scenario, &sites),
             evidence: self.evidence(),
             work: work(&self.split),
+            transactions: self.transactions(scenario.recording),
             cannot_cross: sites.cannot_cross(&self.split, self.requests.len()),
             call_backs: sites.call_backs(&self.split, &self.endpoints, scenario.split),
             circular_wait: sites.hops(&self.split.circular_wait(), &self.endpoints, scenario.split),
@@ -432,6 +434,25 @@ impl CompiledScenario<'_> {
                 work: work(rehearsed),
             }),
         }
+    }
+
+    /// Returns the calls that write in transactions of their own, most per request of their endpoint first.
+    fn transactions(&self, recording: &Recording) -> Vec<SplitTransaction> {
+        let calls = self.split.transactions.iter();
+        let mut list: Vec<SplitTransaction> = calls
+            .map(|(&(endpoint, caller, function), &count)| {
+                let endpoint = &self.endpoints[endpoint as usize];
+                let requests = self.requests.iter().filter(|request| request.endpoint == *endpoint).count();
+                SplitTransaction {
+                    endpoint: endpoint.clone(),
+                    caller: recording.modules[caller as usize].clone(),
+                    callee: recording.function_name(&recording.functions[function as usize]),
+                    calls_per_request: count as f64 / requests as f64,
+                }
+            })
+            .collect();
+        list.sort_by(|a, b| b.calls_per_request.total_cmp(&a.calls_per_request));
+        list
     }
 
     /// Returns the calls between services per request, by the evidence for their price.

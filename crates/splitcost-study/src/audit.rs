@@ -37,6 +37,15 @@ fn cause(recording: &Recording, calls: &DifferentCalls<'_>, answered: &AnsweredC
     if let Some(call) = met.iter().find(|call| call.callee == site.callee) {
         return call.reason.clone();
     }
+    if let Some(late) = answered.late.get(&(site.endpoint.clone(), site.callee.clone())) {
+        return format!(
+            "{} of its answers came when the caller had given up: it may have waited for a lock that its caller held",
+            count(*late)
+        );
+    }
+    if let Some(failed) = answered.failed.get(&site.endpoint) {
+        return format!("in the split {failed}, and calls after that are not made");
+    }
     if answered.cached.contains(&site.callee) {
         return "its results are cached: the recording saw the calls that the cache did not answer, and a service \
                 answers every call"
@@ -154,6 +163,23 @@ mod tests {
             &recording([true; 6]),
             &answered("GET /new", 2),
             "the rehearsal sent no request to this endpoint: if the workload has changed since the recording, record again",
+        );
+    }
+
+    #[test]
+    fn failed_requests_and_late_answers_are_causes() {
+        let mut lacking = answered("GET /", 1);
+        lacking.failed.insert("GET /".into(), "all 2 requests failed, the first was answered status 500".into());
+        check(
+            &recording([true; 6]),
+            &lacking,
+            "in the split all 2 requests failed, the first was answered status 500, and calls after that are not made",
+        );
+        lacking.late.insert(("GET /".into(), "shop.pricing:f".into()), 1);
+        check(
+            &recording([true; 6]),
+            &lacking,
+            "1 of its answers came when the caller had given up: it may have waited for a lock that its caller held",
         );
     }
 

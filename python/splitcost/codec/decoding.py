@@ -367,14 +367,16 @@ _around: ContextVar[tuple[Any, ...]] = ContextVar("splitcost_rows", default=())
 
 def _un_row(content: Any) -> Any:
     name, loaded, origin, own = content
-    token = None
+    token, around, foreign = None, _around.get(), _foreign.get()
     try:
         mapper = rows.mapper_of(rows.row_class(name))
         if mapper is None:
             raise DecodeError(f"{name} is not a class of rows")
         value = mapper.make()
-        token = _around.set((*_around.get(), value))
+        token = _around.set((*around, value))
         mapper.give(value, _un_fields(loaded), _un_fields(own), origin)
+        if foreign is not None and not around and not mapper.is_new(value):
+            value = foreign.adopt(value)
     except DecodeError:
         raise
     except Exception as error:  # The mapper may run code of the app.

@@ -143,7 +143,8 @@ def _refuse(value: Any) -> CannotCross:
     is_more = hasattr(kind, "fileno") or hasattr(kind, "__getitem__")  # A file, or the proxy of anything.
     if (is_iterator and not is_more) or inspect.iscoroutine(value):
         reason = Obstacle.GENERATOR
-    elif callable(value):
+    # A connection to a database can be called, and is no function.
+    elif callable(value) and not hasattr(kind, "cursor"):
         reason = Obstacle.CALLBACK
     else:
         reason = Obstacle.LIVE
@@ -680,29 +681,20 @@ def _generic_name(kind: Any) -> Any:
 
 
 def _row_tagger(kind: type, mapper: rows.Mapper) -> Tagger:
-    """A row goes as its columns and the relations that are loaded, and arrives detached.
-
-    Rows within a row go with the single rows that they refer to, and without lists: a row and those around it often
-    hold each other. A row that is around goes as its place.
-    """
+    """A row goes as its columns and the relations that are loaded. One that is around goes as its place."""
+    if not rows.is_known(kind):  # As those of migrations.
+        raise CannotCross("", Obstacle.LIVE, name_of(kind).replace(":", "."))
     name = rows.row_name(kind)
 
     def tagger(value: Any, active: Active) -> Any:
         if id(value) in active.rows:
             return {"$W": active.rows.index(id(value))}
         try:
-            columns, relations, own, origin = mapper.take(value)
+            columns, own, origin = mapper.take(value)
         except Exception as error:  # An expired row whose session is gone, or wants to be awaited.
             raise CannotCross("", Obstacle.LIVE, name_of(kind).replace(":", ".")) from error
         active.rows.append(id(value))
-        is_within = len(active.rows) > 1
-        loaded = columns | {
-            relation: held
-            for relation, held in relations.items()
-            if held is None
-            or id(held) in active.rows
-            or (len(active.rows) < rows.MAX_ROWS and not (is_within and type(held) is list))
-        }
+        loaded = columns | rows.sent_relations(value, mapper, active.rows)
         content = [name, _tag_fields(loaded, active), origin, _tag_fields(own, active)]
         active.rows.pop()
         return {"$w": content}

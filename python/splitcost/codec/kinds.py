@@ -94,6 +94,9 @@ class Foreign(Protocol):
     def tag_live(self, value: Any, reason: Obstacle) -> Any:
         """Return what stands for a value that has no encoding, or ``None``."""
 
+    def adopt(self, row: Any) -> Any:
+        """Return what a row of a database is for the receiver: the same, or its own one."""
+
     def untag(self, tag: str, content: Any) -> Any:
         """Return the value that something stands for. Raises :class:`DecodeError`."""
 

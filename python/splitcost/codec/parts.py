@@ -1,7 +1,8 @@
 """The parts of a value that can be changed in place, in an order that the two ends of a message agree on.
 
 A part is a list, a dictionary, a set, a buffer or an object of fields. What lies inside a value that is encoded as a
-whole (a date, an enum, an exception) is no part of it; a row of a database is one part, with its columns.
+whole (a date, an enum, an exception) is no part of it; a row of a database is one part, with its columns, and so are
+the rows that a new one has: they are written with it.
 """
 
 from __future__ import annotations
@@ -80,7 +81,10 @@ class Content(NamedTuple):
 
     items: Any
     fields: dict[str, Any] | None
-    is_row: bool = False
+    #: If a row is in the database, and in which; ``None`` for everything else.
+    origin: Any = None
+    #: Changes of a row are still to be written.
+    is_pending: bool = False
 
     @classmethod
     def of(cls, value: Any) -> Content:
@@ -88,7 +92,7 @@ class Content(NamedTuple):
         holds = _holds_of(type(value))
         items: Any = None
         if holds.row is not None:
-            return cls(*_row(value, holds.row), is_row=True)
+            return cls(*_row(value, holds.row), holds.row.origin(value), holds.row.is_pending(value))
         if holds.items is dict:
             items = dict(dict.items(value))
         elif holds.items in (list, tuple, collections.deque):
@@ -104,8 +108,10 @@ class Content(NamedTuple):
         """Return the place of the first difference, as a path; ``None`` where both hold the same things."""
         if (step := _difference(self.items, other.items)) is not None:
             return step
+        if self.origin != other.origin:
+            return ""
         fields = other.fields
-        if self.is_row and self.fields is not None and fields is not None:
+        if self.origin is not None and self.fields is not None and fields is not None:
             # That a column was loaded, or let go of, is no change.
             fields = {name: fields.get(name, held) for name, held in self.fields.items()}
         return _difference(self.fields, fields, of_fields=True)
@@ -142,7 +148,7 @@ class Parts:
         for index, root in enumerate(roots):
             self._add(root, -1, f"[{index}]")
 
-    def _add(self, value: Any, parent: int, step: str) -> None:
+    def _add(self, value: Any, parent: int, step: str, around: tuple[int, ...] = ()) -> None:
         try:
             value = made_object(value)
         except Exception:  # It could not be sent.
@@ -159,6 +165,8 @@ class Parts:
         self._paths.append((parent, step))
         self._contents.append(content)
         if holds.row is not None:
+            if holds.row.is_new(value):
+                self._add_relations(value, holds.row, number, (*around, id(value)))
             return
         if isinstance(content.items, dict):
             for key, item in content.items.items():
@@ -168,6 +176,13 @@ class Parts:
                 self._add(item, number, f"[{index}]")
         for name, item in (content.fields or {}).items():
             self._add(item, number, f".{name}")
+
+    def _add_relations(self, row: Any, mapper: rows.Mapper, number: int, around: tuple[int, ...]) -> None:
+        for name, held in rows.sent_relations(row, mapper, around).items():
+            # A set has another order at the other side: its rows stay new.
+            for index, item in enumerate(held if type(held) is list else [] if type(held) is set else [held]):
+                if id(item) not in around:
+                    self._add(item, number, f".{name}[{index}]" if type(held) is list else f".{name}", around)
 
     def numbers(self) -> dict[int, int]:
         """Return the numbers of the parts by their identity."""
@@ -190,14 +205,24 @@ class Parts:
             steps.append(step)
         return "".join(reversed(steps))
 
-    def restore(self, number: int, items: Any, fields: dict[str, Any] | None) -> None:
-        """Let a part hold what its counterpart holds. Raises ``ValueError`` for another kind of part."""
+    def restore(
+        self,
+        number: int,
+        items: Any,
+        fields: dict[str, Any] | None,
+        origin: Any = None,
+        is_pending: bool = False,
+    ) -> None:
+        """Let a part hold what its counterpart holds. Raises ``ValueError`` for another kind of part.
+
+        An ``origin`` of ``None`` leaves a row new.
+        """
         value = self.values[number]
         holds: Any = _holds_of(type(value))
         if (items is None) != (holds.items is None):
             raise ValueError(f"part {number} is of another kind")
         if holds.row is not None:
-            holds.row.change(value, fields or {}, items)
+            holds.row.change(value, Content(items, fields, origin, is_pending))
             return
         if holds.items is dict:
             dict.clear(value)

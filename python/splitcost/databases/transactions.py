@@ -129,6 +129,13 @@ class Transactions(ABC, Generic[_Request]):
 # --- SQLAlchemy
 
 _session_of: weakref.WeakKeyDictionary[Any, weakref.ref[Any]] = weakref.WeakKeyDictionary()
+_registries: weakref.WeakSet[Any] = weakref.WeakSet()
+
+
+def only_registry() -> Any:
+    """Return the `scoped_session` of this process, if there is one alone."""
+    found = list(_registries)
+    return found[0] if len(found) == 1 else None
 
 
 def session_of(connection: Any) -> Any:
@@ -259,6 +266,14 @@ def _follow_sessions(transactions: Transactions[Any], module: Any) -> None:
     def after_begin(session: Any, _transaction: Any, connection: Any) -> None:
         _session_of[connection] = weakref.ref(session)
 
+    made = module.scoped_session.__init__
+
+    @functools.wraps(made)
+    def make(self: Any, *args: Any, **kwargs: Any) -> None:
+        made(self, *args, **kwargs)
+        attempt(_registries.add, self)
+
+    module.scoped_session.__init__ = make
     event.listen(module.Session, "after_transaction_create", after_transaction_create)
     event.listen(module.Session, "after_transaction_end", after_transaction_end)
     event.listen(module.Session, "after_begin", after_begin)

@@ -71,6 +71,8 @@ def start(config: Any = None) -> Any:
 
         return _start(Config.from_environment())
     except (ImportError, ValueError, OSError, KeyError) as error:
+        if isinstance(error, ModuleNotFoundError) and error.name == "orjson":
+            error = ImportError("messages need a package that is not installed: pip install orjson")
         print(f"splitcost: the rehearsal cannot start: {error}", file=sys.stderr, flush=True)
         os._exit(2)
 

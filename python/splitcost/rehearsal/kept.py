@@ -128,24 +128,30 @@ def _exit(manager: Any, error: BaseException | None) -> Any:
     scope: Scope = manager.__splitcost_scope__
     with _again(scope):
         try:
-            is_caught = manager.__exit__(None if error is None else type(error), error, None)
+            is_caught = bool(manager.__exit__(None if error is None else type(error), error, None))
         except BaseException as raised:
             scope.end(raised)
             raise
         scope.end(None if is_caught else error)
-    return is_caught
+    return [is_caught, _changed(manager)]
 
 
 async def _exit_async(manager: Any, error: BaseException | None) -> Any:
     scope: Scope = manager.__splitcost_scope__
     with _again(scope):
         try:
-            is_caught = await manager.__aexit__(None if error is None else type(error), error, None)
+            is_caught = bool(await manager.__aexit__(None if error is None else type(error), error, None))
         except BaseException as raised:
             await scope.end_async(raised)
             raise
         await scope.end_async(None if is_caught else error)
-    return is_caught
+    return [is_caught, _changed(manager)]
+
+
+def _changed(manager: Any) -> str | None:
+    """Return the path to what a context manager has changed in the value that it gave."""
+    changed = manager.__splitcost_parts__.changed()
+    return str(changed[0][2]) if changed else None
 
 
 ENDINGS = (_close, _close_async, _exit, _exit_async)

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import secrets
 import threading
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from splitcost import _native, codec
 from splitcost.codec import CannotCross, DecodeError, Obstacle
 from splitcost.rehearsal.errors import ObjectGone
-from splitcost.rehearsal.objects import Named, Names
+from splitcost.rehearsal.objects import Named, Names, UnknownName
 
 if TYPE_CHECKING:
     from splitcost.rehearsal.config import Config
@@ -44,6 +45,8 @@ class Handle(NamedTuple):
     request: str
     #: The port at which that process alone answers, as others of its service share one.
     port: int = 0
+    #: The name by which each process of the service finds its own; such an object outlives the request.
+    name: str = ""
 
     @property
     def shown(self) -> str:
@@ -203,6 +206,8 @@ class Exchange:
         self.is_cut = False
         #: Rows of a database are such things.
         self.cuts_rows = False
+        #: The service that answers a call that is made here.
+        self.callee = ""
 
     def name_parts(self, parts: codec.Parts) -> None:
         """Let parts of the arguments stand for themselves from here on."""
@@ -228,7 +233,7 @@ class Exchange:
             self.foreign.add(id(value.value))
             return {NAMED: [value.name, codec.name_of(type(value.value))]}
         if kind is Handle:
-            return {HANDLE: list(value)}
+            return {NAMED: [value.name, value.kind]} if value.name else {HANDLE: list(value)}
         if self.cuts_rows and self._live.resources.is_row(value):
             raise CannotCross("", Obstacle.UNCOMMITTED, f"{kind.__module__}.{kind.__qualname__}")
         resources = self._live.resources
@@ -236,6 +241,8 @@ class Exchange:
             return self._tag_resource(value)
         if issubclass(kind, Shell):
             handle = handle_of(value)
+            if handle.name:
+                return self.tag(handle)
         elif self._live.stays(kind):
             handle = self._live.held.keep(value, self._request)
         elif self._live.may_have_name(kind) and (name := self._live.names.find_name(value)) is not None:
@@ -260,15 +267,21 @@ class Exchange:
         if may_have_name and not _native.is_of_a_process(type(value).__module__):
             name = self._live.names.find_name(value)
             if name is not None:
+                if resources.holds_transaction(value):
+                    self._check_cut(value)
+                    self.resources.append(value)
                 self.foreign.add(id(value))
                 return {NAMED: [name, codec.name_of(type(value))]}
         return self._tag_resource(value)
 
-    def _tag_resource(self, value: Any) -> Any:
-        resources = self._live.resources
-        if self.is_cut and resources.holds_transaction(value):
+    def _check_cut(self, value: Any) -> None:
+        if self.is_cut and self._live.resources.holds_transaction(value):
             kind = type(value)
             raise CannotCross("", Obstacle.UNCOMMITTED, f"{kind.__module__}.{kind.__qualname__}")
+
+    def _tag_resource(self, value: Any) -> Any:
+        resources = self._live.resources
+        self._check_cut(value)
         if self.scope is not None:
             content = self.scope.describe(value)
             return None if content is None else {RESOURCE: content}
@@ -282,6 +295,37 @@ class Exchange:
         self.foreign.add(id(value))
         return {RESOURCE: [number, *content]}
 
+    @functools.cached_property
+    def session(self) -> Any:
+        """The caller's session of SQLAlchemy to which rows belong that an answer brings, if there is one alone."""
+        return None if self.scope is not None else self._live.resources.session(self.resources, self._request)
+
+    @property
+    def has_one_session(self) -> bool:
+        """The callee is given one session, to which the rows belong that a call brings."""
+        return len(self._live.resources.sessions(self.resources)) == 1
+
+    def adopt(self, row: Any) -> Any:
+        """Return a row that an answer brought as one of the caller's session; note one that a call brought."""
+        if self.scope is not None:
+            self.scope.rows.append(row)
+        return row if self.session is None else self._live.resources.adopt(self.session, row)
+
+    def attach(self, parts: list[Any]) -> None:
+        """Attach rows that the callee wrote to the caller's session."""
+        if self.session is not None:
+            self._live.resources.attach(self.session, parts)
+
+    def _find(self, name: str, kind: str) -> Any:
+        """Return the object of a name: this process's own, or where it has none the shell of the callee's."""
+        try:
+            return self._live.names.find(name, kind)
+        except UnknownName:
+            if not self.callee:  # The caller sends it with its fields instead.
+                raise
+            handle = Handle(self.callee, "", 0, kind, self._request, name=name)
+            return self._live.shell(handle)
+
     def untag(self, tag: str, content: Any) -> Any:
         """Return the value that something stands for."""
         if tag == PART:
@@ -290,7 +334,7 @@ class Exchange:
                 raise DecodeError("the arguments have other parts at the other side")
             return values[number]
         if tag == NAMED:
-            value = self._live.names.find(*content)
+            value = self._find(*content)
         elif tag == HANDLE:
             value = self._live.take(Handle(*content), self._request)
         elif tag == RESOURCE:
@@ -342,6 +386,13 @@ class Live:
         if self.held.leads_here(handle):
             return self.held.find(handle, request)
         return make_shell(handle, self._use)
+
+    def shell(self, handle: Handle) -> Any:
+        """Return the shell of a named object. Raises :class:`UnknownName` where its class can have none."""
+        try:
+            return make_shell(handle, self._use)
+        except (DecodeError, TypeError):
+            raise UnknownName(handle.name) from None
 
     def exchange(self, request: str) -> Exchange:
         """Return what encodes or decodes the messages of a call that is made for a request."""

@@ -77,15 +77,19 @@ async def iterate_async(batch: Items, use: UseAsync) -> AsyncGenerator[Any, None
 
 
 class RemoteContext(contextlib.ContextDecorator):
-    """A context manager that another service enters and leaves. ``call`` calls the function that makes it."""
+    """A context manager that another service enters and leaves. ``call`` calls the function that makes it.
 
-    def __init__(self, call: Callable[[], Any], use: Use) -> None:
+    ``lose`` is told the path to what it changed in the value that it gave, when it was left.
+    """
+
+    def __init__(self, call: Callable[[], Any], use: Use, lose: Callable[[str], None]) -> None:
         self._call = call
         self._use = use
+        self._lose = lose
         self._made: Any = None
 
     def _recreate_cm(self) -> RemoteContext:
-        return type(self)(self._call, self._use)
+        return type(self)(self._call, self._use, self._lose)
 
     def __enter__(self) -> Any:
         self._made = self._call()
@@ -95,21 +99,27 @@ class RemoteContext(contextlib.ContextDecorator):
         if not isinstance(self._made, Entered):
             return self._made.__exit__(kind, error, trace)
         try:
-            return self._use(self._made.manager, "exit", error)
+            is_caught, lost = self._use(self._made.manager, "exit", error)
         except CannotCross:
-            return self._use(self._made.manager, "exit", _described(error))
+            is_caught, lost = self._use(self._made.manager, "exit", _described(error))
+        if lost is not None:
+            self._lose(lost)
+        return is_caught
 
 
 class AsyncRemoteContext(contextlib.AsyncContextDecorator):
     """The same for an asynchronous one."""
 
-    def __init__(self, call: Callable[[], Awaitable[Any]], use: UseAsync) -> None:
+    def __init__(
+        self, call: Callable[[], Awaitable[Any]], use: UseAsync, lose: Callable[[str], None]
+    ) -> None:
         self._call = call
         self._use = use
+        self._lose = lose
         self._made: Any = None
 
     def _recreate_cm(self) -> AsyncRemoteContext:
-        return type(self)(self._call, self._use)
+        return type(self)(self._call, self._use, self._lose)
 
     async def __aenter__(self) -> Any:
         self._made = await self._call()
@@ -119,9 +129,12 @@ class AsyncRemoteContext(contextlib.AsyncContextDecorator):
         if not isinstance(self._made, Entered):
             return await self._made.__aexit__(kind, error, trace)
         try:
-            return await self._use(self._made.manager, "exit_async", error)
+            is_caught, lost = await self._use(self._made.manager, "exit_async", error)
         except CannotCross:
-            return await self._use(self._made.manager, "exit_async", _described(error))
+            is_caught, lost = await self._use(self._made.manager, "exit_async", _described(error))
+        if lost is not None:
+            self._lose(lost)
+        return is_caught
 
 
 def _described(error: BaseException | None) -> RemoteError:

@@ -283,11 +283,12 @@ class Runtime:
                 if context is not None and target.is_local:
                     self._note(target, CannotCross("result", Obstacle.GENERATOR, "context manager"), frame)
                 return real(*args, **kwargs)
+            lose = functools.partial(self._lose, target, frame)
             if is_async:
                 call_async = functools.partial(self._call_async, target, args, kwargs, frame, context)
-                return AsyncRemoteContext(call_async, self._use_async)
+                return AsyncRemoteContext(call_async, self._use_async, lose)
             call = functools.partial(self._call, target, args, kwargs, frame, context)
-            return RemoteContext(call, self._use)
+            return RemoteContext(call, self._use, lose)
 
         return stub
 
@@ -364,11 +365,12 @@ class Runtime:
         call = OutgoingCall()
         try:
             call.exchange = self.live.exchange(context.request)
+            call.exchange.callee = target.service
             transactions = self.resources.transactions
             if transactions.has_writes(transactions.name(context.request)) and not target.is_operation:
                 self._cut(target, call.exchange)
             message: list[Any] = [target.sent(args), kwargs]
-            if not self.resources.is_simple and not target.is_operation:
+            if not target.is_operation:
                 found = self.resources.context(call.exchange, self._uses_database(target, or_else=True))
                 if found is not None:
                     message.append(found)
@@ -386,7 +388,8 @@ class Runtime:
         if self.config.is_loopback:
             named = {_argument_path(target.real, f"[0][{index}]"): value for index, value in enumerate(args)}
             named |= {f"arguments.{name}": value for name, value in kwargs.items()}
-            self._note_rows(target, named, frame)
+            if not call.exchange.has_one_session:
+                self._note_rows(target, named, frame)
         remaining = self._policy.timeout_secs
         if context.deadline is not None:
             remaining = min(remaining, context.deadline - time.monotonic())
@@ -474,7 +477,7 @@ class Runtime:
             if kind == KEPT:
                 lost = CannotCross("result", Obstacle.IDENTITY, codec.name_of(type(result)))
                 self._note(target, lost, call.frame)
-            if self.config.is_loopback:
+            if self.config.is_loopback and call.exchange.session is None:
                 self._note_rows(target, {"result": result}, call.frame)
             return result, None
         if kind == RAISED:
@@ -529,8 +532,9 @@ class Runtime:
         count, changed, path = codec.decode(changes, exchange)
         if count != len(exchange.parts.values):
             raise DecodeError("the arguments have other parts at the other side")
-        for number, items, fields in changed:
-            exchange.parts.restore(number, items, fields)
+        for number, *content in changed:
+            exchange.parts.restore(number, *content)
+        exchange.attach([exchange.parts.values[number] for number, *_ in changed])
         return str(path)
 
     def _stay(self, call: OutgoingCall, error: CannotCross) -> CannotCross:
@@ -542,10 +546,15 @@ class Runtime:
         self._note(call.target, error, call.frame)
         return error
 
+    def _lose(self, target: Target, frame: FrameType, path: str) -> None:
+        """Note that a context manager of another service changed what it gave; its calls stay here from then on."""
+        target.is_local = not self.config.is_loopback
+        self._note(target, CannotCross("result" + path.removeprefix("[0]"), Obstacle.MUTATED, ""), frame)
+
     def _use(self, handle: Handle, operation: str, *args: Any) -> Any:
         """Use an object that stayed in another service: a crossing back."""
         context = current.get()
-        if context is None or context.request != handle.request:
+        if context is None or (context.request != handle.request and not handle.name):
             raise ObjectGone(handle.shown, "its request has ended")
         target = Target.of_operation(operation, handle, self)
         return self._call(target, (handle, *args), {}, sys._getframe(1), context)
@@ -553,7 +562,7 @@ class Runtime:
     async def _use_async(self, handle: Handle, operation: str, *args: Any) -> Any:
         """Use an object that stayed in another service, from an event loop."""
         context = current.get()
-        if context is None or context.request != handle.request:
+        if context is None or (context.request != handle.request and not handle.name):
             raise ObjectGone(handle.shown, "its request has ended")
         target = Target.of_operation(operation, handle, self)
         return await self._call_async(target, (handle, *args), {}, sys._getframe(1), context)
@@ -593,7 +602,11 @@ class Runtime:
             if call.target.name in FIELD_ACCESS:
                 self.report.use(sent.endpoint, sent.caller, sent.callee)
             return
-        if call.target.receiver is not None and isinstance(call.args[0], Shell):
+        if (
+            call.target.receiver is not None
+            and isinstance(call.args[0], Shell)
+            and not handle_of(call.args[0]).name
+        ):
             self.report.use(sent.endpoint, sent.caller, handle_of(call.args[0]).shown)
         is_good = answer is not None and answer.status == stacks.Status.OK and _is_result(answer.body)
         self.report.call(sent, size, blocking=blocking, answered=answer is not None, failed=not is_good)

@@ -13,9 +13,10 @@ import sys
 import time
 import types
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from importlib.metadata import version
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
@@ -78,7 +79,7 @@ Chosen: a function that changes its arguments does so in its first calls, nearly
 class Served:
     """A function that this service owns, looked up once."""
 
-    __slots__ = ("calls", "changes", "function", "is_async", "last", "receiver", "shown")
+    __slots__ = ("calls", "changes", "function", "is_async", "last", "receiver", "shown", "uses_database")
 
     def __init__(self, function: Callable[..., Any], shown: str, receiver: Receiver | None = None) -> None:
         self.function = function
@@ -89,6 +90,8 @@ class Served:
         self.calls = 0
         #: A call of it has changed its arguments.
         self.changes = False
+        #: It may execute statements.
+        self.uses_database = False
         #: The last result, in a loopback.
         self.last: Any = None
 
@@ -214,8 +217,7 @@ class Server:
         flask = sys.modules.get("flask")
         if flask is None or not flask.has_app_context():
             return
-        mapper = sys.modules.get("flask_sqlalchemy")
-        if mapper is not None and str(mapper.__version__).startswith(("1.", "2.")):
+        if "flask_sqlalchemy" in sys.modules and version("flask-sqlalchemy").startswith(("1.", "2.")):
             # Its session is the thread's, thus the caller's too, and ends with any context of the app.
             variable = flask.globals._cv_app
             context.run(variable.set, variable.get())
@@ -265,6 +267,7 @@ class Server:
 
     def _read(self, call: _Received) -> None:
         """Decode the arguments of a call. Raises :class:`Wanted` for a resource that is to be obtained first."""
+        call.scope.rows.clear()
         args, kwargs, *more = codec.decode(call.body, call.exchange)
         if type(args) is not list or type(kwargs) is not dict:
             raise codec.DecodeError("arguments are a list and an object")
@@ -273,14 +276,13 @@ class Server:
         call.args, call.kwargs, call.wanted = args, kwargs, None
 
     def _look_at(self, call: _Received) -> None:
-        """Look at the parts of the arguments where the function may change them, and attach rows."""
+        """Look at the parts of the arguments where the function may change them."""
         served, args, kwargs, exchange = call.served, call.args, call.kwargs, call.exchange
         is_due = served.calls <= FIRST_CALLS or served.calls % THEN_ONE_IN == 0 or self._config.is_loopback
         is_copy = served.receiver is Receiver.INSTANCE and bool(args) and id(args[0]) not in exchange.foreign
         watch = served.shown and (is_due or is_copy or served.changes or call.scope.is_used)
         if watch and _can_change(args, kwargs, exchange.foreign):
             call.parts = codec.Parts([args, kwargs], exchange.foreign)
-            call.scope.attach(call.parts.values)
 
     def _read_wanted(self, call: _Received) -> None:
         """Obtain what the arguments want, on a thread that may wait, and decode them."""
@@ -343,7 +345,7 @@ class Server:
         scope = batches.scope
         token = self._continue(call, scope)
         try:
-            with self.around(call.context.get("flask")):
+            with self._within(call):
                 batch = batches.pull()
                 return self._finish(call, scope, batch) if scope.is_used else batch
         except BaseException as error:
@@ -420,6 +422,7 @@ class Server:
                 error = None if result.error is None else self._encode_exception(result.error).decode()
                 body = ITEMS + codec.encode([result.items, rest, error, result.is_async], exchange)
             elif isinstance(result, Opened):
+                result.manager.__splitcost_parts__ = codec.Parts([result.value], exchange.foreign)
                 manager = list(held.keep(result.manager, request))
                 body = ENTERED + codec.encode([result.value, manager], exchange)
             else:
@@ -444,7 +447,10 @@ class Server:
         assert call.parts is not None
         call.served.changes = True
         call.exchange.name_parts(call.parts)
-        message = [len(call.parts.values), [[n, c.items, c.fields] for n, c, _ in changed], changed[0][2]]
+        # What failed is rolled back: rows that it wrote are new still.
+        is_rolled_back = body[:1] == RAISED
+        contents = [[n, *(c._replace(origin=None) if is_rolled_back else c)] for n, c, _ in changed]
+        message = [len(call.parts.values), contents, changed[0][2]]
         try:
             changes = codec.encode(message, call.exchange)
         except codec.CannotCross as error:
@@ -463,6 +469,8 @@ class Server:
         if served.is_async:
             try:
                 await self._read_wanted_async(call)
+                self._live.resources.variables.set(call.context.get("variables", {}))
+                call.scope.attach(uses_database=served.uses_database)
                 if slowness > 1.0:
                     return await _slow_async(slowness, served.function, call.args, call.kwargs)
                 return await served.function(*call.args, **call.kwargs)
@@ -485,14 +493,24 @@ class Server:
             raise _Raised(error)
         return result
 
+    @contextlib.contextmanager
+    def _within(self, call: _Received) -> Iterator[None]:
+        """Give a plain function the context of its caller: the variables of the app, and a request of a framework."""
+        with (
+            self.around(call.context.get("flask")),
+            self._live.resources.variables.set(call.context.get("variables", {})),
+        ):
+            yield
+
     def _call(self, call: _Received) -> Any:
         """Call a plain function. The answer is returned if it is known already."""
         scope = call.scope
-        with self.around(call.context.get("flask")):
+        with self._within(call):
             try:
                 self._read_wanted(call)
                 if "atomic" in call.context:
                     scope.begin(call.context["atomic"])
+                scope.attach(uses_database=call.served.uses_database)
                 result = call.served.function(*call.args, **call.kwargs)
                 if isinstance(result, contextlib.AbstractContextManager) and is_made_by_contextlib(result):
                     manager, result = result, Opened(result.__enter__(), result)
@@ -538,6 +556,8 @@ class Server:
         """Keep what was looked up, with what the recording says of it."""
         own = f"{module}:{served.shown.partition(':')[2]}"
         served.changes = not self._config.changing_functions.isdisjoint((served.shown, own))
+        known = self._config.database_functions
+        served.uses_database = known is None or not known.isdisjoint((served.shown, own))
         self._served[name] = served
         return served
 

@@ -355,7 +355,7 @@ RECEIVERS = [
     ("v.Point(1, 2).norm()", "Point.norm", "value", "", "its fields are data"),
     ("v.Color.RED.label()", "Color.label", "value", "", "its fields are data"),
     ("v.Slots().total()", "Slots.total", "value", "", "its fields are data"),
-    ("v.Empty().total()", "Empty.total", "value", "", "its fields are data"),
+    ("v.Empty().total()", "Empty.total", "service", "", "it has no fields"),
     ("v.local()[0]().total()", "local.<locals>.Local.total", "value", "", "its fields are data"),
     (
         "v.Service().total()",
@@ -421,7 +421,7 @@ RECEIVERS = [
         "",
         "its field lock holds a live resource (_thread.RLock)",
     ),
-    ("back.enter(v.Entered())", "Entered.__enter__", "value", "", "its fields are data"),
+    ("back.enter(v.Entered())", "Entered.__enter__", "service", "", "it has no fields"),
     ("v.OwnDict().total()", "OwnDict.total", "value", "", "its fields are data"),
     ("v.OwnConnection(':memory:').total()", "OwnConnection.total", "service", "", "it is a resource"),
     ("v.Plain.make(1)", "Plain.make", "class", "kinds.values:Plain", "it is a class"),
@@ -552,12 +552,12 @@ def test_an_object_that_several_requests_use_is_a_service_object(runs):
     """Each call of `apply` is a request."""
     log = run(
         runs,
-        "shelf, line = v.Empty(), v.Line('a')\n"
-        "for order in (shelf, shelf, v.Empty(), v.Empty()): back.apply(v.Empty.total, order)\n"
+        "shelf, line = v.Plain(), v.Line('a')\n"
+        "for order in (shelf, shelf, v.Plain(), v.Plain()): back.apply(v.Plain.total, order)\n"
         "for order in (line, line): back.apply(v.Line.double, order)\n"
         "back.take(shelf)\n",
     )
-    receivers = [call.payloads[False]["receiver"] for call in log.named("kinds.values:Empty.total")]
+    receivers = [call.payloads[False]["receiver"] for call in log.named("kinds.values:Plain.total")]
     assert [found["kind"] for found in receivers] == ["value", "service", "value", "value"]
     assert receivers[1]["reason"] == "several requests use it"
     kinds = {call.payloads[False]["receiver"]["kind"] for call in log.named("kinds.values:Line.double")}
@@ -568,9 +568,9 @@ def test_an_object_that_several_requests_use_is_a_service_object(runs):
 def test_many_objects_that_several_requests_use_are_data(runs):
     log = run(
         runs,
-        "kept = [v.Empty() for _ in range(6)]\nfor order in kept * 2: back.apply(v.Empty.total, order)\n",
+        "kept = [v.Plain() for _ in range(6)]\nfor order in kept * 2: back.apply(v.Plain.total, order)\n",
     )
-    kinds = {call.payloads[False]["receiver"]["kind"] for call in log.named("kinds.values:Empty.total")}
+    kinds = {call.payloads[False]["receiver"]["kind"] for call in log.named("kinds.values:Plain.total")}
     assert kinds == {"value"}
 
 

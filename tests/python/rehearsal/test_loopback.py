@@ -22,9 +22,12 @@ SETTINGS = """
 """
 
 KINDS = """
+    import threading
     from contextvars import ContextVar
 
     LANGUAGE = ContextVar("language")
+    TENANT = ContextVar("tenant")
+    LOCAL = threading.local()
 
     class Refused(Exception):
         def __init__(self, item):
@@ -75,7 +78,13 @@ PRICING = """
         raise Odd("odd")
 
     def language():
-        return kinds.LANGUAGE.get()
+        return type(kinds.LANGUAGE.get()).__name__
+
+    def tenant():
+        return kinds.TENANT.get(), kinds.LOCAL.name
+
+    async def tenant_later():
+        return kinds.TENANT.get()
 
     async def later(item):
         return item + 1
@@ -86,6 +95,7 @@ PRICING = """
 
 MAIN = """
     import asyncio
+    import threading
     from concurrent.futures import ThreadPoolExecutor
     from booth import kinds, pricing
 
@@ -119,8 +129,13 @@ MAIN = """
             return type(error).__name__
 
     def language():
-        kinds.LANGUAGE.set("en")
+        kinds.LANGUAGE.set(threading.Lock())
         return pricing.language()
+
+    def tenant():
+        kinds.TENANT.set("acme")
+        kinds.LOCAL.name = "local"
+        return [*pricing.tenant(), asyncio.run(pricing.tenant_later())]
 
     def tariff(item):
         return pricing.tariff.price(item)
@@ -161,7 +176,10 @@ TESTS = """
         assert main.odd() == "Odd"
 
     def test_language():
-        assert main.language() == "en"
+        assert main.language() == "lock"
+
+    def test_tenant():
+        assert main.tenant() == ["acme", "local", "acme"]
 
     def test_tariff():
         assert main.tariff(2) == 4
@@ -246,8 +264,8 @@ def test_what_does_not_survive_as_a_message_fails_with_its_reason(booth: Path) -
 def test_calls_that_crossed_and_calls_that_stayed_are_counted(booth: Path) -> None:
     found = run(booth, "--splitcost-loopback", "pricing")
     summary = found.stdout.partition("splitcost loopback ==")[2].splitlines()
-    # Sixteen calls of the tests reach the other module; two are refused, one has no language, and a lock is no result.
-    assert summary[1].startswith("16 calls of 10 functions crossed as messages; 5 raised"), found.stdout
+    # Eighteen calls of the tests reach the other module; two are refused, one has no language, and a lock is no result.
+    assert summary[1].startswith("18 calls of 12 functions crossed as messages; 5 raised"), found.stdout
     stayed = {line.split(" × ")[1].split(" stayed at ")[0]: line for line in summary if " stayed at " in line}
     assert stayed.keys() == {"booth.pricing:lock"}
     assert stayed["booth.pricing:lock"].startswith("  2 × "), "each call is tried"
@@ -377,7 +395,7 @@ def test_iterators_and_context_managers_are_as_before(booth: Path) -> None:
 def test_tests_inside_the_package_are_of_no_service(booth: Path) -> None:
     (booth / "booth" / "tests.py").write_text((booth / "test_booth.py").read_text())
     found = run(booth, "--splitcost-loopback", "pricing", "booth/tests.py")
-    assert "16 calls of 10 functions crossed" in found.stdout
+    assert "18 calls of 12 functions crossed" in found.stdout
     assert "test_of_the_module_itself" not in found.stdout
 
 
@@ -452,7 +470,7 @@ def test_rows_that_cross_are_listed(booth: Path) -> None:
             id: Mapped[int] = mapped_column(primary_key=True)
             order_id: Mapped[int] = mapped_column(ForeignKey("orders.id"))
 
-        engine = create_engine("sqlite://")
+        engine = create_engine("sqlite:///kept")
         session = Session(engine)
 
         def fill():
@@ -462,7 +480,7 @@ def test_rows_that_cross_are_listed(booth: Path) -> None:
     """
     pricing = """
         from booth import kinds
-        from sqlalchemy.orm import Mapped, mapped_column, object_session
+        from sqlalchemy.orm import Mapped, Session, mapped_column, object_session
 
         class Stock(kinds.Base):
             __tablename__ = "stock"
@@ -472,7 +490,8 @@ def test_rows_that_cross_are_listed(booth: Path) -> None:
                 return object_session(self) is kinds.session
 
         def order(number):
-            return kinds.session.get(kinds.Order, number)
+            with Session(kinds.engine) as session:
+                return session.get(kinds.Order, number)
     """
     main = """
         from booth import kinds, pricing

@@ -136,6 +136,10 @@ pub struct AnsweredCalls {
     pub counted: CountedCalls,
     /// The called functions whose results are cached (`functools.lru_cache`).
     pub cached: BTreeSet<String>,
+    /// The endpoints whose requests failed, with the number and the first answer in words.
+    pub failed: BTreeMap<String, String>,
+    /// Answers that came after their caller had given up, by endpoint and called function.
+    pub late: BTreeMap<(String, String), u64>,
 }
 
 /// The messages that the services of a split have sent each other.
@@ -284,6 +288,7 @@ impl Deployment {
             match self.answered_so_far() {
                 // A request may go on after its answer, with a call under way.
                 Err(_) if Instant::now() < end => std::thread::sleep(POLL),
+                Ok(found) if !found.late.is_empty() && Instant::now() < end => std::thread::sleep(POLL),
                 result => return result,
             }
         }
@@ -311,19 +316,17 @@ impl Deployment {
                 *given.entry((call.endpoint, call.callee)).or_default() += call.count;
             }
         }
-        got.retain(|_, calls| *calls > 0);
-        if got == given {
-            return Ok(found);
-        }
-        let odd = got.keys().chain(given.keys()).find(|key| got.get(*key) != given.get(*key)).cloned();
-        let (endpoint, callee) = odd.unwrap_or_default();
-        let calls = |counts: &BTreeMap<_, u64>| counts.get(&(endpoint.clone(), callee.clone())).copied().unwrap_or(0);
+        let calls = |counts: &BTreeMap<_, u64>, key: &_| counts.get(key).copied().unwrap_or(0);
+        let late = given.iter().map(|(key, count)| (key.clone(), count.saturating_sub(calls(&got, key))));
+        found.late = late.filter(|(_, count)| *count > 0).collect();
+        let Some(odd) = got.keys().find(|key| calls(&got, key) > calls(&given, key)) else { return Ok(found) };
+        let (endpoint, callee) = odd;
         Err(Error::Helper {
             action: format!("count the calls between the services of {}", self.name),
             reason: format!(
                 "for {endpoint}, {} answers of {callee} were given and {} were received",
-                calls(&given),
-                calls(&got)
+                calls(&given, odd),
+                calls(&got, odd)
             ),
             log: String::new(),
         })

@@ -108,12 +108,14 @@ fn answers(page: &mut Page, i: usize, split: &SplitStudy) {
 
 /// The transactions of which the split made two, and the uses of objects that stayed in their service.
 fn uses(page: &mut Page, i: usize, split: &SplitStudy) {
-    for (t, two) in split.rehearsal.iter().flat_map(|rehearsal| &rehearsal.transactions).enumerate() {
+    let (transactions, commits) = split.transactions();
+    let part = if split.rehearsal.is_some() { "rehearsal" } else { "estimate" };
+    for (t, two) in transactions.iter().enumerate() {
         let (module, function) = (breakable(&two.caller), breakable(&two.callee));
         page.raw(&format!(
-            "<p class=\"note\"><code>{function}</code> commits its own transaction, not that of <code>{module}</code>, "
+            "<p class=\"note\"><code>{function}</code> {commits} its own transaction, not that of <code>{module}</code>, "
         ));
-        let path = format!("/splits/{i}/rehearsal/transactions/{t}/calls_per_request");
+        let path = format!("/splits/{i}/{part}/transactions/{t}/calls_per_request");
         page.number(&path, two.calls_per_request, 1.0);
         page.raw(&format!(" times per <code>{}</code>.</p>\n", breakable(&two.endpoint)));
     }

@@ -71,6 +71,16 @@ pub(crate) fn shop() -> Study {
     study(vec![coarse(), chatty()])
 }
 
+/// A function that commits transactions of its own.
+fn reserving(calls_per_request: f64) -> SplitTransaction {
+    SplitTransaction {
+        endpoint: "POST /orders".into(),
+        caller: "shop.orders".into(),
+        callee: "shop.inventory:reserve".into(),
+        calls_per_request,
+    }
+}
+
 /// The same before anything was rehearsed.
 pub(crate) fn estimated() -> Study {
     let mut splits = vec![coarse(), chatty()];
@@ -324,18 +334,14 @@ fn coarse() -> SplitStudy {
                 call("POST /orders", "orders", "billing", "shop.billing:authorize", (1.0, 1.72), false, 97),
             ],
             evidence: Evidence { calls_per_request: 4.25, measured_per_request: 4.25, rehearsed_per_request: 4.0 },
+            transactions: vec![reserving(2.0)],
             ..Estimate::default()
         },
         rehearsal: Some(Rehearsal {
             load_reqs_per_sec: 60.0,
             answers: Some(Answers { compared: 100, equal: 100, ..Answers::default() }),
             uses: vec![Use { class: "shop.cart:Cart".into(), caller: "shop.pricing".into(), uses_per_request: 14.0 }],
-            transactions: vec![SplitTransaction {
-                endpoint: "POST /orders".into(),
-                caller: "shop.orders".into(),
-                callee: "shop.inventory:reserve".into(),
-                calls_per_request: 1.0,
-            }],
+            transactions: vec![reserving(1.0)],
             figures: Arms {
                 monolith: monolith_rehearsed(),
                 split: figures((126.2, 0.03), (0.007_94, 0.024), (0.476, 0.024)),

@@ -488,6 +488,27 @@ fn a_statement_on_a_foreign_table_is_a_call_only_with_a_database_for_each_servic
     assert_eq!(calls(Database::PerService), Some("a → b: 320".to_owned()));
 }
 
+/// `a` calls `b` twice; all of it executes statements of one transaction.
+#[test]
+fn a_call_that_writes_in_a_transaction_of_others_would_commit_its_own() {
+    let kinds = [StatementKind::Select, StatementKind::Update];
+    let calls = |transactions: [Option<u32>; 2]| {
+        let mut recording = recording();
+        recording.statement_texts = kinds.map(|kind| StatementText { kind, ..StatementText::default() }).to_vec();
+        for request in &mut recording.requests {
+            let of = |(call, transaction)| Statement { call, text: call - 1, transaction, ..Statement::default() };
+            request.statements = [1, 2].into_iter().zip(transactions).map(of).collect();
+        }
+        let found = estimated_as(&recording, &split(), 1e5).transactions;
+        assert_eq!(estimated_as(&recording, &Split::default(), 1e5).transactions, []);
+        found.into_iter().map(|two| format!("{} {} {}", two.caller, two.callee, two.calls_per_request)).collect()
+    };
+    let of_one: Vec<String> = calls([Some(0), Some(0)]);
+    assert_eq!(of_one, ["a b:quote 1"]);
+    assert_eq!(calls([Some(0), Some(1)]), Vec::<String>::new());
+    assert_eq!(calls([None, None]), Vec::<String>::new());
+}
+
 /// A request gets a connection in `a` and commits there; `a`, and the first of two calls of `b`, execute statements.
 #[test]
 fn a_call_that_uses_the_database_gets_a_connection_of_its_own_and_commits_what_it_writes() {

@@ -27,6 +27,7 @@ from splitcost.rehearsal.config import Config
 from splitcost.rehearsal.objects import Names
 from splitcost.rehearsal.resources import clients, sqlalchemy, web
 from splitcost.rehearsal.transactions import RequestTransactions, Uses, iterate_open_django
+from splitcost.rehearsal.variables import Variables
 
 __all__ = ["Obtained", "Resources", "Scope", "Wanted"]
 
@@ -62,6 +63,7 @@ class Resources:
         self.kinds: set[type] = set()
         self.is_loopback = config.is_loopback
         self.transactions = RequestTransactions(by_thread=config.is_loopback)
+        self.variables = Variables(is_loopback=config.is_loopback)
 
     def adapter_for(self, kind: type) -> str | None:
         """Return the class in the settings that is this one or a base of it, the nearest."""
@@ -116,16 +118,13 @@ class Resources:
         models = sys.modules.get("django.db.models")
         return models is not None and isinstance(value, models.Model) and value._state.db is not None
 
-    @property
-    def is_simple(self) -> bool:
-        """Return if nothing but arguments goes along with calls."""
-        return "flask" not in sys.modules and "django.db" not in sys.modules
-
     def context(self, exchange: codec.Foreign, uses_database: bool) -> dict[str, Any] | None:
-        """Return what goes along with a call besides its arguments: a request of Flask's, and Django's transactions."""
-        if self.is_loopback:  # The callee has them, too.
-            return None
+        """Return what goes along with a call besides its arguments: variables, a request of Flask's, Django's transactions."""
         found: dict[str, Any] = {}
+        if (variables := self.variables.take(exchange)) is not None:
+            found["variables"] = variables
+        if self.is_loopback:  # The callee has the rest, too.
+            return found or None
         if "flask" in sys.modules and (request := web.describe_flask(exchange)) is not None:
             found["flask"] = request
         if uses_database and "django.db" in sys.modules and (blocks := _django_blocks()):
@@ -137,6 +136,36 @@ class Resources:
         return self.transactions.is_open(self.transactions.name(request)) or (
             "django.db" in sys.modules and bool(_django_blocks())
         )
+
+    def sessions(self, given: Iterable[Any]) -> list[Any]:
+        """Return the sessions of SQLAlchemy among resources, each once."""
+        if "sqlalchemy.orm" not in sys.modules:
+            return []
+        here = map(sqlalchemy.of_thread, given)
+        found = [session for value in here if (session := sqlalchemy.sync_session(value)) is not None]
+        return list({id(each): each for each in found}.values())
+
+    def session(self, given: Iterable[Any], request: str) -> Any:
+        """Return the session of SQLAlchemy that the rows of a caller belong to.
+
+        It is the one that the call is given, or else the only one that its request uses, or that a registry has for it.
+        """
+        found = self.sessions(given)
+        if not found:
+            found = self.sessions(
+                value for value, _ in self.transactions.opened(self.transactions.name(request))
+            )
+        if not found and "sqlalchemy.orm" in sys.modules:
+            return sqlalchemy.registered()
+        return found[0] if len(found) == 1 else None
+
+    def adopt(self, session: Any, row: Any) -> Any:
+        """Return a row that an answer brought as one of the caller's session."""
+        return sqlalchemy.adopt(session, row) if hasattr(type(row), "_sa_class_manager") else row
+
+    def attach(self, session: Any, parts: Iterable[Any]) -> None:
+        """Attach the rows among the parts of a message to a session."""
+        sqlalchemy.attach(session, parts)
 
     def expire(self, session: Any) -> None:
         """Let a caller's session read again what the callee may have changed."""
@@ -203,7 +232,7 @@ def _describe_logger_adapter(value: Any, exchange: codec.Foreign) -> list[Any] |
 class Scope(Uses):
     """The resources of one answered call, from its arguments to its encoded answer."""
 
-    __slots__ = ("_obtained", "_resources", "function", "goes_on")
+    __slots__ = ("_obtained", "_resources", "function", "goes_on", "rows")
 
     def __init__(self, resources: Resources, function: str) -> None:
         super().__init__()
@@ -211,6 +240,8 @@ class Scope(Uses):
         self.function = function
         #: Something is kept that uses the resources in later calls, and then ends them.
         self.goes_on = False
+        #: Rows among the arguments.
+        self.rows: list[Any] = []
         self._resources = resources
         self._obtained: dict[bytes, Obtained] = {}
 
@@ -285,13 +316,16 @@ class Scope(Uses):
             block.__enter__()
             self._keep(f"atomic {alias}".encode(), Obtained(None, functools.partial(_leave, block)))
 
-    def attach(self, rows: Iterable[Any]) -> None:
-        """Attach rows among the arguments to the session, if there is one alone."""
-        sessions = [
-            found for each in self._obtained.values() if (found := sqlalchemy.sync_session(each.value))
-        ]
-        if len(sessions) == 1:
-            sqlalchemy.attach(sessions[0], rows)
+    def attach(self, *, uses_database: bool) -> None:
+        """Attach rows among the arguments to the session, if there is one alone, or else to that of a registry."""
+        if not self.rows:
+            return
+        sessions = self._resources.sessions(each.value for each in self._obtained.values())
+        session = sessions[0] if len(sessions) == 1 else None
+        if not sessions and uses_database:
+            session = sqlalchemy.registered()
+        if session is not None:
+            sqlalchemy.attach(session, self.rows)
 
     def take_commits(self, other: Scope) -> None:
         """Let this call answer for what an earlier one went on to commit."""
@@ -312,13 +346,14 @@ class Scope(Uses):
 
     def _found(self) -> list[Any]:
         """The sessions and connections that the call used without being given them, and that have writes to commit."""
-        if self._resources.is_loopback:  # They are the caller's as well.
-            return []
         found: list[Any] = [session for session, _ in self.sessions if has_pending(session)]
         for connection in self.connections:
             if hasattr(connection, "in_atomic_block") or connection.closed or not connection.in_transaction():
                 continue
-            found.append(session_of(connection) or connection)
+            holder = session_of(connection) or connection
+            # In a loopback a connection may be the caller's as well; a session is not that begins within the call.
+            if not self._resources.is_loopback or any(holder is session for session, _ in self.sessions):
+                found.append(holder)
         return list({id(each): each for each in found}.values())
 
     def flush(self) -> None:
@@ -331,8 +366,10 @@ class Scope(Uses):
         """Commit, or roll back after an exception, and close what was obtained. What is awaited is left."""
         steps = [(each.end, error) for each in reversed(self._obtained.values()) if each.end is not None]
         self._obtained = {key: each for key, each in self._obtained.items() if each.end is None}
+        if self.is_used:
+            steps.append((self._end_found, error))
         if self.is_used and not self._resources.is_loopback:
-            steps += [(self._end_found, error), (self._leave_idle, error), (_close_old_connections, error)]
+            steps += [(self._leave_idle, error), (_close_old_connections, error)]
         failure = None
         for step, argument in steps:
             try:
@@ -346,7 +383,7 @@ class Scope(Uses):
         for found in self._found() if self.sessions or self.connections else ():
             if not sqlalchemy.is_async(found):
                 (found.commit if error is None else found.rollback)()
-        for connection in iterate_open_django(self):
+        for connection in () if self._resources.is_loopback else iterate_open_django(self):
             (connection.commit if error is None else connection.rollback)()
 
     def _leave_idle(self, _error: BaseException | None) -> None:
@@ -363,7 +400,7 @@ class Scope(Uses):
     async def end_async(self, error: BaseException | None) -> None:
         """Do all of it."""
         async with contextlib.AsyncExitStack() as stack:
-            for found in [] if self._resources.is_loopback else self._found():
+            for found in self._found():
                 obtained = [sqlalchemy.sync_session(each.value) for each in self._obtained.values()]
                 if sqlalchemy.is_async(found) and all(found is not held for held in obtained):
                     stack.push_async_callback(

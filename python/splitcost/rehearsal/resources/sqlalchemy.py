@@ -16,11 +16,13 @@ from typing import Any
 
 from splitcost import codec
 from splitcost.codec.kinds import is_found
-from splitcost.databases.transactions import has_pending
+from splitcost.codec.rows import mapper_of
+from splitcost.databases.transactions import has_pending, only_registry
 from splitcost.rehearsal.objects import Names
 
 SESSION, CONNECTION, ENGINE, MAKER = "session", "connection", "engine", "sessionmaker"
-KINDS = frozenset({SESSION, CONNECTION, ENGINE, MAKER})
+REGISTERED = "session of a registry"
+KINDS = frozenset({SESSION, CONNECTION, ENGINE, MAKER, REGISTERED})
 
 _OPTIONS = ("autoflush", "expire_on_commit")
 _End = Callable[[BaseException | None], Any]
@@ -79,6 +81,11 @@ def sync_session(value: Any) -> Any:
     return value if isinstance(value, _classes("sqlalchemy.orm:Session")) else None
 
 
+def of_thread(value: Any) -> Any:
+    """Return what a value is on this thread: the session of one that stands for that."""
+    return value.registry() if isinstance(value, _registries()) else value
+
+
 def is_async(value: Any) -> bool:
     """Return if the statements of a session or a connection are awaited."""
     try:
@@ -102,10 +109,9 @@ def describe(value: Any, names: Names) -> list[Any] | None:
     """Return what stands for a session, a connection, an engine or a maker of sessions."""
     if "sqlalchemy" not in sys.modules:
         return None
-    if isinstance(value, _registries()):
-        value = value.registry()
+    value = of_thread(value)
     if isinstance(value, _session_classes()):
-        return _describe_session(value, names)
+        return _describe_session(value, names) or _describe_registered(value, names)
     if isinstance(value, _connections()):
         engine = _describe_engine(value.engine, names)
         return None if engine is None else [CONNECTION, engine]
@@ -131,6 +137,21 @@ def _describe_session(value: Any, names: Names) -> list[Any] | None:
         return None
     made = _describe_class(type(value), names, value.bind, options)
     return None if made is None or not (made[0] or made[2] or found) else [SESSION, *made, found]
+
+
+def _describe_registered(value: Any, names: Names) -> list[Any] | None:
+    """The name of the registry that has a session for this thread: its class may find engines as no other does."""
+    name = names.find_name(only_registry()) if registered() is value else None
+    return None if name is None else [REGISTERED, name]
+
+
+def registered() -> Any:
+    """Return the session that the only registry of this process has for this thread or context, if it can have one."""
+    registry = only_registry()
+    try:
+        return None if registry is None else registry()
+    except Exception:  # It wants a context of Flask's, where none is.
+        return None
 
 
 def _binds(value: Any, sync: Any) -> dict[str, Any]:
@@ -218,7 +239,11 @@ def make(content: list[Any], names: Names) -> tuple[Any, _End | None, _End | Non
 
 
 def connect(content: list[Any], names: Names) -> Any:
-    """Return a connection as a context manager or, for an asynchronous one, what is to be awaited."""
+    """Return a connection as a context manager or, for an asynchronous one, what is to be awaited; or the session that a
+    registry has for the thread that calls.
+    """
+    if content[0] == REGISTERED:
+        return names.find(content[1])()
     engine = _engine(content[1], names)
     if hasattr(engine, "sync_engine"):
         return contextlib.asynccontextmanager(functools.partial(_connected_async, engine))()
@@ -378,8 +403,50 @@ def attach(session: Any, rows: Iterable[Any]) -> None:
 
     for row in rows:
         if hasattr(type(row), "_sa_class_manager") and inspect(row).detached:
+            _forget_new(row)
             with contextlib.suppress(InvalidRequestError):  # The same one came twice.
                 session.add(row)
+
+
+def _forget_new(row: Any) -> None:
+    """Let a row of a database load its relations where the message left rows of it new: they would be written twice."""
+    from sqlalchemy import inspect
+
+    mapper, expired = mapper_of(type(row)), []
+    assert mapper is not None
+    for name, held in mapper.relations(row).items():
+        related = held if type(held) in (list, set) else [held]
+        if any(each is not None and inspect(each).transient for each in related):
+            expired.append(name)
+    if expired:
+        state = inspect(row)
+        state._expire_attributes(state.dict, expired)
+
+
+def adopt(session: Any, row: Any) -> Any:
+    """Return a row that a message brought as one of a session: if this has a row of its key, that is changed."""
+    from sqlalchemy import inspect
+    from sqlalchemy.exc import InvalidRequestError
+    from sqlalchemy.orm.attributes import set_committed_value
+
+    state, mapper = inspect(row), mapper_of(type(row))
+    assert mapper is not None
+    relations = mapper.relations(row)
+    try:
+        if not relations and state.key not in session.identity_map:
+            session.add(row)
+            return row
+        merged = session.merge(row, load=False)
+    except (
+        InvalidRequestError
+    ):  # The session has another one of the key that is changed, or is of another thread.
+        return row
+    held = inspect(merged).dict
+    for name, related in relations.items():
+        if name not in held:  # Merging does not go along it.
+            set_committed_value(merged, name, related)
+    held.update({name: part for name, part in state.dict.items() if mapper.is_own(name)})
+    return merged
 
 
 def load_expired(rows: Iterable[Any]) -> None:

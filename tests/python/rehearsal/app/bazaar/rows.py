@@ -13,6 +13,7 @@ from sqlalchemy.orm import (
     DeclarativeBase,
     Mapped,
     MappedAsDataclass,
+    attribute_keyed_dict,
     composite,
     mapped_column,
     registry,
@@ -71,6 +72,29 @@ class Order(Base):
 class RushOrder(Order):
     __mapper_args__ = {"polymorphic_identity": "rush"}
     hours: Mapped[int] = mapped_column(nullable=True)
+
+
+class Box(Base):
+    """Its relations are no lists."""
+
+    __tablename__ = "boxes"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    tags: Mapped[set["Tag"]] = relationship(back_populates="box")
+    labels: Mapped[dict[str, "Label"]] = relationship(collection_class=attribute_keyed_dict("name"))
+
+
+class Tag(Base):
+    __tablename__ = "tags"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    box_id: Mapped[int] = mapped_column(ForeignKey("boxes.id"))
+    box: Mapped[Box] = relationship(back_populates="tags")
+
+
+class Label(Base):
+    __tablename__ = "labels"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    box_id: Mapped[int] = mapped_column(ForeignKey("boxes.id"))
 
 
 class Line(Base):
@@ -137,6 +161,24 @@ class Clerk(Person):
 
     class Meta:
         app_label = "bazaar"
+
+
+def _made_by_a_factory():
+    class Hidden(models.Model):
+        name = models.CharField(max_length=9)
+
+        class Meta:
+            app_label = "bazaar"
+
+    return Hidden
+
+
+_hidden = _made_by_a_factory()
+
+
+def hidden():
+    """A class that no module has under its name."""
+    return _hidden
 
 
 class Boss(Clerk):

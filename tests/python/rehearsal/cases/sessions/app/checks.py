@@ -137,6 +137,133 @@ def rows_are_attached():
 
 
 @check
+def new_rows_that_the_callee_wrote_are_the_callers():
+    shelf = kinds.Shelf(name="written", books=[kinds.Book(title="on the written shelf")])
+    book = shelf.books[0]
+    with db.LocalSession() as session:
+        assert elsewhere(vault.put(session, shelf))
+        session.refresh(shelf)
+        assert shelf.books == [book] and book.shelf is shelf and book.shelf_id == shelf.id
+        book.title = "renamed on the written shelf"
+        session.commit()
+    assert (stored("on the written shelf"), stored("renamed on the written shelf")) == (0, 1)
+
+
+@check
+async def async_new_rows_that_the_callee_wrote_are_the_callers():
+    book = kinds.Book(title="written later")
+    async with db.AsyncLocalSession() as session:
+        assert elsewhere(await vault.put_later(session, book))
+        await session.refresh(book)
+        book.title = "renamed later"
+        await session.commit()
+    assert (stored("written later"), stored("renamed later")) == (0, 1)
+
+
+@check
+def new_rows_that_failed_are_new():
+    book = kinds.Book(title="fails first")
+    with db.LocalSession() as session:
+        try:
+            vault.put_and_fail(session, book)
+        except kinds.Unsold:
+            pass
+        session.add(book)
+        session.commit()
+    assert stored("fails first") == 1
+
+
+@check
+def rows_of_results_are_in_the_callers_session():
+    put("found")
+    with db.LocalSession() as session:
+        found = vault.find(session, "found")
+        assert vault.find(session, "found") is found, "a session has one object for a row"
+        found.title = "found and renamed"
+        session.commit()
+        shelf = vault.put_new(session, "new shelf")
+        shelf.books[0].title = "found on the new shelf"
+        session.commit()
+        (book,), pid = vault.find_with_shelf(session, "found on the new shelf")
+        assert elsewhere(pid) and book is shelf.books[0] and book.shelf is shelf
+    assert (stored("found"), stored("found and renamed")) == (0, 1)
+    assert (stored("new shelf"), stored("found on the new shelf")) == (0, 1)
+
+
+@check
+def rows_of_results_are_in_the_session_that_the_request_uses():
+    put("found implicitly")
+    try:
+        db.registry.connection()
+        found = vault.find_implicitly("found implicitly")
+        found.title = "found implicitly and renamed"
+        db.registry.commit()
+    finally:
+        db.registry.remove()
+    assert (stored("found implicitly"), stored("found implicitly and renamed")) == (0, 1)
+
+
+@check
+def a_registry_is_a_session():
+    put("by registry")
+    try:
+        found = vault.find_in(db.registry, "by registry")
+        found.title = "by registry and renamed"
+        assert here(vault.log(db.registry, "after an uncommitted change"))
+        db.registry.commit()
+        assert elsewhere(vault.log(db.registry, "after the commit"))
+    finally:
+        db.registry.remove()
+    assert (stored("by registry"), stored("by registry and renamed")) == (0, 1)
+    assert (stored("after an uncommitted change"), stored("after the commit")) == (1, 1)
+
+
+@check
+def rows_without_a_session_are_in_that_of_the_registry():
+    book = put("implicitly sold")
+    mine = db.registry.get(kinds.Book, book.id)
+    try:
+        assert elsewhere(vault.retitle(mine, "implicitly retitled"))
+        db.registry.commit()
+        assert mine.title == "implicitly retitled"
+    finally:
+        db.registry.remove()
+    assert (stored("implicitly sold"), stored("implicitly retitled")) == (0, 1)
+
+
+@check
+async def variables_go_along():
+    assert vault.variables()[:2] == ("nobody", None)
+    kinds.tenant.set("acme")
+    kinds.per_thread.name = "local"
+    try:
+        assert vault.variables()[:2] == ("acme", "local") and elsewhere(vault.variables()[2])
+        assert (await vault.tenant_later())[0] == "acme"
+    finally:
+        del kinds.per_thread.name
+    assert vault.variables()[:2] == ("acme", None)
+
+
+@check
+def an_object_that_the_other_side_alone_has_is_used_there():
+    keeper = vault.keeper()
+    keeper.asked = 5
+    asked, pid = vault.asked(keeper)
+    assert asked == 5 and elsewhere(pid)
+    assert vault.keeper().asked == 5 and vault._keeper is None
+
+
+@check
+def a_context_manager_that_changes_what_it_gave_stays():
+    with vault.noting() as notes:
+        pass
+    assert notes == ["begin"], "a copy"
+    with vault.noting() as notes:
+        pass
+    assert notes == ["begin", "end"]
+
+
+@check
 def callers_rows_are_read_again():
     book = put("read again")
     with db.LocalSession() as session:
@@ -369,8 +496,8 @@ async def by_what_is_awaited():
 
 @check
 def loggers_go_by_their_names():
-    assert vault.log(logging.getLogger("app.some"))[0] == "app.some"
-    assert elsewhere(vault.log(logging.getLogger("app.some"))[1])
+    assert vault.log_by(logging.getLogger("app.some"))[0] == "app.some"
+    assert elsewhere(vault.log_by(logging.getLogger("app.some"))[1])
     assert vault.logger() is logging.getLogger("of the vault")
     adapter = logging.LoggerAdapter(logging.getLogger("app.some"), {"user": 1})
     assert vault.extra_of(adapter)[0] == ["app.some", {"user": 1}]

@@ -1,4 +1,7 @@
 """Rows, and values."""
+import contextvars
+import threading
+
 from sqlalchemy.orm import configure_mappers
 from sqlmodel import Field, Relationship, SQLModel
 
@@ -18,6 +21,10 @@ class Book(SQLModel, table=True):
 
 
 configure_mappers()
+
+
+tenant = contextvars.ContextVar("tenant", default="nobody")
+per_thread = threading.local()
 
 
 class Unsold(Exception):

@@ -4,6 +4,7 @@ import logging
 import os
 
 from sqlalchemy import text
+from sqlalchemy.orm import joinedload
 from sqlmodel import select
 
 from app import db, kinds
@@ -11,6 +12,51 @@ from app import db, kinds
 
 def where():
     return os.getpid()
+
+
+def variables():
+    return kinds.tenant.get(), getattr(kinds.per_thread, "name", None), os.getpid()
+
+
+async def tenant_later():
+    return kinds.tenant.get(), os.getpid()
+
+
+class Keeper:
+    """One object for each process, made when it is asked for."""
+
+    def __init__(self):
+        self.asked = 0
+
+
+_keeper = None
+
+
+def keeper():
+    global _keeper
+    if _keeper is None:
+        _keeper = Keeper()
+    return _keeper
+
+
+def asked(keeper):
+    return _keeper.asked if keeper is _keeper else None, os.getpid()
+
+
+@contextlib.contextmanager
+def noting():
+    notes = ["begin"]
+    yield notes
+    notes.append("end")
+
+
+def log(registry, title):
+    registry.add(kinds.Book(title=title))
+    return os.getpid()
+
+
+def find_in(registry, title):
+    return find(registry, title)
 
 
 def add(session, title):
@@ -46,6 +92,49 @@ def same(one, other):
 
 def count(session):
     return len(session.scalars(select(kinds.Book)).all()), os.getpid()
+
+
+def put(session, row):
+    session.add(row)
+    session.commit()
+    return os.getpid()
+
+
+def put_and_fail(session, row):
+    session.add(row)
+    session.flush()
+    raise kinds.Unsold(row.title)
+
+
+def put_new(session, title):
+    shelf = kinds.Shelf(name=title, books=[kinds.Book(title=title)])
+    session.add(shelf)
+    session.flush()
+    return shelf
+
+
+def find(session, title):
+    return session.scalars(select(kinds.Book).where(kinds.Book.title == title)).first()
+
+
+def find_with_shelf(session, title):
+    books = select(kinds.Book).options(joinedload(kinds.Book.shelf))
+    return list(session.scalars(books.where(kinds.Book.title == title))), os.getpid()
+
+
+def find_implicitly(title):
+    return find(db.registry, title)
+
+
+async def put_later(session, row):
+    session.add(row)
+    await session.commit()
+    return os.getpid()
+
+
+def retitle(book, title):
+    book.title = title
+    return os.getpid()
 
 
 def sell(session, book):
@@ -150,7 +239,7 @@ def rows(books):
     return [book.title for book in books], os.getpid()
 
 
-def log(logger):
+def log_by(logger):
     return logger.name, os.getpid()
 
 
