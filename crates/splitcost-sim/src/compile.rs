@@ -375,7 +375,7 @@ impl std::ops::BitOrAssign for DatabaseUse {
     }
 }
 
-/// What one visit of a service uses so far.
+/// The databases and transactions that one visit of a service uses.
 #[derive(Default)]
 struct Uses {
     databases: DatabaseUse,
@@ -411,7 +411,7 @@ struct Builder<'a> {
     uses: Vec<DatabaseUse>,
     /// The transactions of the statements that each call issues, where there are any.
     transactions: BTreeMap<CallIndex, Transactions>,
-    /// What the visit at hand uses so far.
+    /// Those of the visit at hand so far.
     visit: Uses,
     /// The visits, in the order of their ends.
     visits: Vec<Visit>,

@@ -58,8 +58,8 @@ class Mapper(Protocol):
     def change(self, row: Any, content: Content) -> None:
         """Give a row other columns and other attributes of its own.
 
-        Its mapper takes columns for what the database has unless they are still to be written, and the row for one that is
-        there if its origin says so.
+        Its mapper takes columns for what the database has unless they are still to be written, and the row for one that
+        is there if its origin says so.
         """
 
     def take(self, row: Any) -> Parts:
@@ -265,7 +265,7 @@ def mapper_of(kind: type) -> Mapper | None:
 
 
 def sent_relations(row: Any, mapper: Mapper, around: Sequence[int]) -> dict[str, Any]:
-    """Return the relations that go along with a row. ``around`` are the identities of the rows that it is in, and its own.
+    """Return the relations that go along with a row. ``around`` are the rows that it is in, and it, by identity.
 
     Rows within a row go with the single rows that they refer to, and without lists: a row and those around it often
     hold each other. New ones go with their lists, as these are nowhere else.
@@ -283,8 +283,8 @@ def sent_relations(row: Any, mapper: Mapper, around: Sequence[int]) -> dict[str,
 def row_name(kind: Any) -> Any:
     """Return the name of a class of rows: its own, or that of a class beside it, and its name among these.
 
-    Libraries make classes of rows that no module knows by a name, as those of former versions. Django knows each by that of
-    its app and its own.
+    Libraries make classes of rows that no module knows by a name, as those of former versions. Django knows each by the
+    names of its app and its own.
     """
     name = name_of(kind)
     if is_found(kind):

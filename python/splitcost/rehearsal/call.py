@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from splitcost import codec
+from splitcost.codec import CannotCross
 from splitcost.rehearsal.functions import LINE, LRU_CACHED, Receiver
 from splitcost.rehearsal.kept import OPERATIONS
 from splitcost.rehearsal.live import Exchange, Handle
@@ -24,6 +25,8 @@ class Target:
         "is_cached",
         "is_local",
         "is_operation",
+        "lost",
+        "makes_changes",
         "module",
         "name",
         "names",
@@ -53,6 +56,12 @@ class Target:
         self.is_operation = False
         # Calls stay in this process: the recording showed that they cannot cross, or the other side did.
         self.is_local = bool(config.local_functions & {self.shown, f"{self.module}:{qualname}"})
+        #: It changes its arguments, as the recording or an answer showed.
+        self.makes_changes = not config.changing_functions.isdisjoint(
+            (self.shown, f"{self.module}:{qualname}")
+        )
+        #: The reason why a context manager that was entered elsewhere is entered here from then on.
+        self.lost: CannotCross | None = None
 
     @classmethod
     def of_operation(cls, operation: str, handle: Handle, runtime: Runtime) -> Target:
@@ -63,7 +72,8 @@ class Target:
         target.module, target.name, target.wire_name = OPERATIONS, operation, f"{OPERATIONS}:{operation}"
         target.shown, target.service = handle.shown, handle.service
         target.address = runtime.address_of(handle.service)
-        target.is_cached = target.is_local = False
+        target.is_cached = target.is_local = target.makes_changes = False
+        target.lost = None
         target.is_operation = True
         return target
 
@@ -87,6 +97,7 @@ class OutgoingCall:
         "frame",
         "kwargs",
         "line",
+        "parts",
         "remaining",
         "request",
         "target",
@@ -103,7 +114,13 @@ class OutgoingCall:
     line: str
     remaining: float
     request: str
+    #: The parts of the arguments as they were sent, if they may have changed before the answer is there.
+    parts: codec.Parts | None
+
+    def note_parts(self) -> None:
+        """Note the parts of the arguments before the call is sent: another one may change them meanwhile."""
+        self.parts = self.find_parts()
 
     def find_parts(self) -> codec.Parts:
         """Return the parts of the arguments, as the other side numbers them."""
-        return codec.Parts([list(self.args), self.kwargs], self.exchange.foreign)
+        return self.parts or codec.Parts([list(self.args), self.kwargs], self.exchange.foreign)

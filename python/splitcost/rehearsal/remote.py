@@ -79,7 +79,7 @@ async def iterate_async(batch: Items, use: UseAsync) -> AsyncGenerator[Any, None
 class RemoteContext(contextlib.ContextDecorator):
     """A context manager that another service enters and leaves. ``call`` calls the function that makes it.
 
-    ``lose`` is told the path to what it changed in the value that it gave, when it was left.
+    ``lose`` is called with the path to what it changed in the value that it gave, when it was left.
     """
 
     def __init__(self, call: Callable[[], Any], use: Use, lose: Callable[[str], None]) -> None:

@@ -279,9 +279,14 @@ class Runtime:
         def stub(*args: Any, **kwargs: Any) -> Any:
             context = current.get()
             frame = sys._getframe(depth)
-            if context is None or target.is_local or is_at_home(frame):
-                if context is not None and target.is_local:
-                    self._note(target, CannotCross("result", Obstacle.GENERATOR, "context manager"), frame)
+            # A transaction there would not be the caller's. Elsewhere the recording shows it.
+            given = self.config.is_loopback and any(
+                map(self.resources.holds_transaction, (*args, *kwargs.values()))
+            )
+            if context is None or target.is_local or given or is_at_home(frame):
+                if context is not None and (target.is_local or given):
+                    reason = target.lost or CannotCross("result", Obstacle.GENERATOR, "context manager")
+                    self._note(target, reason, frame)
                 return real(*args, **kwargs)
             lose = functools.partial(self._lose, target, frame)
             if is_async:
@@ -397,6 +402,9 @@ class Runtime:
                 raise DeadlineExceeded(target.service, target.shown, self._policy.timeout_secs * 1000)
         chain = context.chain[:-1] + self._blocked_self if blocking else context.chain
         call.target, call.args, call.kwargs, call.frame = target, args, kwargs, frame
+        call.parts = None
+        if target.makes_changes or (self.config.is_loopback and not target.is_operation):
+            call.note_parts()
         call.address, function = self._way(target, args)
         call.caller = self._app_module(frame) or self.site(frame).caller
         call.remaining = remaining
@@ -468,7 +476,7 @@ class Runtime:
         kind, rest = body[:1], memoryview(body)[1:]
         if kind == CHANGED:
             end = LENGTH_BYTES + int.from_bytes(rest[:LENGTH_BYTES])
-            path = self._restore(exchange, rest[LENGTH_BYTES:end])
+            path = self._restore(call, rest[LENGTH_BYTES:end])
             kind, rest = bytes(rest[end : end + 1]), rest[end + 1 :]
             if self.config.is_loopback or not self.config.sends_back:
                 self._stay(call, CannotCross(_argument_path(target.real, path), Obstacle.MUTATED, ""))
@@ -527,11 +535,20 @@ class Runtime:
         for session in sessions:
             self.resources.expire(session)
 
-    def _restore(self, exchange: Exchange, changes: memoryview) -> str:
+    def _restore(self, call: OutgoingCall, changes: memoryview) -> str:
         """Give the caller's arguments what the callee changed in its own; returns the path to the first change."""
-        count, changed, path = codec.decode(changes, exchange)
-        if count != len(exchange.parts.values):
-            raise DecodeError("the arguments have other parts at the other side")
+        exchange = call.exchange
+        call.target.makes_changes = True
+        try:
+            count, changed, path = codec.decode(changes, exchange)
+            if count != len(exchange.parts.values):
+                raise DecodeError("the arguments have other parts at the other side")
+        except DecodeError:
+            if call.parts is not None:
+                raise
+            # Another call has changed them meanwhile. From the next one on the parts are those that were sent.
+            self._note(call.target, CannotCross("arguments", Obstacle.MUTATED, ""), call.frame)
+            return ""
         for number, *content in changed:
             exchange.parts.restore(number, *content)
         exchange.attach([exchange.parts.values[number] for number, *_ in changed])
@@ -549,7 +566,8 @@ class Runtime:
     def _lose(self, target: Target, frame: FrameType, path: str) -> None:
         """Note that a context manager of another service changed what it gave; its calls stay here from then on."""
         target.is_local = not self.config.is_loopback
-        self._note(target, CannotCross("result" + path.removeprefix("[0]"), Obstacle.MUTATED, ""), frame)
+        target.lost = CannotCross("result" + path.removeprefix("[0]"), Obstacle.MUTATED, "")
+        self._note(target, target.lost, frame)
 
     def _use(self, handle: Handle, operation: str, *args: Any) -> Any:
         """Use an object that stayed in another service: a crossing back."""
@@ -776,6 +794,11 @@ def _loss(error: BaseException) -> Obstacle | None:
     text = str(error)
     if isinstance(error, RuntimeError) and text.startswith("Working outside of "):
         return Obstacle.STATE  # Flask's
+    if isinstance(error, AttributeError):
+        is_of_g = any(
+            "/flask/ctx.py" in note.rpartition("File ")[2] for note in getattr(error, "__notes__", [])
+        )
+        return Obstacle.STATE if is_of_g or "_thread._local" in text else None
     if not isinstance(error, RemoteError):
         return None
     return Obstacle.STATE if error.args[1].startswith("<ContextVar ") else Obstacle.EXCEPTION

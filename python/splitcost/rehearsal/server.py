@@ -213,14 +213,16 @@ class Server:
         return result if isinstance(result, Answer) else self._returned(call, result)
 
     def follow_flask(self, context: contextvars.Context) -> None:
-        """Give a call in this context the app of Flask's that runs here: its functions expect one in every process."""
+        """Give a call in this context the app of Flask's that runs here, and the request of its caller."""
         flask = sys.modules.get("flask")
         if flask is None or not flask.has_app_context():
             return
         if "flask_sqlalchemy" in sys.modules and version("flask-sqlalchemy").startswith(("1.", "2.")):
             # Its session is the thread's, thus the caller's too, and ends with any context of the app.
-            variable = flask.globals._cv_app
-            context.run(variable.set, variable.get())
+            for name in ("_cv_app", "_cv_request"):
+                variable = getattr(flask.globals, name, None)
+                if variable is not None and (own := variable.get(None)) is not None:
+                    context.run(variable.set, own)
         else:
             self.around = functools.partial(web.flask_context, flask.current_app._get_current_object())
 

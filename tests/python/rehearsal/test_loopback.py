@@ -410,18 +410,22 @@ def test_a_split_that_is_not_there_is_a_usage_error(booth: Path) -> None:
     assert "there is no splitcost.toml" in found.stderr
 
 
-def test_functions_of_flask_have_the_app_and_not_the_request(booth: Path) -> None:
+def test_functions_of_flask_have_the_app_and_the_request(booth: Path) -> None:
     pricing = """
-        from flask import current_app, request
+        from flask import current_app, g, request
 
         def price(item):
             return item * current_app.config["RATE"]
 
         def method():
-            return request.method
+            return request.method + g.user
+
+        def lock():
+            return g.lock.locked()
     """
     main = """
-        from flask import Flask
+        import threading
+        from flask import Flask, g
         from booth import pricing
 
         app = Flask("booth")
@@ -433,7 +437,13 @@ def test_functions_of_flask_have_the_app_and_not_the_request(booth: Path) -> Non
 
         @app.get("/method")
         def method():
+            g.user = " by ada"
             return pricing.method()
+
+        @app.get("/lock")
+        def lock():
+            g.lock = threading.Lock()
+            return str(pricing.lock())
     """
     tests = """
         from booth.main import app
@@ -442,13 +452,16 @@ def test_functions_of_flask_have_the_app_and_not_the_request(booth: Path) -> Non
             assert app.test_client().get("/price").text == "6"
 
         def test_method():
-            assert app.test_client().get("/method").text == "GET"
+            assert app.test_client().get("/method").text == "GET by ada"
+
+        def test_lock():
+            assert app.test_client().get("/lock").text == "False"
     """
     for path, source in {"booth/pricing": pricing, "booth/main": main, "test_booth": tests}.items():
         (booth / f"{path}.py").write_text(textwrap.dedent(source))
     assert run(booth).returncode == 0
     found = run(booth, "--splitcost-loopback", "pricing")
-    assert "1 failed, 1 passed" in found.stdout
+    assert "1 failed, 2 passed" in found.stdout
     assert "failed: 1; what splitcost saw in them: 1 × state" in found.stdout
 
 

@@ -119,14 +119,17 @@ class Resources:
         return models is not None and isinstance(value, models.Model) and value._state.db is not None
 
     def context(self, exchange: codec.Foreign, uses_database: bool) -> dict[str, Any] | None:
-        """Return what goes along with a call besides its arguments: variables, a request of Flask's, Django's transactions."""
+        """Return what goes along with a call besides its arguments.
+
+        These are variables of the app, a request of Flask's, and the databases of Django's with a transaction.
+        """
         found: dict[str, Any] = {}
         if (variables := self.variables.take(exchange)) is not None:
             found["variables"] = variables
-        if self.is_loopback:  # The callee has the rest, too.
-            return found or None
         if "flask" in sys.modules and (request := web.describe_flask(exchange)) is not None:
             found["flask"] = request
+        if self.is_loopback:  # The callee has the rest, too.
+            return found or None
         if uses_database and "django.db" in sys.modules and (blocks := _django_blocks()):
             found["atomic"] = blocks
         return found or None

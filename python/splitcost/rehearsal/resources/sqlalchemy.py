@@ -239,8 +239,9 @@ def make(content: list[Any], names: Names) -> tuple[Any, _End | None, _End | Non
 
 
 def connect(content: list[Any], names: Names) -> Any:
-    """Return a connection as a context manager or, for an asynchronous one, what is to be awaited; or the session that a
-    registry has for the thread that calls.
+    """Return a connection as a context manager or, for an asynchronous one, what is to be awaited.
+
+    Of a registry it is the session for the thread that calls.
     """
     if content[0] == REGISTERED:
         return names.find(content[1])()

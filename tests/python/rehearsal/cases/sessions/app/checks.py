@@ -1,4 +1,5 @@
 """Each check passes sessions and the like to the other module, which obtains its own."""
+import asyncio
 import logging
 import os
 import threading
@@ -229,6 +230,15 @@ def rows_without_a_session_are_in_that_of_the_registry():
     finally:
         db.registry.remove()
     assert (stored("implicitly sold"), stored("implicitly retitled")) == (0, 1)
+
+
+@check
+async def calls_at_the_same_time_change_one_object():
+    """Each of them has a copy of its own: the last answer is what the caller has."""
+    for _ in range(2):
+        basket = kinds.Basket()
+        assert await asyncio.gather(*(vault.grow(basket, n) for n in range(3))) == [1, 1, 1]
+    assert len(basket.items) == 1
 
 
 @check

@@ -31,6 +31,13 @@ class Unsold(Exception):
     pass
 
 
+class Basket:
+    """An object that several calls change at the same time."""
+
+    def __init__(self):
+        self.items = []
+
+
 class Library:
     """A service object, made for a request."""
 

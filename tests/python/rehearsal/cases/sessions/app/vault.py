@@ -1,4 +1,5 @@
 """The other service."""
+import asyncio
 import contextlib
 import logging
 import os
@@ -48,6 +49,12 @@ def noting():
     notes = ["begin"]
     yield notes
     notes.append("end")
+
+
+async def grow(basket, item):
+    await asyncio.sleep(0)
+    basket.items.append({"item": item})
+    return len(basket.items)
 
 
 def log(registry, title):
