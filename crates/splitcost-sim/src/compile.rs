@@ -42,6 +42,17 @@ pub struct CallForm {
     pub awaited: bool,
 }
 
+/// The kinds of messages between services.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Message {
+    /// A call.
+    Call,
+    /// The second one of a context manager, which leaves it.
+    Exit,
+    /// A statement for the database of another service, by its text.
+    Statement(u32),
+}
+
 /// A call between two services, with everything that its cost depends on.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Crossing {
@@ -53,8 +64,8 @@ pub struct Crossing {
     pub caller_service: u16,
     /// The function that is called, or that issues the statement.
     pub function: FunctionId,
-    /// The text of the statement that goes to the database of another service, where it is no call.
-    pub statement: Option<u32>,
+    /// The kind of message.
+    pub message: Message,
     /// The service that answers.
     pub callee_service: u16,
     /// The work that it needs before it can cross.
@@ -69,8 +80,6 @@ pub struct Crossing {
     pub handler: HandlerMode,
     /// An event loop is blocked during the call.
     pub blocks_event_loop: bool,
-    /// It is the second message of a context manager, and no call of its own.
-    pub is_exit: bool,
     /// The calls that the request has made to that service before: the first one finds both sides cold.
     pub nth: u32,
     /// The number of values in arguments and result.
@@ -584,7 +593,7 @@ impl Builder<'_> {
                 caller: compiler.recording.functions[function as usize].module,
                 caller_service: service,
                 function,
-                statement: Some(statement.text),
+                message: Message::Statement(statement.text),
                 callee_service: target,
                 readiness: Readiness::Adapted,
                 in_rehearsal: InRehearsal::NeedsWork,
@@ -593,7 +602,6 @@ impl Builder<'_> {
                 client: if on_loop { ClientMode::Async } else { ClientMode::Sync },
                 handler: HandlerMode::Sync,
                 blocks_event_loop: false,
-                is_exit: false,
                 nth,
                 nodes: bytes / BYTES_PER_COLUMN,
                 bytes,
@@ -617,7 +625,7 @@ impl Builder<'_> {
         let nth = self.next_call_to(enter.process - 1);
         let exit = entered.map(|entered| Crossing {
             nth,
-            is_exit: true,
+            message: Message::Exit,
             is_changing: false,
             nodes: 1.0,
             bytes: HANDLE_BYTES,
@@ -659,7 +667,7 @@ impl Builder<'_> {
             caller,
             caller_service: service,
             function: call.function,
-            statement: None,
+            message: Message::Call,
             callee_service: target,
             readiness,
             in_rehearsal,
@@ -667,7 +675,6 @@ impl Builder<'_> {
             client: if blocking { ClientMode::Sync } else { ClientMode::Async },
             handler: if coroutine { HandlerMode::Async } else { HandlerMode::Sync },
             blocks_event_loop,
-            is_exit: false,
             nth,
             nodes: size.nodes,
             bytes: size.bytes,
@@ -703,7 +710,7 @@ mod tests {
             caller: 0,
             caller_service: 0,
             function: 0,
-            statement: None,
+            message: Message::Call,
             callee_service: 1,
             readiness: Readiness::Ready,
             in_rehearsal: InRehearsal::Crosses,
@@ -711,7 +718,6 @@ mod tests {
             client: ClientMode::Async,
             handler: HandlerMode::Async,
             blocks_event_loop: false,
-            is_exit: false,
             nth: 1,
             nodes: 0.0,
             bytes: 0.0,

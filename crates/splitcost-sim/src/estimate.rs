@@ -31,7 +31,7 @@ use splitcost_model::rehearsal::SplitTransaction;
 use splitcost_model::split::{Prices, Split};
 use splitcost_model::statistics::{Interval, quantile, sorted};
 
-use crate::compile::{CallForm, Compiled, Compiler, Crossing};
+use crate::compile::{CallForm, Compiled, Compiler, Crossing, Message};
 use crate::cost::CostModel;
 use crate::demand::demand;
 use crate::engine::{LoadPattern, Outcome};
@@ -194,7 +194,7 @@ pub fn count_calls<'a>(
         requests.iter().zip(&demands).map(|(request, demand)| (*request, demand, number(request))).collect();
     let form = CallForm { execution, awaited: false };
     let compiled = Compiler::new(recording, split, &endpoints, form).compile(&numbered);
-    for crossing in compiled.crossings.iter().flatten().filter(|crossing| !crossing.is_exit) {
+    for crossing in compiled.crossings.iter().flatten().filter(|crossing| crossing.message != Message::Exit) {
         let site = CallSite {
             endpoint: endpoints[crossing.endpoint as usize].clone(),
             caller: recording.modules[crossing.caller as usize].clone(),
@@ -545,7 +545,8 @@ impl CompiledScenario<'_> {
         let costs = costs(&self.split.crossings).into_iter().zip(costs(&empty));
         for (crossing, (cost, fixed)) in self.split.crossings.iter().zip(costs) {
             let Some(c) = crossing else { continue };
-            let called = (c.function, c.statement);
+            let statement = if let Message::Statement(text) = c.message { Some(text) } else { None };
+            let called = (c.function, statement);
             let key = (c.endpoint, c.caller_service, c.caller, c.callee_service, called, c.blocks_event_loop);
             let sum: &mut CrossingSum = groups.entry(key).or_default();
             sum.readiness = c.readiness;

@@ -299,10 +299,8 @@ def is_known(kind: Any) -> bool:
     """Return if the other side can find a class of rows: it has its name, or is one that its mapper has."""
     if is_found(kind) or "_sa_class_manager" in vars(kind):
         return True
-    from django.apps import apps
-
     meta = kind._meta
-    return apps.all_models.get(meta.app_label, {}).get(meta.model_name) is kind
+    return sys.modules["django.apps"].apps.all_models.get(meta.app_label, {}).get(meta.model_name) is kind
 
 
 def row_class(name: Any) -> type:
@@ -323,10 +321,8 @@ _DJANGO = "django.apps"
 
 
 def _django_model(label: str) -> type:
-    from django.apps import apps
-
     try:
-        model: type = apps.get_registered_model(*label.split("."))
+        model: type = sys.modules["django.apps"].apps.get_registered_model(*label.split("."))
     except (LookupError, TypeError):
         raise DecodeError(f"there is no model {label}") from None
     return model

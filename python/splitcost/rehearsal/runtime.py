@@ -7,7 +7,6 @@ import contextvars
 import functools
 import inspect
 import os
-import re
 import socket
 import sys
 import threading
@@ -16,10 +15,17 @@ from collections.abc import Callable, Coroutine, Sequence
 from types import FrameType
 from typing import Any
 
-import orjson
-
 from splitcost import codec, stacks
 from splitcost.codec import Obstacle
+from splitcost.rehearsal.answers import (
+    argument_path,
+    is_result,
+    loss,
+    obstacle,
+    raised_exception,
+    refusal,
+    type_name,
+)
 from splitcost.rehearsal.call import OutgoingCall, Target
 from splitcost.rehearsal.config import Config
 from splitcost.rehearsal.context import (
@@ -39,8 +45,6 @@ from splitcost.rehearsal.errors import (
     MessageTooLarge,
     ObjectGone,
     ReentrantCall,
-    RemoteError,
-    ServiceRefused,
     ServiceUnavailable,
     UnreadableAnswer,
 )
@@ -382,7 +386,7 @@ class Runtime:
             call.body = codec.encode(message, call.exchange)
         except CannotCross as error:
             if error.path != "call":
-                error.path = _argument_path(target.real, error.path)
+                error.path = argument_path(target.real, error.path)
             self._note(target, error, frame)
             if target.is_operation:
                 raise
@@ -391,7 +395,7 @@ class Runtime:
             detail = stacks.too_large("the arguments", len(call.body))
             raise MessageTooLarge(target.service, f"{target.shown}: {detail}")
         if self.config.is_loopback:
-            named = {_argument_path(target.real, f"[0][{index}]"): value for index, value in enumerate(args)}
+            named = {argument_path(target.real, f"[0][{index}]"): value for index, value in enumerate(args)}
             named |= {f"arguments.{name}": value for name, value in kwargs.items()}
             if not call.exchange.has_one_session:
                 self._note_rows(target, named, frame)
@@ -458,7 +462,7 @@ class Runtime:
         target = call.target
         self._count(call, answer, blocking)
         if answer.status != stacks.Status.OK:
-            raise _refusal(target, answer)
+            raise refusal(target, answer)
         call.exchange.find_parts = call.find_parts
         try:
             value, raised = self._read(call, answer)
@@ -479,7 +483,7 @@ class Runtime:
             path = self._restore(call, rest[LENGTH_BYTES:end])
             kind, rest = bytes(rest[end : end + 1]), rest[end + 1 :]
             if self.config.is_loopback or not self.config.sends_back:
-                self._stay(call, CannotCross(_argument_path(target.real, path), Obstacle.MUTATED, ""))
+                self._stay(call, CannotCross(argument_path(target.real, path), Obstacle.MUTATED, ""))
         if kind in (RESULT, KEPT):
             result = codec.decode(rest, exchange)
             if kind == KEPT:
@@ -489,13 +493,13 @@ class Runtime:
                 self._note_rows(target, {"result": result}, call.frame)
             return result, None
         if kind == RAISED:
-            raised = _exception(bytes(rest))
-            if self.config.is_loopback and (reason := _loss(raised)) is not None:
-                self._note(target, CannotCross(_type_name(raised), reason, ""), call.frame)
+            raised = raised_exception(bytes(rest))
+            if self.config.is_loopback and (reason := loss(raised)) is not None:
+                self._note(target, CannotCross(type_name(raised), reason, ""), call.frame)
             return None, raised
         if kind == ITEMS:
             items, handle, failure, is_async = codec.decode(rest, exchange)
-            error = None if failure is None else _exception(failure.encode())
+            error = None if failure is None else raised_exception(failure.encode())
             batch = Items(items, None if handle is None else Handle(*handle), error)
             return self._iterated(target, batch, is_async), None
         if kind == ENTERED:
@@ -503,8 +507,8 @@ class Runtime:
             return Entered(value, Handle(*handle)), None
         if kind != CANNOT_CROSS:
             raise DecodeError("it is neither a result nor an exception")
-        path, reason, kind_name = _obstacle(rest)
-        path = path if path.startswith("result") else _argument_path(target.real, path)
+        path, reason, kind_name = obstacle(rest)
+        path = path if path.startswith("result") else argument_path(target.real, path)
         # This call has had its effect there, and is not made again.
         refused = self._stay(call, CannotCross(path, reason, kind_name))
         if isinstance(answer, LoopbackAnswer):
@@ -626,15 +630,15 @@ class Runtime:
             and not handle_of(call.args[0]).name
         ):
             self.report.use(sent.endpoint, sent.caller, handle_of(call.args[0]).shown)
-        is_good = answer is not None and answer.status == stacks.Status.OK and _is_result(answer.body)
+        is_good = answer is not None and answer.status == stacks.Status.OK and is_result(answer.body)
         self.report.call(sent, size, blocking=blocking, answered=answer is not None, failed=not is_good)
 
     def _note(self, target: Target, error: CannotCross, frame: FrameType | None) -> None:
         caller, file, line = self.site(frame)
         error.callee, error.file, error.line = target.shown, file or None, line or None
-        refusal = Refusal(caller, target.shown, error.reason, error.type, file, line)
+        refused = Refusal(caller, target.shown, error.reason, error.type, file, line)
         context = current.get()
-        self.report.refusal(refusal, error.path.lstrip("."), endpoint_of(context.request) if context else "")
+        self.report.refusal(refused, error.path.lstrip("."), endpoint_of(context.request) if context else "")
 
     def _note_rows(self, target: Target, values: dict[str, Any], frame: FrameType | None) -> None:
         """Count the rows of a database mapper among values that cross, lists of them included."""
@@ -732,91 +736,6 @@ async def _here(target: Target, args: tuple[Any, ...], kwargs: dict[str, Any]) -
     return await made if inspect.isawaitable(made) else made
 
 
-def _is_result(body: bytes) -> bool:
-    """Return if an answer has what the function returned."""
-    start = LENGTH_BYTES + 1 + int.from_bytes(body[1 : LENGTH_BYTES + 1]) if body[:1] == CHANGED else 0
-    return body[start : start + 1] not in (RAISED, CANNOT_CROSS)
-
-
 def _makes_iterator(real: Any) -> bool:
     innermost = inspect.unwrap(real)
     return inspect.isgeneratorfunction(innermost) or inspect.isasyncgenfunction(innermost)
-
-
-_ROOT = re.compile(r"\[0\]\[(\d+)\]|\[0\]|\[1\]")
-
-
-def _argument_path(function: Any, path: str) -> str:
-    """``[0][1].total`` of a message as ``arguments.lines.total``: by the function's own parameter names."""
-    match = _ROOT.match(path)
-    if match is None:
-        return "arguments" + path
-    rest = path[match.end() :]
-    if match[1] is None:
-        return "arguments" + rest
-    index = int(match[1])
-    try:
-        parameters = list(inspect.signature(function).parameters.values())
-    except (TypeError, ValueError):
-        return f"arguments[{index}]{rest}"
-    for position, parameter in enumerate(parameters):
-        if parameter.kind is parameter.VAR_POSITIONAL:
-            return f"arguments.{parameter.name}[{index - position}]{rest}"
-        if position == index:
-            return f"arguments.{parameter.name}{rest}"
-    return f"arguments[{index}]{rest}"
-
-
-def _refusal(target: Target, answer: stacks.Answer) -> Exception:
-    """Return the exception for an answer that holds no outcome of the function."""
-    text = answer.body[:500].decode("utf-8", "replace")
-    if answer.status == stacks.Status.TOO_LARGE:
-        return MessageTooLarge(target.service, f"{target.shown}: {text}")
-    if answer.status in _REFUSALS:
-        return ServiceRefused(target.service, text)
-    return UnreadableAnswer(target.service, f"status {answer.status}: {text}")
-
-
-_REFUSALS = frozenset(stacks.Status)
-
-
-def _obstacle(data: memoryview) -> tuple[str, Obstacle, str]:
-    """Path, reason and type of a result that cannot cross, as the other side describes it."""
-    path, reason, kind_name = orjson.loads(data)
-    try:
-        return path, Obstacle(reason), kind_name
-    except ValueError as error:
-        raise DecodeError(f"malformed answer: {error}") from error
-
-
-def _loss(error: BaseException) -> Obstacle | None:
-    """Return what made a call raise in a loopback that would not have raised without it, as far as it shows."""
-    text = str(error)
-    if isinstance(error, RuntimeError) and text.startswith("Working outside of "):
-        return Obstacle.STATE  # Flask's
-    if isinstance(error, AttributeError):
-        is_of_g = any(
-            "/flask/ctx.py" in note.rpartition("File ")[2] for note in getattr(error, "__notes__", [])
-        )
-        return Obstacle.STATE if is_of_g or "_thread._local" in text else None
-    if not isinstance(error, RemoteError):
-        return None
-    return Obstacle.STATE if error.args[1].startswith("<ContextVar ") else Obstacle.EXCEPTION
-
-
-def _type_name(error: BaseException) -> str:
-    return error.type_name if isinstance(error, RemoteError) else codec.name_of(type(error))
-
-
-def _exception(data: bytes) -> BaseException:
-    description, _, encoded = data.partition(b"\n")
-    type_name, message, origin, frames = orjson.loads(description)
-    error: BaseException
-    try:
-        error = codec.decode(encoded) if encoded else RemoteError(type_name, message)
-    except DecodeError:
-        error = RemoteError(type_name, message)
-    if not isinstance(error, BaseException):
-        raise DecodeError("it is something else where an exception was announced")
-    error.add_note(f"raised in service {origin}:\n{frames}")
-    return error

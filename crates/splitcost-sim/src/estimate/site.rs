@@ -8,7 +8,7 @@ use splitcost_model::recording::site::CallSites;
 use splitcost_model::recording::{FunctionId, ModuleId, Recording};
 use splitcost_model::split::Split;
 
-use crate::compile::{Compiled, Crossing};
+use crate::compile::{Compiled, Crossing, Message};
 
 const NEEDS_WRITES: &str = "the call needs writes that are not committed yet";
 
@@ -26,7 +26,7 @@ impl<'a> SplitSites<'a> {
     /// Returns the calls between services that need work before they can cross, most per request first.
     pub(super) fn cannot_cross(&self, compiled: &Compiled, requests: usize) -> Vec<CannotCross> {
         let mut counts: BTreeMap<(ModuleId, FunctionId, Readiness, InRehearsal), u64> = BTreeMap::new();
-        for crossing in compiled.crossings.iter().flatten().filter(|c| c.statement.is_none()) {
+        for crossing in compiled.crossings.iter().flatten().filter(|c| !matches!(c.message, Message::Statement(_))) {
             let Crossing { caller, function, readiness, in_rehearsal, .. } = *crossing;
             if in_rehearsal != InRehearsal::Crosses {
                 *counts.entry((caller, function, readiness, in_rehearsal)).or_default() += 1;

@@ -16,7 +16,7 @@ from typing import Any
 
 from splitcost import codec
 from splitcost.codec.kinds import is_found
-from splitcost.codec.rows import mapper_of
+from splitcost.codec.rows import Mapper, mapper_of
 from splitcost.databases.transactions import has_pending, only_registry
 from splitcost.rehearsal.objects import Names
 
@@ -409,12 +409,18 @@ def attach(session: Any, rows: Iterable[Any]) -> None:
                 session.add(row)
 
 
+def _mapper(row: Any) -> Mapper:
+    kind: Any = type(row)
+    mapper = mapper_of(kind)
+    assert mapper is not None
+    return mapper
+
+
 def _forget_new(row: Any) -> None:
     """Let a row of a database load its relations where the message left rows of it new: they would be written twice."""
     from sqlalchemy import inspect
 
-    mapper, expired = mapper_of(type(row)), []
-    assert mapper is not None
+    mapper, expired = _mapper(row), []
     for name, held in mapper.relations(row).items():
         related = held if type(held) in (list, set) else [held]
         if any(each is not None and inspect(each).transient for each in related):
@@ -430,8 +436,7 @@ def adopt(session: Any, row: Any) -> Any:
     from sqlalchemy.exc import InvalidRequestError
     from sqlalchemy.orm.attributes import set_committed_value
 
-    state, mapper = inspect(row), mapper_of(type(row))
-    assert mapper is not None
+    state, mapper = inspect(row), _mapper(row)
     relations = mapper.relations(row)
     try:
         if not relations and state.key not in session.identity_map:
