@@ -6,6 +6,7 @@ Each process of an app has such an object at the end of the same way, as `shop.p
 
 from __future__ import annotations
 
+import enum
 import inspect
 import sys
 import types
@@ -38,27 +39,33 @@ def is_served() -> bool:
 
 
 def find(value: Any, modules: Iterable[tuple[str, types.ModuleType]]) -> str | None:
-    """Return the shortest way to an object from attributes of these modules or the app, if any."""
+    """Return the shortest way to an object from the app, attributes of these modules, or their classes, if any."""
     seen: set[int] = set()
-    inside = [
-        (f"{name}:{attribute}", held)
-        for name, module in modules
-        for attribute, held in list(attributes(module).items())
-        if type(attribute) is str and not attribute.startswith("__")
-    ]
-    return _find(value, [(APP, app) for app in _served], MAX_STEPS[APP], seen) or _find(
-        value, inside, MAX_STEPS[""], seen
+    inside, classes = [], []
+    for name, module in modules:
+        for attribute, held in list(attributes(module).items()):
+            if type(attribute) is str and not attribute.startswith("__"):
+                inside.append((f"{name}:{attribute}", held))
+                if _is_class_of(name, held):
+                    classes.append((f"{name}:{attribute}", held))
+    return (
+        _find(value, [(APP, app) for app in _served], MAX_STEPS[APP], seen)
+        or _find(value, inside, MAX_STEPS[""], seen)
+        or _find(value, classes, MAX_STEPS[""], set(), of_classes=True)
     )
 
 
-def _find(value: Any, level: list[tuple[str, Any]], most: int, seen: set[int]) -> str | None:
-    for _ in range(most):
+def _find(
+    value: Any, level: list[tuple[str, Any]], most: int, seen: set[int], *, of_classes: bool = False
+) -> str | None:
+    for depth in range(most):
         inside = []
+        steps_of = _steps_of_class if of_classes and depth == 0 else _steps
         for way, holder in level:
             if id(holder) in seen:
                 continue
             seen.add(id(holder))
-            for step, held in _steps(holder):
+            for step, held in steps_of(holder):
                 if held is value:
                     return f"{way}/{step}"
                 inside.append((f"{way}/{step}", held))
@@ -90,7 +97,7 @@ def leads_to(way: str, value: Any) -> bool:
 
 
 def _step(holder: Any, step: str) -> Any:
-    for name, held in _steps(holder):
+    for name, held in _steps_of_class(holder) if isinstance(holder, type) else _steps(holder):
         if name == step:
             return held
     raise LookupError(step)
@@ -134,6 +141,23 @@ def _steps(holder: Any) -> Iterator[tuple[str, Any]]:
         yield "__self__", holder.__self__
     elif kind is not types.ModuleType or sys.modules.get(holder.__name__) is not holder:
         yield from _fields(holder)
+
+
+def _is_class_of(module: str, held: Any) -> bool:
+    """Return if something is a class of this module; the members of an enum are values."""
+    is_class = isinstance(held, type) and not isinstance(held, enum.EnumMeta)
+    return is_class and _class_dict(held).get("__module__") == module
+
+
+def _class_dict(kind: type) -> Any:
+    return type.__dict__["__dict__"].__get__(kind)
+
+
+def _steps_of_class(kind: type) -> Iterator[tuple[str, Any]]:
+    """The steps from a class to what its objects share, as a registry of these; methods and the like are none."""
+    for name, held in list(_class_dict(kind).items()):
+        if type(name) is str and not name.startswith("__") and not hasattr(type(held), "__get__"):
+            yield name, held
 
 
 def _fields(holder: Any) -> Iterator[tuple[str, Any]]:

@@ -9,9 +9,9 @@ use splitcost_model::split::Split;
 use crate::app::AppSpec;
 use crate::drive::{Driver, check_some_ok};
 use crate::python::Python;
-use crate::rehearse::{Deployment, START_SECS, compare_answers};
+use crate::rehearse::{Deployment, START_SECS, Seen, compare_answers};
 use crate::spelled::SpelledNames;
-use crate::{Cancel, Progress, Result, Step};
+use crate::{Cancel, Error, Progress, Result, Step};
 
 /// Time for all requests to one process, for the progress only.
 ///
@@ -37,18 +37,31 @@ pub fn run(
     let mut second = Deployment::monolith(spec, python, "a second monolith", cancel)?;
     let loopbacks = splits.iter().map(|split| Deployment::loopback(spec, python, split, cancel));
     let mut loopbacks = loopbacks.collect::<Result<Vec<_>>>()?;
-    let first = std::iter::once(&mut monolith);
-    let mut arms: Vec<&mut Deployment> = first.chain(&mut loopbacks).chain(std::iter::once(&mut second)).collect();
-    for deployment in &mut arms {
+    for deployment in [&mut monolith, &mut second].into_iter().chain(&mut loopbacks) {
         deployment.wait(spec, cancel)?;
     }
     driver.step.done_secs = processes * START_SECS;
 
     driver.say("loopback: sending requests");
+    let mut broken = Vec::new();
+    for deployment in [&mut monolith, &mut second] {
+        let (mut apps, targets) = deployment.parts();
+        driver.opened(&mut apps, &targets)?;
+    }
+    let mut opened = Vec::new();
+    for (split, mut deployment) in splits.iter().zip(loopbacks) {
+        let (mut apps, targets) = deployment.parts();
+        match driver.opened(&mut apps, &targets) {
+            Ok(_) => opened.push((split, deployment)),
+            Err(error @ Error::Before { .. }) => broken.push((split, deployment, error.to_string())),
+            Err(error) => return Err(error),
+        }
+    }
+    let (splits, mut loopbacks): (Vec<&Split>, Vec<Deployment>) = opened.into_iter().unzip();
+    let first = std::iter::once(&mut monolith);
+    let mut arms: Vec<&mut Deployment> = first.chain(&mut loopbacks).chain(std::iter::once(&mut second)).collect();
     let (mut outcomes, mut before) = (Vec::new(), Vec::new());
     for arm in &mut arms {
-        let (mut apps, targets) = arm.parts();
-        driver.opened(&mut apps, &targets)?;
         before.push(arm.requests()?);
         let (mut apps, targets) = arm.parts();
         let outcome = driver.audit(&mut apps, &targets)?.outcome;
@@ -78,6 +91,19 @@ pub fn run(
             crossed: crossed(seen.calls),
             obstacles: seen.obstacles,
             answers,
+            broken: None,
+        });
+    }
+    for (split, mut deployment, problem) in broken {
+        deployment.stop()?;
+        let Seen { requests, calls, obstacles } = deployment.seen()?;
+        found.push(Loopback {
+            split: split.name.clone(),
+            requests_before: requests,
+            crossed: crossed(calls),
+            obstacles,
+            broken: Some(problem),
+            ..Loopback::default()
         });
     }
     Ok(found)

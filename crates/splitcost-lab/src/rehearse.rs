@@ -5,6 +5,7 @@ mod answers;
 mod blocks;
 mod deployment;
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use splitcost_load::{Plan, Targets, Workload};
@@ -19,12 +20,12 @@ use crate::app::AppSpec;
 use crate::drive::{Driven, Driver, check_some_ok, failure, failures};
 use crate::python::Python;
 use crate::spelled::SpelledNames;
-use crate::{Cancel, Progress, Result, Step};
+use crate::{Cancel, Error, Progress, Result, Step};
 use alone::Alone;
 pub(crate) use answers::compare as compare_answers;
 use blocks::{Arm, Blocks, Measured, after};
 pub use deployment::AnsweredCalls;
-pub(crate) use deployment::{Deployment, Parts};
+pub(crate) use deployment::{Deployment, Parts, Seen};
 
 /// Chosen: connections are open, thread pools grown, code specialised.
 pub(crate) const WARM_UP_SECS: f64 = 1.2;
@@ -66,7 +67,7 @@ pub struct Conditions<'a> {
 }
 
 /// The measurements of a rehearsal.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Rehearsed {
     /// One per split; the audit of each is left to the caller.
     pub rehearsals: Vec<Rehearsal>,
@@ -78,6 +79,9 @@ pub struct Rehearsed {
     pub doubtful: Option<String>,
     /// Warnings for the user's terminal only, as they may quote answers of the app.
     pub warnings: Vec<String>,
+    /// The splits that are in none of these, as they do not answer a request before the load, with the problem, which may
+    /// quote the app.
+    pub broken: BTreeMap<String, String>,
 }
 
 /// Planned seconds for so many splits.
@@ -130,13 +134,32 @@ pub fn rehearse(
     driver.step.done_secs = begun.elapsed().as_secs_f64();
 
     driver.say("rehearse: which calls are answered");
-    let mut answered = Vec::new();
-    for deployment in &mut deployments {
-        answered.push(audit(&mut driver, deployment)?);
+    let (mut answered, mut broken) = (Vec::new(), BTreeMap::new());
+    let mut all = deployments.into_iter();
+    let mut deployments: Vec<Deployment> = all.by_ref().take(1).collect();
+    // A monolith calls no service, but opens its sessions and sees the same requests.
+    audit(&mut driver, &mut deployments[0])?;
+    for (split, mut deployment) in splits.iter().zip(all.by_ref()) {
+        match audit(&mut driver, &mut deployment) {
+            Ok(calls) => {
+                answered.push(calls);
+                deployments.push(deployment);
+            }
+            Err(error @ Error::Before { .. }) => {
+                broken.insert(split.name.clone(), error.to_string());
+                deployment.stop()?;
+            }
+            Err(error) => return Err(error),
+        }
     }
-    // The monoliths call no service.
-    answered.remove(0);
-    answered.truncate(splits.len());
+    deployments.extend(all);
+    let splits: Vec<&Split> = splits.iter().copied().filter(|split| !broken.contains_key(&split.name)).collect();
+    if splits.is_empty() {
+        return Ok(Rehearsed { broken, ..Rehearsed::default() });
+    }
+    if let Some(second) = deployments.last_mut() {
+        audit(&mut driver, second)?;
+    }
 
     let mut answers = Vec::new();
     if let Some(as_it_is) = &mut as_it_is {
@@ -198,7 +221,7 @@ pub fn rehearse(
         imprecise,
         unfit: blocks.gave_up,
     };
-    Ok(Rehearsed { rehearsals, answered, course, doubtful: blocks.late(), warnings })
+    Ok(Rehearsed { rehearsals, answered, course, doubtful: blocks.late(), warnings, broken })
 }
 
 /// Sends the audit's requests, and returns the calls that the services answered for these: none of those for which the users

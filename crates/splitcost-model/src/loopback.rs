@@ -29,6 +29,9 @@ pub struct Loopback {
     pub obstacles: Vec<MetObstacle>,
     /// The answers, compared with those of the monolith.
     pub answers: Answers,
+    /// The problem if a request before the load failed, which the monolith answered: no other was sent.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub broken: Option<String>,
 }
 
 /// Requests of an endpoint that were not answered as the workload expects.
@@ -83,7 +86,8 @@ impl Loopback {
 
     /// Returns true if calls crossed, and the app answered as the monolith does.
     pub fn holds(&self) -> bool {
-        !self.is_untried()
+        self.broken.is_none()
+            && !self.is_untried()
             && self.answers.differences.is_empty()
             && self.failed.iter().all(|endpoint| endpoint.failed <= endpoint.failed_in_monolith)
     }

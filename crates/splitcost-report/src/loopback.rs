@@ -25,7 +25,7 @@ pub fn render(document: &Loopbacks, width: usize) -> String {
 }
 
 fn lines(loopback: &Loopback) -> Vec<String> {
-    let Loopback { split, requests, requests_before, failed, crossed, obstacles, answers } = loopback;
+    let Loopback { split, requests, requests_before, failed, crossed, obstacles, answers, broken } = loopback;
     let calls: u64 = crossed.iter().map(|function| function.calls).sum();
     let functions = crossed.len() as u64;
     let (calls, functions) = (counted(calls, "call"), counted(functions, "function"));
@@ -61,7 +61,15 @@ fn lines(loopback: &Loopback) -> Vec<String> {
         format!("  {sign}{} of {} failed, {in_monolith} in the monolith", count(endpoint.failed), endpoint.endpoint)
     }));
     let sign = if answers.differences.is_empty() { "" } else { "! " };
-    lines.push(format!("  {sign}{}", answers.in_words()));
+    match broken {
+        None => lines.push(format!("  {sign}{}", answers.in_words())),
+        Some(problem) => {
+            lines.push(
+                "  ! no other request was sent, as one before the load fails that the monolith answers:".to_owned(),
+            );
+            lines.extend(problem.lines().map(|line| format!("    {line}")));
+        }
+    }
     lines
 }
 
@@ -125,6 +133,7 @@ mod tests {
                 }],
                 not_compared: Vec::new(),
             },
+            broken: None,
         };
         insta::assert_snapshot!(render(&Loopbacks { splits: vec![loopback] }, 200), @r"
         pricing: 1,201 calls of 2 functions crossed as messages in 140 requests and 12 that opened sessions

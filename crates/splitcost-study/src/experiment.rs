@@ -51,6 +51,9 @@ pub(crate) const SCOUT_REPLICATIONS: u32 = 5;
 ///
 /// Measured: `splitcost estimate` on examples/shop, 2 cores, November 2026.
 const ESTIMATE_SECS: f64 = 5.0;
+/// The reason why a split is not rehearsed whose users have no sessions.
+const BROKEN: &str = "a request of [[workload.before]] fails in it that the monolith answers";
+
 /// The largest age of a calibration that predicts what is then measured.
 ///
 /// Measured: a call after idle time costs 0.8 to 1.5 ms of CPU from one half hour to the next, by what else runs on the host (AMD
@@ -506,14 +509,8 @@ impl Lab<'_> {
                 }
             }
         }
-        let all_run = runnable.len() == subjects.len();
         if runnable.is_empty() {
-            self.predict(subjects, study)?;
-            for split in &mut study.splits {
-                split.not_rehearsed = refused.remove(split.name.as_str());
-            }
-            self.fail(subjects, study, None)?;
-            return Ok(false);
+            return self.predict_unrehearsed(subjects, &refused, study);
         }
         self.later_secs = 0.0;
         let workload = experiment.workload.ok_or(Error::NoWorkload)?;
@@ -524,6 +521,16 @@ impl Lab<'_> {
             rehearse::rehearse(experiment.app, experiment.python, workload, &runnable, &conditions, progress, cancel);
         self.stage_ended();
         let rehearsed = rehearsed?;
+        for split in &runnable {
+            if let Some(problem) = rehearsed.broken.get(&split.name) {
+                self.warn(format!("cannot rehearse the split {}: {problem}", split.name), Vec::new());
+                refused.insert(&split.name, BROKEN.to_owned());
+            }
+        }
+        if rehearsed.rehearsals.is_empty() {
+            return self.predict_unrehearsed(subjects, &refused, study);
+        }
+        let all_run = refused.is_empty();
         for warning in rehearsed.warnings.into_iter().chain(rehearsed.doubtful.clone()) {
             self.warn(warning, Vec::new());
         }
@@ -543,7 +550,7 @@ impl Lab<'_> {
              monolith are predicted for that speed, and values are these ratios of the monolith as measured",
             number(slowness)
         ));
-        let names = runnable.iter().map(|split| split.name.as_str());
+        let names = runnable.iter().map(|split| split.name.as_str()).filter(|name| !refused.contains_key(name));
         let mut measured: BTreeMap<&str, _> =
             names.zip(rehearsed.rehearsals.into_iter().zip(rehearsed.answered)).collect();
         let mut found: Vec<(Circumstances, Residuals)> = Vec::new();
@@ -578,6 +585,21 @@ impl Lab<'_> {
         self.stage_ended();
         self.fail(subjects, study, Some(slowness))?;
         Ok(all_run)
+    }
+
+    /// Predicts splits of which none could be run, for these reasons.
+    fn predict_unrehearsed(
+        &mut self,
+        subjects: &[Subject<'_>],
+        refused: &BTreeMap<&str, String>,
+        study: &mut Study,
+    ) -> Result<bool> {
+        self.predict(subjects, study)?;
+        for split in &mut study.splits {
+            split.not_rehearsed = refused.get(split.name.as_str()).cloned();
+        }
+        self.fail(subjects, study, None)?;
+        Ok(false)
     }
 
     /// Everything about one split.

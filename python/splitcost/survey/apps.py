@@ -72,15 +72,44 @@ def find_apps(source: Source) -> list[App]:
     return sorted(found, key=lambda app: rank(source, app))
 
 
-def rank(source: Source, app: App) -> tuple[bool, int, bool, bool, int, int, str]:
+def rank(source: Source, app: App) -> tuple[bool, bool, int, bool, bool, int, int, str]:
     """Return the order of apps."""
-    directory = source.modules[app.module].directory.removeprefix("src")
+    module = source.modules[app.module]
+    directory = module.directory.removeprefix("src")
     last = app.module.rpartition(".")[2]
     usual = USUAL_FILES.index(last) if last in USUAL_FILES else len(USUAL_FILES)
     is_asgi_of_django = app.framework == "django" and app.protocol == "asgi"
     is_unknown = UNKNOWN in app.arguments
     depth = len(directory.split("/")) if directory else 0
-    return is_unknown, depth, app.is_factory, not is_asgi_of_django, app.module.count("."), usual, app.module
+    return (
+        is_unknown,
+        not app.is_factory and is_script(module, app.name),
+        depth,
+        app.is_factory,
+        not is_asgi_of_django,
+        app.module.count("."),
+        usual,
+        app.module,
+    )
+
+
+def is_script(module: Module, app: str) -> bool:
+    """Return if a module works with its app when it is imported, as one does that fills the database."""
+    contexts = (
+        item.context_expr
+        for statement in module.tree.body
+        if isinstance(statement, ast.With)
+        for item in statement.items
+    )
+    return any(
+        isinstance(context, ast.Call)
+        and isinstance(context.func, ast.Attribute)
+        and context.func.attr in ("app_context", "test_request_context")
+        and isinstance(context.func.value, ast.Name)
+        and context.func.value.id == app
+        and module.name.rpartition(".")[2] not in USUAL_FILES
+        for context in contexts
+    )
 
 
 def made(source: Source, module: Module, node: ast.expr | None) -> tuple[str, str] | None:
@@ -183,13 +212,15 @@ def find_celery(source: Source) -> list[str]:
 
 
 def database_variables(source: Source) -> list[str]:
-    """Return the variables of the environment by which the app finds its database."""
+    """Return the variables of the environment by which the app finds its database, the most likely one first."""
     names = [
-        text
+        (text, "environ" in (reader := ast.unparse(holder)) or "getenv" in reader)
         for module in source.modules.values()
         for node in module.nodes
         if isinstance(node, ast.Call | ast.Subscript)
         if (text := text_of(node.slice if isinstance(node, ast.Subscript) else argument(node, "key", 0)))
         if DATABASE_VARIABLE.fullmatch(text)
+        if (holder := node.value if isinstance(node, ast.Subscript) else node.func)
     ]
-    return list(dict.fromkeys(names))
+    # Settings of a framework have such names, too.
+    return list(dict.fromkeys(text for text, _ in sorted(names, key=lambda found: not found[1])))

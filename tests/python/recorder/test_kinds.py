@@ -356,6 +356,7 @@ RECEIVERS = [
     ("v.Color.RED.label()", "Color.label", "value", "", "its fields are data"),
     ("v.Slots().total()", "Slots.total", "value", "", "its fields are data"),
     ("v.Empty().total()", "Empty.total", "service", "", "it has no fields"),
+    ("v.Kept('a').total()", "Kept.total", "service", "kinds.values:Kept/_kept/a", "it lives at module level"),
     ("v.local()[0]().total()", "local.<locals>.Local.total", "value", "", "its fields are data"),
     (
         "v.Service().total()",

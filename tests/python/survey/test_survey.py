@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from splitcost.survey.apps import find_apps, find_celery
+from splitcost.survey.apps import database_variables, find_apps, find_celery
 from splitcost.survey.django import Django
 from splitcost.survey.route import from_regex
 from splitcost.survey.routes import find_routes
@@ -66,6 +66,32 @@ def test_flask_blueprints_take_the_given_prefix(tmp_path: Path) -> None:
     assert set(routes) == {"GET /books/{book_id}", "PUT /books/{book_id}", "GET /loans/{rest}"}
     assert routes["GET /books/{book_id}"].params == {"book_id": "int"}
     assert routes["GET /loans/{rest}"].params == {"rest": "str"}
+
+
+def test_a_script_that_fills_the_database_is_not_the_app(tmp_path: Path) -> None:
+    app, _, source = survey(
+        tmp_path,
+        {
+            "rentals/__init__.py": """
+                import os
+                import flask
+
+                def create_app():
+                    app = flask.Flask(__name__)
+                    app.config["SQLALCHEMY_DATABASE_URI"] = os.environ.get("DATABASE_URL", "sqlite:///app.db")
+                    return app
+            """,
+            "seed.py": """
+                from rentals import create_app
+
+                app = create_app()
+                with app.app_context():
+                    print("filled")
+            """,
+        },
+    )
+    assert app == "flask rentals:create_app"
+    assert database_variables(source) == ["DATABASE_URL", "SQLALCHEMY_DATABASE_URI"]
 
 
 def test_fastapi_routers_are_nested(tmp_path: Path) -> None:

@@ -206,7 +206,7 @@ pub(crate) struct EstimateArgs {
 
 Exit status: 0 success; 1 a split could not be run; 2 splitcost or its input failed; 3 there is no verdict on a split,
 or the machine was too busy to measure anything under load.
-With --mode loopback: 0 the app answers as before; 1 an answer differs, a request failed, or no call crossed; 2 splitcost
+With --mode loopback: 0 the app answers as before; 1 an answer differs, a request failed, or no call came back; 2 splitcost
 or its input failed. Of the options it uses --split, --compare and --format.")]
 pub(crate) struct RehearseArgs {
     /// Processes in which the services run: `services` runs each as its own and measures them; `loopback` runs all in one

@@ -141,6 +141,8 @@ fn setup(project: &Path, app: Option<&App>, package: &str) -> Vec<String> {
         vec!["flask", "--app", &target, "db", "upgrade"]
     } else if project.join("alembic.ini").is_file() {
         vec!["alembic", "upgrade", "head"]
+    } else if project.join("seed.py").is_file() {
+        vec!["python", "seed.py"]
     } else {
         vec!["python", "-m", &seed]
     };

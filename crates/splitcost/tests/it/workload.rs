@@ -218,3 +218,53 @@ fn what_opens_the_sessions_is_in_no_count_of_requests() {
     let audit = &study["splits"][0]["rehearsal"]["audit"];
     assert_eq!((&audit["requests"], &audit["differences"]), (&5.into(), &serde_json::json!([])), "{audit}");
 }
+
+/// An app that opens a session only where two calls give the same object.
+const IDENTITY: &str = r#"
+from fastapi import FastAPI
+from shop import a, b
+
+app = FastAPI()
+
+@app.get("/ok")
+async def ok():
+    return {"b": b.g(1)}
+
+@app.post("/sessions")
+async def session():
+    if a.same() is not a.same():
+        raise RuntimeError("another object")
+    return {}
+"#;
+
+#[test]
+fn a_split_in_which_sessions_cannot_be_opened_leaves_the_others_alone() {
+    let splits = "[splits.a]\nservices = { a = ['shop.a'] }\n[splits.b]\nservices = { b = ['shop.b'] }\n";
+    let workload = "[[workload.before]]\nmethod = 'POST'\npath = '/sessions'\n[[workload.requests]]\npath = '/ok'\n";
+    let project = project(IDENTITY, &format!("{workload}{splits}"));
+    fs::write(project.path("shop/a.py"), "SAME = []\n\n\ndef same():\n    return SAME\n").unwrap();
+    fs::write(project.path("shop/b.py"), "def g(i: int) -> int:\n    return i\n").unwrap();
+    let looped = project.run(&["rehearse", "--mode", "loopback"]);
+    assert!(looped.starts_with("exit 1"), "{looped}");
+    let problem = "[[workload.before]] 1 (POST /sessions), as user 1: it was answered 500";
+    for line in [
+        "\nb: 105 calls of 1 function crossed as messages in 105 requests and 1 that opened sessions\n",
+        "\n  100 of 100 answers equal those of the monolith\n",
+        "\n  ! no other request was sent, as one before the load fails that the monolith answers:\n",
+        problem,
+    ] {
+        assert!(looped.contains(line), "{line}: {looped}");
+    }
+    record(&project);
+    let rehearsed = project.run(&["rehearse", "--budget", "1s", "--precision", "50", "--format", "json"]);
+    assert!(rehearsed.contains(&format!("cannot rehearse the split a: {problem}")), "{rehearsed}");
+    let document = rehearsed.find("\n{").unwrap_or_else(|| panic!("no JSON in {rehearsed}"));
+    let mut values = serde_json::Deserializer::from_str(&rehearsed[document..]).into_iter::<serde_json::Value>();
+    let study = values.next().unwrap().unwrap();
+    let reason = "a request of [[workload.before]] fails in it that the monolith answers";
+    assert_eq!(study["splits"][0]["not_rehearsed"], reason);
+    assert!(study["splits"][0]["rehearsal"].is_null());
+    assert_eq!(study["splits"][1]["rehearsal"]["answers"]["equal"], 100);
+    let alone = project.run(&["rehearse", "--split", "a", "--budget", "1s", "--precision", "50"]);
+    assert!(alone.starts_with("exit 1") && alone.contains(reason), "{alone}");
+}

@@ -134,6 +134,21 @@ class Empty:
         return 0
 
 
+class Kept:
+    """Has one object for each name, which the class keeps."""
+
+    _kept = {}
+
+    def __new__(cls, name):
+        if name not in cls._kept:
+            cls._kept[name] = super().__new__(cls)
+            cls._kept[name].name = name
+        return cls._kept[name]
+
+    def total(self):
+        return 0
+
+
 class Holder:
     """Holds a Plain, so it is data too."""
 
