@@ -134,33 +134,11 @@ pub fn rehearse(
     driver.step.done_secs = begun.elapsed().as_secs_f64();
 
     driver.say("rehearse: which calls are answered");
-    let (mut answered, mut broken) = (Vec::new(), BTreeMap::new());
-    let mut all = deployments.into_iter();
-    let mut deployments: Vec<Deployment> = all.by_ref().take(1).collect();
-    // A monolith calls no service, but opens its sessions and sees the same requests.
-    audit(&mut driver, &mut deployments[0])?;
-    for (split, mut deployment) in splits.iter().zip(all.by_ref()) {
-        match audit(&mut driver, &mut deployment) {
-            Ok(calls) => {
-                answered.push(calls);
-                deployments.push(deployment);
-            }
-            Err(error @ Error::Before { .. }) => {
-                broken.insert(split.name.clone(), error.to_string());
-                deployment.stop()?;
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    deployments.extend(all);
+    let Audited { opened: mut deployments, answered, broken } = audit_all(&mut driver, deployments, splits)?;
     let splits: Vec<&Split> = splits.iter().copied().filter(|split| !broken.contains_key(&split.name)).collect();
     if splits.is_empty() {
         return Ok(Rehearsed { broken, ..Rehearsed::default() });
     }
-    if let Some(second) = deployments.last_mut() {
-        audit(&mut driver, second)?;
-    }
-
     let mut answers = Vec::new();
     if let Some(as_it_is) = &mut as_it_is {
         driver.say("rehearse: comparing answers");
@@ -222,6 +200,43 @@ pub fn rehearse(
         unfit: blocks.gave_up,
     };
     Ok(Rehearsed { rehearsals, answered, course, doubtful: blocks.late(), warnings, broken })
+}
+
+/// The deployments after the audit's requests.
+struct Audited {
+    /// A monolith, the splits that opened their sessions, and a second monolith.
+    opened: Vec<Deployment>,
+    /// The calls that the services of each of these splits answered.
+    answered: Vec<AnsweredCalls>,
+    /// The problems of the other splits.
+    broken: BTreeMap<String, String>,
+}
+
+/// Sends the audit's requests to every deployment: a monolith, the splits, and a second monolith.
+fn audit_all(driver: &mut Driver<'_>, deployments: Vec<Deployment>, splits: &[&Split]) -> Result<Audited> {
+    let (mut answered, mut broken) = (Vec::new(), BTreeMap::new());
+    let mut all = deployments.into_iter();
+    let mut opened: Vec<Deployment> = all.by_ref().take(1).collect();
+    // A monolith calls no service, but opens its sessions and sees the same requests.
+    audit(driver, &mut opened[0])?;
+    for (split, mut deployment) in splits.iter().zip(all.by_ref()) {
+        match audit(driver, &mut deployment) {
+            Ok(calls) => {
+                answered.push(calls);
+                opened.push(deployment);
+            }
+            Err(error @ Error::Before { .. }) => {
+                broken.insert(split.name.clone(), error.to_string());
+                deployment.stop()?;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    for mut second in all {
+        audit(driver, &mut second)?;
+        opened.push(second);
+    }
+    Ok(Audited { opened, answered, broken })
 }
 
 /// Sends the audit's requests, and returns the calls that the services answered for these: none of those for which the users
