@@ -302,8 +302,8 @@ class Exchange:
 
     @property
     def has_one_session(self) -> bool:
-        """The callee is given one session, to which the rows belong that a call brings."""
-        return len(self._live.resources.sessions(self.resources)) == 1
+        """The callee has one session for the rows that a call brings: one that it is given, or that of a registry."""
+        return self._live.resources.has_one_session(self.resources)
 
     def adopt(self, row: Any) -> Any:
         """Return a row that an answer brought as one of the caller's session; note one that a call brought."""

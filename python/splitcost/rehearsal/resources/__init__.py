@@ -148,6 +148,13 @@ class Resources:
         found = [session for value in here if (session := sqlalchemy.sync_session(value)) is not None]
         return list({id(each): each for each in found}.values())
 
+    def has_one_session(self, given: Iterable[Any]) -> bool:
+        """Return if rows among the arguments of a call that is given these belong to one session at the other side."""
+        found = self.sessions(given)
+        if not found and "sqlalchemy.orm" in sys.modules:
+            return sqlalchemy.registered() is not None
+        return len(found) == 1
+
     def session(self, given: Iterable[Any], request: str) -> Any:
         """Return the session of SQLAlchemy that the rows of a caller belong to.
 
