@@ -134,10 +134,11 @@ pub fn rehearse(
     driver.step.done_secs = begun.elapsed().as_secs_f64();
 
     driver.say("rehearse: which calls are answered");
-    let Audited { opened: mut deployments, answered, broken } = audit_all(&mut driver, deployments, splits)?;
+    let Audited { opened: mut deployments, answered, broken, mut warnings } =
+        audit_all(&mut driver, deployments, splits)?;
     let splits: Vec<&Split> = splits.iter().copied().filter(|split| !broken.contains_key(&split.name)).collect();
     if splits.is_empty() {
-        return Ok(Rehearsed { broken, ..Rehearsed::default() });
+        return Ok(Rehearsed { warnings, broken, ..Rehearsed::default() });
     }
     let mut answers = Vec::new();
     if let Some(as_it_is) = &mut as_it_is {
@@ -152,7 +153,6 @@ pub fn rehearse(
     }
 
     driver.say("rehearse: warming up");
-    let mut warnings = Vec::new();
     let mut closed_secs = Vec::new();
     for deployment in &mut deployments {
         let plan = Plan { seed_offset: 1, ..Plan::closed(4, after(WARM_UP_SECS)) };
@@ -210,6 +210,8 @@ struct Audited {
     answered: Vec<AnsweredCalls>,
     /// The problems of the other splits.
     broken: BTreeMap<String, String>,
+    /// The requests that failed in a split and not in the monolith.
+    warnings: Vec<String>,
 }
 
 /// Sends the audit's requests to every deployment: a monolith, the splits, and a second monolith.
@@ -218,10 +220,15 @@ fn audit_all(driver: &mut Driver<'_>, deployments: Vec<Deployment>, splits: &[&S
     let mut all = deployments.into_iter();
     let mut opened: Vec<Deployment> = all.by_ref().take(1).collect();
     // A monolith calls no service, but opens its sessions and sees the same requests.
-    audit(driver, &mut opened[0])?;
+    let of_monolith = audit(driver, &mut opened[0])?;
+    let mut warnings = Vec::new();
     for (split, mut deployment) in splits.iter().zip(all.by_ref()) {
         match audit(driver, &mut deployment) {
             Ok(calls) => {
+                let failed = calls.failed.iter().filter(|(endpoint, _)| !of_monolith.failed.contains_key(*endpoint));
+                warnings.extend(failed.map(|(endpoint, failure)| {
+                    format!("{}: {endpoint}: {failure}; what comes later may differ for that", deployment.name)
+                }));
                 answered.push(calls);
                 opened.push(deployment);
             }
@@ -236,7 +243,7 @@ fn audit_all(driver: &mut Driver<'_>, deployments: Vec<Deployment>, splits: &[&S
         audit(driver, &mut second)?;
         opened.push(second);
     }
-    Ok(Audited { opened, answered, broken })
+    Ok(Audited { opened, answered, broken, warnings })
 }
 
 /// Sends the audit's requests, and returns the calls that the services answered for these: none of those for which the users
