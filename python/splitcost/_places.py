@@ -97,7 +97,7 @@ def leads_to(way: str, value: Any) -> bool:
 
 
 def _step(holder: Any, step: str) -> Any:
-    for name, held in _steps_of_class(holder) if isinstance(holder, type) else _steps(holder):
+    for name, held in _steps_of_class(holder) if issubclass(type(holder), type) else _steps(holder):
         if name == step:
             return held
     raise LookupError(step)
@@ -145,7 +145,8 @@ def _steps(holder: Any) -> Iterator[tuple[str, Any]]:
 
 def _is_class_of(module: str, held: Any) -> bool:
     """Return if something is a class of this module; the members of an enum are values."""
-    is_class = isinstance(held, type) and not isinstance(held, enum.EnumMeta)
+    kind = type(held)
+    is_class = issubclass(kind, type) and not issubclass(kind, enum.EnumMeta)
     return is_class and _class_dict(held).get("__module__") == module
 
 
@@ -156,8 +157,17 @@ def _class_dict(kind: type) -> Any:
 def _steps_of_class(kind: type) -> Iterator[tuple[str, Any]]:
     """The steps from a class to what its objects share, as a registry of these; methods and the like are none."""
     for name, held in list(_class_dict(kind).items()):
-        if type(name) is str and not name.startswith("__") and not hasattr(type(held), "__get__"):
+        if type(name) is str and not name.startswith("__") and not _is_descriptor(held):
             yield name, held
+
+
+def _is_descriptor(held: Any) -> bool:
+    return any("__get__" in _class_dict(base) for base in _mro(type(held)))
+
+
+def _mro(kind: type) -> tuple[type, ...]:
+    found: tuple[type, ...] = type.__dict__["__mro__"].__get__(kind)
+    return found
 
 
 def _fields(holder: Any) -> Iterator[tuple[str, Any]]:

@@ -471,7 +471,7 @@ class Server:
         if served.is_async:
             try:
                 await self._read_wanted_async(call)
-                self._live.resources.variables.set(call.context.get("variables", {}))
+                self._live.resources.variables.set(call.context.get("variables", {}), on_thread=False)
                 call.scope.attach(uses_database=served.uses_database)
                 if slowness > 1.0:
                     return await _slow_async(slowness, served.function, call.args, call.kwargs)

@@ -37,7 +37,7 @@ class Variables:
         own = ((name, _places.attributes(module)) for name, module in modules if is_allowed(name))
         named = ((f"{name}:{key}", held) for name, items in own for key, held in list(items.items()))
         # Under one name each, wherever it is imported to.
-        found = {id(held): (name, held) for name, held in named if isinstance(held, self._kinds)}
+        found = {id(held): (name, held) for name, held in named if issubclass(type(held), self._kinds)}
         self._found = list(found.values())
 
     def take(self, exchange: codec.Foreign) -> dict[str, Any] | None:
@@ -55,8 +55,11 @@ class Variables:
                     taken[name] = value
         return taken or None
 
-    def set(self, taken: dict[str, Any]) -> contextlib.ExitStack:
-        """Set what a caller has set, in this context and on this thread. What is returned sets them back at its end."""
+    def set(self, taken: dict[str, Any], *, on_thread: bool = True) -> contextlib.ExitStack:
+        """Set what a caller has set, in this context and on this thread. What is returned sets them back at its end.
+
+        Tasks share their thread: its values are left alone where a call is one of them.
+        """
         undo = contextlib.ExitStack()
         for name, value in taken.items():
             try:
@@ -65,7 +68,7 @@ class Variables:
                 continue
             if isinstance(variable, ContextVar):
                 undo.callback(variable.reset, variable.set(value))
-            elif isinstance(variable, threading.local) and isinstance(value, dict):
+            elif on_thread and isinstance(variable, threading.local) and isinstance(value, dict):
                 held = variable.__dict__
                 undo.callback(_restore, held, dict(held))
                 _restore(held, value)

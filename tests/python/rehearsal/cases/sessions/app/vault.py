@@ -20,7 +20,7 @@ def variables():
 
 
 async def tenant_later():
-    return kinds.tenant.get(), os.getpid()
+    return kinds.tenant.get(), getattr(kinds.per_thread, "name", None), os.getpid()
 
 
 class Keeper:
