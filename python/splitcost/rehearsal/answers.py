@@ -83,10 +83,12 @@ def loss(error: BaseException) -> Obstacle | None:
 
 
 def type_name(error: BaseException) -> str:
+    """Return the name of an exception's class, also of one that could not be rebuilt."""
     return error.type_name if isinstance(error, RemoteError) else codec.name_of(type(error))
 
 
 def raised_exception(data: bytes) -> BaseException:
+    """Return the exception that a call raised. Raises :class:`DecodeError` for anything else."""
     description, _, encoded = data.partition(b"\n")
     type_name, message, origin, frames = orjson.loads(description)
     error: BaseException

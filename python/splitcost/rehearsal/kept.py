@@ -150,7 +150,8 @@ async def _exit_async(manager: Any, error: BaseException | None) -> Any:
 
 def _changed(manager: Any) -> str | None:
     """Return the path to what a context manager has changed in the value that it gave."""
-    changed = manager.__splitcost_parts__.changed()
+    parts = getattr(manager, "__splitcost_parts__", None)
+    changed = [] if parts is None else parts.changed()
     return str(changed[0][2]) if changed else None
 
 

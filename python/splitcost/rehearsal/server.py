@@ -424,9 +424,10 @@ class Server:
                 error = None if result.error is None else self._encode_exception(result.error).decode()
                 body = ITEMS + codec.encode([result.items, rest, error, result.is_async], exchange)
             elif isinstance(result, Opened):
-                result.manager.__splitcost_parts__ = codec.Parts([result.value], exchange.foreign)
                 manager = list(held.keep(result.manager, request))
                 body = ENTERED + codec.encode([result.value, manager], exchange)
+                # What goes by a name, or is handed over as it is, can lose no changes.
+                result.manager.__splitcost_parts__ = codec.Parts([result.value], exchange.foreign)
             else:
                 is_kept = self._config.is_loopback and _is_kept(call, result)
                 body = (KEPT if is_kept else RESULT) + codec.encode(result, exchange)

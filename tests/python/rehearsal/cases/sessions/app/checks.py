@@ -275,6 +275,25 @@ def a_context_manager_that_changes_what_it_gave_stays():
 
 
 @check
+def a_context_manager_that_gives_what_has_a_name_crosses():
+    for _ in range(2):
+        with vault.on_board() as board:
+            assert board is vault.board
+        assert board.notes == [], "the other process has its own"
+
+
+@check
+def a_session_in_a_context_variable_is_the_callees_own():
+    with db.LocalSession() as session:
+        token = kinds.session.set(session)
+        try:
+            assert elsewhere(vault.add_by_variable("by variable"))
+        finally:
+            kinds.session.reset(token)
+    assert stored("by variable") == 1
+
+
+@check
 def callers_rows_are_read_again():
     book = put("read again")
     with db.LocalSession() as session:

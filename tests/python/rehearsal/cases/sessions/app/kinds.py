@@ -24,6 +24,7 @@ configure_mappers()
 
 
 tenant = contextvars.ContextVar("tenant", default="nobody")
+session = contextvars.ContextVar("session")
 per_thread = threading.local()
 
 

@@ -57,6 +57,27 @@ async def grow(basket, item):
     return len(basket.items)
 
 
+class Board:
+    """Lives at module level, and goes by its name."""
+
+    def __init__(self):
+        self.notes = []
+
+
+board = Board()
+
+
+@contextlib.contextmanager
+def on_board():
+    yield board
+    board.notes.append(os.getpid())
+
+
+def add_by_variable(title):
+    kinds.session.get().add(kinds.Book(title=title))
+    return os.getpid()
+
+
 def log(registry, title):
     registry.add(kinds.Book(title=title))
     return os.getpid()
